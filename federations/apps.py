@@ -1,0 +1,12 @@
+"""The federations app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class FederationsConfig(AppConfig):
+    """Registers the registry's changes with the audit log."""
+
+    name = "federations"
+    default_auto_field = "django.db.models.BigAutoField"

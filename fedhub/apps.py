@@ -1,0 +1,15 @@
+"""The project as an app: its system checks."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class FedhubConfig(AppConfig):
+    """Registers the checks of the settings."""
+
+    name = "fedhub"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from fedhub import checks  # noqa: F401 (registers them)

@@ -1,0 +1,80 @@
+"""System checks: settings that do not work together are named before the first request, with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps.config import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+PLACEHOLDERS = ("changeme", "change-me", "secret", "insecure", "example", "placeholder")
+
+
+@register(Tags.security)
+def check_secret_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse a key that came from a template."""
+    key = settings.SECRET_KEY.lower()
+    if settings.DEBUG or (len(key) >= 50 and not any(word in key for word in PLACEHOLDERS)):
+        return []
+    return [
+        Error(
+            "SECRET_KEY is a placeholder or shorter than 50 characters.",
+            hint="Make one: python -c 'import secrets; print(secrets.token_urlsafe(64))'",
+            id="fedhub.E001",
+        )
+    ]
+
+
+@register(Tags.urls)
+def check_server_url(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """The server's URL is the issuer of its tokens: it must be an origin, and HTTPS outside development."""
+    parts = urlsplit(settings.FEDHUB_SERVER_URL)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
+        return [
+            Error(
+                f"FEDHUB_SERVER_URL is {settings.FEDHUB_SERVER_URL!r}, which is no http(s) origin.",
+                hint="Use scheme, host and port alone, for example https://hub.example.com",
+                id="fedhub.E002",
+            )
+        ]
+    if parts.scheme == "http" and not settings.DEBUG:
+        return [
+            Warning(
+                "FEDHUB_SERVER_URL is plain http: cookies and tokens travel unprotected.",
+                hint="Serve the hub behind TLS and set FEDHUB_SERVER_URL to its https address.",
+                id="fedhub.W001",
+            )
+        ]
+    return []
+
+
+@register(Tags.urls)
+def check_allowed_hosts(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Outside development no request is answered before hosts are named."""
+    if settings.DEBUG or settings.ALLOWED_HOSTS:
+        return []
+    return [
+        Error(
+            "ALLOWED_HOSTS is empty, so every request is refused.",
+            hint="Name the host of FEDHUB_SERVER_URL, for example ALLOWED_HOSTS=hub.example.com",
+            id="fedhub.E003",
+        )
+    ]
+
+
+@register(Tags.database)
+def check_shared_state(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """A database on another machine with a broker on this one suggests workers that will never see a message."""
+    engine = settings.DATABASES["default"]["ENGINE"]
+    if engine.endswith("sqlite3") or not settings.CELERY_BROKER_URL.startswith("filesystem://"):
+        return []
+    return [
+        Warning(
+            "The database is a server, but the broker is this machine's files.",
+            hint="With workers on several machines set CELERY_BROKER_URL to Redis or RabbitMQ.",
+            id="fedhub.W002",
+        )
+    ]

@@ -1,0 +1,58 @@
+"""Read settings from the environment, strictly: a value that cannot be meant stops the start with its name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
+
+
+def text(name: str, default: str = "") -> str:
+    """Return the variable without surrounding white space."""
+    return os.environ.get(name, default).strip()
+
+
+def secret(name: str) -> str:
+    """Return the variable NAME or, failing that, the content of the file that NAME_FILE names.
+
+    Raises ImproperlyConfigured where both are set or the file cannot be read.
+    """
+    value, path = text(name), text(f"{name}_FILE")
+    if value and path:
+        raise ImproperlyConfigured(f"Set {name} or {name}_FILE, not both.")
+    if not path:
+        return value
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as exc:
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {exc.strerror}.") from exc
+
+
+def boolean(name: str, *, default: bool) -> bool:
+    """Return the variable as a truth value; raises ImproperlyConfigured for any other word."""
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    word = value.strip().lower()
+    if word not in TRUE_WORDS | FALSE_WORDS:
+        raise ImproperlyConfigured(f"{name} is {value!r}; use true or false.")
+    return word in TRUE_WORDS
+
+
+def integer(name: str, *, default: int, minimum: int, maximum: int) -> int:
+    """Return the variable as a whole number within bounds; raises ImproperlyConfigured otherwise."""
+    value = text(name)
+    if not value:
+        return default
+    if not value.isascii() or not value.isdigit() or not minimum <= int(value) <= maximum:
+        raise ImproperlyConfigured(f"{name} is {value!r}; use a whole number from {minimum} to {maximum}.")
+    return int(value)
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """Return a comma-separated variable as a list, empty items left out."""
+    return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]

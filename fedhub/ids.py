@@ -1,0 +1,19 @@
+"""Primary keys that are the same on every database: 24 lower-case hex characters, an ObjectId's form."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+
+OBJECT_ID = re.compile(r"[0-9a-f]{24}\Z")
+
+
+def new_object_id() -> str:
+    """Return a new id: four bytes of Unix time, so that ids sort by age, and eight random ones."""
+    return f"{int(time.time()):08x}{secrets.token_hex(8)}"
+
+
+def is_object_id(value: str) -> bool:
+    """Tell whether `value` has the form of an id."""
+    return OBJECT_ID.match(value) is not None

@@ -1,0 +1,20 @@
+"""The product's settings, on throw-away files: one set for each test process."""
+
+import os
+import tempfile
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+os.environ.setdefault("FEDHUB_VAR_DIR", tempfile.mkdtemp(prefix=f"fedhub-tests-{WORKER}-"))
+for name in ("DATABASE_URL", "MONGODB_URI", "CELERY_BROKER_URL", "WEAVIATE_URL", "FEDHUB_SERVER_URL", "SEARCH_PATH"):
+    value = os.environ.pop(f"TEST_{name}", None)
+    os.environ.pop(name, None)
+    if value:
+        os.environ[name] = value
+
+from fedhub.settings import *  # noqa: E402, F403
+from fedhub.settings import DATABASES, VAR_DIR  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, as in production: threads and processes of a test see the same rows, under the same locking.
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
