@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+MAX_LIMIT = 100
+
 
 class SearchError(Exception):
     """The index could not be read or written; the registry is unharmed."""
@@ -59,7 +61,7 @@ class IndexedResource:
 class SearchQuery:
     """A search. `federation_ids` None means no restriction; an empty string in it means resources without a federation.
 
-    `limit` and `offset` count hits; 0 < limit <= 100.
+    `limit` and `offset` count hits. Raises ValueError unless 0 < limit <= 100 and offset >= 0.
     """
 
     text: str
@@ -67,6 +69,12 @@ class SearchQuery:
     federation_ids: frozenset[str] | None = None
     limit: int = 20
     offset: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.limit <= MAX_LIMIT:
+            raise ValueError(f"limit must be 1 to {MAX_LIMIT}, not {self.limit}")
+        if self.offset < 0:
+            raise ValueError(f"offset must not be negative, not {self.offset}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,11 @@ class SearchIndex(Protocol):
     """Every method raises SearchError where the index cannot be reached."""
 
     def replace(self, resources: Iterable[IndexedResource], *, delete_first: bool = True) -> None:
-        """Index each resource whole, in few calls; `delete_first` removes what is there of it (not needed if missing)."""
+        """Index each resource whole, in few calls; `delete_first` removes what is there of it (not needed if missing).
+
+        Without it the caller knows of nothing to remove; a document of the same id is overwritten all the same. Of
+        two entries for one resource in a call the last one counts.
+        """
 
     def delete(self, resource_ids: Collection[str]) -> None:
         """Remove all documents of these resources; unknown ids are fine."""
@@ -102,7 +114,10 @@ class SearchIndex(Protocol):
         """Return resource id to stamp for everything indexed of one federation, in a constant number of calls."""
 
     def search(self, query: SearchQuery) -> SearchPage:
-        """Return ranked hits. Every word must match by prefix; text of metacharacters only finds nothing."""
+        """Return ranked hits, a document whose whole name is the query first; equals are ordered by document id.
+
+        Every word must match by prefix, in any of name, tags and text; text of metacharacters only finds nothing.
+        """
 
     def clear(self) -> None:
         """Remove everything."""

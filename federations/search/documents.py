@@ -1,0 +1,160 @@
+"""Turn a registry row, given as plain values, into the documents that it is found by.
+
+Tools, resources, prompts and skills are JSON that a runtime served: nothing about their shape is taken on trust, and
+what has no name at all is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from federations.search.base import DocumentKind, IndexedResource, SearchDocument
+from federations.sync.resources import Json, JsonObject
+
+MAX_NAME_CHARS = 300
+MAX_TEXT_CHARS = 4_000
+MAX_TAGS = 50
+MAX_TAG_CHARS = 200
+
+# Part of every stamp: raise it when documents are built differently, and the next sync rebuilds them all.
+DOCUMENT_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class IndexableServer:
+    """An MCP server of the registry. Tools, resources and prompts are MCP's own JSON objects.
+
+    `enriched_at` is ISO 8601; `federation_id` is empty for a server without a federation.
+    """
+
+    resource_id: str
+    federation_id: str
+    name: str
+    path: str
+    description: str
+    version: str
+    enriched_at: str
+    tags: Sequence[str] = ()
+    tools: Sequence[JsonObject] = ()
+    resources: Sequence[JsonObject] = ()
+    prompts: Sequence[JsonObject] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IndexableAgent:
+    """An A2A agent of the registry. Skills are the card's own JSON objects.
+
+    `enriched_at` is ISO 8601; `federation_id` is empty for an agent without a federation.
+    """
+
+    resource_id: str
+    federation_id: str
+    name: str
+    path: str
+    description: str
+    version: str
+    enriched_at: str
+    tags: Sequence[str] = ()
+    skills: Sequence[JsonObject] = ()
+
+
+def stamp(version: str, enriched_at: str) -> str:
+    """Return what an index remembers of a resource, to be compared for equality only."""
+    return f"{DOCUMENT_FORMAT}|{version}|{enriched_at}"
+
+
+def documents_for_server(server: IndexableServer) -> IndexedResource:
+    """Return a server's documents: itself, and one for each named tool, resource and prompt."""
+    return _indexed(
+        server,
+        _own_document(server, DocumentKind.SERVER),
+        _part_documents(server, DocumentKind.TOOL, server.tools),
+        _part_documents(server, DocumentKind.RESOURCE, server.resources),
+        _part_documents(server, DocumentKind.PROMPT, server.prompts),
+    )
+
+
+def documents_for_agent(agent: IndexableAgent) -> IndexedResource:
+    """Return an agent's documents: itself, and one for each named skill."""
+    return _indexed(
+        agent,
+        _own_document(agent, DocumentKind.AGENT),
+        _part_documents(agent, DocumentKind.SKILL, agent.skills),
+    )
+
+
+Indexable = IndexableServer | IndexableAgent
+
+
+def _indexed(owner: Indexable, *groups: Iterable[SearchDocument]) -> IndexedResource:
+    documents = tuple(document for group in groups for document in group)
+    return IndexedResource(owner.resource_id, owner.federation_id, stamp(owner.version, owner.enriched_at), documents)
+
+
+def _own_document(owner: Indexable, kind: DocumentKind) -> Iterator[SearchDocument]:
+    yield _document(owner, owner.resource_id, kind, owner.name, owner.description[:MAX_TEXT_CHARS], owner.tags)
+
+
+def _part_documents(owner: Indexable, kind: DocumentKind, parts: Sequence[JsonObject]) -> Iterator[SearchDocument]:
+    for number, part in enumerate(parts):
+        name = _first_text(part, "name", "title", "uri", "id")
+        if name:
+            # The owner's name ends the text, so that "pharmacy refill" finds the pharmacy server's refill tool.
+            text = f"{_joined(_part_texts(part))}\n{owner.name[:MAX_NAME_CHARS]}"
+            yield _document(owner, f"{owner.resource_id}:{kind}:{number}", kind, name, text, _texts(part.get("tags")))
+
+
+def _document(
+    owner: Indexable, document_id: str, kind: DocumentKind, name: str, text: str, tags: Sequence[str]
+) -> SearchDocument:
+    return SearchDocument(
+        id=document_id,
+        kind=kind,
+        resource_id=owner.resource_id,
+        federation_id=owner.federation_id,
+        name=name[:MAX_NAME_CHARS],
+        path=owner.path,
+        text=text,
+        tags=tuple(tag[:MAX_TAG_CHARS] for tag in tags[:MAX_TAGS]),
+    )
+
+
+def _part_texts(part: JsonObject) -> Iterator[str]:
+    yield _first_text(part, "description")
+    yield from (_first_text(part, key) for key in ("title", "id", "uri", "mimeType"))
+    yield from _texts(part.get("examples"))
+    yield from _described(part.get("arguments"))
+    yield from _schema_texts(part.get("inputSchema"))
+
+
+def _schema_texts(schema: Json) -> Iterator[str]:
+    """Yield a JSON schema's top-level properties, by name and description."""
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    for name, definition in properties.items() if isinstance(properties, dict) else ():
+        yield name
+        if isinstance(definition, dict):
+            yield _first_text(definition, "description", "title")
+
+
+def _described(items: Json) -> Iterator[str]:
+    """Yield name and description of each object in a list, such as a prompt's arguments."""
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict):
+            yield _first_text(item, "name")
+            yield _first_text(item, "description", "title")
+
+
+def _texts(value: Json) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _first_text(source: JsonObject, *keys: str) -> str:
+    """Return the first of these values that is text and not blank, or nothing."""
+    values = (source.get(key) for key in keys)
+    return next((value.strip() for value in values if isinstance(value, str) and value.strip()), "")
+
+
+def _joined(texts: Iterable[str]) -> str:
+    """Join texts by line, without repeats, to MAX_TEXT_CHARS characters: the first ones matter most."""
+    return "\n".join(dict.fromkeys(text for text in texts if text))[:MAX_TEXT_CHARS]

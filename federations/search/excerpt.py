@@ -1,0 +1,47 @@
+"""The piece of a document's text that shows why it was found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from federations.search.words import Term, index_words, matches
+
+MAX_EXCERPT_CHARS = 200
+_LEAD_CHARS = 60
+_MAX_SCANNED_CHARS = 10_000
+_SPAN = re.compile(r"\S+")
+
+
+def excerpt(text: str, terms: Sequence[Term]) -> str:
+    """Return about MAX_EXCERPT_CHARS characters of `text` around its first match, on one line, as plain text.
+
+    The text's own characters come through as they are: whoever shows them as HTML escapes them. Without a match in
+    the text (it was in the name or a tag) the excerpt is the beginning.
+    """
+    line = _printable(text[:_MAX_SCANNED_CHARS])
+    start = _start(line, _first_match(line, terms))
+    end = start + MAX_EXCERPT_CHARS
+    if end < len(line):
+        end = max(line.rfind(" ", start + _LEAD_CHARS + 1, end), start + MAX_EXCERPT_CHARS // 2)
+    return ("… " if start else "") + line[start:end].strip() + (" …" if end < len(line) else "")
+
+
+def _printable(text: str) -> str:
+    kept = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(kept.split())
+
+
+def _first_match(line: str, terms: Sequence[Term]) -> int:
+    for span in _SPAN.finditer(line):
+        words = index_words(span[0])
+        if words and any(matches(term, words) for term in terms):
+            return span.start()
+    return 0
+
+
+def _start(line: str, match: int) -> int:
+    if match <= _LEAD_CHARS or len(line) <= MAX_EXCERPT_CHARS:
+        return 0
+    lead = match - _LEAD_CHARS
+    return line.rfind(" ", max(0, lead - _LEAD_CHARS), lead + 1) + 1 or lead

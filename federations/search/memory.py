@@ -1,0 +1,112 @@
+"""The memory twin: the contract in plain Python, for tests and for holding the other adapters to it.
+
+Its hits are those of the SQLite index; its order is its own, but for exact names first and ids last.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from federations.search.base import IndexedResource, SearchDocument, SearchHit, SearchPage, SearchQuery
+from federations.search.excerpt import excerpt
+from federations.search.words import Term, index_words, matches, query_terms, squash
+
+_NAME_WEIGHT, _TAGS_WEIGHT, _TEXT_WEIGHT = 10.0, 4.0, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    document: SearchDocument
+    squashed_name: str
+    columns: tuple[tuple[float, frozenset[str]], ...]
+    words: frozenset[str]
+
+
+class MemorySearchIndex:
+    """A SearchIndex that lives and dies with its process; safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._resources: dict[str, IndexedResource] = {}
+        self._entries: dict[str, tuple[_Entry, ...]] = {}
+
+    def replace(self, resources: Iterable[IndexedResource], *, delete_first: bool = True) -> None:
+        """Index each resource whole; what was there of it goes either way."""
+        batch = [(resource, tuple(_entry(document) for document in resource.documents)) for resource in resources]
+        with self._lock:
+            for resource, entries in batch:
+                self._resources[resource.resource_id] = resource
+                self._entries[resource.resource_id] = entries
+
+    def delete(self, resource_ids: Collection[str]) -> None:
+        """Remove all documents of these resources."""
+        with self._lock:
+            for resource_id in resource_ids:
+                self._resources.pop(resource_id, None)
+                self._entries.pop(resource_id, None)
+
+    def delete_federation(self, federation_id: str) -> None:
+        """Remove all documents of one federation."""
+        self.delete(self.stamps(federation_id))
+
+    def stamps(self, federation_id: str) -> Mapping[str, str]:
+        """Return resource id to stamp for everything indexed of one federation."""
+        with self._lock:
+            resources = list(self._resources.values())
+        return {each.resource_id: each.stamp for each in resources if each.federation_id == federation_id}
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        """Return ranked hits."""
+        asked = query_terms(query.text)
+        if not asked:
+            return SearchPage((), 0)
+        with self._lock:
+            entries = [entry for group in self._entries.values() for entry in group]
+        found = [entry for entry in entries if _is_wanted(entry.document, query) and _has_all(entry, asked)]
+        name = squash(query.text)
+        scored = sorted((-_score(entry, asked, name), entry.document.id, entry.document) for entry in found)
+        page = scored[query.offset : query.offset + query.limit]
+        hits = (SearchHit(document, -negative, excerpt(document.text, asked)) for negative, _, document in page)
+        return SearchPage(tuple(hits), len(scored))
+
+    def clear(self) -> None:
+        """Remove everything."""
+        with self._lock:
+            self._resources.clear()
+            self._entries.clear()
+
+
+def _entry(document: SearchDocument) -> _Entry:
+    columns = (
+        (_NAME_WEIGHT, frozenset(index_words(document.name))),
+        (_TAGS_WEIGHT, frozenset(index_words(" ".join(document.tags)))),
+        (_TEXT_WEIGHT, frozenset(index_words(document.text))),
+    )
+    words = frozenset().union(*(words for _, words in columns))
+    return _Entry(document, squash(document.name), columns, words)
+
+
+def _is_wanted(document: SearchDocument, query: SearchQuery) -> bool:
+    if query.kinds and document.kind not in query.kinds:
+        return False
+    return query.federation_ids is None or document.federation_id in query.federation_ids
+
+
+def _has_all(entry: _Entry, asked: Sequence[Term]) -> bool:
+    return all(matches(term, entry.words) for term in asked)
+
+
+def _score(entry: _Entry, asked: Sequence[Term], name: str) -> float:
+    exact = 1.0 if entry.squashed_name == name else 0.0
+    words = {word for term in asked for word in (*term.parts, term.joined)}
+    weight = sum(_column_score(weight, column, words) for weight, column in entry.columns)
+    return exact + weight / (1.0 + weight)
+
+
+def _column_score(weight: float, column: frozenset[str], words: Collection[str]) -> float:
+    """Favour whole words over beginnings, and short columns over long ones, as bm25 does."""
+    whole = sum(1.0 for word in words if word in column)
+    begun = sum(0.5 for word in words if any(each.startswith(word) for each in column))
+    return weight * (whole + begun) / (1.0 + 0.1 * len(column))

@@ -1,0 +1,191 @@
+"""The embedded search index: SQLite's FTS5, ranked by bm25, in a file of its own.
+
+A document is a row of `documents` (what a hit returns, as JSON) and a row of `words` under the same number (what it is
+found by). Words come from `words.py` and are letters and digits only, so no text of a user reaches FTS5's query syntax.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from federations.search.base import DocumentKind, IndexedResource, SearchDocument, SearchHit, SearchPage, SearchQuery
+from federations.search.excerpt import excerpt
+from federations.search.sqlite_file import SqliteFile, create_schema
+from federations.search.words import Term, index_words, query_terms, squash
+
+BUSY_TIMEOUT_SECONDS = 30.0
+
+# Weights of name, tags and text; bm25 is negative, and the more so the better. CROSS JOIN holds SQLite to this order:
+# first what has the words, then the filters on it.
+_RANK = "bm25(words, 10.0, 4.0, 1.0)"
+_FOUND = """
+    FROM words CROSS JOIN documents ON documents.number = words.rowid
+    WHERE words MATCH :expression
+    AND (:kinds IS NULL OR documents.kind IN (SELECT value FROM json_each(:kinds)))
+    AND (:federation_ids IS NULL OR documents.federation_id IN (SELECT value FROM json_each(:federation_ids)))
+"""
+_COUNT = "SELECT count(*)" + _FOUND
+_PAGE = (
+    f"SELECT documents.body, documents.squashed_name = :name AS exact, {_RANK} AS rank"
+    + _FOUND
+    + "ORDER BY exact DESC, rank, documents.id LIMIT :limit OFFSET :offset"
+)
+
+_DELETES = (
+    """DELETE FROM words WHERE rowid IN (
+        SELECT number FROM documents WHERE resource_id IN (SELECT value FROM json_each(?))
+    )""",
+    "DELETE FROM documents WHERE resource_id IN (SELECT value FROM json_each(?))",
+    "DELETE FROM resources WHERE resource_id IN (SELECT value FROM json_each(?))",
+)
+
+Row = tuple[str, str, str, str, str, str, str, str, str]
+
+
+class SqliteSearchIndex:
+    """A SearchIndex in the file `path`, made on first use; safe between threads and processes.
+
+    A writer waits `busy_timeout_seconds` for the others before it raises SearchError.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> None:
+        self._file = SqliteFile(path, busy_timeout_seconds=busy_timeout_seconds)
+
+    def replace(self, resources: Iterable[IndexedResource], *, delete_first: bool = True) -> None:
+        """Index each resource whole, in one transaction.
+
+        `delete_first` spares a remote index a call. Here the removal is part of the transaction and next to free, so
+        it always happens: two repairs of one missing resource must not leave it there twice.
+        """
+        batch = {resource.resource_id: resource for resource in resources}
+        if not batch:
+            return
+        rows = [_row(document) for resource in batch.values() for document in resource.documents]
+        stamps = [(each.resource_id, each.federation_id, each.stamp) for each in batch.values()]
+
+        def write(connection: sqlite3.Connection) -> None:
+            _delete(connection, batch)
+            connection.executemany("INSERT INTO resources VALUES (?, ?, ?)", stamps)
+            _insert(connection, rows)
+
+        self._file.write(write)
+
+    def delete(self, resource_ids: Collection[str]) -> None:
+        """Remove all documents of these resources, in one transaction."""
+        if resource_ids:
+            self._file.write(lambda connection: _delete(connection, resource_ids))
+
+    def delete_federation(self, federation_id: str) -> None:
+        """Remove all documents of one federation, in one transaction."""
+        self._file.write(lambda connection: _delete(connection, _stamps(connection, federation_id)))
+
+    def stamps(self, federation_id: str) -> Mapping[str, str]:
+        """Return resource id to stamp for everything indexed of one federation."""
+        return self._file.read(lambda connection: _stamps(connection, federation_id))
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        """Return ranked hits; the count and the page are of one snapshot."""
+        asked = query_terms(query.text)
+        if not asked:
+            return SearchPage((), 0)
+        return self._file.read(_searching(query, asked))
+
+    def clear(self) -> None:
+        """Remove everything."""
+        self._file.write(create_schema)
+
+
+def _searching(query: SearchQuery, asked: Sequence[Term]) -> Callable[[sqlite3.Connection], SearchPage]:
+    parameters = {
+        "expression": " AND ".join(_expression(term) for term in asked),
+        "kinds": json.dumps(sorted(query.kinds)) if query.kinds else None,
+        "federation_ids": None if query.federation_ids is None else json.dumps(sorted(query.federation_ids)),
+        "name": squash(query.text),
+        "limit": query.limit,
+        "offset": query.offset,
+    }
+
+    def search(connection: sqlite3.Connection) -> SearchPage:
+        (total,) = connection.execute(_COUNT, parameters).fetchone()
+        # Asked past the end there is nothing to rank, and an offset may be more than SQLite's integers hold.
+        rows = connection.execute(_PAGE, parameters) if query.offset < total else ()
+        return SearchPage(tuple(_hit(row, asked) for row in rows), total)
+
+    return search
+
+
+def _expression(term: Term) -> str:
+    """Return the term in FTS5's syntax: all its parts, or its joined form, each by prefix.
+
+    A part is asked for twice, so that a document with the whole word comes before one with a longer word.
+    """
+    parts = " AND ".join(f'("{part}" OR "{part}"*)' for part in term.parts)
+    return f"({parts})" if len(term.parts) == 1 else f'(({parts}) OR ("{term.joined}" OR "{term.joined}"*))'
+
+
+def _hit(row: tuple[str, int, float], asked: Sequence[Term]) -> SearchHit:
+    body, exact, rank = row
+    document = _document(body)
+    return SearchHit(document, exact + rank / (rank - 1.0), excerpt(document.text, asked))
+
+
+def _row(document: SearchDocument) -> Row:
+    return (
+        document.id,
+        document.kind,
+        document.resource_id,
+        document.federation_id,
+        squash(document.name),
+        _body(document),
+        " ".join(index_words(document.name)),
+        " ".join(index_words(" ".join(document.tags))),
+        " ".join(index_words(document.text)),
+    )
+
+
+def _body(document: SearchDocument) -> str:
+    """Return the document as ASCII JSON, which SQLite can hold even where the text has a lone surrogate or a NUL."""
+    return json.dumps(
+        [
+            document.id,
+            document.kind,
+            document.resource_id,
+            document.federation_id,
+            document.name,
+            document.path,
+            document.text,
+            document.tags,
+        ]
+    )
+
+
+def _document(body: str) -> SearchDocument:
+    id_, kind, resource_id, federation_id, name, path, text, tags = json.loads(body)
+    return SearchDocument(id_, DocumentKind(kind), resource_id, federation_id, name, path, text, tuple(tags))
+
+
+def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM documents").fetchone()
+    connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?)", _numbered(rows, last, slice(0, 6)))
+    connection.executemany(
+        "INSERT INTO words (rowid, name, tags, text) VALUES (?, ?, ?, ?)", _numbered(rows, last, slice(6, 9))
+    )
+
+
+def _numbered(rows: Sequence[Row], last: int, columns: slice) -> Iterator[tuple[str | int, ...]]:
+    return ((number, *row[columns]) for number, row in enumerate(rows, last + 1))
+
+
+def _delete(connection: sqlite3.Connection, resource_ids: Collection[str]) -> None:
+    chosen = (json.dumps(list(resource_ids)),)
+    for statement in _DELETES:
+        connection.execute(statement, chosen)
+
+
+def _stamps(connection: sqlite3.Connection, federation_id: str) -> dict[str, str]:
+    return dict(
+        connection.execute("SELECT resource_id, stamp FROM resources WHERE federation_id = ?", (federation_id,))
+    )
