@@ -1,0 +1,56 @@
+"""The counters of a sync, and the sentence that sums up its errors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from federations.sync.changes import Change, Delete, Failure
+from federations.sync.resources import JsonObject, ResourceKind
+
+COUNTED = {"create": "created", "update": "updated", "delete": "deleted", "unchanged": "unchanged", "skip": "skipped"}
+PLURAL = {ResourceKind.MCP_SERVER: "McpServers", ResourceKind.A2A_AGENT: "Agents"}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counters by kind and action, and the errors; `counts` is keyed by the contract's names."""
+
+    counts: dict[str, int]
+    error_messages: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str | None:
+        """Return None, the one error, or how many there are with the first."""
+        if len(self.error_messages) < 2:
+            return self.error_messages[0] if self.error_messages else None
+        return f"{len(self.error_messages)} resource sync failures. First error: {self.error_messages[0]}"
+
+    def to_dict(self) -> JsonObject:
+        """Return the contract's `summary`, every key present."""
+        return {**self.counts, "errors": len(self.error_messages), "errorMessages": list(self.error_messages)}
+
+
+def _zero_counts() -> dict[str, int]:
+    names = [f"discovered{plural}" for plural in PLURAL.values()]
+    names += [f"{past}{plural}" for plural in PLURAL.values() for past in COUNTED.values()]
+    return dict.fromkeys(names, 0)
+
+
+def summarise(changes: Iterable[Change]) -> Summary:
+    """Count `changes`. Discovered are all but the deleted; a failure of unknown kind counts in the errors alone."""
+    changes = tuple(changes)
+    tally = Counter((change.kind, change.action) for change in changes)
+    counts = _zero_counts()
+    for kind, plural in PLURAL.items():
+        counts[f"discovered{plural}"] = sum(change.kind is kind for change in changes if not isinstance(change, Delete))
+        for action, past in COUNTED.items():
+            counts[f"{past}{plural}"] = tally[kind, action]
+    errors = sorted((c for c in changes if isinstance(c, Failure)), key=lambda c: (c.name, c.runtime_id))
+    return Summary(counts, tuple(failure.found.message for failure in errors))
+
+
+def failed_summary(error: str) -> Summary:
+    """Return the summary of a sync that failed before it changed anything."""
+    return Summary(_zero_counts(), (error,))
