@@ -130,15 +130,14 @@ class Federation(models.Model):
 
     class Meta:
         ordering = ["-updated_at", "-id"]
+        permissions = [("system_ops", "Can run the manual AgentCore runtime sync")]
         indexes = [
             models.Index(fields=["-updated_at", "-id"], name="federation_newest"),
             models.Index(fields=["provider_type"], name="federation_provider"),
             models.Index(fields=["sync_status"], name="federation_sync_status"),
         ]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(status__in=FederationStatus.values), name="federation_status_is_known"
-            ),
+            models.CheckConstraint(condition=Q(status__in=FederationStatus.values), name="federation_status_is_known"),
             models.CheckConstraint(
                 condition=Q(sync_status__in=SyncStatus.values), name="federation_sync_status_is_known"
             ),
@@ -400,4 +399,3 @@ class RuntimeSighting(models.Model):
 def lock_key_of(federation_id: str, *, region: str = "") -> str:
     """Return the key under which one job at a time may run."""
     return federation_id or f"unfederated:{region}"
-
