@@ -1,0 +1,5 @@
+"""The project: settings and wiring."""
+
+from fedhub.celery import app as celery_app
+
+__all__ = ["celery_app"]

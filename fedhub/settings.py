@@ -1,7 +1,7 @@
 """All settings, from the environment; the hub runs with none set.
 
 A hub whose FEDHUB_SERVER_URL is a loopback address is in development: DEBUG is on and its keys are made on first use
-under var/. Any other address is production: DEBUG is off, SECRET_KEY is required, and fedhub.checks says what is missing.
+under var/. Any other address is production: DEBUG is off, SECRET_KEY is required, and fedhub.checks names what lacks.
 """
 
 from __future__ import annotations
@@ -136,23 +136,52 @@ OAUTH2_PROVIDER = {
 
 # Work in the background ---------------------------------------------------------------------------------------------
 BROKER_DIR = VAR_DIR / "broker"
-CELERY_BROKER_URL = environment.secret("CELERY_BROKER_URL") or "filesystem://"
+CELERY_BROKER_URL = environment.secret("CELERY_BROKER_URL") or "filesystem://localhost"
+# A broker that is down is tried once more, then given up: the caller's row is the truth, and a sweep nudges again.
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2}
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
 if CELERY_BROKER_URL.startswith("filesystem://"):
-    for folder in ("queue", "processed"):
-        (BROKER_DIR / folder).mkdir(parents=True, exist_ok=True)
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {
         # One folder is both in- and outbox: web and worker share it.
         "data_folder_in": str(BROKER_DIR / "queue"),
         "data_folder_out": str(BROKER_DIR / "queue"),
-        "processed_folder": str(BROKER_DIR / "processed"),
-        "store_processed": False,
+        "processed_folder": str(BROKER_DIR / "taken"),
+        "polling_interval": 0.2,
     }
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_DEFAULT_QUEUE = "fedhub"
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = None
 CELERY_TASK_ACKS_LATE = True
+# A task that hangs is told so, then its process is killed: its job's lease lapses and the federation is free again.
+CELERY_TASK_SOFT_TIME_LIMIT = environment.integer(
+    "FEDHUB_TASK_TIME_LIMIT_SECONDS", default=3600, minimum=10, maximum=86_400
+)
+CELERY_TASK_TIME_LIMIT = CELERY_TASK_SOFT_TIME_LIMIT + 60
+# Processes, not threads: only a process can be stopped at a time limit, gives its memory back after a large sync, and
+# leaves the heartbeat threads of other jobs a core. Two, since a sync mostly waits for the network and SQLite has one
+# writer anyway; more with FEDHUB_WORKER_PROCESSES.
+CELERY_WORKER_POOL = "prefork"
+CELERY_WORKER_CONCURRENCY = environment.integer("FEDHUB_WORKER_PROCESSES", default=2, minimum=1, maximum=64)
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000  # in KiB, looked at between tasks
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Nothing uses it, and each of its replies would be a file.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+FEDHUB_SWEEP_SECONDS = environment.integer("FEDHUB_SWEEP_SECONDS", default=30, minimum=1, maximum=3600)
+# The database scheduler writes these to its table when the beat starts.
+CELERY_BEAT_SCHEDULE = {
+    "Sweep jobs": {
+        "task": "federations.sweep",
+        "schedule": FEDHUB_SWEEP_SECONDS,
+        # A worker that was away for an hour needs one sweep, not 120.
+        "options": {"expire_seconds": FEDHUB_SWEEP_SECONDS},
+    },
+}
 CELERY_TIMEZONE = "UTC"
 
 # The hub ------------------------------------------------------------------------------------------------------------
@@ -160,13 +189,9 @@ SEARCH_PATH = environment.text("SEARCH_PATH") or str(VAR_DIR / "search.sqlite3")
 FEDHUB_OIDC_KEY_PATH = Path(environment.text("FEDHUB_OIDC_KEY_PATH") or VAR_DIR / "oidc_key.pem")
 FEDHUB_DEFAULT_REGION = environment.text("FEDHUB_DEFAULT_REGION") or os.environ.get("AWS_REGION", "us-east-1")
 FEDHUB_ASSUMABLE_ROLES = environment.words("FEDHUB_ASSUMABLE_ROLES", "*")
-FEDHUB_DISCOVERY_CONCURRENCY = environment.integer(
-    "FEDHUB_DISCOVERY_CONCURRENCY", default=16, minimum=1, maximum=256
-)
+FEDHUB_DISCOVERY_CONCURRENCY = environment.integer("FEDHUB_DISCOVERY_CONCURRENCY", default=16, minimum=1, maximum=256)
 FEDHUB_JOB_LEASE_SECONDS = environment.integer("FEDHUB_JOB_LEASE_SECONDS", default=60, minimum=2, maximum=3600)
-FEDHUB_QUEUE_LEASE_SECONDS = environment.integer(
-    "FEDHUB_QUEUE_LEASE_SECONDS", default=3600, minimum=10, maximum=86_400
-)
+FEDHUB_QUEUE_LEASE_SECONDS = environment.integer("FEDHUB_QUEUE_LEASE_SECONDS", default=3600, minimum=10, maximum=86_400)
 
 # Language, static files, logs ---------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"

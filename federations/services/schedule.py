@@ -1,0 +1,65 @@
+"""Keep a federation's interval and its periodic task in step.
+
+The beat reads django-celery-beat's rows, which live with the users and sessions in the relational database; the
+federation's own row says what they should be.
+"""
+
+from __future__ import annotations
+
+import json
+
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from federations.models import Federation, FederationStatus
+from fedhub.errors import InvalidRequestError
+from fedhub.storage import unit_of_work
+
+SHORTEST_INTERVAL_MINUTES = 5
+# 366 days: longer is no schedule.
+LONGEST_INTERVAL_MINUTES = 527_040
+
+
+def set_interval(federation: Federation, minutes: int | None) -> None:
+    """Sync `federation` by itself every `minutes` from now on, or only when asked where that is None.
+
+    Raises InvalidRequestError for an interval shorter than 5 minutes or longer than 366 days.
+    """
+    if minutes is not None and not SHORTEST_INTERVAL_MINUTES <= minutes <= LONGEST_INTERVAL_MINUTES:
+        raise InvalidRequestError(
+            f"The sync interval must be from {SHORTEST_INTERVAL_MINUTES} to {LONGEST_INTERVAL_MINUTES} minutes"
+        )
+    federation.sync_interval_minutes = minutes
+    with unit_of_work():
+        Federation.objects.filter(pk=federation.pk).update(sync_interval_minutes=minutes)
+        match_schedule(federation)
+
+
+def match_schedule(federation: Federation) -> None:
+    """Make the periodic task what `federation` says: its interval, and paused while it is not active."""
+    minutes = federation.sync_interval_minutes
+    if minutes is None:
+        remove_schedule(federation.id)
+        return
+    # No constraint keeps two equal rows apart, so take the first.
+    interval = IntervalSchedule.objects.filter(every=minutes, period=IntervalSchedule.MINUTES).first()
+    PeriodicTask.objects.update_or_create(
+        name=schedule_name(federation.id),
+        defaults={
+            "task": "federations.sync_on_schedule",
+            "interval": interval or IntervalSchedule.objects.create(every=minutes, period=IntervalSchedule.MINUTES),
+            "args": json.dumps([federation.id]),
+            "enabled": federation.status == FederationStatus.ACTIVE,
+            # A message that no worker took before the next one is due is of no use any more.
+            "expire_seconds": minutes * 60,
+        },
+    )
+
+
+def remove_schedule(federation_id: str) -> None:
+    """Forget the periodic task; none is no error."""
+    PeriodicTask.objects.filter(name=schedule_name(federation_id)).delete()
+
+
+def schedule_name(federation_id: str) -> str:
+    """Return the name under which the beat knows the federation."""
+    return f"Sync federation {federation_id}"

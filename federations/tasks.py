@@ -1,0 +1,74 @@
+"""What workers do. Each task loads by id, calls one service, and owns the retries.
+
+A run that failed is told by its job's row and its log line, not retried here: the next sync is the retry. Only a
+database that was busy is tried again, since then nothing was recorded.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from celery import shared_task
+from django.db import DatabaseError, OperationalError
+
+from federations.models import Federation, JobTrigger, JobType
+from federations.services.actors import SCHEDULE
+from federations.services.jobs import due_jobs, reap_lapsed_jobs
+from federations.services.schedule import remove_schedule
+from federations.services.sync import run_sync, start_sync
+from fedhub.errors import HubError
+from fedhub.queue import enqueue
+
+logger = logging.getLogger(__name__)
+
+SWEEP_BATCH = 100
+
+
+@shared_task(
+    name="federations.run_job", autoretry_for=(OperationalError,), retry_backoff=True, retry_kwargs={"max_retries": 5}
+)
+def run_job(job_id: str) -> None:
+    """Run the queued job; one that another worker has claimed, or that has ended, is left alone."""
+    try:
+        run_sync(job_id)
+    except HubError as exc:
+        logger.warning("Job %s: %s", job_id, exc)
+
+
+@shared_task(
+    name="federations.sync_on_schedule",
+    autoretry_for=(OperationalError,),
+    retry_backoff=True,
+    retry_kwargs={"max_retries": 5},
+)
+def sync_on_schedule(federation_id: str) -> None:
+    """Sync the federation now; one that is busy or disabled is left for its next turn, one that is gone for good."""
+    federation = Federation.objects.filter(pk=federation_id).first()
+    if federation is None:
+        remove_schedule(federation_id)
+        return
+    try:
+        job = start_sync(
+            federation,
+            job_type=JobType.FULL_SYNC,
+            trigger=JobTrigger.SCHEDULE,
+            reason="",
+            force=False,
+            by=SCHEDULE,
+            queued=False,
+        )
+        run_sync(job.id)
+    except HubError as exc:
+        logger.warning("Scheduled sync of federation %s: %s", federation_id, exc)
+
+
+@shared_task(name="federations.sweep")
+def sweep() -> None:
+    """Free what lapsed leases hold, then nudge again the queued jobs that no worker has taken."""
+    try:
+        reap_lapsed_jobs()
+    except DatabaseError:
+        # The queued jobs do not depend on it, and the next sweep is near.
+        logger.exception("Lapsed jobs could not be reaped.")
+    for job_id in due_jobs(SWEEP_BATCH):
+        enqueue("federations.run_job", job_id)

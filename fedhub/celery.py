@@ -1,0 +1,16 @@
+"""The Celery application; its settings are those of fedhub.settings that begin with CELERY_."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from kombu.transport import TRANSPORT_ALIASES
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fedhub.settings")
+# Kombu's own file transport loses its way when its files are deleted, and stops the worker at a half-written message.
+TRANSPORT_ALIASES["filesystem"] = "fedhub.file_broker:Transport"
+
+app = Celery("fedhub")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
