@@ -31,7 +31,7 @@ class Channel(filesystem.Channel):
         """Return the queue that a direct exchange's routing key names; nobody listens to any other exchange."""
         return [routing_key] if not exchange or self.typeof(exchange).type == "direct" else []
 
-    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]  # its bases disagree
         folder = Path(self.data_folder_out)
         folder.mkdir(parents=True, exist_ok=True)
         name = f"{time.time_ns():020d}_{uuid4().hex}.{queue}.msg"
