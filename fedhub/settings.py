@@ -121,7 +121,21 @@ REST_FRAMEWORK = {
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
     "EXCEPTION_HANDLER": "fedhub.api.errors.exception_handler",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "fedhub.api.schema.HubSchema",
+    # The Accept header alone decides: a query parameter of that name would shadow an endpoint's own.
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "fedhub",
+    "DESCRIPTION": "Federations of AI agents: discover, keep in step, search.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "PREPROCESSING_HOOKS": ["fedhub.api.schema.without_optional_slash"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
 }
 OAUTH2_PROVIDER = {
     "SCOPES": {
@@ -129,7 +143,16 @@ OAUTH2_PROVIDER = {
         "federations-write": "Create, change, sync and delete federations",
         "system-ops": "Run the manual AgentCore runtime sync",
     },
+    "SCOPES_BACKEND_CLASS": "fedhub.tokens.scopes.OwnersScopes",
     "ACCESS_TOKEN_EXPIRE_SECONDS": int(timedelta(hours=1).total_seconds()),
+    # Only the client credentials grant is served; these close what an application could be configured for (RFC 9700).
+    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
+    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
+    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
     # Only checksums of tokens are stored (RFC 9700): a copy of the database opens no door.
     "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
 }

@@ -1,0 +1,67 @@
+"""Pages of a list: `page` from 1, `per_page` from 1 to 100, and the contract's `pagination` object."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet
+
+from fedhub.api.errors import BadRequestError
+
+DEFAULT_PER_PAGE = 20
+MAX_PER_PAGE = 100
+# Longer numbers still mean a page past the end, but arithmetic with them costs.
+WHOLE_NUMBER = re.compile(r"[0-9]{1,30}\Z", re.ASCII)
+
+Row = TypeVar("Row", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which page is asked for: `number` from 1, `size` from 1 to 100."""
+
+    number: int
+    size: int
+
+    @property
+    def offset(self) -> int:
+        """Return how many rows come before the page."""
+        return (self.number - 1) * self.size
+
+    def body(self, total: int) -> dict[str, int]:
+        """Return the contract's `pagination` object for a list of `total` rows."""
+        pages = -(-total // self.size)
+        return {"total": total, "page": self.number, "perPage": self.size, "totalPages": pages}
+
+
+def page_of(query: Mapping[str, str]) -> PageRequest:
+    """Return the page that a query string asks for; `pageSize` overrides `per_page`. Raises BadRequestError."""
+    size_name = "pageSize" if "pageSize" in query else "per_page"
+    return PageRequest(
+        number=whole_number(query, "page", default=1, maximum=None),
+        size=whole_number(query, size_name, default=DEFAULT_PER_PAGE, maximum=MAX_PER_PAGE),
+    )
+
+
+def whole_number(query: Mapping[str, str], name: str, *, default: int, maximum: int | None) -> int:
+    """Return a query parameter as a number of 1 or more; raise BadRequestError, naming it, for anything else."""
+    if name not in query:
+        return default
+    text = query[name]
+    number = int(text) if WHOLE_NUMBER.match(text) else 0
+    if number < 1 or (maximum is not None and number > maximum):
+        bounds = "of 1 or more" if maximum is None else f"from 1 to {maximum}"
+        raise BadRequestError(f"{name}: must be a whole number {bounds}")
+    return number
+
+
+def paginate(rows: QuerySet[Row], page: PageRequest) -> tuple[list[Row], dict[str, Any]]:
+    """Return the rows of one page and its `pagination` object; a page past the end is empty and costs no query."""
+    total = rows.count()
+    body = page.body(total)
+    if page.offset >= total:
+        return [], body
+    return list(rows[page.offset : page.offset + page.size]), body

@@ -1,0 +1,15 @@
+"""Access tokens for programs."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class TokensConfig(AppConfig):
+    """Issues tokens, and describes them to the API's schema."""
+
+    name = "fedhub.tokens"
+    label = "tokens"
+
+    def ready(self) -> None:
+        from fedhub.api import schema  # noqa: F401 (registers the description of the authentication)

@@ -1,0 +1,58 @@
+"""Make tokens for people and programs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
+from django.utils import timezone
+from oauth2_provider.models import get_access_token_model, set_token_value
+
+from fedhub.errors import InvalidRequestError
+
+PREFIX = "fedhub_"
+"""Lets scanners for leaked secrets recognise a token."""
+
+MAX_DAYS = 3650
+
+
+def issue_token(username: str, *, scopes: Collection[str], days: int) -> str:
+    """Return a new token of the user with these scopes, valid for `days` days from now; only its checksum is stored.
+
+    Raises InvalidRequestError for an unknown or inactive user, no or unknown scopes, and days outside 1 to 3650.
+    """
+    user = active_user(username)
+    check_scopes(scopes)
+    if not 1 <= days <= MAX_DAYS:
+        raise InvalidRequestError(f"days: must be from 1 to {MAX_DAYS}")
+    raw = PREFIX + secrets.token_urlsafe(32)
+    expires = timezone.now() + timedelta(days=days)
+    token = get_access_token_model()(user=user, scope=" ".join(sorted(scopes)), expires=expires)
+    set_token_value(token, raw)
+    token.save()
+    return raw
+
+
+def active_user(username: str) -> AbstractUser:
+    """Return the active user of this name; raise InvalidRequestError where there is none."""
+    model = get_user_model()
+    user = model.objects.filter(**{model.USERNAME_FIELD: username}).first()
+    if not isinstance(user, AbstractUser):
+        raise InvalidRequestError(f"There is no user named {username!r}")
+    if not user.is_active:
+        raise InvalidRequestError(f"The user {username!r} is inactive")
+    return user
+
+
+def check_scopes(scopes: Collection[str]) -> None:
+    """Raise InvalidRequestError for no scope at all, or one that the hub does not know."""
+    known = sorted(settings.OAUTH2_PROVIDER["SCOPES"])
+    unknown = sorted(set(scopes) - set(known))
+    if unknown:
+        raise InvalidRequestError(f"Unknown scope {', '.join(unknown)}; known are {', '.join(known)}")
+    if not scopes:
+        raise InvalidRequestError(f"Name at least one scope: {', '.join(known)}")

@@ -1,0 +1,26 @@
+"""Every address of the hub."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from fedhub.api.errors import not_found
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("", include("fedhub.oidc.urls")),
+    path("admin/", admin.site.urls),
+    path("o/", include("fedhub.tokens.urls")),
+    path("api/auth/", include("rest_framework.urls")),
+    re_path(r"^api/schema/?\Z", SpectacularAPIView.as_view(), name="schema"),
+    re_path(r"^api/docs/?\Z", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    # A route rather than handler404 alone: with DEBUG Django answers unknown addresses in HTML.
+    re_path(r"^api(/.*)?\Z", not_found),
+]
+
+handler400 = "fedhub.api.errors.bad_request"
+handler404 = "fedhub.api.errors.not_found"
+handler500 = "fedhub.api.errors.internal_error"
