@@ -48,15 +48,17 @@ class Progress:
 class DiscoveryRequest:
     """What to list.
 
-    `config` is the normalised providerConfig. `external_id` goes with every AssumeRole. `last_seen` is keyed by
-    runtime id: what is found unchanged there is answered as `AsLastSeen`, without asking the runtime. With `runtime_arn`
-    only that runtime is looked at. `report` is called from the discovering thread, must be quick and may raise to stop.
+    `config` is the normalised providerConfig. `external_id` goes with every AssumeRole. `last_seen` is keyed by runtime
+    id: what is found unchanged there is answered as `AsLastSeen`, without asking the runtime. With `runtime_arn` only
+    that runtime is looked at. `foreign_audiences` belong to runtimes of other accounts or to the hub itself: no token
+    is minted for them. `report` is called from the discovering thread, must be quick and may raise to stop.
     """
 
     config: JsonObject
     external_id: str = ""
     last_seen: Mapping[str, LastSeen] = field(default_factory=dict)
     runtime_arn: str | None = None
+    foreign_audiences: frozenset[str] = frozenset()
     report: Callable[[Progress], None] = lambda progress: None
 
 

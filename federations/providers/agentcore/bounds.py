@@ -1,0 +1,111 @@
+"""What a runtime may send: runtimes are not trusted, so everything they say is measured before it is kept."""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+import zlib
+from dataclasses import dataclass
+
+from federations.sync.resources import JsonObject
+
+_ERROR_CHARACTERS = 500
+# BSON stops at 100 levels; an answer is stored a few levels down in its document.
+_DEPTH = 64
+_INT64 = 1 << 63
+
+
+class EnrichmentError(Exception):
+    """A runtime did not answer as it should; the text is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds on one runtime; `retry_delays_seconds` has one entry for each retry of a cold start."""
+
+    answer_bytes: int = 4 * 1024 * 1024
+    total_bytes: int = 16 * 1024 * 1024
+    pages: int = 100
+    items: int = 5000
+    schema_bytes: int = 64 * 1024
+    seconds: float = 60.0
+    retry_delays_seconds: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+def clean_error(text: str) -> str:
+    """Return `text` on one line, without control characters, at most 500 characters long."""
+    shown = "".join(" " if unicodedata.category(character) in ("Cc", "Cs") else character for character in text[:4000])
+    return " ".join(shown.split())[:_ERROR_CHARACTERS]
+
+
+def check_storable(value: object, depth: int = 0) -> None:
+    """Raise EnrichmentError where a database could not keep this JSON value as it is.
+
+    PostgreSQL refuses U+0000 and NaN, MongoDB integers over 64 bits and deep nesting, and no UTF-8 holds half a
+    surrogate pair: one such value would fail the transaction of a whole sync.
+    """
+    if depth > _DEPTH:
+        raise EnrichmentError(f"the answer is nested more than {_DEPTH} levels deep")
+    match value:
+        case str():
+            _check_text(value)
+        case dict():
+            for key, item in value.items():
+                _check_text(key)
+                check_storable(item, depth + 1)
+        case list():
+            for item in value:
+                check_storable(item, depth + 1)
+        case float() if not math.isfinite(value):
+            raise EnrichmentError("the answer holds a number that is not finite")
+        case int() if not -_INT64 <= value < _INT64:
+            raise EnrichmentError("the answer holds an integer of more than 64 bits")
+
+
+def check_schema_size(tool: JsonObject, limit_bytes: int) -> None:
+    """Raise EnrichmentError where a schema of this MCP tool is larger than `limit_bytes` as compact JSON."""
+    for name in ("inputSchema", "outputSchema"):
+        if name in tool and len(json.dumps(tool[name], separators=(",", ":"))) > limit_bytes:
+            raise EnrichmentError(f"the {name} of tool {tool.get('name')} is larger than {limit_bytes} bytes")
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text or not (text.isascii() or _is_utf8(text)):
+        raise EnrichmentError("the answer holds text that cannot be stored")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class BoundedDecoder:
+    """Undoes a gzip or deflate content coding (RFC 9110, 8.4.1), never giving out more than `limit_bytes`.
+
+    The hub asks for no coding; a server or proxy that compresses all the same is read, but a small answer that unpacks
+    into a large one is cut off while it unpacks.
+    """
+
+    def __init__(self, coding: str, limit_bytes: int) -> None:
+        if coding not in ("", "identity", "gzip", "deflate"):
+            raise EnrichmentError(f"the answer has the content coding {coding}, which was not asked for")
+        # 47: the header tells gzip from zlib.
+        self._inflate = zlib.decompressobj(47) if coding in ("gzip", "deflate") else None
+        self._left = limit_bytes
+        self._limit = limit_bytes
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return the next decoded bytes; raise EnrichmentError past the bound or for a broken coding."""
+        try:
+            # One byte more than is left tells "too large" from "exactly as large as may be".
+            decoded = self._inflate.decompress(chunk, self._left + 1) if self._inflate else chunk
+        except zlib.error as exc:
+            raise EnrichmentError("the answer's content coding is broken") from exc
+        self._left -= len(decoded)
+        if self._left < 0:
+            raise EnrichmentError(f"the answer is larger than {self._limit} bytes")
+        return decoded

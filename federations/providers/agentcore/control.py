@@ -1,0 +1,167 @@
+"""The control plane of AgentCore (AWS service `bedrock-agentcore-control`), asked with botocore."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol, TypedDict, TypeVar, cast
+from urllib.parse import quote
+
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from botocore.paginate import Paginator
+
+from federations.providers.agentcore.credentials import own_credentials, role_credentials, session_with
+from federations.providers.agentcore.sigv4 import SigningKey
+from federations.sync.resources import JsonObject, Runtime
+
+T = TypeVar("T")
+
+_PAGE_SIZE = 100
+_EXPIRED = {"ExpiredTokenException", "ExpiredToken", "RequestExpired"}
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRuntime:
+    """One line of ListAgentRuntimes: enough to tell whether anything changed."""
+
+    runtime_id: str
+    arn: str
+    name: str
+    version: str
+    status: str
+    last_updated_at: datetime
+
+
+class _Client(Protocol):
+    """The part of botocore's generated client that is used here."""
+
+    def get_agent_runtime(self, **wanted: str) -> dict[str, object]: ...
+
+    def list_tags_for_resource(self, **wanted: str) -> _Tags: ...
+
+    def get_paginator(self, operation_name: str) -> Paginator[dict[str, list[dict[str, object]]]]: ...
+
+
+class _Tags(TypedDict, total=False):
+    tags: dict[str, str]
+
+
+class ControlPlane:
+    """One account and region. Safe to use from `concurrency` threads."""
+
+    def __init__(self, region: str, role_arn: str, external_id: str, *, concurrency: int) -> None:
+        self.region = region
+        config = _client_config(concurrency)
+        self._credentials = role_credentials(role_arn, region, external_id, config) if role_arn else own_credentials()
+        self._session = session_with(self._credentials)
+        client = self._session.create_client("bedrock-agentcore-control", region_name=region, config=config)
+        self._client = cast("_Client", client)
+
+    def list_runtimes(self) -> list[ListedRuntime]:
+        """Return every runtime, each id once (AWS ListAgentRuntimes, all pages); raise what any page raises."""
+        return self._with_renewal(lambda: list({runtime.runtime_id: runtime for runtime in self._pages()}.values()))
+
+    def get_runtime(self, runtime_id: str, version: str | None = None) -> Runtime:
+        """Return one runtime in full (AWS GetAgentRuntime), the newest version where none is given."""
+        wanted = {"agentRuntimeId": runtime_id}
+        if version:
+            wanted["agentRuntimeVersion"] = version
+        return _runtime(self._with_renewal(lambda: self._client.get_agent_runtime(**wanted)))
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """Return a runtime's tags (AWS ListTagsForResource)."""
+        answer = self._with_renewal(lambda: self._client.list_tags_for_resource(resourceArn=arn))
+        return dict(answer.get("tags") or {})
+
+    def signing_key(self) -> SigningKey:
+        """Return the credentials for a data-plane request that is signed now; may call AssumeRole."""
+        frozen = self._credentials.get_frozen_credentials()
+        return SigningKey(frozen.access_key or "", frozen.secret_key or "", frozen.token or "")
+
+    @property
+    def credentials_generation(self) -> int:
+        """How often credentials were fetched so far."""
+        return self._credentials.generation
+
+    def renew_credentials(self, generation: int) -> None:
+        """Fetch new credentials before the next signature, unless someone did since `generation`."""
+        self._credentials.renew(generation)
+
+    def data_plane_url(self) -> str:
+        """Return the origin of the data plane, from AWS's own endpoint variable or the partition's domain."""
+        client = self._session.create_client("bedrock-agentcore", region_name=self.region)
+        return str(client.meta.endpoint_url).rstrip("/")
+
+    def ca_bundle(self) -> str | None:
+        """Return the file of certificate authorities that botocore was told to trust (AWS_CA_BUNDLE), if any."""
+        bundle = self._session.get_config_variable("ca_bundle")
+        return str(bundle) if bundle else None
+
+    def _pages(self) -> Iterator[ListedRuntime]:
+        paginator = self._client.get_paginator("list_agent_runtimes")
+        for page in paginator.paginate(PaginationConfig={"PageSize": _PAGE_SIZE}):
+            yield from (_listed(item) for item in page["agentRuntimes"])
+
+    def _with_renewal(self, call: Callable[[], T]) -> T:
+        """Make a call; where its credentials have ended, renew them and repeat it once."""
+        generation = self._credentials.generation
+        try:
+            return call()
+        except ClientError as exc:
+            if exc.response.get("Error", {}).get("Code") not in _EXPIRED:
+                raise
+            self._credentials.renew(max(generation, 1))
+            return call()
+
+
+def invocation_url(origin: str, arn: str, path: str = "") -> str:
+    """Return a runtime's data-plane address (AWS InvokeAgentRuntime), with `path` below `invocations`."""
+    return f"{origin}/runtimes/{quote(arn, safe='')}/invocations{path}?qualifier=DEFAULT"
+
+
+def _client_config(concurrency: int) -> Config:
+    return Config(
+        retries={"mode": "adaptive", "max_attempts": 8},
+        max_pool_connections=concurrency,
+        connect_timeout=10,
+        read_timeout=30,
+    )
+
+
+def _listed(item: Mapping[str, object]) -> ListedRuntime:
+    return ListedRuntime(
+        runtime_id=str(item["agentRuntimeId"]),
+        arn=str(item["agentRuntimeArn"]),
+        name=str(item["agentRuntimeName"]),
+        version=str(item["agentRuntimeVersion"]),
+        status=str(item["status"]),
+        last_updated_at=_utc(item["lastUpdatedAt"]),
+    )
+
+
+def _runtime(answer: Mapping[str, object]) -> Runtime:
+    protocol_configuration = _object(answer.get("protocolConfiguration"))
+    return Runtime(
+        runtime_id=str(answer["agentRuntimeId"]),
+        arn=str(answer["agentRuntimeArn"]),
+        name=str(answer["agentRuntimeName"]),
+        version=str(answer["agentRuntimeVersion"]),
+        status=str(answer["status"]),
+        last_updated_at=_utc(answer["lastUpdatedAt"]),
+        description=str(answer.get("description") or ""),
+        protocol=str(protocol_configuration.get("serverProtocol") or "").upper(),
+        authorizer_configuration=_object(answer.get("authorizerConfiguration")),
+        protocol_configuration=protocol_configuration,
+    )
+
+
+def _object(value: object) -> JsonObject:
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _utc(value: object) -> datetime:
+    if not isinstance(value, datetime):
+        raise ValueError(f"lastUpdatedAt is no time: {value!r}")
+    return value.astimezone(UTC)

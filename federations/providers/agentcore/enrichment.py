@@ -1,0 +1,206 @@
+"""Asking many runtimes at once what they offer.
+
+One event loop in a thread of its own drives all of them over one connection pool; the discovering thread reports how
+far it is. A runtime that misbehaves becomes a `FailedRuntime`; nothing that it does ends the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import ssl
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import httpx2
+from botocore.utils import get_environ_proxies
+from mcp.shared.exceptions import MCPError
+from pydantic import ValidationError
+
+from federations.providers.agentcore.agent_card import read_card
+from federations.providers.agentcore.bearer import TokenRefusedError
+from federations.providers.agentcore.bounds import EnrichmentError, Limits, clean_error
+from federations.providers.agentcore.control import invocation_url
+from federations.providers.agentcore.mcp_client import read_catalog
+from federations.providers.agentcore.transport import Authorise, Conversation, Renew, RuntimeTransport
+from federations.sync.resources import (
+    EnrichedAgent,
+    EnrichedMcpServer,
+    FailedRuntime,
+    ResourceKind,
+    Runtime,
+    RuntimeAccess,
+)
+
+logger = logging.getLogger(__name__)
+
+_CARD_PATH = "/.well-known/agent-card.json"
+_REPORT_SECONDS = 1.0
+
+Enriched = EnrichedMcpServer | EnrichedAgent | FailedRuntime
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A runtime of a kind that the registry keeps, and how to call it."""
+
+    runtime: Runtime
+    access: RuntimeAccess
+    kind: ResourceKind
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlane:
+    """Where runtimes are called and how: `authorise` makes the signer of one runtime, or raises TokenRefusedError."""
+
+    origin: str
+    authorise: Callable[[Described], tuple[Authorise, Renew]]
+    concurrency: int
+    limits: Limits
+    ca_bundle: str | None = None
+
+
+def enrich_all(
+    runtimes: Sequence[Described], data_plane: DataPlane, report: Callable[[int, int], None]
+) -> list[Enriched]:
+    """Return one finding for each of `runtimes`, in their order.
+
+    `report` gets the count of those done and of all, in the calling thread, at least every second; what it raises stops
+    the run.
+    """
+    if not runtimes:
+        return []
+    done: queue.SimpleQueue[None] = queue.SimpleQueue()
+    loop_runner = _LoopRunner(_enrich_all(runtimes, data_plane, lambda: done.put(None)))
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="enrichment") as thread:
+        future = thread.submit(loop_runner.run)
+        try:
+            finished = 0
+            while not future.done():
+                try:
+                    done.get(timeout=_REPORT_SECONDS)
+                    finished += 1
+                except queue.Empty:
+                    pass
+                report(min(finished, len(runtimes)), len(runtimes))
+                if finished == len(runtimes):
+                    break
+        except BaseException:
+            loop_runner.cancel()
+            raise
+        return future.result()
+
+
+class _LoopRunner:
+    """Runs one coroutine in an event loop of its own; `cancel` may be called from another thread, at any time."""
+
+    def __init__(self, work: Coroutine[None, None, list[Enriched]]) -> None:
+        self._work = work
+        self._loop = asyncio.new_event_loop()
+        self._task: asyncio.Task[list[Enriched]] | None = None
+        self._is_cancelled = False
+
+    def run(self) -> list[Enriched]:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            return runner.run(self._run())
+
+    def cancel(self) -> None:
+        self._is_cancelled = True
+        if self._task is not None:
+            self._loop.call_soon_threadsafe(self._task.cancel)
+
+    async def _run(self) -> list[Enriched]:
+        self._task = asyncio.ensure_future(self._work)
+        if self._is_cancelled:
+            self._task.cancel()
+        return await self._task
+
+
+async def _enrich_all(
+    runtimes: Sequence[Described], data_plane: DataPlane, on_done: Callable[[], None]
+) -> list[Enriched]:
+    slots = asyncio.Semaphore(data_plane.concurrency)
+    async with _shared_transport(data_plane) as shared:
+
+        async def enrich_one(described: Described) -> Enriched:
+            async with slots:
+                finding = await _enrich(described, data_plane, shared)
+            on_done()
+            return finding
+
+        return await asyncio.gather(*(enrich_one(described) for described in runtimes))
+
+
+def _shared_transport(data_plane: DataPlane) -> httpx2.AsyncHTTPTransport:
+    """Return the one pool of the run, with the authorities and the proxy that boto3 itself would use.
+
+    A hub that reaches the control plane only through a proxy reaches the data plane through the same one, and NO_PROXY
+    is honoured alike. Other variables that httpx knows (netrc, SSL_CERT_FILE) play no part.
+    """
+    scheme = data_plane.origin.partition(":")[0]
+    proxy = get_environ_proxies(data_plane.origin).get(scheme)
+    pool = httpx2.Limits(max_connections=data_plane.concurrency * 2, max_keepalive_connections=data_plane.concurrency)
+    verify = ssl.create_default_context(cafile=data_plane.ca_bundle) if scheme == "https" else False
+    return httpx2.AsyncHTTPTransport(verify=verify, trust_env=False, limits=pool, proxy=proxy)
+
+
+async def _enrich(described: Described, data_plane: DataPlane, shared: httpx2.AsyncBaseTransport) -> Enriched:
+    """Return the finding for one runtime, whatever it does."""
+    try:
+        authorise, renew = data_plane.authorise(described)
+        conversation = Conversation(data_plane.limits)
+        transport = RuntimeTransport(shared, conversation, authorise, renew)
+        timeout = data_plane.limits.seconds
+        async with httpx2.AsyncClient(transport=transport, trust_env=False, timeout=timeout) as client:
+            finding: Enriched | None = None
+            with conversation.scope:
+                finding = await _ask(described, data_plane, client)
+        conversation.outcome()
+        if finding is None:
+            raise EnrichmentError("the conversation ended without an answer")
+        return finding
+    except (EnrichmentError, TokenRefusedError) as exc:
+        return _failed(described, str(exc))
+    except Exception as exc:  # noqa: BLE001 - an SDK's surprise at one runtime must not fail the others
+        return _failed(described, _explain(exc))
+
+
+async def _ask(described: Described, data_plane: DataPlane, client: httpx2.AsyncClient) -> Enriched:
+    url = invocation_url(data_plane.origin, described.runtime.arn)
+    if described.kind is ResourceKind.MCP_SERVER:
+        catalog = await read_catalog(client, url, data_plane.limits)
+        return EnrichedMcpServer(described.runtime, described.access, catalog, url)
+    card_url = invocation_url(data_plane.origin, described.runtime.arn, _CARD_PATH)
+    return EnrichedAgent(described.runtime, described.access, await read_card(client, card_url, url))
+
+
+def _explain(exc: BaseException) -> str:
+    """Return what an SDK's exception says; those raised in a task group come wrapped."""
+    while isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+    match exc:
+        case EnrichmentError():
+            return str(exc)
+        case MCPError():
+            return f"the server answered with error {exc.code}: {exc.message}"
+        case ValidationError():
+            first = exc.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            return f"the answer is not valid MCP: {place}: {first['msg']}"
+    logger.warning("Unexpected failure of an enrichment", exc_info=exc)
+    return f"{type(exc).__name__}: {exc}"
+
+
+def _failed(described: Described, reason: str) -> FailedRuntime:
+    runtime = described.runtime
+    return FailedRuntime(
+        runtime_id=runtime.runtime_id,
+        arn=runtime.arn,
+        name=runtime.name,
+        version=runtime.version,
+        error=clean_error(f"enrichment failed: {reason}"),
+        kind=described.kind,
+        last_updated_at=runtime.last_updated_at,
+    )

@@ -1,0 +1,49 @@
+"""The provider contract in memory, for tests of whatever stands on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from federations.providers.base import DiscoveryRequest, InvalidProviderConfigError, Progress, ProviderError
+from federations.sync.resources import AsLastSeen, Discovery, FailedRuntime, Finding, JsonObject
+
+
+@dataclass(slots=True)
+class MemoryProvider:
+    """Answers with `findings` as they are when asked, or raises `error`.
+
+    `before_answer` is called with the request once the first phase was reported: it may block, change `findings` or
+    raise. Every request is kept in `requests`. With a `runtime_arn` only that runtime's findings are answered.
+    """
+
+    findings: Iterable[Finding] = ()
+    error: ProviderError | None = None
+    before_answer: Callable[[DiscoveryRequest], None] = lambda request: None
+    requests: list[DiscoveryRequest] = field(default_factory=list)
+
+    def normalise_config(self, config: JsonObject) -> JsonObject:
+        """Return `config` unchanged; one with an `invalid` key is refused, its value being the message."""
+        if "invalid" in config:
+            raise InvalidProviderConfigError(str(config["invalid"]))
+        return dict(config)
+
+    def check_complete(self, config: JsonObject) -> None:
+        """Raise InvalidProviderConfigError for a config without a region."""
+        if not config.get("region"):
+            raise InvalidProviderConfigError("Memory federation requires providerConfig.region")
+
+    def discover(self, request: DiscoveryRequest) -> Discovery:
+        """Report both phases and return the findings; raise `error` where there is one."""
+        self.requests.append(request)
+        request.report(Progress("discovering", 0, 0))
+        self.before_answer(request)
+        if self.error is not None:
+            raise self.error
+        findings = tuple(finding for finding in self.findings if request.runtime_arn in (None, _arn(finding)))
+        request.report(Progress("enriching", len(findings), len(findings)))
+        return Discovery(findings)
+
+
+def _arn(finding: Finding) -> str:
+    return finding.arn if isinstance(finding, AsLastSeen | FailedRuntime) else finding.runtime.arn

@@ -1,0 +1,1 @@
+"""The hub as the OIDC issuer of the tokens that it sends to runtimes."""

@@ -1,0 +1,31 @@
+"""The two public documents of an OIDC issuer, as values."""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from fedhub.oidc.signing_key import public_jwk, thumbprint
+
+JWKS_PATH = "/.well-known/jwks.json"
+DISCOVERY_PATH = "/.well-known/openid-configuration"
+
+
+def jwks(key: RSAPublicKey) -> dict[str, list[dict[str, str]]]:
+    """Return the JWK Set (RFC 7517, 5) with the one key that signs."""
+    return {"keys": [{**public_jwk(key), "kid": thumbprint(key), "use": "sig", "alg": "RS256"}]}
+
+
+def discovery(issuer: str) -> dict[str, str | list[str]]:
+    """Return the provider metadata of OpenID Connect Discovery 1.0, 3, for `issuer` (no trailing slash).
+
+    Nobody logs in here: the authorization endpoint, which the standard requires, is a name and no address.
+    """
+    return {
+        "issuer": issuer,
+        "jwks_uri": f"{issuer}{JWKS_PATH}",
+        "authorization_endpoint": "urn:fedhub:programmatic_authorization",
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "claims_supported": ["iss", "sub", "aud", "iat", "nbf", "exp", "jti", "client_id", "scope"],
+    }

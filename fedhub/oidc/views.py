@@ -1,0 +1,26 @@
+"""The issuer's documents over HTTP: public, read-only, cacheable for a few minutes."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from fedhub.oidc import documents
+from fedhub.oidc.signing_key import load_or_create
+
+
+@require_safe
+@cache_control(public=True, max_age=300)
+def discovery(request: HttpRequest) -> JsonResponse:
+    """Serve the OpenID provider metadata."""
+    return JsonResponse(documents.discovery(settings.FEDHUB_SERVER_URL))
+
+
+@require_safe
+@cache_control(public=True, max_age=300)
+def jwks(request: HttpRequest) -> JsonResponse:
+    """Serve the public key as a JWK Set."""
+    key = load_or_create(settings.FEDHUB_OIDC_KEY_PATH)
+    return JsonResponse(documents.jwks(key.private_key.public_key()))
