@@ -41,7 +41,7 @@ class TokenOrSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-u
 class HubSchema(AutoSchema):
     """Adds to each operation the scope that it needs."""
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         """Return the operation's description with its scope."""
         text: str = super().get_description() or ""
         if not any(isinstance(permission, HasRequiredScope) for permission in self.view.get_permissions()):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from oauth2_provider.scopes import BaseScopes
+from oauth2_provider.settings import oauth2_settings
 
 from fedhub.api.scopes import READ, scopes_of_roles
 
@@ -15,7 +15,7 @@ class OwnersScopes(BaseScopes):  # type: ignore[misc]
 
     def get_all_scopes(self) -> dict[str, str]:
         """Return every scope with its description."""
-        return dict(settings.OAUTH2_PROVIDER["SCOPES"])
+        return dict(oauth2_settings.SCOPES)
 
     def get_available_scopes(
         self, application: Any = None, request: Any = None, *args: Any, **kwargs: Any

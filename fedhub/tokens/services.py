@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Collection
 from datetime import timedelta
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.utils import timezone
 from oauth2_provider.models import get_access_token_model, set_token_value
+from oauth2_provider.settings import oauth2_settings
 
 from fedhub.errors import InvalidRequestError
 
@@ -50,7 +50,7 @@ def active_user(username: str) -> AbstractUser:
 
 def check_scopes(scopes: Collection[str]) -> None:
     """Raise InvalidRequestError for no scope at all, or one that the hub does not know."""
-    known = sorted(settings.OAUTH2_PROVIDER["SCOPES"])
+    known = sorted(oauth2_settings.SCOPES)
     unknown = sorted(set(scopes) - set(known))
     if unknown:
         raise InvalidRequestError(f"Unknown scope {', '.join(unknown)}; known are {', '.join(known)}")

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from oauth2_provider.settings import oauth2_settings
 
 from fedhub.errors import InvalidRequestError
 from fedhub.tokens.services import issue_token
@@ -18,7 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        scopes = " ".join(settings.OAUTH2_PROVIDER["SCOPES"])
+        scopes = " ".join(oauth2_settings.SCOPES)
         parser.add_argument("--user", required=True, metavar="NAME", help="whom the token acts for")
         parser.add_argument("--scopes", required=True, metavar='"A B"', help=f"separated by spaces; known: {scopes}")
         parser.add_argument("--days", type=int, default=30, help="how long it is valid (default: %(default)s)")
