@@ -1,0 +1,28 @@
+"""Run the sandbox without Django: `python -m fedhub.sandbox --port 0 --runtimes 12`."""
+
+import argparse
+import sys
+
+from fedhub.sandbox.client import SandboxClientError
+from fedhub.sandbox.command import add_arguments, run
+
+
+def main() -> int:
+    """Return the exit status of the command line."""
+    parser = argparse.ArgumentParser(prog="sandbox", description="A local AWS Bedrock AgentCore.")
+    add_arguments(parser)
+    try:
+        run(parser.parse_args(), _write)
+    except (SandboxClientError, OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

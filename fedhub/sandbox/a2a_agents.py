@@ -1,0 +1,124 @@
+"""Real A2A agents on the official `a2a-sdk` package: a card each, and a JSON-RPC endpoint that echoes messages."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from a2a.helpers.proto_helpers import get_message_text, new_text_message
+from a2a.server.agent_execution import AgentExecutor, RequestContext
+from a2a.server.events.event_queue_v2 import EventQueue
+from a2a.server.request_handlers import DefaultRequestHandler
+from a2a.server.request_handlers.response_helpers import agent_card_to_dict
+from a2a.server.routes import create_agent_card_routes, create_jsonrpc_routes
+from a2a.server.tasks import InMemoryTaskStore
+from a2a.types import AgentCapabilities, AgentCard, AgentInterface, AgentProvider, AgentSkill
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from fedhub.sandbox.specs import JsonObject, RuntimeSpec, SandboxRuntime
+
+OVERSIZE_CHARACTERS = 5 * 1024 * 1024
+
+
+class EchoExecutor(AgentExecutor):
+    """Answers a message with its own text."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
+        """Send the one answer."""
+        text = get_message_text(context.message) if context.message else ""
+        await event_queue.enqueue_event(new_text_message(f"{self._name}: {text}", context_id=context.context_id))
+
+    async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
+        """Do nothing: an echo is over before it can be cancelled."""
+
+
+def build_card(spec: RuntimeSpec, version: int, url: str) -> AgentCard:
+    """Return the agent card of `spec`; three in four also offer the 0.3 interface, so that their cards have a `url`."""
+    interfaces = [AgentInterface(url=url, protocol_binding="JSONRPC", protocol_version="1.0")]
+    if spec.legacy_card:
+        interfaces.append(AgentInterface(url=url, protocol_binding="JSONRPC", protocol_version="0.3"))
+    padding = "x" * OVERSIZE_CHARACTERS if spec.behaviour.oversize else ""
+    return AgentCard(
+        name=spec.name,
+        description=spec.description + padding,
+        supported_interfaces=interfaces,
+        provider=AgentProvider(organization="fedhub sandbox", url="https://sandbox.example"),
+        version=f"{version}.0.0",
+        capabilities=AgentCapabilities(streaming=False, push_notifications=False),
+        default_input_modes=["text/plain"],
+        default_output_modes=["text/plain"],
+        skills=[_skill(skill) for skill in spec.skills],
+    )
+
+
+def _skill(skill: JsonObject) -> AgentSkill:
+    return AgentSkill(
+        id=str(skill["id"]),
+        name=str(skill["name"]),
+        description=str(skill.get("description", "")),
+        tags=[str(tag) for tag in cast("Sequence[object]", skill.get("tags", ()))],
+        examples=[str(example) for example in cast("Sequence[object]", skill.get("examples", ()))],
+    )
+
+
+def spoil(card: dict[str, Any], fault: str) -> dict[str, Any]:
+    """Return a card that is wrong in the way `fault` says, as the SDK itself would never write it."""
+    if fault == "empty":
+        return {}
+    spoiled = copy.deepcopy(card)
+    if fault == "no_skills":
+        del spoiled["skills"]
+    elif fault == "object_examples":
+        for skill in spoiled["skills"]:
+            skill["examples"] = [{"input": text, "output": "done"} for text in skill.get("examples", [])]
+    return spoiled
+
+
+@dataclass(slots=True)
+class _Agent:
+    spec: RuntimeSpec
+    version: int
+    card: ASGIApp
+    endpoint: ASGIApp
+
+
+def _build(runtime: SandboxRuntime, url: str) -> _Agent:
+    spec = runtime.spec
+    card = build_card(spec, runtime.version, url)
+    handler = DefaultRequestHandler(EchoExecutor(spec.name), InMemoryTaskStore(), card)
+    card_app: ASGIApp = _route(create_agent_card_routes(card))
+    if spec.behaviour.card:
+        card_app = JSONResponse(spoil(agent_card_to_dict(card), spec.behaviour.card))
+    return _Agent(spec, runtime.version, card_app, _route(create_jsonrpc_routes(handler, "/", enable_v0_3_compat=True)))
+
+
+def _route(routes: Sequence[Route]) -> ASGIApp:
+    return routes[0].app
+
+
+class A2aHost:
+    """Keeps the agents that were called and passes requests to them."""
+
+    def __init__(self) -> None:
+        self._agents: dict[str, _Agent] = {}
+
+    async def card(self, runtime: SandboxRuntime, url: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the runtime's agent card."""
+        await self._agent(runtime, url).card(scope, receive, send)
+
+    async def answer(self, runtime: SandboxRuntime, url: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the runtime's agent answer one JSON-RPC request."""
+        await self._agent(runtime, url).endpoint(scope, receive, send)
+
+    def _agent(self, runtime: SandboxRuntime, url: str) -> _Agent:
+        kept = self._agents.get(runtime.runtime_id)
+        if kept is None or kept.spec is not runtime.spec or kept.version != runtime.version:
+            kept = self._agents[runtime.runtime_id] = _build(runtime, url)
+        return kept

@@ -1,0 +1,206 @@
+"""The admin API under `/_sandbox`: look at the sandbox, change its runtimes, plan what goes wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from fedhub.sandbox.accounts import Accounts
+from fedhub.sandbox.calls import Calls
+from fedhub.sandbox.catalogue import make_skills, make_spec, make_tools, with_protocol
+from fedhub.sandbox.faults import Faults, parse_fault
+from fedhub.sandbox.registry import Registry, UnknownRuntimeError
+from fedhub.sandbox.specs import InvalidSpecError, Json, JsonObject, RuntimeSpec
+
+_LOCAL_HOSTS = ("127.0.0.1", "::1", "testclient")
+# What is part of a runtime's release: changing one makes a new version.
+_RELEASED = {"description", "tools", "skills", "resources", "prompts", "authorizer", "protocol", "pageSize", "streams"}
+_FIELDS = {
+    "description": "description",
+    "tags": "tags",
+    "status": "status",
+    "pageSize": "page_size",
+    "streams": "streams",
+    "authorizer": "authorizer",
+    "account": "account",
+    "region": "region",
+}
+_TYPES: Mapping[str, type] = {
+    "description": str,
+    "tags": dict,
+    "status": str,
+    "page_size": int,
+    "streams": bool,
+    "authorizer": dict,
+    "account": str,
+    "region": str,
+}
+
+
+def apply_changes(spec: RuntimeSpec, body: JsonObject) -> RuntimeSpec:
+    """Return `spec` with the admin API's camelCase `body` applied; raise InvalidSpecError naming a wrong value."""
+    unknown = (
+        set(body) - set(_FIELDS) - {"name", "protocol", "tools", "skills", "resources", "prompts", "behaviour", "touch"}
+    )
+    if unknown:
+        raise InvalidSpecError(f"unknown: {', '.join(sorted(unknown))}")
+    protocol = body.get("protocol", spec.protocol)
+    if protocol != spec.protocol:
+        spec = with_protocol(spec, str(protocol))
+    changes: dict[str, Any] = {}
+    for name, attribute in _FIELDS.items():
+        if name in body:
+            if not isinstance(body[name], _TYPES[attribute]):
+                raise InvalidSpecError(f"{name} must be a {_TYPES[attribute].__name__}")
+            changes[attribute] = body[name]
+    for name in ("tools", "skills", "resources", "prompts"):
+        if name in body:
+            changes[name] = _items(spec.name, name, body[name])
+    if "behaviour" in body:
+        changes["behaviour"] = spec.behaviour.changed(cast("JsonObject", body["behaviour"]))
+    return replace(spec, **changes)
+
+
+def _items(runtime: str, name: str, value: Json) -> tuple[JsonObject, ...]:
+    """Return tools and the like, given as a list of objects or, for tools and skills, as their number."""
+    makers: dict[str, Callable[[str, int], tuple[JsonObject, ...]]] = {"tools": make_tools, "skills": make_skills}
+    if isinstance(value, int) and not isinstance(value, bool) and name in makers:
+        return makers[name](runtime, value)
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise InvalidSpecError(f"{name} must be a list of objects")
+    return tuple(cast("list[JsonObject]", value))
+
+
+class AdminApi:
+    """The endpoints, over the sandbox's parts."""
+
+    def __init__(self, registry: Registry, accounts: Accounts, faults: Faults, calls: Calls) -> None:
+        self._registry = registry
+        self._accounts = accounts
+        self._faults = faults
+        self._calls = calls
+
+    async def health(self, request: Request) -> Response:
+        """Say that the sandbox answers, and how many runtimes it has."""
+        return JSONResponse({"status": "ok", "runtimes": len(list(self._registry))})
+
+    async def calls(self, request: Request) -> Response:
+        """Give the counts; with POST or DELETE, forget them first."""
+        if request.method != "GET":
+            self._calls.reset()
+        return JSONResponse(self._calls.to_dict())
+
+    async def list_or_add(self, request: Request) -> Response:
+        """List the runtimes, or create one: `{name, protocol, tools, tags, authorizer, behaviour, …}`."""
+        if request.method == "GET":
+            return JSONResponse({"runtimes": [runtime.to_dict() for runtime in self._registry]})
+        body = await _json(request)
+        if not isinstance(body.get("name"), str):
+            raise InvalidSpecError("name must be a string")
+        spec = make_spec(str(body["name"]), str(body.get("protocol", "MCP")))
+        return JSONResponse(self._registry.add(apply_changes(spec, body)).to_dict(), status_code=201)
+
+    async def one(self, request: Request) -> Response:
+        """Get, change or delete the runtime with this id, name or ARN.
+
+        A change of what is released, or an empty body, is a new version; `{"touch": true}` moves only lastUpdatedAt;
+        tags, status and behaviour alone move neither, as on AWS.
+        """
+        key = request.path_params["key"]
+        runtime = self._registry.find(key)
+        if request.method == "DELETE":
+            return JSONResponse(self._registry.remove(key).to_dict())
+        if request.method == "PATCH":
+            body = await _json(request)
+            spec = apply_changes(runtime.spec, body)
+            is_release = not body or bool(_RELEASED & set(body))
+            self._registry.change(key, spec, new_version=is_release, touch=bool(body.get("touch")))
+        return JSONResponse(runtime.to_dict())
+
+    async def faults(self, request: Request) -> Response:
+        """Replace the planned faults: a list of `{operation, error, times, page, id}`."""
+        if request.method == "POST":
+            entries = await _body(request)
+            if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+                raise InvalidSpecError("faults must be a list of objects")
+            self._faults.plan([parse_fault(entry) for entry in entries])
+        return JSONResponse({"pending": self._faults.pending()})
+
+    async def latency(self, request: Request) -> Response:
+        """Set how long every AWS and runtime call takes longer: `{"milliseconds": 50}`."""
+        milliseconds = (await _json(request)).get("milliseconds")
+        if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float) or milliseconds < 0:
+            raise InvalidSpecError("milliseconds must be a number, 0 or more")
+        self._faults.latency_seconds = milliseconds / 1000
+        return JSONResponse({"milliseconds": milliseconds})
+
+    async def credentials(self, request: Request) -> Response:
+        """Set how long issued credentials live (`lifetimeSeconds`, null: as asked), or let all expire (`expire`)."""
+        body = await _json(request)
+        if "lifetimeSeconds" in body:
+            lifetime = body["lifetimeSeconds"]
+            if isinstance(lifetime, bool) or not isinstance(lifetime, int | None):
+                raise InvalidSpecError("lifetimeSeconds must be a number or null")
+            self._accounts.lifetime_seconds = lifetime
+        expired = self._accounts.expire_issued() if body.get("expire") is True else 0
+        return JSONResponse({"lifetimeSeconds": self._accounts.lifetime_seconds, "expired": expired})
+
+    async def trust(self, request: Request) -> Response:
+        """Set who may assume a role: `{roleArn, externalId, closed}`."""
+        body = await _json(request)
+        external_id = body.get("externalId")
+        if not isinstance(body.get("roleArn"), str) or not isinstance(external_id, str | None):
+            raise InvalidSpecError("roleArn must be a string, externalId a string or null")
+        self._accounts.set_trust(str(body["roleArn"]), external_id=external_id, closed=body.get("closed") is True)
+        return JSONResponse(body)
+
+    def app(self) -> Starlette:
+        """Return the ASGI application, which answers loopback callers only."""
+        routes = [
+            Route("/health", self.health),
+            Route("/calls", self.calls, methods=["GET", "POST", "DELETE"]),
+            Route("/runtimes", self.list_or_add, methods=["GET", "POST"]),
+            Route("/runtimes/{key:path}", self.one, methods=["GET", "PATCH", "DELETE"]),
+            Route("/faults", self.faults, methods=["GET", "POST"]),
+            Route("/latency", self.latency, methods=["POST"]),
+            Route("/credentials", self.credentials, methods=["POST"]),
+            Route("/trust", self.trust, methods=["POST"]),
+        ]
+        handlers: dict[Any, Any] = {InvalidSpecError: _bad_request, UnknownRuntimeError: _not_found}
+        return Starlette(routes=[Mount("/_sandbox", routes=routes)], exception_handlers=handlers)
+
+
+def is_local(host: str) -> bool:
+    """Return whether a caller at `host` may use the admin API."""
+    return host in _LOCAL_HOSTS
+
+
+async def _body(request: Request) -> Json:
+    text = await request.body()
+    try:
+        parsed: Json = json.loads(text) if text else {}
+    except ValueError as error:
+        raise InvalidSpecError(f"the body is no JSON: {error}") from error
+    return parsed
+
+
+async def _json(request: Request) -> JsonObject:
+    body = await _body(request)
+    if not isinstance(body, dict):
+        raise InvalidSpecError("the body must be an object")
+    return body
+
+
+async def _bad_request(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, status_code=400)
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, status_code=404)

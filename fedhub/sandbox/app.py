@@ -1,0 +1,91 @@
+"""The sandbox as one ASGI application: admin API, data plane, and everything else to the control plane."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.responses import JSONResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from fedhub.sandbox.accounts import Accounts
+from fedhub.sandbox.admin import AdminApi, is_local
+from fedhub.sandbox.calls import Calls
+from fedhub.sandbox.control import ControlPlane
+from fedhub.sandbox.data_plane import DataPlane, parse_invocation
+from fedhub.sandbox.faults import Faults
+from fedhub.sandbox.registry import Registry
+from fedhub.sandbox.sigv4 import SignedRequest
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+
+
+class BodyTooLargeError(Exception):
+    """The request's body is longer than anything the sandbox has a use for."""
+
+
+class Sandbox:
+    """Routes a request by its path, as it was sent, to the part that answers it."""
+
+    def __init__(self, registry: Registry, accounts: Accounts, *, latency_seconds: float = 0.0) -> None:
+        self._calls = Calls()
+        faults = Faults(latency_seconds=latency_seconds)
+        self._control = ControlPlane(registry, accounts, faults, self._calls)
+        self._data = DataPlane(registry, accounts, faults, self._calls)
+        self._admin = AdminApi(registry, accounts, faults, self._calls).app()
+        self._warming: asyncio.Task[object] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI connection."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith("/_sandbox"):
+            await self._answer_admin(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._answer_aws(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._warming = asyncio.create_task(self._data.servers.hosts())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._data.servers.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer_admin(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not is_local((scope.get("client") or ("", 0))[0]):
+            await JSONResponse({"error": "loopback callers only"}, status_code=403)(scope, receive, send)
+            return
+        await self._admin(scope, receive, send)
+
+    async def _answer_aws(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._calls.begin()
+        try:
+            request = await read_request(scope, receive)
+            invocation = parse_invocation(request)
+            if invocation is not None:
+                await self._data.answer(invocation, scope, receive, send)
+            else:
+                await (await self._control.answer(request))(scope, receive, send)
+        except BodyTooLargeError:
+            await JSONResponse({"message": "Request too large"}, status_code=413)(scope, receive, send)
+        finally:
+            self._calls.end()
+
+
+async def read_request(scope: Scope, receive: Receive) -> SignedRequest:
+    """Return the whole request as it came over the wire; raise BodyTooLargeError beyond `MAX_BODY_BYTES`."""
+    body = b""
+    while True:
+        message: Message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLargeError
+        if not message.get("more_body"):
+            break
+    return SignedRequest(
+        method=scope["method"],
+        path=scope["raw_path"].decode("latin-1"),
+        query=scope["query_string"].decode("latin-1"),
+        headers=tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]),
+        body=body,
+    )

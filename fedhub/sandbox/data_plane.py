@@ -1,0 +1,289 @@
+"""The data plane at AWS's URL shape: authentication first, then the runtime's faults, then its real server.
+
+`POST /runtimes/{percent-encoded ARN}/invocations?qualifier=DEFAULT` speaks MCP or A2A (AWS InvokeAgentRuntime), and
+`GET …/invocations/.well-known/agent-card.json?qualifier=DEFAULT` is the agent card (AWS GetAgentCard).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote
+
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from fedhub.sandbox.accounts import Accounts
+from fedhub.sandbox.bearer import IssuerKeys, TokenRefusedError, read_trust, verify_bearer
+from fedhub.sandbox.calls import Calls
+from fedhub.sandbox.faults import Faults, aws_error
+from fedhub.sandbox.registry import Registry
+from fedhub.sandbox.sigv4 import RequestRefusedError, SignedRequest, verify
+from fedhub.sandbox.specs import SandboxRuntime
+
+if TYPE_CHECKING:
+    from fedhub.sandbox.a2a_agents import A2aHost
+    from fedhub.sandbox.mcp_servers import McpHost
+
+SERVICE = "bedrock-agentcore"
+SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
+MIN_SESSION_ID_LENGTH = 33
+_HANG_SECONDS = 3600.0
+_PATH = re.compile(r"/runtimes/([^/]+)/invocations(/.*)?")
+_CARD_PATH = "/.well-known/agent-card.json"
+_MISMATCH = (
+    "Authorization method mismatch. The agent is configured for a different authorization method than what was used in "
+    "your request. Check the agent's authorization configuration and ensure your request uses the matching method"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One data-plane request: whom it is for, and whether it asks for the card."""
+
+    request: SignedRequest
+    arn: str
+    tail: str
+
+    @property
+    def is_card(self) -> bool:
+        """Return whether the agent card is asked for."""
+        return self.request.method == "GET" and self.tail == _CARD_PATH
+
+    @property
+    def qualifier(self) -> str:
+        """Return the endpoint's name; AWS takes DEFAULT where none is given."""
+        return parse_qs(self.request.query).get("qualifier", ["DEFAULT"])[0]
+
+
+def parse_invocation(request: SignedRequest) -> Invocation | None:
+    """Return the invocation that a path of the data plane's shape means, None for any other path."""
+    match = _PATH.fullmatch(request.path)
+    return Invocation(request, unquote(match.group(1)), match.group(2) or "") if match else None
+
+
+class Servers:
+    """The hosts of both kinds; their SDKs take seconds to import, so they are loaded beside the first requests."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._hosts: tuple[McpHost, A2aHost] | None = None
+
+    async def hosts(self) -> tuple[McpHost, A2aHost]:
+        """Return the hosts, imported in a thread the first time."""
+        if self._hosts is None:
+            async with self._lock:
+                if self._hosts is None:
+                    self._hosts = await asyncio.to_thread(_load_hosts)
+        return self._hosts
+
+    async def close(self) -> None:
+        """Stop every server."""
+        if self._hosts is not None:
+            await self._hosts[0].close()
+
+
+def _load_hosts() -> tuple[McpHost, A2aHost]:
+    mcp_servers = importlib.import_module("fedhub.sandbox.mcp_servers")
+    a2a_agents = importlib.import_module("fedhub.sandbox.a2a_agents")
+    return mcp_servers.McpHost(), a2a_agents.A2aHost()
+
+
+class DataPlane:
+    """Answers invocations of runtimes."""
+
+    def __init__(self, registry: Registry, accounts: Accounts, faults: Faults, calls: Calls) -> None:
+        self._registry = registry
+        self._accounts = accounts
+        self._faults = faults
+        self._calls = calls
+        self._keys = IssuerKeys()
+        self.servers = Servers()
+
+    async def answer(self, invocation: Invocation, scope: Scope, receive: Receive, send: Send) -> None:
+        """Authenticate one invocation, then refuse it as planned or pass it to the runtime's server."""
+        runtime = self._registry.by_arn(invocation.arn)
+        self._calls.count(_operation(invocation, runtime))
+        await asyncio.sleep(self._faults.latency_seconds)
+        refusal = await self._authenticate(invocation, runtime)
+        if refusal is None:
+            refusal = _check_request(invocation, runtime)
+        if refusal is None and runtime is not None:
+            refusal = await self._misbehave(invocation, runtime)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+        elif runtime is not None:
+            await self._serve(invocation, runtime, scope, receive, send)
+
+    # Authentication
+
+    async def _authenticate(self, invocation: Invocation, runtime: SandboxRuntime | None) -> Response | None:
+        """Return the refusal, or None for a caller that the runtime's authorizer lets in."""
+        header = invocation.request.header("authorization") or ""
+        is_bearer = header[:7].lower() == "bearer "
+        if runtime is not None and runtime.spec.authorizer:
+            if header and not is_bearer:
+                return self._refused("AccessDeniedException", _MISMATCH)
+            return await self._authenticate_bearer(header[7:].strip(), runtime)
+        if is_bearer:
+            return self._refused("AccessDeniedException", _MISMATCH)
+        return self._authenticate_signature(invocation, runtime)
+
+    def _authenticate_signature(self, invocation: Invocation, runtime: SandboxRuntime | None) -> Response | None:
+        region = runtime.spec.region if runtime is not None else None
+        try:
+            caller, _ = verify(
+                invocation.request,
+                service=SERVICE,
+                region=region,
+                now=datetime.now(UTC),
+                find_credential=self._accounts.find,
+            )
+        except RequestRefusedError as error:
+            return self._refused(error.code, error.message)
+        if runtime is not None and caller.account != runtime.spec.account:
+            return self._refused(
+                "AccessDeniedException",
+                f"User: {caller.principal} is not authorized to perform: bedrock-agentcore:InvokeAgentRuntime on "
+                f"resource: {runtime.arn}",
+            )
+        return None
+
+    async def _authenticate_bearer(self, token: str, runtime: SandboxRuntime) -> Response | None:
+        try:
+            if not token:
+                raise TokenRefusedError("Missing Bearer token")
+            await verify_bearer(token, read_trust(runtime.spec.authorizer), self._keys)
+        except TokenRefusedError as error:
+            self._calls.refuse("InvalidToken")
+            return JSONResponse(
+                {"message": f"OAuth authorization failed: {error}"},
+                status_code=401,
+                headers={
+                    "WWW-Authenticate": 'Bearer realm="bedrock-agentcore", error="invalid_token"',
+                    "x-amzn-ErrorType": "UnauthorizedException",
+                },
+            )
+        return None
+
+    def _refused(self, code: str, message: str) -> Response:
+        self._calls.refuse(code)
+        return aws_error(code, message, status=403)
+
+    # Behaviour
+
+    async def _misbehave(self, invocation: Invocation, runtime: SandboxRuntime) -> Response | None:
+        """Do what the runtime's behaviour and the planned faults say; None where the call goes on."""
+        operation = "GetAgentCard" if invocation.is_card else "InvokeAgentRuntime"
+        names = (runtime.runtime_id, runtime.arn, runtime.spec.name)
+        if fault := self._faults.take(operation, names=names):
+            return aws_error(fault.error, fault.message)
+        behaviour = runtime.spec.behaviour
+        if behaviour.forbidden:
+            return aws_error("AccessDeniedException", f"Access to {runtime.spec.name} is forbidden")
+        if self._registry.take_cold_start(runtime):
+            return _cold_start(invocation.is_card)
+        await asyncio.sleep(_HANG_SECONDS if behaviour.hangs else behaviour.slow_seconds)
+        if behaviour.broken:
+            return aws_error("InternalServerException", "An internal error occurred in the runtime")
+        return None
+
+    async def _serve(
+        self, invocation: Invocation, runtime: SandboxRuntime, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        mcp_host, a2a_host = await self.servers.hosts()
+        inner: Scope = {**scope, "path": "/", "raw_path": b"/", "root_path": ""}
+        replayed = _replay(invocation.request.body, receive)
+        answered = _with_session_headers(invocation, runtime, send)
+        url = _public_url(invocation)
+        if runtime.spec.protocol == "MCP":
+            await mcp_host.answer(runtime, inner, replayed, answered)
+        elif invocation.is_card:
+            await a2a_host.card(runtime, url, inner, replayed, answered)
+        elif runtime.spec.protocol == "A2A":
+            await a2a_host.answer(runtime, url, inner, replayed, answered)
+        else:
+            await JSONResponse({"output": f"{runtime.spec.name} heard you"})(inner, replayed, answered)
+
+
+def _operation(invocation: Invocation, runtime: SandboxRuntime | None) -> str:
+    """Return the name under which a call is counted: `GetAgentCard`, `mcp:tools/list`, `a2a:SendMessage`."""
+    if invocation.is_card:
+        return "GetAgentCard"
+    if invocation.request.method != "POST" or runtime is None:
+        return "InvokeAgentRuntime"
+    try:
+        message = json.loads(invocation.request.body)
+    except ValueError:
+        message = None
+    method = message.get("method") if isinstance(message, dict) else None
+    return f"{runtime.spec.protocol.lower()}:{method or 'invalid'}"
+
+
+def _check_request(invocation: Invocation, runtime: SandboxRuntime | None) -> Response | None:
+    if runtime is None or invocation.qualifier != "DEFAULT":
+        return aws_error("ResourceNotFoundException", f"No endpoint or agent found with {invocation.arn}")
+    session_id = invocation.request.header(SESSION_HEADER)
+    if session_id is not None and len(session_id) < MIN_SESSION_ID_LENGTH:
+        return aws_error(
+            "ValidationException", f"runtimeSessionId must have length greater than or equal to {MIN_SESSION_ID_LENGTH}"
+        )
+    if invocation.is_card:
+        is_agent = runtime.spec.protocol == "A2A"
+        return None if is_agent else aws_error("ResourceNotFoundException", "This runtime has no agent card")
+    if invocation.tail not in ("", "/"):
+        return aws_error("ResourceNotFoundException", f"No such path: {invocation.tail}")
+    if invocation.request.method != "POST":
+        return Response(status_code=405, headers={"Allow": "POST"})
+    return None
+
+
+def _cold_start(is_card: bool) -> Response:
+    status = 502 if is_card else 424
+    return JSONResponse(
+        {"message": "Runtime initialization time exceeded"},
+        status_code=status,
+        headers={"x-amzn-ErrorType": "RuntimeClientError"},
+    )
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives the body already read, then whatever comes after it."""
+    given = False
+
+    async def replayed() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed
+
+
+def _with_session_headers(invocation: Invocation, runtime: SandboxRuntime, send: Send) -> Send:
+    """Return a `send` that adds the session headers of AWS's front door."""
+    session_id = invocation.request.header(SESSION_HEADER)
+    headers = [(SESSION_HEADER.encode(), session_id.encode())] if session_id else []
+    if runtime.spec.behaviour.session_header and invocation.request.header("mcp-session-id") is None:
+        headers.append((b"mcp-session-id", str(uuid.uuid4()).encode()))
+    if not headers:
+        return send
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *headers]}
+        await send(message)
+
+    return sending
+
+
+def _public_url(invocation: Invocation) -> str:
+    host = invocation.request.header("host") or ""
+    return f"http://{host}{invocation.request.path.removesuffix(_CARD_PATH)}/"

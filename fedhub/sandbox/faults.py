@@ -1,0 +1,149 @@
+"""What goes wrong on demand, and the shapes in which AWS says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from threading import Lock
+
+from starlette.responses import Response
+
+from fedhub.sandbox.specs import InvalidSpecError, JsonObject
+
+# The HTTP status and the text with which AWS answers each error code.
+ERRORS = {
+    "ThrottlingException": (429, "Rate exceeded"),
+    "AccessDeniedException": (403, "User is not authorized to perform this action"),
+    "ExpiredTokenException": (403, "The security token included in the request is expired"),
+    "UnrecognizedClientException": (403, "The security token included in the request is invalid."),
+    "InvalidSignatureException": (
+        403,
+        "The request signature we calculated does not match the signature you provided.",
+    ),
+    "MissingAuthenticationTokenException": (403, "Missing Authentication Token"),
+    "IncompleteSignatureException": (403, "The request signature is incomplete"),
+    "ResourceNotFoundException": (404, "The resource was not found"),
+    "ValidationException": (400, "The input fails to satisfy the constraints"),
+    "InternalServerException": (500, "An internal error occurred"),
+    "ServiceUnavailableException": (503, "The service is unavailable"),
+}
+
+# STS speaks AWS's older query protocol, with names of its own for the same refusals.
+_STS_CODES = {
+    "ThrottlingException": "Throttling",
+    "AccessDeniedException": "AccessDenied",
+    "ExpiredTokenException": "ExpiredToken",
+    "UnrecognizedClientException": "InvalidClientTokenId",
+    "InvalidSignatureException": "SignatureDoesNotMatch",
+    "MissingAuthenticationTokenException": "MissingAuthenticationToken",
+    "IncompleteSignatureException": "IncompleteSignature",
+    "ValidationException": "ValidationError",
+    "InternalServerException": "InternalFailure",
+    "ServiceUnavailableException": "ServiceUnavailable",
+}
+
+OPERATIONS = (
+    "ListAgentRuntimes",
+    "GetAgentRuntime",
+    "ListTagsForResource",
+    "AssumeRole",
+    "InvokeAgentRuntime",
+    "GetAgentCard",
+)
+
+
+def aws_error(code: str, message: str = "", *, status: int | None = None) -> Response:
+    """Return an error in the REST-JSON shape of the AgentCore APIs."""
+    usual_status, usual_message = ERRORS[code]
+    return Response(
+        json.dumps({"message": message or usual_message}),
+        status_code=status or usual_status,
+        media_type="application/json",
+        headers={"x-amzn-ErrorType": code},
+    )
+
+
+def sts_error(code: str, message: str = "") -> Response:
+    """Return an error in the XML shape of STS; `code` is the AgentCore name of the same error."""
+    status, usual_message = ERRORS[code]
+    text = (message or usual_message).replace("&", "&amp;").replace("<", "&lt;")
+    body = (
+        '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
+        f"<Code>{_STS_CODES.get(code, code)}</Code><Message>{text}</Message></Error>"
+        "<RequestId>00000000-0000-0000-0000-000000000000</RequestId></ErrorResponse>"
+    )
+    return Response(body, status_code=400 if status == 429 else status, media_type="text/xml")
+
+
+@dataclass(slots=True)
+class Fault:
+    """One thing to go wrong: the next `times` calls of `operation` that match fail with `error`.
+
+    `page` counts from 1 and `runtime` is an id, a name or an ARN; both empty match every call.
+    """
+
+    operation: str
+    error: str
+    times: int = 1
+    page: int | None = None
+    runtime: str | None = None
+    message: str = ""
+
+    def matches(self, operation: str, page: int | None, names: tuple[str, ...]) -> bool:
+        """Return whether this fault meets that call."""
+        if self.times < 1 or self.operation != operation:
+            return False
+        return self.page in (None, page) and (self.runtime is None or self.runtime in names)
+
+
+class Faults:
+    """The faults still to happen, and the delay put on every call."""
+
+    def __init__(self, *, latency_seconds: float = 0.0) -> None:
+        self.latency_seconds = latency_seconds
+        self._faults: list[Fault] = []
+        self._lock = Lock()
+
+    def plan(self, faults: Iterable[Fault]) -> None:
+        """Replace what was planned."""
+        with self._lock:
+            self._faults = list(faults)
+
+    def take(self, operation: str, *, page: int | None = None, names: tuple[str, ...] = ()) -> Fault | None:
+        """Return the first fault that meets this call, used up once; None where the call goes well."""
+        with self._lock:
+            for fault in self._faults:
+                if fault.matches(operation, page, names):
+                    fault.times -= 1
+                    return fault
+        return None
+
+    def pending(self) -> int:
+        """Return how many failures are still to happen."""
+        with self._lock:
+            return sum(fault.times for fault in self._faults)
+
+
+def parse_fault(entry: JsonObject) -> Fault:
+    """Return the fault that the admin API's `{operation, error, times, page, id, message}` describes.
+
+    Raises InvalidSpecError.
+    """
+    operation, error = entry.get("operation"), entry.get("error", "InternalServerException")
+    times, page = entry.get("times", 1), entry.get("page")
+    if operation not in OPERATIONS:
+        raise InvalidSpecError(f"operation is none of {', '.join(OPERATIONS)}")
+    if error not in ERRORS:
+        raise InvalidSpecError(f"error is none of {', '.join(ERRORS)}")
+    if not isinstance(times, int) or not (page is None or isinstance(page, int)):
+        raise InvalidSpecError("times and page must be numbers")
+    runtime = entry.get("id")
+    return Fault(
+        str(operation),
+        str(error),
+        times,
+        page,
+        None if runtime is None else str(runtime),
+        str(entry.get("message", "")),
+    )

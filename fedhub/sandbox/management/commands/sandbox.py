@@ -1,0 +1,29 @@
+"""`manage.py sandbox`: serve a local AgentCore, or look at and change a running one."""
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from fedhub.sandbox.client import SandboxClientError
+from fedhub.sandbox.command import add_arguments, run
+
+
+class Command(BaseCommand):
+    """Wraps the command line that `python -m fedhub.sandbox` has too."""
+
+    help = (
+        "Serve a local AWS Bedrock AgentCore (default), or list, add, update and remove the runtimes of a running one."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the action."""
+        try:
+            run(Namespace(**options), self.stdout.write)
+        except (SandboxClientError, OSError, ValueError) as error:
+            raise CommandError(str(error)) from error

@@ -1,0 +1,128 @@
+"""Real MCP servers on the official `mcp` package, one for each runtime that is called, hosted statelessly as on AWS.
+
+A server and its session manager are made at a runtime's first call and kept while its spec stays the same, because
+making them costs more than answering.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.types import Receive, Scope, Send
+
+from fedhub.sandbox.specs import RuntimeSpec, SandboxRuntime
+
+OVERSIZE_CHARACTERS = 5 * 1024 * 1024
+_ENDLESS_CURSOR = "again"
+
+Context = ServerRequestContext[Any, Any]
+Page = types.PaginatedRequestParams | None
+
+
+def build_server(spec: RuntimeSpec, version: str) -> Server[Any]:
+    """Return the MCP server of `spec`: its tools by pages, resources and prompts where it has any."""
+    tools = [types.Tool.model_validate(tool) for tool in spec.tools]
+    if spec.behaviour.oversize and tools:
+        tools[0] = tools[0].model_copy(update={"description": "x" * OVERSIZE_CHARACTERS})
+    resources = [types.Resource.model_validate(resource) for resource in spec.resources]
+    prompts = [types.Prompt.model_validate(prompt) for prompt in spec.prompts]
+
+    async def list_tools(context: Context, params: Page) -> types.ListToolsResult:
+        if spec.streams:
+            await _notify(context, f"listing the tools of {spec.name}")
+        start = _offset(params)
+        end = start + spec.page_size
+        following = str(end) if end < len(tools) else None
+        cursor = _ENDLESS_CURSOR if spec.behaviour.endless_cursor else following
+        return types.ListToolsResult(tools=tools[start:end], next_cursor=cursor)
+
+    async def call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        text = f"{spec.name} ran {params.name} with {params.arguments or {}}"
+        known = any(tool.name == params.name for tool in tools)
+        content = types.TextContent(text=text if known else f"{spec.name} has no tool {params.name}")
+        return types.CallToolResult(content=[content], is_error=not known)
+
+    async def list_resources(context: Context, params: Page) -> types.ListResourcesResult:
+        return types.ListResourcesResult(resources=resources)
+
+    async def list_prompts(context: Context, params: Page) -> types.ListPromptsResult:
+        return types.ListPromptsResult(prompts=prompts)
+
+    return Server(
+        spec.name,
+        version=version,
+        instructions=spec.description,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        on_list_resources=list_resources if resources else None,
+        on_list_prompts=list_prompts if prompts else None,
+    )
+
+
+def _offset(params: Page) -> int:
+    cursor = params.cursor if params is not None else None
+    return int(cursor) if cursor is not None and cursor.isdecimal() else 0
+
+
+async def _notify(context: Context, text: str) -> None:
+    """Send a log message on the request's own stream, so that a client meets a notification before the result."""
+    params = types.LoggingMessageNotificationParams(level="info", logger="sandbox", data=text)
+    await context.session.send_notification(types.LoggingMessageNotification(params=params), context.request_id)
+
+
+@dataclass(slots=True)
+class _Hosted:
+    spec: RuntimeSpec
+    manager: StreamableHTTPSessionManager
+    ready: asyncio.Event
+    retired: asyncio.Event
+
+
+class McpHost:
+    """Keeps the servers that were called and passes requests to them."""
+
+    def __init__(self) -> None:
+        self._hosted: dict[str, _Hosted] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def answer(self, runtime: SandboxRuntime, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the runtime's server answer one streamable HTTP request."""
+        hosted = self._find(runtime)
+        await hosted.ready.wait()
+        await hosted.manager.handle_request(scope, receive, send)
+
+    def _find(self, runtime: SandboxRuntime) -> _Hosted:
+        kept = self._hosted.get(runtime.runtime_id)
+        if kept is not None and kept.spec is runtime.spec:
+            return kept
+        if kept is not None:
+            kept.retired.set()
+        server = build_server(runtime.spec, str(runtime.version))
+        manager = StreamableHTTPSessionManager(server, json_response=not runtime.spec.streams, stateless=True)
+        hosted = _Hosted(runtime.spec, manager, asyncio.Event(), asyncio.Event())
+        self._hosted[runtime.runtime_id] = hosted
+        # A task of its own, because a task group must be left by the task that entered it.
+        task = asyncio.create_task(_run(hosted))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return hosted
+
+    async def close(self) -> None:
+        """Stop every server."""
+        for task in self._tasks:
+            task.cancel()
+        with anyio.move_on_after(1):
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _run(hosted: _Hosted) -> None:
+    async with hosted.manager.run():
+        hosted.ready.set()
+        await hosted.retired.wait()

@@ -1,0 +1,132 @@
+"""The runtimes that exist, by id and by ARN, in step with moto."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import RLock
+
+from fedhub.sandbox import moto_cloud
+from fedhub.sandbox.catalogue import fingerprint
+from fedhub.sandbox.specs import PROTOCOLS, InvalidSpecError, RuntimeSpec, SandboxRuntime
+
+_ALPHABET = string.ascii_letters + string.digits
+_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}")
+
+
+class UnknownRuntimeError(Exception):
+    """No runtime has that id, name or ARN."""
+
+
+class Registry:
+    """Adds, changes and removes runtimes; `revision` grows with every change."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._by_id: dict[str, SandboxRuntime] = {}
+        self._by_arn: dict[str, SandboxRuntime] = {}
+        self._generations: Counter[tuple[str, str, str]] = Counter()
+        self._sequence = 0
+        self.revision = 0
+
+    def __iter__(self) -> Iterator[SandboxRuntime]:
+        with self._lock:
+            return iter(list(self._by_id.values()))
+
+    def add(self, spec: RuntimeSpec) -> SandboxRuntime:
+        """Create version 1 of a runtime. A name used before gets another id, as on AWS.
+
+        Raises InvalidSpecError for a name that AWS would refuse or that is taken.
+        """
+        _check(spec)
+        with self._lock:
+            if any(other.spec.name == spec.name and _home(other.spec) == _home(spec) for other in self._by_id.values()):
+                raise InvalidSpecError(f"an agent runtime with the name {spec.name} exists already")
+            self._sequence += 1
+            runtime_id = self._new_id(spec)
+            arn = f"arn:aws:bedrock-agentcore:{spec.region}:{spec.account}:runtime/{runtime_id}"
+            runtime = SandboxRuntime(runtime_id, arn, self._sequence, spec, 1, datetime.now(UTC))
+            self._by_id[runtime_id] = self._by_arn[arn] = runtime
+            self._stored(runtime)
+            return runtime
+
+    def _new_id(self, spec: RuntimeSpec) -> str:
+        home = (*_home(spec), spec.name)
+        self._generations[home] += 1
+        number = fingerprint(f"{home} {self._generations[home]}")
+        suffix = ""
+        for _ in range(10):
+            number, position = divmod(number, len(_ALPHABET))
+            suffix += _ALPHABET[position]
+        return f"{spec.name}-{suffix}"
+
+    def change(self, key: str, spec: RuntimeSpec, *, new_version: bool, touch: bool) -> SandboxRuntime:
+        """Give a runtime another spec; a new version also moves `last_updated_at`, as `touch` does alone."""
+        _check(spec)
+        with self._lock:
+            runtime = self.find(key)
+            runtime.spec = replace(
+                spec, name=runtime.spec.name, account=runtime.spec.account, region=runtime.spec.region
+            )
+            runtime.version += new_version
+            if new_version or touch:
+                # Two changes within the clock's resolution must still differ.
+                runtime.last_updated_at = max(datetime.now(UTC), runtime.last_updated_at + timedelta(milliseconds=1))
+            self._stored(runtime)
+            return runtime
+
+    def remove(self, key: str) -> SandboxRuntime:
+        """Delete a runtime; raise UnknownRuntimeError."""
+        with self._lock:
+            runtime = self.find(key)
+            del self._by_id[runtime.runtime_id], self._by_arn[runtime.arn]
+            moto_cloud.remove(runtime)
+            self.revision += 1
+            return runtime
+
+    def find(self, key: str) -> SandboxRuntime:
+        """Return the runtime with this id, ARN or name; raise UnknownRuntimeError."""
+        with self._lock:
+            found = self._by_id.get(key) or self._by_arn.get(key)
+            if found is None:
+                found = next((runtime for runtime in self._by_id.values() if runtime.spec.name == key), None)
+            if found is None:
+                raise UnknownRuntimeError(f"there is no runtime {key}")
+            return found
+
+    def by_arn(self, arn: str) -> SandboxRuntime | None:
+        """Return the runtime with exactly this ARN."""
+        return self._by_arn.get(arn)
+
+    def by_id(self, runtime_id: str) -> SandboxRuntime | None:
+        """Return the runtime with exactly this id."""
+        return self._by_id.get(runtime_id)
+
+    def take_cold_start(self, runtime: SandboxRuntime) -> bool:
+        """Return whether this call still meets a cold runtime, and count it."""
+        with self._lock:
+            behaviour = runtime.spec.behaviour
+            if behaviour.cold_starts < 1:
+                return False
+            warmer = replace(behaviour, cold_starts=behaviour.cold_starts - 1)
+            runtime.spec = replace(runtime.spec, behaviour=warmer)
+            return True
+
+    def _stored(self, runtime: SandboxRuntime) -> None:
+        moto_cloud.store(runtime)
+        self.revision += 1
+
+
+def _home(spec: RuntimeSpec) -> tuple[str, str]:
+    return spec.account, spec.region
+
+
+def _check(spec: RuntimeSpec) -> None:
+    if not _NAME.fullmatch(spec.name):
+        raise InvalidSpecError("name must be a letter, then at most 47 letters, digits or underscores")
+    if spec.protocol not in ("", *PROTOCOLS):
+        raise InvalidSpecError(f"protocol is none of {', '.join(PROTOCOLS)}")

@@ -1,0 +1,89 @@
+"""Starts the sandbox: one process, one loopback port."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import uvicorn
+
+from fedhub.sandbox.accounts import DEFAULT_ACCESS_KEY_ID, DEFAULT_SECRET_ACCESS_KEY, Accounts
+from fedhub.sandbox.app import Sandbox
+from fedhub.sandbox.registry import Registry
+from fedhub.sandbox.seeds import SeedOptions, make_seeds
+
+DEFAULT_PORT = 4566
+ROLE_NAME = "fedhub-discovery"
+# Open connections of a hung runtime must not keep the process alive.
+_SHUTDOWN_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """How to serve: port 0 means any free one."""
+
+    port: int = DEFAULT_PORT
+    latency_ms: float = 0.0
+    access_key_id: str = DEFAULT_ACCESS_KEY_ID
+    secret_access_key: str = field(default=DEFAULT_SECRET_ACCESS_KEY, repr=False)
+    seeds: SeedOptions = field(default_factory=SeedOptions)
+
+
+class PortTakenError(OSError):
+    """Something else listens on the port."""
+
+
+def hub_environment(url: str, options: ServeOptions) -> dict[str, str]:
+    """Return the variables, all of them botocore's own, that lead a hub to the sandbox at `url`."""
+    return {
+        "AWS_ENDPOINT_URL_STS": url,
+        "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL": url,
+        "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE": url,
+        "AWS_ACCESS_KEY_ID": options.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": options.secret_access_key,
+        "AWS_DEFAULT_REGION": options.seeds.region,
+    }
+
+
+def serve(options: ServeOptions, write: Callable[[str], None]) -> None:
+    """Serve until interrupted. `write` gets the banner once the port is open; raises PortTakenError."""
+    listener = _listen(options.port)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    registry = Registry()
+    for spec in make_seeds(options.seeds):
+        registry.add(spec)
+    accounts = Accounts(
+        access_key_id=options.access_key_id,
+        secret_access_key=options.secret_access_key,
+        account=options.seeds.account,
+    )
+    write(_banner(url, options, len(list(registry))))
+    app = Sandbox(registry, accounts, latency_seconds=options.latency_ms / 1000)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=_SHUTDOWN_SECONDS
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise PortTakenError(f"port {port} is taken; choose another with --port") from error
+    listener.listen(1024)
+    return listener
+
+
+def _banner(url: str, options: ServeOptions, count: int) -> str:
+    role = f"arn:aws:iam::{options.seeds.account}:role/{ROLE_NAME}"
+    lines = [
+        f"AgentCore sandbox at {url} with {count} runtimes",
+        f"  region {options.seeds.region}, role {role}",
+        "  a hub reaches it with:",
+        *(f"    export {name}={value}" for name, value in hub_environment(url, options).items()),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,132 @@
+"""What the sandbox knows of one runtime, as values: its texts, its authorizer and how it misbehaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import cast
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+JsonObject = dict[str, Json]
+
+PROTOCOLS = ("MCP", "A2A", "HTTP", "AGUI")
+CARD_FAULTS = ("", "empty", "no_skills", "object_examples")
+
+
+class InvalidSpecError(Exception):
+    """A value given to the admin API cannot describe a runtime; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How a runtime departs from answering well. Nothing set means that it answers well.
+
+    `cold_starts` is the number of calls still to be refused. `card` is one of `CARD_FAULTS`. `session_header` adds the
+    `Mcp-Session-Id` that AWS gives to callers who send none.
+    """
+
+    slow_seconds: float = 0.0
+    broken: bool = False
+    forbidden: bool = False
+    cold_starts: int = 0
+    oversize: bool = False
+    endless_cursor: bool = False
+    hangs: bool = False
+    session_header: bool = False
+    card: str = ""
+
+    def changed(self, values: Mapping[str, Json]) -> Behaviour:
+        """Return a copy with the camelCase `values` set; raise InvalidSpecError for an unknown name or a wrong type."""
+        changes: dict[str, bool | int | float | str] = {}
+        for name, value in values.items():
+            attribute = _BEHAVIOUR_NAMES.get(name)
+            if attribute is None:
+                raise InvalidSpecError(f"behaviour.{name} is none of {', '.join(_BEHAVIOUR_NAMES)}")
+            changes[attribute] = _checked(name, value, getattr(self, attribute))
+        if changes.get("card", "") not in CARD_FAULTS:
+            raise InvalidSpecError(f"behaviour.card is none of {', '.join(CARD_FAULTS[1:])}")
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def to_dict(self) -> JsonObject:
+        """Return what is set, by its camelCase name."""
+        return {
+            name: getattr(self, attribute) for name, attribute in _BEHAVIOUR_NAMES.items() if getattr(self, attribute)
+        }
+
+
+def _camel_case(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _checked(name: str, value: Json, current: bool | int | float | str) -> bool | int | float | str:
+    wanted = type(current)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not wanted:
+        raise InvalidSpecError(f"behaviour.{name} must be a {wanted.__name__}")
+    return cast("bool | int | float | str", value)
+
+
+_BEHAVIOUR_NAMES = {_camel_case(entry.name): entry.name for entry in fields(Behaviour)}
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSpec:
+    """Everything that is served for one runtime, control plane and data plane.
+
+    `tools`, `resources` and `prompts` are MCP objects, `skills` A2A skills. `authorizer` is AWS's
+    `authorizerConfiguration`, empty for IAM. `page_size` is the number of tools a page, `streams` whether MCP answers
+    are event streams with a notification before the result.
+    """
+
+    name: str
+    protocol: str
+    description: str = ""
+    account: str = "123456789012"
+    region: str = "us-east-1"
+    tools: tuple[JsonObject, ...] = ()
+    resources: tuple[JsonObject, ...] = ()
+    prompts: tuple[JsonObject, ...] = ()
+    skills: tuple[JsonObject, ...] = ()
+    authorizer: JsonObject = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    page_size: int = 100
+    streams: bool = False
+    legacy_card: bool = True
+    status: str = "READY"
+    behaviour: Behaviour = field(default_factory=Behaviour)
+
+
+@dataclass(slots=True)
+class SandboxRuntime:
+    """One runtime that exists: its spec and the identity that the control plane gave it."""
+
+    runtime_id: str
+    arn: str
+    sequence: int
+    spec: RuntimeSpec
+    version: int
+    last_updated_at: datetime
+
+    def to_dict(self) -> JsonObject:
+        """Return the admin API's shape."""
+        spec = self.spec
+        return {
+            "id": self.runtime_id,
+            "arn": self.arn,
+            "name": spec.name,
+            "protocol": spec.protocol,
+            "version": str(self.version),
+            "status": spec.status,
+            "lastUpdatedAt": self.last_updated_at.isoformat(),
+            "description": spec.description,
+            "account": spec.account,
+            "region": spec.region,
+            "authorizer": spec.authorizer,
+            "tags": dict(spec.tags),
+            "tools": [tool["name"] for tool in spec.tools],
+            "skills": [skill["id"] for skill in spec.skills],
+            "behaviour": spec.behaviour.to_dict(),
+        }
