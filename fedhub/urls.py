@@ -8,11 +8,13 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from fedhub.api.errors import not_found
+from fedhub.health import healthz
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("", include("fedhub.oidc.urls")),
     path("admin/", admin.site.urls),
+    re_path(r"^healthz/?\Z", healthz, name="healthz"),
     path("o/", include("fedhub.tokens.urls")),
     path("api/auth/", include("rest_framework.urls")),
     re_path(r"^api/schema/?\Z", SpectacularAPIView.as_view(), name="schema"),

@@ -12,7 +12,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from federations.models import Federation, FederationStatus
 from fedhub.errors import InvalidRequestError
-from fedhub.storage import unit_of_work
+from fedhub.storage import after_commit, unit_of_work
 
 SHORTEST_INTERVAL_MINUTES = 5
 # 366 days: longer is no schedule.
@@ -28,26 +28,27 @@ def set_interval(federation: Federation, minutes: int | None) -> None:
         raise InvalidRequestError(
             f"The sync interval must be from {SHORTEST_INTERVAL_MINUTES} to {LONGEST_INTERVAL_MINUTES} minutes"
         )
-    federation.sync_interval_minutes = minutes
     with unit_of_work():
         Federation.objects.filter(pk=federation.pk).update(sync_interval_minutes=minutes)
-        match_schedule(federation)
+        after_commit(refresh_schedule, federation.id)
+    federation.sync_interval_minutes = minutes
 
 
-def match_schedule(federation: Federation) -> None:
-    """Make the periodic task what `federation` says: its interval, and paused while it is not active."""
-    minutes = federation.sync_interval_minutes
-    if minutes is None:
-        remove_schedule(federation.id)
+def refresh_schedule(federation_id: str) -> None:
+    """Make the periodic task what the federation's row says: its interval, and paused while it is not active."""
+    federation = Federation.objects.filter(pk=federation_id).first()
+    if federation is None or federation.sync_interval_minutes is None:
+        remove_schedule(federation_id)
         return
+    minutes = federation.sync_interval_minutes
     # No constraint keeps two equal rows apart, so take the first.
-    interval = IntervalSchedule.objects.filter(every=minutes, period=IntervalSchedule.MINUTES).first()
+    intervals = IntervalSchedule.objects.filter(every=minutes, period=IntervalSchedule.MINUTES)
     PeriodicTask.objects.update_or_create(
-        name=schedule_name(federation.id),
+        name=schedule_name(federation_id),
         defaults={
             "task": "federations.sync_on_schedule",
-            "interval": interval or IntervalSchedule.objects.create(every=minutes, period=IntervalSchedule.MINUTES),
-            "args": json.dumps([federation.id]),
+            "interval": intervals.first() or intervals.create(every=minutes, period=IntervalSchedule.MINUTES),
+            "args": json.dumps([federation_id]),
             "enabled": federation.status == FederationStatus.ACTIVE,
             # A message that no worker took before the next one is due is of no use any more.
             "expire_seconds": minutes * 60,

@@ -1,0 +1,59 @@
+# From a fresh clone with Python 3.11 or later, venv and make. `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench lock
+
+UV_VERSION := 0.13.9
+# The first interpreter that is new enough; PYTHON=… chooses another.
+PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python3.14; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile -q pyproject.toml --all-extras --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate -o requirements.lock
+SOURCES := fedhub federations tests benchmarks
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+install: .venv/installed ## set .venv up
+
+# Made last, so that a broken set-up is repeated.
+.venv/installed: requirements.lock
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "fedhub needs Python 3.11 or later on the PATH, or PYTHON=/path/to/python3.11." >&2; exit 1; fi
+	@if ! "$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null; then \
+		echo "$(PYTHON) lacks venv: install it (Debian, Ubuntu: apt-get install python3-venv)." >&2; exit 1; fi
+	@if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		rm -rf .venv && "$(PYTHON)" -m venv .venv; fi
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@touch $@
+
+demo: install ## run the hub with a sandbox in place of AWS; Ctrl-C stops it
+	@exec $(BIN)/python -m fedhub.demo
+
+# Two test processes, each with its own files; a third would only wait for the processors.
+test: install ## run all tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: install ## format, lint, layers, types, system checks, migrations, lock
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/python manage.py check
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	@cp requirements.lock .venv/lock.before
+	$(LOCK)
+	@if ! cmp -s requirements.lock .venv/lock.before; then \
+		mv .venv/lock.before requirements.lock; \
+		echo "requirements.lock does not match pyproject.toml: run make lock." >&2; exit 1; fi
+	@if grep -nE '://|^-' requirements.lock; then \
+		echo "requirements.lock holds addresses or options; it must hold versions alone." >&2; exit 1; fi
+
+bench: install ## measure syncs of 1,000 sandbox runtimes
+	@exec $(BIN)/python -m benchmarks
+
+lock: install ## choose versions anew within pyproject.toml's bounds
+	$(LOCK) --upgrade

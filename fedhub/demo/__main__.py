@@ -1,0 +1,117 @@
+"""Run the demo: `python -m fedhub.demo`.
+
+Prepares the database, starts sandbox, web, worker and beat, and says so once each of them has shown that it works. Then
+it waits: Ctrl-C and SIGTERM stop all of them, and where one ends by itself the others are stopped too.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import django
+from django.core.exceptions import ImproperlyConfigured
+from rich.console import Console
+
+from fedhub.demo.processes import Child, Command, ProcessDiedError, check_alive, start, stop
+from fedhub.demo.surroundings import FOREIGN_AWS_VARIABLES, HOST, Addresses, PortBusyError, find_addresses
+
+# The box holds commands to copy: where there is no terminal to fold them for, they stay on one line.
+WIDTH_WITHOUT_TERMINAL = 140
+
+
+def main() -> int:
+    """Run until stopped; return the exit code."""
+    console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False)
+    # As Ctrl-C, and so that no child outlives a `kill` or a closed terminal.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    try:
+        addresses = find_addresses()
+        _take_environment(addresses)
+        with suppress(KeyboardInterrupt):
+            return _run(console, addresses)
+    except (PortBusyError, ImproperlyConfigured) as exc:
+        console.print(str(exc), style="red", markup=False)
+        return 1
+    console.print("Stopped.")
+    return 0
+
+
+def _take_environment(addresses: Addresses) -> None:
+    """Give this process and its children the demo's settings, and let Django read them."""
+    for name in FOREIGN_AWS_VARIABLES:
+        os.environ.pop(name, None)
+    os.environ.update(addresses.environ())
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fedhub.settings")
+    django.setup()
+
+
+def _run(console: Console, addresses: Addresses) -> int:
+    from django.conf import settings
+
+    from fedhub.demo.box import make_box
+    from fedhub.demo.health import NotHealthyError
+    from fedhub.demo.prepare import prepare
+
+    folder, log_folder = settings.VAR_DIR / "demo", settings.VAR_DIR / "log"
+    console.print("Preparing the database …")
+    prepared = prepare(folder, addresses.environ())
+    children: list[Child] = []
+    try:
+        console.print("Starting sandbox, web, worker and beat …")
+        _start_all(children, addresses, folder, log_folder)
+        console.print(make_box(addresses, prepared, log_folder=log_folder, environ_file=folder / "env"))
+        while True:
+            check_alive(children)
+            time.sleep(0.2)
+    except (ProcessDiedError, NotHealthyError) as exc:
+        console.print(f"{exc}\nStopping the others.", style="red", markup=False)
+        return 1
+    finally:
+        # A second Ctrl-C must not leave half of them behind.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        stop(children)
+
+
+def _start_all(children: list[Child], addresses: Addresses, folder: Path, log_folder: Path) -> None:
+    """Start the four into `children`, so that the caller can stop what was started, and wait until each works."""
+    from django.utils import timezone
+
+    from fedhub.demo import health
+    from fedhub.queue import enqueue
+
+    started_at = timezone.now()
+    for command in _commands(addresses, folder):
+        children.append(start(command, environ=os.environ, log_folder=log_folder))
+    sandbox, web, worker, beat = children
+    health.wait_until(lambda: health.answers(f"{addresses.sandbox_url}/_sandbox/health"), sandbox, among=children)
+    health.wait_until(lambda: health.answers(f"{addresses.hub_url}/healthz"), web, among=children)
+    enqueue("federations.sweep")
+    health.wait_until(health.queue_is_drained, worker, among=children)
+    health.wait_until(lambda: health.beat_has_scheduled(started_at), beat, among=children)
+
+
+def _commands(addresses: Addresses, folder: Path) -> tuple[Command, ...]:
+    celery = (sys.executable, "-m", "celery", "-A", "fedhub")
+    granian = (sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--no-ws", "--access-log")
+    return (
+        Command("sandbox", (sys.executable, "-m", "fedhub.sandbox", "--port", str(addresses.sandbox_port))),
+        Command(
+            "web",
+            # Threads for requests that wait: a sync in a request waits for the cloud. Pinned, since granian's own
+            # choice grows with the machine and SQLite has one writer.
+            (*granian, "--port", str(addresses.hub_port), "--workers", "1", "--blocking-threads", "8", "fedhub.wsgi"),
+        ),
+        Command("worker", (*celery, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat")),
+        Command("beat", (*celery, "beat", "--pidfile=")),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Find out whether each part works, by asking it to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import httpx
+from celery import current_app
+from django_celery_beat.models import PeriodicTask
+from kombu.exceptions import KombuError
+
+from fedhub.demo.processes import Child, check_alive
+
+
+class NotHealthyError(Exception):
+    """A part runs but did not come to work in time; the message names it and quotes its log's end."""
+
+
+def wait_until(probe: Callable[[], bool], child: Child, *, among: Sequence[Child], seconds: float = 60) -> None:
+    """Ask `probe` about `child` until it says yes.
+
+    Raises ProcessDiedError as soon as one of the children ends, NotHealthyError after `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while not probe():
+        check_alive(among)
+        if time.monotonic() > deadline:
+            raise NotHealthyError(
+                f"{child.name} did not work within {seconds:.0f} s. {child.log} ends:\n{child.log_tail()}"
+            )
+        time.sleep(0.1)
+
+
+def answers(url: str) -> bool:
+    """Tell whether a GET of `url` is answered with 200."""
+    try:
+        return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def queue_is_drained() -> bool:
+    """Tell whether a worker has taken every message from the broker."""
+    try:
+        with current_app.connection_for_read() as connection:
+            declared = connection.default_channel.queue_declare(queue=current_app.conf.task_default_queue, passive=True)
+    except (OSError, KombuError):
+        return False
+    return bool(declared.message_count == 0)
+
+
+def beat_has_scheduled(since: datetime) -> bool:
+    """Tell whether a beat has written its standing entries since then, as it does when it starts."""
+    return bool(PeriodicTask.objects.filter(name__in=current_app.conf.beat_schedule, date_changed__gte=since).exists())

@@ -1,0 +1,106 @@
+"""Child processes that start together and stop together.
+
+Each has a session of its own: Ctrl-C in the terminal reaches the runner alone, which stops its children in order, and a
+signal to a child's group reaches what the child started. Where the runner is killed outright, Linux sends each child
+the signal that PR_SET_PDEATHSIG names (prctl(2)); elsewhere children of a killed runner stay.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+STOP_SECONDS = 7.0
+PR_SET_PDEATHSIG = 1
+
+
+class ProcessDiedError(Exception):
+    """A child ended by itself; the message names it and quotes its log's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run, under which name."""
+
+    name: str
+    arguments: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A started command and its log."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def log_tail(self, lines: int = 15) -> str:
+        """Return the last lines of the log."""
+        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
+def start(command: Command, *, environ: Mapping[str, str], log_folder: Path) -> Child:
+    """Start `command` with its output in `log_folder`."""
+    log_folder.mkdir(parents=True, exist_ok=True)
+    log = log_folder / f"{command.name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 (fixed commands of this package)
+            command.arguments,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent(os.getpid()),  # safe: the runner has one thread
+        )
+    return Child(command.name, process, log)
+
+
+def check_alive(children: Sequence[Child]) -> None:
+    """Raise ProcessDiedError for the first child that has ended."""
+    for child in children:
+        code = child.process.poll()
+        if code is not None:
+            reason = f"signal {-code}" if code < 0 else f"exit code {code}"
+            raise ProcessDiedError(f"{child.name} stopped ({reason}). {child.log} ends:\n{child.log_tail()}")
+
+
+def stop(children: Sequence[Child]) -> None:
+    """Ask all children to stop, kill what still runs after 7 seconds, and wait for each."""
+    for child in children:
+        _signal_group(child, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline and any(child.process.poll() is None for child in children):
+        time.sleep(0.05)
+    for child in children:
+        # Also where the child has gone: what it started may have stayed.
+        _signal_group(child, signal.SIGKILL)
+        child.process.wait()
+
+
+def _signal_group(child: Child, number: signal.Signals) -> None:
+    try:
+        os.killpg(child.process.pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _die_with_parent(parent: int) -> Callable[[], None] | None:
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def prepare() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        # The parent may have died before the line above, and then no signal comes.
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare

@@ -1,0 +1,92 @@
+"""Where the demo listens, and the environment that all its processes share."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fedhub import environment
+from fedhub.sandbox.accounts import DEFAULT_ACCESS_KEY_ID, DEFAULT_SECRET_ACCESS_KEY
+
+HOST = "127.0.0.1"
+REGION = "us-east-1"
+
+
+class PortBusyError(Exception):
+    """Another program listens where the demo would; the message says what to set instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The two ports of the demo, and the URLs that follow from them."""
+
+    hub_port: int
+    sandbox_port: int
+
+    @property
+    def hub_url(self) -> str:
+        """Return the hub's origin."""
+        return f"http://{HOST}:{self.hub_port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        """Return the sandbox's origin."""
+        return f"http://{HOST}:{self.sandbox_port}"
+
+    def environ(self) -> dict[str, str]:
+        """Return the variables that make the hub its own issuer and send its AWS calls to the sandbox."""
+        return {
+            "FEDHUB_SERVER_URL": self.hub_url,
+            "AWS_ENDPOINT_URL_STS": self.sandbox_url,
+            "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL": self.sandbox_url,
+            "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE": self.sandbox_url,
+            "AWS_ACCESS_KEY_ID": DEFAULT_ACCESS_KEY_ID,
+            "AWS_SECRET_ACCESS_KEY": DEFAULT_SECRET_ACCESS_KEY,
+            "AWS_REGION": REGION,
+        }
+
+
+# A developer's own profile or session would win over the demo's key.
+FOREIGN_AWS_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")
+
+
+def find_addresses() -> Addresses:
+    """Return the ports that FEDHUB_PORT and FEDHUB_SANDBOX_PORT name.
+
+    Raises PortBusyError where one is in use, ImproperlyConfigured where one is no port.
+    """
+    addresses = Addresses(
+        hub_port=environment.integer("FEDHUB_PORT", default=8000, minimum=1, maximum=65_535),
+        sandbox_port=environment.integer("FEDHUB_SANDBOX_PORT", default=8900, minimum=1, maximum=65_535),
+    )
+    if addresses.hub_port == addresses.sandbox_port:
+        raise PortBusyError(f"FEDHUB_PORT and FEDHUB_SANDBOX_PORT are both {addresses.hub_port}.")
+    for name, port in (("FEDHUB_PORT", addresses.hub_port), ("FEDHUB_SANDBOX_PORT", addresses.sandbox_port)):
+        if not _is_free(port):
+            raise PortBusyError(f"Port {port} is in use. Set {name} to another: {name}={_free_port()} make demo")
+    return addresses
+
+
+def shell_lines(variables: Mapping[str, str]) -> str:
+    """Return `variables` as a file that a shell can read with `.`."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items()))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As servers do: a connection that was closed a moment ago does not occupy the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
