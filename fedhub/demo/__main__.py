@@ -100,8 +100,10 @@ def _start_all(children: list[Child], addresses: Addresses, folder: Path, log_fo
 def _commands(addresses: Addresses, folder: Path) -> tuple[Command, ...]:
     celery = (sys.executable, "-m", "celery", "-A", "fedhub")
     granian = (sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--no-ws", "--access-log")
+    sandbox = (sys.executable, "-m", "fedhub.sandbox", "--port", str(addresses.sandbox_port))
     return (
-        Command("sandbox", (sys.executable, "-m", "fedhub.sandbox", "--port", str(addresses.sandbox_port))),
+        # The hub keeps its data, so its AWS must: else a second run would show what was changed in the first undone.
+        Command("sandbox", (*sandbox, "--hub-url", addresses.hub_url, "--journal", str(folder / "sandbox.jsonl"))),
         Command(
             "web",
             # Threads for requests that wait: a sync in a request waits for the cloud. Pinned, since granian's own

@@ -14,7 +14,8 @@ from fedhub.demo.surroundings import Addresses
 def make_box(addresses: Addresses, prepared: Prepared, *, log_folder: Path, environ_file: Path) -> Panel:
     """Return what there is to know, as label and value lines that can be copied."""
     python = ".venv/bin/python manage.py"
-    runtimes = f"{addresses.sandbox_url}/_sandbox/runtimes"
+    load = f". {_shown(environ_file)} && {python}"
+    sandbox = f"{load} sandbox"
     lines = [
         ("Admin", f"{addresses.hub_url}/admin/"),
         ("User", prepared.username),
@@ -23,12 +24,12 @@ def make_box(addresses: Addresses, prepared: Prepared, *, log_folder: Path, envi
         ("Federation", f"{prepared.federation_name}, {prepared.federation_id}"),
         ("API", f"{addresses.hub_url}/api/v1/federations (described at {addresses.hub_url}/api/docs)"),
         ("Token", f'{python} issue_token --user {prepared.username} --scopes "federations-read federations-write"'),
-        ("Sync", f". {_shown(environ_file)} && {python} sync_federation {prepared.federation_id}"),
+        ("Sync", f"{load} sync_federation {prepared.federation_id}"),
         ("", ""),
-        ("Sandbox", f"curl {runtimes}"),
-        ("  new version", f"curl -X PATCH {runtimes}/NAME"),
-        ("  add", f"""curl {runtimes} -d '{{"name": "my_server", "protocol": "MCP"}}'"""),
-        ("  remove", f"curl -X DELETE {runtimes}/NAME"),
+        ("Sandbox", f"{sandbox} list   (an AWS of this machine, at {addresses.sandbox_url})"),
+        ("  change it", f"{sandbox} update weather_forecast_mcp"),
+        ("", f"{sandbox} add my_server --protocol MCP"),
+        ("", f"{sandbox} remove code_review_a2a"),
         ("", ""),
         ("Logs", str(_shown(log_folder))),
         ("Stop", "Ctrl-C"),

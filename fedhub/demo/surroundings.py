@@ -6,9 +6,11 @@ import shlex
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from fedhub import environment
 from fedhub.sandbox.accounts import DEFAULT_ACCESS_KEY_ID, DEFAULT_SECRET_ACCESS_KEY
+from fedhub.sandbox.client import DEFAULT_URL
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
@@ -45,6 +47,7 @@ class Addresses:
             "AWS_ACCESS_KEY_ID": DEFAULT_ACCESS_KEY_ID,
             "AWS_SECRET_ACCESS_KEY": DEFAULT_SECRET_ACCESS_KEY,
             "AWS_REGION": REGION,
+            "FEDHUB_SANDBOX_URL": self.sandbox_url,
         }
 
 
@@ -59,7 +62,9 @@ def find_addresses() -> Addresses:
     """
     addresses = Addresses(
         hub_port=environment.integer("FEDHUB_PORT", default=8000, minimum=1, maximum=65_535),
-        sandbox_port=environment.integer("FEDHUB_SANDBOX_PORT", default=8900, minimum=1, maximum=65_535),
+        sandbox_port=environment.integer(
+            "FEDHUB_SANDBOX_PORT", default=urlsplit(DEFAULT_URL).port or 0, minimum=1, maximum=65_535
+        ),
     )
     if addresses.hub_port == addresses.sandbox_port:
         raise PortBusyError(f"FEDHUB_PORT and FEDHUB_SANDBOX_PORT are both {addresses.hub_port}.")

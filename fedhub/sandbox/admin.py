@@ -16,8 +16,9 @@ from fedhub.sandbox.accounts import Accounts
 from fedhub.sandbox.calls import Calls
 from fedhub.sandbox.catalogue import make_skills, make_spec, make_tools, with_protocol
 from fedhub.sandbox.faults import Faults, parse_fault
+from fedhub.sandbox.journal import Journal
 from fedhub.sandbox.registry import Registry, UnknownRuntimeError
-from fedhub.sandbox.specs import InvalidSpecError, Json, JsonObject, RuntimeSpec
+from fedhub.sandbox.specs import InvalidSpecError, Json, JsonObject, RuntimeSpec, SandboxRuntime
 
 _LOCAL_HOSTS = ("127.0.0.1", "::1", "testclient")
 # What is part of a runtime's release: changing one makes a new version.
@@ -73,16 +74,39 @@ def _items(runtime: str, name: str, value: Json) -> tuple[JsonObject, ...]:
     makers: dict[str, Callable[[str, int], tuple[JsonObject, ...]]] = {"tools": make_tools, "skills": make_skills}
     if isinstance(value, int) and not isinstance(value, bool) and name in makers:
         return makers[name](runtime, value)
+    return tuple(_objects(name, value))
+
+
+def _objects(name: str, value: Json) -> list[JsonObject]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise InvalidSpecError(f"{name} must be a list of objects")
-    return tuple(cast("list[JsonObject]", value))
+    return cast("list[JsonObject]", value)
+
+
+def change_runtimes(registry: Registry, method: str, key: str, body: JsonObject) -> SandboxRuntime:
+    """Add (POST), change (PATCH) or remove (DELETE) a runtime as the admin API's `body` says, and return it.
+
+    Raises InvalidSpecError, UnknownRuntimeError.
+    """
+    if method == "DELETE":
+        return registry.remove(key)
+    if method == "PATCH":
+        is_release = not body or bool(_RELEASED & set(body))
+        spec = apply_changes(registry.find(key).spec, body)
+        return registry.change(key, spec, new_version=is_release, touch=bool(body.get("touch")))
+    if not isinstance(body.get("name"), str):
+        raise InvalidSpecError("name must be a string")
+    return registry.add(apply_changes(make_spec(str(body["name"]), str(body.get("protocol", "MCP"))), body))
 
 
 class AdminApi:
-    """The endpoints, over the sandbox's parts."""
+    """The endpoints, over the sandbox's parts; what changes runtimes is noted in the journal, where there is one."""
 
-    def __init__(self, registry: Registry, accounts: Accounts, faults: Faults, calls: Calls) -> None:
+    def __init__(
+        self, registry: Registry, accounts: Accounts, faults: Faults, calls: Calls, journal: Journal | None = None
+    ) -> None:
         self._registry = registry
+        self._journal = journal
         self._accounts = accounts
         self._faults = faults
         self._calls = calls
@@ -101,11 +125,7 @@ class AdminApi:
         """List the runtimes, or create one: `{name, protocol, tools, tags, authorizer, behaviour, …}`."""
         if request.method == "GET":
             return JSONResponse({"runtimes": [runtime.to_dict() for runtime in self._registry]})
-        body = await _json(request)
-        if not isinstance(body.get("name"), str):
-            raise InvalidSpecError("name must be a string")
-        spec = make_spec(str(body["name"]), str(body.get("protocol", "MCP")))
-        return JSONResponse(self._registry.add(apply_changes(spec, body)).to_dict(), status_code=201)
+        return JSONResponse(self._change("POST", "", await _json(request)).to_dict(), status_code=201)
 
     async def one(self, request: Request) -> Response:
         """Get, change or delete the runtime with this id, name or ARN.
@@ -114,23 +134,22 @@ class AdminApi:
         tags, status and behaviour alone move neither, as on AWS.
         """
         key = request.path_params["key"]
-        runtime = self._registry.find(key)
-        if request.method == "DELETE":
-            return JSONResponse(self._registry.remove(key).to_dict())
-        if request.method == "PATCH":
-            body = await _json(request)
-            spec = apply_changes(runtime.spec, body)
-            is_release = not body or bool(_RELEASED & set(body))
-            self._registry.change(key, spec, new_version=is_release, touch=bool(body.get("touch")))
-        return JSONResponse(runtime.to_dict())
+        if request.method == "GET":
+            return JSONResponse(self._registry.find(key).to_dict())
+        body = await _json(request) if request.method == "PATCH" else {}
+        return JSONResponse(self._change(request.method, key, body).to_dict())
+
+    def _change(self, method: str, key: str, body: JsonObject) -> SandboxRuntime:
+        runtime = change_runtimes(self._registry, method, key, body)
+        if self._journal is not None:
+            self._journal.note(method, key, body)
+        return runtime
 
     async def faults(self, request: Request) -> Response:
         """Replace the planned faults: a list of `{operation, error, times, page, id}`."""
         if request.method == "POST":
             entries = await _body(request)
-            if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-                raise InvalidSpecError("faults must be a list of objects")
-            self._faults.plan([parse_fault(entry) for entry in entries])
+            self._faults.plan([parse_fault(entry) for entry in _objects("faults", entries)])
         return JSONResponse({"pending": self._faults.pending()})
 
     async def latency(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ from fedhub.sandbox.calls import Calls
 from fedhub.sandbox.control import ControlPlane
 from fedhub.sandbox.data_plane import DataPlane, parse_invocation
 from fedhub.sandbox.faults import Faults
+from fedhub.sandbox.journal import Journal
 from fedhub.sandbox.registry import Registry
 from fedhub.sandbox.sigv4 import SignedRequest
 
@@ -26,12 +27,19 @@ class BodyTooLargeError(Exception):
 class Sandbox:
     """Routes a request by its path, as it was sent, to the part that answers it."""
 
-    def __init__(self, registry: Registry, accounts: Accounts, *, latency_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        accounts: Accounts,
+        *,
+        latency_seconds: float = 0.0,
+        journal: Journal | None = None,
+    ) -> None:
         self._calls = Calls()
         faults = Faults(latency_seconds=latency_seconds)
         self._control = ControlPlane(registry, accounts, faults, self._calls)
         self._data = DataPlane(registry, accounts, faults, self._calls)
-        self._admin = AdminApi(registry, accounts, faults, self._calls).app()
+        self._admin = AdminApi(registry, accounts, faults, self._calls, journal).app()
         self._warming: asyncio.Task[object] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,18 +66,23 @@ class Sandbox:
         await self._admin(scope, receive, send)
 
     async def _answer_aws(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._calls.begin()
-        try:
-            request = await read_request(scope, receive)
-            invocation = parse_invocation(request)
-            if invocation is not None:
-                await self._data.answer(invocation, scope, receive, send)
-            else:
-                await (await self._control.answer(request))(scope, receive, send)
-        except BodyTooLargeError:
-            await JSONResponse({"message": "Request too large"}, status_code=413)(scope, receive, send)
-        finally:
-            self._calls.end()
+        with self._calls.under_way() as end:
+
+            async def sending(message: Message) -> None:
+                # Before the last byte is sent, because the caller may start its next call as soon as it has it.
+                if message["type"] == "http.response.body" and not message.get("more_body"):
+                    end()
+                await send(message)
+
+            try:
+                request = await read_request(scope, receive)
+                invocation = parse_invocation(request)
+                if invocation is not None:
+                    await self._data.answer(invocation, scope, receive, sending)
+                else:
+                    await (await self._control.answer(request))(scope, receive, sending)
+            except BodyTooLargeError:
+                await JSONResponse({"message": "Request too large"}, status_code=413)(scope, receive, sending)
 
 
 async def read_request(scope: Scope, receive: Receive) -> SignedRequest:

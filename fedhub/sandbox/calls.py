@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 from fedhub.sandbox.specs import Json, JsonObject
@@ -13,6 +15,7 @@ class Calls:
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._under_way = 0
         self.reset()
 
     def reset(self) -> None:
@@ -21,7 +24,6 @@ class Calls:
             self._counts: Counter[str] = Counter()
             self._refused: Counter[str] = Counter()
             self._roles: list[JsonObject] = []
-            self._under_way = getattr(self, "_under_way", 0)
             self._most_at_once = self._under_way
 
     def count(self, operation: str) -> None:
@@ -39,16 +41,24 @@ class Calls:
         with self._lock:
             self._roles.append({"roleArn": role_arn, "externalId": external_id, "roleSessionName": session_name})
 
-    def begin(self) -> None:
-        """Note that a call is under way."""
+    @contextmanager
+    def under_way(self) -> Iterator[Callable[[], None]]:
+        """Note that a call is under way until the function given, or the context, ends it."""
         with self._lock:
             self._under_way += 1
             self._most_at_once = max(self._most_at_once, self._under_way)
+        has_ended = False
 
-    def end(self) -> None:
-        """Note that a call is over."""
-        with self._lock:
-            self._under_way -= 1
+        def end() -> None:
+            nonlocal has_ended
+            with self._lock:
+                self._under_way -= not has_ended
+            has_ended = True
+
+        try:
+            yield end
+        finally:
+            end()
 
     def to_dict(self) -> JsonObject:
         """Return the admin API's shape."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from fedhub.sandbox.client import DEFAULT_URL, SandboxClient
 from fedhub.sandbox.specs import Json, JsonObject
@@ -26,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     serving.add_argument("--healthy", action="store_true", help="no slow and no broken runtime")
     serving.add_argument("--latency-ms", type=float, default=0.0, help="added to every AWS and runtime call")
     serving.add_argument("--hub-url", default="http://127.0.0.1:8000", help="the OIDC issuer that JWT runtimes trust")
+    serving.add_argument(
+        "--journal", type=Path, metavar="FILE", help="note changes there, and make them again next time"
+    )
     changing = parser.add_argument_group("list, add, update, remove, calls")
     changing.add_argument("--url", default=os.environ.get("FEDHUB_SANDBOX_URL", DEFAULT_URL), help="a running sandbox")
     changing.add_argument("--protocol", choices=_ADDED_PROTOCOLS, help="what the runtime speaks")
@@ -65,7 +69,10 @@ def _serve(options: argparse.Namespace, write: Callable[[str], None]) -> None:
         jwt_every=options.jwt_every,
         hub_url=options.hub_url,
     )
-    serve(ServeOptions(port=options.port, latency_ms=options.latency_ms, seeds=seeds), write)
+    serve(
+        ServeOptions(port=options.port, latency_ms=options.latency_ms, seeds=seeds, journal_path=options.journal),
+        write,
+    )
 
 
 def _list(client: SandboxClient, options: argparse.Namespace) -> str:

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from fedhub.sandbox.accounts import Accounts
@@ -51,12 +50,12 @@ class ControlPlane:
         """Answer one request to STS or to the control API."""
         await asyncio.sleep(self._faults.latency_seconds)
         if request.path in ("", "/"):
-            return await self._answer_sts(request)
-        return await self._answer_control(request)
+            return self._answer_sts(request)
+        return self._answer_control(request)
 
     # STS
 
-    async def _answer_sts(self, request: SignedRequest) -> Response:
+    def _answer_sts(self, request: SignedRequest) -> Response:
         fields = {name: values[0] for name, values in parse_qs(request.body.decode("utf-8", "replace")).items()}
         action = fields.get("Action", "")
         self._calls.count(action or "UnknownAction")
@@ -65,7 +64,7 @@ class ControlPlane:
             if fault := self._faults.take(action, names=(fields.get("RoleArn", ""),)):
                 return sts_error(fault.error, fault.message)
             if action == "AssumeRole":
-                return await self._assume_role(caller, region, fields)
+                return self._assume_role(caller, region, fields)
             if action == "GetCallerIdentity":
                 return _identity(caller)
         except RequestRefusedError as error:
@@ -75,7 +74,7 @@ class ControlPlane:
             "AccessDeniedException", f"User: {caller.principal} is not authorized to perform: sts:{action}"
         )
 
-    async def _assume_role(self, caller: Credential, region: str, fields: Mapping[str, str]) -> Response:
+    def _assume_role(self, caller: Credential, region: str, fields: Mapping[str, str]) -> Response:
         """Check the role's trust policy, then let moto issue the credentials (STS AssumeRole)."""
         role_arn, external_id = fields.get("RoleArn", ""), fields.get("ExternalId")
         role = _ROLE_ARN.fullmatch(role_arn)
@@ -90,7 +89,7 @@ class ControlPlane:
         if self._accounts.lifetime_seconds is not None:
             body["DurationSeconds"] = str(self._accounts.lifetime_seconds)
         account = role.group(2)
-        answer = await self._ask(STS_SERVICE, "POST", "/", account, region, body=urlencode(body).encode())
+        answer = self._ask(STS_SERVICE, "POST", "/", account, region, body=urlencode(body).encode())
         if answer.status == 200:
             principal = f"arn:aws:sts::{account}:assumed-role/{role_arn.split('/')[-1]}/{session_name}"
             self._accounts.issue(read_credential(answer.body, account=account, principal=principal))
@@ -98,7 +97,7 @@ class ControlPlane:
 
     # AgentCore control API
 
-    async def _answer_control(self, request: SignedRequest) -> Response:
+    def _answer_control(self, request: SignedRequest) -> Response:
         operation, key = _route(request)
         self._calls.count(operation or "UnknownOperation")
         try:
@@ -113,14 +112,14 @@ class ControlPlane:
                 f"{request.method} {unquote(request.path)}",
             )
         if operation == "ListAgentRuntimes":
-            return await self._list_runtimes(request, caller, region)
+            return self._list_runtimes(request, caller, region)
         if fault := self._faults.take(operation, names=self._names(key)):
             return aws_error(fault.error, fault.message)
         path = unquote(request.path)
-        answer = await self._ask(CONTROL_SERVICE, request.method, path, caller.account, region, query=request.query)
+        answer = self._ask(CONTROL_SERVICE, request.method, path, caller.account, region, query=request.query)
         return _relay(answer)
 
-    async def _list_runtimes(self, request: SignedRequest, caller: Credential, region: str) -> Response:
+    def _list_runtimes(self, request: SignedRequest, caller: Credential, region: str) -> Response:
         """Answer one page (AWS ListAgentRuntimes: `maxResults` 1 to 100, opaque `nextToken`)."""
         query = {name: values[0] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
         try:
@@ -133,20 +132,20 @@ class ControlPlane:
         if fault := self._faults.take("ListAgentRuntimes", page=page):
             return aws_error(fault.error, fault.message)
         # A token holds the place after the last runtime served, so that nothing is skipped when others go meanwhile.
-        rest = [entry for entry in await self._listing(caller.account, region) if entry["sequence"] > after]
+        rest = [entry for entry in self._listing(caller.account, region) if entry["sequence"] > after]
         served = rest[:size]
         body: dict[str, Any] = {"agentRuntimes": [entry["summary"] for entry in served]}
         if len(rest) > size:
             body["nextToken"] = _write_token(served[-1]["sequence"], page + 1)
         return Response(json.dumps(body), media_type="application/json")
 
-    async def _listing(self, account: str, region: str) -> list[dict[str, Any]]:
+    def _listing(self, account: str, region: str) -> list[dict[str, Any]]:
         """Return moto's whole list, asked for again only when something changed."""
         revision = self._registry.revision
         kept = self._listings.get((account, region))
         if kept is not None and kept[0] == revision:
             return kept[1]
-        answer = await self._ask(CONTROL_SERVICE, "POST", "/runtimes/", account, region)
+        answer = self._ask(CONTROL_SERVICE, "POST", "/runtimes/", account, region)
         entries = []
         for summary in json.loads(answer.body)["agentRuntimes"]:
             runtime = self._registry.by_id(summary["agentRuntimeId"])
@@ -163,12 +162,12 @@ class ControlPlane:
     def _verify(self, request: SignedRequest, service: str) -> tuple[Credential, str]:
         return verify(request, service=service, region=None, now=datetime.now(UTC), find_credential=self._accounts.find)
 
-    async def _ask(
+    def _ask(
         self, service: str, method: str, path: str, account: str, region: str, *, query: str = "", body: bytes = b""
     ) -> CloudResponse:
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if service == STS_SERVICE else {}
-        return await run_in_threadpool(
-            self._cloud.call,
+        # Not in a thread: moto computes for a millisecond and waits for nothing, so that threads would only contend.
+        return self._cloud.call(
             service,
             method,
             path,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -96,7 +96,10 @@ class Cloud:
     """moto's server mode for the two services, called as the WSGI applications they are."""
 
     def __init__(self) -> None:
-        self._apps = {service: create_backend_app(service) for service in (CONTROL_SERVICE, STS_SERVICE)}
+        self._apps = {
+            CONTROL_SERVICE: create_backend_app("bedrock-agentcore-control"),
+            STS_SERVICE: create_backend_app("sts"),
+        }
 
     def call(
         self,
@@ -116,8 +119,11 @@ class Cloud:
         environ |= {"HTTP_X_MOTO_ACCOUNT_ID": account, **_wsgi_headers(headers or {})}
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
-        def start_response(status: str, response_headers: list[tuple[str, str]], exc_info: object = None) -> None:
+        def start_response(
+            status: str, response_headers: list[tuple[str, str]], exc_info: object = None
+        ) -> Callable[[bytes], object]:
             started.append((status, response_headers))
+            return lambda written: None
 
         answer = b"".join(self._apps[service](environ, start_response))
         status, response_headers = started[0]

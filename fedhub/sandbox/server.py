@@ -5,11 +5,15 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 import uvicorn
 
 from fedhub.sandbox.accounts import DEFAULT_ACCESS_KEY_ID, DEFAULT_SECRET_ACCESS_KEY, Accounts
+from fedhub.sandbox.admin import change_runtimes
 from fedhub.sandbox.app import Sandbox
+from fedhub.sandbox.journal import Journal
 from fedhub.sandbox.registry import Registry
 from fedhub.sandbox.seeds import SeedOptions, make_seeds
 
@@ -21,13 +25,14 @@ _SHUTDOWN_SECONDS = 1
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """How to serve: port 0 means any free one."""
+    """How to serve: port 0 means any free one; changes that `journal_path` holds are made again at the start."""
 
     port: int = DEFAULT_PORT
     latency_ms: float = 0.0
     access_key_id: str = DEFAULT_ACCESS_KEY_ID
     secret_access_key: str = field(default=DEFAULT_SECRET_ACCESS_KEY, repr=False)
     seeds: SeedOptions = field(default_factory=SeedOptions)
+    journal_path: Path | None = None
 
 
 class PortTakenError(OSError):
@@ -53,13 +58,16 @@ def serve(options: ServeOptions, write: Callable[[str], None]) -> None:
     registry = Registry()
     for spec in make_seeds(options.seeds):
         registry.add(spec)
+    journal = Journal(options.journal_path) if options.journal_path else None
+    if journal is not None:
+        journal.replay(partial(change_runtimes, registry))
     accounts = Accounts(
         access_key_id=options.access_key_id,
         secret_access_key=options.secret_access_key,
         account=options.seeds.account,
     )
     write(_banner(url, options, len(list(registry))))
-    app = Sandbox(registry, accounts, latency_seconds=options.latency_ms / 1000)
+    app = Sandbox(registry, accounts, latency_seconds=options.latency_ms / 1000, journal=journal)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=_SHUTDOWN_SECONDS
     )

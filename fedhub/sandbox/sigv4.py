@@ -115,7 +115,9 @@ def _parse_authorization(header: str | None) -> _Authorization:
         raise RequestRefusedError(
             "IncompleteSignatureException", "Authorization header requires Credential, Signature and SignedHeaders."
         )
-    return _Authorization(*scope[:4], tuple(parts["SignedHeaders"].split(";")), parts["Signature"])
+    access_key_id, date, region, service, _ = scope
+    signed_headers = tuple(parts["SignedHeaders"].split(";"))
+    return _Authorization(access_key_id, date, region, service, signed_headers, parts["Signature"])
 
 
 def _parameters(text: str) -> Mapping[str, str]:

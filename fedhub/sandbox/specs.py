@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import cast
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 JsonObject = dict[str, Json]
@@ -66,7 +65,7 @@ def _checked(name: str, value: Json, current: bool | int | float | str) -> bool 
         value = float(value)
     if type(value) is not wanted:
         raise InvalidSpecError(f"behaviour.{name} must be a {wanted.__name__}")
-    return cast("bool | int | float | str", value)
+    return value
 
 
 _BEHAVIOUR_NAMES = {_camel_case(entry.name): entry.name for entry in fields(Behaviour)}
