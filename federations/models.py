@@ -113,6 +113,11 @@ class Federation(models.Model):
     sync_interval_minutes = models.PositiveIntegerField(
         null=True, blank=True, help_text="Sync by itself this often, in minutes (5 or more). Empty: only when asked."
     )
+    force_next_sync = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="The configuration was changed with force: the next sync may delete much.",
+    )
     mcp_server_count = models.PositiveIntegerField(default=0, editable=False)
     agent_count = models.PositiveIntegerField(default=0, editable=False)
     tool_count = models.PositiveIntegerField(default=0, editable=False)
@@ -126,7 +131,7 @@ class Federation(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    objects: ClassVar[models.Manager[Federation]] = FederationQuerySet.as_manager()  # type: ignore[assignment]
+    objects: ClassVar[models.Manager[Federation]] = FederationQuerySet.as_manager()
 
     class Meta:
         ordering = ["-updated_at", "-id"]
@@ -209,7 +214,7 @@ class SyncJob(models.Model):
     """One run of a sync or a deletion: what was asked, how far it is, how it ended.
 
     A job outlives its federation, so it holds the federation's id and name, not a foreign key. `lock_key` names what
-    may have one active job at a time: a federation, or the unfederated runtimes of one region.
+    may have one active job at a time: a federation by its id, or `unfederated:<region>`.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -384,10 +389,10 @@ class RuntimeSighting(models.Model):
     runtime_id = models.CharField(max_length=128)
     name = models.CharField(max_length=200, blank=True)
     kind = models.CharField(max_length=16, blank=True)
+    protocol = models.CharField(max_length=32, blank=True)
     version = models.CharField(max_length=32)
     last_updated_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
-    seen_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["scope", "runtime_id"], name="sighting_once_per_runtime")]
@@ -396,6 +401,16 @@ class RuntimeSighting(models.Model):
         return f"{self.name or self.runtime_id} version {self.version}"
 
 
-def lock_key_of(federation_id: str, *, region: str = "") -> str:
-    """Return the key under which one job at a time may run."""
-    return federation_id or f"unfederated:{region}"
+class PreviewSlot(models.Model):
+    """A dry run under way: a federation has a fixed number of slots, and each lapses by itself."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    federation = models.ForeignKey(Federation, on_delete=models.CASCADE, related_name="preview_slots")
+    number = models.PositiveSmallIntegerField()
+    lease_expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["federation", "number"], name="preview_slot_once")]
+
+    def __str__(self) -> str:
+        return f"Dry run {self.number} of {self.federation_id}"

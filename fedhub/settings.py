@@ -12,10 +12,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import dj_database_url
+import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
 from fedhub import environment
 from fedhub.secret_key import development_secret_key
+
+# Lets class definitions name their type arguments, such as ModelForm[Federation], at run time too.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(environment.text("FEDHUB_VAR_DIR") or BASE_DIR / "var")
@@ -215,6 +219,20 @@ FEDHUB_ASSUMABLE_ROLES = environment.words("FEDHUB_ASSUMABLE_ROLES", "*")
 FEDHUB_DISCOVERY_CONCURRENCY = environment.integer("FEDHUB_DISCOVERY_CONCURRENCY", default=16, minimum=1, maximum=256)
 FEDHUB_JOB_LEASE_SECONDS = environment.integer("FEDHUB_JOB_LEASE_SECONDS", default=60, minimum=2, maximum=3600)
 FEDHUB_QUEUE_LEASE_SECONDS = environment.integer("FEDHUB_QUEUE_LEASE_SECONDS", default=3600, minimum=10, maximum=86_400)
+
+# Admin --------------------------------------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "fedhub",
+    "SITE_HEADER": "fedhub",
+    "SITE_SUBHEADER": "Federated AI agents",
+    "SITE_SYMBOL": "hub",
+    "SITE_URL": None,
+    "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "fedhub.admin.dashboard.dashboard_callback",
+    "SIDEBAR": {"navigation": "fedhub.admin.navigation.sidebar"},
+    "STYLES": ["fedhub.admin.navigation.stylesheet"],
+    "SCRIPTS": ["fedhub.admin.navigation.script"],
+}
 
 # Language, static files, logs ---------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"

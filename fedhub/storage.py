@@ -11,22 +11,14 @@ from django.db import DEFAULT_DB_ALIAS, transaction
 REGISTRY = DEFAULT_DB_ALIAS
 
 
-class UnitOfWork:
-    """One open transaction of the registry's database."""
-
-    def on_commit(self, callback: Callable[[], object]) -> None:
-        """Call `callback` once the transaction has committed, and never if it rolls back."""
-        transaction.on_commit(callback, using=REGISTRY)
-
-
 @contextmanager
-def unit_of_work() -> Iterator[UnitOfWork]:
+def unit_of_work() -> Iterator[None]:
     """Open a transaction on the registry's database: all that is written inside is kept, or nothing.
 
     Nested use joins the outer transaction: an exception that leaves the inner block undoes the inner block alone.
     """
     with transaction.atomic(using=REGISTRY):
-        yield UnitOfWork()
+        yield
 
 
 def after_commit(callback: Callable[..., object], *args: object) -> None:

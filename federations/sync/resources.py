@@ -166,6 +166,7 @@ class LastSeen:
     version: str
     last_updated_at: datetime
     kind: ResourceKind | None
+    protocol: str = ""
 
 
 @dataclass(frozen=True, slots=True)

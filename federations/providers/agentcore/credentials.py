@@ -8,11 +8,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol, TypedDict, cast
 
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, Credentials, ReadOnlyCredentials
 from botocore.exceptions import NoCredentialsError
+from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 # Long enough before the end for a request that is signed now to arrive, retries included.
@@ -79,9 +81,21 @@ def role_credentials(role_arn: str, region: str, external_id: str, config: Confi
 
 def session_with(credentials: RenewableCredentials) -> Session:
     """Return a botocore session that signs with `credentials` and nothing else."""
-    session = Session()
+    session = new_session()
     session.register_component("credential_provider", CredentialResolver([_Given(credentials)]))
     return session
+
+
+def new_session() -> Session:
+    """Return a botocore session that reads variables and files afresh, but not AWS's service models: they are large."""
+    session = Session()
+    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+    return session
+
+
+@lru_cache(maxsize=1)
+def _loader(data_path: str | None) -> Loader:
+    return create_loader(data_path)
 
 
 class _Given(CredentialProvider):
@@ -97,14 +111,14 @@ class _Given(CredentialProvider):
 
 def _own() -> Fetched:
     # A new session reads files and variables again. What botocore gives out lasts ten minutes or more.
-    credentials = Session().get_credentials()
+    credentials = new_session().get_credentials()
     if credentials is None:
         raise NoCredentialsError
     return credentials.get_frozen_credentials(), _utc_now() + _OWN_FOR
 
 
 def _assume(role_arn: str, region: str, external_id: str, config: Config) -> Fetched:
-    sts = cast("_StsClient", Session().create_client("sts", region_name=region, config=config))
+    sts = cast("_StsClient", new_session().create_client("sts", region_name=region, config=config))
     wanted = {"RoleArn": role_arn, "RoleSessionName": f"agentcore-federation-{region}"}
     if external_id:
         wanted["ExternalId"] = external_id

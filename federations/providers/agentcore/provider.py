@@ -168,6 +168,7 @@ def _as_last_seen(runtime: ListedRuntime | Runtime, last_seen: LastSeen) -> AsLa
         version=runtime.version,
         last_updated_at=runtime.last_updated_at,
         kind=last_seen.kind,
+        protocol=last_seen.protocol,
     )
 
 

@@ -21,6 +21,8 @@ from federations.providers.agentcore.bounds import BoundedDecoder, EnrichmentErr
 
 _METHOD_NOT_FOUND = -32601
 _REFUSAL_BYTES = 64 * 1024
+_LINGER_SECONDS = 0.05
+_LINGER_BYTES = 1024
 _COLD_START = "Runtime initialization time exceeded"
 
 Authorise = Callable[[httpx2.Request], None]
@@ -172,13 +174,14 @@ class _MeasuredStream(httpx2.AsyncByteStream):
     def __init__(self, response: httpx2.Response, conversation: Conversation) -> None:
         self._response = response
         self._conversation = conversation
+        self._raw = response.aiter_raw()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         conversation = self._conversation
         try:
             coding = self._response.headers.get("content-encoding", "")
             decoder = BoundedDecoder(coding, conversation.limits.answer_bytes)
-            async for chunk in self._response.aiter_raw():
+            async for chunk in self._raw:
                 decoded = decoder.feed(chunk)
                 conversation.total_bytes += len(decoded)
                 if conversation.total_bytes > conversation.limits.total_bytes:
@@ -190,7 +193,20 @@ class _MeasuredStream(httpx2.AsyncByteStream):
             await conversation.fail(f"the answer broke off: {type(exc).__name__}")
 
     async def aclose(self) -> None:
-        await self._response.aclose()
+        """Let the connection go back to the pool where the body is all but over; close it otherwise.
+
+        The SDK stops reading at the result of an event stream, and does not read an empty answer at all. Closing there
+        would cost a new connection, with its handshake, for the next request.
+        """
+        try:
+            with anyio.move_on_after(_LINGER_SECONDS):
+                async for chunk in self._raw:
+                    if len(chunk) > _LINGER_BYTES:
+                        break
+        except httpx2.TransportError:
+            pass
+        finally:
+            await self._response.aclose()
 
 
 def _is_listening(request: httpx2.Request) -> bool:

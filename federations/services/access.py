@@ -1,0 +1,79 @@
+"""Who may see and change what: model permissions grant every object, a grant row grants one federation."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from django.contrib.auth.models import AnonymousUser, Group, User
+from django.db.models import Max, Q, QuerySet
+
+from federations.models import A2aAgent, AccessLevel, DiscoveredResource, Federation, FederationGrant, McpServer
+
+Resource = TypeVar("Resource", bound=DiscoveredResource)
+AnyUser = User | AnonymousUser
+
+PERMISSION_OF = {
+    AccessLevel.VIEW: "federations.view_federation",
+    AccessLevel.EDIT: "federations.change_federation",
+    AccessLevel.OWNER: "federations.delete_federation",
+}
+
+
+def federations_visible_to(user: AnyUser) -> QuerySet[Federation]:
+    """Return the federations that `user` may view."""
+    if user.has_perm(PERMISSION_OF[AccessLevel.VIEW]):
+        return Federation.objects.all()
+    return Federation.objects.filter(id__in=_grants_of(user).values("federation"))
+
+
+def servers_visible_to(user: AnyUser) -> QuerySet[McpServer]:
+    """Return the MCP servers that `user` may view."""
+    return _visible(McpServer.objects.all(), user, "federations.view_mcpserver")
+
+
+def agents_visible_to(user: AnyUser) -> QuerySet[A2aAgent]:
+    """Return the A2A agents that `user` may view."""
+    return _visible(A2aAgent.objects.all(), user, "federations.view_a2aagent")
+
+
+def level_of(user: AnyUser, federation: Federation) -> int:
+    """Return the highest access level that `user` has on `federation`, 0 for none."""
+    by_role = max((level for level, name in PERMISSION_OF.items() if user.has_perm(name)), default=0)
+    if by_role == AccessLevel.OWNER:
+        return by_role
+    granted = _grants_of(user).filter(federation=federation).aggregate(highest=Max("level"))["highest"]
+    return max(by_role, granted or 0)
+
+
+def grant(
+    federation: Federation, *, level: AccessLevel, user: User | None = None, group: Group | None = None
+) -> FederationGrant:
+    """Give one user or one group `level` on `federation`, in place of what it had; raises ValueError without either."""
+    if (user is None) == (group is None):
+        raise ValueError("A grant has one holder: a user or a group.")
+    row, _ = FederationGrant.objects.update_or_create(
+        federation=federation,
+        user_id=str(user.pk) if user else "",
+        group_id=str(group.pk) if group else "",
+        defaults={"level": level, "holder_name": str(user or group)[:200]},
+    )
+    return row
+
+
+def _grants_of(user: AnyUser) -> QuerySet[FederationGrant]:
+    if not user.is_authenticated or not user.is_active:
+        return FederationGrant.objects.none()
+    # Evaluated here: groups live with the users, grants with the registry, perhaps in two databases.
+    groups = [str(key) for key in user.groups.values_list("pk", flat=True)]
+    return FederationGrant.objects.filter(Q(user_id=str(user.pk)) | Q(group_id__in=groups))
+
+
+def _visible(resources: QuerySet[Resource], user: AnyUser, unfederated_permission: str) -> QuerySet[Resource]:
+    allowed = Q()
+    if not user.has_perm(PERMISSION_OF[AccessLevel.VIEW]):
+        allowed = Q(federation__in=_grants_of(user).values("federation"))
+    else:
+        allowed = Q(federation__isnull=False)
+    if user.has_perm(unfederated_permission):
+        allowed |= Q(federation__isnull=True)
+    return resources.filter(allowed)

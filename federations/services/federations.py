@@ -1,0 +1,232 @@
+"""Create, change, enable, disable and delete federations."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import Any
+
+from django.db import IntegrityError
+from django.utils import timezone
+
+from federations.models import (
+    AccessLevel,
+    Federation,
+    FederationGrant,
+    FederationStatus,
+    FederationTag,
+    JobPhase,
+    JobStatus,
+    JobTrigger,
+    JobType,
+    ProviderType,
+    RuntimeSighting,
+    SyncJob,
+)
+from federations.providers.base import ProviderError
+from federations.providers.registry import provider_for
+from federations.search.base import SearchError
+from federations.search.registry import search_index
+from federations.services import jobs
+from federations.services.actors import Actor
+from federations.services.schedule import refresh_schedule, remove_schedule
+from federations.services.sync import as_hub_error, check_config, open_job, run_sync
+from federations.sync.resources import JsonObject
+from federations.sync.summary import summarise
+from fedhub.errors import ConflictError
+from fedhub.storage import after_commit, unit_of_work
+
+logger = logging.getLogger(__name__)
+
+
+def create_federation(
+    *,
+    provider_type: str,
+    display_name: str,
+    description: str | None,
+    tags: list[str],
+    provider_config: JsonObject,
+    by: Actor,
+) -> Federation:
+    """Store a federation, which its creator owns; nothing is discovered yet.
+
+    Raises InvalidRequestError (unknown provider, bad configuration), NotImplementedYetError.
+    """
+    config = normalise_config(provider_type, provider_config)
+    with unit_of_work():
+        federation = Federation.objects.create(
+            provider_type=ProviderType(provider_type),
+            display_name=display_name,
+            description=description,
+            provider_config=config,
+            created_by_id=by.id,
+            created_by_name=by.name,
+            updated_by_id=by.id,
+            updated_by_name=by.name,
+        )
+        _write_tags(federation, tags)
+        if by.id:
+            FederationGrant.objects.create(
+                federation=federation, user_id=by.id, holder_name=by.name, level=AccessLevel.OWNER
+            )
+    return federation
+
+
+def normalise_config(provider_type: str, config: JsonObject) -> JsonObject:
+    """Return the configuration as it is kept; raises InvalidRequestError, NotImplementedYetError."""
+    try:
+        return provider_for(provider_type).normalise_config(config)
+    except ProviderError as exc:
+        raise as_hub_error(exc) from exc
+
+
+def check_updatable(federation: Federation) -> None:
+    """Raise ConflictError where the federation's status forbids a change."""
+    if federation.status != FederationStatus.ACTIVE:
+        raise ConflictError(f"Federation in status '{federation.status}' cannot be updated")
+
+
+def update_federation(
+    federation: Federation,
+    *,
+    display_name: str,
+    description: str | None,
+    tags: list[str],
+    provider_config: JsonObject,
+    by: Actor,
+    sync_after_update: bool = False,
+    force: bool = False,
+) -> Federation:
+    """Replace what people say about a federation, and sync it where that was asked and its configuration changed.
+
+    `force` lets the next sync after a changed configuration through the deletion guard. Raises ConflictError,
+    InvalidRequestError and NotImplementedYetError with nothing changed; ExternalServiceError and HeldPlanError
+    where the sync after the update failed: the new configuration stays.
+    """
+    check_updatable(federation)
+    config = normalise_config(federation.provider_type, provider_config)
+    check_config(federation.provider_type, config)
+    values: dict[str, Any] = {"display_name": display_name, "description": description, "provider_config": config}
+    is_new_config = config != federation.provider_config
+    if is_new_config:
+        values["force_next_sync"] = force
+    if not (sync_after_update and is_new_config):
+        with unit_of_work():
+            _write_update(federation, values, tags, by)
+    else:
+        run_sync(_update_and_open_job(federation, values, tags, by).id)
+    return Federation.objects.with_details().get(id=federation.id)
+
+
+def _update_and_open_job(federation: Federation, values: dict[str, Any], tags: list[str], by: Actor) -> SyncJob:
+    """Write the update and the job of the sync after it together, or neither."""
+    jobs.reap_lapsed_jobs(lock_key=federation.id)
+    try:
+        with unit_of_work():
+            _write_update(federation, values, tags, by)
+            return open_job(
+                Federation.objects.get(id=federation.id),
+                job_type=JobType.CONFIG_RESYNC,
+                trigger=JobTrigger.API,
+                reason="providerConfig changed",
+                force=False,
+                by=by,
+            )
+    except IntegrityError as exc:
+        raise ConflictError("Federation already has an active sync job") from exc
+
+
+def _write_update(federation: Federation, values: dict[str, Any], tags: list[str], by: Actor) -> None:
+    """Write these columns alone: a sync under way writes others, and neither may undo the other's."""
+    changed = Federation.objects.filter(id=federation.id, status=FederationStatus.ACTIVE).update(
+        **values, updated_by_id=by.id, updated_by_name=by.name, updated_at=timezone.now()
+    )
+    if not changed:
+        raise ConflictError("Federation is being deleted or was disabled meanwhile, so it cannot be updated")
+    _write_tags(federation, tags)
+    if values["provider_config"] != federation.provider_config:
+        # Another account or region may know other runtimes by the same ids: nothing counts as seen there.
+        RuntimeSighting.objects.filter(scope=federation.id).delete()
+
+
+def _write_tags(federation: Federation, tags: list[str]) -> None:
+    FederationTag.objects.filter(federation=federation).delete()
+    names = dict.fromkeys(tags)
+    FederationTag.objects.bulk_create(
+        FederationTag(federation=federation, position=position, name=name) for position, name in enumerate(names)
+    )
+
+
+def set_enabled(federation: Federation, enabled: bool, *, by: Actor) -> None:
+    """Let a federation be synced and changed, or not; raises ConflictError where it is in neither state."""
+    old, new = FederationStatus.DISABLED, FederationStatus.ACTIVE
+    if not enabled:
+        old, new = new, old
+    with unit_of_work():
+        changed = Federation.objects.filter(id=federation.id, status=old).update(
+            status=new, updated_by_id=by.id, updated_by_name=by.name, updated_at=timezone.now()
+        )
+        if not changed:
+            raise ConflictError(f"Only a federation in status '{old}' can be {'enabled' if enabled else 'disabled'}")
+        after_commit(refresh_schedule, federation.id)
+
+
+def delete_federation(federation: Federation, *, by: Actor) -> SyncJob:
+    """Remove a federation with its resources, grants and schedule, and no one else's; return the finished job.
+
+    Calls no cloud. The job row stays. Raises ConflictError where the federation is not active or has an active job.
+    """
+    if federation.status != FederationStatus.ACTIVE:
+        raise ConflictError(f"Federation in status '{federation.status}' cannot be deleted")
+    jobs.reap_lapsed_jobs(lock_key=federation.id)
+    job = _open_deletion(federation, by)
+    lease = jobs.claim(job.id)
+    try:
+        with unit_of_work():
+            lease.update(phase=JobPhase.APPLYING)
+            RuntimeSighting.objects.filter(scope=federation.id).delete()
+            Federation.objects.filter(id=federation.id).delete()
+            lease.update(outcome=JobStatus.SUCCESS, phase=JobPhase.INDEXING, summary=summarise(()).to_dict())
+    except Exception:
+        # Whatever went wrong, the federation must not stay in status deleting.
+        jobs.fail(lease, "The deletion failed; nothing was removed")
+        raise
+    index_error = _forget(federation.id)
+    with suppress(jobs.LeaseLostError):
+        # Lost only to the sweep, which ends the job as its outcome says.
+        jobs.finish(lease, index_error=index_error)
+    return SyncJob.objects.get(id=job.id)
+
+
+def _open_deletion(federation: Federation, by: Actor) -> SyncJob:
+    try:
+        with unit_of_work():
+            job = SyncJob.objects.create(
+                lock_key=federation.id,
+                federation_id=federation.id,
+                federation_name=federation.display_name,
+                job_type=JobType.DELETE_SYNC,
+                trigger=JobTrigger.API,
+                requested_by_id=by.id,
+                requested_by_name=by.name,
+                lease_expires_at=jobs.lease_end(),
+            )
+            marked = Federation.objects.filter(id=federation.id, status=FederationStatus.ACTIVE).update(
+                status=FederationStatus.DELETING
+            )
+            if not marked:
+                raise ConflictError("Federation is being deleted or was disabled meanwhile, so it cannot be deleted")
+    except IntegrityError as exc:
+        raise ConflictError("Federation already has an active job") from exc
+    return job
+
+
+def _forget(federation_id: str) -> str:
+    """Remove schedule and search documents; return what went wrong with the index, which the next repair mends."""
+    remove_schedule(federation_id)
+    try:
+        search_index().delete_federation(federation_id)
+    except SearchError as exc:
+        logger.exception("The documents of federation %s stay in the search index for now", federation_id)
+        return str(exc)
+    return ""

@@ -1,0 +1,94 @@
+"""The heartbeat of a running job: renews its lease and writes how far it is, from a thread of its own.
+
+The thread has its own database connection, so that a provider may report from wherever it runs, even from an event
+loop. A change of phase is written before `report` returns: every phase is observable from outside while it lasts.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from django.conf import settings
+from django.db import DatabaseError, connections
+
+from federations.providers.base import Progress
+from federations.services.jobs import Lease, LeaseLostError
+
+logger = logging.getLogger(__name__)
+
+PROGRESS_SECONDS = 0.5
+
+
+class Heartbeat:
+    """Keeps a lease alive while its `with` block runs."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.lost = False
+        self._wanted = Progress("discovering", 0, 0)
+        self._written = self._wanted
+        self._changed = threading.Condition()
+        self._written_at = time.monotonic()
+        self._renewal_seconds: float = settings.FEDHUB_JOB_LEASE_SECONDS / 3
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=f"heartbeat-{lease.job_id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def report(self, progress: Progress) -> None:
+        """Note how far the job is; a new phase is on record when this returns. Raises LeaseLostError."""
+        with self._changed:
+            new_phase = progress.phase != self._wanted.phase
+            self._wanted = progress
+            if new_phase:
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._written.phase == progress.phase or self.lost, timeout=30)
+        if self.lost:
+            raise LeaseLostError(self.lease.job_id)
+
+    def _run(self) -> None:
+        try:
+            while not self.lost and self._beat():
+                pass
+        finally:
+            connections.close_all()
+
+    def _beat(self) -> bool:
+        """Wait for news or for time to renew, write, and tell whether to go on."""
+        with self._changed:
+            self._changed.wait_for(self._has_urgent_news, timeout=min(self._renewal_seconds, PROGRESS_SECONDS))
+            if self._stopping:
+                return False
+            wanted = self._wanted
+        if wanted != self._written or time.monotonic() - self._written_at >= self._renewal_seconds:
+            self._write(wanted)
+        return True
+
+    def _has_urgent_news(self) -> bool:
+        return self._stopping or self._wanted.phase != self._written.phase
+
+    def _write(self, progress: Progress) -> None:
+        try:
+            self.lease.update(phase=progress.phase, progress_done=progress.done, progress_total=progress.total)
+        except LeaseLostError:
+            self.lost = True
+        except DatabaseError:
+            # A busy database is no reason to give up: the lease outlasts a missed beat.
+            logger.warning("Heartbeat of job %s could not be written", self.lease.job_id, exc_info=True)
+        with self._changed:
+            self._written, self._written_at = progress, time.monotonic()
+            self._changed.notify_all()

@@ -1,0 +1,160 @@
+"""The manual AgentCore runtime sync: the hub's own credentials, one region, and only resources without a federation."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from federations.models import JobTrigger, JobType, ProviderType, SyncJob
+from federations.services import jobs
+from federations.services.actors import Actor
+from federations.services.federations import normalise_config
+from federations.services.scopes import SyncScope, unfederated_scope
+from federations.services.sync import discover, execute, plan_for
+from federations.sync.changes import Change, Create, Delete, Failure, Unchanged, Update
+from federations.sync.naming import region_and_account
+from federations.sync.plan import Plan
+from federations.sync.resources import AsLastSeen, Discovery, ResourceKind, UnsupportedRuntime
+from fedhub.errors import ConflictError, ExternalServiceError, InternalError, InvalidRequestError
+
+ACTIONS = {
+    "create": ("created", "would_create"),
+    "update": ("updated", "would_update"),
+    "delete": ("deleted", "would_delete"),
+    "unchanged": ("skipped", "skipped"),
+    "skip": ("skipped", "skipped"),
+    "error": ("error", "error"),
+}
+PLURAL = {ResourceKind.MCP_SERVER: "mcp_servers", ResourceKind.A2A_AGENT: "a2a_agents"}
+
+
+def sync_unfederated(*, region: str | None, runtime_arn: str | None, dry_run: bool, by: Actor) -> dict[str, Any]:
+    """Sync the runtimes of one region that belong to no federation, or one of them; return the endpoint's body.
+
+    With `runtime_arn` nothing is ever deleted. Raises InvalidRequestError, ConflictError (such a sync of this region is
+    under way, or the deletion guard held it) and InternalError (the runtimes could not be listed).
+    """
+    started = time.monotonic()
+    scope = unfederated_scope(_region_of(region, runtime_arn))
+    try:
+        plan, discovery = _run(scope, runtime_arn, dry_run, by)
+    except ExternalServiceError as exc:
+        raise InternalError(f"AgentCore runtime sync failed: {exc.message}") from exc
+    body = _body(scope, plan, discovery, dry_run=dry_run)
+    return {"runtime_filter_count": int(runtime_arn is not None), **body, "duration_seconds": _since(started)}
+
+
+def _since(started: float) -> float:
+    return round(time.monotonic() - started, 2)
+
+
+def _region_of(region: str | None, runtime_arn: str | None) -> str:
+    of_arn = region_and_account(runtime_arn)[0] if runtime_arn else ""
+    if runtime_arn is not None and not of_arn:
+        raise InvalidRequestError("runtimeArn must be the ARN of an AgentCore runtime")
+    if region and of_arn and region != of_arn:
+        raise InvalidRequestError(f"awsRegion is {region}, but runtimeArn is in {of_arn}")
+    found = region or of_arn or settings.FEDHUB_DEFAULT_REGION
+    try:
+        normalise_config(ProviderType.AWS_AGENTCORE, {"region": found})
+    except InvalidRequestError as exc:
+        raise InvalidRequestError("awsRegion is not an AWS region") from exc
+    return found
+
+
+def _run(scope: SyncScope, runtime_arn: str | None, dry_run: bool, by: Actor) -> tuple[Plan, Discovery]:
+    if dry_run:
+        discovery = discover(scope, runtime_arn=runtime_arn)
+        plan = plan_for(scope, discovery)
+        return (plan.without_deletes() if runtime_arn else plan), discovery
+    applied = execute(_open_job(scope, by), scope, runtime_arn=runtime_arn)
+    return applied.plan, applied.discovery
+
+
+def _open_job(scope: SyncScope, by: Actor) -> SyncJob:
+    jobs.reap_lapsed_jobs(lock_key=scope.key)
+    try:
+        return SyncJob.objects.create(
+            lock_key=scope.key,
+            federation_name=f"No federation, {scope.region}",
+            job_type=JobType.FULL_SYNC,
+            trigger=JobTrigger.API,
+            requested_by_id=by.id,
+            requested_by_name=by.name,
+            lease_expires_at=jobs.lease_end(),
+        )
+    except IntegrityError as exc:
+        raise ConflictError(f"A runtime sync of {scope.region} is under way") from exc
+
+
+# The body -----------------------------------------------------------------------------------------------------------
+def _body(scope: SyncScope, plan: Plan, discovery: Discovery, *, dry_run: bool) -> dict[str, Any]:
+    ids = _ids_by_runtime(scope)
+    items: dict[ResourceKind, list[dict[str, Any]]] = {kind: [] for kind in ResourceKind}
+    counts: Counter[tuple[ResourceKind, str]] = Counter()
+    for change in plan.changes:
+        if change.kind is None:
+            continue
+        action = ACTIONS[change.action][dry_run]
+        counts[change.kind, ACTIONS[change.action][0]] += 1
+        if not isinstance(change, Delete):
+            counts[change.kind, "discovered"] += 1
+        items[change.kind].append(_item(change, action, ids))
+    skipped = [_skipped_runtime(found) for found in discovery.findings if _is_unsupported(found)]
+    body: dict[str, Any] = {
+        word: {plural: counts[kind, word] for kind, plural in PLURAL.items()}
+        for word in ("discovered", "created", "updated", "deleted", "skipped")
+    }
+    body["discovered"]["skipped_runtimes"] = len(skipped)
+    body["errors"] = [change.found.message for change in plan.changes if isinstance(change, Failure)]
+    body |= {plural: items[kind] for kind, plural in PLURAL.items()}
+    return body | {"skipped_runtimes": skipped}
+
+
+def _ids_by_runtime(scope: SyncScope) -> dict[tuple[str, str], str]:
+    """Return the registry ids of what is stored now, by kind and runtime id."""
+    servers, agents = scope.servers(), scope.agents()
+    found: dict[tuple[str, str], str] = {}
+    found |= {(ResourceKind.MCP_SERVER, runtime): key for key, runtime in servers.values_list("id", "runtime_id")}
+    found |= {(ResourceKind.A2A_AGENT, runtime): key for key, runtime in agents.values_list("id", "runtime_id")}
+    return found
+
+
+def _item(change: Change, action: str, ids: dict[tuple[str, str], str]) -> dict[str, Any]:
+    stored = change.old.resource_id if isinstance(change, Update | Delete | Unchanged) else None
+    resource_id = stored or ids.get((change.kind or "", change.runtime_id))
+    is_server = change.kind is ResourceKind.MCP_SERVER
+    return {
+        "action": action,
+        "server_name": change.name if is_server else None,
+        "server_id": resource_id if is_server else None,
+        "changes": _reasons(change),
+        "error": change.reason if isinstance(change, Failure) else None,
+        "agent_name": None if is_server else change.name,
+        "agent_id": None if is_server else resource_id,
+    }
+
+
+def _reasons(change: Change) -> list[str]:
+    if isinstance(change, Update):
+        return list(change.reasons)
+    return [change.reason] if isinstance(change, Create | Delete) else []
+
+
+def _is_unsupported(found: object) -> bool:
+    return isinstance(found, UnsupportedRuntime) or (isinstance(found, AsLastSeen) and found.kind is None)
+
+
+def _skipped_runtime(found: object) -> dict[str, Any]:
+    assert isinstance(found, UnsupportedRuntime | AsLastSeen)  # noqa: S101 (narrows the type)
+    seen = found.runtime if isinstance(found, UnsupportedRuntime) else found
+    return {
+        "runtimeArn": seen.arn,
+        "runtimeId": seen.runtime_id,
+        "runtimeName": seen.name,
+        "serverProtocol": seen.protocol or None,
+    }

@@ -1,0 +1,70 @@
+"""Dry run: the same discovery and the same plan as a sync, of which nothing is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import IntegrityError
+from django.utils import timezone
+
+from federations.models import Federation, PreviewSlot
+from federations.services.scopes import scope_of
+from federations.services.sync import check_syncable, describe, discover, plan_for
+from federations.sync.resources import JsonObject
+from fedhub.errors import TooManyRequestsError
+from fedhub.storage import unit_of_work
+
+SLOTS = 2
+SLOT_LEASE = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a sync would do now: the contract's summary, each change, and whether the deletion guard would hold it."""
+
+    summary: JsonObject
+    changes: list[JsonObject]
+    message: str | None
+    held: bool
+
+
+def preview_sync(federation: Federation) -> Preview:
+    """Discover and plan, and keep nothing.
+
+    Raises ConflictError (not active), InvalidRequestError, NotImplementedYetError, ExternalServiceError,
+    TooManyRequestsError (two dry runs of this federation are under way).
+    """
+    check_syncable(federation)
+    scope = scope_of(federation)
+    with _slot(federation):
+        plan = plan_for(scope, discover(scope))
+    summary = plan.summary
+    message = plan.held_message if plan.is_held else summary.message
+    return Preview(summary.to_dict(), describe(plan), message, plan.is_held)
+
+
+@contextmanager
+def _slot(federation: Federation) -> Iterator[None]:
+    """Hold one of the federation's slots; a slot whose process died is free again when its lease lapses."""
+    slot = _take_slot(federation)
+    try:
+        yield
+    finally:
+        slot.delete()
+
+
+def _take_slot(federation: Federation) -> PreviewSlot:
+    now = timezone.now()
+    PreviewSlot.objects.filter(federation=federation, lease_expires_at__lt=now).delete()
+    for number in range(SLOTS):
+        try:
+            with unit_of_work():
+                return PreviewSlot.objects.create(
+                    federation=federation, number=number, lease_expires_at=now + SLOT_LEASE
+                )
+        except IntegrityError:
+            continue
+    raise TooManyRequestsError(f"{SLOTS} dry runs of this federation are under way; try again when one has ended")

@@ -1,0 +1,72 @@
+"""Whose resources a sync is about: one federation's, or those of one region that belong to none.
+
+Both go through the same plan and the same transaction; a scope says which rows are its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django.db.models import QuerySet
+
+from federations.models import (
+    A2aAgent,
+    DiscoveredResource,
+    Federation,
+    McpServer,
+    ProviderType,
+    RuntimeSighting,
+)
+from federations.sync.resources import JsonObject
+
+Resource = TypeVar("Resource", bound=DiscoveredResource)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncScope:
+    """What one sync discovers with and which rows it may touch; `federation_id` is empty for unfederated resources."""
+
+    provider_type: str
+    config: JsonObject
+    external_id: str = ""
+    federation_id: str = ""
+    region: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the key of the scope's lock and bookkeeping."""
+        return self.federation_id or f"unfederated:{self.region}"
+
+    def servers(self) -> QuerySet[McpServer]:
+        """Return the scope's own MCP servers."""
+        return self._own(McpServer.objects.all())
+
+    def agents(self) -> QuerySet[A2aAgent]:
+        """Return the scope's own A2A agents."""
+        return self._own(A2aAgent.objects.all())
+
+    def sightings(self) -> QuerySet[RuntimeSighting]:
+        """Return what was last seen of the scope's runtimes."""
+        return RuntimeSighting.objects.filter(scope=self.key)
+
+    def _own(self, resources: QuerySet[Resource]) -> QuerySet[Resource]:
+        if self.federation_id:
+            return resources.filter(federation_id=self.federation_id)
+        return resources.filter(federation__isnull=True, region=self.region)
+
+
+def scope_of(federation: Federation) -> SyncScope:
+    """Return the scope of a federation."""
+    return SyncScope(
+        provider_type=federation.provider_type,
+        config=federation.provider_config,
+        external_id=federation.external_id,
+        federation_id=federation.id,
+        region=str(federation.provider_config.get("region", "")),
+    )
+
+
+def unfederated_scope(region: str) -> SyncScope:
+    """Return the scope of the runtimes in `region` that the hub's own credentials see."""
+    return SyncScope(provider_type=ProviderType.AWS_AGENTCORE, config={"region": region}, region=region)

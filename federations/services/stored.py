@@ -1,0 +1,90 @@
+"""Read the registry's rows as the values that a plan and a discovery start from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import QuerySet
+
+from federations.models import A2aAgent, McpServer
+from federations.services.scopes import SyncScope
+from federations.sync.changes import StoredResource
+from federations.sync.naming import region_and_account
+from federations.sync.resources import LastSeen, ResourceKind
+
+COLUMNS = ("id", "runtime_id", "runtime_arn", "path", "runtime_version", "runtime_access")
+
+
+def read_stored(scope: SyncScope) -> list[StoredResource]:
+    """Return all resources of `scope`, each with the error of its latest enrichment."""
+    errors = dict(scope.sightings().exclude(error="").values_list("runtime_id", "error"))
+    return [
+        *_stored(ResourceKind.MCP_SERVER, scope.servers().values_list(*COLUMNS, "server_name"), errors),
+        *_stored(ResourceKind.A2A_AGENT, scope.agents().values_list(*COLUMNS, "name"), errors),
+    ]
+
+
+def _stored(kind: ResourceKind, rows: Iterable[tuple[object, ...]], errors: dict[str, str]) -> Iterable[StoredResource]:
+    for resource_id, runtime_id, arn, path, version, access, name in rows:
+        yield StoredResource(
+            resource_id=str(resource_id),
+            kind=kind,
+            runtime_id=str(runtime_id),
+            arn=str(arn),
+            name=str(name),
+            path=str(path),
+            version=str(version),
+            access=access if isinstance(access, dict) else {},
+            last_error=errors.get(str(runtime_id), ""),
+        )
+
+
+def read_last_seen(scope: SyncScope) -> dict[str, LastSeen]:
+    """Return the runtimes that need not be asked again if they are found unchanged.
+
+    Those are the ones whose last enrichment went well and that are stored, and the ones that speak neither protocol.
+    """
+    stored = {(row.kind, row.runtime_id) for row in read_stored(scope)}
+    seen: dict[str, LastSeen] = {}
+    for row in scope.sightings().filter(error="", last_updated_at__isnull=False):
+        kind = ResourceKind(row.kind) if row.kind else None
+        if row.last_updated_at and (kind is None or (kind, row.runtime_id) in stored):
+            seen[row.runtime_id] = LastSeen(row.runtime_id, row.version, row.last_updated_at, kind, row.protocol)
+    return seen
+
+
+def read_taken_paths(scope: SyncScope, paths: Iterable[str]) -> frozenset[str]:
+    """Return those of `paths` that anyone outside `scope` owns."""
+    wanted = list(paths)
+    return frozenset(
+        [
+            *_others(McpServer.objects.all(), scope.servers(), wanted),
+            *_others(A2aAgent.objects.all(), scope.agents(), wanted),
+        ]
+    )
+
+
+def _others(
+    everyone: QuerySet[McpServer] | QuerySet[A2aAgent], own: QuerySet[McpServer] | QuerySet[A2aAgent], paths: list[str]
+) -> Iterable[str]:
+    for start in range(0, len(paths), 500):
+        batch = paths[start : start + 500]
+        yield from everyone.filter(path__in=batch).exclude(id__in=own.values("id")).values_list("path", flat=True)
+
+
+def read_foreign_audiences(account_id: str) -> frozenset[str]:
+    """Return the audiences that runtimes of other accounts than `account_id` have.
+
+    A token minted for one account's runtime must be of no use at another's.
+    """
+    audiences: set[str] = set()
+    for model in (McpServer, A2aAgent):
+        rows = model.objects.filter(access_mode="jwt").exclude(account_id=account_id)
+        for access in rows.values_list("runtime_access", flat=True):
+            audiences.update(access.get("jwt", {}).get("audiences", ()))
+    return frozenset(audiences)
+
+
+def account_of(config: dict[str, object]) -> str:
+    """Return the account id in the role's ARN, or an empty string without a role."""
+    return region_and_account(str(config.get("assumeRoleArn", "")))[1]
