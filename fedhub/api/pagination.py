@@ -37,11 +37,11 @@ class PageRequest:
         return {"total": total, "page": self.number, "perPage": self.size, "totalPages": pages}
 
 
-def page_of(query: Mapping[str, str]) -> PageRequest:
+def page_of(query: Mapping[str, str], *, last_page: int | None = None) -> PageRequest:
     """Return the page that a query string asks for; `pageSize` overrides `per_page`. Raises BadRequestError."""
     size_name = "pageSize" if "pageSize" in query else "per_page"
     return PageRequest(
-        number=whole_number(query, "page", default=1, maximum=None),
+        number=whole_number(query, "page", default=1, maximum=last_page),
         size=whole_number(query, size_name, default=DEFAULT_PER_PAGE, maximum=MAX_PER_PAGE),
     )
 

@@ -1,0 +1,71 @@
+"""Query strings of the list endpoints, as restrictions of what the caller may see."""
+
+from __future__ import annotations
+
+from typing import TypeVar, cast
+
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+
+from federations.models import A2aAgent, DiscoveredResource, Federation, FederationQuerySet, McpServer
+from federations.search.base import DocumentKind
+from fedhub.api.errors import BadRequestError
+from fedhub.api.query import text_parameter, text_parameters
+from fedhub.ids import is_object_id
+
+Resource = TypeVar("Resource", bound=DiscoveredResource)
+
+
+def filter_federations(rows: QuerySet[Federation], query: QueryDict) -> FederationQuerySet:
+    """Apply providerType, syncStatus, tag, tags and query (or its old name, keyword); raises BadRequestError."""
+    found = cast(FederationQuerySet, rows)
+    if (provider_type := text_parameter(query, "providerType")) is not None:
+        found = found.filter(provider_type=provider_type)
+    if (sync_status := text_parameter(query, "syncStatus")) is not None:
+        found = found.filter(sync_status=sync_status)
+    found = found.with_tags([*text_parameters(query, "tag")[-1:], *text_parameters(query, "tags")])
+    if text := text_parameter(query, "query" if "query" in query else "keyword"):
+        found = found.matching(text)
+    return found
+
+
+def filter_servers(rows: QuerySet[McpServer], query: QueryDict) -> QuerySet[McpServer]:
+    """Apply federationId, status, tag and query; raises BadRequestError."""
+    return filter_resources(rows, query, name_column="server_name")
+
+
+def filter_agents(rows: QuerySet[A2aAgent], query: QueryDict) -> QuerySet[A2aAgent]:
+    """Apply federationId, status, tag and query; raises BadRequestError."""
+    return filter_resources(rows, query, name_column="name")
+
+
+def filter_resources(rows: QuerySet[Resource], query: QueryDict, *, name_column: str) -> QuerySet[Resource]:
+    """Apply the filters that both kinds of resource have. An unknown value finds nothing."""
+    if (federation_id := text_parameter(query, "federationId")) is not None:
+        rows = rows.filter(federation_id=federation_id) if is_object_id(federation_id) else rows.none()
+    if (status := text_parameter(query, "status")) is not None:
+        rows = rows.filter(status=status)
+    if (tag := text_parameter(query, "tag")) is not None:
+        # By key, not by join: a resource with the tag twice must come once.
+        rows = rows.filter(id__in=rows.filter(tag_rows__name=tag).values("id"))
+    if text := text_parameter(query, "query"):
+        named = Q(**{f"{name_column}__icontains": text})
+        rows = rows.filter(named | Q(description__icontains=text) | Q(path__icontains=text))
+    return rows
+
+
+def search_text(query: QueryDict) -> str:
+    """Return what to search for; raise BadRequestError where nothing is given."""
+    text = (text_parameter(query, "query") or "").strip()
+    if not text:
+        raise BadRequestError("query: this parameter is required")
+    return text
+
+
+def search_kinds(query: QueryDict) -> frozenset[DocumentKind]:
+    """Return the kinds to search for, empty for all; raise BadRequestError for an unknown one."""
+    known = [kind.value for kind in DocumentKind]
+    kinds = text_parameters(query, "kind")
+    if unknown := [kind for kind in kinds if kind not in known]:
+        raise BadRequestError(f"kind: unknown value {unknown[0]!r}; known are {', '.join(known)}")
+    return frozenset(DocumentKind(kind) for kind in kinds)

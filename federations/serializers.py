@@ -1,0 +1,335 @@
+"""The contract's JSON: what comes in is checked here, what goes out is shaped here, in the contract's key order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from federations.models import (
+    A2aAgent,
+    Federation,
+    FederationStatus,
+    JobPhase,
+    JobStatus,
+    JobType,
+    McpServer,
+    ProviderType,
+    SyncJob,
+    SyncStatus,
+)
+from federations.search.base import DocumentKind
+from fedhub.api.fields import Flag, JsonObject, Text, UtcTime
+from fedhub.api.viewsets import each
+
+MAX_TAGS = 100
+RECENT_JOBS = 10
+
+
+# Requests -----------------------------------------------------------------------------------------------------------
+@extend_schema_field({"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"\S"})
+class DisplayName(Text):
+    """1 to 200 characters that are not all white space."""
+
+    def __init__(self) -> None:
+        super().__init__(min_length=1, max_length=200)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the name as it was given; fail for white space alone."""
+        text = super().to_internal_value(data)
+        if not text.strip():
+            self.fail("blank")
+        return text
+
+
+class FederationFieldsSerializer(serializers.Serializer[Any]):
+    """What create and update share. Unknown members are ignored."""
+
+    displayName = DisplayName()
+    description = Text(required=False, allow_null=True, allow_blank=True, default=None, max_length=10_000)
+    tags = serializers.ListField(child=Text(max_length=200), required=False, default=list, max_length=MAX_TAGS)
+    providerConfig = JsonObject(required=False, default=dict)
+
+
+class CreateFederationSerializer(FederationFieldsSerializer):
+    """The body of POST /federations."""
+
+    providerType = Text(max_length=64, help_text="`aws_agentcore`; `azure_ai_foundry` is reserved and answers 501.")
+
+
+class UpdateFederationSerializer(FederationFieldsSerializer):
+    """The body of PUT /federations/{federation_id}: a full replacement."""
+
+    syncAfterUpdate = Flag(required=False, default=False, help_text="Sync at once if providerConfig really changed.")
+    force = Flag(required=False, default=False, help_text="Let the next sync delete much. Needs DELETE permission.")
+
+
+class SyncRequestSerializer(serializers.Serializer[Any]):
+    """The body of POST …/sync; an empty one stands for `{}`."""
+
+    dryRun = Flag(required=False, default=False, help_text="Discover and compare only: no job, nothing written.")
+    reason = Text(required=False, allow_null=True, allow_blank=True, default=None, max_length=1000)
+    force = Flag(required=False, default=False, help_text="Pass the deletion guard. Needs DELETE permission.")
+
+
+class LegacySyncRequestSerializer(serializers.Serializer[Any]):
+    """The body of POST /federation/agentcore/runtime/sync."""
+
+    dryRun = Flag(required=False, default=False)
+    awsRegion = Text(required=False, allow_null=True, default=None, max_length=32)
+    runtimeArn = Text(required=False, allow_null=True, default=None, max_length=512)
+
+
+# Parts --------------------------------------------------------------------------------------------------------------
+class StatsSerializer(serializers.Serializer[Federation]):
+    """What is stored for a federation now."""
+
+    mcpServerCount = serializers.IntegerField(source="mcp_server_count")
+    agentCount = serializers.IntegerField(source="agent_count")
+    toolCount = serializers.IntegerField(source="tool_count")
+    importedTotal = serializers.IntegerField(source="imported_total")
+
+
+class SummarySerializer(serializers.Serializer[Any]):
+    """The counters of one sync. A database may return a stored object's members in another order than this."""
+
+    discoveredMcpServers = serializers.IntegerField()
+    discoveredAgents = serializers.IntegerField()
+    createdMcpServers = serializers.IntegerField()
+    updatedMcpServers = serializers.IntegerField()
+    deletedMcpServers = serializers.IntegerField()
+    unchangedMcpServers = serializers.IntegerField()
+    skippedMcpServers = serializers.IntegerField()
+    createdAgents = serializers.IntegerField()
+    updatedAgents = serializers.IntegerField()
+    deletedAgents = serializers.IntegerField()
+    unchangedAgents = serializers.IntegerField()
+    skippedAgents = serializers.IntegerField()
+    errors = serializers.IntegerField()  # type: ignore[assignment]
+    errorMessages = serializers.ListField(child=serializers.CharField())
+
+
+class FinalSummarySerializer(SummarySerializer):
+    """The counters of a job that has ended; null while it runs, although they are stored before it indexes."""
+
+    def get_attribute(self, instance: SyncJob) -> Any:
+        """Return the job's summary once the job has ended."""
+        return None if instance.is_active else instance.summary
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    """What happens to one resource, and why."""
+
+    action = serializers.CharField()
+    kind = serializers.CharField()
+    name = serializers.CharField()
+    runtimeId = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class LastSyncSerializer(serializers.Serializer[SyncJob]):
+    """The latest attempt; `finishedAt` and `summary` are null while it runs."""
+
+    jobId = serializers.CharField(source="id")
+    jobType = serializers.ChoiceField(JobType.choices, source="job_type")
+    status = serializers.ChoiceField(SyncStatus.choices)
+    startedAt = UtcTime(source="started_at", allow_null=True)
+    finishedAt = UtcTime(source="finished_at", allow_null=True)
+    summary = FinalSummarySerializer(allow_null=True)
+
+
+class JobSerializer(serializers.Serializer[SyncJob]):
+    """A job as the sync endpoint answers it."""
+
+    id = serializers.CharField()
+    federationId = serializers.CharField(source="federation_id")
+    jobType = serializers.ChoiceField(JobType.choices, source="job_type")
+    status = serializers.ChoiceField(JobStatus.choices)
+    phase = serializers.ChoiceField(JobPhase.choices)
+    startedAt = UtcTime(source="started_at", allow_null=True)
+    finishedAt = UtcTime(source="finished_at", allow_null=True)
+
+
+class ProgressSerializer(serializers.Serializer[SyncJob]):
+    """How many runtimes are done; the total is 0 while it is unknown."""
+
+    done = serializers.IntegerField(source="progress_done")
+    total = serializers.IntegerField(source="progress_total")
+
+
+class JobProgressSerializer(JobSerializer):
+    """A job in a list of jobs."""
+
+    error = serializers.SerializerMethodField()
+    progress = ProgressSerializer(source="*")
+    summary = FinalSummarySerializer(allow_null=True)
+
+    def get_error(self, job: SyncJob) -> str | None:
+        """Return the one sentence that sums up what went wrong."""
+        return job.error or None
+
+
+class JobDetailSerializer(JobProgressSerializer):
+    """One job, with what it did to which resource."""
+
+    changes = ChangeSerializer(many=True)
+
+
+# Federations --------------------------------------------------------------------------------------------------------
+class FederationSerializer(serializers.Serializer[Federation]):
+    """A federation in a list."""
+
+    id = serializers.CharField()
+    providerType = serializers.ChoiceField(ProviderType.choices, source="provider_type")
+    displayName = serializers.CharField(source="display_name")
+    description = serializers.CharField(allow_null=True)
+    tags = serializers.ListField(child=serializers.CharField())
+    status = serializers.ChoiceField(FederationStatus.choices)
+    syncStatus = serializers.ChoiceField(SyncStatus.choices, source="sync_status")
+    syncMessage = serializers.CharField(source="sync_message", allow_null=True)
+    stats = StatsSerializer(source="*")
+    lastSync = LastSyncSerializer(source="last_sync", allow_null=True)
+    createdAt = UtcTime(source="created_at")
+    updatedAt = UtcTime(source="updated_at")
+
+
+class FederationDetailSerializer(serializers.Serializer[Federation]):
+    """One federation."""
+
+    id = serializers.CharField()
+    providerType = serializers.ChoiceField(ProviderType.choices, source="provider_type")
+    displayName = serializers.CharField(source="display_name")
+    description = serializers.CharField(allow_null=True)
+    tags = serializers.ListField(child=serializers.CharField())
+    status = serializers.ChoiceField(FederationStatus.choices)
+    syncStatus = serializers.ChoiceField(SyncStatus.choices, source="sync_status")
+    syncMessage = serializers.CharField(source="sync_message", allow_null=True)
+    providerConfig = JsonObject(source="provider_config")
+    stats = StatsSerializer(source="*")
+    lastSync = LastSyncSerializer(source="last_sync", allow_null=True)
+    recentJobs = serializers.SerializerMethodField()
+    createdBy = serializers.CharField(source="created_by_id")
+    updatedBy = serializers.CharField(source="updated_by_id")
+    createdAt = UtcTime(source="created_at")
+    updatedAt = UtcTime(source="updated_at")
+    externalId = serializers.CharField(source="external_id")
+
+    @extend_schema_field(JobSerializer(many=True))
+    def get_recentJobs(self, federation: Federation) -> Any:
+        """Return the newest jobs, newest first."""
+        return each(JobSerializer, SyncJob.objects.filter(federation_id=federation.id)[:RECENT_JOBS])
+
+
+class DeletedFederationSerializer(serializers.Serializer[SyncJob]):
+    """The answer to a deletion, from its job."""
+
+    federationId = serializers.CharField(source="federation_id")
+    jobId = serializers.CharField(source="id")
+    status = serializers.SerializerMethodField()
+
+    def get_status(self, job: SyncJob) -> str:
+        """Return what the federation is now."""
+        return FederationStatus.DELETED.value
+
+
+class DryRunSerializer(serializers.Serializer[Any]):
+    """What a sync would do."""
+
+    dryRun = serializers.BooleanField()
+    providerType = serializers.ChoiceField(ProviderType.choices)
+    providerConfig = JsonObject()
+    summary = SummarySerializer()
+    message = serializers.CharField(allow_null=True)
+    changes = ChangeSerializer(many=True)
+    held = serializers.BooleanField(help_text="The deletion guard would hold this plan.")
+
+
+# Discovered resources -----------------------------------------------------------------------------------------------
+class ResourceConfigSerializer(serializers.Serializer[Any]):
+    """How to call a resource."""
+
+    url = serializers.CharField()
+    runtimeAccess = JsonObject(source="runtime_access")
+
+
+class FederationMetadataSerializer(serializers.Serializer[Any]):
+    """Where a resource was found."""
+
+    runtimeArn = serializers.CharField(source="runtime_arn")
+    runtimeId = serializers.CharField(source="runtime_id")
+    runtimeName = serializers.CharField(source="name")
+    runtimeVersion = serializers.CharField(source="runtime_version")
+    runtimeStatus = serializers.CharField(source="status")
+    region = serializers.CharField()
+    accountId = serializers.CharField(source="account_id")
+    protocolConfiguration = JsonObject(source="protocol_configuration")
+    authorizerConfiguration = JsonObject(source="authorizer_configuration")
+    enrichedAt = UtcTime(source="enriched_at")
+
+
+class ServerSerializer(serializers.Serializer[McpServer]):
+    """An MCP server in a list."""
+
+    id = serializers.CharField()
+    federationId = serializers.CharField(source="federation_id", allow_null=True)
+    serverName = serializers.CharField(source="server_name")
+    path = serializers.CharField()
+    description = serializers.CharField()
+    status = serializers.CharField()
+    runtimeVersion = serializers.CharField(source="runtime_version")
+    numTools = serializers.IntegerField(source="num_tools")
+    tags = serializers.ListField(child=serializers.CharField())
+    config = ResourceConfigSerializer(source="*")
+    createdAt = UtcTime(source="created_at")
+    updatedAt = UtcTime(source="updated_at")
+
+
+class ServerDetailSerializer(ServerSerializer):
+    """An MCP server with its catalog."""
+
+    tools = serializers.ListField(child=JsonObject())
+    resources = serializers.ListField(child=JsonObject())
+    prompts = serializers.ListField(child=JsonObject())
+    capabilities = JsonObject()
+    federationMetadata = FederationMetadataSerializer(source="*")
+
+
+class AgentSerializer(serializers.Serializer[A2aAgent]):
+    """An A2A agent in a list."""
+
+    id = serializers.CharField()
+    federationId = serializers.CharField(source="federation_id", allow_null=True)
+    name = serializers.CharField()
+    path = serializers.CharField()
+    description = serializers.CharField()
+    status = serializers.CharField()
+    runtimeVersion = serializers.CharField(source="runtime_version")
+    skills = serializers.ListField(child=JsonObject())
+    tags = serializers.ListField(child=serializers.CharField())
+    config = ResourceConfigSerializer(source="*")
+    createdAt = UtcTime(source="created_at")
+    updatedAt = UtcTime(source="updated_at")
+
+
+class AgentDetailSerializer(AgentSerializer):
+    """An A2A agent with its card, as the agent served it."""
+
+    card = JsonObject()
+    federationMetadata = FederationMetadataSerializer(source="*")
+
+
+class SearchHitSerializer(serializers.Serializer[Any]):
+    """One hit: `id` is the server or agent that it belongs to."""
+
+    kind = serializers.ChoiceField([kind.value for kind in DocumentKind], source="document.kind")
+    id = serializers.CharField(source="document.resource_id")
+    name = serializers.CharField(source="document.name")
+    federationId = serializers.SerializerMethodField()
+    path = serializers.CharField(source="document.path")
+    score = serializers.FloatField()
+    snippet = serializers.CharField()
+
+    def get_federationId(self, hit: Any) -> str | None:
+        """Return the federation's id, null for a resource without one."""
+        return hit.document.federation_id or None

@@ -1,0 +1,38 @@
+"""Addresses under /api/v1, each with or without a slash at its end."""
+
+from __future__ import annotations
+
+from django.urls import re_path
+
+from federations.views import (
+    AgentViewSet,
+    FederationViewSet,
+    JobViewSet,
+    LegacySyncViewSet,
+    SearchViewSet,
+    ServerViewSet,
+)
+
+FEDERATION = r"^federations/(?P<federation_id>[^/]+)"
+
+urlpatterns = [
+    re_path(r"^federations/?\Z", FederationViewSet.as_view({"get": "list", "post": "create"}), name="federations"),
+    re_path(
+        rf"{FEDERATION}/?\Z",
+        FederationViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+        name="federation",
+    ),
+    re_path(rf"{FEDERATION}/sync/?\Z", FederationViewSet.as_view({"post": "sync"}), name="federation-sync"),
+    re_path(rf"{FEDERATION}/jobs/?\Z", JobViewSet.as_view({"get": "list"}), name="jobs"),
+    re_path(rf"{FEDERATION}/jobs/(?P<job_id>[^/]+)/?\Z", JobViewSet.as_view({"get": "retrieve"}), name="job"),
+    re_path(r"^servers/?\Z", ServerViewSet.as_view({"get": "list"}), name="servers"),
+    re_path(r"^servers/(?P<server_id>[^/]+)/?\Z", ServerViewSet.as_view({"get": "retrieve"}), name="server"),
+    re_path(r"^agents/?\Z", AgentViewSet.as_view({"get": "list"}), name="agents"),
+    re_path(r"^agents/(?P<agent_id>[^/]+)/?\Z", AgentViewSet.as_view({"get": "retrieve"}), name="agent"),
+    re_path(r"^search/?\Z", SearchViewSet.as_view({"get": "list"}), name="search"),
+    re_path(
+        r"^federation/agentcore/runtime/sync/?\Z",
+        LegacySyncViewSet.as_view({"post": "create"}),
+        name="legacy-sync",
+    ),
+]

@@ -1,0 +1,282 @@
+"""The REST API: each action finds its object, checks the permission, calls one service and shapes the answer."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib.auth.models import User
+from django.urls import reverse
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from federations import schema
+from federations.filters import filter_agents, filter_federations, filter_servers, search_kinds, search_text
+from federations.models import A2aAgent, AccessLevel, Federation, FederationStatus, JobTrigger, McpServer, SyncJob
+from federations.serializers import (
+    AgentDetailSerializer,
+    AgentSerializer,
+    CreateFederationSerializer,
+    DeletedFederationSerializer,
+    DryRunSerializer,
+    FederationDetailSerializer,
+    FederationSerializer,
+    JobDetailSerializer,
+    JobProgressSerializer,
+    JobSerializer,
+    LegacySyncRequestSerializer,
+    SearchHitSerializer,
+    ServerDetailSerializer,
+    ServerSerializer,
+    SyncRequestSerializer,
+    UpdateFederationSerializer,
+)
+from federations.services.access import agents_visible_to, federations_visible_to, level_of, servers_visible_to
+from federations.services.actors import actor_of
+from federations.services.federations import check_updatable, create_federation, delete_federation, update_federation
+from federations.services.legacy import sync_unfederated
+from federations.services.preview import preview_sync
+from federations.services.search import search
+from federations.services.sync import run_sync, start_sync
+from fedhub.api.pagination import page_of, paginate
+from fedhub.api.scopes import READ, SYSTEM, WRITE
+from fedhub.api.viewsets import HubViewSet, accepted, each, prefers_async
+from fedhub.errors import NotFoundError
+from fedhub.ids import is_object_id
+
+PERMISSION_NAMES = {AccessLevel.VIEW: "VIEW", AccessLevel.EDIT: "EDIT", AccessLevel.OWNER: "DELETE"}
+LAST_SEARCH_PAGE = 1000
+
+
+def user_of(request: Request) -> User:
+    """Return the caller, whom the scope check has required."""
+    return cast(User, request.user)
+
+
+def refusal(level: AccessLevel) -> PermissionDenied:
+    """Return the refusal of a caller whose access to a resource is below `level`."""
+    return PermissionDenied(f"You do not have {PERMISSION_NAMES[level]} permissions for this resource.")
+
+
+def require(request: Request, federation: Federation, level: AccessLevel) -> None:
+    """Raise PermissionDenied where the caller's access to `federation` is below `level`."""
+    if level_of(user_of(request), federation) < level:
+        raise refusal(level)
+
+
+def get_federation(request: Request, federation_id: str, level: AccessLevel) -> Federation:
+    """Return the federation for a caller of at least `level`; raise NotFoundError or PermissionDenied."""
+    found = Federation.objects.with_details().filter(id=federation_id).exclude(status=FederationStatus.DELETED)
+    federation = found.first() if is_object_id(federation_id) else None
+    if federation is None:
+        raise NotFoundError("Federation not found")
+    require(request, federation, level)
+    return federation
+
+
+class FederationViewSet(HubViewSet):
+    """Federations."""
+
+    required_scopes = {"GET": READ, "POST": WRITE, "PUT": WRITE, "DELETE": WRITE}
+
+    @schema.list_federations
+    def list(self, request: Request) -> Response:
+        """List the federations that the caller may view, the one changed last first."""
+        page = page_of(request.query_params)
+        rows = filter_federations(federations_visible_to(user_of(request)), request.query_params)
+        found, pagination = paginate(rows.with_details(), page)
+        return Response({"federations": each(FederationSerializer, found), "pagination": pagination})
+
+    @schema.create_federation
+    def create(self, request: Request) -> Response:
+        """Store a federation, which the caller then owns. Nothing is discovered yet."""
+        asked = self.asked(CreateFederationSerializer)
+        federation = create_federation(
+            provider_type=asked["providerType"],
+            display_name=asked["displayName"],
+            description=asked["description"],
+            tags=asked["tags"],
+            provider_config=asked["providerConfig"],
+            by=actor_of(user_of(request)),
+        )
+        return Response(FederationDetailSerializer(federation).data, status=201)
+
+    @schema.retrieve_federation
+    def retrieve(self, request: Request, federation_id: str) -> Response:
+        """Show one federation."""
+        federation = get_federation(request, federation_id, AccessLevel.VIEW)
+        return Response(FederationDetailSerializer(federation).data)
+
+    @schema.update_federation
+    def update(self, request: Request, federation_id: str) -> Response:
+        """Replace a federation's definition, and sync it where that is asked and its configuration changed."""
+        federation = get_federation(request, federation_id, AccessLevel.EDIT)
+        check_updatable(federation)
+        asked = self.asked(UpdateFederationSerializer)
+        if asked["force"]:
+            require(request, federation, AccessLevel.OWNER)
+        updated = update_federation(
+            federation,
+            display_name=asked["displayName"],
+            description=asked["description"],
+            tags=asked["tags"],
+            provider_config=asked["providerConfig"],
+            sync_after_update=asked["syncAfterUpdate"],
+            force=asked["force"],
+            by=actor_of(user_of(request)),
+        )
+        return Response(FederationDetailSerializer(updated).data)
+
+    @schema.delete_federation
+    def destroy(self, request: Request, federation_id: str) -> Response:
+        """Remove a federation with its resources. Its job can still be read by staff."""
+        federation = get_federation(request, federation_id, AccessLevel.OWNER)
+        job = delete_federation(federation, by=actor_of(user_of(request)))
+        return Response(DeletedFederationSerializer(job).data)
+
+    @schema.sync_federation
+    def sync(self, request: Request, federation_id: str) -> Response:
+        """Sync now and answer when it is done; with `Prefer: respond-async` answer at once. A dry run is inline."""
+        federation = get_federation(request, federation_id, AccessLevel.EDIT)
+        asked = self.asked(SyncRequestSerializer)
+        if asked["force"]:
+            require(request, federation, AccessLevel.OWNER)
+        if asked["dryRun"]:
+            return dry_run(federation)
+        queued = prefers_async(request)
+        job = start_sync(
+            federation,
+            trigger=JobTrigger.API,
+            reason=asked["reason"],
+            force=asked["force"],
+            by=actor_of(user_of(request)),
+            queued=queued,
+        )
+        if queued:
+            return accepted(JobSerializer(job).data, location=reverse("job", args=[federation.id, job.id]))
+        return Response(JobSerializer(run_sync(job.id)).data)
+
+
+def dry_run(federation: Federation) -> Response:
+    """Answer what a sync of `federation` would do."""
+    preview = preview_sync(federation)
+    body = {
+        "dryRun": True,
+        "providerType": federation.provider_type,
+        "providerConfig": federation.provider_config,
+        "summary": preview.summary,
+        "message": preview.message,
+        "changes": preview.changes,
+        "held": preview.held,
+    }
+    return Response(DryRunSerializer(body).data)
+
+
+class JobViewSet(HubViewSet):
+    """The jobs of one federation."""
+
+    required_scopes = {"GET": READ}
+
+    @schema.list_jobs
+    def list(self, request: Request, federation_id: str) -> Response:
+        """List a federation's jobs, newest first."""
+        page = page_of(request.query_params)
+        federation = get_federation(request, federation_id, AccessLevel.VIEW)
+        found, pagination = paginate(SyncJob.objects.filter(federation_id=federation.id).defer("changes"), page)
+        return Response({"jobs": each(JobProgressSerializer, found), "pagination": pagination})
+
+    @schema.retrieve_job
+    def retrieve(self, request: Request, federation_id: str, job_id: str) -> Response:
+        """Show one job with its progress, and what it changed."""
+        federation = get_federation(request, federation_id, AccessLevel.VIEW)
+        job = SyncJob.objects.filter(federation_id=federation.id, id=job_id).first() if is_object_id(job_id) else None
+        if job is None:
+            raise NotFoundError("Sync job not found")
+        return Response(JobDetailSerializer(job).data)
+
+
+class ServerViewSet(HubViewSet):
+    """The MCP servers that were discovered."""
+
+    required_scopes = {"GET": READ}
+
+    @schema.list_servers
+    def list(self, request: Request) -> Response:
+        """List the MCP servers that the caller may view, the one changed last first."""
+        page = page_of(request.query_params)
+        rows = filter_servers(servers_visible_to(user_of(request)), request.query_params)
+        found, pagination = paginate(rows.prefetch_related("tag_rows"), page)
+        return Response({"servers": each(ServerSerializer, found), "pagination": pagination})
+
+    @schema.retrieve_server
+    def retrieve(self, request: Request, server_id: str) -> Response:
+        """Show one MCP server with its tools, resources and prompts."""
+        if not is_object_id(server_id) or not McpServer.objects.filter(id=server_id).exists():
+            raise NotFoundError("Server not found")
+        server = servers_visible_to(user_of(request)).filter(id=server_id).first()
+        if server is None:
+            raise refusal(AccessLevel.VIEW)
+        return Response(ServerDetailSerializer(server).data)
+
+
+class AgentViewSet(HubViewSet):
+    """The A2A agents that were discovered."""
+
+    required_scopes = {"GET": READ}
+
+    @schema.list_agents
+    def list(self, request: Request) -> Response:
+        """List the A2A agents that the caller may view, the one changed last first."""
+        page = page_of(request.query_params)
+        rows = filter_agents(agents_visible_to(user_of(request)), request.query_params)
+        found, pagination = paginate(rows.prefetch_related("tag_rows"), page)
+        return Response({"agents": each(AgentSerializer, found), "pagination": pagination})
+
+    @schema.retrieve_agent
+    def retrieve(self, request: Request, agent_id: str) -> Response:
+        """Show one A2A agent with its card."""
+        if not is_object_id(agent_id) or not A2aAgent.objects.filter(id=agent_id).exists():
+            raise NotFoundError("Agent not found")
+        agent = agents_visible_to(user_of(request)).filter(id=agent_id).first()
+        if agent is None:
+            raise refusal(AccessLevel.VIEW)
+        return Response(AgentDetailSerializer(agent).data)
+
+
+class SearchViewSet(HubViewSet):
+    """The search index."""
+
+    required_scopes = {"GET": READ}
+
+    @schema.search
+    def list(self, request: Request) -> Response:
+        """Search servers, agents, tools, skills, resources and prompts, the best hit first."""
+        query = request.query_params
+        page = page_of(query, last_page=LAST_SEARCH_PAGE)
+        found = search(
+            text=search_text(query),
+            kinds=search_kinds(query),
+            user=user_of(request),
+            page=page.number,
+            per_page=page.size,
+        )
+        results = each(SearchHitSerializer, found.hits)
+        return Response({"results": results, "pagination": page.body(found.total)})
+
+
+class LegacySyncViewSet(HubViewSet):
+    """The manual sync of runtimes that belong to no federation."""
+
+    required_scopes = {"POST": SYSTEM}
+
+    @schema.sync_runtimes
+    def create(self, request: Request) -> Response:
+        """Sync the runtimes of one region, or one runtime, with the hub's own AWS credentials."""
+        asked = self.asked(LegacySyncRequestSerializer)
+        body = sync_unfederated(
+            region=asked["awsRegion"],
+            runtime_arn=asked["runtimeArn"],
+            dry_run=asked["dryRun"],
+            by=actor_of(user_of(request)),
+        )
+        return Response(body)
