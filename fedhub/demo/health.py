@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 import httpx
 from celery import current_app
@@ -45,7 +46,8 @@ def queue_is_drained() -> bool:
     """Tell whether a worker has taken every message from the broker."""
     try:
         with current_app.connection_for_read() as connection:
-            declared = connection.default_channel.queue_declare(queue=current_app.conf.task_default_queue, passive=True)
+            channel: Any = connection.default_channel
+            declared = channel.queue_declare(queue=current_app.conf.task_default_queue, passive=True)
     except (OSError, KombuError):
         return False
     return bool(declared.message_count == 0)

@@ -1,0 +1,81 @@
+"""List the latest jobs on the shell."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+from rich.table import Table
+
+from federations.management.output import console_on
+from federations.models import JobStatus, SyncJob
+
+STYLE_OF_STATUS = {JobStatus.SUCCESS: "green", JobStatus.FAILED: "red", JobStatus.SYNCING: "yellow"}
+
+
+class Command(BaseCommand):
+    """Shows one line a job, newest first."""
+
+    help = "List sync and deletion jobs, newest first."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--federation", metavar="ID", help="only the jobs of this federation, deleted ones too")
+        parser.add_argument("--limit", type=int, default=20, help="how many (default: %(default)s)")
+
+    def handle(self, *args: Any, federation: str | None, limit: int, **options: Any) -> None:
+        """Print the table, or that there is nothing to print."""
+        jobs = SyncJob.objects.all()
+        if federation:
+            jobs = jobs.filter(federation_id=federation)
+        console = console_on(self.stdout)
+        rows = list(jobs[: max(limit, 0)])
+        if not rows:
+            console.print("No jobs.")
+            return
+        table = Table(box=None, pad_edge=False)
+        for heading in ("Job", "Created", "Federation", "Type", "Status", "Phase", "Took", "Trigger", "By", "Outcome"):
+            table.add_column(heading, overflow="fold")
+        for job in rows:
+            table.add_row(*_cells(job), style=STYLE_OF_STATUS.get(JobStatus(job.status), ""))
+        console.print(table)
+
+
+def _cells(job: SyncJob) -> tuple[str, ...]:
+    return (
+        job.id,
+        f"{job.created_at:%Y-%m-%d %H:%M:%S}",
+        job.federation_name or job.lock_key,
+        job.job_type,
+        job.status,
+        _phase(job),
+        _took(job.started_at, job.finished_at),
+        job.trigger,
+        job.requested_by_name,
+        _outcome(job),
+    )
+
+
+def _phase(job: SyncJob) -> str:
+    return (
+        f"{job.phase} {job.progress_done}/{job.progress_total}" if job.is_active and job.progress_total else job.phase
+    )
+
+
+def _took(started_at: datetime | None, finished_at: datetime | None) -> str:
+    if started_at is None:
+        return ""
+    return f"{((finished_at or timezone.now()) - started_at).total_seconds():.1f} s"
+
+
+def _outcome(job: SyncJob) -> str:
+    """Return the error, or the counters as `+created ~updated -deleted =unchanged`."""
+    if job.error or not job.summary:
+        return job.error
+    counts = [
+        f"{sign}{job.summary[action + 'McpServers'] + job.summary[action + 'Agents']}"
+        for sign, action in (("+", "created"), ("~", "updated"), ("-", "deleted"), ("=", "unchanged"))
+    ]
+    return " ".join(counts)

@@ -1,0 +1,28 @@
+"""Build the search index anew from the registry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from federations.management.output import console_on, progress_on
+from federations.search.base import SearchError
+from federations.services.index import rebuild_index
+
+
+class Command(BaseCommand):
+    """Drops the index first: searches find less until it is done."""
+
+    help = "Drop the search index and build it anew from the registry."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Build it, federation by federation."""
+        console = console_on(self.stdout)
+        try:
+            with progress_on(console) as progress:
+                task = progress.add_task("federations", total=None)
+                count = rebuild_index(lambda done, total: progress.update(task, completed=done, total=total))
+        except SearchError as exc:
+            raise CommandError(f"The index could not be built: {exc}") from exc
+        console.print(f"The index holds {count} resources.", style="green")

@@ -1,0 +1,96 @@
+"""Sync one federation from the shell."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
+from rich.console import Console
+
+from federations.management.output import console_on, progress_on, show_outcome
+from federations.models import Federation, JobStatus, JobTrigger, SyncJob
+from federations.services.actors import Actor
+from federations.services.preview import preview_sync
+from federations.services.sync import run_sync, start_sync
+from fedhub.errors import HubError
+
+SHELL = Actor(id="", name="shell")
+POLL_SECONDS = 0.25
+
+
+class Command(BaseCommand):
+    """Runs the sync in this process, with the progress that its job's row tells everybody."""
+
+    help = "Sync a federation now and list what changed; with --dry-run only say what would change."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument("federation", metavar="ID", help="the federation's id")
+        parser.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
+        parser.add_argument("--force", action="store_true", help="let a plan that deletes much through the guard")
+        parser.add_argument("--reason", default="", help="kept with the job")
+
+    def handle(self, *args: Any, federation: str, dry_run: bool, force: bool, reason: str, **options: Any) -> None:
+        """Do it; a sync that ends failed is an error of the command, after its outcome was shown."""
+        row = Federation.objects.filter(pk=federation).first()
+        if row is None:
+            raise CommandError(f"There is no federation with the id {federation}.")
+        console = console_on(self.stdout)
+        try:
+            if dry_run:
+                _show_preview(console, row)
+            else:
+                _sync(console, row, force=force, reason=reason)
+        except HubError as exc:
+            raise CommandError(exc.message) from exc
+
+
+def _show_preview(console: Console, federation: Federation) -> None:
+    with console.status("Discovering …"):
+        preview = preview_sync(federation)
+    show_outcome(console, preview.summary, preview.changes)
+    if preview.held:
+        console.print("A sync would be held by the deletion guard; --force lets it through.", style="red")
+    console.print("Dry run: nothing was changed.")
+
+
+def _sync(console: Console, federation: Federation, *, force: bool, reason: str) -> None:
+    job = start_sync(federation, by=SHELL, trigger=JobTrigger.MANUAL, reason=reason, force=force)
+    job = _run_with_progress(console, job.id)
+    show_outcome(console, job.summary or {}, job.changes)
+    if job.index_error:
+        console.print(f"search index: {job.index_error}", style="yellow")
+    if job.status != JobStatus.SUCCESS:
+        raise CommandError(f"Job {job.id} failed: {job.error}")
+    console.print(f"Job {job.id} succeeded.", style="green")
+
+
+def _run_with_progress(console: Console, job_id: str) -> SyncJob:
+    """Run the job in a thread and show its row meanwhile; raises what the run raises."""
+    with ThreadPoolExecutor(max_workers=1) as executor, progress_on(console) as progress:
+        task = progress.add_task("queued", total=None)
+        run = executor.submit(_run, job_id)
+        while not _is_done(run):
+            progress.update(task, **_row_of(job_id))
+        progress.update(task, **_row_of(job_id))
+        return run.result()
+
+
+def _run(job_id: str) -> SyncJob:
+    try:
+        return run_sync(job_id)
+    finally:
+        # This thread's own; nobody else would close them.
+        connections.close_all()
+
+
+def _is_done(run: Future[SyncJob]) -> bool:
+    return bool(wait([run], timeout=POLL_SECONDS).done)
+
+
+def _row_of(job_id: str) -> dict[str, Any]:
+    phase, done, total = SyncJob.objects.values_list("phase", "progress_done", "progress_total").get(id=job_id)
+    # An unknown total shows as a bar that only moves.
+    return {"description": phase, "completed": done, "total": total or None}

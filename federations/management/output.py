@@ -1,0 +1,70 @@
+"""How the commands show changes, counters and progress."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, cast
+
+from django.core.management.base import OutputWrapper
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+STYLE_OF_ACTION = {"created": "green", "updated": "yellow", "deleted": "red", "skipped": "dim", "error": "bold red"}
+# Without a terminal there is no window to fold lines for.
+WIDTH_WITHOUT_TERMINAL = 140
+_COUNTERS = ("discovered", "created", "updated", "deleted", "unchanged", "skipped")
+
+
+def console_on(stdout: OutputWrapper) -> Console:
+    """Return a console that writes where the command does, so that `call_command(stdout=…)` gets it too."""
+    # Django ends every write with a new line, which would tear a progress bar apart.
+    stdout.ending = ""
+    # No markup either: a runtime may be called [bold].
+    width = None if stdout.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(file=cast("IO[str]", stdout), width=width, highlight=False, markup=False)
+
+
+def progress_on(console: Console) -> Progress:
+    """Return a progress display: what is being done, how much of it, since when."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+def changes_table(changes: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the job's or dry run's `changes` as a table: action, kind, name, reason."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("Action", "Kind", "Name", "Reason"):
+        table.add_column(heading, overflow="fold")
+    for change in changes:
+        action = str(change["action"])
+        cells = (action, str(change["kind"]), str(change["name"]), str(change["reason"]))
+        table.add_row(*cells, style=STYLE_OF_ACTION.get(action, ""))
+    return table
+
+
+def summary_table(summary: Mapping[str, Any]) -> Table:
+    """Return the contract's `summary` as a table: a line for servers, one for agents, then the errors."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for counter in _COUNTERS:
+        table.add_column(counter.capitalize(), justify="right")
+    for label, suffix in (("MCP servers", "McpServers"), ("A2A agents", "Agents")):
+        table.add_row(label, *(str(summary[counter + suffix]) for counter in _COUNTERS))
+    return table
+
+
+def show_outcome(console: Console, summary: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> None:
+    """Print the changes, the counters and every error message."""
+    if changes:
+        console.print(changes_table(changes))
+        console.print()
+    console.print(summary_table(summary))
+    for message in summary["errorMessages"]:
+        console.print(f"error: {message}", style="red")
