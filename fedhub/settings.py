@@ -137,6 +137,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "PREPROCESSING_HOOKS": ["fedhub.api.schema.without_optional_slash"],
+    "ENUM_NAME_OVERRIDES": {
+        name: f"federations.models.{name}"
+        for name in ("ProviderType", "FederationStatus", "SyncStatus", "JobType", "JobStatus", "JobPhase")
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

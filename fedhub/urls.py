@@ -19,6 +19,7 @@ urlpatterns = [
     path("api/auth/", include("rest_framework.urls")),
     re_path(r"^api/schema/?\Z", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^api/docs/?\Z", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/v1/", include("federations.urls")),
     # A route rather than handler404 alone: with DEBUG Django answers unknown addresses in HTML.
     re_path(r"^api(/.*)?\Z", not_found),
 ]
