@@ -1,14 +1,16 @@
 """The plan: stored resources x a complete discovery -> what to do with each.
 
-Theory of operation. A stored resource and a finding meet by identity (region, account, runtime id) and kind. Paths are
-unique in the whole registry, so before anything is created or updated every finding claims its path: a path owned
-by anyone else makes a skip; a path wanted by two runtimes of this account goes to the one that is stored under
-it, else to the lowest runtime id, and the other is an error. A failed runtime protects what is stored of it, of either
-kind. What is stored and neither found nor protected is deleted. The dry run and the real run both call `make_plan`.
+Theory of operation. A stored resource and a finding meet by identity (region, account, runtime id), kind and name.
+Paths are unique in the whole registry, so before anything is created its runtime claims a path: a path owned by anyone
+else makes a skip; a path wanted by two runtimes of this account goes to the one that is stored under it, else to the
+lowest runtime id, and the other is an error. A failed or refused runtime protects what is stored of it, of either
+kind. What is stored and neither found nor protected is deleted, and its path is free for a create of the same plan.
+The dry run and the real run both call `make_plan`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -39,9 +41,6 @@ from federations.sync.summary import Summary, summarise
 GUARD_MINIMUM = 10
 GUARD_PERCENT = 30
 
-# A stored resource keeps its path where its runtime was found so.
-KEPT_AS_STORED = (AsLastSeen, FailedRuntime)
-
 Identity = tuple[str, str, str]
 
 
@@ -58,10 +57,15 @@ class Plan:
         return summarise(self.changes)
 
     @property
+    def deletes(self) -> tuple[Delete, ...]:
+        """Return the deletions alone."""
+        return tuple(change for change in self.changes if isinstance(change, Delete))
+
+    @property
     def lost_count(self) -> int:
         """Return how many stored resources go without one of the same name coming in their place."""
-        created = {change.name for change in self.changes if isinstance(change, Create)}
-        return sum(isinstance(change, Delete) and change.name not in created for change in self.changes)
+        created = Counter(change.name for change in self.changes if isinstance(change, Create))
+        return (Counter(delete.name for delete in self.deletes) - created).total()
 
     @property
     def is_held(self) -> bool:
@@ -77,8 +81,24 @@ class Plan:
         )
 
     def without_deletes(self) -> Plan:
-        """Return the plan with every stored resource left in place."""
-        return Plan(tuple(change for change in self.changes if not isinstance(change, Delete)), self.stored_count)
+        """Return the plan with every stored resource left in place.
+
+        A create that would stand in for one of them, under its path or as the same runtime, is an error instead.
+        """
+        by_path = {delete.old.path: delete.old for delete in self.deletes}
+        by_runtime = {(delete.kind, *delete.old.identity): delete.old for delete in self.deletes}
+        changes: list[Change] = []
+        for change in self.changes:
+            match change:
+                case Delete():
+                    continue
+                case Create(new=new) if old := by_runtime.get((change.kind, *_identity(new))):
+                    changes.append(_refused(new, f"it is still stored as {old.name}"))
+                case Create(new=new) if old := by_path.get(change.path):
+                    changes.append(_refused(new, _already_used(new, old.runtime_id)))
+                case _:
+                    changes.append(change)
+        return Plan(tuple(sorted(changes, key=_order)), self.stored_count)
 
 
 def make_plan(
@@ -88,15 +108,18 @@ def make_plan(
 
     `stored` holds the resources of one owner (a federation) alone; `taken_paths` are the paths that anyone else owns.
     """
-    by_identity = {_identity(finding): finding for finding in findings}
-    stored_by_identity: dict[Identity, list[StoredResource]] = {}
-    for row in stored:
-        stored_by_identity.setdefault(row.identity, []).append(row)
-    holders = {row.path: row.runtime_id for row in stored if isinstance(by_identity.get(row.identity), KEPT_AS_STORED)}
-    changes: list[Change] = list(_changes_of_stored(stored, by_identity))
-    changes += [failure for finding in by_identity.values() for failure in _failures(finding, stored_by_identity)]
-    changes += _active_changes(by_identity.values(), stored_by_identity, holders, taken_paths)
-    return Plan(tuple(sorted(changes, key=_order)), len(stored))
+    found = {_identity(finding): finding for finding in findings}
+    protected: set[Identity] = set()
+    while True:
+        of_stored = list(_changes_of_stored(stored, found, protected))
+        going = {change.old.resource_id for change in of_stored if isinstance(change, Delete)}
+        holders = {row.path: row.runtime_id for row in stored if row.resource_id not in going}
+        of_found = list(_changes_of_found(stored, found, holders, taken_paths))
+        refused = {_identity(change.found) for change in of_found if isinstance(change, Failure)}
+        if refused <= protected:
+            return Plan(tuple(sorted([*of_stored, *of_found], key=_order)), len(stored))
+        # What is stored of a refused runtime stays, so its paths are not free after all: all claim again.
+        protected |= refused
 
 
 def _identity(finding: Finding) -> Identity:
@@ -109,10 +132,12 @@ def _order(change: Change) -> tuple[str, str, str, str]:
 
 
 def _changes_of_stored(
-    stored: Sequence[StoredResource], found: dict[Identity, Finding]
+    stored: Sequence[StoredResource], found: dict[Identity, Finding], protected: Collection[Identity]
 ) -> Iterable[Unchanged | Delete]:
     """Yield what the discovery says of each stored resource that it did not enrich again or fail on."""
     for row in stored:
+        if row.identity in protected:
+            continue
         match found.get(row.identity):
             case None:
                 yield Delete(row, "no longer discovered")
@@ -138,16 +163,6 @@ def _type_change(kind: ResourceKind | None) -> str:
     return f"now {now[kind]}"
 
 
-def _failures(finding: Finding, stored: dict[Identity, list[StoredResource]]) -> Iterable[Failure]:
-    """Yield the failure that a finding is by itself, before any path is claimed."""
-    if isinstance(finding, FailedRuntime):
-        yield Failure(finding)
-    elif isinstance(finding, AsLastSeen) and finding.kind is not None:
-        kinds = {row.kind for row in stored.get(_identity(finding), ())}
-        if finding.kind not in kinds:
-            yield Failure(_failed_last_seen(finding))
-
-
 def _failed_last_seen(finding: AsLastSeen) -> FailedRuntime:
     return FailedRuntime(
         runtime_id=finding.runtime_id,
@@ -159,36 +174,55 @@ def _failed_last_seen(finding: AsLastSeen) -> FailedRuntime:
     )
 
 
-def _active_changes(
-    findings: Iterable[Finding],
-    stored: dict[Identity, list[StoredResource]],
+def _changes_of_found(
+    stored: Sequence[StoredResource],
+    found: dict[Identity, Finding],
     holders: dict[str, str],
     taken_paths: Collection[str],
 ) -> Iterable[Change]:
-    """Yield creates, updates, unchanged, skips and failures of the runtimes that answered, each claiming its path."""
+    """Yield what becomes of each finding; `holders` maps the paths that stay in use to their runtime ids."""
+    rows = {(row.identity, row.kind): row for row in stored}
+    newcomers: list[Enriched] = []
+    for identity, finding in found.items():
+        match finding:
+            case FailedRuntime():
+                yield Failure(finding)
+            case AsLastSeen(kind=ResourceKind() as kind) if (identity, kind) not in rows:
+                yield Failure(_failed_last_seen(finding))
+            case EnrichedMcpServer() | EnrichedAgent():
+                old = rows.get((identity, kind_of(finding)))
+                if old is not None and old.name == finding.runtime.name:
+                    yield _compare(old, finding)
+                else:
+                    newcomers.append(finding)
+    left = {row.path: row.identity for row in stored}
+    newcomers.sort(key=lambda new: (left.get(_path(new)) != _identity(new), new.runtime.runtime_id))
+    yield from _claims(newcomers, holders, taken_paths)
 
-    def own_row(new: Enriched) -> StoredResource | None:
-        rows = stored.get(_identity(new), ())
-        return next((row for row in rows if row.kind is kind_of(new) and row.name == new.runtime.name), None)
 
-    enriched = [finding for finding in findings if isinstance(finding, EnrichedMcpServer | EnrichedAgent)]
-    for new in sorted(enriched, key=lambda new: (own_row(new) is None, new.runtime.runtime_id)):
-        old, path = own_row(new), resource_path(kind_of(new), new.runtime.name)
-        holder = holders.get(path)
+def _claims(
+    newcomers: Iterable[Enriched], holders: dict[str, str], taken_paths: Collection[str]
+) -> Iterable[Create | Skip | Failure]:
+    """Give each path to the first of `newcomers` that wants it, unless it is in use."""
+    used = dict(holders)
+    for new in newcomers:
+        path = _path(new)
         if not path:
             yield _refused(new, "its name has neither a letter nor a digit")
         elif path in taken_paths:
             yield Skip(new, f"{_claimed_field(new)} already belongs to another federation")
-        elif holder is not None:
-            yield _refused(new, f"{_claimed_field(new)} is already used by runtime {holder}")
+        elif path in used:
+            yield _refused(new, _already_used(new, used[path]))
         else:
-            holders[path] = new.runtime.runtime_id
-            yield _write(old, new, path)
+            used[path] = new.runtime.runtime_id
+            yield Create(new, path)
 
 
-def _write(old: StoredResource | None, new: Enriched, path: str) -> Change:
-    if old is None:
-        return Create(new, path)
+def _path(new: Enriched) -> str:
+    return resource_path(kind_of(new), new.runtime.name)
+
+
+def _compare(old: StoredResource, new: Enriched) -> Update | Unchanged:
     reasons = tuple(_differences(old, new))
     return Update(old, new, reasons) if reasons else Unchanged(old)
 
@@ -204,6 +238,10 @@ def _differences(old: StoredResource, new: Enriched) -> Iterable[str]:
 
 def _claimed_field(new: Enriched) -> str:
     return "serverName" if kind_of(new) is ResourceKind.MCP_SERVER else "path"
+
+
+def _already_used(new: Enriched, runtime_id: str) -> str:
+    return f"{_claimed_field(new)} is already used by runtime {runtime_id}"
 
 
 def _refused(new: Enriched, error: str) -> Failure:
