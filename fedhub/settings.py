@@ -113,6 +113,7 @@ CSRF_TRUSTED_ORIGINS = [FEDHUB_SERVER_URL]
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if IS_HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 # API ----------------------------------------------------------------------------------------------------------------
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
@@ -230,6 +231,7 @@ UNFOLD = {
     "SITE_HEADER": "fedhub",
     "SITE_SUBHEADER": "Federated AI agents",
     "SITE_SYMBOL": "hub",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "fedhub.admin.navigation.favicon"}],
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "fedhub.admin.dashboard.dashboard_callback",

@@ -1,0 +1,272 @@
+"""What staff can do to a federation: each action asks a permission, calls one service and says what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+
+from federations.admin.audit import audited
+from federations.admin.changes import group_changes
+from federations.admin.labels import counter_labels
+from federations.forms import ReleaseForm, SyncForm
+from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, JobType, SyncJob
+from federations.services.actors import actor_of
+from federations.services.federations import delete_federation, set_enabled
+from federations.services.preview import preview_sync
+from federations.services.sync import release_held_plan, start_sync
+from fedhub.errors import HubError
+
+
+@contextmanager
+def refusals_shown(request: HttpRequest, about: str = "") -> Iterator[None]:
+    """Show a service's refusal as a message, in place of an error page."""
+    try:
+        yield
+    except HubError as error:
+        messages.error(request, f"{about}: {error.message}" if about else error.message)
+
+
+class FederationActionsMixin(ModelAdmin):
+    """The buttons of a federation's page, of each row and of the list's selection."""
+
+    actions = ["sync_selected", "enable_selected", "disable_selected"]
+    actions_row = ["sync_now", "dry_run"]
+    actions_detail = [
+        "sync_now",
+        "dry_run",
+        "release_plan",
+        {"title": "More", "items": ["enable", "disable", "remove"]},
+    ]
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        return {name: found for name, found in super().get_actions(request).items() if name != "delete_selected"}
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        federation = self.get_queryset(request).filter(pk=object_id).first()
+        fitting = names_of_fitting_actions(federation) if federation else set()
+        allowed = super().get_actions_detail(request, object_id)
+        return [found for found in allowed if found.method.original_function_name in fitting]
+
+    @action(
+        description="Sync now",
+        icon="sync",
+        variant=ActionVariant.PRIMARY,
+        permissions=["change"],
+        url_path="sync",
+        dialog={
+            "title": "Sync now",
+            "description": "A worker lists every runtime of the account and brings the registry and the search index "
+            "in step. You can follow the job on its page.",
+            "form_class": SyncForm,
+            "form_submit_text": "Sync now",
+        },
+    )
+    def sync_now(self, request: HttpRequest, form: SyncForm, object_id: str) -> HttpResponse:
+        federation = self._federation(request, object_id)
+        with refusals_shown(request):
+            messages.success(request, _queued(_start(federation, request, form.cleaned_data["reason"])))
+        return self._back(request, object_id)
+
+    @action(description="Dry run", icon="preview", permissions=["change"], url_path="dry-run")
+    def dry_run(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        federation = self._federation(request, object_id)
+        context: dict[str, Any] = {"may_sync": self.has_change_permission(request, federation)}
+        if request.method == "POST":
+            try:
+                preview = preview_sync(federation)
+                context |= {"preview": preview, "groups": group_changes(preview.changes)}
+                context |= {"counter_labels": counter_labels(preview.summary)}
+            except HubError as error:
+                context["refusal"] = error.message
+        return self._page(request, federation, "federations/dry_run.html", f"Dry run of {federation}", context)
+
+    @action(
+        description="Release held plan",
+        icon="lock_open",
+        variant=ActionVariant.WARNING,
+        permissions=["delete"],
+        url_path="release",
+    )
+    def release_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        federation = self._federation(request, object_id)
+        form = ReleaseForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            with refusals_shown(request):
+                job = release_held_plan(federation, reason=form.cleaned_data["reason"], by=actor_of(request.user))
+                messages.success(request, _queued(job))
+            return self._back(request, object_id)
+        title = f"Release the held plan of {federation}"
+        return self._page(request, federation, "federations/release.html", title, {"form": form})
+
+    @action(
+        description="Enable",
+        icon="play_arrow",
+        permissions=["change"],
+        url_path="enable",
+        dialog={
+            "title": "Enable",
+            "description": "It can be synced, changed and deleted again, and its schedule goes on.",
+            "form_class": BaseDialogForm,
+            "form_submit_text": "Enable",
+        },
+    )
+    def enable(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._switch(request, object_id, enabled=True)
+
+    @action(
+        description="Disable",
+        icon="pause",
+        permissions=["change"],
+        url_path="disable",
+        dialog={
+            "title": "Disable",
+            "description": "Nothing is synced, changed or deleted until it is enabled again, and its schedule pauses. "
+            "Its servers and agents stay as they are.",
+            "form_class": BaseDialogForm,
+            "form_submit_text": "Disable",
+        },
+    )
+    def disable(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._switch(request, object_id, enabled=False)
+
+    @action(
+        description="Delete…", icon="delete", variant=ActionVariant.DANGER, permissions=["delete"], url_path="remove"
+    )
+    def remove(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:federations_federation_delete", args=[object_id]))
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        federation = self._federation(request, object_id)
+        if not self.has_delete_permission(request, federation):
+            raise PermissionDenied
+        if request.method == "POST":
+            with refusals_shown(request):
+                job = delete_federation(federation, by=actor_of(request.user))
+                messages.success(request, format_html("{} is deleted. {}", federation, _job_link(job)))
+                return HttpResponseRedirect(reverse("admin:federations_federation_changelist"))
+            return self._back(request, object_id)
+        context = consequences_of(federation)
+        return self._page(request, federation, "federations/delete.html", f"Delete {federation}", context)
+
+    @admin.action(description="Sync selected federations", permissions=["change"])
+    def sync_selected(self, request: HttpRequest, queryset: QuerySet[Federation]) -> None:
+        self._for_each(request, queryset, lambda found: _start(found, request, ""), "a sync is queued")
+
+    @admin.action(description="Enable selected federations", permissions=["change"])
+    def enable_selected(self, request: HttpRequest, queryset: QuerySet[Federation]) -> None:
+        self._for_each(request, queryset, lambda found: _set_enabled(found, request, True), "enabled")
+
+    @admin.action(description="Disable selected federations", permissions=["change"])
+    def disable_selected(self, request: HttpRequest, queryset: QuerySet[Federation]) -> None:
+        self._for_each(request, queryset, lambda found: _set_enabled(found, request, False), "disabled")
+
+    def _for_each(
+        self,
+        request: HttpRequest,
+        federations: QuerySet[Federation],
+        work: Callable[[Federation], object],
+        outcome: str,
+    ) -> None:
+        """Do `work` on each by itself, so that one refusal does not stop the others."""
+        done = 0
+        for federation in federations:
+            if not self.has_change_permission(request, federation):
+                messages.error(request, f"{federation}: you may not change this one")
+                continue
+            with refusals_shown(request, str(federation)):
+                work(federation)
+                done += 1
+        if done:
+            messages.success(request, f"{done} federation{'' if done == 1 else 's'}: {outcome}.")
+
+    def _switch(self, request: HttpRequest, object_id: str, *, enabled: bool) -> HttpResponse:
+        federation = self._federation(request, object_id)
+        with refusals_shown(request):
+            _set_enabled(federation, request, enabled)
+            messages.success(request, f"{federation} is {'enabled' if enabled else 'disabled'}.")
+        return self._back(request, object_id)
+
+    def _federation(self, request: HttpRequest, object_id: str) -> Federation:
+        federation: Federation | None = self.get_queryset(request).filter(pk=object_id).first()
+        if federation is None:
+            raise Http404("Federation not found")
+        return federation
+
+    def _back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        url = reverse("admin:federations_federation_change", args=[object_id])
+        if "HX-Request" in request.headers:
+            # A dialog posts by htmx, which would put the page behind a redirect into the dialog.
+            return HttpResponse(headers={"HX-Redirect": url})
+        return HttpResponseRedirect(url)
+
+    def _page(
+        self, request: HttpRequest, federation: Federation, template: str, title: str, context: dict[str, Any]
+    ) -> TemplateResponse:
+        request.current_app = self.admin_site.name
+        page = {"title": title, "object": federation, "federation": federation}
+        return TemplateResponse(request, template, {**self.admin_site.each_context(request), **page, **context})
+
+
+def names_of_fitting_actions(federation: Federation) -> set[str]:
+    """Return the actions that the federation's present state allows."""
+    if federation.status == FederationStatus.DISABLED:
+        return {"enable"}
+    if federation.status != FederationStatus.ACTIVE:
+        return set()
+    is_held = bool(federation.last_sync and federation.last_sync.held)
+    return {"sync_now", "dry_run", "disable", "remove"} | ({"release_plan"} if is_held else set())
+
+
+def consequences_of(federation: Federation) -> dict[str, Any]:
+    """Return what a deletion takes away and what it leaves."""
+    return {
+        "goes": [
+            ("MCP servers", federation.mcp_server_count),
+            ("tools of those servers", federation.tool_count),
+            ("A2A agents", federation.agent_count),
+            ("schedules", 1 if federation.sync_interval_minutes else 0),
+            ("grants", federation.grants.count()),
+        ],
+        "owner_names": federation.grants.filter(level=AccessLevel.OWNER).values_list("holder_name", flat=True),
+        "kept_jobs": SyncJob.objects.filter(federation_id=federation.pk).count(),
+    }
+
+
+def _set_enabled(federation: Federation, request: HttpRequest, enabled: bool) -> None:
+    with audited(federation):
+        set_enabled(federation, enabled, by=actor_of(request.user))
+
+
+def _start(federation: Federation, request: HttpRequest, reason: str) -> SyncJob:
+    return start_sync(
+        federation,
+        job_type=JobType.FULL_SYNC,
+        trigger=JobTrigger.MANUAL,
+        reason=reason,
+        force=False,
+        by=actor_of(request.user),
+        queued=True,
+    )
+
+
+def _queued(job: SyncJob) -> SafeString:
+    return format_html("The sync is queued and starts as soon as a worker is free. {}", _job_link(job))
+
+
+def _job_link(job: SyncJob) -> SafeString:
+    url = reverse("admin:federations_syncjob_change", args=[job.pk])
+    return format_html('<a class="underline" href="{}">See the job</a>', url)

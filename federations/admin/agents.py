@@ -1,0 +1,48 @@
+"""Discovered A2A agents with their skills and cards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import display
+
+from federations.admin.filters import AgentTagFilter
+from federations.admin.offers import Offer, as_json, skills_of
+from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
+from federations.models import A2aAgent
+from federations.services.access import agents_visible_to
+
+
+@admin.register(A2aAgent)
+class A2aAgentAdmin(DiscoveredResourceAdmin):
+    """What each A2A agent can do."""
+
+    list_display = ["agent", "federation", "status_label", "access", "version", "skill_count", "updated"]
+    list_filter = [*RESOURCE_FILTERS, AgentTagFilter]
+    search_fields = ["name", "path", "description", "runtime_id"]
+    empty_hint = "A2A agents appear here when a federation is synced. Open a federation and press Sync now."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[A2aAgent]:
+        agents = agents_visible_to(request.user).select_related("federation").prefetch_related("tag_rows")  # type: ignore[arg-type]
+        is_list = request.resolver_match is not None and request.resolver_match.url_name.endswith("changelist")
+        return agents.defer("card") if is_list else agents
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        context["card"] = as_json(obj.card)
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def offers_of(self, resource: Any) -> list[tuple[str, list[Offer]]]:
+        return [("Skills", skills_of(resource.skills))]
+
+    @display(description="Name", ordering="name", header=True)
+    def agent(self, agent: A2aAgent) -> list[str]:
+        return [agent.name, ", ".join(agent.tags)]
+
+    @display(description="Skills")
+    def skill_count(self, agent: A2aAgent) -> int:
+        return len(agent.skills)

@@ -1,0 +1,290 @@
+"""Federations: the list, the form that saves through services, and the panel that says how each one stands."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+
+from federations.admin.actions import FederationActionsMixin
+from federations.admin.audit import audited
+from federations.admin.filters import FederationTagFilter
+from federations.admin.labels import (
+    JOB_COLOURS,
+    STATUS_COLOURS,
+    SYNC_COLOURS,
+    ago,
+    counters,
+    duration,
+    label,
+    progress_bar,
+)
+from federations.admin.permissions import GrantedPermissionsMixin
+from federations.forms import FederationForm, GrantForm, GrantFormSet, format_tag_filter
+from federations.models import Federation, FederationGrant, JobTrigger, JobType, SyncJob
+from federations.services.access import federations_visible_to
+from federations.services.actors import actor_of
+from federations.services.federations import create_federation, update_federation
+from federations.services.schedule import set_interval
+from federations.services.sync import start_sync
+from fedhub.errors import HubError
+
+TRUST_POLICY_PRINCIPAL = "arn:aws:iam::<account of the hub>:root"
+
+
+class GrantInline(TabularInline):
+    """Who may see and change this federation besides those whose role allows it."""
+
+    model = FederationGrant
+    form = GrantForm
+    formset = GrantFormSet
+    fields = ["holder", "level"]
+    extra = 0
+    verbose_name = "grant"
+    verbose_name_plural = "Access to this federation"
+
+    @display(description="Holder")
+    def holder(self, grant: FederationGrant) -> str:
+        return grant.holder_name
+
+
+@admin.register(Federation)
+class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
+    """The page that staff work on most."""
+
+    form = FederationForm
+    inlines = [GrantInline]
+    list_display = [
+        "name",
+        "provider",
+        "region",
+        "status_label",
+        "sync_label",
+        "mcp_server_count",
+        "agent_count",
+        "tool_count",
+        "last_sync_ago",
+        "interval",
+    ]
+    list_filter = [
+        ("provider_type", ChoicesDropdownFilter),
+        ("status", ChoicesDropdownFilter),
+        ("sync_status", ChoicesDropdownFilter),
+        FederationTagFilter,
+    ]
+    list_filter_submit = True
+    list_fullwidth = True
+    list_per_page = 50
+    search_fields = ["display_name", "description"]
+    search_help_text = "Name or description"
+    warn_unsaved_form = True
+    change_form_outer_before_template = "federations/overview.html"
+    change_form_outer_after_template = "federations/recent_jobs.html"
+    empty_hint = (
+        "Add a federation to point the hub at an AWS Bedrock AgentCore account and region. "
+        "Then sync it: every MCP server and A2A agent there appears here."
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Federation]:
+        return federations_visible_to(request.user).with_details()  # type: ignore[attr-defined, no-any-return, arg-type]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        may_change = self.has_change_permission(request, obj) if obj else True
+        schedule = ["sync_interval_minutes", *(["sync_after_save"] if may_change else [])]
+        fieldsets = [
+            (None, {"fields": ["display_name", "description", "tags"]}),
+            ("Cloud account", {"fields": ["provider_type", "region", "role_arn", "tag_filter"]}),
+            ("Synchronisation", {"fields": schedule}),
+        ]
+        if obj:
+            fieldsets += [
+                ("Trust", {"fields": ["external_id_copy", "trust_policy"]}),
+                ("Record", {"fields": ["created", "updated"], "classes": ["collapse"]}),
+            ]
+        return fieldsets
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["provider_type", "external_id_copy", "trust_policy", "created", "updated"] if obj else []
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return type("FederationForm", (form,), {"refusal": getattr(request, "refusal", "")})
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "description" and field:
+            field.widget.attrs["rows"] = 3
+        return field
+
+    def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().changeform_view(request, object_id, *args, **kwargs)
+        except HubError as error:
+            # The transaction is undone by now. Show the form again, with what was typed and why it was refused.
+            request.refusal = error.message  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, *args, **kwargs)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        if obj:
+            context.update(overview_of(obj), recent_jobs=recent_jobs_table(obj))
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
+
+    def save_model(self, request: HttpRequest, obj: Federation, form: Any, change: bool) -> None:
+        by, typed = actor_of(request.user), form.cleaned_data
+        spoken = {key: typed[key] for key in ("display_name", "description", "tags", "provider_config")}
+        spoken["description"] = spoken["description"] or None
+        was = Federation.objects.filter(pk=obj.pk).values_list("provider_config", flat=True).first()
+        if not change:
+            obj.pk = create_federation(provider_type=typed["provider_type"], **spoken, by=by).pk
+            obj._state.adding = False
+            set_interval(obj, typed["sync_interval_minutes"])
+        else:
+            with audited(obj):
+                obj.refresh_from_db()
+                update_federation(obj, **spoken, sync_after_update=False, force=False, by=by)
+                set_interval(obj, typed["sync_interval_minutes"])
+        obj.refresh_from_db()
+        if typed["sync_after_save"]:
+            self._sync_after_save(request, obj, is_new_config=change and was != obj.provider_config)
+
+    def _sync_after_save(self, request: HttpRequest, federation: Federation, *, is_new_config: bool) -> None:
+        try:
+            start_sync(
+                federation,
+                job_type=JobType.CONFIG_RESYNC if is_new_config else JobType.FULL_SYNC,
+                trigger=JobTrigger.MANUAL,
+                reason="Saved by staff",
+                force=False,
+                by=actor_of(request.user),
+                queued=True,
+            )
+        except HubError as error:
+            messages.warning(request, f"Saved, but no sync was started: {error.message}")
+
+    @display(description="Name", ordering="display_name", header=True)
+    def name(self, federation: Federation) -> list[str]:
+        return [federation.display_name, ", ".join(federation.tags)]
+
+    @display(description="Provider", ordering="provider_type")
+    def provider(self, federation: Federation) -> str:
+        return federation.get_provider_type_display()
+
+    @display(description="Region")
+    def region(self, federation: Federation) -> str:
+        return str(federation.provider_config.get("region") or "–")
+
+    @display(description="Role ARN")
+    def role_arn(self, federation: Federation) -> str:
+        return str(federation.provider_config.get("assumeRoleArn") or "–")
+
+    @display(description="Tag filter")
+    def tag_filter(self, federation: Federation) -> str:
+        return format_tag_filter(federation.provider_config.get("resourceTagsFilter") or {}) or "none: every runtime"
+
+    @display(description="Tags")
+    def tags(self, federation: Federation) -> str:
+        return ", ".join(federation.tags) or "–"
+
+    @display(description="Status", ordering="status", label=STATUS_COLOURS)
+    def status_label(self, federation: Federation) -> str:
+        return federation.get_status_display()
+
+    @display(description="Last sync", ordering="sync_status", label=SYNC_COLOURS)
+    def sync_label(self, federation: Federation) -> str:
+        return federation.get_sync_status_display()
+
+    @display(description="When", ordering="last_sync__created_at")
+    def last_sync_ago(self, federation: Federation) -> str:
+        job = federation.last_sync
+        return ago(job.finished_at or job.started_at or job.created_at) if job else "never"
+
+    @display(description="Interval", ordering="sync_interval_minutes")
+    def interval(self, federation: Federation) -> str:
+        minutes = federation.sync_interval_minutes
+        return f"every {minutes} min" if minutes else "–"
+
+    @display(description="External id")
+    def external_id_copy(self, federation: Federation) -> SafeString:
+        return format_html('<code class="fedhub-copy">{}</code>', federation.external_id)
+
+    @display(description="Trust policy")
+    def trust_policy(self, federation: Federation) -> SafeString:
+        return format_html(
+            '<p class="mb-2">Give the role this trust policy, with the account that the hub itself runs in. '
+            "The external id keeps others from using the hub to reach it.</p>"
+            '<pre class="fedhub-code fedhub-copy">{}</pre>',
+            trust_policy_of(federation.external_id),
+        )
+
+    @display(description="Created")
+    def created(self, federation: Federation) -> SafeString:
+        return format_html("{} by {}", ago(federation.created_at), federation.created_by_name or "the hub")
+
+    @display(description="Updated")
+    def updated(self, federation: Federation) -> SafeString:
+        return format_html("{} by {}", ago(federation.updated_at), federation.updated_by_name or "the hub")
+
+
+def trust_policy_of(external_id: str) -> str:
+    """Return the trust policy that a role needs, as JSON (AWS STS AssumeRole, ExternalId)."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": TRUST_POLICY_PRINCIPAL},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2)
+
+
+def overview_of(federation: Federation) -> dict[str, Any]:
+    """Return what the panel above the form shows: states, counts with links, the last sync."""
+    job = federation.last_sync
+    own = f"federation__id__exact={federation.pk}"
+    servers = f"{reverse('admin:federations_mcpserver_changelist')}?{own}"
+    agents = f"{reverse('admin:federations_a2aagent_changelist')}?{own}"
+    return {
+        "federation": federation,
+        "status_label": label(federation.get_status_display(), STATUS_COLOURS),
+        "sync_label": label(federation.get_sync_status_display(), SYNC_COLOURS),
+        "cards": [
+            {"title": "MCP servers", "number": federation.mcp_server_count, "href": servers, "icon": "dns"},
+            {"title": "A2A agents", "number": federation.agent_count, "href": agents, "icon": "smart_toy"},
+            {"title": "Tools", "number": federation.tool_count, "href": servers, "icon": "build"},
+        ],
+        "last_job": job,
+        "last_job_ago": ago(job.finished_at or job.started_at or job.created_at) if job else "",
+        "progress": progress_bar(job) if job and job.is_active else "",
+        "is_held": bool(job and job.held),
+    }
+
+
+def recent_jobs_table(federation: Federation) -> dict[str, list[Any]]:
+    """Return the newest ten jobs as unfold's table component takes them."""
+    jobs = SyncJob.objects.filter(federation_id=federation.pk).defer("changes")[:10]
+    rows = [
+        [
+            format_html(
+                '<a class="text-link" href="{}">{}</a>',
+                reverse("admin:federations_syncjob_change", args=[job.pk]),
+                job.get_job_type_display(),
+            ),
+            label(job.get_status_display(), JOB_COLOURS),
+            progress_bar(job) if job.is_active else counters(job.summary),
+            ago(job.created_at),
+            duration(job),
+            job.requested_by_name or job.get_trigger_display(),
+        ]
+        for job in jobs
+    ]
+    return {"headers": ["Job", "Status", "Result", "Started", "Took", "By"], "rows": rows}

@@ -1,0 +1,55 @@
+"""Filters over tags, which are rows of their own."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import DropdownFilter, MultipleDropdownFilter
+
+from federations.models import A2aAgentTag, Federation, FederationTag, McpServerTag
+
+MOST_TAGS = 500
+
+
+class FederationTagFilter(MultipleDropdownFilter):
+    """Keep the federations that carry every picked tag."""
+
+    title = "tags"
+    parameter_name = "tag"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return _names(FederationTag)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Federation]) -> QuerySet[Federation]:
+        for tag in [value for value in self.value() or [] if value]:
+            queryset = queryset.filter(tag_rows__name=tag)
+        return queryset
+
+
+class ResourceTagFilter(DropdownFilter):
+    """Keep the resources that carry the picked tag."""
+
+    title = "tag"
+    parameter_name = "tag"
+    tags: ClassVar[type[Model]]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return _names(self.tags)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(tag_rows__name=self.value()) if self.value() else queryset
+
+
+class ServerTagFilter(ResourceTagFilter):
+    tags = McpServerTag
+
+
+class AgentTagFilter(ResourceTagFilter):
+    tags = A2aAgentTag
+
+
+def _names(tags: type[Model]) -> list[tuple[str, str]]:
+    names = tags._default_manager.order_by("name").values_list("name", flat=True).distinct()[:MOST_TAGS]
+    return [(name, name) for name in names]

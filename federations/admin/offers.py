@@ -1,0 +1,91 @@
+"""What a server or an agent offers, as its page shows it: tools, resources, prompts, skills.
+
+The values come from runtimes that nobody here controls, so any field may be missing or of another type.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from federations.sync.resources import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One tool or skill: `labels` are short, `details` is JSON that is shown on demand, empty for none."""
+
+    name: str
+    description: str
+    labels: tuple[str, ...] = ()
+    details: str = ""
+    details_title: str = ""
+
+
+def tools_of(tools: Sequence[Json]) -> list[Offer]:
+    """Return MCP tools with their input schema and required arguments."""
+    return [_tool(tool) for tool in tools if isinstance(tool, dict)]
+
+
+def resources_of(resources: Sequence[Json]) -> list[Offer]:
+    """Return MCP resources with their URI and media type."""
+    return [
+        Offer(_text(found, "name") or _text(found, "uri"), _text(found, "description"), _labels(found, "uri", "mimeType"))
+        for found in resources
+        if isinstance(found, dict)
+    ]
+
+
+def prompts_of(prompts: Sequence[Json]) -> list[Offer]:
+    """Return MCP prompts with the names of their arguments."""
+    return [
+        Offer(_text(found, "name"), _text(found, "description"), _names(found.get("arguments")))
+        for found in prompts
+        if isinstance(found, dict)
+    ]
+
+
+def skills_of(skills: Sequence[Json]) -> list[Offer]:
+    """Return A2A skills with their tags and examples."""
+    return [
+        Offer(
+            _text(skill, "name") or _text(skill, "id"),
+            _text(skill, "description"),
+            _strings(skill.get("tags")),
+            "\n".join(_strings(skill.get("examples"))),
+            "Examples",
+        )
+        for skill in skills
+        if isinstance(skill, dict)
+    ]
+
+
+def as_json(value: Json) -> str:
+    """Return `value` indented, its characters as they are."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _tool(tool: dict[str, Json]) -> Offer:
+    schema = tool.get("inputSchema")
+    required = schema.get("required") if isinstance(schema, dict) else None
+    details = as_json(schema) if schema else ""
+    return Offer(_text(tool, "name"), _text(tool, "description"), _strings(required), details, "Input schema")
+
+
+def _text(found: dict[str, Json], key: str) -> str:
+    value = found.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _labels(found: dict[str, Json], *keys: str) -> tuple[str, ...]:
+    return tuple(text for key in keys if (text := _text(found, key)))
+
+
+def _strings(values: Json) -> tuple[str, ...]:
+    return tuple(value for value in values if isinstance(value, str)) if isinstance(values, list) else ()
+
+
+def _names(values: Json) -> tuple[str, ...]:
+    found = values if isinstance(values, list) else []
+    return tuple(text for value in found if isinstance(value, dict) and (text := _text(value, "name")))

@@ -1,0 +1,42 @@
+"""Discovered MCP servers with their catalogs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from federations.admin.filters import ServerTagFilter
+from federations.admin.offers import Offer, prompts_of, resources_of, tools_of
+from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
+from federations.models import McpServer
+from federations.services.access import servers_visible_to
+
+
+@admin.register(McpServer)
+class McpServerAdmin(DiscoveredResourceAdmin):
+    """What each MCP server offers."""
+
+    list_display = ["name", "federation", "status_label", "access", "version", "num_tools", "updated"]
+    list_filter = [*RESOURCE_FILTERS, ServerTagFilter]
+    search_fields = ["server_name", "path", "description", "runtime_id"]
+    empty_hint = "MCP servers appear here when a federation is synced. Open a federation and press Sync now."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[McpServer]:
+        servers = servers_visible_to(request.user).select_related("federation").prefetch_related("tag_rows")  # type: ignore[arg-type]
+        is_list = request.resolver_match is not None and request.resolver_match.url_name.endswith("changelist")
+        return servers.defer("tools", "resources", "prompts") if is_list else servers
+
+    def offers_of(self, resource: Any) -> list[tuple[str, list[Offer]]]:
+        return [
+            ("Tools", tools_of(resource.tools)),
+            ("Resources", resources_of(resource.resources)),
+            ("Prompts", prompts_of(resource.prompts)),
+        ]
+
+    @display(description="Name", ordering="server_name", header=True)
+    def name(self, server: McpServer) -> list[str]:
+        return [server.server_name, ", ".join(server.tags)]

@@ -1,0 +1,20 @@
+"""The audit log in unfold's look: who changed what, and when."""
+
+from __future__ import annotations
+
+from auditlog import get_logentry_model
+from auditlog.admin import LogEntryAdmin as StockLogEntryAdmin
+from django.contrib import admin
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+LogEntry = get_logentry_model()
+admin.site.unregister(LogEntry)
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(StockLogEntryAdmin, ModelAdmin):
+    list_filter = [("action", ChoicesDropdownFilter)]
+    list_filter_submit = True
+    date_hierarchy = None
+    empty_hint = "Every change that staff make to a federation or its grants is written down here."

@@ -1,0 +1,86 @@
+"""The sidebar: what staff do most comes first; whoever may not see a page sees no link to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+
+from federations.services.access import federations_visible_to
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the groups of the sidebar (unfold's SIDEBAR navigation)."""
+    return [
+        {
+            "items": [
+                {"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")},
+            ],
+        },
+        {
+            "title": "Registry",
+            "items": [
+                _item("Federations", "hub", "federations_federation", may_see_federations),
+                _item("MCP servers", "dns", "federations_mcpserver"),
+                _item("A2A agents", "smart_toy", "federations_a2aagent"),
+                _item("Sync jobs", "sync", "federations_syncjob"),
+            ],
+        },
+        {
+            "title": "Access",
+            "separator": True,
+            "items": [
+                _item("Users", "person", "auth_user"),
+                _item("Groups", "group", "auth_group"),
+                _item("Applications", "apps", "oauth2_provider_application"),
+                _item("Access tokens", "key", "oauth2_provider_accesstoken"),
+                _item("Audit log", "history", "auditlog_logentry"),
+            ],
+        },
+        {
+            "title": "Technical",
+            "separator": True,
+            "collapsible": True,
+            "items": [
+                _item("Periodic tasks", "schedule", "django_celery_beat_periodictask"),
+                _item("Runtime sightings", "visibility", "federations_runtimesighting"),
+                _item("Refresh tokens", "autorenew", "oauth2_provider_refreshtoken"),
+            ],
+        },
+    ]
+
+
+def stylesheet(request: HttpRequest) -> str:
+    """Return the address of the few styles that unfold lacks."""
+    return static("fedhub/admin.css")
+
+
+def script(request: HttpRequest) -> str:
+    """Return the address of the script that refreshes pages and copies texts."""
+    return static("fedhub/admin.js")
+
+
+def favicon(request: HttpRequest) -> str:
+    """Return the address of the browser tab's icon."""
+    return static("fedhub/favicon.svg")
+
+
+def may_see_federations(request: HttpRequest) -> bool:
+    """Tell whether there is any federation for this person, by role or by grant."""
+    user = request.user
+    return user.has_perm("federations.view_federation") or federations_visible_to(user).exists()  # type: ignore[arg-type]
+
+
+def _item(
+    title: str, icon: str, model: str, permission: Callable[[HttpRequest], bool] | None = None
+) -> dict[str, Any]:
+    app, _, name = model.rpartition("_")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse(f"admin:{model}_changelist"),
+        "permission": permission or (lambda request: request.user.has_perm(f"{app}.view_{name}")),
+    }

@@ -1,0 +1,71 @@
+"""OAuth applications and tokens in unfold's look; no page shows a secret or a token."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from oauth2_provider.admin import AccessTokenAdmin as StockAccessTokenAdmin
+from oauth2_provider.admin import ApplicationAdmin as StockApplicationAdmin
+from oauth2_provider.admin import RefreshTokenAdmin as StockRefreshTokenAdmin
+from oauth2_provider.models import (
+    get_access_token_model,
+    get_application_model,
+    get_grant_model,
+    get_id_token_model,
+    get_refresh_token_model,
+)
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.decorators import display
+
+# Authorization codes and ID tokens live for minutes and nobody manages them.
+for model in (
+    get_application_model(),
+    get_access_token_model(),
+    get_refresh_token_model(),
+    get_grant_model(),
+    get_id_token_model(),
+):
+    admin.site.unregister(model)
+
+
+@admin.register(get_application_model())
+class ApplicationAdmin(StockApplicationAdmin, ModelAdmin):
+    """Programs that may ask for tokens."""
+
+    list_display = ["name", "client_id", "user", "client_type", "authorization_grant_type"]
+    list_select_related = ["user"]
+    empty_hint = "Register a program here to let it ask for tokens, or give a person one on the command line: issue_token."
+
+
+class MaskedTokenAdmin(ModelAdmin):
+    """Shows whose a token is and what it may do, never what it is."""
+
+    list_filter = [("application", RelatedDropdownFilter)]
+    list_filter_submit = True
+    empty_hint = "Issue a token on the command line: manage.py issue_token --user NAME --scopes federations-read"
+
+
+@admin.register(get_access_token_model())
+class AccessTokenAdmin(MaskedTokenAdmin, StockAccessTokenAdmin):
+    list_display = ["holder", "application", "scope", "expires"]
+    fields = ["user", "application", "scope", "expires", "created"]
+
+    def get_readonly_fields(self, request, obj=None):  # type: ignore[no-untyped-def]
+        return self.fields
+
+    @display(description="Holder", ordering="user__username")
+    def holder(self, token) -> str:  # type: ignore[no-untyped-def]
+        return str(token.user or token.application or f"token {token.pk}")
+
+
+@admin.register(get_refresh_token_model())
+class RefreshTokenAdmin(MaskedTokenAdmin, StockRefreshTokenAdmin):
+    list_display = ["holder", "application", "created", "revoked"]
+    fields = ["user", "application", "created", "revoked"]
+
+    def get_readonly_fields(self, request, obj=None):  # type: ignore[no-untyped-def]
+        return self.fields
+
+    @display(description="Holder", ordering="user__username")
+    def holder(self, token) -> str:  # type: ignore[no-untyped-def]
+        return str(token.user)

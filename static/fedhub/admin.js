@@ -1,0 +1,32 @@
+"use strict";
+
+// A page with a running job shows how far it is: it reloads while it can be seen and nobody has a dialog open.
+function refreshWhileRunning() {
+  const marker = document.querySelector("[data-refresh-seconds]");
+  if (!marker) return;
+  setInterval(() => {
+    const dialog = document.getElementById("modal-content");
+    const isBusy = document.hidden || (dialog && dialog.offsetParent !== null) || document.querySelector(".action-select:checked");
+    if (!isBusy) location.reload();
+  }, Number(marker.dataset.refreshSeconds) * 1000);
+}
+
+// The clipboard is there on HTTPS and loopback only; elsewhere the text can still be selected.
+function addCopyButtons() {
+  if (!navigator.clipboard) return;
+  for (const element of document.querySelectorAll(".fedhub-copy")) {
+    const text = element.textContent;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "fedhub-copy-button";
+    button.textContent = "Copy";
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    });
+    if (element.tagName === "PRE") element.append(button); else element.after(button);
+  }
+}
+
+document.addEventListener("DOMContentLoaded", () => { refreshWhileRunning(); addCopyButtons(); });
