@@ -1,0 +1,170 @@
+"""People, tokens, federations and a cloud that tests of every part share.
+
+Tests that run a sync need `transactional_db`: the heartbeat writes through a connection of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from rest_framework.test import APIClient
+
+from federations.models import A2aAgent, A2aAgentTag, AccessLevel, Federation, McpServer, McpServerTag
+from federations.search.registry import search_index
+from federations.services.access import grant
+from federations.services.actors import actor_of
+from federations.services.federations import create_federation
+from fedhub.sandbox.client import SandboxClient
+from fedhub.tokens.services import issue_token
+from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
+
+READ_WRITE = "federations-read federations-write"
+CONFIG = {"region": REGION, "assumeRoleArn": ROLE_ARN}
+
+Api = Callable[..., APIClient]
+MakeUser = Callable[..., User]
+MakeFederation = Callable[..., Federation]
+MakeServer = Callable[..., McpServer]
+MakeAgent = Callable[..., A2aAgent]
+
+
+@pytest.fixture
+def make_user(db: None) -> MakeUser:
+    """Create a user by name; other attributes by keyword."""
+
+    def make(username: str, **attributes: Any) -> User:
+        return User.objects.create_user(username, password="correct horse battery", **attributes)
+
+    return make
+
+
+@pytest.fixture
+def owner(make_user: MakeUser) -> User:
+    """Who creates federations, and so owns them."""
+    return make_user("owner")
+
+
+@pytest.fixture
+def reader(make_user: MakeUser) -> User:
+    """Who may view the fixtures' federations, and no more."""
+    return make_user("reader")
+
+
+@pytest.fixture
+def stranger(make_user: MakeUser) -> User:
+    """Who may view nothing."""
+    return make_user("stranger")
+
+
+@pytest.fixture
+def api(db: None) -> Api:
+    """Return a client that authenticates by a token of a user with these scopes; without a user by nothing."""
+
+    def make(user: User | None = None, scopes: str = READ_WRITE) -> APIClient:
+        client = APIClient(raise_request_exception=False)
+        if user is not None:
+            token = issue_token(user.username, scopes=scopes.split(), days=1)
+            client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def make_federation(owner: User, reader: User) -> MakeFederation:
+    """Create a federation that the owner owns and the reader may view."""
+
+    def make(display_name: str = "AgentCore Prod", **attributes: Any) -> Federation:
+        values = {
+            "provider_type": "aws_agentcore",
+            "description": None,
+            "tags": [],
+            "provider_config": CONFIG,
+            "by": actor_of(owner),
+        }
+        federation = create_federation(display_name=display_name, **(values | attributes))
+        grant(federation, level=AccessLevel.VIEW, user=reader)
+        return federation
+
+    return make
+
+
+@pytest.fixture
+def federation(make_federation: MakeFederation) -> Federation:
+    """A federation of the owner, which the reader may view."""
+    return make_federation()
+
+
+def resource_columns(kind: str, name: str) -> dict[str, Any]:
+    """Return the columns that a discovered resource of this name has, whichever its kind."""
+    return {
+        "path": f"/agentcore/{kind}/{name}",
+        "description": f"{name} for tests",
+        "status": "READY",
+        "region": REGION,
+        "account_id": "123456789012",
+        "runtime_id": f"{name}-0123456789",
+        "runtime_arn": f"arn:aws:bedrock-agentcore:{REGION}:123456789012:runtime/{name}-0123456789",
+        "runtime_version": "1",
+        "access_mode": "iam",
+        "runtime_access": {"mode": "iam"},
+        "url": f"https://bedrock-agentcore.{REGION}.amazonaws.com/runtimes/{name}/invocations?qualifier=DEFAULT",
+        "enriched_at": datetime(2026, 3, 26, 7, 20, tzinfo=UTC),
+    }
+
+
+@pytest.fixture
+def make_server(db: None) -> MakeServer:
+    """Store an MCP server of a federation, or of none."""
+
+    def make(
+        federation: Federation | None, name: str = "demo", *, tags: tuple[str, ...] = (), **columns: Any
+    ) -> McpServer:
+        tool = {"name": "lookup", "description": "Look it up", "inputSchema": {"type": "object"}}
+        own = {"server_name": name, "tools": [tool], "num_tools": 1}
+        server = McpServer.objects.create(federation=federation, **(resource_columns("mcp", name) | own | columns))
+        McpServerTag.objects.bulk_create(McpServerTag(resource=server, name=tag) for tag in tags)
+        return server
+
+    return make
+
+
+@pytest.fixture
+def make_agent(db: None) -> MakeAgent:
+    """Store an A2A agent of a federation, or of none."""
+
+    def make(
+        federation: Federation | None, name: str = "demo", *, tags: tuple[str, ...] = (), **columns: Any
+    ) -> A2aAgent:
+        skill = {"id": "sum", "name": "Sum up", "description": "Sums up", "tags": []}
+        own = {"name": name, "card": {"name": name, "version": "1.0.0", "skills": [skill]}, "skills": [skill]}
+        agent = A2aAgent.objects.create(federation=federation, **(resource_columns("a2a", name) | own | columns))
+        A2aAgentTag.objects.bulk_create(A2aAgentTag(resource=agent, name=tag) for tag in tags)
+        return agent
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[RunningSandbox]:
+    """A local AWS without runtimes, one for the whole run; `cloud` leads the hub to it."""
+    with start_sandbox(runtimes=0) as running:
+        yield running
+
+
+@pytest.fixture
+def cloud(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxClient]:
+    """Lead the hub to the sandbox, and return what changes it; afterwards it is as empty as before."""
+    for name, value in sandbox.environment.items():
+        monkeypatch.setenv(name, value)
+    yield sandbox.admin
+    sandbox.admin.faults()
+    sandbox.admin.lifetime(None)
+    sandbox.admin.latency(0)
+    for runtime in sandbox.admin.runtimes():
+        sandbox.admin.remove(str(runtime["name"]))
+    search_index().clear()
