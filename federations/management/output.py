@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-STYLE_OF_ACTION = {"created": "green", "updated": "yellow", "deleted": "red", "skipped": "dim", "error": "bold red"}
+STYLE_OF_ACTION = {"create": "green", "update": "yellow", "delete": "red", "skip": "dim", "error": "bold red"}
 # Without a terminal there is no window to fold lines for.
 WIDTH_WITHOUT_TERMINAL = 140
 _COUNTERS = ("discovered", "created", "updated", "deleted", "unchanged", "skipped")

@@ -108,10 +108,21 @@ def _commands(addresses: Addresses, folder: Path) -> tuple[Command, ...]:
             "web",
             # Threads for requests that wait: a sync in a request waits for the cloud. Pinned, since granian's own
             # choice grows with the machine and SQLite has one writer.
-            (*granian, "--port", str(addresses.hub_port), "--workers", "1", "--blocking-threads", "8", "fedhub.wsgi"),
+            (
+                *granian,
+                "--port",
+                str(addresses.hub_port),
+                "--workers",
+                "1",
+                "--blocking-threads",
+                "8",
+                "fedhub.wsgi:application",
+            ),
         ),
-        Command("worker", (*celery, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat")),
-        Command("beat", (*celery, "beat", "--pidfile=")),
+        Command(
+            "worker", (*celery, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "INFO")
+        ),
+        Command("beat", (*celery, "beat", "--pidfile=", "-l", "INFO")),
     )
 
 

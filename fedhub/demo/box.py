@@ -14,22 +14,20 @@ from fedhub.demo.surroundings import Addresses
 def make_box(addresses: Addresses, prepared: Prepared, *, log_folder: Path, environ_file: Path) -> Panel:
     """Return what there is to know, as label and value lines that can be copied."""
     python = ".venv/bin/python manage.py"
-    load = f". {_shown(environ_file)} && {python}"
-    sandbox = f"{load} sandbox"
     lines = [
         ("Admin", f"{addresses.hub_url}/admin/"),
         ("User", prepared.username),
         ("Password", prepared.password or f"changed since; a new one: {python} changepassword {prepared.username}"),
-        ("", ""),
+        ("API", f"{addresses.hub_url}/api/v1/federations, described at {addresses.hub_url}/api/docs"),
         ("Federation", f"{prepared.federation_name}, {prepared.federation_id}"),
-        ("API", f"{addresses.hub_url}/api/v1/federations (described at {addresses.hub_url}/api/docs)"),
-        ("Token", f'{python} issue_token --user {prepared.username} --scopes "federations-read federations-write"'),
-        ("Sync", f"{load} sync_federation {prepared.federation_id}"),
         ("", ""),
-        ("Sandbox", f"{sandbox} list   (an AWS of this machine, at {addresses.sandbox_url})"),
-        ("  change it", f"{sandbox} update weather_forecast_mcp"),
-        ("", f"{sandbox} add my_server --protocol MCP"),
-        ("", f"{sandbox} remove code_review_a2a"),
+        ("Shell", f". {_shown(environ_file)}   lets the commands below find this demo:"),
+        ("  token", f'{python} issue_token --user {prepared.username} --scopes "federations-read federations-write"'),
+        ("  sync", f"{python} sync_federation {prepared.federation_id}"),
+        ("  cloud", f"{python} sandbox list"),
+        ("", f"{python} sandbox update weather_forecast_mcp"),
+        ("", f"{python} sandbox add my_server --protocol MCP"),
+        ("", f"{python} sandbox remove code_review_a2a"),
         ("", ""),
         ("Logs", str(_shown(log_folder))),
         ("Stop", "Ctrl-C"),

@@ -63,7 +63,7 @@ def _sync(console: Console, federation: Federation, *, force: bool, reason: str)
     if job.index_error:
         console.print(f"search index: {job.index_error}", style="yellow")
     if job.status != JobStatus.SUCCESS:
-        raise CommandError(f"Job {job.id} failed: {job.error}")
+        raise CommandError(f"Job {job.id} failed; what was found without an error is stored.")
     console.print(f"Job {job.id} succeeded.", style="green")
 
 
