@@ -53,10 +53,10 @@ def _json_object(body: bytes) -> JsonObject:
 
 
 def _check_with_sdk(card: JsonObject) -> None:
-    """Let the A2A SDK read the card; its parser changes what it is given."""
+    """Let the A2A SDK read the card; its parser changes what it is given, and trips over some shapes."""
     try:
         parse_agent_card(copy.deepcopy(card))
-    except ParseError as exc:
+    except (ParseError, TypeError, AttributeError, ValueError) as exc:
         raise EnrichmentError(f"the agent card is not valid: {exc}") from exc
 
 
