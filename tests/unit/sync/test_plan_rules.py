@@ -91,9 +91,9 @@ UPDATED = [
     ),
     Case(
         "an older version too, since the account is the truth",
-        [stored(agent("a", version="10"))],
-        [agent("a", version="9")],
-        ["update a2a_agent a a-id: runtimeVersion: 10 -> 9"],
+        [stored(agent("a", version="3"))],
+        [agent("a", version="2")],
+        ["update a2a_agent a a-id: runtimeVersion: 3 -> 2"],
     ),
     Case(
         "another mode of access",
