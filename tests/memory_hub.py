@@ -1,0 +1,100 @@
+"""The sync engine over the provider's memory twin, in this process or in one of its own that a test may stop or kill.
+
+Run as a program it syncs one federation and says where it is on standard output, one word a line: `applying` when
+the discovery is done and nothing is written yet, `written` when the transaction is full but not committed, `done` at
+the end or `lost` where another process has taken the job. At the point named by its second argument it waits for a
+line on standard input.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+import django
+
+ACTOR_NAME = "tests"
+
+
+@contextmanager
+def provider(twin: object) -> Iterator[None]:
+    """Let every provider type be served by `twin` while the block runs."""
+    with (
+        mock.patch("federations.services.sync.provider_for", return_value=twin),
+        mock.patch("federations.services.federations.provider_for", return_value=twin),
+    ):
+        yield
+
+
+def start_process(federation_id: str, wait_at: str = "", **environment: str) -> subprocess.Popen[str]:
+    """Sync a federation of the test's database in a process of its own."""
+    from django.conf import settings
+    from django.db import connection
+
+    database = connection.settings_dict
+    url = f"sqlite:///{database['NAME']}"
+    if connection.vendor != "sqlite":
+        url = f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.memory_hub", federation_id, wait_at],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "TEST_DATABASE_URL": url,
+            "FEDHUB_VAR_DIR": str(settings.VAR_DIR),
+            "FEDHUB_JOB_LEASE_SECONDS": str(settings.FEDHUB_JOB_LEASE_SECONDS),
+            **environment,
+        },
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _say(word: str, wait_at: str) -> None:
+    print(word, flush=True)
+    if word == wait_at:
+        sys.stdin.readline()
+
+
+def _main(federation_id: str, wait_at: str) -> None:
+    django.setup()
+    from federations.models import Federation
+    from federations.providers.memory import MemoryProvider
+    from federations.services import apply, sync
+    from federations.services.actors import Actor
+    from fedhub.errors import ConflictError
+    from tests.findings import agent, server
+
+    names = os.environ.get("SERVERS", "one,two").split(",")
+    twin = MemoryProvider(
+        findings=[*(server(name, version=os.environ.get("VERSION", "1")) for name in names), agent("helper")]
+    )
+    write = apply.apply_changes
+    begin = sync._apply
+
+    def applying(*args: object, **kwargs: object) -> object:
+        _say("applying", wait_at)
+        return begin(*args, **kwargs)  # type: ignore[arg-type]
+
+    def written(*args: object) -> object:
+        touched = write(*args)  # type: ignore[arg-type]
+        _say("written", wait_at)
+        return touched
+
+    with provider(twin), mock.patch.object(sync, "_apply", applying), mock.patch.object(sync, "apply_changes", written):
+        try:
+            job = sync.start_sync(Federation.objects.get(id=federation_id), by=Actor("1", ACTOR_NAME))
+            sync.run_sync(job.id)
+        except ConflictError as exc:
+            print(f"lost {exc.message}", flush=True)
+        else:
+            print("done", flush=True)
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "")
