@@ -1,0 +1,268 @@
+"""What a sync writes, what it leaves alone, and how it ends."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
+
+from federations.models import A2aAgent, Federation, FederationGrant, McpServer, RuntimeSighting, SyncJob
+from federations.providers.base import ProviderError
+from federations.providers.memory import MemoryProvider
+from federations.search.base import SearchQuery
+from federations.search.registry import search_index
+from federations.services.actors import Actor
+from federations.services.federations import delete_federation, update_federation
+from federations.services.preview import preview_sync
+from federations.services.sync import HeldPlanError, release_held_plan, run_sync, start_sync
+from federations.sync.resources import AsLastSeen, ResourceKind
+from fedhub.errors import ConflictError, ExternalServiceError, InvalidRequestError
+from tests.findings import SEEN_AT, agent, arn_of, failure, runtime, server
+from tests.memory_hub import provider
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ME = Actor("1", "tests")
+MANY = [server(f"server_{number:02}") for number in range(20)]
+
+
+@pytest.fixture
+def federation() -> Federation:
+    return Federation.objects.create(display_name="Sync", provider_config={"region": "us-east-1"})
+
+
+def sync(federation: Federation, *findings: Any, force: bool = False) -> SyncJob:
+    fresh = Federation.objects.get(id=federation.id)
+    with provider(MemoryProvider(findings=findings)):
+        return run_sync(start_sync(fresh, by=ME, force=force).id)
+
+
+def as_last_seen(name: str, version: str = "1", *, minutes_later: int = 0) -> AsLastSeen:
+    later = SEEN_AT + timedelta(minutes=minutes_later)
+    return AsLastSeen(runtime(name).runtime_id, arn_of(name), name, version, later, ResourceKind.MCP_SERVER, "MCP")
+
+
+def test_a_first_sync_stores_everything_and_counts_it(federation: Federation) -> None:
+    job = sync(federation, server("one", tools=("a", "b")), agent("helper"))
+    federation.refresh_from_db()
+    assert (job.status, job.phase, job.held) == ("success", "completed", False)
+    assert (federation.mcp_server_count, federation.agent_count, federation.tool_count) == (1, 1, 2)
+    assert federation.imported_total == 2
+    assert federation.last_sync == job
+    assert job.summary["createdMcpServers"] == job.summary["createdAgents"] == 1
+    assert [change["reason"] for change in job.changes] == ["new agent", "new server"]
+    stored = McpServer.objects.get()
+    assert (stored.path, stored.num_tools, stored.runtime_access) == ("/agentcore/mcp/one", 2, {"mode": "iam"})
+    assert A2aAgent.objects.get().path == "/agentcore/a2a/helper"
+
+
+def test_an_unchanged_sync_writes_no_resource_row(federation: Federation) -> None:
+    sync(federation, server("one"), agent("helper"))
+    with CaptureQueriesContext(connection) as queries:
+        job = sync(federation, as_last_seen("one"), agent("helper"))
+    assert job.summary["unchangedMcpServers"] == job.summary["unchangedAgents"] == 1
+    written = [query["sql"] for query in queries if query["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
+    tables = {table for table in ("mcpserver", "a2aagent", "runtimesighting") for sql in written if table in sql}
+    assert tables == set()
+
+
+def test_a_newer_time_of_update_under_the_same_version_is_bookkeeping_alone(federation: Federation) -> None:
+    sync(federation, server("one"))
+    before = McpServer.objects.get().updated_at
+    sync(federation, as_last_seen("one", minutes_later=5))
+    assert McpServer.objects.get().updated_at == before
+    assert RuntimeSighting.objects.get().last_updated_at == SEEN_AT + timedelta(minutes=5)
+
+
+def test_only_healthy_stored_runtimes_are_offered_as_last_seen(federation: Federation) -> None:
+    sync(federation, server("good"), failure("bad"))
+    twin = MemoryProvider(findings=[server("good")])
+    with provider(twin):
+        preview_sync(Federation.objects.get(id=federation.id))
+    assert list(twin.requests[0].last_seen) == [runtime("good").runtime_id]
+
+
+def test_a_failed_resource_marks_the_job_failed_and_the_good_ones_are_applied(federation: Federation) -> None:
+    sync(federation, server("one"), server("two"))
+    job = sync(federation, failure("one", version="2"), server("two", version="2"))
+    federation.refresh_from_db()
+    assert (job.status, job.phase, federation.sync_status) == ("failed", "failed", "failed")
+    assert job.summary["errorMessages"] == ["MCP server one: enrichment failed: 403 Forbidden"]
+    assert federation.sync_message == job.summary["errorMessages"][0]
+    versions = dict(McpServer.objects.values_list("server_name", "runtime_version"))
+    assert versions == {"one": "1", "two": "2"}
+
+
+def test_a_resource_that_had_failed_is_updated_when_it_answers_again(federation: Federation) -> None:
+    sync(federation, server("one"))
+    sync(federation, failure("one"))
+    job = sync(federation, server("one"))
+    assert job.summary["updatedMcpServers"] == 1
+    assert job.changes[0]["reason"] == "last enrichment had failed"
+
+
+def test_a_failed_listing_is_the_last_sync_and_leaves_children_and_stats(federation: Federation) -> None:
+    sync(federation, server("one"))
+    with provider(MemoryProvider(error=ProviderError("Failed to list AgentCore runtimes in us-east-1: no"))):
+        job = start_sync(Federation.objects.get(id=federation.id), by=ME)
+        with pytest.raises(ExternalServiceError, match="Failed to list AgentCore runtimes in us-east-1: no"):
+            run_sync(job.id)
+    federation.refresh_from_db()
+    job.refresh_from_db()
+    assert federation.last_sync == job
+    assert (federation.sync_status, federation.mcp_server_count) == ("failed", 1)
+    counters = {name: value for name, value in job.summary.items() if name != "errorMessages"}
+    assert counters.pop("errors") == 1
+    assert set(counters.values()) == {0}
+    assert job.finished_at is not None
+
+
+def test_an_unexpected_error_ends_the_job_without_telling_its_text(federation: Federation) -> None:
+    def fail(request: object) -> None:
+        raise RuntimeError("password=1234")
+
+    with provider(MemoryProvider(before_answer=fail)):
+        job = start_sync(federation, by=ME)
+        with pytest.raises(RuntimeError):
+            run_sync(job.id)
+    job.refresh_from_db()
+    assert job.status == "failed"
+    assert "1234" not in job.error
+
+
+def test_a_plan_that_deletes_much_is_held_and_can_be_released_with_a_reason(federation: Federation) -> None:
+    sync(federation, *MANY)
+    with pytest.raises(HeldPlanError, match="it would delete 20 of 20 stored resources"):
+        sync(federation)
+    assert McpServer.objects.count() == 20
+    federation.refresh_from_db()
+    held = federation.last_sync
+    assert held is not None
+    assert (held.status, held.held, len(held.changes)) == ("failed", True, 20)
+    assert federation.mcp_server_count == 20
+
+    with pytest.raises(InvalidRequestError):
+        release_held_plan(federation, reason="  ", by=ME)
+    with provider(MemoryProvider()):
+        released = run_sync(release_held_plan(federation, reason="account was emptied", by=ME).id)
+    assert (released.status, released.reason, released.force) == ("success", "account was emptied", True)
+    assert McpServer.objects.count() == 0
+
+
+def test_a_dry_run_says_that_a_plan_would_be_held_and_keeps_nothing(federation: Federation) -> None:
+    sync(federation, *MANY)
+    before = Federation.objects.filter(id=federation.id).values().get()
+    with provider(MemoryProvider()):
+        preview = preview_sync(Federation.objects.get(id=federation.id))
+    assert preview.held
+    assert preview.summary["deletedMcpServers"] == 20
+    assert Federation.objects.filter(id=federation.id).values().get() == before
+    assert SyncJob.objects.count() == 1
+
+
+def test_only_a_held_sync_can_be_released(federation: Federation) -> None:
+    sync(federation, server("one"))
+    federation.refresh_from_db()
+    with pytest.raises(ConflictError, match="nothing to release"):
+        release_held_plan(federation, reason="why not", by=ME)
+
+
+def test_a_forced_config_change_lets_the_next_sync_alone_through_the_guard(federation: Federation) -> None:
+    sync(federation, *MANY)
+    with provider(MemoryProvider()):
+        update_federation(
+            Federation.objects.get(id=federation.id),
+            display_name="Moved",
+            description=None,
+            tags=[],
+            provider_config={"region": "eu-west-1"},
+            force=True,
+            by=ME,
+        )
+    sync(federation, *MANY[:1])
+    assert McpServer.objects.count() == 1
+    sync(federation, *MANY)
+    with pytest.raises(HeldPlanError):
+        sync(federation)
+
+
+def test_a_resync_after_an_update_runs_only_if_the_configuration_really_changed(federation: Federation) -> None:
+    def put(config: dict[str, Any]) -> None:
+        update_federation(
+            Federation.objects.get(id=federation.id),
+            display_name="Sync",
+            description=None,
+            tags=[],
+            provider_config=config,
+            sync_after_update=True,
+            by=ME,
+        )
+
+    with provider(MemoryProvider(findings=[server("one")])):
+        put({"region": "us-east-1"})
+        assert SyncJob.objects.count() == 0
+        put({"region": "eu-west-1"})
+    assert SyncJob.objects.get().job_type == "config_resync"
+    assert McpServer.objects.count() == 1
+
+
+def test_a_name_that_belongs_to_another_federation_is_skipped_and_untouched(federation: Federation) -> None:
+    sync(federation, server("shared"))
+    other = Federation.objects.create(display_name="Other", provider_config={"region": "us-east-1"})
+    job = sync(other, server("shared"), server("own"))
+    assert (job.status, job.summary["skippedMcpServers"], job.summary["createdMcpServers"]) == ("success", 1, 1)
+    assert McpServer.objects.get(server_name="shared").federation_id == federation.id
+    sync(other)
+    assert list(McpServer.objects.values_list("server_name", flat=True)) == ["shared"]
+
+
+def test_deleting_removes_the_federation_s_own_and_no_one_else_s(federation: Federation) -> None:
+    other = Federation.objects.create(display_name="Other", provider_config={"region": "us-east-1"})
+    sync(federation, server("mine"), agent("mine_too"))
+    sync(other, server("theirs"))
+    job = delete_federation(Federation.objects.get(id=federation.id), by=ME)
+    assert (job.status, job.phase, job.job_type) == ("success", "completed", "delete_sync")
+    assert list(Federation.objects.values_list("id", flat=True)) == [other.id]
+    assert list(McpServer.objects.values_list("server_name", flat=True)) == ["theirs"]
+    assert A2aAgent.objects.count() == FederationGrant.objects.count() == 0
+    assert set(RuntimeSighting.objects.values_list("scope", flat=True)) == {other.id}
+    assert set(search_index().stamps(federation.id)) == set()
+    assert SyncJob.objects.filter(federation_id=federation.id).count() == 2
+
+
+def test_the_search_index_follows_a_sync(federation: Federation) -> None:
+    sync(federation, server("billing", tools=("issue_refund",)))
+    hits = search_index().search(SearchQuery("refund")).hits
+    assert [hit.document.name for hit in hits] == ["issue_refund"]
+    sync(federation, server("billing", version="2", tools=("print_invoice",)))
+    assert search_index().search(SearchQuery("refund")).total == 0
+    assert search_index().search(SearchQuery("invoice")).total == 1
+
+
+def test_an_index_that_is_down_fails_no_sync_and_is_repaired_by_the_next(
+    federation: Federation, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "a_file").write_text("no folder")
+    good_path = settings.SEARCH_PATH
+    settings.SEARCH_PATH = str(tmp_path / "a_file" / "search.sqlite3")
+    job = sync(federation, server("billing", tools=("issue_refund",)))
+    assert job.status == "success"
+    assert job.index_error
+    settings.SEARCH_PATH = good_path
+    sync(federation, as_last_seen("billing"))
+    assert search_index().search(SearchQuery("refund")).total == 1
+
+
+def test_a_delete_survives_an_index_that_is_down(federation: Federation, settings: Settings, tmp_path: Path) -> None:
+    sync(federation, server("billing"))
+    (tmp_path / "a_file").write_text("no folder")
+    settings.SEARCH_PATH = str(tmp_path / "a_file" / "search.sqlite3")
+    job = delete_federation(Federation.objects.get(id=federation.id), by=ME)
+    assert job.status == "success"
+    assert job.index_error
+    assert Federation.objects.count() == 0
