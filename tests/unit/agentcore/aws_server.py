@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
+
+Message = dict[str, Any]
 
 ACCOUNT = "123456789012"
 UPDATED = "2026-03-26T07:20:00.123456Z"
@@ -33,8 +36,8 @@ class Sent:
         return urlsplit(self.target).path
 
     @property
-    def json(self) -> dict:
-        return json.loads(self.body)
+    def json(self) -> Message:
+        return cast("Message", json.loads(self.body))
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def runtime_id(name: str) -> str:
     return f"{name}-abcdefghij"
 
 
-def listed(name: str, version: str = "1", updated: str = UPDATED) -> dict:
+def listed(name: str, version: str = "1", updated: str = UPDATED) -> Message:
     return {
         "agentRuntimeArn": runtime_arn(name),
         "agentRuntimeId": runtime_id(name),
@@ -79,7 +82,7 @@ def listed(name: str, version: str = "1", updated: str = UPDATED) -> dict:
     }
 
 
-def described(name: str, protocol: str | None = "MCP", version: str = "1", **more: object) -> dict:
+def described(name: str, protocol: str | None = "MCP", version: str = "1", **more: object) -> Message:
     protocol_configuration = {"protocolConfiguration": {"serverProtocol": protocol}} if protocol else {}
     return {**listed(name, version), **protocol_configuration, **more}
 
@@ -104,7 +107,7 @@ class AwsServer:
         self._lock = threading.Lock()
         self.url = ""
 
-    def serve_runtimes(self, *names_or_answers: str | dict) -> None:
+    def serve_runtimes(self, *names_or_answers: str | Message) -> None:
         """List these runtimes on one page and describe each; a name stands for an MCP server."""
         answers = [described(item) if isinstance(item, str) else item for item in names_or_answers]
         keys = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,12 +12,12 @@ from federations.providers.agentcore.bearer import BearerKey
 from federations.providers.agentcore.bounds import Limits
 from federations.providers.agentcore.provider import AgentCoreProvider
 from federations.providers.base import DiscoveryRequest
-from federations.sync.resources import Finding
+from federations.sync.resources import Finding, JsonObject
 from fedhub.oidc.signing_key import load_or_create
 from tests.unit.agentcore.aws_server import AwsServer, aws_server
 
 ROLE = "arn:aws:iam::123456789012:role/demo"
-CONFIG = {"region": "us-east-1", "assumeRoleArn": ROLE}
+CONFIG: JsonObject = {"region": "us-east-1", "assumeRoleArn": ROLE}
 QUICK = Limits(seconds=10, retry_delays_seconds=(0.01, 0.01))
 
 Discover = Callable[..., list[Finding]]
@@ -43,7 +44,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AwsServer]:
 
 @pytest.fixture
 def discover(aws: AwsServer, bearer_key: BearerKey) -> Discover:
-    def run(config: dict | None = None, *, limits: Limits = QUICK, **wanted: object) -> list[Finding]:
+    def run(config: JsonObject | None = None, *, limits: Limits = QUICK, **wanted: Any) -> list[Finding]:
         provider = AgentCoreProvider(["*"], lambda: bearer_key, frozenset({"https://hub.example"}), limits=limits)
         request = DiscoveryRequest(config=CONFIG if config is None else config, external_id="ext-1", **wanted)
         return list(provider.discover(request).findings)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
-from tests.unit.agentcore.aws_server import Answer, Sent, json_answer
-
-Results = dict[str, object]
+from tests.unit.agentcore.aws_server import Answer, Message, Sent, json_answer
 
 
 def mcp_server(
     *,
-    tools: list[dict] | None = None,
-    resources: list[dict] | None = None,
-    prompts: list[dict] | None = None,
+    tools: list[Message] | None = None,
+    resources: list[Message] | None = None,
+    prompts: list[Message] | None = None,
     session: bool = True,
     overrides: dict[str, Callable[[Sent], Answer]] | None = None,
 ) -> Callable[[Sent], Answer]:
     """Return a route that speaks MCP; it declares resources and prompts only where it has a list of them."""
     capabilities: dict[str, object] = {"tools": {}}
-    lists: dict[str, list[dict]] = {"tools": [tool("echo")] if tools is None else tools}
+    lists: dict[str, list[Message]] = {"tools": [tool("echo")] if tools is None else tools}
     for name, items in (("resources", resources), ("prompts", prompts)):
         if items is not None:
             capabilities[name] = {}
@@ -33,24 +32,24 @@ def mcp_server(
         if method == "notifications/initialized":
             return Answer(202)
         if method == "initialize":
-            headers = {"mcp-session-id": "s" * 36} if session else {}
-            return json_answer(_response(sent, initialized(capabilities)), **headers)
+            whole = json_answer(_response(sent, initialized(capabilities)))
+            return replace(whole, headers={"mcp-session-id": "s" * 36}) if session else whole
         kind = method.removesuffix("/list")
         return json_answer(_response(sent, {kind: lists[kind]})) if kind in lists else method_not_found(sent)
 
     return route
 
 
-def initialized(capabilities: dict) -> dict:
+def initialized(capabilities: Message) -> Message:
     server = {"name": "test", "version": "1"}
     return {"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": server}
 
 
-def tool(name: str, **schema: object) -> dict:
+def tool(name: str, **schema: object) -> Message:
     return {"name": name, "description": f"does {name}", "inputSchema": {"type": "object", **schema}}
 
 
-def result(sent: Sent, value: dict) -> Answer:
+def result(sent: Sent, value: Message) -> Answer:
     return json_answer(_response(sent, value))
 
 
@@ -62,7 +61,7 @@ def method_not_found(sent: Sent) -> Answer:
     return error(sent, -32601, "Method not found")
 
 
-def events(sent: Sent, *messages: dict, hang: bool = False) -> Answer:
+def events(sent: Sent, *messages: Message, hang: bool = False) -> Answer:
     """Return the messages as server-sent events; a dict with a `result` key answers the request."""
     chunks = []
     for message in messages:
@@ -73,5 +72,5 @@ def events(sent: Sent, *messages: dict, hang: bool = False) -> Answer:
     return Answer(200, tuple(chunks), "text/event-stream", hang=hang)
 
 
-def _response(sent: Sent, value: dict) -> dict:
+def _response(sent: Sent, value: Message) -> Message:
     return {"jsonrpc": "2.0", "id": sent.json["id"], "result": value}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import jwt
 import pytest
+from jwt.types import Options
 
 from federations.providers.agentcore.bearer import BearerKey, TokenRefusedError, issuer_of, mint
 from federations.sync.resources import RuntimeAccess
@@ -16,10 +18,10 @@ ARN = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/demo"
 ACCESS = RuntimeAccess("jwt", "https://hub.example:8443/.well-known/openid-configuration", ("first", "second"))
 
 
-def claims_of(access: RuntimeAccess, key: BearerKey, **wanted: object) -> dict[str, object]:
-    token = mint(access, ARN, key=key, now=NOW, token_id="id-1", **wanted)
+def claims_of(access: RuntimeAccess, key: BearerKey, foreign_audiences: Collection[str] = ()) -> dict[str, object]:
+    token = mint(access, ARN, key=key, now=NOW, token_id="id-1", foreign_audiences=foreign_audiences)
     assert jwt.get_unverified_header(token) == {"alg": "RS256", "kid": key.kid, "typ": "JWT"}
-    options = {"verify_exp": False, "verify_aud": False, "verify_iat": False, "verify_nbf": False}
+    options: Options = {"verify_exp": False, "verify_aud": False, "verify_iat": False, "verify_nbf": False}
     return jwt.decode(token, key.private_key.public_key(), algorithms=["RS256"], options=options)
 
 

@@ -40,10 +40,16 @@ def test_an_error_text_is_clean_and_short(text: str, shown: str) -> None:
     assert clean_error(text) == shown
 
 
+def pack(coding: str, body: bytes) -> bytes:
+    if coding == "gzip":
+        return gzip.compress(body)
+    return zlib.compress(body) if coding == "deflate" else body
+
+
 @pytest.mark.parametrize("coding", ["", "identity", "gzip", "deflate"])
 def test_a_body_of_exactly_the_bound_is_read(coding: str) -> None:
     body = b"x" * 1000
-    packed = {"gzip": gzip.compress, "deflate": zlib.compress}.get(coding, bytes)(body)
+    packed = pack(coding, body)
     decoder = BoundedDecoder(coding, 1000)
     assert b"".join(decoder.feed(packed[at : at + 7]) for at in range(0, len(packed), 7)) == body
 
@@ -51,7 +57,7 @@ def test_a_body_of_exactly_the_bound_is_read(coding: str) -> None:
 @pytest.mark.parametrize("coding", ["identity", "gzip", "deflate"])
 def test_one_byte_more_is_refused(coding: str) -> None:
     body = b"x" * 1001
-    packed = {"gzip": gzip.compress, "deflate": zlib.compress}.get(coding, bytes)(body)
+    packed = pack(coding, body)
     with pytest.raises(EnrichmentError, match="larger than 1000 bytes"):
         BoundedDecoder(coding, 1000).feed(packed)
 

@@ -7,7 +7,7 @@ import pytest
 
 from federations.providers.agentcore.bearer import BearerKey
 from federations.sync.resources import EnrichedAgent, EnrichedMcpServer, FailedRuntime, Finding, ResourceKind
-from tests.unit.agentcore.aws_server import Answer, AwsServer, aws_error, described, json_answer, runtime_arn
+from tests.unit.agentcore.aws_server import Answer, AwsServer, Message, aws_error, described, json_answer, runtime_arn
 from tests.unit.agentcore.conftest import Discover
 from tests.unit.agentcore.mcp_replies import mcp_server
 from tests.unit.agentcore.test_agent_card import CARD
@@ -15,7 +15,7 @@ from tests.unit.agentcore.test_agent_card import CARD
 HUB = "https://hub.example"
 
 
-def jwt_runtime(name: str, *audiences: str, protocol: str = "A2A", url: str = HUB) -> dict:
+def jwt_runtime(name: str, *audiences: str, protocol: str = "A2A", url: str = HUB) -> Message:
     block = {"discoveryUrl": f"{url}/.well-known/openid-configuration", "allowedAudience": list(audiences)}
     return described(name, protocol, authorizerConfiguration={"customJWTAuthorizer": block})
 

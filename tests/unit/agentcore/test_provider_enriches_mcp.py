@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -206,7 +207,7 @@ def packed(sent: Sent) -> Answer:
     ],
 )
 def test_a_listing_over_a_bound_or_out_of_form_fails_that_runtime(
-    aws: AwsServer, discover: Discover, listing: object, reason: str
+    aws: AwsServer, discover: Discover, listing: Callable[[Sent], Answer], reason: str
 ) -> None:
     aws.serve_runtimes("claims")
     aws.on_invocation("claims", mcp_server(overrides={"tools/list": listing}))
