@@ -13,7 +13,7 @@ from pathlib import Path
 
 from federations.search.base import DocumentKind, IndexedResource, SearchDocument, SearchHit, SearchPage, SearchQuery
 from federations.search.excerpt import excerpt
-from federations.search.sqlite_file import SqliteFile, create_schema
+from federations.search.sqlite_file import SqliteFile
 from federations.search.words import Term, index_words, query_terms, squash
 
 BUSY_TIMEOUT_SECONDS = 30.0
@@ -95,7 +95,7 @@ class SqliteSearchIndex:
 
     def clear(self) -> None:
         """Remove everything."""
-        self._file.write(create_schema)
+        self._file.write(_clear)
 
 
 def _searching(query: SearchQuery, asked: Sequence[Term]) -> Callable[[sqlite3.Connection], SearchPage]:
@@ -183,6 +183,11 @@ def _delete(connection: sqlite3.Connection, resource_ids: Collection[str]) -> No
     chosen = (json.dumps(list(resource_ids)),)
     for statement in _DELETES:
         connection.execute(statement, chosen)
+
+
+def _clear(connection: sqlite3.Connection) -> None:
+    for table in ("words", "documents", "resources"):
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 (three names of ours)
 
 
 def _stamps(connection: sqlite3.Connection, federation_id: str) -> dict[str, str]:

@@ -1,0 +1,117 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from federations.search.words import (
+    MAX_QUERY_WORDS,
+    MAX_WORD_CHARS,
+    Term,
+    fold,
+    index_words,
+    matches,
+    query_terms,
+    squash,
+    terms,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("invoice", ["invoice"]),
+        ("get_invoice_total", ["get", "invoice", "total"]),
+        ("getInvoiceTotal", ["get", "invoice", "total"]),
+        ("GetInvoiceTotal", ["get", "invoice", "total"]),
+        ("invoice-tool", ["invoice", "tool"]),
+        ("math.add", ["math", "add"]),
+        ("server__tool", ["server", "tool"]),
+        ("_private_", ["private"]),
+        ("GET_INVOICE", ["get", "invoice"]),
+        ("HTTPServer", ["http", "server"]),
+        ("parseJSON", ["parse", "json"]),
+        ("EC2Instances", ["ec2", "instances"]),
+        ("oauth2Token", ["oauth2", "token"]),
+        ("Straße", ["strasse"]),
+        ("Zürich", ["zurich"]),
+        ("İstanbul", ["istanbul"]),
+        ("ﬁle", ["file"]),
+        ("天気予報", ["天", "気", "予", "報"]),
+        ("get天気", ["get", "天", "気"]),
+        ("Погода", ["погода"]),
+    ],
+)
+def test_a_compound_becomes_its_parts_and_its_joined_form(text: str, parts: list[str]) -> None:
+    assert list(terms(text)) == [Term(tuple(parts), "".join(parts))]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("get_total", ["get", "total", "gettotal"]),
+        ("invoice2024", ["invoice2024", "invoice", "2024"]),
+        ("one two", ["one", "two"]),
+        ("one/two:three", ["one", "two", "three"]),
+        ("end.", ["end"]),
+        ("", []),
+        ("🚀 *", []),
+    ],
+)
+def test_a_text_is_found_by_these_words(text: str, words: list[str]) -> None:
+    assert index_words(text) == words
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_a_word_is_letters_and_digits_of_bounded_length(text: str) -> None:
+    for word in index_words(text):
+        assert 0 < len(word) <= MAX_WORD_CHARS
+        assert all(character.isalnum() for character in word if character.isascii())
+        assert not any(character.isspace() for character in word)
+        word.encode()
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_folding_twice_is_folding_once(text: str) -> None:
+    assert fold(fold(text)) == fold(text)
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_a_text_matches_each_of_its_own_terms(text: str) -> None:
+    words = index_words(text)
+    assert all(matches(term, words) for term in query_terms(text))
+
+
+def test_a_term_matches_by_the_parts_or_by_the_joined_form() -> None:
+    term = Term(("get", "total"), "gettotal")
+    assert matches(term, ["totals", "getting"])
+    assert matches(term, ["gettotals"])
+    assert not matches(term, ["get"])
+    assert not matches(term, ["forget", "total"])
+
+
+@pytest.mark.parametrize(
+    "text", [" ".join(map(str, range(1_000))), "_".join(map(str, range(1_000))), "a" * 10_000, "天" * 10_000]
+)
+def test_a_query_has_a_bounded_number_of_words(text: str) -> None:
+    asked = query_terms(text)
+    assert asked
+    assert sum(len(term.parts) for term in asked) <= MAX_QUERY_WORDS
+
+
+def test_a_repeated_word_is_asked_for_once() -> None:
+    assert query_terms("tool " * 100 + "other") == query_terms("tool other")
+    assert query_terms("Tool tool TOOL other") == (Term(("tool",), "tool"), Term(("other",), "other"))
+
+
+def test_every_way_of_writing_a_name_squashes_to_one_word() -> None:
+    forms = [
+        "getInvoiceTotal",
+        "get_invoice_total",
+        "get-invoice-total",
+        "Get Invoice Total",
+        "getinvoicetotal",
+        "gét.Invoice:total",
+    ]
+    assert {squash(form) for form in forms} == {"getinvoicetotal"}
