@@ -203,6 +203,7 @@ def test_tools_come_over_pages_of_event_streams(cloud: SandboxClient, discover: 
         ("MCP", {"coldStarts": 50}, "424 Failed Dependency: Runtime initialization time exceeded"),
         ("A2A", {"coldStarts": 50}, "502 Bad Gateway: Runtime initialization time exceeded"),
         ("A2A", {"card": "empty"}, "the agent card has no name"),
+        ("A2A", {"card": "no_skills"}, "the agent card has no skills"),
     ],
 )
 def test_a_misbehaving_runtime_is_its_own_error(

@@ -27,8 +27,11 @@ def card_from_json(body: bytes, invocation_url: str) -> AgentCard:
     """
     raw = _json_object(body)
     check_storable(raw)
-    skills = tuple(_skill(skill) for skill in _objects(raw.get("skills"), "skills"))
     name, version = _text(raw, "name"), _text(raw, "version")
+    # Required by every revision of A2A, though the list may be empty.
+    if raw.get("skills") is None:
+        raise EnrichmentError("the agent card has no skills")
+    skills = tuple(_skill(skill) for skill in _objects(raw["skills"], "skills"))
     if not any(_is_http(url) for url in _urls(raw)):
         raise EnrichmentError(f"the agent card of {name} names no http(s) interface")
     _check_with_sdk({**raw, "skills": list(skills)})

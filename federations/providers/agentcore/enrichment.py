@@ -7,6 +7,7 @@ far it is. A runtime that misbehaves becomes a `FailedRuntime`; nothing that it 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import queue
 import ssl
@@ -78,15 +79,13 @@ def enrich_all(
         future = thread.submit(loop_runner.run)
         try:
             finished = 0
-            while not future.done():
-                try:
+            while finished < len(runtimes) and not future.done():
+                with contextlib.suppress(queue.Empty):
                     done.get(timeout=_REPORT_SECONDS)
                     finished += 1
-                except queue.Empty:
-                    pass
-                report(min(finished, len(runtimes)), len(runtimes))
-                if finished == len(runtimes):
-                    break
+                report(finished, len(runtimes))
+            if finished < len(runtimes):
+                report(len(runtimes), len(runtimes))
         except BaseException:
             loop_runner.cancel()
             raise
@@ -109,7 +108,8 @@ class _LoopRunner:
     def cancel(self) -> None:
         self._is_cancelled = True
         if self._task is not None:
-            self._loop.call_soon_threadsafe(self._task.cancel)
+            with contextlib.suppress(RuntimeError):  # The loop is closed: the work is done.
+                self._loop.call_soon_threadsafe(self._task.cancel)
 
     async def _run(self) -> list[Enriched]:
         self._task = asyncio.ensure_future(self._work)

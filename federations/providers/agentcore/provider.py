@@ -121,7 +121,9 @@ def _inspect(control: ControlPlane, request: DiscoveryRequest, listed: ListedRun
                 return None
         if last_seen is not None and _is_as_seen(last_seen, listed.version, listed.last_updated_at):
             return _as_last_seen(listed, last_seen)
-        return _with_tags(control.get_runtime(listed.runtime_id, listed.version), tags)
+        runtime = control.get_runtime(listed.runtime_id, listed.version)
+        # The next listing is compared with this one: where an update came in between, it has to show.
+        return replace(runtime, tags=tags, last_updated_at=listed.last_updated_at)
     except (BotoCoreError, ClientError) as exc:
         return _not_described(listed, last_seen, exc)
 
@@ -182,10 +184,6 @@ def _not_described(listed: ListedRuntime, last_seen: LastSeen | None, exc: Excep
         kind=last_seen.kind if last_seen else None,
         last_updated_at=listed.last_updated_at,
     )
-
-
-def _with_tags(runtime: Runtime, tags: Mapping[str, str]) -> Runtime:
-    return replace(runtime, tags=tags) if tags else runtime
 
 
 def _cannot_list(region: str, exc: Exception) -> ProviderError:

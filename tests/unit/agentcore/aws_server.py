@@ -7,6 +7,7 @@ list of answers that are given in turn, of which the last one stays.
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -152,8 +153,8 @@ class AwsServer:
 
 
 @contextmanager
-def aws_server() -> Iterator[AwsServer]:
-    """Serve on a free loopback port until the block is left."""
+def aws_server(tls: ssl.SSLContext | None = None) -> Iterator[AwsServer]:
+    """Serve on a free loopback port until the block is left, over TLS where there is a context for it."""
     server = AwsServer()
 
     class Connection(BaseHTTPRequestHandler):
@@ -171,7 +172,9 @@ def aws_server() -> Iterator[AwsServer]:
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Connection)
     listener.daemon_threads = True
-    server.url = f"http://127.0.0.1:{listener.server_address[1]}"
+    if tls is not None:
+        listener.socket = tls.wrap_socket(listener.socket, server_side=True)
+    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listener.server_address[1]}"
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

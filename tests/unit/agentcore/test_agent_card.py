@@ -42,6 +42,10 @@ def test_a_card_of_the_newer_revision_names_interfaces() -> None:
     assert card_from_json(json.dumps(card).encode(), URL).raw == card
 
 
+def test_an_agent_may_have_no_skills_to_list() -> None:
+    assert card_from_json(json.dumps({**CARD, "skills": []}).encode(), URL).skills == ()
+
+
 def test_examples_given_as_objects_become_strings_and_the_raw_card_stays() -> None:
     served = {**CARD, "skills": [{**SKILL, "examples": ["plain", {"input": "é"}]}]}
     card = card_from_json(json.dumps(served).encode(), URL)
@@ -59,6 +63,8 @@ def test_examples_given_as_objects_become_strings_and_the_raw_card_stays() -> No
         ({**CARD, "url": "javascript:alert(1)"}, "names no http"),
         ({**CARD, "url": "http://"}, "names no http"),
         ({**CARD, "url": "http://[bad"}, "names no http"),
+        ({**CARD, "skills": None}, "the agent card has no skills"),
+        ({key: value for key, value in CARD.items() if key != "skills"}, "the agent card has no skills"),
         ({**CARD, "skills": {}}, "skills of the agent card is no list"),
         ({**CARD, "skills": ["s"]}, "skills of the agent card is no list"),
         ({**CARD, "skills": [{"id": "s"}]}, "a skill of the agent card has no name"),
