@@ -205,17 +205,14 @@ def domain_of(name: str) -> Domain:
 def make_tools(name: str, count: int) -> tuple[JsonObject, ...]:
     """Return `count` MCP tools of the domain of `name`, no two with the same name."""
     domain = domain_of(name)
-    texts = [*domain.own]
-    texts += [
-        (f"{verb}_{thing.replace(' ', '_')}", text.format(thing=thing))
-        for verb, text in _VERBS
-        for thing in domain.things
-    ]
-    texts += [
-        (f"{domain.slug}_report_{number}", f"Make report {number} of {domain.title.lower()}.")
-        for number in range(count)
-    ]
-    return tuple(_tool(tool_name, text) for tool_name, text in texts[:count])
+    texts = dict(domain.own)
+    for verb, text in _VERBS:
+        for thing in domain.things:
+            # A domain's own text stands before a general one of the same name.
+            texts.setdefault(f"{verb}_{thing.replace(' ', '_')}", text.format(thing=thing))
+    for number in range(count - len(texts)):
+        texts[f"{domain.slug}_report_{number}"] = f"Make report {number} of {domain.title.lower()}."
+    return tuple(_tool(tool_name, text) for tool_name, text in list(texts.items())[:count])
 
 
 def _tool(name: str, description: str) -> JsonObject:

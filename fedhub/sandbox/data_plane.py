@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 SERVICE = "bedrock-agentcore"
 SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
 MIN_SESSION_ID_LENGTH = 33
-_HANG_SECONDS = 3600.0
 _PATH = re.compile(r"/runtimes/([^/]+)/invocations(/.*)?")
 _CARD_PATH = "/.well-known/agent-card.json"
 _MISMATCH = (
@@ -115,7 +114,7 @@ class DataPlane:
         if refusal is None:
             refusal = _check_request(invocation, runtime)
         if refusal is None and runtime is not None:
-            refusal = await self._misbehave(invocation, runtime)
+            refusal = await self._misbehave(invocation, runtime, receive)
         if refusal is not None:
             await refusal(scope, receive, send)
         elif runtime is not None:
@@ -178,7 +177,7 @@ class DataPlane:
 
     # Behaviour
 
-    async def _misbehave(self, invocation: Invocation, runtime: SandboxRuntime) -> Response | None:
+    async def _misbehave(self, invocation: Invocation, runtime: SandboxRuntime, receive: Receive) -> Response | None:
         """Do what the runtime's behaviour and the planned faults say; None where the call goes on."""
         operation = "GetAgentCard" if invocation.is_card else "InvokeAgentRuntime"
         names = (runtime.runtime_id, runtime.arn, runtime.spec.name)
@@ -189,7 +188,9 @@ class DataPlane:
             return aws_error("AccessDeniedException", f"Access to {runtime.spec.name} is forbidden")
         if self._registry.take_cold_start(runtime):
             return _cold_start(invocation.is_card)
-        await asyncio.sleep(_HANG_SECONDS if behaviour.hangs else behaviour.slow_seconds)
+        if behaviour.hangs:
+            await _until_disconnected(receive)
+        await asyncio.sleep(behaviour.slow_seconds)
         if behaviour.broken:
             return aws_error("InternalServerException", "An internal error occurred in the runtime")
         return None
@@ -251,6 +252,11 @@ def _cold_start(is_card: bool) -> Response:
         status_code=status,
         headers={"x-amzn-ErrorType": "RuntimeClientError"},
     )
+
+
+async def _until_disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

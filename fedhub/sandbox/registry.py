@@ -37,8 +37,8 @@ class Registry:
         with self._lock:
             return iter(list(self._by_id.values()))
 
-    def add(self, spec: RuntimeSpec) -> SandboxRuntime:
-        """Create version 1 of a runtime. A name used before gets another id, as on AWS.
+    def add(self, spec: RuntimeSpec, *, created_at: datetime | None = None) -> SandboxRuntime:
+        """Create version 1 of a runtime, now unless said otherwise. A name used before gets another id, as on AWS.
 
         Raises InvalidSpecError for a name that AWS would refuse or that is taken.
         """
@@ -49,7 +49,7 @@ class Registry:
             self._sequence += 1
             runtime_id = self._new_id(spec)
             arn = f"arn:aws:bedrock-agentcore:{spec.region}:{spec.account}:runtime/{runtime_id}"
-            runtime = SandboxRuntime(runtime_id, arn, self._sequence, spec, 1, datetime.now(UTC))
+            runtime = SandboxRuntime(runtime_id, arn, self._sequence, spec, 1, created_at or datetime.now(UTC))
             self._by_id[runtime_id] = self._by_arn[arn] = runtime
             self._stored(runtime)
             return runtime

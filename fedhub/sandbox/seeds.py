@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from fedhub.sandbox.accounts import DEFAULT_ACCOUNT
 from fedhub.sandbox.catalogue import DOMAINS, make_spec
@@ -12,6 +13,8 @@ from fedhub.sandbox.specs import Behaviour, JsonObject, RuntimeSpec
 DEFAULT_REGION = "us-east-1"
 DEFAULT_HUB_URL = "http://127.0.0.1:8000"
 AUDIENCE = "fedhub-runtimes"
+# Always the same, so that a restarted sandbox does not look updated.
+SEEDED_AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
 _PLATFORM = {"env": "production", "team": "platform"}
 _FINANCE = {"env": "production", "team": "finance"}
 _STAGING = {"env": "staging", "team": "platform"}

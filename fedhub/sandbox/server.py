@@ -15,7 +15,7 @@ from fedhub.sandbox.admin import change_runtimes
 from fedhub.sandbox.app import Sandbox
 from fedhub.sandbox.journal import Journal
 from fedhub.sandbox.registry import Registry
-from fedhub.sandbox.seeds import SeedOptions, make_seeds
+from fedhub.sandbox.seeds import SEEDED_AT, SeedOptions, make_seeds
 
 DEFAULT_PORT = 4566
 ROLE_NAME = "fedhub-discovery"
@@ -57,7 +57,7 @@ def serve(options: ServeOptions, write: Callable[[str], None]) -> None:
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     registry = Registry()
     for spec in make_seeds(options.seeds):
-        registry.add(spec)
+        registry.add(spec, created_at=SEEDED_AT)
     journal = Journal(options.journal_path) if options.journal_path else None
     if journal is not None:
         journal.replay(partial(change_runtimes, registry))

@@ -1,0 +1,65 @@
+"""What a sandbox starts with: deterministic, varied, with names that AWS would take."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from fedhub.sandbox.catalogue import DOMAINS, make_tools
+from fedhub.sandbox.seeds import SeedOptions, make_seeds
+
+
+def test_the_same_options_give_the_same_runtimes() -> None:
+    assert list(make_seeds(SeedOptions(runtimes=40))) == list(make_seeds(SeedOptions(runtimes=40)))
+
+
+def test_the_default_mix_has_every_kind() -> None:
+    specs = list(make_seeds(SeedOptions()))
+    assert Counter(spec.protocol for spec in specs) == {"MCP": 6, "A2A": 5, "HTTP": 1}
+    for protocol in ("MCP", "A2A"):
+        kinds = {bool(spec.authorizer) for spec in specs if spec.protocol == protocol}
+        assert kinds == {True, False}
+    assert sum(spec.behaviour.broken for spec in specs) == 1
+    assert [spec.behaviour.slow_seconds for spec in specs if spec.behaviour.slow_seconds] == [2.0]
+    assert any(spec.tags == {"env": "production", "team": "platform"} for spec in specs)
+
+
+def test_healthy_leaves_out_what_is_slow_or_broken() -> None:
+    specs = list(make_seeds(SeedOptions(healthy=True)))
+    assert len(specs) == 12
+    assert not any(spec.behaviour.to_dict() for spec in specs)
+
+
+def test_a_benchmark_gets_as_many_as_it_asks_for() -> None:
+    specs = list(make_seeds(SeedOptions(mcp=500, a2a=500, tools=10)))
+    assert Counter(spec.protocol for spec in specs) == {"MCP": 500, "A2A": 500}
+    assert all(len(spec.tools) == 10 for spec in specs if spec.protocol == "MCP")
+    assert not any(spec.authorizer or spec.behaviour.to_dict() for spec in specs)
+
+
+def test_every_nth_of_many_takes_jwt_where_asked() -> None:
+    specs = list(make_seeds(SeedOptions(mcp=8, a2a=0, jwt_every=4)))
+    assert [bool(spec.authorizer) for spec in specs] == [True, False, False, False] * 2
+
+
+@pytest.mark.parametrize("count", [0, 5, 12, 300])
+def test_names_are_unique_and_such_as_aws_takes(count: int) -> None:
+    names = [spec.name for spec in make_seeds(SeedOptions(runtimes=count))]
+    assert len(set(names)) == count
+    assert all(re.fullmatch("[a-zA-Z][a-zA-Z0-9_]{0,47}", name) for name in names)
+
+
+def test_the_runtimes_trust_the_hub_that_is_named() -> None:
+    specs = make_seeds(SeedOptions(hub_url="http://127.0.0.1:9/"))
+    urls = {str(spec.authorizer["customJWTAuthorizer"]["discoveryUrl"]) for spec in specs if spec.authorizer}  # type: ignore[index,call-overload]
+    assert urls == {"http://127.0.0.1:9/.well-known/openid-configuration"}
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda domain: domain.slug)
+@pytest.mark.parametrize("count", [1, 10, 40])
+def test_tools_of_a_domain_have_different_names(domain: object, count: int) -> None:
+    tools = make_tools(getattr(domain, "slug", ""), count)
+    assert len({str(tool["name"]) for tool in tools}) == count
+    assert all(tool["description"] for tool in tools)
