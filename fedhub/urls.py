@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
@@ -20,8 +21,8 @@ urlpatterns = [
     re_path(r"^api/schema/?\Z", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^api/docs/?\Z", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/v1/", include("federations.urls")),
-    # A route rather than handler404 alone: with DEBUG Django answers unknown addresses in HTML.
-    re_path(r"^api(/.*)?\Z", not_found),
+    # Besides handler404: with DEBUG Django answers an unknown address in HTML, and a POST there with a CSRF page.
+    re_path(r"^api(/.*)?\Z", csrf_exempt(not_found)),
 ]
 
 handler400 = "fedhub.api.errors.bad_request"

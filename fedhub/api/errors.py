@@ -7,6 +7,7 @@ and answered as `Internal server error`.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ from fedhub.errors import HubError
 
 UNAUTHENTICATED = "JWT or session authentication required"
 INTERNAL_ERROR = "Internal server error"
-API_PREFIX = "/api/"
+API_PATH = re.compile(r"/api(/|\Z)")
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +134,7 @@ def nested(path: str, key: object) -> str:
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer an address that leads nowhere: in JSON under /api, else with Django's page."""
-    if request.path.startswith(API_PREFIX):
+    if API_PATH.match(request.path):
         return JsonResponse(error_body("not_found", "Not found"), status=404)
     return page_not_found(request, exception or Http404())
 
@@ -145,6 +146,6 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 def internal_error(request: HttpRequest) -> HttpResponse:
     """Answer an error outside every API view; Django has logged it."""
-    if request.path.startswith(API_PREFIX):
+    if API_PATH.match(request.path):
         return JsonResponse(error_body("internal_error", INTERNAL_ERROR), status=500)
     return server_error(request)

@@ -1,0 +1,213 @@
+"""What every endpoint answers when the request itself is wrong, or the hub is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.http import Http404
+from django.test import Client, RequestFactory
+from rest_framework import exceptions
+from rest_framework.test import APIClient
+
+from federations.models import Federation
+from fedhub import errors as hub
+from fedhub.api import errors
+from fedhub.api.viewsets import prefers_async
+from tests.api.contract import CREATE, FEDERATIONS, answer, error, path_of
+from tests.conftest import Api, MakeUser
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "body"),
+    [
+        (hub.InvalidRequestError("no"), 400, error("invalid_request", "no")),
+        (hub.NotFoundError("no"), 404, error("not_found", "no")),
+        (hub.ConflictError("no"), 409, error("conflict", "no")),
+        (hub.TooManyRequestsError("no"), 429, error("too_many_requests", "no")),
+        (hub.InternalError("no"), 500, error("internal_error", "no")),
+        (hub.NotImplementedYetError("no"), 501, error("not_implemented", "no")),
+        (hub.ExternalServiceError("no"), 502, error("external_service_error", "no")),
+        (exceptions.ValidationError({"a": [{}, {"b": ["no"]}]}), 400, error("invalid_request", "a.b: no")),
+        (exceptions.ParseError("no"), 400, error("invalid_request", "no")),
+        (SuspiciousOperation("secret"), 400, error("invalid_request", "The request is malformed")),
+        (RequestDataTooBig("secret"), 413, error("payload_too_large", "The request body is too large")),
+        (exceptions.NotAuthenticated("secret"), 401, {"detail": "JWT or session authentication required"}),
+        (exceptions.PermissionDenied("no"), 403, {"detail": "no"}),
+        (DjangoPermissionDenied("secret"), 403, {"detail": "You do not have permission to perform this action."}),
+        (Http404("secret"), 404, error("not_found", "Not found.")),
+        (exceptions.Throttled(wait=3), 429, None),
+        (RuntimeError("secret"), 500, error("internal_error", "Internal server error")),
+        (KeyError("not found"), 500, error("internal_error", "Internal server error")),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_type_of_an_exception_decides_status_and_body(raised: Exception, status: int, body: Any) -> None:
+    response = errors.exception_handler(raised, {})
+    assert response.status_code == status
+    assert body is None or response.data == body
+    assert "secret" not in str(response.data)
+
+
+def test_an_unforeseen_error_is_logged_whole_and_told_to_nobody(
+    api: Api, owner: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def explode(user: object) -> None:
+        raise RuntimeError("password=hunter2")
+
+    monkeypatch.setattr("federations.views.federations_visible_to", explode)
+    response = api(owner).get(FEDERATIONS)
+    assert answer(response) == (500, error("internal_error", "Internal server error"))
+    assert "RuntimeError: password=hunter2" in caplog.text
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v1/", "/api/v2/federations", "/api/v1/nothing/x"])
+def test_an_unknown_address_under_api_is_not_found_in_json(path: str, debug: bool, settings: Any) -> None:
+    settings.DEBUG = debug
+    for method in ("get", "post", "delete"):
+        response = getattr(Client(enforce_csrf_checks=True), method)(path)
+        assert response["Content-Type"] == "application/json"
+        assert answer(response) == (404, error("not_found", "Not found"))
+
+
+def test_an_unknown_address_elsewhere_is_a_page() -> None:
+    response = Client().get("/nothing")
+    assert response.status_code == 404
+    assert response["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("patch", FEDERATIONS, "GET, POST, HEAD, OPTIONS"),
+        ("delete", FEDERATIONS, "GET, POST, HEAD, OPTIONS"),
+        ("post", f"{FEDERATIONS}/{'0' * 24}", "GET, PUT, DELETE, HEAD, OPTIONS"),
+        ("get", f"{FEDERATIONS}/{'0' * 24}/sync", "POST, OPTIONS"),
+        ("post", f"{FEDERATIONS}/{'0' * 24}/jobs", "GET, HEAD, OPTIONS"),
+        ("put", "/api/v1/servers", "GET, HEAD, OPTIONS"),
+        ("post", "/api/v1/search", "GET, HEAD, OPTIONS"),
+        ("get", "/api/v1/federation/agentcore/runtime/sync", "POST, OPTIONS"),
+    ],
+)
+def test_a_method_that_an_address_lacks_is_refused_with_those_that_it_has(
+    api: Api, owner: User, method: str, path: str, allowed: str
+) -> None:
+    response = getattr(api(owner), method)(path)
+    message = f'Method "{method.upper()}" not allowed.'
+    assert answer(response) == (405, error("method_not_allowed", message))
+    assert response["Allow"] == allowed
+    assert getattr(api(), method)(path).status_code == 401
+
+
+def test_an_answer_in_another_format_is_not_to_be_had(api: Api, owner: User) -> None:
+    response = api(owner).get(FEDERATIONS, headers={"Accept": "application/xml"})
+    message = "Could not satisfy the request Accept header."
+    assert answer(response) == (406, error("not_acceptable", message))
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json", ""],
+)
+def test_a_body_in_another_format_is_refused(api: Api, owner: User, federation: Federation, content_type: str) -> None:
+    for path in (FEDERATIONS, path_of(federation) + "/sync"):
+        response = api(owner).generic("POST", path, b"dryRun=true", content_type=content_type)
+        message = f'Unsupported media type "{content_type}" in request.'
+        assert answer(response) == (415, error("unsupported_media_type", message))
+
+
+def test_a_json_body_with_parameters_in_its_type_is_read(api: Api, owner: User) -> None:
+    body = b'{"displayName": "x", "providerType": "aws_agentcore"}'
+    response = api(owner).generic("POST", FEDERATIONS, body, content_type="application/json; charset=utf-8")
+    assert response.status_code == 201
+
+
+def test_a_body_above_the_limit_is_refused(api: Api, owner: User) -> None:
+    response = api(owner).post(FEDERATIONS, {**CREATE, "displayName": "x" * 1_100_000}, format="json")
+    message = "The request body is larger than 1048576 bytes"
+    assert answer(response) == (413, error("payload_too_large", message))
+    assert not Federation.objects.exists()
+
+
+def test_a_form_is_refused_while_it_is_searched_for_the_csrf_token(make_user: MakeUser) -> None:
+    client = APIClient(enforce_csrf_checks=True, raise_request_exception=False)
+    client.cookies["csrftoken"] = "x" * 32
+    client.force_login(make_user("staff", is_staff=True))
+    form = b"csrfmiddlewaretoken=" + b"x" * 1_100_000
+    response = client.generic("POST", FEDERATIONS, form, content_type="application/x-www-form-urlencoded")
+    assert response.status_code == 415
+
+
+def test_a_body_without_a_length_is_refused_not_taken_for_an_empty_one(
+    api: Api, owner: User, federation: Federation
+) -> None:
+    response = api(owner).post(path_of(federation) + "/sync", headers={"Transfer-Encoding": "chunked"})
+    message = "Send the request body with a Content-Length"
+    assert answer(response) == (411, error("length_required", message))
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"x"', b"7", b"null", b"true", b'[{"dryRun": true}]'])
+@pytest.mark.parametrize("endpoint", ["create", "update", "sync", "legacy"])
+def test_a_body_that_is_no_object_is_refused(
+    api: Api, owner: User, federation: Federation, endpoint: str, body: bytes
+) -> None:
+    response = send(api, owner, federation, endpoint, body)
+    assert answer(response) == (400, error("invalid_request", "The request body must be a JSON object"))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"{", "The request body is not JSON: Expecting property name enclosed in double quotes (line 1, column 2)"),
+        (b'{"dryRun": true', "The request body is not JSON: Expecting ',' delimiter (line 1, column 16)"),
+        (b'{"dryRun": NaN}', "The request body is not JSON: NaN is no JSON value"),
+        (b'{"dryRun": true, "dryRun": false}', "dryRun: this name appears twice in one object"),
+        (b"\xff", "The request body is not UTF-8"),
+        (b"dryRun=true", "The request body is not JSON: Expecting value (line 1, column 1)"),
+    ],
+)
+@pytest.mark.parametrize("endpoint", ["create", "update", "sync", "legacy"])
+def test_a_body_that_is_no_json_is_refused(
+    api: Api, owner: User, federation: Federation, endpoint: str, body: bytes, message: str
+) -> None:
+    response = send(api, owner, federation, endpoint, body)
+    assert answer(response) == (400, error("invalid_request", message))
+    assert Federation.objects.values_list("display_name", "sync_status").get() == ("AgentCore Prod", "idle")
+
+
+def send(api: Api, user: User, federation: Federation, endpoint: str, body: bytes) -> Any:
+    method, path = {
+        "create": ("POST", FEDERATIONS),
+        "update": ("PUT", path_of(federation)),
+        "sync": ("POST", path_of(federation) + "/sync"),
+        "legacy": ("POST", "/api/v1/federation/agentcore/runtime/sync"),
+    }[endpoint]
+    return api(user, "federations-write system-ops").generic(method, path, body, content_type="application/json")
+
+
+def test_no_cache_may_keep_an_answer(api: Api, owner: User) -> None:
+    for response in (api(owner).get(FEDERATIONS), api().get(FEDERATIONS)):
+        assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("header", "is_async"),
+    [
+        ("respond-async", True),
+        ("Respond-Async", True),
+        ("return=minimal, respond-async", True),
+        ("respond-async;x=1 , wait=10", True),
+        ("", False),
+        ("wait=10", False),
+        ("respond-asynchronously", False),
+    ],
+)
+def test_prefer_is_read_as_a_list(header: str, is_async: bool) -> None:
+    request: Any = RequestFactory().post("/", headers={"Prefer": header})
+    assert prefers_async(request) is is_async
