@@ -1,0 +1,47 @@
+"""What a benchmark measures: time, calls, rows written, peak memory."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import resource
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+
+RESULTS = Path(__file__).parent / "results"
+WRITE = re.compile(r'(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)"?')
+
+
+@contextmanager
+def rows_written() -> Iterator[Counter[str]]:
+    """Count the rows that this thread's connection inserts, updates and deletes, by table."""
+    rows: Counter[str] = Counter()
+
+    def count(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        result = execute(sql, params, many, context)
+        if match := WRITE.match(sql):
+            rows[match[1]] += max(context["cursor"].rowcount, 0)
+        return result
+
+    with connection.execute_wrapper(count):
+        yield rows
+
+
+def peak_memory_mb() -> float:
+    """Return the largest resident size that this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def keep(name: str, results: dict[str, Any]) -> Path:
+    """Write raw results beside the summary and return where."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    machine = {"python": platform.python_version(), "system": platform.system(), "machine": platform.machine()}
+    path.write_text(json.dumps({"machine": machine, **results}, indent=2) + "\n", encoding="utf-8")
+    return path

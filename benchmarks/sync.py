@@ -1,0 +1,162 @@
+"""Sync 1,000 runtimes of a sandbox that adds 50 ms to every AWS and runtime call, with 16 calls at once.
+
+The ideal of a run is the time that its calls alone would take: calls x latency / concurrency. The sandbox shares the
+machine with the hub, which is this process.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
+
+SERVERS = AGENTS = 500
+TOOLS = 10
+LATENCY_MS = 50
+CONCURRENCY = 16
+CHANGED = 100
+TAGS = {"env": "production"}
+RESOURCE_TABLES = (
+    "federations_mcpserver",
+    "federations_a2aagent",
+    "federations_mcpservertag",
+    "federations_a2aagenttag",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One measured sync. `counts` are calls by operation, `rows` are rows written by table."""
+
+    name: str
+    seconds: float
+    summary: dict[str, int]
+    counts: dict[str, int]
+    rows: dict[str, int]
+
+    @property
+    def calls(self) -> int:
+        """Return how many AWS and runtime calls were made."""
+        return sum(self.counts.values())
+
+    @property
+    def ideal_seconds(self) -> float:
+        """Return what the calls alone would take."""
+        return self.calls * LATENCY_MS / 1000 / CONCURRENCY
+
+    @property
+    def resource_rows(self) -> int:
+        """Return how many rows of resources and their tags were written."""
+        return sum(self.rows.get(table, 0) for table in RESOURCE_TABLES)
+
+
+def main() -> None:
+    """Run the scenario once and print it."""
+    with tempfile.TemporaryDirectory(prefix="fedhub-bench-") as folder:
+        os.environ |= {"FEDHUB_VAR_DIR": folder, "DJANGO_SETTINGS_MODULE": "fedhub.settings", "LOG_LEVEL": "WARNING"}
+        os.environ["FEDHUB_DISCOVERY_CONCURRENCY"] = str(CONCURRENCY)
+        with start_sandbox(mcp=SERVERS, a2a=AGENTS, tools=TOOLS, latency_ms=LATENCY_MS, healthy=True) as sandbox:
+            os.environ |= sandbox.environment
+            import django
+            from django.core.management import call_command
+
+            django.setup()
+            call_command("migrate", verbosity=0)
+            runs = _scenario(sandbox)
+    _report(runs)
+
+
+def _scenario(sandbox: RunningSandbox) -> list[Run]:
+    from federations.models import Federation
+    from federations.services.actors import Actor
+    from federations.services.federations import create_federation, delete_federation
+
+    me = Actor("1", "benchmark")
+
+    def create(**config: Any) -> Federation:
+        full = {"region": REGION, "assumeRoleArn": ROLE_ARN, **config}
+        return create_federation(
+            provider_type="aws_agentcore",
+            display_name="Benchmark",
+            description=None,
+            tags=[],
+            provider_config=full,
+            by=me,
+        )
+
+    names = [str(runtime["name"]) for runtime in sandbox.admin.runtimes()]
+    federation = create()
+    runs = [_measured(sandbox, federation, "first sync"), _measured(sandbox, federation, "unchanged")]
+    _quietly(
+        sandbox, lambda: [sandbox.admin.patch(name, description="changed") for name in names[:: len(names) // CHANGED]]
+    )
+    runs.append(_measured(sandbox, federation, "10 % changed"))
+    delete_federation(Federation.objects.get(id=federation.id), by=me)
+    _quietly(sandbox, lambda: [sandbox.admin.patch(name, tags=TAGS) for name in names])
+    filtered = create(resourceTagsFilter=TAGS)
+    runs.append(_measured(sandbox, filtered, "first sync, tag filter"))
+    runs.append(_measured(sandbox, filtered, "unchanged, tag filter"))
+    return runs
+
+
+def _quietly(sandbox: RunningSandbox, change: Callable[[], object]) -> None:
+    """Change the sandbox without its added latency."""
+    sandbox.admin.latency(0)
+    change()
+    sandbox.admin.latency(LATENCY_MS)
+
+
+def _measured(sandbox: RunningSandbox, federation: Any, name: str) -> Run:
+    from benchmarks.measure import rows_written
+    from federations.models import Federation
+    from federations.services.actors import Actor
+    from federations.services.sync import run_sync, start_sync
+
+    sandbox.admin.reset()
+    fresh = Federation.objects.get(id=federation.id)
+    started = time.perf_counter()
+    with rows_written() as rows:
+        job = run_sync(start_sync(fresh, by=Actor("1", "benchmark")).id)
+    seconds = time.perf_counter() - started
+    if job.status != "success":
+        raise SystemExit(f"{name}: {job.error}")
+    summary = {key: value for key, value in job.summary.items() if value}
+    return Run(name, seconds, summary, sandbox.admin.counts(), dict(rows))
+
+
+def _report(runs: list[Run]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from benchmarks.measure import keep, peak_memory_mb
+
+    table = Table(
+        title=f"{SERVERS} MCP servers of {TOOLS} tools, {AGENTS} agents, {LATENCY_MS} ms a call, {CONCURRENCY} at once"
+    )
+    for heading in ("", "seconds", "ideal", "ratio", "calls", "resource rows", "other rows"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for run in runs:
+        other = sum(run.rows.values()) - run.resource_rows
+        table.add_row(
+            run.name,
+            f"{run.seconds:.2f}",
+            f"{run.ideal_seconds:.2f}",
+            f"{run.seconds / run.ideal_seconds:.2f}",
+            str(run.calls),
+            str(run.resource_rows),
+            str(other),
+        )
+    console = Console()
+    console.print(table)
+    peak = peak_memory_mb()
+    path = keep("sync", {"peak_memory_mb": round(peak, 1), "runs": [asdict(run) for run in runs]})
+    console.print(f"Peak memory of the hub's process: {peak:.0f} MB. Raw results: {path.relative_to(path.parents[2])}")
+
+
+if __name__ == "__main__":
+    main()
