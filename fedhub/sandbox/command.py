@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fedhub.sandbox.client import DEFAULT_URL, SandboxClient
+from fedhub.sandbox.ports import listen
 from fedhub.sandbox.specs import Json, JsonObject
 
 ACTIONS = ("serve", "list", "add", "update", "remove", "calls")
@@ -56,7 +57,8 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> None:
 
 
 def _serve(options: argparse.Namespace, write: Callable[[str], None]) -> None:
-    # moto takes a second to import, which the other actions need not wait for.
+    listener = listen(options.port)
+    # moto takes a second to import, which neither a taken port nor the other actions should have to wait for.
     from fedhub.sandbox.seeds import SeedOptions
     from fedhub.sandbox.server import ServeOptions, serve
 
@@ -69,10 +71,7 @@ def _serve(options: argparse.Namespace, write: Callable[[str], None]) -> None:
         jwt_every=options.jwt_every,
         hub_url=options.hub_url,
     )
-    serve(
-        ServeOptions(port=options.port, latency_ms=options.latency_ms, seeds=seeds, journal_path=options.journal),
-        write,
-    )
+    serve(listener, ServeOptions(latency_ms=options.latency_ms, seeds=seeds, journal_path=options.journal), write)
 
 
 def _list(client: SandboxClient, options: argparse.Namespace) -> str:

@@ -17,7 +17,6 @@ from fedhub.sandbox.journal import Journal
 from fedhub.sandbox.registry import Registry
 from fedhub.sandbox.seeds import SEEDED_AT, SeedOptions, make_seeds
 
-DEFAULT_PORT = 4566
 ROLE_NAME = "fedhub-discovery"
 # Open connections of a hung runtime must not keep the process alive.
 _SHUTDOWN_SECONDS = 1
@@ -25,18 +24,13 @@ _SHUTDOWN_SECONDS = 1
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """How to serve: port 0 means any free one; changes that `journal_path` holds are made again at the start."""
+    """How to serve; the changes that `journal_path` holds are made again at the start."""
 
-    port: int = DEFAULT_PORT
     latency_ms: float = 0.0
     access_key_id: str = DEFAULT_ACCESS_KEY_ID
     secret_access_key: str = field(default=DEFAULT_SECRET_ACCESS_KEY, repr=False)
     seeds: SeedOptions = field(default_factory=SeedOptions)
     journal_path: Path | None = None
-
-
-class PortTakenError(OSError):
-    """Something else listens on the port."""
 
 
 def hub_environment(url: str, options: ServeOptions) -> dict[str, str]:
@@ -51,9 +45,8 @@ def hub_environment(url: str, options: ServeOptions) -> dict[str, str]:
     }
 
 
-def serve(options: ServeOptions, write: Callable[[str], None]) -> None:
-    """Serve until interrupted. `write` gets the banner once the port is open; raises PortTakenError."""
-    listener = _listen(options.port)
+def serve(listener: socket.socket, options: ServeOptions, write: Callable[[str], None]) -> None:
+    """Serve on `listener` until interrupted; `write` gets the banner, once."""
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     registry = Registry()
     for spec in make_seeds(options.seeds):
@@ -72,18 +65,6 @@ def serve(options: ServeOptions, write: Callable[[str], None]) -> None:
         app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=_SHUTDOWN_SECONDS
     )
     uvicorn.Server(config).run(sockets=[listener])
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("127.0.0.1", port))
-    except OSError as error:
-        listener.close()
-        raise PortTakenError(f"port {port} is taken; choose another with --port") from error
-    listener.listen(1024)
-    return listener
 
 
 def _banner(url: str, options: ServeOptions, count: int) -> str:

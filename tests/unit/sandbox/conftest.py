@@ -22,12 +22,18 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from fedhub.sandbox.seeds import AUDIENCE
+from fedhub.sandbox.seeds import AUDIENCE, jwt_authorizer
+from fedhub.sandbox.specs import JsonObject
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
 
 KEY_ID = "issuer-key-1"
 # One for all, because each new client loads the certificates that loopback has no use for.
 HTTP = httpx.Client(trust_env=False, timeout=30)
+
+
+def jwt_block(hub_url: str) -> JsonObject:
+    """Return the `customJWTAuthorizer` of the seeded JWT runtimes."""
+    return cast("JsonObject", jwt_authorizer(hub_url)["customJWTAuthorizer"])
 
 
 @dataclass(slots=True)
@@ -55,7 +61,7 @@ def issuer() -> Iterator[Issuer]:
 
     class Documents(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            url = f"http://127.0.0.1:{self.server.server_address[1]}"
+            url = f"http://{self.headers['Host']}"
             public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key()))
             jwks = {"keys": [{**public, "kid": key_id, "alg": "RS256", "use": "sig"} for key_id in key_ids]}
             documents = {
@@ -82,6 +88,7 @@ def issuer() -> Iterator[Issuer]:
 def running(issuer: Issuer) -> Iterator[RunningSandbox]:
     with start_sandbox(hub_url=issuer.url) as sandbox:
         yield sandbox
+    HTTP.close()
 
 
 @pytest.fixture
@@ -102,7 +109,7 @@ def sandbox(running: RunningSandbox) -> Iterator[RunningSandbox]:
 @cache
 def _sts(url: str, **keys: str) -> Any:
     """Return the STS client that all tests share, because boto3 takes long to make one."""
-    return boto3.client("sts", endpoint_url=url, region_name=REGION, **keys)
+    return boto3.client("sts", endpoint_url=url, region_name=REGION, **cast("Any", keys))
 
 
 class Caller:
@@ -116,14 +123,16 @@ class Caller:
             "aws_secret_access_key": sandbox.environment["AWS_SECRET_ACCESS_KEY"],
         }
 
-    def client(self, service: str, *, attempts: int = 1, region: str = REGION, **keys: str) -> Any:
+    def client(
+        self, service: str, *, keys: dict[str, str] | None = None, attempts: int = 1, region: str = REGION
+    ) -> Any:
         """Return a boto3 client with the hub's own keys unless others are given."""
         return boto3.client(
             cast("Any", service),
             endpoint_url=self.sandbox.url,
             region_name=region,
             config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}),
-            **(keys or self.keys),
+            **cast("Any", keys or self.keys),
         )
 
     def assume(self, role_arn: str = ROLE_ARN, **fields: Any) -> dict[str, str]:

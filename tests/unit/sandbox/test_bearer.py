@@ -15,13 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from fedhub.sandbox.bearer import IssuerKeys, JwtTrust, TokenRefusedError, read_trust, verify_bearer
-from fedhub.sandbox.seeds import AUDIENCE, jwt_authorizer
-from tests.unit.sandbox.conftest import KEY_ID, Issuer
+from fedhub.sandbox.seeds import AUDIENCE
+from tests.unit.sandbox.conftest import KEY_ID, Issuer, jwt_block
 
 
 def trust_of(issuer: Issuer, **restrictions: list[str]) -> JwtTrust:
-    block = {**jwt_authorizer(issuer.url)["customJWTAuthorizer"], **restrictions}  # type: ignore[dict-item]
-    return read_trust({"customJWTAuthorizer": block})
+    return read_trust({"customJWTAuthorizer": {**jwt_block(issuer.url), **restrictions}})
 
 
 def check(token: str, trust: JwtTrust) -> dict[str, Any]:
@@ -54,7 +53,7 @@ def test_each_wrong_claim_is_refused(issuer: Issuer, changes: dict[str, Any]) ->
 
 
 def unsigned(issuer: Issuer) -> str:
-    return jwt.encode(issuer.claims(), None, algorithm="none", headers={"kid": KEY_ID})
+    return f"{encode_part({'alg': 'none', 'kid': KEY_ID})}.{encode_part(issuer.claims())}."
 
 
 def signed_with_the_public_key(issuer: Issuer) -> str:

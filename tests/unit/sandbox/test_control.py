@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from fedhub.sandbox.specs import Json
 from tests.sandbox_server import ROLE_ARN, RunningSandbox
 from tests.unit.sandbox.conftest import Caller
 
@@ -27,7 +28,7 @@ def error_of(call: Any, **fields: Any) -> tuple[str, int]:
 
 
 def test_runtimes_come_in_pages_each_once(caller: Caller) -> None:
-    pages = list_pages(caller.client(CONTROL, **caller.assume()), 5)
+    pages = list_pages(caller.client(CONTROL, keys=caller.assume()), 5)
     assert [len(page) for page in pages] == [5, 5, 2]
     assert len({runtime["agentRuntimeId"] for page in pages for runtime in page}) == 12
     assert caller.sandbox.admin.counts()["ListAgentRuntimes"] == 3
@@ -35,7 +36,7 @@ def test_runtimes_come_in_pages_each_once(caller: Caller) -> None:
 
 def test_a_runtime_removed_between_pages_hides_no_other(caller: Caller) -> None:
     added = [caller.sandbox.admin.add(f"paged_{number}") for number in range(3)]
-    client = caller.client(CONTROL, **caller.assume())
+    client = caller.client(CONTROL, keys=caller.assume())
     first = client.list_agent_runtimes(maxResults=13)
     caller.sandbox.admin.remove("paged_0")
     rest = client.list_agent_runtimes(maxResults=13, nextToken=first["nextToken"])
@@ -44,7 +45,7 @@ def test_a_runtime_removed_between_pages_hides_no_other(caller: Caller) -> None:
 
 
 def test_ids_and_arns_have_the_shape_of_aws(caller: Caller) -> None:
-    for runtime in list_pages(caller.client(CONTROL, **caller.assume()), 100)[0]:
+    for runtime in list_pages(caller.client(CONTROL, keys=caller.assume()), 100)[0]:
         name, _, suffix = runtime["agentRuntimeId"].rpartition("-")
         assert name == runtime["agentRuntimeName"]
         assert len(suffix) == 10
@@ -55,7 +56,7 @@ def test_ids_and_arns_have_the_shape_of_aws(caller: Caller) -> None:
 
 
 def test_a_runtime_is_described_with_protocol_and_authorizer(caller: Caller) -> None:
-    client = caller.client(CONTROL, **caller.assume())
+    client = caller.client(CONTROL, keys=caller.assume())
     runtime = client.get_agent_runtime(agentRuntimeId=str(caller.sandbox.admin.get("invoice_matching_mcp")["id"]))
     assert runtime["protocolConfiguration"] == {"serverProtocol": "MCP"}
     assert runtime["authorizerConfiguration"]["customJWTAuthorizer"]["allowedAudience"] == ["fedhub-runtimes"]
@@ -65,24 +66,24 @@ def test_a_runtime_is_described_with_protocol_and_authorizer(caller: Caller) -> 
 
 def test_tags_are_listed_by_arn(caller: Caller) -> None:
     arn = caller.sandbox.admin.get("pharmacy_fraud_mcp")["arn"]
-    tags = caller.client(CONTROL, **caller.assume()).list_tags_for_resource(resourceArn=arn)["tags"]
+    tags = caller.client(CONTROL, keys=caller.assume()).list_tags_for_resource(resourceArn=arn)["tags"]
     assert tags == {"env": "production", "team": "platform"}
 
 
 @pytest.mark.parametrize("query", [{"nextToken": "made-up"}, {"nextToken": "YWZ0ZXI6eDp5"}])
 def test_a_token_that_was_not_issued_is_refused(caller: Caller, query: dict[str, str]) -> None:
-    client = caller.client(CONTROL, **caller.assume())
+    client = caller.client(CONTROL, keys=caller.assume())
     assert error_of(client.list_agent_runtimes, **query) == ("ValidationException", 400)
 
 
 def test_an_unknown_runtime_is_not_found(caller: Caller) -> None:
-    client = caller.client(CONTROL, **caller.assume())
+    client = caller.client(CONTROL, keys=caller.assume())
     found = error_of(client.get_agent_runtime, agentRuntimeId="nobody-0123456789")
     assert found == ("ResourceNotFoundException", 404)
 
 
 def test_what_a_discovering_role_does_not_need_is_refused(caller: Caller) -> None:
-    client = caller.client(CONTROL, **caller.assume())
+    client = caller.client(CONTROL, keys=caller.assume())
     refused = error_of(
         client.delete_agent_runtime, agentRuntimeId=str(caller.sandbox.admin.get("code_review_a2a")["id"])
     )
@@ -95,7 +96,7 @@ def test_what_a_discovering_role_does_not_need_is_refused(caller: Caller) -> Non
 
 def test_a_fault_meets_the_page_it_names_and_no_other(caller: Caller) -> None:
     caller.sandbox.admin.faults({"operation": "ListAgentRuntimes", "page": 2, "error": "InternalServerException"})
-    client = caller.client(CONTROL, **caller.assume())
+    client = caller.client(CONTROL, keys=caller.assume())
     with pytest.raises(ClientError, match="InternalServerException"):
         list_pages(client, 5)
     assert caller.sandbox.admin.counts()["ListAgentRuntimes"] == 2
@@ -110,7 +111,7 @@ def test_a_fault_meets_the_page_it_names_and_no_other(caller: Caller) -> None:
 def test_a_fault_meets_the_runtime_it_names(caller: Caller, error: str, status: int, key: str) -> None:
     bad, good = caller.sandbox.admin.get("code_review_a2a"), caller.sandbox.admin.get("pharmacy_fraud_mcp")
     caller.sandbox.admin.faults({"operation": "GetAgentRuntime", "id": bad[key], "error": error, "times": 1})
-    client = caller.client(CONTROL, **caller.assume())
+    client = caller.client(CONTROL, keys=caller.assume())
     assert client.get_agent_runtime(agentRuntimeId=good["id"])["agentRuntimeName"] == "pharmacy_fraud_mcp"
     assert error_of(client.get_agent_runtime, agentRuntimeId=bad["id"]) == (error, status)
     assert caller.sandbox.admin.pending_faults() == 0
@@ -118,7 +119,7 @@ def test_a_fault_meets_the_runtime_it_names(caller: Caller, error: str, status: 
 
 def test_throttling_is_retried_by_botocore(caller: Caller) -> None:
     caller.sandbox.admin.faults({"operation": "GetAgentRuntime", "error": "ThrottlingException", "times": 2})
-    client = caller.client(CONTROL, attempts=4, **caller.assume())
+    client = caller.client(CONTROL, attempts=4, keys=caller.assume())
     answer = client.get_agent_runtime(agentRuntimeId=caller.sandbox.admin.get("code_review_a2a")["id"])
     assert answer["ResponseMetadata"]["RetryAttempts"] == 2
 
@@ -131,13 +132,13 @@ def test_throttling_of_sts_is_retried_by_botocore(caller: Caller) -> None:
 
 def test_credentials_can_be_reported_expired_once(caller: Caller) -> None:
     caller.sandbox.admin.faults({"operation": "ListAgentRuntimes", "error": "ExpiredTokenException", "times": 1})
-    client = caller.client(CONTROL, **caller.assume())
+    client = caller.client(CONTROL, keys=caller.assume())
     assert error_of(client.list_agent_runtimes) == ("ExpiredTokenException", 403)
     assert client.list_agent_runtimes()["agentRuntimes"]
 
 
 def test_latency_is_added_to_every_call(caller: Caller) -> None:
-    client = caller.client(CONTROL, **caller.assume())
+    client = caller.client(CONTROL, keys=caller.assume())
     client.list_agent_runtimes()
     caller.sandbox.admin.latency(150)
     started = time.monotonic()
@@ -149,16 +150,16 @@ def test_latency_is_added_to_every_call(caller: Caller) -> None:
 
 
 def test_issued_credentials_expire(caller: Caller) -> None:
-    client = caller.client(CONTROL, **caller.assume())
+    client = caller.client(CONTROL, keys=caller.assume())
     assert client.list_agent_runtimes()["agentRuntimes"]
     assert caller.sandbox.admin.expire_credentials() >= 1
     assert error_of(client.list_agent_runtimes) == ("ExpiredTokenException", 403)
-    assert caller.client(CONTROL, **caller.assume()).list_agent_runtimes()["agentRuntimes"]
+    assert caller.client(CONTROL, keys=caller.assume()).list_agent_runtimes()["agentRuntimes"]
 
 
 def test_the_lifetime_of_issued_credentials_can_be_set(caller: Caller) -> None:
     caller.sandbox.admin.lifetime(1)
-    client = caller.client(CONTROL, **caller.assume())
+    client = caller.client(CONTROL, keys=caller.assume())
     assert client.list_agent_runtimes()["agentRuntimes"]
     time.sleep(1.1)
     assert error_of(client.list_agent_runtimes) == ("ExpiredTokenException", 403)
@@ -173,7 +174,7 @@ def test_the_lifetime_of_issued_credentials_can_be_set(caller: Caller) -> None:
     ],
 )
 def test_wrong_credentials_are_refused(caller: Caller, changes: dict[str, str], code: str) -> None:
-    client = caller.client(CONTROL, **{**caller.assume(), **changes})
+    client = caller.client(CONTROL, keys={**caller.assume(), **changes})
     assert error_of(client.list_agent_runtimes) == (code, 403)
     assert caller.sandbox.admin.calls()["refused"] == {code: 1}
 
@@ -181,7 +182,7 @@ def test_wrong_credentials_are_refused(caller: Caller, changes: dict[str, str], 
 def test_issued_credentials_without_their_session_token_are_refused(caller: Caller) -> None:
     keys = caller.assume()
     del keys["aws_session_token"]
-    assert error_of(caller.client(CONTROL, **keys).list_agent_runtimes) == ("UnrecognizedClientException", 403)
+    assert error_of(caller.client(CONTROL, keys=keys).list_agent_runtimes) == ("UnrecognizedClientException", 403)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +193,7 @@ def test_issued_credentials_without_their_session_token_are_refused(caller: Call
     ],
 )
 def test_sts_refuses_wrong_credentials_in_its_own_words(caller: Caller, changes: dict[str, str], code: str) -> None:
-    client = caller.client("sts", **{**caller.keys, **changes})
+    client = caller.client("sts", keys={**caller.keys, **changes})
     assert error_of(client.assume_role, RoleArn=ROLE_ARN, RoleSessionName="fedhub") == (code, 403)
 
 
@@ -243,18 +244,18 @@ def test_what_is_no_role_cannot_be_assumed(caller: Caller, role: str) -> None:
 def test_accounts_and_regions_see_only_their_own_runtimes(caller: Caller) -> None:
     caller.sandbox.admin.add("elsewhere", account="210987654321", region="eu-west-1")
     keys = caller.assume("arn:aws:iam::210987654321:role/discovery")
-    there = caller.client(CONTROL, region="eu-west-1", **keys).list_agent_runtimes()["agentRuntimes"]
+    there = caller.client(CONTROL, region="eu-west-1", keys=keys).list_agent_runtimes()["agentRuntimes"]
     assert [runtime["agentRuntimeName"] for runtime in there] == ["elsewhere"]
-    assert caller.client(CONTROL, **keys).list_agent_runtimes()["agentRuntimes"] == []
-    assert len(caller.client(CONTROL, **caller.assume()).list_agent_runtimes()["agentRuntimes"]) == 12
+    assert caller.client(CONTROL, keys=keys).list_agent_runtimes()["agentRuntimes"] == []
+    assert len(caller.client(CONTROL, keys=caller.assume()).list_agent_runtimes()["agentRuntimes"]) == 12
 
 
 def test_what_changes_at_the_admin_is_what_aws_answers(sandbox: RunningSandbox, caller: Caller) -> None:
     sandbox.admin.add("changing", protocol="MCP", description="before", tags={"a": "1"})
-    client = caller.client(CONTROL, **caller.assume())
+    client = caller.client(CONTROL, keys=caller.assume())
     runtime_id = str(sandbox.admin.get("changing")["id"])
     before = client.get_agent_runtime(agentRuntimeId=runtime_id)
-    authorizer = {"customJWTAuthorizer": {"discoveryUrl": "https://x.example/.well-known/openid-configuration"}}
+    authorizer: Json = {"customJWTAuthorizer": {"discoveryUrl": "https://x.example/.well-known/openid-configuration"}}
     sandbox.admin.patch("changing", description="after", protocol="A2A", authorizer=authorizer, tags={"b": "2"})
     after = client.get_agent_runtime(agentRuntimeId=runtime_id)
     assert (before["agentRuntimeVersion"], after["agentRuntimeVersion"]) == ("1", "2")

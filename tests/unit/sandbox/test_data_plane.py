@@ -20,8 +20,8 @@ from mcp import types
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from fedhub.sandbox.seeds import jwt_authorizer
-from tests.unit.sandbox.conftest import HTTP, Caller, Issuer
+from fedhub.sandbox.specs import JsonObject
+from tests.unit.sandbox.conftest import HTTP, Caller, Issuer, jwt_block
 
 INITIALIZE = json.dumps(
     {
@@ -85,7 +85,7 @@ def list_everything(
             has_resources = client.server_capabilities.resources is not None
             resources = [entry.name for entry in (await client.list_resources()).resources] if has_resources else []
             prompts = [entry.name for entry in (await client.list_prompts()).prompts] if has_resources else []
-            name = client.server_info.name
+            name = client.server_info.name if client.server_info else ""
         return {
             "name": name,
             "tools": tools,
@@ -267,7 +267,7 @@ def test_a_bearer_opens_a_jwt_agents_card(caller: Caller, issuer: Issuer) -> Non
 
 
 def test_allowed_clients_and_scopes_of_a_runtime_count(caller: Caller, issuer: Issuer) -> None:
-    block = {**jwt_authorizer(issuer.url)["customJWTAuthorizer"], "allowedClients": ["hub"]}  # type: ignore[dict-item]
+    block: JsonObject = {**jwt_block(issuer.url), "allowedClients": ["hub"]}
     caller.sandbox.admin.add("client_bound", "A2A", authorizer={"customJWTAuthorizer": block})
     url = caller.card_url("client_bound")
     statuses = []
