@@ -1,0 +1,98 @@
+"""The description of the API: complete, valid, and the same as what is served."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.regex_helper import normalize
+from drf_spectacular.generators import SchemaGenerator
+
+SPEC_ROUTES = {
+    ("post", "/api/v1/federations"),
+    ("get", "/api/v1/federations"),
+    ("get", "/api/v1/federations/{federation_id}"),
+    ("put", "/api/v1/federations/{federation_id}"),
+    ("delete", "/api/v1/federations/{federation_id}"),
+    ("post", "/api/v1/federations/{federation_id}/sync"),
+    ("get", "/api/v1/federations/{federation_id}/jobs"),
+    ("get", "/api/v1/federations/{federation_id}/jobs/{job_id}"),
+    ("post", "/api/v1/federation/agentcore/runtime/sync"),
+    ("get", "/api/v1/servers"),
+    ("get", "/api/v1/servers/{server_id}"),
+    ("get", "/api/v1/agents"),
+    ("get", "/api/v1/agents/{agent_id}"),
+    ("get", "/api/v1/search"),
+}
+
+
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    return SchemaGenerator().get_schema(request=None, public=True)
+
+
+def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from patterns(entry, prefix + str(entry.pattern))
+        else:
+            yield prefix + str(entry.pattern).removeprefix("^"), entry
+
+
+def served_routes() -> Iterator[tuple[str, str]]:
+    for regex, entry in patterns(get_resolver()):
+        if regex.startswith("api/v1/"):
+            ((template, names),) = normalize(regex)[:1]
+            path = "/" + template % {name: f"{{{name}}}" for name in names}
+            for method in entry.callback.actions:  # type: ignore[attr-defined]
+                yield method, path.rstrip("/")
+
+
+def described_routes(schema: Any) -> set[tuple[str, str]]:
+    return {(method, path) for path, methods in schema["paths"].items() for method in methods}
+
+
+def test_every_address_under_api_v1_is_described_and_no_other(schema: Any) -> None:
+    assert set(served_routes()) == described_routes(schema) == SPEC_ROUTES
+
+
+def test_every_operation_describes_success_refusals_and_its_scope(schema: Any) -> None:
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            statuses = set(operation["responses"])
+            assert statuses & {"200", "201"}, (method, path)
+            assert statuses >= {"401", "403", "406", "500"}, (method, path)
+            assert ("requestBody" in operation) == ({"400", "411", "413", "415"} <= statuses), (method, path)
+            assert ("{" in path) == ("404" in statuses), (method, path)
+            assert "Scope: `" in operation["description"], (method, path)
+            assert operation["security"] == [{"bearer": []}, {"apiKey": []}, {"session": []}], (method, path)
+            examples = [
+                answer["content"]["application/json"].get("examples")
+                for status, answer in operation["responses"].items()
+                if status >= "400"
+            ]
+            assert all(examples), (method, path)
+
+
+def test_an_example_of_an_error_is_the_contracts_body(schema: Any) -> None:
+    responses = schema["paths"]["/api/v1/federations/{federation_id}"]["get"]["responses"]
+    (example,) = responses["404"]["content"]["application/json"]["examples"].values()
+    assert example["value"] == {"detail": {"error": "not_found", "message": "Federation not found"}}
+
+
+def test_the_description_is_made_without_a_warning_and_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("spectacular", "--fail-on-warn", "--validate", stdout=io.StringIO())
+    assert "Warning" not in capsys.readouterr().err
+
+
+@pytest.mark.django_db
+def test_the_description_is_served_to_anyone() -> None:
+    for path in ("/api/schema", "/api/schema/"):
+        response = Client().get(path, headers={"Accept": "application/vnd.oai.openapi+json"})
+        assert response.status_code == 200
+        assert set(response.json()["paths"]) == {path for _, path in SPEC_ROUTES}
