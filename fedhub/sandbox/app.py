@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from fedhub.sandbox.accounts import Accounts
-from fedhub.sandbox.admin import AdminApi, is_local
+from fedhub.sandbox.admin_api import AdminApi, is_local
 from fedhub.sandbox.calls import Calls
 from fedhub.sandbox.control import ControlPlane
 from fedhub.sandbox.data_plane import DataPlane, parse_invocation

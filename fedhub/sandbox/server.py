@@ -11,7 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from fedhub.sandbox.accounts import DEFAULT_ACCESS_KEY_ID, DEFAULT_SECRET_ACCESS_KEY, Accounts
-from fedhub.sandbox.admin import change_runtimes
+from fedhub.sandbox.admin_api import change_runtimes
 from fedhub.sandbox.app import Sandbox
 from fedhub.sandbox.journal import Journal
 from fedhub.sandbox.registry import Registry

@@ -37,11 +37,12 @@ def _empty() -> None:
 def enqueued_names(source: str) -> list[str | None]:
     """Return the first argument of every call of `enqueue`; None where it is no literal."""
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    return [
-        call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
-        for call in calls
-        if getattr(call.func, "id", getattr(call.func, "attr", "")) == "enqueue"
-    ]
+    named = [call for call in calls if getattr(call.func, "id", getattr(call.func, "attr", "")) == "enqueue"]
+    return [_literal(call.args[0]) if call.args else None for call in named]
+
+
+def _literal(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def test_every_enqueued_name_in_the_source_is_a_registered_task() -> None:
