@@ -254,5 +254,11 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": environment.text("LOG_LEVEL", "INFO").upper()},
     # Refused calls log each 4xx a second time there.
-    "loggers": {"httpx": {"level": "WARNING"}, "httpx2": {"level": "WARNING"}, "botocore": {"level": "WARNING"}},
+    "loggers": {
+        "httpx": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        # What a runtime answers wrongly is that runtime's error, not a traceback in the hub's log.
+        "mcp": {"level": "CRITICAL"},
+        "botocore": {"level": "WARNING"},
+    },
 }

@@ -50,15 +50,16 @@ class DiscoveryRequest:
 
     `config` is the normalised providerConfig. `external_id` goes with every AssumeRole. `last_seen` is keyed by runtime
     id: what is found unchanged there is answered as `AsLastSeen`, without asking the runtime. With `runtime_arn` only
-    that runtime is looked at. `foreign_audiences` belong to runtimes of other accounts or to the hub itself: no token
-    is minted for them. `report` is called from the discovering thread, must be quick and may raise to stop.
+    that runtime is looked at. `audience_accounts` says which accounts' runtimes have an audience already: no token for
+    it is minted for another account's. `report` is called from the discovering thread, must be quick and may raise to
+    stop.
     """
 
     config: JsonObject
     external_id: str = ""
     last_seen: Mapping[str, LastSeen] = field(default_factory=dict)
     runtime_arn: str | None = None
-    foreign_audiences: frozenset[str] = frozenset()
+    audience_accounts: Mapping[str, frozenset[str]] = field(default_factory=dict)
     report: Callable[[Progress], None] = lambda progress: None
 
 

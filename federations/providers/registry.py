@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from federations.providers.agentcore.bearer import BearerKey
-from federations.providers.agentcore.provider import AgentCoreProvider
 from federations.providers.base import InvalidProviderConfigError, Provider, ProviderNotImplementedError
 from fedhub.oidc.signing_key import load_or_create
 
@@ -19,17 +17,25 @@ def provider_for(provider_type: str) -> Provider:
     Raises ProviderNotImplementedError, and InvalidProviderConfigError for an unknown type.
     """
     if provider_type == AWS_AGENTCORE:
-        return AgentCoreProvider(
-            assumable_roles=tuple(settings.FEDHUB_ASSUMABLE_ROLES),
-            bearer_key=_bearer_key,
-            hub_audiences=frozenset({settings.FEDHUB_SERVER_URL, f"{settings.FEDHUB_SERVER_URL}/", "fedhub"}),
-            concurrency=settings.FEDHUB_DISCOVERY_CONCURRENCY,
-        )
+        return _agentcore()
     if provider_type == AZURE_AI_FOUNDRY:
         raise ProviderNotImplementedError("Azure AI Foundry federation sync is not implemented yet")
     raise InvalidProviderConfigError(f"Unsupported federation provider type: {provider_type}")
 
 
-def _bearer_key() -> BearerKey:
-    key = load_or_create(settings.FEDHUB_OIDC_KEY_PATH)
-    return BearerKey(kid=key.kid, private_key=key.private_key)
+def _agentcore() -> Provider:
+    # The SDKs behind it take a second to import, which a command that syncs nothing need not spend.
+    from federations.providers.agentcore.bearer import BearerKey
+    from federations.providers.agentcore.provider import AgentCoreProvider
+
+    def bearer_key() -> BearerKey:
+        key = load_or_create(settings.FEDHUB_OIDC_KEY_PATH)
+        return BearerKey(kid=key.kid, private_key=key.private_key)
+
+    own = settings.FEDHUB_SERVER_URL
+    return AgentCoreProvider(
+        assumable_roles=tuple(settings.FEDHUB_ASSUMABLE_ROLES),
+        bearer_key=bearer_key,
+        hub_audiences=frozenset({own, f"{own}/", "fedhub"}),
+        concurrency=settings.FEDHUB_DISCOVERY_CONCURRENCY,
+    )

@@ -9,7 +9,6 @@ from django.db.models import QuerySet
 from federations.models import A2aAgent, McpServer
 from federations.services.scopes import SyncScope
 from federations.sync.changes import StoredResource
-from federations.sync.naming import region_and_account
 from federations.sync.resources import LastSeen, ResourceKind
 
 COLUMNS = ("id", "runtime_id", "runtime_arn", "path", "runtime_version", "runtime_access")
@@ -72,19 +71,15 @@ def _others(
         yield from everyone.filter(path__in=batch).exclude(id__in=own.values("id")).values_list("path", flat=True)
 
 
-def read_foreign_audiences(account_id: str) -> frozenset[str]:
-    """Return the audiences that runtimes of other accounts than `account_id` have.
+def read_audience_accounts() -> dict[str, frozenset[str]]:
+    """Return the accounts whose runtimes have an audience, by audience.
 
     A token minted for one account's runtime must be of no use at another's.
     """
-    audiences: set[str] = set()
+    found: dict[str, set[str]] = {}
     for model in (McpServer, A2aAgent):
-        rows = model.objects.filter(access_mode="jwt").exclude(account_id=account_id)
-        for access in rows.values_list("runtime_access", flat=True):
-            audiences.update(access.get("jwt", {}).get("audiences", ()))
-    return frozenset(audiences)
-
-
-def account_of(config: dict[str, object]) -> str:
-    """Return the account id in the role's ARN, or an empty string without a role."""
-    return region_and_account(str(config.get("assumeRoleArn", "")))[1]
+        rows = model.objects.filter(access_mode="jwt").values_list("account_id", "runtime_access")
+        for account_id, access in rows:
+            for audience in access.get("jwt", {}).get("audiences", ()):
+                found.setdefault(audience, set()).add(account_id)
+    return {audience: frozenset(accounts) for audience, accounts in found.items()}

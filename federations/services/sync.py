@@ -42,8 +42,7 @@ from federations.services.heartbeat import Heartbeat
 from federations.services.index import bring_in_line
 from federations.services.scopes import SyncScope, scope_of
 from federations.services.stored import (
-    account_of,
-    read_foreign_audiences,
+    read_audience_accounts,
     read_last_seen,
     read_stored,
     read_taken_paths,
@@ -260,7 +259,7 @@ def discover(
         external_id=scope.external_id,
         last_seen=read_last_seen(scope),
         runtime_arn=runtime_arn,
-        foreign_audiences=read_foreign_audiences(account_of(dict(scope.config))),
+        audience_accounts=read_audience_accounts(),
         report=report,
     )
     try:

@@ -21,15 +21,19 @@ _SIGNED_PREFIXES = ("x-amz", "mcp-", "content-type")
 
 
 def authoriser(
-    control: ControlPlane, bearer_key: Callable[[], BearerKey], foreign_audiences: Collection[str]
+    control: ControlPlane, bearer_key: Callable[[], BearerKey], foreign_audiences: Callable[[str], Collection[str]]
 ) -> Callable[[Described], tuple[Authorise, Renew]]:
-    """Return what makes the signer of one runtime; each runtime gets a session of its own."""
+    """Return what makes the signer of one runtime; each runtime gets a session of its own.
+
+    `foreign_audiences` tells of a runtime, by its ARN, for which audiences it may be given no token.
+    """
 
     def authorise(described: Described) -> tuple[Authorise, Renew]:
         # AWS refuses session ids of fewer than 33 characters.
         session_id = f"fedhub-{secrets.token_hex(16)}"
         if described.access.mode == "jwt":
-            return _with_bearer(described, session_id, bearer_key, foreign_audiences), _keep
+            foreign = foreign_audiences(described.runtime.arn)
+            return _with_bearer(described, session_id, bearer_key, foreign), _keep
         return _with_sigv4(control, session_id), _renewal(control)
 
     return authorise

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -17,6 +18,7 @@ from federations.providers.agentcore.control import ControlPlane, ListedRuntime
 from federations.providers.agentcore.data_plane import authoriser
 from federations.providers.agentcore.enrichment import DataPlane, Described, Enriched, enrich_all
 from federations.providers.base import DiscoveryRequest, Progress, ProviderError
+from federations.sync.naming import region_and_account
 from federations.sync.resources import (
     AsLastSeen,
     Discovery,
@@ -102,12 +104,23 @@ class AgentCoreProvider:
         request.report(Progress("enriching", 0, len(runtimes)))
         data_plane = DataPlane(
             origin=control.data_plane_url(),
-            authorise=authoriser(control, self.bearer_key, request.foreign_audiences | self.hub_audiences),
+            authorise=authoriser(control, self.bearer_key, _foreign_audiences(request, self.hub_audiences)),
             concurrency=self.concurrency,
             limits=self.limits,
             ca_bundle=control.ca_bundle(),
         )
         return enrich_all(runtimes, data_plane, lambda done, total: request.report(Progress("enriching", done, total)))
+
+
+def _foreign_audiences(request: DiscoveryRequest, hub_audiences: frozenset[str]) -> Callable[[str], frozenset[str]]:
+    """Return what tells the audiences of the hub and of other accounts than a runtime's own, by the runtime's ARN."""
+
+    @cache
+    def of_account(account_id: str) -> frozenset[str]:
+        others = {name for name, accounts in request.audience_accounts.items() if accounts - {account_id}}
+        return hub_audiences | others
+
+    return lambda arn: of_account(region_and_account(arn)[1])
 
 
 def _inspect(control: ControlPlane, request: DiscoveryRequest, listed: ListedRuntime) -> Inspected:

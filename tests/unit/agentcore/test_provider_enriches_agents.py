@@ -90,7 +90,7 @@ def test_a_jwt_runtime_gets_a_token_and_no_signature(aws: AwsServer, discover: D
 @pytest.mark.parametrize("audience", ["other-account", HUB])
 def test_no_token_is_minted_for_a_foreign_audience(aws: AwsServer, discover: Discover, audience: str) -> None:
     aws.serve_runtimes(jwt_runtime("claims", audience))
-    failed = failure(discover(foreign_audiences=frozenset({"other-account"})))
+    failed = failure(discover(audience_accounts={"other-account": frozenset({"999999999999"})}))
     assert failed.error.startswith("enrichment failed: its audience belongs to the hub or")
     assert not aws.invocations()
 
