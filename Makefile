@@ -9,14 +9,15 @@ UV_VERSION := 0.13.9
 PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python3.14; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
 BIN := .venv/bin
-LOCK := $(BIN)/uv pip compile -q pyproject.toml --all-extras --python-version 3.11 \
-	--no-emit-index-url --no-emit-find-links --no-header --no-annotate -o requirements.lock
+COMPILE := $(BIN)/uv pip compile -q pyproject.toml --all-extras --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 SOURCES := fedhub federations tests benchmarks
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 install: .venv/installed ## set .venv up
+	@:
 
 # Made last, so that a broken set-up is repeated.
 .venv/installed: requirements.lock
@@ -44,10 +45,9 @@ check: install ## format, lint, layers, types, system checks, migrations, lock
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/python manage.py check
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	@cp requirements.lock .venv/lock.before
-	$(LOCK)
-	@if ! cmp -s requirements.lock .venv/lock.before; then \
-		mv .venv/lock.before requirements.lock; \
+	@cp requirements.lock .venv/requirements.lock
+	$(COMPILE) -o .venv/requirements.lock
+	@if ! cmp -s requirements.lock .venv/requirements.lock; then \
 		echo "requirements.lock does not match pyproject.toml: run make lock." >&2; exit 1; fi
 	@if grep -nE '://|^-' requirements.lock; then \
 		echo "requirements.lock holds addresses or options; it must hold versions alone." >&2; exit 1; fi
@@ -56,4 +56,4 @@ bench: install ## measure syncs of 1,000 sandbox runtimes
 	@exec $(BIN)/python -m benchmarks
 
 lock: install ## choose versions anew within pyproject.toml's bounds
-	$(LOCK) --upgrade
+	$(COMPILE) --upgrade -o requirements.lock
