@@ -9,4 +9,5 @@ class FederationsConfig(AppConfig):
     """Registers the registry's changes with the audit log."""
 
     name = "federations"
+    verbose_name = "Registry"
     default_auto_field = "django.db.models.BigAutoField"

@@ -142,6 +142,7 @@ class FederationForm(forms.ModelForm[Federation]):
     class Meta:
         model = Federation
         fields = ["display_name", "description", "provider_type", "sync_interval_minutes"]
+        labels = {"provider_type": "Provider", "sync_interval_minutes": "Interval in minutes"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -216,7 +217,7 @@ class FederationForm(forms.ModelForm[Federation]):
             provider_for(provider_type).check_complete(config)
         except ProviderError as error:
             missing = [PROVIDER_FIELDS[key] for key in ("region", "assumeRoleArn") if not config.get(key)]
-            for field in missing or [None]:
+            for field in missing or ["region"]:
                 self.add_error(field, error.message)
 
 
@@ -267,7 +268,7 @@ class GrantForm(forms.ModelForm[FederationGrant]):
         kind, _, holder_id = str(cleaned.get("holder", "")).partition(":")
         self.instance.user_id = holder_id if kind == "user" else ""
         self.instance.group_id = holder_id if kind == "group" else ""
-        self.instance.holder_name = self.names.get(cleaned.get("holder", ""), "")
+        self.instance.holder_name = self.names.get(cleaned.get("holder", ""), "").removesuffix(" (group)")[:200]
         return cleaned
 
 
@@ -302,7 +303,7 @@ def holder_choices() -> HolderChoices:
     groups = Group.objects.order_by("name").values_list("pk", "name")
     return [
         ("Users", [(f"user:{key}", name) for key, name in users]),
-        ("Groups", [(f"group:{key}", name) for key, name in groups]),
+        ("Groups", [(f"group:{key}", f"{name} (group)") for key, name in groups]),
     ]
 
 

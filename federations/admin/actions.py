@@ -154,11 +154,7 @@ class FederationActionsMixin(ModelAdmin):
         if not self.has_delete_permission(request, federation):
             raise PermissionDenied
         if request.method == "POST":
-            with refusals_shown(request):
-                job = delete_federation(federation, by=actor_of(request.user))
-                messages.success(request, format_html("{} is deleted. {}", federation, _job_link(job)))
-                return HttpResponseRedirect(reverse("admin:federations_federation_changelist"))
-            return self._back(request, object_id)
+            return self._delete(request, federation)
         context = consequences_of(federation)
         return self._page(request, federation, "federations/delete.html", f"Delete {federation}", context)
 
@@ -200,6 +196,15 @@ class FederationActionsMixin(ModelAdmin):
             messages.success(request, f"{federation} is {'enabled' if enabled else 'disabled'}.")
         return self._back(request, object_id)
 
+    def _delete(self, request: HttpRequest, federation: Federation) -> HttpResponse:
+        try:
+            job = delete_federation(federation, by=actor_of(request.user))
+        except HubError as error:
+            messages.error(request, error.message)
+            return self._back(request, federation.pk)
+        messages.success(request, format_html("{} is deleted. {}", federation, _job_link(job)))
+        return HttpResponseRedirect(reverse("admin:federations_federation_changelist"))
+
     def _federation(self, request: HttpRequest, object_id: str) -> Federation:
         federation: Federation | None = self.get_queryset(request).filter(pk=object_id).first()
         if federation is None:
@@ -217,7 +222,7 @@ class FederationActionsMixin(ModelAdmin):
         self, request: HttpRequest, federation: Federation, template: str, title: str, context: dict[str, Any]
     ) -> TemplateResponse:
         request.current_app = self.admin_site.name
-        page = {"title": title, "object": federation, "federation": federation}
+        page = {"title": title, "model_admin": self, "federation": federation}
         return TemplateResponse(request, template, {**self.admin_site.each_context(request), **page, **context})
 
 
@@ -242,7 +247,8 @@ def consequences_of(federation: Federation) -> dict[str, Any]:
             ("grants", federation.grants.count()),
         ],
         "owner_names": federation.grants.filter(level=AccessLevel.OWNER).values_list("holder_name", flat=True),
-        "kept_jobs": SyncJob.objects.filter(federation_id=federation.pk).count(),
+        # The deletion itself becomes one more.
+        "kept_jobs": SyncJob.objects.filter(federation_id=federation.pk).count() + 1,
     }
 
 

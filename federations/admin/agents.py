@@ -11,6 +11,7 @@ from unfold.decorators import display
 
 from federations.admin.filters import AgentTagFilter
 from federations.admin.offers import Offer, as_json, skills_of
+from federations.admin.read_only import is_list
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
 from federations.models import A2aAgent
 from federations.services.access import agents_visible_to
@@ -26,9 +27,8 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
     empty_hint = "A2A agents appear here when a federation is synced. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[A2aAgent]:
-        agents = agents_visible_to(request.user).select_related("federation").prefetch_related("tag_rows")  # type: ignore[arg-type]
-        is_list = request.resolver_match is not None and request.resolver_match.url_name.endswith("changelist")
-        return agents.defer("card") if is_list else agents
+        agents = agents_visible_to(request.user).select_related("federation").prefetch_related("tag_rows")
+        return agents.defer("card") if is_list(request) else agents
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any

@@ -19,7 +19,7 @@ from fedhub.storage import unit_of_work
 SPOKEN_FIELDS = ["provider_type", "display_name", "description", "provider_config", "sync_interval_minutes", "status"]
 
 auditlog.register(Federation, include_fields=SPOKEN_FIELDS)
-auditlog.register(FederationGrant)
+auditlog.register(FederationGrant, include_fields=["federation", "holder_name", "level"])
 
 
 @contextmanager

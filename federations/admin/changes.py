@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from federations.sync.resources import ResourceKind
+from federations.sync.resources import Json, ResourceKind
 
-Change = Mapping[str, str]
+Change = Mapping[str, Json]
 
 KINDS = {ResourceKind.MCP_SERVER.value: "MCP server", ResourceKind.A2A_AGENT.value: "A2A agent"}
 MOST_SHOWN = 500
@@ -52,8 +52,8 @@ def group_changes(changes: Sequence[Change]) -> list[ChangeGroup]:
 def _group(action: str, changes: list[Change]) -> ChangeGroup:
     look = LOOKS[action]
     rows: list[object] = [
-        [change.get("name") or "–", KINDS.get(change.get("kind", ""), "Runtime"), change.get("reason") or "–"]
-        for change in sorted(changes, key=lambda change: change.get("name", ""))[:MOST_SHOWN]
+        [_text(change, "name") or "-", KINDS.get(_text(change, "kind"), "Runtime"), _text(change, "reason") or "-"]
+        for change in sorted(changes, key=lambda change: _text(change, "name"))[:MOST_SHOWN]
     ]
     return ChangeGroup(
         action=action,
@@ -65,3 +65,7 @@ def _group(action: str, changes: list[Change]) -> ChangeGroup:
         is_open=action != "unchanged",
         table={"headers": ["Name", "Kind", "Reason"], "rows": rows},
     )
+
+
+def _text(change: Change, key: str) -> str:
+    return str(change.get(key) or "")

@@ -25,12 +25,15 @@ from federations.admin.labels import (
     ago,
     counters,
     duration,
+    job_outcome,
+    job_trigger,
+    job_type,
     label,
     progress_bar,
 )
 from federations.admin.permissions import GrantedPermissionsMixin
 from federations.forms import FederationForm, GrantForm, GrantFormSet, format_tag_filter
-from federations.models import Federation, FederationGrant, JobTrigger, JobType, SyncJob
+from federations.models import Federation, FederationGrant, JobTrigger, JobType, ProviderType, SyncJob
 from federations.services.access import federations_visible_to
 from federations.services.actors import actor_of
 from federations.services.federations import create_federation, update_federation
@@ -38,6 +41,7 @@ from federations.services.schedule import set_interval
 from federations.services.sync import start_sync
 from fedhub.errors import HubError
 
+SHORT_PROVIDERS = {ProviderType.AWS_AGENTCORE: "AWS AgentCore", ProviderType.AZURE_AI_FOUNDRY: "Azure AI Foundry"}
 TRUST_POLICY_PRINCIPAL = "arn:aws:iam::<account of the hub>:root"
 
 
@@ -69,9 +73,9 @@ class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
         "region",
         "status_label",
         "sync_label",
-        "mcp_server_count",
-        "agent_count",
-        "tool_count",
+        "servers",
+        "agents",
+        "tools",
         "last_sync_ago",
         "interval",
     ]
@@ -82,6 +86,7 @@ class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
         FederationTagFilter,
     ]
     list_filter_submit = True
+    show_facets = admin.ShowFacets.NEVER
     list_fullwidth = True
     list_per_page = 50
     search_fields = ["display_name", "description"]
@@ -95,7 +100,7 @@ class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Federation]:
-        return federations_visible_to(request.user).with_details()  # type: ignore[attr-defined, no-any-return, arg-type]
+        return federations_visible_to(request.user).with_details()  # type: ignore[attr-defined, no-any-return]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         may_change = self.has_change_permission(request, obj) if obj else True
@@ -178,15 +183,15 @@ class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
 
     @display(description="Provider", ordering="provider_type")
     def provider(self, federation: Federation) -> str:
-        return federation.get_provider_type_display()
+        return SHORT_PROVIDERS[ProviderType(federation.provider_type)]
 
     @display(description="Region")
     def region(self, federation: Federation) -> str:
-        return str(federation.provider_config.get("region") or "–")
+        return str(federation.provider_config.get("region") or "-")
 
     @display(description="Role ARN")
     def role_arn(self, federation: Federation) -> str:
-        return str(federation.provider_config.get("assumeRoleArn") or "–")
+        return str(federation.provider_config.get("assumeRoleArn") or "-")
 
     @display(description="Tag filter")
     def tag_filter(self, federation: Federation) -> str:
@@ -194,7 +199,7 @@ class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
 
     @display(description="Tags")
     def tags(self, federation: Federation) -> str:
-        return ", ".join(federation.tags) or "–"
+        return ", ".join(federation.tags) or "-"
 
     @display(description="Status", ordering="status", label=STATUS_COLOURS)
     def status_label(self, federation: Federation) -> str:
@@ -204,6 +209,18 @@ class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
     def sync_label(self, federation: Federation) -> str:
         return federation.get_sync_status_display()
 
+    @display(description="Servers", ordering="mcp_server_count")
+    def servers(self, federation: Federation) -> int:
+        return federation.mcp_server_count
+
+    @display(description="Agents", ordering="agent_count")
+    def agents(self, federation: Federation) -> int:
+        return federation.agent_count
+
+    @display(description="Tools", ordering="tool_count")
+    def tools(self, federation: Federation) -> int:
+        return federation.tool_count
+
     @display(description="When", ordering="last_sync__created_at")
     def last_sync_ago(self, federation: Federation) -> str:
         job = federation.last_sync
@@ -212,7 +229,7 @@ class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
     @display(description="Interval", ordering="sync_interval_minutes")
     def interval(self, federation: Federation) -> str:
         minutes = federation.sync_interval_minutes
-        return f"every {minutes} min" if minutes else "–"
+        return f"{minutes} min" if minutes else "-"
 
     @display(description="External id")
     def external_id_copy(self, federation: Federation) -> SafeString:
@@ -277,13 +294,13 @@ def recent_jobs_table(federation: Federation) -> dict[str, list[Any]]:
             format_html(
                 '<a class="text-link" href="{}">{}</a>',
                 reverse("admin:federations_syncjob_change", args=[job.pk]),
-                job.get_job_type_display(),
+                job_type(job),
             ),
-            label(job.get_status_display(), JOB_COLOURS),
+            label(job_outcome(job), JOB_COLOURS),
             progress_bar(job) if job.is_active else counters(job.summary),
             ago(job.created_at),
             duration(job),
-            job.requested_by_name or job.get_trigger_display(),
+            job.requested_by_name or job_trigger(job),
         ]
         for job in jobs
     ]

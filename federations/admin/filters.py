@@ -6,11 +6,20 @@ from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import DropdownFilter, MultipleDropdownFilter
+from unfold.contrib.filters.admin import DropdownFilter, MultipleDropdownFilter, RelatedDropdownFilter
 
 from federations.models import A2aAgentTag, Federation, FederationTag, McpServerTag
+from federations.services.access import federations_visible_to
 
 MOST_TAGS = 500
+
+
+class FederationFilter(RelatedDropdownFilter):
+    """Offer the federations that this person may see."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        found = federations_visible_to(request.user).order_by("display_name")
+        return list(found.values_list("pk", "display_name"))
 
 
 class FederationTagFilter(MultipleDropdownFilter):
@@ -20,7 +29,7 @@ class FederationTagFilter(MultipleDropdownFilter):
     parameter_name = "tag"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return _names(FederationTag)
+        return _names(FederationTag.objects.filter(federation__in=federations_visible_to(request.user).order_by()))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Federation]) -> QuerySet[Federation]:
         for tag in [value for value in self.value() or [] if value]:
@@ -36,7 +45,7 @@ class ResourceTagFilter(DropdownFilter):
     tags: ClassVar[type[Model]]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return _names(self.tags)
+        return _names(self.tags._default_manager.filter(resource__in=model_admin.get_queryset(request).order_by()))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(tag_rows__name=self.value()) if self.value() else queryset
@@ -50,6 +59,6 @@ class AgentTagFilter(ResourceTagFilter):
     tags = A2aAgentTag
 
 
-def _names(tags: type[Model]) -> list[tuple[str, str]]:
-    names = tags._default_manager.order_by("name").values_list("name", flat=True).distinct()[:MOST_TAGS]
+def _names(tags: QuerySet[Any]) -> list[tuple[str, str]]:
+    names = tags.order_by("name").values_list("name", flat=True).distinct()[:MOST_TAGS]
     return [(name, name) for name in names]

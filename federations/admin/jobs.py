@@ -14,13 +14,28 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import display
 
 from federations.admin.changes import group_changes
-from federations.admin.labels import JOB_COLOURS, ago, counter_labels, counters, duration, progress_bar
-from federations.admin.read_only import ReadOnlyAdmin
+from federations.admin.labels import (
+    JOB_COLOURS,
+    ago,
+    counter_labels,
+    counters,
+    duration,
+    job_outcome,
+    job_trigger,
+    job_type,
+    progress_bar,
+)
+from federations.admin.permissions import SeenThroughFederationsMixin, jobs_visible_to
+from federations.admin.read_only import ReadOnlyAdmin, is_list
 from federations.models import ACTIVE_JOB, Federation, SyncJob
 
 
+def _errors_of(job: SyncJob) -> list[str]:
+    return (job.summary or {}).get("errorMessages") or ([job.error] if job.error else [])
+
+
 @admin.register(SyncJob)
-class SyncJobAdmin(ReadOnlyAdmin):
+class SyncJobAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
     """The record of every run; a page with a running one refreshes itself."""
 
     list_display = ["job", "status_label", "result", "started", "took", "trigger_label", "asked_by"]
@@ -37,19 +52,18 @@ class SyncJobAdmin(ReadOnlyAdmin):
     list_before_template = "federations/refresh.html"
     change_form_outer_before_template = "federations/job.html"
     fieldsets = [
-        ("Request", {"fields": ["federation", "job_type", "trigger_label", "asked_by", "reason", "forced"]}),
+        ("Request", {"fields": ["federation", "kind", "trigger_label", "asked_by", "reason", "forced"]}),
         ("Course", {"fields": ["created_at", "started_at", "finished_at", "took"]}),
     ]
     empty_hint = "A job appears here whenever a federation is synced or deleted. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncJob]:
-        jobs: QuerySet[SyncJob] = super().get_queryset(request)
-        is_list = request.resolver_match is not None and request.resolver_match.url_name.endswith("changelist")
+        jobs = jobs_visible_to(request.user)
         # The changes of a large sync are megabytes, and no list shows them.
-        return jobs.defer("changes") if is_list else jobs
+        return jobs.defer("changes") if is_list(request) else jobs
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        is_running = SyncJob.objects.filter(ACTIVE_JOB).exists()
+        is_running = jobs_visible_to(request.user).filter(ACTIVE_JOB).exists()
         return super().changelist_view(request, {**(extra_context or {}), "is_running": is_running})  # type: ignore[no-any-return]
 
     def render_change_form(
@@ -60,19 +74,20 @@ class SyncJobAdmin(ReadOnlyAdmin):
             is_running=obj.is_active,
             progress=progress_bar(obj) if obj.is_active else "",
             counter_labels=counter_labels(obj.summary) if obj.summary else [],
-            error_messages=(obj.summary or {}).get("errorMessages", []),
-            groups=group_changes(obj.changes),
+            groups=(groups := group_changes(obj.changes)),
+            # The group of errors says the same, and to which runtime it happened.
+            error_messages=[] if any(group.action == "error" for group in groups) else _errors_of(obj),
             status=self._status(obj),
         )
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
 
     def _status(self, job: SyncJob) -> dict[str, str]:
-        label = job.get_status_display()
-        return {"text": "Held" if job.held else label, "type": "warning" if job.held else JOB_COLOURS[label]}
+        outcome = job_outcome(job)
+        return {"text": outcome, "type": JOB_COLOURS[outcome]}
 
     @display(description="Job", header=True, ordering="federation_name")
     def job(self, job: SyncJob) -> list[str]:
-        return [job.federation_name or f"Unfederated runtimes ({job.lock_key})", job.get_job_type_display()]
+        return [job.federation_name or f"Unfederated runtimes ({job.lock_key})", job_type(job)]
 
     @display(description="Federation")
     def federation(self, job: SyncJob) -> SafeString | str:
@@ -81,9 +96,13 @@ class SyncJobAdmin(ReadOnlyAdmin):
         url = reverse("admin:federations_federation_change", args=[job.federation_id])
         return format_html('<a class="text-link" href="{}">{}</a>', url, job.federation_name)
 
-    @display(description="Status", ordering="status", label={**JOB_COLOURS, "Held": "warning"})
+    @display(description="Kind")
+    def kind(self, job: SyncJob) -> str:
+        return job_type(job)
+
+    @display(description="Status", ordering="status", label=JOB_COLOURS)
     def status_label(self, job: SyncJob) -> str:
-        return "Held" if job.held else job.get_status_display()
+        return job_outcome(job)
 
     @display(description="Progress or result")
     def result(self, job: SyncJob) -> SafeString:
@@ -99,11 +118,11 @@ class SyncJobAdmin(ReadOnlyAdmin):
 
     @display(description="Trigger", ordering="trigger")
     def trigger_label(self, job: SyncJob) -> str:
-        return job.get_trigger_display()
+        return job_trigger(job)
 
     @display(description="Asked by", ordering="requested_by_name")
     def asked_by(self, job: SyncJob) -> str:
-        return job.requested_by_name or "–"
+        return job.requested_by_name or "-"
 
     @display(description="Guard", empty_value="")
     def forced(self, job: SyncJob) -> str:

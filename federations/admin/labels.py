@@ -11,7 +11,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
-from federations.models import FederationStatus, JobStatus, SyncJob, SyncStatus
+from federations.models import FederationStatus, JobStatus, JobTrigger, SyncJob, SyncStatus
+from federations.sync.resources import Json
 
 STATUS_COLOURS = {
     FederationStatus.ACTIVE.label: "success",
@@ -26,7 +27,9 @@ SYNC_COLOURS = {
     SyncStatus.SUCCESS.label: "success",
     SyncStatus.FAILED.label: "danger",
 }
+HELD = "Held"
 JOB_COLOURS = {
+    HELD: "warning",
     JobStatus.PENDING.label: "info",
     JobStatus.SYNCING.label: "info",
     JobStatus.SUCCESS.label: "success",
@@ -59,7 +62,7 @@ def ago(moment: datetime | None) -> str:
 def duration(job: SyncJob) -> str:
     """Return how long a job took, or has been running."""
     if job.started_at is None:
-        return "–"
+        return "-"
     return format_seconds((job.finished_at or timezone.now()) - job.started_at)
 
 
@@ -72,6 +75,21 @@ def format_seconds(length: timedelta) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def job_type(job: SyncJob) -> str:
+    """Return what kind of job it is, as people say it."""
+    return job.get_job_type_display().capitalize()
+
+
+def job_trigger(job: SyncJob) -> str:
+    """Return what started a job, as people say it."""
+    return "API" if job.trigger == JobTrigger.API else job.get_trigger_display()
+
+
+def job_outcome(job: SyncJob) -> str:
+    """Return a job's status; a plan that the deletion guard held is no ordinary failure."""
+    return HELD if job.held else job.get_status_display()
+
+
 def progress_bar(job: SyncJob) -> SafeString:
     """Return unfold's progress bar for a running job."""
     total = job.progress_total
@@ -81,15 +99,15 @@ def progress_bar(job: SyncJob) -> SafeString:
     return render_to_string("unfold/components/progress.html", context)
 
 
-def counters(summary: Mapping[str, int] | None) -> SafeString:
+def counters(summary: Mapping[str, Json] | None) -> SafeString:
     """Return the counters of a summary as short coloured labels, those at zero left out."""
     if not summary:
-        return mark_safe("–")
+        return mark_safe("-")
     parts = [render_to_string("unfold/helpers/label.html", part) for part in counter_labels(summary)]
     return mark_safe(f'<span class="fedhub-labels">{"".join(parts)}</span>')  # noqa: S308 (each part is escaped)
 
 
-def counter_labels(summary: Mapping[str, int]) -> list[dict[str, str]]:
+def counter_labels(summary: Mapping[str, Json]) -> list[dict[str, str]]:
     """Return text and colour of each counter that is not zero, servers and agents together."""
     kinds = [
         ("created", "success"),
@@ -100,10 +118,15 @@ def counter_labels(summary: Mapping[str, int]) -> list[dict[str, str]]:
     ]
     labels = []
     for verb, colour in kinds:
-        count = int(summary.get(f"{verb}McpServers", 0)) + int(summary.get(f"{verb}Agents", 0))
+        count = _count(summary, f"{verb}McpServers") + _count(summary, f"{verb}Agents")
         if count:
             labels.append({"text": f"{count} {verb}", "type": colour})
-    errors = int(summary.get("errors", 0))
+    errors = _count(summary, "errors")
     if errors:
         labels.insert(0, {"text": f"{errors} error{'' if errors == 1 else 's'}", "type": "danger"})
     return labels or [{"text": "nothing found", "type": "default"}]
+
+
+def _count(summary: Mapping[str, Json], key: str) -> int:
+    value = summary.get(key)
+    return value if isinstance(value, int) else 0

@@ -31,7 +31,9 @@ def tools_of(tools: Sequence[Json]) -> list[Offer]:
 def resources_of(resources: Sequence[Json]) -> list[Offer]:
     """Return MCP resources with their URI and media type."""
     return [
-        Offer(_text(found, "name") or _text(found, "uri"), _text(found, "description"), _labels(found, "uri", "mimeType"))
+        Offer(
+            _text(found, "name") or _text(found, "uri"), _text(found, "description"), _labels(found, "uri", "mimeType")
+        )
         for found in resources
         if isinstance(found, dict)
     ]

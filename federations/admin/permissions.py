@@ -1,14 +1,15 @@
-"""Who may do what on the pages of one federation: a role's model permission, or a grant on that federation."""
+"""Who may do what on the pages of the registry: a role's model permission, or a grant on a federation."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from federations.models import AccessLevel
-from federations.services.access import PERMISSION_OF, federations_visible_to, level_of
+from federations.models import AccessLevel, SyncJob
+from federations.services.access import PERMISSION_OF, AnyUser, federations_visible_to, level_of
 
 
 class GrantedPermissionsMixin(ModelAdmin):
@@ -24,7 +25,29 @@ class GrantedPermissionsMixin(ModelAdmin):
         return _is_allowed(request, obj, AccessLevel.OWNER)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return super().has_module_permission(request) or self.has_view_permission(request)
+        return super().has_module_permission(request) or sees_any_federation(request)
+
+
+class SeenThroughFederationsMixin(ModelAdmin):
+    """Rows that whoever sees their federation may see; the page's queryset says which these are."""
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_view_permission(request, obj) or sees_any_federation(request)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return super().has_module_permission(request) or sees_any_federation(request)
+
+
+def sees_any_federation(request: HttpRequest) -> bool:
+    """Tell whether there is any federation for this person, by role or by grant; asked once a request."""
+    return _is_allowed(request, None, AccessLevel.VIEW)
+
+
+def jobs_visible_to(user: AnyUser) -> QuerySet[SyncJob]:
+    """Return the jobs that `user` may view: all by role, else those of the federations granted."""
+    if user.has_perm("federations.view_syncjob"):
+        return SyncJob.objects.all()
+    return SyncJob.objects.filter(federation_id__in=federations_visible_to(user).order_by().values("id"))
 
 
 def _is_allowed(request: HttpRequest, obj: Any, level: AccessLevel) -> bool:
@@ -33,5 +56,6 @@ def _is_allowed(request: HttpRequest, obj: Any, level: AccessLevel) -> bool:
     known: dict[str, int] = request.__dict__.setdefault("_federation_levels", {})
     key = str(getattr(obj, "pk", obj or ""))
     if key not in known:
+        # Without a federation the question is whether there is a list to look at, not what may be done on it.
         known[key] = level_of(request.user, obj) if obj else int(federations_visible_to(request.user).exists())
     return known[key] >= level

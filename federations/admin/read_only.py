@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.admin import ShowFacets
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+
+
+def is_list(request: HttpRequest) -> bool:
+    """Tell whether the request is for a list of rows, where large columns are of no use."""
+    name = request.resolver_match.url_name if request.resolver_match else None
+    return bool(name and name.endswith("_changelist"))
 
 
 class ReadOnlyAdmin(ModelAdmin):
     """Rows that only the hub itself writes."""
 
     actions = None
+    show_facets = ShowFacets.NEVER
     list_filter_submit = True
     empty_hint = ""
 

@@ -6,17 +6,19 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AllValuesCheckboxFilter, RelatedDropdownFilter
+from django.utils.safestring import SafeString, mark_safe
+from unfold.contrib.filters.admin import AllValuesCheckboxFilter
 from unfold.decorators import display
 
+from federations.admin.filters import FederationFilter
 from federations.admin.labels import ACCESS_COLOURS, ago, label, runtime_colour
 from federations.admin.offers import Offer, as_json
+from federations.admin.permissions import SeenThroughFederationsMixin
 from federations.admin.read_only import ReadOnlyAdmin
 from federations.models import DiscoveredResource
 
 
-class DiscoveredResourceAdmin(ReadOnlyAdmin):
+class DiscoveredResourceAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
     """The base of both kinds."""
 
     list_fullwidth = True
@@ -75,11 +77,11 @@ class DiscoveredResourceAdmin(ReadOnlyAdmin):
 
 
 RESOURCE_FILTERS: list[Any] = [
-    ("federation", RelatedDropdownFilter),
+    ("federation", FederationFilter),
     ("access_mode", AllValuesCheckboxFilter),
     ("status", AllValuesCheckboxFilter),
 ]
 
 
 def _code(value: Any) -> SafeString:
-    return format_html('<pre class="fedhub-code">{}</pre>', as_json(value)) if value else format_html("–")
+    return format_html('<pre class="fedhub-code">{}</pre>', as_json(value)) if value else mark_safe("-")

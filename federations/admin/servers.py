@@ -11,6 +11,7 @@ from unfold.decorators import display
 
 from federations.admin.filters import ServerTagFilter
 from federations.admin.offers import Offer, prompts_of, resources_of, tools_of
+from federations.admin.read_only import is_list
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
 from federations.models import McpServer
 from federations.services.access import servers_visible_to
@@ -20,15 +21,14 @@ from federations.services.access import servers_visible_to
 class McpServerAdmin(DiscoveredResourceAdmin):
     """What each MCP server offers."""
 
-    list_display = ["name", "federation", "status_label", "access", "version", "num_tools", "updated"]
+    list_display = ["name", "federation", "status_label", "access", "version", "tool_count", "updated"]
     list_filter = [*RESOURCE_FILTERS, ServerTagFilter]
     search_fields = ["server_name", "path", "description", "runtime_id"]
     empty_hint = "MCP servers appear here when a federation is synced. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[McpServer]:
-        servers = servers_visible_to(request.user).select_related("federation").prefetch_related("tag_rows")  # type: ignore[arg-type]
-        is_list = request.resolver_match is not None and request.resolver_match.url_name.endswith("changelist")
-        return servers.defer("tools", "resources", "prompts") if is_list else servers
+        servers = servers_visible_to(request.user).select_related("federation").prefetch_related("tag_rows")
+        return servers.defer("tools", "resources", "prompts") if is_list(request) else servers
 
     def offers_of(self, resource: Any) -> list[tuple[str, list[Offer]]]:
         return [
@@ -36,6 +36,10 @@ class McpServerAdmin(DiscoveredResourceAdmin):
             ("Resources", resources_of(resource.resources)),
             ("Prompts", prompts_of(resource.prompts)),
         ]
+
+    @display(description="Tools", ordering="num_tools")
+    def tool_count(self, server: McpServer) -> int:
+        return server.num_tools
 
     @display(description="Name", ordering="server_name", header=True)
     def name(self, server: McpServer) -> list[str]:

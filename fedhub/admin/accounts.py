@@ -24,7 +24,7 @@ class UserAdmin(StockUserAdmin, ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class GroupAdmin(StockGroupAdmin, ModelAdmin):  # type: ignore[type-arg]
+class GroupAdmin(StockGroupAdmin, ModelAdmin):
     """Roles: sets of permissions, and holders of grants."""
 
     empty_hint = "A group gives its members permissions, and can be granted access to single federations."

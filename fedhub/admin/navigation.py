@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 
-from federations.services.access import federations_visible_to
+from federations.admin.permissions import sees_any_federation
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -23,10 +23,10 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "title": "Registry",
             "items": [
-                _item("Federations", "hub", "federations_federation", may_see_federations),
-                _item("MCP servers", "dns", "federations_mcpserver"),
-                _item("A2A agents", "smart_toy", "federations_a2aagent"),
-                _item("Sync jobs", "sync", "federations_syncjob"),
+                _item("Federations", "hub", "federations_federation", sees_any_federation),
+                _item("MCP servers", "dns", "federations_mcpserver", sees_any_federation),
+                _item("A2A agents", "smart_toy", "federations_a2aagent", sees_any_federation),
+                _item("Sync jobs", "sync", "federations_syncjob", sees_any_federation),
             ],
         },
         {
@@ -68,19 +68,16 @@ def favicon(request: HttpRequest) -> str:
     return static("fedhub/favicon.svg")
 
 
-def may_see_federations(request: HttpRequest) -> bool:
-    """Tell whether there is any federation for this person, by role or by grant."""
-    user = request.user
-    return user.has_perm("federations.view_federation") or federations_visible_to(user).exists()  # type: ignore[arg-type]
-
-
-def _item(
-    title: str, icon: str, model: str, permission: Callable[[HttpRequest], bool] | None = None
-) -> dict[str, Any]:
+def _item(title: str, icon: str, model: str, permission: Callable[[HttpRequest], bool] | None = None) -> dict[str, Any]:
     app, _, name = model.rpartition("_")
+
+    def has_permission(request: HttpRequest) -> bool:
+        by_role = request.user.has_perm(f"{app}.view_{name}")
+        return by_role or bool(permission and permission(request))
+
     return {
         "title": title,
         "icon": icon,
         "link": reverse(f"admin:{model}_changelist"),
-        "permission": permission or (lambda request: request.user.has_perm(f"{app}.view_{name}")),
+        "permission": has_permission,
     }

@@ -34,7 +34,14 @@ class ApplicationAdmin(StockApplicationAdmin, ModelAdmin):
 
     list_display = ["name", "client_id", "user", "client_type", "authorization_grant_type"]
     list_select_related = ["user"]
-    empty_hint = "Register a program here to let it ask for tokens, or give a person one on the command line: issue_token."
+
+    def get_exclude(self, request, obj=None):  # type: ignore[no-untyped-def]
+        # The form of a new application shows its secret, once; after that not even its hash is worth showing.
+        return ["client_secret", "hash_client_secret"] if obj else []
+
+    empty_hint = (
+        "Register a program here to let it ask for tokens, or give a person one on the command line: issue_token."
+    )
 
 
 class MaskedTokenAdmin(ModelAdmin):

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from zlib import crc32
 
+import pytest
+from django.conf import LazySettings
+
+from federations import forms
 from federations.models import Federation, SyncJob
 from federations.providers.agentcore.config import check_complete, normalise_config
 from federations.providers.base import ProviderNotImplementedError
 from federations.providers.memory import MemoryProvider
+from federations.services import federations
+from federations.services import sync as sync_service
 from federations.services.actors import Actor
 from federations.services.federations import create_federation
 from federations.services.sync import run_sync, start_sync
@@ -27,13 +34,13 @@ from federations.sync.resources import (
 
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/fedhub-discovery"
-STAFF = Actor(id="1", name="staff")
+STAFF = Actor(id="900", name="staff")
 JWT = RuntimeAccess("jwt", "https://hub.example.com/.well-known/openid-configuration", ("fedhub-agents",))
 IAM = RuntimeAccess("iam")
 
 
 class MemoryCloud(MemoryProvider):
-    """Discovers from memory, and checks its configuration as AgentCore does; only roles under `role/fedhub` are allowed."""
+    """Discovers from memory, and checks its configuration as AgentCore does; roles must begin with `fedhub`."""
 
     roles = ("arn:aws:iam::*:role/fedhub*",)
 
@@ -48,6 +55,15 @@ class MemoryCloud(MemoryProvider):
         if provider_type != "aws_agentcore":
             raise ProviderNotImplementedError("Azure AI Foundry federation sync is not implemented yet")
         return self
+
+
+def put_in_place(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, folder: Path) -> MemoryCloud:
+    """Put a cloud in memory behind every service that asks for a provider, and a search index in `folder`."""
+    settings.SEARCH_PATH = str(folder / "search.sqlite3")
+    provider = MemoryCloud()
+    for module in (federations, sync_service, forms):
+        monkeypatch.setattr(module, "provider_for", provider.serve)
+    return provider
 
 
 def runtime(name: str, version: str, protocol: str, tags: dict[str, str] | None = None) -> Runtime:
@@ -69,10 +85,17 @@ def runtime(name: str, version: str, protocol: str, tags: dict[str, str] | None 
 def tool(name: str) -> JsonObject:
     schema: JsonObject = {
         "type": "object",
-        "properties": {"account": {"type": "string", "description": "IBAN or account number"}, "limit": {"type": "integer"}},
+        "properties": {
+            "account": {"type": "string", "description": "IBAN or account number"},
+            "limit": {"type": "integer"},
+        },
         "required": ["account"],
     }
-    return {"name": name, "description": f"{name.replace('_', ' ').capitalize()} of one account.", "inputSchema": schema}
+    return {
+        "name": name,
+        "description": f"{name.replace('_', ' ').capitalize()} of one account.",
+        "inputSchema": schema,
+    }
 
 
 def server(name: str, version: str = "1", tools: tuple[str, ...] = ("list_entries", "post_entry")) -> EnrichedMcpServer:
@@ -100,7 +123,9 @@ def agent(name: str, version: str = "1") -> EnrichedAgent:
         {"id": "explain", "name": "Explain", "description": "Explains a decision in plain words.", "tags": ["text"]},
     )
     card: JsonObject = {"name": name, "version": "2.1.0", "url": "https://agent.example.com", "skills": list(skills)}
-    return EnrichedAgent(found, JWT, AgentCard(card, skills, "https://example.com/invocations", f"Agent {name}", "2.1.0"))
+    return EnrichedAgent(
+        found, JWT, AgentCard(card, skills, "https://example.com/invocations", f"Agent {name}", "2.1.0")
+    )
 
 
 def failed_agent(name: str) -> FailedRuntime:
@@ -109,7 +134,9 @@ def failed_agent(name: str) -> FailedRuntime:
     return FailedRuntime(found.runtime_id, found.arn, name, "1", error, ResourceKind.A2A_AGENT, found.last_updated_at)
 
 
-def federation(name: str = "Payments", region: str = "us-east-1", tags: tuple[str, ...] = ("production",)) -> Federation:
+def federation(
+    name: str = "Payments", region: str = "us-east-1", tags: tuple[str, ...] = ("production",)
+) -> Federation:
     return create_federation(
         provider_type="aws_agentcore",
         display_name=name,

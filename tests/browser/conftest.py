@@ -1,0 +1,72 @@
+"""A real browser against a live server; without Chromium the tests skip loudly, or fail where CI requires them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.unit.admin.cloud import MemoryCloud, put_in_place
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PASSWORD = "a long enough password"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM:
+        reason = "No Chromium found: the browser tests did NOT run. Install it, for example: apt install chromium"
+        if os.environ.get("FEDHUB_REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    # Playwright's loop runs in this thread, where Django would refuse the tests' own queries.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    try:
+        with sync_playwright() as playwright:
+            running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+            yield running
+            running.close()
+    finally:
+        os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, tmp_path: Path) -> MemoryCloud:
+    return put_in_place(monkeypatch, settings, tmp_path)
+
+
+@pytest.fixture
+def page(transactional_db: None, browser: Browser, live_server: Any, cloud: MemoryCloud) -> Iterator[Page]:
+    """Return a page that has logged in through the login form; an error in its scripts fails the test."""
+    User.objects.create_superuser("marta", password=PASSWORD)
+    context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(15_000)
+    opened, errors = context.new_page(), []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.goto("/admin/")
+    opened.get_by_label("Username").fill("marta")
+    opened.get_by_label("Password").fill(PASSWORD)
+    opened.get_by_role("button", name="Log in").click()
+    opened.wait_for_url("**/admin/")
+    yield opened
+    context.close()
+    assert errors == []

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from federations.models import Federation, McpServer, SyncJob
+from federations.services.sync import run_sync
+from tests.unit.admin.cloud import ROLE, MemoryCloud, agent, failed_agent, federation, server, sync
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def test_create_dry_run_sync_and_see_the_result(page: Page, cloud: MemoryCloud) -> None:
+    cloud.findings = (server("ledger"), server("refunds"), agent("fraud-triage"))
+
+    page.get_by_role("link", name="Add a federation").click()
+    page.locator("[name=display_name]").fill("Payments")
+    page.locator("[name=region]").fill("us-east-1")
+    page.locator("[name=role_arn]").fill(ROLE)
+    page.locator("[name=tag_filter]").fill("env:production, team")
+    page.get_by_role("button", name="Save and continue editing").click()
+    expect(page.get_by_text("This is none: team")).to_be_visible()
+
+    page.locator("[name=tag_filter]").fill("env:production, team:platform")
+    page.get_by_role("button", name="Save and continue editing").click()
+    expect(page.get_by_text("Nothing has run yet.")).to_be_visible()
+    found = Federation.objects.get()
+    assert found.provider_config["resourceTagsFilter"] == {"env": "production", "team": "platform"}
+    expect(page.locator("code", has_text=found.external_id)).to_be_visible()
+
+    page.get_by_role("link", name="Dry run").click()
+    expect(page.get_by_text("Nothing was changed by this dry run.")).to_be_visible()
+    expect(page.get_by_role("cell", name="fraud-triage")).to_be_visible()
+    assert McpServer.objects.count() == 0
+
+    page.get_by_role("button", name="Sync now").click()
+    page.get_by_role("link", name="See the job").click()
+    expect(page.get_by_text("This page refreshes itself.")).to_be_visible()
+
+    run_sync(SyncJob.objects.get(status="pending").id)
+    # Nobody presses anything: the page reloads by itself.
+    expect(page.get_by_text("3 created")).to_be_visible()
+    page.get_by_role("link", name="MCP servers").click()
+    page.get_by_role("link", name="refunds").click()
+    expect(page.get_by_text("List entries of one account.")).to_be_visible()
+
+
+def test_sync_now_asks_in_a_dialog_and_comes_back(page: Page) -> None:
+    found = federation()
+
+    page.goto(f"/admin/federations/federation/{found.pk}/change/")
+    page.get_by_role("link", name="Sync now").click()
+    page.get_by_label("Reason").fill("New runtimes were deployed")
+    page.get_by_role("button", name="Sync now").click()
+
+    expect(page.get_by_text("The sync is queued")).to_be_visible()
+    assert SyncJob.objects.get().reason == "New runtimes were deployed"
+
+
+def test_delete_is_confirmed_with_its_consequences(page: Page, cloud: MemoryCloud) -> None:
+    found = federation()
+    sync(found, cloud, server("ledger"), agent("fraud-triage"), failed_agent("kyc-review"))
+
+    page.goto(f"/admin/federations/federation/{found.pk}/change/")
+    page.get_by_role("link", name="Delete federation").click()
+    expect(page.get_by_text("What this takes away")).to_be_visible()
+    page.get_by_role("link", name="Keep it").click()
+    assert Federation.objects.count() == 1
+
+    page.get_by_role("link", name="Delete federation").click()
+    page.get_by_role("button", name="Delete this federation").click()
+    expect(page.get_by_text("Payments is deleted.")).to_be_visible()
+    expect(page.get_by_text("There is nothing here yet")).to_be_visible()
+    assert McpServer.objects.count() == 0
