@@ -1,10 +1,17 @@
 """The product's settings, on throw-away files: one set for each test process."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
-os.environ.setdefault("FEDHUB_VAR_DIR", tempfile.mkdtemp(prefix=f"fedhub-tests-{WORKER}-"))
+# A test process inherits the variables of the one that started it, and must not share its files; a process that a test
+# starts must.
+if os.environ.get("FEDHUB_TESTS_OF") != WORKER:
+    os.environ["FEDHUB_TESTS_OF"] = WORKER
+    os.environ["FEDHUB_VAR_DIR"] = tempfile.mkdtemp(prefix=f"fedhub-tests-{WORKER}-")
+    atexit.register(shutil.rmtree, os.environ["FEDHUB_VAR_DIR"], ignore_errors=True)
 for name in ("DATABASE_URL", "MONGODB_URI", "CELERY_BROKER_URL", "WEAVIATE_URL", "FEDHUB_SERVER_URL", "SEARCH_PATH"):
     value = os.environ.pop(f"TEST_{name}", None)
     os.environ.pop(name, None)
