@@ -39,7 +39,11 @@ class TokenOrSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-u
 
 
 class HubSchema(AutoSchema):
-    """Adds to each operation the scope that it needs."""
+    """Adds to each operation the scope that it needs; a list comes in an envelope, never as a bare array."""
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        """Take no answer for an array because of its action's name."""
+        return False
 
     def get_description(self) -> str:  # type: ignore[override]
         """Return the operation's description with its scope."""

@@ -49,7 +49,8 @@ def served_routes() -> Iterator[tuple[str, str]]:
         if regex.startswith("api/v1/"):
             ((template, names),) = normalize(regex)[:1]
             path = "/" + template % {name: f"{{{name}}}" for name in names}
-            for method in entry.callback.actions:  # type: ignore[attr-defined]
+            # The framework adds HEAD to a view when it is first called.
+            for method in set(entry.callback.actions) - {"head"}:  # type: ignore[attr-defined]
                 yield method, path.rstrip("/")
 
 

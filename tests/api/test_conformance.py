@@ -1,0 +1,92 @@
+"""Requests made from the hub's own schema: none is answered with an unforeseen error, every answer is as described."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import schemathesis
+from django.contrib.auth.models import Permission, User
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from federations.models import Federation
+from fedhub.sandbox.client import SandboxClient
+from fedhub.tokens.services import issue_token
+from fedhub.wsgi import application
+from tests.api.contract import with_job
+from tests.conftest import MakeAgent, MakeFederation, MakeServer
+
+EXAMPLES = 200
+# The contract's own answers to what is reserved, and to a cloud that fails.
+FORESEEN = {501, 502}
+CHECKS = [
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+OPERATIONS = [
+    "list_federations", "create_federation", "retrieve_federation", "update_federation", "delete_federation",
+    "sync_federation", "list_jobs", "retrieve_job", "list_servers", "retrieve_server", "list_agents",
+    "retrieve_agent", "search", "sync_runtimes",
+]  # fmt: skip
+
+
+def load() -> Any:
+    schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
+    schema.app = application
+    return schema
+
+
+SCHEMA = load()
+
+
+def test_every_operation_is_asked() -> None:
+    described = {found.ok().definition.raw["operationId"] for found in SCHEMA.get_all_operations()}
+    assert described == set(OPERATIONS)
+
+
+@pytest.fixture
+def token(owner: User) -> str:
+    owner.user_permissions.set(Permission.objects.filter(content_type__app_label="federations"))
+    return issue_token("owner", scopes=["federations-read", "federations-write", "system-ops"], days=1)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("operation_id", OPERATIONS)
+def test_no_request_gets_an_answer_that_the_schema_does_not_describe(
+    operation_id: str, token: str, cloud: SandboxClient, make_federation: MakeFederation, make_server: MakeServer,
+    make_agent: MakeAgent,
+) -> None:  # fmt: skip
+    operation = SCHEMA.find_operation_by_id(operation_id)
+    server, agent = make_server(None, "known-server"), make_agent(None, "known-agent")
+    answered: set[int] = set()
+
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(
+        case=operation.as_strategy(GenerationMode.POSITIVE) | operation.as_strategy(GenerationMode.NEGATIVE),
+        aims_at_known=st.booleans(),
+    )
+    def ask(case: Any, aims_at_known: bool) -> None:
+        if aims_at_known:
+            federation = Federation.objects.first() or make_federation()
+            known = {"federation_id": federation.id, "server_id": server.id, "agent_id": agent.id}
+            known["job_id"] = with_job(federation).id if "job_id" in (case.path_parameters or {}) else ""
+            case.path_parameters = {name: known[name] for name in case.path_parameters or {}}
+        response = case.call(headers={"Authorization": f"Bearer {token}"})
+        answered.add(response.status_code)
+        assert response.status_code < 500 or response.status_code in FORESEEN, response.text
+        case.validate_response(response, checks=CHECKS)
+
+    ask()
+    assert answered & {200, 201}, answered
