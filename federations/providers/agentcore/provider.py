@@ -138,7 +138,7 @@ def _inspect(control: ControlPlane, request: DiscoveryRequest, listed: ListedRun
         # The next listing is compared with this one: where an update came in between, it has to show.
         return replace(runtime, tags=tags, last_updated_at=listed.last_updated_at)
     except (BotoCoreError, ClientError) as exc:
-        return _not_described(listed, last_seen, exc)
+        return _not_described(listed, exc)
 
 
 def _inspect_only(control: ControlPlane, request: DiscoveryRequest, arn: str) -> Inspected:
@@ -150,8 +150,7 @@ def _inspect_only(control: ControlPlane, request: DiscoveryRequest, arn: str) ->
     except ClientError as exc:
         if exc.operation_name != "GetAgentRuntime" or _code(exc) not in _GONE_OR_FORBIDDEN:
             raise _cannot_list(control.region, exc) from exc
-        kind = last_seen.kind if last_seen else None
-        return FailedRuntime(runtime_id, arn, runtime_id, "", clean_error(str(exc)), kind)
+        return FailedRuntime(runtime_id, arn, runtime_id, "", clean_error(str(exc)))
     except BotoCoreError as exc:
         raise _cannot_list(control.region, exc) from exc
     if last_seen is not None and _is_as_seen(last_seen, runtime.version, runtime.last_updated_at):
@@ -187,14 +186,14 @@ def _as_last_seen(runtime: ListedRuntime | Runtime, last_seen: LastSeen) -> AsLa
     )
 
 
-def _not_described(listed: ListedRuntime, last_seen: LastSeen | None, exc: Exception) -> FailedRuntime:
+def _not_described(listed: ListedRuntime, exc: Exception) -> FailedRuntime:
+    """Return the error of a runtime whose kind is unknown, even if it was seen before: a new version may change it."""
     return FailedRuntime(
         runtime_id=listed.runtime_id,
         arn=listed.arn,
         name=listed.name,
         version=listed.version,
         error=clean_error(str(exc)),
-        kind=last_seen.kind if last_seen else None,
         last_updated_at=listed.last_updated_at,
     )
 

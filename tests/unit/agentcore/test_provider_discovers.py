@@ -164,12 +164,12 @@ def test_a_runtime_that_is_gone_or_forbidden_is_one_error_of_unknown_kind(
     assert isinstance(other, UnsupportedRuntime)
 
 
-def test_the_kind_last_seen_stays_known_when_a_runtime_cannot_be_described(aws: AwsServer, discover: Discover) -> None:
+def test_the_kind_last_seen_says_nothing_of_a_runtime_that_cannot_be_described(aws: AwsServer, discover: Discover) -> None:
     aws.serve_runtimes("a")
     aws.routes["GET", f"/runtimes/{runtime_id('a')}/"] = aws_error(404, "ResourceNotFoundException", "gone")
     (failed,) = discover(last_seen=seen("a", "0"))
     assert isinstance(failed, FailedRuntime)
-    assert failed.kind is ResourceKind.MCP_SERVER
+    assert failed.kind is None
 
 
 def test_a_runtime_as_last_seen_costs_no_further_call(aws: AwsServer, discover: Discover) -> None:
@@ -220,7 +220,7 @@ def test_tags_that_cannot_be_read_are_that_runtimes_error(aws: AwsServer, discov
     aws.routes["GET", f"/tags/{runtime_arn('a')}"] = aws_error(403, "AccessDeniedException", "no tags for you")
     (failed,) = discover({**CONFIG, "resourceTagsFilter": {"env": "x"}}, last_seen=seen("a"))
     assert isinstance(failed, FailedRuntime)
-    assert failed.kind is ResourceKind.MCP_SERVER
+    assert failed.kind is None
     assert "no tags for you" in failed.error
 
 
