@@ -164,7 +164,9 @@ def test_a_runtime_that_is_gone_or_forbidden_is_one_error_of_unknown_kind(
     assert isinstance(other, UnsupportedRuntime)
 
 
-def test_the_kind_last_seen_says_nothing_of_a_runtime_that_cannot_be_described(aws: AwsServer, discover: Discover) -> None:
+def test_the_kind_last_seen_says_nothing_of_a_runtime_that_cannot_be_described(
+    aws: AwsServer, discover: Discover
+) -> None:
     aws.serve_runtimes("a")
     aws.routes["GET", f"/runtimes/{runtime_id('a')}/"] = aws_error(404, "ResourceNotFoundException", "gone")
     (failed,) = discover(last_seen=seen("a", "0"))
