@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from federations.sync.resources import Json
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
 
 SERVERS = AGENTS = 500
@@ -20,7 +21,7 @@ TOOLS = 10
 LATENCY_MS = 50
 CONCURRENCY = 16
 CHANGED = 100
-TAGS = {"env": "production"}
+TAGS: dict[str, Json] = {"env": "production"}
 RESOURCE_TABLES = (
     "federations_mcpserver",
     "federations_a2aagent",
@@ -125,7 +126,7 @@ def _measured(sandbox: RunningSandbox, federation: Any, name: str) -> Run:
     seconds = time.perf_counter() - started
     if job.status != "success":
         raise SystemExit(f"{name}: {job.error}")
-    summary = {key: value for key, value in job.summary.items() if value}
+    summary = {key: value for key, value in (job.summary or {}).items() if value}
     return Run(name, seconds, summary, sandbox.admin.counts(), dict(rows))
 
 

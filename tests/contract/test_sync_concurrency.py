@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from unittest import mock
 
 import pytest
 from django.db import connections
@@ -12,10 +13,13 @@ from django.db import connections
 from federations.models import Federation, McpServer, SyncJob
 from federations.providers.base import DiscoveryRequest
 from federations.providers.memory import MemoryProvider
+from federations.services import sync as engine
 from federations.services.actors import Actor
 from federations.services.federations import delete_federation, update_federation
+from federations.services.index import bring_in_line
 from federations.services.preview import preview_sync
 from federations.services.sync import run_sync, start_sync
+from federations.sync.resources import JsonObject
 from fedhub.errors import ConflictError, TooManyRequestsError
 from tests.findings import server
 from tests.memory_hub import provider
@@ -23,7 +27,7 @@ from tests.memory_hub import provider
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ME = Actor("1", "tests")
-NEW_CONFIG = {"region": "eu-west-1"}
+NEW_CONFIG: JsonObject = {"region": "eu-west-1"}
 
 
 class Gate:
@@ -68,7 +72,7 @@ def test_two_simultaneous_syncs_make_one_job_and_one_conflict(federation: Federa
     with provider(MemoryProvider()), ThreadPoolExecutor(2) as pool:
         outcomes = [in_thread(pool, start) for _ in range(2)]
         errors = [outcome.exception(30) for outcome in outcomes]
-    assert sorted(type(error) for error in errors if error) == [ConflictError]
+    assert [type(error) for error in errors if error] == [ConflictError]
     assert [str(error) for error in errors if error] == ["Federation in sync status 'pending' cannot start a new sync"]
     assert SyncJob.objects.count() == 1
 
@@ -172,10 +176,6 @@ def test_every_phase_is_observable_from_outside_while_it_lasts(federation: Feder
         with ThreadPoolExecutor(1) as pool:
             in_thread(pool, read).result(10)
 
-    from unittest import mock
-
-    from federations.services import sync as engine
-
     def noted(original: Callable[..., object]) -> Callable[..., object]:
         def call(*args: object, **kwargs: object) -> object:
             note()
@@ -187,7 +187,7 @@ def test_every_phase_is_observable_from_outside_while_it_lasts(federation: Feder
     with (
         provider(twin),
         mock.patch.object(engine, "_apply", noted(engine._apply)),
-        mock.patch.object(engine, "bring_in_line", noted(engine.bring_in_line)),
+        mock.patch.object(engine, "bring_in_line", noted(bring_in_line)),
     ):
         job = start_sync(federation, by=ME)
         note()

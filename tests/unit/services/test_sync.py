@@ -42,6 +42,11 @@ def sync(federation: Federation, *findings: Any, force: bool = False) -> SyncJob
         return run_sync(start_sync(fresh, by=ME, force=force).id)
 
 
+def summary_of(job: SyncJob) -> dict[str, Any]:
+    assert job.summary is not None
+    return dict(job.summary)
+
+
 def as_last_seen(name: str, version: str = "1", *, minutes_later: int = 0) -> AsLastSeen:
     later = SEEN_AT + timedelta(minutes=minutes_later)
     return AsLastSeen(runtime(name).runtime_id, arn_of(name), name, version, later, ResourceKind.MCP_SERVER, "MCP")
@@ -54,7 +59,7 @@ def test_a_first_sync_stores_everything_and_counts_it(federation: Federation) ->
     assert (federation.mcp_server_count, federation.agent_count, federation.tool_count) == (1, 1, 2)
     assert federation.imported_total == 2
     assert federation.last_sync == job
-    assert job.summary["createdMcpServers"] == job.summary["createdAgents"] == 1
+    assert summary_of(job)["createdMcpServers"] == summary_of(job)["createdAgents"] == 1
     assert [change["reason"] for change in job.changes] == ["new agent", "new server"]
     stored = McpServer.objects.get()
     assert (stored.path, stored.num_tools, stored.runtime_access) == ("/agentcore/mcp/one", 2, {"mode": "iam"})
@@ -65,7 +70,7 @@ def test_an_unchanged_sync_writes_no_resource_row(federation: Federation) -> Non
     sync(federation, server("one"), agent("helper"))
     with CaptureQueriesContext(connection) as queries:
         job = sync(federation, as_last_seen("one"), agent("helper"))
-    assert job.summary["unchangedMcpServers"] == job.summary["unchangedAgents"] == 1
+    assert summary_of(job)["unchangedMcpServers"] == summary_of(job)["unchangedAgents"] == 1
     written = [query["sql"] for query in queries if query["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
     tables = {table for table in ("mcpserver", "a2aagent", "runtimesighting") for sql in written if table in sql}
     assert tables == set()
@@ -92,8 +97,8 @@ def test_a_failed_resource_marks_the_job_failed_and_the_good_ones_are_applied(fe
     job = sync(federation, failure("one", version="2"), server("two", version="2"))
     federation.refresh_from_db()
     assert (job.status, job.phase, federation.sync_status) == ("failed", "failed", "failed")
-    assert job.summary["errorMessages"] == ["MCP server one: enrichment failed: 403 Forbidden"]
-    assert federation.sync_message == job.summary["errorMessages"][0]
+    assert summary_of(job)["errorMessages"] == ["MCP server one: enrichment failed: 403 Forbidden"]
+    assert federation.sync_message == summary_of(job)["errorMessages"][0]
     versions = dict(McpServer.objects.values_list("server_name", "runtime_version"))
     assert versions == {"one": "1", "two": "2"}
 
@@ -102,7 +107,7 @@ def test_a_resource_that_had_failed_is_updated_when_it_answers_again(federation:
     sync(federation, server("one"))
     sync(federation, failure("one"))
     job = sync(federation, server("one"))
-    assert job.summary["updatedMcpServers"] == 1
+    assert summary_of(job)["updatedMcpServers"] == 1
     assert job.changes[0]["reason"] == "last enrichment had failed"
 
 
@@ -116,7 +121,7 @@ def test_a_failed_listing_is_the_last_sync_and_leaves_children_and_stats(federat
     job.refresh_from_db()
     assert federation.last_sync == job
     assert (federation.sync_status, federation.mcp_server_count) == ("failed", 1)
-    counters = {name: value for name, value in job.summary.items() if name != "errorMessages"}
+    counters = {name: value for name, value in summary_of(job).items() if name != "errorMessages"}
     assert counters.pop("errors") == 1
     assert set(counters.values()) == {0}
     assert job.finished_at is not None
@@ -215,7 +220,7 @@ def test_a_name_that_belongs_to_another_federation_is_skipped_and_untouched(fede
     sync(federation, server("shared"))
     other = Federation.objects.create(display_name="Other", provider_config={"region": "us-east-1"})
     job = sync(other, server("shared"), server("own"))
-    assert (job.status, job.summary["skippedMcpServers"], job.summary["createdMcpServers"]) == ("success", 1, 1)
+    assert (job.status, summary_of(job)["skippedMcpServers"], summary_of(job)["createdMcpServers"]) == ("success", 1, 1)
     assert McpServer.objects.get(server_name="shared").federation_id == federation.id
     sync(other)
     assert list(McpServer.objects.values_list("server_name", flat=True)) == ["shared"]
