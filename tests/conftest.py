@@ -79,7 +79,7 @@ def make_federation(owner: User, reader: User) -> MakeFederation:
     """Create a federation that the owner owns and the reader may view."""
 
     def make(display_name: str = "AgentCore Prod", **attributes: Any) -> Federation:
-        values = {
+        values: dict[str, Any] = {
             "provider_type": "aws_agentcore",
             "description": None,
             "tags": [],

@@ -17,7 +17,7 @@ from federations.models import Federation
 from fedhub import errors as hub
 from fedhub.api import errors
 from fedhub.api.viewsets import prefers_async
-from tests.api.contract import CREATE, FEDERATIONS, answer, error, path_of
+from tests.api.contract import CREATE, FEDERATIONS, answer, error, path_of, raw
 from tests.conftest import Api, MakeUser
 
 pytestmark = pytest.mark.django_db
@@ -117,14 +117,14 @@ def test_an_answer_in_another_format_is_not_to_be_had(api: Api, owner: User) -> 
 )
 def test_a_body_in_another_format_is_refused(api: Api, owner: User, federation: Federation, content_type: str) -> None:
     for path in (FEDERATIONS, path_of(federation) + "/sync"):
-        response = api(owner).generic("POST", path, b"dryRun=true", content_type=content_type)
+        response = raw(api(owner), "POST", path, b"dryRun=true", content_type=content_type)
         message = f'Unsupported media type "{content_type}" in request.'
         assert answer(response) == (415, error("unsupported_media_type", message))
 
 
 def test_a_json_body_with_parameters_in_its_type_is_read(api: Api, owner: User) -> None:
     body = b'{"displayName": "x", "providerType": "aws_agentcore"}'
-    response = api(owner).generic("POST", FEDERATIONS, body, content_type="application/json; charset=utf-8")
+    response = raw(api(owner), "POST", FEDERATIONS, body, content_type="application/json; charset=utf-8")
     assert response.status_code == 201
 
 
@@ -140,7 +140,7 @@ def test_a_form_is_refused_while_it_is_searched_for_the_csrf_token(make_user: Ma
     client.cookies["csrftoken"] = "x" * 32
     client.force_login(make_user("staff", is_staff=True))
     form = b"csrfmiddlewaretoken=" + b"x" * 1_100_000
-    response = client.generic("POST", FEDERATIONS, form, content_type="application/x-www-form-urlencoded")
+    response = raw(client, "POST", FEDERATIONS, form, content_type="application/x-www-form-urlencoded")
     assert response.status_code == 415
 
 
@@ -188,7 +188,7 @@ def send(api: Api, user: User, federation: Federation, endpoint: str, body: byte
         "sync": ("POST", path_of(federation) + "/sync"),
         "legacy": ("POST", "/api/v1/federation/agentcore/runtime/sync"),
     }[endpoint]
-    return api(user, "federations-write system-ops").generic(method, path, body, content_type="application/json")
+    return raw(api(user, "federations-write system-ops"), method, path, body, content_type="application/json")
 
 
 def test_no_cache_may_keep_an_answer(api: Api, owner: User) -> None:

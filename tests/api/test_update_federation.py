@@ -112,7 +112,8 @@ def test_update_of_an_inactive_federation_is_a_conflict_before_its_body_is_looke
 ) -> None:
     Federation.objects.update(status=status)
     conflict = (409, error("conflict", f"Federation in status '{status}' cannot be updated"))
-    for body in (UPDATE, {"displayName": 7}, {**UPDATE, "providerConfig": {"runtimeAccess": 1}}, []):
+    bodies: list[Any] = [UPDATE, {"displayName": 7}, {**UPDATE, "providerConfig": {"runtimeAccess": 1}}, []]
+    for body in bodies:
         assert answer(api(owner).put(path_of(federation), body, format="json")) == conflict
     assert answer(api(reader).put(path_of(federation), UPDATE, format="json")) == (403, refusal("EDIT"))
 
