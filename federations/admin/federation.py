@@ -42,6 +42,7 @@ from federations.services.sync import start_sync
 from fedhub.errors import HubError
 
 SHORT_PROVIDERS = {ProviderType.AWS_AGENTCORE: "AWS AgentCore", ProviderType.AZURE_AI_FOUNDRY: "Azure AI Foundry"}
+RECENT_JOBS = 5
 TRUST_POLICY_PRINCIPAL = "arn:aws:iam::<account of the hub>:root"
 
 
@@ -93,7 +94,6 @@ class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
     search_help_text = "Name or description"
     warn_unsaved_form = True
     change_form_outer_before_template = "federations/overview.html"
-    change_form_outer_after_template = "federations/recent_jobs.html"
     empty_hint = (
         "Add a federation to point the hub at an AWS Bedrock AgentCore account and region. "
         "Then sync it: every MCP server and A2A agent there appears here."
@@ -287,8 +287,8 @@ def overview_of(federation: Federation) -> dict[str, Any]:
 
 
 def recent_jobs_table(federation: Federation) -> dict[str, list[Any]]:
-    """Return the newest ten jobs as unfold's table component takes them."""
-    jobs = SyncJob.objects.filter(federation_id=federation.pk).defer("changes")[:10]
+    """Return the newest jobs as unfold's table component takes them."""
+    jobs = SyncJob.objects.filter(federation_id=federation.pk).defer("changes")[:RECENT_JOBS]
     rows = [
         [
             format_html(

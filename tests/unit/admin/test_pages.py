@@ -184,6 +184,18 @@ def test_a_running_job_shows_its_progress_and_refreshes_itself(admin: Client) ->
     assert "data-refresh-seconds" not in admin.get(page(found)).content.decode()
 
 
+def test_a_federations_page_shows_its_jobs_and_leads_to_all_of_them(admin: Client, cloud: MemoryCloud) -> None:
+    other = populated(cloud, count=2)
+    found = Federation.objects.exclude(pk=other.pk).get()
+    job = SyncJob.objects.get(federation_id=found.pk)
+
+    text = admin.get(page(found)).content.decode()
+    assert page(job) in text
+
+    listed = admin.get(f"{changelist('syncjob')}?q={found.pk}").context["cl"].result_list
+    assert [row.pk for row in listed] == [job.pk]
+
+
 def test_the_dashboard_of_an_empty_hub_says_where_to_start(admin: Client) -> None:
     assert reverse("admin:federations_federation_add") in admin.get(INDEX).content.decode()
 
