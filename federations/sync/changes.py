@@ -36,13 +36,10 @@ class StoredResource:
 
 
 @dataclass(frozen=True, slots=True)
-class Create:
-    """A runtime that is not stored yet."""
+class _OfFound:
+    """A change that is about a runtime that answered."""
 
     new: Enriched
-    path: str
-
-    action = "create"
 
     @property
     def kind(self) -> ResourceKind:
@@ -55,6 +52,34 @@ class Create:
     @property
     def runtime_id(self) -> str:
         return self.new.runtime.runtime_id
+
+
+@dataclass(frozen=True, slots=True)
+class _OfStored:
+    """A change that is about a resource that is stored."""
+
+    old: StoredResource
+
+    @property
+    def kind(self) -> ResourceKind:
+        return self.old.kind
+
+    @property
+    def name(self) -> str:
+        return self.old.name
+
+    @property
+    def runtime_id(self) -> str:
+        return self.old.runtime_id
+
+
+@dataclass(frozen=True, slots=True)
+class Create(_OfFound):
+    """A runtime that is not stored yet."""
+
+    path: str
+
+    action = "create"
 
     @property
     def reason(self) -> str:
@@ -62,26 +87,13 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class Update(_OfStored):
     """A stored resource that is to be written again; `reasons` says what differs."""
 
-    old: StoredResource
     new: Enriched
     reasons: tuple[str, ...]
 
     action = "update"
-
-    @property
-    def kind(self) -> ResourceKind:
-        return self.old.kind
-
-    @property
-    def name(self) -> str:
-        return self.old.name
-
-    @property
-    def runtime_id(self) -> str:
-        return self.old.runtime_id
 
     @property
     def reason(self) -> str:
@@ -89,69 +101,29 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(_OfStored):
     """A stored resource that is to go."""
 
-    old: StoredResource
     reason: str
 
     action = "delete"
 
-    @property
-    def kind(self) -> ResourceKind:
-        return self.old.kind
-
-    @property
-    def name(self) -> str:
-        return self.old.name
-
-    @property
-    def runtime_id(self) -> str:
-        return self.old.runtime_id
-
 
 @dataclass(frozen=True, slots=True)
-class Unchanged:
+class Unchanged(_OfStored):
     """A stored resource that was found as it is stored."""
-
-    old: StoredResource
 
     action = "unchanged"
     reason = ""
 
-    @property
-    def kind(self) -> ResourceKind:
-        return self.old.kind
-
-    @property
-    def name(self) -> str:
-        return self.old.name
-
-    @property
-    def runtime_id(self) -> str:
-        return self.old.runtime_id
-
 
 @dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(_OfFound):
     """A healthy runtime whose name belongs to somebody else: not an error, but not stored."""
 
-    new: Enriched
     reason: str
 
     action = "skip"
-
-    @property
-    def kind(self) -> ResourceKind:
-        return kind_of(self.new)
-
-    @property
-    def name(self) -> str:
-        return self.new.runtime.name
-
-    @property
-    def runtime_id(self) -> str:
-        return self.new.runtime.runtime_id
 
 
 @dataclass(frozen=True, slots=True)
