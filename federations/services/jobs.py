@@ -30,7 +30,8 @@ from fedhub.storage import unit_of_work
 
 # A queued job waits this long for its worker before the sweep reminds the workers of it.
 NUDGE_DELAY = timedelta(seconds=30)
-REAPED_MESSAGE = "The worker stopped before the job was finished. Nothing was lost: start it again"
+STOPPED_MESSAGE = "The worker stopped before the job was finished. Nothing was lost: start it again"
+NOT_TAKEN_MESSAGE = "No worker took the job in time. See that a worker is running, then start it again"
 
 
 class LeaseLostError(Exception):
@@ -133,7 +134,7 @@ def _reap(job: SyncJob) -> int:
         if job.outcome:
             _finish_row(job, index_error="Indexing was interrupted; the next sync repairs it")
         else:
-            _fail_row(job, REAPED_MESSAGE)
+            _fail_row(job, NOT_TAKEN_MESSAGE if job.status == JobStatus.PENDING else STOPPED_MESSAGE)
     return 1
 
 

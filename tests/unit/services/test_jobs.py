@@ -1,0 +1,129 @@
+"""Leases of jobs: who may write, who is reminded, and what is reaped when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from federations.models import Federation, SyncJob
+from federations.providers.memory import MemoryProvider
+from federations.services import jobs
+from federations.services.actors import Actor
+from federations.services.sync import start_sync
+from tests.memory_hub import provider
+
+pytestmark = pytest.mark.django_db
+
+ME = Actor("1", "tests")
+
+
+@pytest.fixture
+def federation() -> Federation:
+    return Federation.objects.create(display_name="Jobs", provider_config={"region": "us-east-1"})
+
+
+@pytest.fixture
+def job(federation: Federation) -> SyncJob:
+    with provider(MemoryProvider()):
+        return start_sync(federation, by=ME, queued=True)
+
+
+def let_the_lease_lapse(job: SyncJob) -> None:
+    SyncJob.objects.filter(id=job.id).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+
+
+def test_a_queued_job_has_a_longer_lease_than_a_running_one(job: SyncJob) -> None:
+    assert job.lease_expires_at is not None
+    queued_until = job.lease_expires_at
+    jobs.claim(job.id)
+    job.refresh_from_db()
+    assert job.lease_expires_at is not None
+    assert job.lease_expires_at < queued_until
+
+
+def test_a_job_is_claimed_once(job: SyncJob) -> None:
+    jobs.claim(job.id)
+    with pytest.raises(jobs.LeaseLostError):
+        jobs.claim(job.id)
+
+
+def test_a_lease_with_another_token_writes_nothing(job: SyncJob) -> None:
+    jobs.claim(job.id)
+    stranger = jobs.Lease(job.id, "0" * 32)
+    for write in (
+        lambda: stranger.update(progress_done=7),
+        lambda: jobs.finish(stranger),
+        lambda: jobs.fail(stranger, "no"),
+    ):
+        with pytest.raises(jobs.LeaseLostError):
+            write()
+    job.refresh_from_db()
+    assert (job.status, job.progress_done, job.error) == ("syncing", 0, "")
+
+
+def test_a_running_job_whose_lease_holds_is_not_reaped(job: SyncJob) -> None:
+    jobs.claim(job.id)
+    assert jobs.reap_lapsed_jobs() == 0
+
+
+def test_a_lapsed_job_fails_and_frees_its_federation_once(job: SyncJob, federation: Federation) -> None:
+    lease = jobs.claim(job.id)
+    let_the_lease_lapse(job)
+    assert jobs.reap_lapsed_jobs() == 1
+    assert jobs.reap_lapsed_jobs() == 0
+    job.refresh_from_db()
+    federation.refresh_from_db()
+    assert (job.status, job.phase, job.error) == ("failed", "failed", jobs.STOPPED_MESSAGE)
+    assert (federation.sync_status, federation.sync_message) == ("failed", jobs.STOPPED_MESSAGE)
+    with pytest.raises(jobs.LeaseLostError):
+        lease.update(progress_done=1)
+
+
+def test_a_job_that_no_worker_took_says_so(job: SyncJob) -> None:
+    let_the_lease_lapse(job)
+    jobs.reap_lapsed_jobs()
+    job.refresh_from_db()
+    assert job.error == jobs.NOT_TAKEN_MESSAGE
+    assert job.started_at is not None
+
+
+def test_a_job_that_stopped_while_indexing_ends_as_its_transaction_recorded(
+    job: SyncJob, federation: Federation
+) -> None:
+    jobs.claim(job.id).update(outcome="success", phase="indexing")
+    let_the_lease_lapse(job)
+    jobs.reap_lapsed_jobs()
+    job.refresh_from_db()
+    federation.refresh_from_db()
+    assert (job.status, job.phase, federation.sync_status) == ("success", "completed", "success")
+    assert "the next sync repairs it" in job.index_error
+
+
+def test_a_deletion_that_stopped_leaves_the_federation_active(federation: Federation) -> None:
+    job = SyncJob.objects.create(
+        lock_key=federation.id,
+        federation_id=federation.id,
+        job_type="delete_sync",
+        trigger="api",
+        lease_expires_at=timezone.now() - timedelta(seconds=1),
+    )
+    Federation.objects.filter(id=federation.id).update(status="deleting")
+    assert jobs.reap_lapsed_jobs(lock_key=federation.id) == 1
+    federation.refresh_from_db()
+    job.refresh_from_db()
+    assert (federation.status, job.status) == ("active", "failed")
+
+
+def test_a_queued_job_is_due_once_until_it_is_due_again(job: SyncJob) -> None:
+    assert jobs.due_jobs() == []
+    SyncJob.objects.filter(id=job.id).update(due_at=timezone.now())
+    assert jobs.due_jobs() == [job.id]
+    assert jobs.due_jobs() == []
+
+
+def test_a_job_that_a_worker_has_taken_is_due_no_more(job: SyncJob) -> None:
+    jobs.claim(job.id)
+    SyncJob.objects.filter(id=job.id).update(due_at=timezone.now())
+    assert jobs.due_jobs() == []
