@@ -21,6 +21,8 @@ for name in ("DATABASE_URL", "MONGODB_URI", "CELERY_BROKER_URL", "WEAVIATE_URL",
 from fedhub.settings import *  # noqa: E402, F403
 from fedhub.settings import DATABASES, VAR_DIR  # noqa: E402
 
+# WhiteNoise warns of a folder that only collectstatic makes.
+(VAR_DIR / "static").mkdir(exist_ok=True)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, as in production: threads and processes of a test see the same rows, under the same locking.
