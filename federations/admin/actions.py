@@ -19,7 +19,6 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
-from federations.admin.audit import audited
 from federations.admin.changes import group_changes
 from federations.admin.labels import counter_labels
 from federations.forms import ReleaseForm, SyncForm
@@ -198,7 +197,7 @@ class FederationActionsMixin(ModelAdmin):
 
     def _delete(self, request: HttpRequest, federation: Federation) -> HttpResponse:
         try:
-            job = delete_federation(federation, by=actor_of(request.user))
+            job = delete_federation(federation, by=actor_of(request.user), trigger=JobTrigger.MANUAL)
         except HubError as error:
             messages.error(request, error.message)
             return self._back(request, federation.pk)
@@ -253,8 +252,7 @@ def consequences_of(federation: Federation) -> dict[str, Any]:
 
 
 def _set_enabled(federation: Federation, request: HttpRequest, enabled: bool) -> None:
-    with audited(federation):
-        set_enabled(federation, enabled, by=actor_of(request.user))
+    set_enabled(federation, enabled, by=actor_of(request.user))
 
 
 def _start(federation: Federation, request: HttpRequest, reason: str) -> SyncJob:

@@ -16,7 +16,6 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from federations.admin.actions import FederationActionsMixin
-from federations.admin.audit import audited
 from federations.admin.filters import FederationTagFilter
 from federations.admin.labels import (
     JOB_COLOURS,
@@ -36,6 +35,7 @@ from federations.forms import FederationForm, GrantForm, GrantFormSet, format_ta
 from federations.models import Federation, FederationGrant, JobTrigger, JobType, ProviderType, SyncJob
 from federations.services.access import federations_visible_to
 from federations.services.actors import actor_of
+from federations.services.audit import audited
 from federations.services.federations import create_federation, update_federation
 from federations.services.schedule import set_interval
 from federations.services.sync import start_sync
@@ -155,7 +155,7 @@ class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
             obj._state.adding = False
             set_interval(obj, typed["sync_interval_minutes"])
         else:
-            with audited(obj):
+            with audited(obj, by=by):
                 obj.refresh_from_db()
                 update_federation(obj, **spoken, sync_after_update=False, force=False, by=by)
                 set_interval(obj, typed["sync_interval_minutes"])

@@ -8,7 +8,7 @@ from unfold.decorators import display
 
 from federations.admin.labels import ago
 from federations.admin.read_only import ReadOnlyAdmin
-from federations.models import RuntimeSighting
+from federations.models import PreviewSlot, RuntimeSighting
 
 
 @admin.register(RuntimeSighting)
@@ -29,3 +29,12 @@ class RuntimeSightingAdmin(ReadOnlyAdmin):
     @display(description="Changed in the cloud", ordering="last_updated_at")
     def changed(self, sighting: RuntimeSighting) -> str:
         return ago(sighting.last_updated_at)
+
+
+@admin.register(PreviewSlot)
+class PreviewSlotAdmin(ReadOnlyAdmin):
+    """A dry run that ended takes its row away; one whose process died leaves it until the lease lapses."""
+
+    list_display = ["federation", "number", "lease_expires_at"]
+    list_select_related = ["federation"]
+    empty_hint = "No dry run is under way."

@@ -29,6 +29,7 @@ from federations.search.base import SearchError
 from federations.search.registry import search_index
 from federations.services import jobs
 from federations.services.actors import Actor
+from federations.services.audit import audited
 from federations.services.schedule import refresh_schedule, remove_schedule
 from federations.services.sync import as_hub_error, check_config, open_job, run_sync
 from federations.sync.resources import JsonObject
@@ -111,7 +112,7 @@ def update_federation(
     if is_new_config:
         values["force_next_sync"] = force
     if not (sync_after_update and is_new_config):
-        with unit_of_work():
+        with audited(federation, by=by):
             _write_update(federation, values, tags, by)
     else:
         run_sync(_update_and_open_job(federation, values, tags, by).id)
@@ -122,7 +123,7 @@ def _update_and_open_job(federation: Federation, values: dict[str, Any], tags: l
     """Write the update and the job of the sync after it together, or neither."""
     jobs.reap_lapsed_jobs(lock_key=federation.id)
     try:
-        with unit_of_work():
+        with audited(federation, by=by):
             _write_update(federation, values, tags, by)
             return open_job(
                 Federation.objects.get(id=federation.id),
@@ -162,7 +163,7 @@ def set_enabled(federation: Federation, enabled: bool, *, by: Actor) -> None:
     old, new = FederationStatus.DISABLED, FederationStatus.ACTIVE
     if not enabled:
         old, new = new, old
-    with unit_of_work():
+    with audited(federation, by=by):
         changed = Federation.objects.filter(id=federation.id, status=old).update(
             status=new, updated_by_id=by.id, updated_by_name=by.name, updated_at=timezone.now()
         )
@@ -171,7 +172,7 @@ def set_enabled(federation: Federation, enabled: bool, *, by: Actor) -> None:
         after_commit(refresh_schedule, federation.id)
 
 
-def delete_federation(federation: Federation, *, by: Actor) -> SyncJob:
+def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger = JobTrigger.API) -> SyncJob:
     """Remove a federation with its resources, grants and schedule, and no one else's; return the finished job.
 
     Calls no cloud. The job row stays. Raises ConflictError where the federation is not active or has an active job.
@@ -179,7 +180,7 @@ def delete_federation(federation: Federation, *, by: Actor) -> SyncJob:
     if federation.status != FederationStatus.ACTIVE:
         raise ConflictError(f"Federation in status '{federation.status}' cannot be deleted")
     jobs.reap_lapsed_jobs(lock_key=federation.id)
-    job = _open_deletion(federation, by)
+    job = _open_deletion(federation, by, trigger)
     lease = jobs.claim(job.id)
     try:
         with unit_of_work():
@@ -198,7 +199,7 @@ def delete_federation(federation: Federation, *, by: Actor) -> SyncJob:
     return SyncJob.objects.get(id=job.id)
 
 
-def _open_deletion(federation: Federation, by: Actor) -> SyncJob:
+def _open_deletion(federation: Federation, by: Actor, trigger: JobTrigger) -> SyncJob:
     try:
         with unit_of_work():
             job = SyncJob.objects.create(
@@ -206,7 +207,7 @@ def _open_deletion(federation: Federation, by: Actor) -> SyncJob:
                 federation_id=federation.id,
                 federation_name=federation.display_name,
                 job_type=JobType.DELETE_SYNC,
-                trigger=JobTrigger.API,
+                trigger=trigger,
                 requested_by_id=by.id,
                 requested_by_name=by.name,
                 lease_expires_at=jobs.lease_end(),

@@ -47,6 +47,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item("Periodic tasks", "schedule", "django_celery_beat_periodictask"),
                 _item("Runtime sightings", "visibility", "federations_runtimesighting"),
+                _item("Dry runs under way", "preview", "federations_previewslot"),
                 _item("Refresh tokens", "autorenew", "oauth2_provider_refreshtoken"),
             ],
         },

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from auditlog.models import LogEntry
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
@@ -16,7 +18,7 @@ from federations.providers.base import ProviderError
 from federations.providers.memory import MemoryProvider
 from federations.search.base import SearchQuery
 from federations.search.registry import search_index
-from federations.services.actors import Actor
+from federations.services.actors import Actor, actor_of
 from federations.services.federations import delete_federation, update_federation
 from federations.services.preview import preview_sync
 from federations.services.sync import HeldPlanError, release_held_plan, run_sync, start_sync
@@ -271,3 +273,21 @@ def test_a_delete_survives_an_index_that_is_down(federation: Federation, setting
     assert job.status == "success"
     assert job.index_error
     assert Federation.objects.count() == 0
+
+
+def test_an_update_is_audited_with_its_actor_and_without_a_session(
+    federation: Federation, django_user_model: type[User]
+) -> None:
+    person = django_user_model.objects.create_user("auditee")
+    with provider(MemoryProvider()):
+        update_federation(
+            federation,
+            display_name="Renamed",
+            description=None,
+            tags=["prod"],
+            provider_config={"region": "us-east-1"},
+            by=actor_of(person),
+        )
+    entry = LogEntry.objects.get(action=LogEntry.Action.UPDATE)
+    assert entry.actor == person
+    assert entry.changes == {"display_name": ["Sync", "Renamed"], "tags": ["", "prod"]}

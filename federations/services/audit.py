@@ -1,0 +1,55 @@
+"""The audit log of what people change on federations, by whichever door.
+
+auditlog hears of rows that are created and deleted, but not of the services' updates: those are compare-and-set
+statements, which send no signal. The difference is written down here, in one transaction with the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from auditlog.diff import model_instance_diff
+from auditlog.models import LogEntry
+from auditlog.registry import auditlog
+from django.contrib.auth import get_user_model
+
+from federations.models import Federation, FederationGrant
+from federations.services.actors import Actor
+from fedhub.storage import unit_of_work
+
+SPOKEN_FIELDS = ["provider_type", "display_name", "description", "provider_config", "sync_interval_minutes", "status"]
+
+auditlog.register(Federation, include_fields=SPOKEN_FIELDS)
+auditlog.register(FederationGrant, include_fields=["federation", "holder_name", "level"])
+
+_is_recording: ContextVar[bool] = ContextVar("_is_recording", default=False)
+
+
+@contextmanager
+def audited(federation: Federation, *, by: Actor) -> Iterator[None]:
+    """Write down what the block changes on a federation and its tags; a block inside another adds nothing."""
+    if _is_recording.get():
+        yield
+        return
+    recording = _is_recording.set(True)
+    try:
+        with unit_of_work():
+            old = Federation.objects.get(pk=federation.pk)
+            old_tags = ", ".join(old.tags)
+            yield
+            _write_difference(old, old_tags, by)
+    finally:
+        _is_recording.reset(recording)
+
+
+def _write_difference(old: Federation, old_tags: str, by: Actor) -> None:
+    new = Federation.objects.get(pk=old.pk)
+    changes = model_instance_diff(old, new, fields_to_check=SPOKEN_FIELDS) or {}
+    if old_tags != ", ".join(new.tags):
+        changes["tags"] = (old_tags, ", ".join(new.tags))
+    if changes:
+        # A caller with a token is unknown to auditlog's middleware, which looks at the session.
+        actor = get_user_model().objects.filter(pk=by.id).first() if by.id else None
+        LogEntry.objects.log_create(new, action=LogEntry.Action.UPDATE, changes=changes, actor=actor)
