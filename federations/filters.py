@@ -13,6 +13,8 @@ from fedhub.api.errors import BadRequestError
 from fedhub.api.query import text_parameter, text_parameters
 from fedhub.ids import is_object_id
 
+LAST_SEARCH_PAGE = 1000
+
 Resource = TypeVar("Resource", bound=DiscoveredResource)
 
 
@@ -23,7 +25,8 @@ def filter_federations(rows: QuerySet[Federation], query: QueryDict) -> Federati
         found = found.filter(provider_type=provider_type)
     if (sync_status := text_parameter(query, "syncStatus")) is not None:
         found = found.filter(sync_status=sync_status)
-    found = found.with_tags([*text_parameters(query, "tag")[-1:], *text_parameters(query, "tags")])
+    tag = text_parameter(query, "tag")
+    found = found.with_tags([*([] if tag is None else [tag]), *text_parameters(query, "tags")])
     if text := text_parameter(query, "query" if "query" in query else "keyword"):
         found = found.matching(text)
     return found

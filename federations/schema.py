@@ -14,6 +14,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
+from federations.filters import LAST_SEARCH_PAGE
 from federations.models import ProviderType, SyncStatus
 from federations.search.base import DocumentKind
 from federations.serializers import (
@@ -61,11 +62,13 @@ def size_parameter(name: str, **more: Any) -> OpenApiParameter:
     return OpenApiParameter(name, bounds, **more)
 
 
-PAGE = [
-    OpenApiParameter("page", {"type": "integer", "minimum": 1, "maximum": 10**9, "default": 1}),
+PAGE_NUMBER = {"type": "integer", "minimum": 1, "default": 1}
+SIZES = [
     size_parameter("per_page"),
     size_parameter("pageSize", deprecated=True, description="The old name of per_page, which it overrides."),
 ]
+PAGE = [OpenApiParameter("page", PAGE_NUMBER), *SIZES]
+SEARCH_PAGE = [OpenApiParameter("page", {**PAGE_NUMBER, "maximum": LAST_SEARCH_PAGE}), *SIZES]
 RESOURCE_FILTERS = [
     text_parameter("federationId", "Those of one federation."),
     text_parameter("status", "AgentCore's status, exactly."),
@@ -297,7 +300,7 @@ search = extend_schema(
     parameters=[
         text_parameter("query", "Words, each of which a hit has; the start of a word is enough.", required=True),
         texts_parameter("kind", "Only these kinds.", [kind.value for kind in DocumentKind]),
-        *PAGE,
+        *SEARCH_PAGE,
     ],
     responses={
         200: page_body("SearchPage", "results", SearchHitSerializer),

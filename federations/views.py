@@ -11,7 +11,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from federations import schema
-from federations.filters import filter_agents, filter_federations, filter_servers, search_kinds, search_text
+from federations.filters import (
+    LAST_SEARCH_PAGE,
+    filter_agents,
+    filter_federations,
+    filter_servers,
+    search_kinds,
+    search_text,
+)
 from federations.models import A2aAgent, AccessLevel, Federation, FederationStatus, JobTrigger, McpServer, SyncJob
 from federations.serializers import (
     AgentDetailSerializer,
@@ -45,7 +52,6 @@ from fedhub.errors import NotFoundError
 from fedhub.ids import is_object_id
 
 PERMISSION_NAMES = {AccessLevel.VIEW: "VIEW", AccessLevel.EDIT: "EDIT", AccessLevel.OWNER: "DELETE"}
-LAST_SEARCH_PAGE = 1000
 
 
 def user_of(request: Request) -> User:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
+from django.http import QueryDict
 
 from fedhub.api.errors import BadRequestError
+from fedhub.api.query import only_value
 
 DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
@@ -37,20 +38,20 @@ class PageRequest:
         return {"total": total, "page": self.number, "perPage": self.size, "totalPages": pages}
 
 
-def page_of(query: Mapping[str, str], *, last_page: int | None = None) -> PageRequest:
+def page_of(query: QueryDict, *, last_page: int | None = None) -> PageRequest:
     """Return the page that a query string asks for; `pageSize` overrides `per_page`. Raises BadRequestError."""
-    size_name = "pageSize" if "pageSize" in query else "per_page"
+    per_page = whole_number(query, "per_page", default=DEFAULT_PER_PAGE, maximum=MAX_PER_PAGE)
     return PageRequest(
         number=whole_number(query, "page", default=1, maximum=last_page),
-        size=whole_number(query, size_name, default=DEFAULT_PER_PAGE, maximum=MAX_PER_PAGE),
+        size=whole_number(query, "pageSize", default=per_page, maximum=MAX_PER_PAGE),
     )
 
 
-def whole_number(query: Mapping[str, str], name: str, *, default: int, maximum: int | None) -> int:
+def whole_number(query: QueryDict, name: str, *, default: int, maximum: int | None) -> int:
     """Return a query parameter as a number of 1 or more; raise BadRequestError, naming it, for anything else."""
-    if name not in query:
+    text = only_value(query, name)
+    if text is None:
         return default
-    text = query[name]
     number = int(text) if WHOLE_NUMBER.match(text) else 0
     if number < 1 or (maximum is not None and number > maximum):
         bounds = "of 1 or more" if maximum is None else f"from 1 to {maximum}"

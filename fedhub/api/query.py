@@ -11,17 +11,26 @@ LONGEST_TEXT = 500
 MOST_VALUES = 20
 
 
+def only_value(query: QueryDict, name: str) -> str | None:
+    """Return a parameter's value, None where it is absent; raise BadRequestError where it is given twice."""
+    values = query.getlist(name)
+    if len(values) > 1:
+        raise BadRequestError(f"{name}: given more than once")
+    return values[0] if values else None
+
+
 def text_parameter(query: QueryDict, name: str) -> str | None:
-    """Return the last value of a parameter, None where it is absent; raise BadRequestError, naming it, if unusable."""
-    return checked(str(query[name]), name) if name in query else None
+    """Return a parameter's value, None where it is absent; raise BadRequestError, naming it, if unusable."""
+    value = only_value(query, name)
+    return None if value is None else checked(value, name)
 
 
 def text_parameters(query: QueryDict, name: str) -> list[str]:
     """Return the different values of a repeated parameter in their order; raise BadRequestError for too many."""
-    values = list(dict.fromkeys(query.getlist(name)))
+    values = query.getlist(name)
     if len(values) > MOST_VALUES:
         raise BadRequestError(f"{name}: at most {MOST_VALUES} values")
-    return [checked(value, name) for value in values]
+    return [checked(value, name) for value in dict.fromkeys(values)]
 
 
 def checked(text: str, name: str) -> str:
