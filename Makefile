@@ -28,7 +28,7 @@ install: .venv/installed ## set .venv up
 	@if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 		rm -rf .venv && "$(PYTHON)" -m venv .venv; fi
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
 	@touch $@
 
 demo: install ## run the hub with a sandbox in place of AWS; Ctrl-C stops it
