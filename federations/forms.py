@@ -31,9 +31,10 @@ LIST_SEPARATORS = ',"\n'
 KEY_SEPARATORS = LIST_SEPARATORS + ":"
 
 QUOTED = r'"(?:[^"\\]|\\.)*"'
-# An item of a list, or one half of a pair: bare text, or a JSON string where it holds a separator.
-WORD = re.compile(rf'\s*({QUOTED}|[^,\n"]*)\s*(?:[,\n]|\Z)')
-PAIR = re.compile(rf'\s*({QUOTED}|[^:,\n"]+)\s*:\s*({QUOTED}|[^,\n"]*)\s*(?:[,\n]|\Z)')
+# An item of a list, or one half of a pair: bare text, or a JSON string where it holds a separator. Possessive, since
+# spaces are both around bare text and in it: with backtracking, a thousand of them would take minutes.
+WORD = re.compile(rf'\s*+({QUOTED}|[^,\n"]*+)[^\S\n]*+(?:[,\n]|\Z)')
+PAIR = re.compile(rf'\s*+({QUOTED}|[^:,\n"]++)\s*+:\s*+({QUOTED}|[^,\n"]*+)[^\S\n]*+(?:[,\n]|\Z)')
 
 PROVIDER_FIELDS = {"region": "region", "assumeRoleArn": "role_arn", "resourceTagsFilter": "tag_filter"}
 

@@ -1,3 +1,6 @@
+import time
+from collections.abc import Callable
+
 import pytest
 from django.core.exceptions import ValidationError
 from hypothesis import given
@@ -53,3 +56,12 @@ def test_stored_tags_survive_being_shown_and_saved(words: list[str]) -> None:
 
 def test_a_tag_typed_twice_counts_once() -> None:
     assert parse_words("b, a, b,") == ["b", "a"]
+
+
+@pytest.mark.parametrize("parse", [parse_words, parse_tag_filter])
+def test_many_spaces_before_an_error_are_refused_at_once(parse: Callable[[str], object]) -> None:
+    spaces = " " * 100_000
+    begun = time.perf_counter()
+    with pytest.raises(ValidationError):
+        parse(f'a:b,{spaces}c{spaces}:{spaces}d{spaces}"')
+    assert time.perf_counter() - begun < 5
