@@ -95,7 +95,8 @@ class FederationQuerySet(models.QuerySet["Federation"]):
 
     def with_details(self) -> Self:
         """Load what the contract's shapes need, in a constant number of queries."""
-        return self.select_related("last_sync").prefetch_related("tag_rows")
+        # The changes of a large sync are megabytes, and no shape of a federation has them.
+        return self.select_related("last_sync").defer("last_sync__changes").prefetch_related("tag_rows")
 
 
 class Federation(models.Model):

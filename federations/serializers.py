@@ -218,7 +218,8 @@ class FederationDetailSerializer(serializers.Serializer[Federation]):
     @extend_schema_field(JobSerializer(many=True))
     def get_recentJobs(self, federation: Federation) -> Any:
         """Return the newest jobs, newest first."""
-        return each(JobSerializer, SyncJob.objects.filter(federation_id=federation.id)[:RECENT_JOBS])
+        newest = SyncJob.objects.filter(federation_id=federation.id)
+        return each(JobSerializer, newest.defer("changes", "summary")[:RECENT_JOBS])
 
 
 class DeletedFederationSerializer(serializers.Serializer[SyncJob]):

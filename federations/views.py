@@ -211,7 +211,8 @@ class ServerViewSet(HubViewSet):
         """List the MCP servers that the caller may view, the one changed last first."""
         page = page_of(request.query_params)
         rows = filter_servers(servers_visible_to(user_of(request)), request.query_params)
-        found, pagination = paginate(rows.prefetch_related("tag_rows"), page)
+        slim = rows.defer("tools", "resources", "prompts", "capabilities").prefetch_related("tag_rows")
+        found, pagination = paginate(slim, page)
         return Response({"servers": each(ServerSerializer, found), "pagination": pagination})
 
     @schema.retrieve_server
@@ -235,7 +236,7 @@ class AgentViewSet(HubViewSet):
         """List the A2A agents that the caller may view, the one changed last first."""
         page = page_of(request.query_params)
         rows = filter_agents(agents_visible_to(user_of(request)), request.query_params)
-        found, pagination = paginate(rows.prefetch_related("tag_rows"), page)
+        found, pagination = paginate(rows.defer("card").prefetch_related("tag_rows"), page)
         return Response({"agents": each(AgentSerializer, found), "pagination": pagination})
 
     @schema.retrieve_agent

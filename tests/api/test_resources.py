@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission, User
 from federations.models import A2aAgent, Federation, McpServer
 from federations.search.base import DocumentKind, IndexedResource, SearchDocument
 from federations.search.registry import search_index
-from tests.api.contract import TIME, answer, count_queries, error, refusal
+from tests.api.contract import FEDERATIONS, TIME, answer, count_queries, error, path_of, refusal, with_job
 from tests.conftest import Api, MakeAgent, MakeFederation, MakeServer
 
 pytestmark = pytest.mark.django_db
@@ -258,3 +258,17 @@ def test_search_takes_metacharacters_for_text(api: Api, owner: User, indexed: An
 )
 def test_search_refuses_a_bad_parameter_by_name(api: Api, owner: User, query: str, message: str) -> None:
     assert answer(api(owner).get(f"{SEARCH}?{query}")) == (400, error("invalid_request", message))
+
+
+def test_lists_leave_large_columns_in_the_database(
+    api: Api, reader: User, federation: Federation, make_server: MakeServer, make_agent: MakeAgent
+) -> None:
+    make_server(federation)
+    make_agent(federation)
+    with_job(federation, changes=[{"action": "create"}])
+    with count_queries() as queries:
+        for path in (SERVERS, AGENTS, FEDERATIONS, path_of(federation), f"{path_of(federation)}/jobs"):
+            assert api(reader).get(path).status_code == 200
+    read = " ".join(query["sql"] for query in queries)
+    large = ("tools", "resources", "prompts", "card", "changes")
+    assert [column for column in large if f'"{column}"' in read] == []
