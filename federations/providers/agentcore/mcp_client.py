@@ -41,6 +41,8 @@ async def read_catalog(client: httpx2.AsyncClient, url: str, limits: Limits) -> 
         ClientSession(read, write, client_info=_CLIENT) as session,
     ):
         capabilities = (await session.initialize()).capabilities
+        declared = _as_json(capabilities)
+        check_storable(declared)
         tools = await _every_page("tools", session.list_tools, lambda page: page.tools, limits)
         for tool in tools:
             check_schema_size(tool, limits.schema_bytes)
@@ -50,7 +52,7 @@ async def read_catalog(client: httpx2.AsyncClient, url: str, limits: Limits) -> 
         prompts: tuple[JsonObject, ...] = ()
         if capabilities.prompts is not None:
             prompts = await _optional("prompts", session.list_prompts, lambda page: page.prompts, limits)
-        return McpCatalog(tools=tools, resources=resources, prompts=prompts, capabilities=_as_json(capabilities))
+        return McpCatalog(tools=tools, resources=resources, prompts=prompts, capabilities=declared)
 
 
 async def _optional(

@@ -264,3 +264,13 @@ def test_tools_that_a_server_refuses_to_list_are_its_error(aws: AwsServer, disco
     aws.serve_runtimes("claims")
     aws.on_invocation("claims", mcp_server(overrides={"tools/list": method_not_found}))
     assert "Method not found" in error_of(discover())
+
+
+@pytest.mark.parametrize("value", ["a\0b", 1 << 63, json.loads("[" * 70 + "]" * 70)], ids=["nul", "large", "deep"])
+def test_declared_capabilities_that_no_database_keeps_are_that_runtimes_error(
+    aws: AwsServer, discover: Discover, value: object
+) -> None:
+    declared = initialized({"tools": {}, "experimental": {"vendor": {"value": value}}})
+    aws.serve_runtimes("claims")
+    aws.on_invocation("claims", mcp_server(overrides={"initialize": lambda sent: result(sent, declared)}))
+    assert error_of(discover()).startswith("enrichment failed: the answer")
