@@ -50,7 +50,10 @@ class Heartbeat:
         self._thread.join()
 
     def report(self, progress: Progress) -> None:
-        """Note how far the job is; a new phase is on record when this returns. Raises LeaseLostError."""
+        """Note how far the job is; a new phase is on record when this returns, or was tried for half a minute.
+
+        Raises LeaseLostError.
+        """
         with self._changed:
             new_phase = progress.phase != self._wanted.phase
             self._wanted = progress
@@ -87,8 +90,11 @@ class Heartbeat:
         except LeaseLostError:
             self.lost = True
         except DatabaseError:
-            # A busy database is no reason to give up: the lease outlasts a missed beat.
+            # A busy database is no reason to give up: the lease outlasts a missed beat, and nothing counts as written.
             logger.warning("Heartbeat of job %s could not be written", self.lease.job_id, exc_info=True)
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping, timeout=PROGRESS_SECONDS)
+            return
         with self._changed:
             self._written, self._written_at = progress, time.monotonic()
             self._changed.notify_all()

@@ -1,0 +1,72 @@
+"""The heartbeat where its database is not always there, or its lease is gone."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from federations.models import Federation, JobPhase, JobTrigger, JobType, SyncJob
+from federations.providers.base import Progress
+from federations.services import jobs
+from federations.services.actors import Actor
+from federations.services.heartbeat import Heartbeat
+from federations.services.jobs import Lease, LeaseLostError
+from federations.services.sync import open_job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def lease() -> Lease:
+    federation = Federation.objects.create(display_name="Beating", provider_config={"region": "us-east-1"})
+    job = open_job(
+        federation,
+        job_type=JobType.FULL_SYNC,
+        trigger=JobTrigger.API,
+        reason="",
+        force=False,
+        by=Actor("1", "tests"),
+    )
+    return jobs.claim(job.id)
+
+
+def test_a_phase_that_a_busy_database_did_not_take_is_written_again(
+    lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update, refusals = Lease.update, [OperationalError("database is locked")]
+
+    def sometimes(self: Lease, **values: Any) -> None:
+        if refusals:
+            raise refusals.pop()
+        update(self, **values)
+
+    monkeypatch.setattr(Lease, "update", sometimes)
+    with Heartbeat(lease) as heartbeat:
+        heartbeat.report(Progress(JobPhase.ENRICHING, 0, 5))
+        assert SyncJob.objects.get().phase == JobPhase.ENRICHING
+    assert refusals == []
+
+
+def test_a_lost_lease_stops_the_work_at_its_next_report(lease: Lease) -> None:
+    with Heartbeat(lease) as heartbeat:
+        SyncJob.objects.update(lease_token="another")
+        with pytest.raises(LeaseLostError):
+            heartbeat.report(Progress(JobPhase.ENRICHING, 0, 5))
+    assert SyncJob.objects.get().phase == JobPhase.DISCOVERING
+
+
+def test_a_heartbeat_ends_at_once_while_its_database_refuses(lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Lease, **values: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr("federations.services.heartbeat.PROGRESS_SECONDS", 20)
+    monkeypatch.setattr(Lease, "update", refuse)
+    heartbeat = Heartbeat(lease)
+    heartbeat._wanted = Progress(JobPhase.ENRICHING, 0, 5)
+    begun = time.monotonic()
+    with heartbeat:
+        time.sleep(0.2)
+    assert time.monotonic() - begun < 5
