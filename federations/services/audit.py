@@ -17,6 +17,7 @@ from django.contrib.auth import get_user_model
 
 from federations.models import Federation, FederationGrant
 from federations.services.actors import Actor
+from fedhub.errors import NotFoundError
 from fedhub.storage import unit_of_work
 
 SPOKEN_FIELDS = ["provider_type", "display_name", "description", "provider_config", "sync_interval_minutes", "status"]
@@ -29,14 +30,19 @@ _is_recording: ContextVar[bool] = ContextVar("_is_recording", default=False)
 
 @contextmanager
 def audited(federation: Federation, *, by: Actor) -> Iterator[None]:
-    """Write down what the block changes on a federation and its tags; a block inside another adds nothing."""
+    """Write down what the block changes on a federation and its tags; a block inside another adds nothing.
+
+    Raises NotFoundError where the federation is gone by now.
+    """
     if _is_recording.get():
         yield
         return
     recording = _is_recording.set(True)
     try:
         with unit_of_work():
-            old = Federation.objects.get(pk=federation.pk)
+            old = Federation.objects.filter(pk=federation.pk).first()
+            if old is None:
+                raise NotFoundError("Federation not found")
             old_tags = ", ".join(old.tags)
             yield
             _write_difference(old, old_tags, by)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import IntegrityError
@@ -214,10 +215,15 @@ def execute(
         lease = jobs.claim(job.id)
         with Heartbeat(lease) as heartbeat:
             applied = _discover_and_apply(lease, job, scope, heartbeat, in_transaction, runtime_arn)
+            # All is committed. A lease that is lost from here on is lost to whoever ends the job as recorded.
+            with suppress(jobs.LeaseLostError):
+                count = len(applied.discovery.findings)
+                heartbeat.report(Progress(JobPhase.INDEXING, count, count))
             index_error = _index(scope, applied.touched)
-        jobs.finish(lease, index_error=index_error)
     except jobs.LeaseLostError as exc:
         raise ConflictError("Another process has taken over this job; nothing was changed by this one") from exc
+    with suppress(jobs.LeaseLostError):
+        jobs.finish(lease, index_error=index_error)
     return applied
 
 
@@ -234,7 +240,6 @@ def _discover_and_apply(
         discovery = discover(scope, heartbeat.report, runtime_arn=runtime_arn)
         heartbeat.report(Progress(JobPhase.APPLYING, len(discovery.findings), len(discovery.findings)))
         plan, touched = _apply(lease, job, scope, discovery, in_transaction, keeps_all=runtime_arn is not None)
-        heartbeat.report(Progress(JobPhase.INDEXING, len(discovery.findings), len(discovery.findings)))
     except jobs.LeaseLostError:
         raise
     except HeldPlanError as exc:

@@ -11,6 +11,7 @@ from auditlog.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django import Settings
 
 from federations.models import A2aAgent, Federation, FederationGrant, McpServer, RuntimeSighting, SyncJob
@@ -20,10 +21,11 @@ from federations.search.base import SearchQuery
 from federations.search.registry import search_index
 from federations.services.actors import Actor, actor_of
 from federations.services.federations import delete_federation, update_federation
+from federations.services.jobs import reap_lapsed_jobs
 from federations.services.preview import preview_sync
 from federations.services.sync import HeldPlanError, release_held_plan, run_sync, start_sync
 from federations.sync.resources import AsLastSeen, ResourceKind
-from fedhub.errors import ConflictError, ExternalServiceError, InvalidRequestError
+from fedhub.errors import ConflictError, ExternalServiceError, InvalidRequestError, NotFoundError
 from tests.findings import SEEN_AT, agent, arn_of, failure, runtime, server
 from tests.memory_hub import provider
 
@@ -291,3 +293,25 @@ def test_an_update_is_audited_with_its_actor_and_without_a_session(
     entry = LogEntry.objects.get(action=LogEntry.Action.UPDATE)
     assert entry.actor == person
     assert entry.changes == {"display_name": ["Sync", "Renamed"], "tags": ["", "prod"]}
+
+
+def test_a_lease_that_is_lost_after_the_commit_is_no_conflict(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lapse(federation_id: str, changed: frozenset[str]) -> int:
+        SyncJob.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+        assert reap_lapsed_jobs() == 1
+        return 0
+
+    monkeypatch.setattr("federations.services.sync.bring_in_line", lapse)
+    job = sync(federation, server("one"))
+    assert (job.status, summary_of(job)["createdMcpServers"]) == ("success", 1)
+    assert McpServer.objects.count() == 1
+
+
+def test_a_federation_that_is_deleted_during_an_update_is_not_found(federation: Federation) -> None:
+    Federation.objects.filter(id=federation.id).delete()
+    with provider(MemoryProvider()), pytest.raises(NotFoundError, match="Federation not found"):
+        update_federation(
+            federation, display_name="New", description=None, tags=[], provider_config={"region": "x"}, by=ME
+        )
