@@ -9,8 +9,9 @@ from typing import Protocol, TypedDict, TypeVar, cast
 from urllib.parse import quote
 
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.paginate import Paginator
+from botocore.parsers import ResponseParserError
 
 from federations.providers.agentcore.credentials import own_credentials, role_credentials, session_with
 from federations.providers.agentcore.sigv4 import SigningKey
@@ -20,6 +21,12 @@ T = TypeVar("T")
 
 _PAGE_SIZE = 100
 _EXPIRED = {"ExpiredTokenException", "ExpiredToken", "RequestExpired"}
+
+
+class UnreadableAnswerError(BotoCoreError):
+    """An answer without the form of its service model: a proxy's page, say, or an endpoint that is not AWS's."""
+
+    fmt = "The answer cannot be read: {reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ class ControlPlane:
         wanted = {"agentRuntimeId": runtime_id}
         if version:
             wanted["agentRuntimeVersion"] = version
-        return _runtime(self._with_renewal(lambda: self._client.get_agent_runtime(**wanted)))
+        return self._with_renewal(lambda: _runtime(self._client.get_agent_runtime(**wanted)))
 
     def tags(self, arn: str) -> dict[str, str]:
         """Return a runtime's tags (AWS ListTagsForResource)."""
@@ -105,15 +112,15 @@ class ControlPlane:
             yield from (_listed(item) for item in page["agentRuntimes"])
 
     def _with_renewal(self, call: Callable[[], T]) -> T:
-        """Make a call; where its credentials have ended, renew them and repeat it once."""
+        """Make a call and read its answer; where its credentials have ended, renew them and repeat it once."""
         generation = self._credentials.generation
         try:
-            return call()
+            return _readable(call)
         except ClientError as exc:
             if exc.response.get("Error", {}).get("Code") not in _EXPIRED:
                 raise
             self._credentials.renew(max(generation, 1))
-            return call()
+            return _readable(call)
 
 
 def invocation_url(origin: str, arn: str, path: str = "") -> str:
@@ -128,6 +135,16 @@ def _client_config(concurrency: int) -> Config:
         connect_timeout=10,
         read_timeout=30,
     )
+
+
+def _readable(call: Callable[[], T]) -> T:
+    """Make a call; botocore itself lets a KeyError or a ValueError out where an answer has another form."""
+    try:
+        return call()
+    except BotoCoreError:
+        raise
+    except (KeyError, TypeError, ValueError, ResponseParserError) as exc:
+        raise UnreadableAnswerError(reason=f"{type(exc).__name__} {exc}") from exc
 
 
 def _listed(item: Mapping[str, object]) -> ListedRuntime:

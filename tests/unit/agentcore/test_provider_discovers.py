@@ -95,6 +95,42 @@ def test_a_token_that_comes_twice_fails_the_discovery(aws: AwsServer, discover: 
         discover()
 
 
+PAGE_OF_A_PROXY = Answer(200, (b"<html><body>Sign in</body></html>",), "text/html")
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [
+        PAGE_OF_A_PROXY,
+        json_answer({"agentRuntimes": [{"agentRuntimeId": "one"}]}),
+        json_answer({"agentRuntimes": [listed("one", updated="soon")]}),
+    ],
+    ids=["html", "fields missing", "no time"],
+)
+def test_a_listing_that_cannot_be_read_fails_the_discovery(aws: AwsServer, discover: Discover, listing: Answer) -> None:
+    aws.routes["POST", "/runtimes/"] = listing
+    with pytest.raises(ProviderError, match=r"Failed to list AgentCore runtimes in us-east-1: .*cannot be read"):
+        discover()
+
+
+def test_a_role_s_credentials_that_cannot_be_read_fail_the_discovery(aws: AwsServer, discover: Discover) -> None:
+    aws.routes["POST", "/"] = PAGE_OF_A_PROXY
+    with pytest.raises(ProviderError, match=r"Failed to list AgentCore runtimes in us-east-1: .*cannot be read"):
+        discover()
+
+
+@pytest.mark.parametrize("answer", [PAGE_OF_A_PROXY, json_answer({"agentRuntimeId": "a"})], ids=["html", "no fields"])
+def test_a_runtime_whose_description_cannot_be_read_is_one_error(
+    aws: AwsServer, discover: Discover, answer: Answer
+) -> None:
+    aws.serve_runtimes("a", described("b", None))
+    aws.routes["GET", f"/runtimes/{runtime_id('a')}/"] = answer
+    failed, other = discover()
+    assert isinstance(failed, FailedRuntime)
+    assert "cannot be read" in failed.error
+    assert isinstance(other, UnsupportedRuntime)
+
+
 def test_a_role_that_cannot_be_assumed_fails_the_discovery(aws: AwsServer, discover: Discover) -> None:
     aws.routes["POST", "/"] = Answer(
         403,
