@@ -40,7 +40,8 @@ def search(
     try:
         found = search_index().search(query)
     except SearchError as exc:
-        raise ExternalServiceError(f"The search index cannot be read: {exc}") from exc
+        # Its text names a file of this machine; the log has it.
+        raise ExternalServiceError("The search index cannot be read") from exc
     visible = _visible_ids(user, {hit.document.resource_id for hit in found.hits})
     return SearchResults(tuple(hit for hit in found.hits if hit.document.resource_id in visible), found.total)
 

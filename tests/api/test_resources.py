@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from pytest_django import Settings
 
 from federations.models import A2aAgent, Federation, McpServer
 from federations.search.base import DocumentKind, IndexedResource, SearchDocument
@@ -272,3 +274,11 @@ def test_lists_leave_large_columns_in_the_database(
     read = " ".join(query["sql"] for query in queries)
     large = ("tools", "resources", "prompts", "card", "changes")
     assert [column for column in large if f'"{column}"' in read] == []
+
+
+def test_a_search_index_that_cannot_be_read_does_not_tell_where_it_is(
+    api: Api, reader: User, settings: Settings, tmp_path: Path
+) -> None:
+    settings.SEARCH_PATH = str(tmp_path)
+    expected = error("external_service_error", "The search index cannot be read")
+    assert answer(api(reader).get(SEARCH, {"query": "demo"})) == (502, expected)
