@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from federations.sync.resources import Json
 
+SURELY_INDENTED = 20_000
+MOST_INFLATED = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -64,8 +67,13 @@ def skills_of(skills: Sequence[Json]) -> list[Offer]:
 
 
 def as_json(value: Json) -> str:
-    """Return `value` indented, its characters as they are."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """Return `value` indented, its characters as they are; on one line where its depth would make that far longer.
+
+    A list at the bottom of deep nesting, indented item by item, would turn a megabyte into a page of sixty.
+    """
+    plain = json.dumps(value, ensure_ascii=False)
+    indented = json.dumps(value, indent=2, ensure_ascii=False)
+    return indented if len(indented) <= max(SURELY_INDENTED, MOST_INFLATED * len(plain)) else plain
 
 
 def _tool(tool: dict[str, Json]) -> Offer:
