@@ -223,7 +223,7 @@ def _open_deletion(federation: Federation, by: Actor, trigger: JobTrigger) -> Sy
 
 
 def _forget(federation_id: str) -> str:
-    """Remove schedule and search documents; return what went wrong with the index, which the next repair mends."""
+    """Remove schedule and search documents; return what went wrong with the index, which only a rebuild mends."""
     remove_schedule(federation_id)
     try:
         search_index().delete_federation(federation_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from federations.providers.base import InvalidProviderConfigError
@@ -17,6 +17,10 @@ _RUNTIME_ARN = re.compile(
     r"arn:aws(?:-[a-z]+)*:bedrock-agentcore:(?P<region>[a-z0-9-]+):[0-9]{12}:runtime/(?P<id>[A-Za-z0-9_-]{1,128})(?:[/:].*)?"
 )
 _REQUIRED = ("region", "assumeRoleArn")
+# AWS's own bounds on the tags of one resource: a filter beyond them finds nothing, and need not be kept.
+_MOST_TAGS = 50
+_TAG_KEY_CHARACTERS = 128
+_TAG_VALUE_CHARACTERS = 256
 
 
 def normalise_config(config: JsonObject, assumable_roles: Sequence[str]) -> JsonObject:
@@ -79,4 +83,14 @@ def _tags_filter(value: Json) -> JsonObject:
         raise InvalidProviderConfigError(
             "providerConfig.resourceTagsFilter must be an object of string key/value pairs"
         )
+    too_long = _longest(value) > _TAG_KEY_CHARACTERS or _longest(value.values()) > _TAG_VALUE_CHARACTERS
+    if too_long or len(value) > _MOST_TAGS:
+        raise InvalidProviderConfigError(
+            f"providerConfig.resourceTagsFilter has more than AWS allows: {_MOST_TAGS} tags, "
+            f"keys of {_TAG_KEY_CHARACTERS} and values of {_TAG_VALUE_CHARACTERS} characters"
+        )
     return dict(value)
+
+
+def _longest(texts: Iterable[Json]) -> int:
+    return max((len(str(text)) for text in texts), default=0)

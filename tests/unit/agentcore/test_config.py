@@ -131,3 +131,18 @@ def test_a_runtime_arn_leads_to_its_id(tail: str) -> None:
 def test_a_runtime_arn_of_another_shape_or_region_is_refused(arn: str) -> None:
     with pytest.raises(InvalidProviderConfigError, match="runtimeArn is not the ARN of an AgentCore runtime"):
         runtime_id_from_arn(arn, "us-east-1")
+
+
+@pytest.mark.parametrize(
+    "tags", [{"k" * 129: "v"}, {"k": "v" * 257}, {f"k{number}": "v" for number in range(51)}], ids=["key", "value", "n"]
+)
+def test_a_tags_filter_that_no_aws_resource_can_match_is_refused(tags: JsonObject) -> None:
+    with pytest.raises(
+        InvalidProviderConfigError, match=r"providerConfig\.resourceTagsFilter has more than AWS allows"
+    ):
+        normalise_config({"resourceTagsFilter": tags}, ["*"])
+
+
+def test_the_largest_tags_that_aws_allows_are_kept() -> None:
+    tags: JsonObject = {f"{number:03}".ljust(128, "k"): "v" * 256 for number in range(50)}
+    assert normalise_config({"resourceTagsFilter": tags}, ["*"]) == {"resourceTagsFilter": tags}
