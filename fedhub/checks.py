@@ -10,6 +10,7 @@ from django.apps.config import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
 PLACEHOLDERS = ("changeme", "change-me", "secret", "insecure", "example", "placeholder")
 
 
@@ -61,6 +62,21 @@ def check_allowed_hosts(app_configs: Sequence[AppConfig] | None, **kwargs: Any) 
             "ALLOWED_HOSTS is empty, so every request is refused.",
             hint="Name the host of FEDHUB_SERVER_URL, for example ALLOWED_HOSTS=hub.example.com",
             id="fedhub.E003",
+        )
+    ]
+
+
+@register(Tags.security)
+def check_debug(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Django's error pages in development show code, settings and requests: they are for this machine alone."""
+    others = sorted(set(settings.ALLOWED_HOSTS) - LOOPBACK_HOSTS)
+    if not settings.DEBUG or not others:
+        return []
+    return [
+        Warning(
+            f"DEBUG is on, but ALLOWED_HOSTS names {', '.join(others)}: error pages would show the hub's insides.",
+            hint="Set FEDHUB_SERVER_URL to the address that people use, which turns DEBUG off.",
+            id="fedhub.W003",
         )
     ]
 
