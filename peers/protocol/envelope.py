@@ -32,7 +32,8 @@ from peers.protocol.urls import is_same_server, normalize_server_url
 ENVELOPE_KEYS = frozenset(field.name for field in fields(FederationEnvelope))
 MAX_AGE_SECONDS = 24 * 3600
 MAX_AHEAD_SECONDS = 300
-_REQUIRED = ("dispatch_id", "source_server", "target_server", "intent_id", "intent_title")
+# OpenIntent's clients name no target, and its server sends empty titles.
+_REQUIRED = ("dispatch_id", "source_server", "intent_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +126,17 @@ def verify_callback(received: JsonMapping, *, keys: Sequence[VerificationKey]) -
 
 
 def read_envelope(data: JsonMapping) -> FederationEnvelope:
-    """Read a received envelope strictly: required fields present, source a URL, no wildcard in the scope.
+    """Read a received envelope strictly: required fields present, servers that are URLs, no wildcard in the scope.
 
     Raises MalformedMessage, DelegationError for `*`.
     """
     envelope = FederationEnvelope.from_dict(data)
     _require(data, _REQUIRED)
+    if "intent_title" not in data:
+        raise MalformedMessage("missing: intent_title")
     normalize_server_url(envelope.source_server)
-    normalize_server_url(envelope.target_server)
+    if envelope.target_server:
+        normalize_server_url(envelope.target_server)
     if envelope.delegation_scope is not None and envelope.delegation_scope.has_wildcard():
         raise DelegationError(DelegationFault.WILDCARD, "the scope asks for every permission")
     return envelope

@@ -6,11 +6,13 @@ disagreement is where request forgery lives; what does not fit the grammar of RF
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from peers.protocol.errors import InvalidIdentifier
 
 MAX_URL_CHARS = 2048
+_CACHED_URLS = 1024
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _PATH_CHARS = r"(?:[a-z0-9\-._~!$&'()*+,;=:@/]|%[0-9a-f]{2})*"
@@ -51,6 +53,7 @@ class UrlParts:
         return f"{self.scheme}://{self.authority}"
 
 
+@lru_cache(maxsize=_CACHED_URLS)
 def split_url(url: str) -> UrlParts:
     """Parse an absolute http(s) URL; raises InvalidIdentifier for userinfo, non-ASCII, odd numbers, anything else."""
     if len(url) > MAX_URL_CHARS or not (match := _URL.fullmatch(url)):
