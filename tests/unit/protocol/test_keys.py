@@ -17,6 +17,7 @@ RFC8032 = load("rfc8032.json")
 SIGNATURES = RFC8032["signatures"]
 REFUSED = RFC8032["refused_public_keys"]
 assert isinstance(SIGNATURES, list) and isinstance(REFUSED, dict)
+PUBLIC_KEY = identity(HUB).public_key_b64
 REFUSED_KEYS = [(kind, key) for kind, keys in REFUSED.items() if isinstance(keys, list) for key in keys]
 
 
@@ -93,7 +94,9 @@ def test_other_multibase_texts_are_refused(text: str) -> None:
         VerificationKey.from_multibase(text)
 
 
-@pytest.mark.parametrize("text", ["", "x", "ä", identity(HUB).public_key_b64.rstrip("="), identity(HUB).public_key_b64 + "\n"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "ä", identity(HUB).public_key_b64.rstrip("="), identity(HUB).public_key_b64 + "\n"]
+)
 def test_other_base64_keys_are_refused(text: str) -> None:
     with pytest.raises(InvalidKey):
         VerificationKey.from_base64(text)

@@ -183,7 +183,8 @@ def test_defaults_are_not_shared_between_instances(model: type[Instance]) -> Non
     shared = [
         field.name
         for field in fields(model)
-        if isinstance(getattr(first, field.name), list | dict) and getattr(first, field.name) is getattr(second, field.name)
+        if isinstance(getattr(first, field.name), list | dict)
+        and getattr(first, field.name) is getattr(second, field.name)
     ]
     assert shared == []
 

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from peers.protocol import Json, JsonObject, MalformedMessage, MessageTooLarge, canonical_bytes, parse_json, parse_json_object
+from peers.protocol import (
+    Json,
+    JsonObject,
+    MalformedMessage,
+    MessageTooLarge,
+    canonical_bytes,
+    parse_json,
+    parse_json_object,
+)
 from tests.unit.protocol.strategies import json_objects, json_values, many
 
 REFUSED = {
@@ -86,7 +94,8 @@ def test_only_an_object_is_an_object(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b'"' + b'\\"' * 500_000, b'"' * 1_000_000, b"\\" * 1_000_000, b'["' + b"\\u0041" * 170_000, b"{" * 1_000_000]
+    "raw",
+    [b'"' + b'\\"' * 500_000, b'"' * 1_000_000, b"\\" * 1_000_000, b'["' + b"\\u0041" * 170_000, b"{" * 1_000_000],
 )
 def test_hostile_megabytes_are_refused_in_linear_time(raw: bytes) -> None:
     begin = time.process_time()
