@@ -67,7 +67,7 @@ from peers.protocol.messages import FederationAttestation, FederationCallback, F
 from peers.protocol.policy import FederationPolicy
 from peers.protocol.results import DispatchResult, ReceiveResult
 from peers.protocol.ssrf import validate_ssrf
-from peers.protocol.strict_json import parse_json, parse_json_object
+from peers.protocol.strict_json import Json, JsonMapping, JsonObject, parse_json, parse_json_object
 from peers.protocol.trust import TrustEnforcer
 from peers.protocol.ucan import UcanClaims
 from peers.protocol.ucan_chain import VerifiedDelegation, verify_chain
@@ -95,6 +95,9 @@ __all__ = [
     "HubIdentity",
     "InvalidIdentifier",
     "InvalidKey",
+    "Json",
+    "JsonMapping",
+    "JsonObject",
     "MalformedMessage",
     "MessageSignature",
     "MessageTooLarge",

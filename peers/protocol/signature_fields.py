@@ -76,7 +76,7 @@ def parse_fields(signature_input: str | None, signature: str | None) -> tuple[Si
         raise SignatureMissing("Signature-Input and Signature are both needed")
     if max(len(signature_input), len(signature)) > MAX_FIELD_CHARS:
         raise SignatureMalformed(f"a signature field is longer than {MAX_FIELD_CHARS} characters")
-    label, parsed_input = _usual_input(signature_input) or _any_input(signature_input)
+    label, parsed_input = parse_usual_input(signature_input) or parse_any_input(signature_input)
     signed_label, signature_bytes = _read_signature(signature)
     if label != signed_label:
         raise SignatureMalformed("Signature-Input and Signature have different labels")
@@ -93,7 +93,8 @@ def _read_signature(field: str) -> tuple[str, bytes]:
         raise SignatureMalformed("the signature is not base64") from exc
 
 
-def _usual_input(field: str) -> tuple[str, SignatureInput] | None:
+def parse_usual_input(field: str) -> tuple[str, SignatureInput] | None:
+    """Return label and input when the field is of the usual form, None when it is not or may not be valid."""
     if not (match := _USUAL_INPUT.fullmatch(field)):
         return None
     components = match["components"][1:-1].split('" "')
@@ -106,7 +107,8 @@ def _usual_input(field: str) -> tuple[str, SignatureInput] | None:
     return match["label"], SignatureInput(tuple(components), parameters)
 
 
-def _any_input(field: str) -> tuple[str, SignatureInput]:
+def parse_any_input(field: str) -> tuple[str, SignatureInput]:
+    """Return label and input of any structured dictionary that holds one; raises SignatureMalformed."""
     try:
         members = http_sf.parse(field.encode("ascii"), tltype="dictionary", on_duplicate_key=_refuse_duplicate)
     except SignatureMalformed:
