@@ -115,9 +115,10 @@ class FederationClient:
         }
         return read_receive_result(self._send(self._requests.receive_call(envelope, optional)), dispatch_id)
 
-    def deliver_envelope(self, envelope: JsonMapping) -> ReceiveResult:
+    def deliver_envelope(self, envelope: JsonMapping, ucan: str | None = None) -> ReceiveResult:
         """Deliver an envelope that is already signed, as it stands; each attempt gets its own HTTP signature."""
-        return read_receive_result(self._send(envelope_call(envelope)), str(envelope.get("dispatch_id", "")))
+        answer = self._send(envelope_call(envelope, ucan))
+        return read_receive_result(answer, str(envelope.get("dispatch_id", "")))
 
     def send_federation_callback(
         self,
@@ -234,9 +235,10 @@ class AsyncFederationClient:
         }
         return read_receive_result(await self._send(self._requests.receive_call(envelope, optional)), dispatch_id)
 
-    async def deliver_envelope(self, envelope: JsonMapping) -> ReceiveResult:
+    async def deliver_envelope(self, envelope: JsonMapping, ucan: str | None = None) -> ReceiveResult:
         """Deliver an envelope that is already signed, as it stands; each attempt gets its own HTTP signature."""
-        return read_receive_result(await self._send(envelope_call(envelope)), str(envelope.get("dispatch_id", "")))
+        answer = await self._send(envelope_call(envelope, ucan))
+        return read_receive_result(answer, str(envelope.get("dispatch_id", "")))
 
     async def send_federation_callback(
         self,

@@ -10,6 +10,7 @@ from peers.protocol.errors import MalformedMessage, ProtocolError
 from peers.protocol.fields import without_falsy
 from peers.protocol.results import DispatchResult, ReceiveResult
 from peers.protocol.strict_json import Json, JsonMapping, JsonObject, parse_json
+from peers.protocol.ucan import UCAN_HEADER
 
 API = "/api/v1/federation"
 MANIFEST_PATH = "/.well-known/openintent-federation.json"
@@ -82,11 +83,14 @@ def dispatch_call(intent_id: str, target_server: str, optional: JsonObject) -> C
     return Call("POST", f"{API}/dispatch", payload | without_falsy(optional))
 
 
-def envelope_call(envelope: JsonMapping) -> Call:
-    """Deliver an envelope as it stands; raises MalformedMessage for keys that a peer could not verify."""
+def envelope_call(envelope: JsonMapping, ucan: str | None = None) -> Call:
+    """Deliver an envelope as it stands, with a delegation token where there is one.
+
+    Raises MalformedMessage for keys that a peer could not verify.
+    """
     if unknown := envelope.keys() - ENVELOPE_KEYS:
         raise MalformedMessage(f"not keys of an envelope: {', '.join(sorted(unknown))}")
-    return Call("POST", f"{API}/receive", envelope)
+    return Call("POST", f"{API}/receive", envelope, {UCAN_HEADER: ucan} if ucan else {})
 
 
 def read_object(answer: Answer) -> JsonObject:

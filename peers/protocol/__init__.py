@@ -32,6 +32,7 @@ from peers.protocol.discovery import FederatedAgent, FederationManifest, Federat
 from peers.protocol.enums import AgentVisibility, CallbackEventType, DispatchStatus, PeerRelationship, TrustPolicy
 from peers.protocol.envelope import (
     VerifiedEnvelope,
+    idempotency_digest,
     parse_callback,
     parse_envelope,
     sign_envelope,
@@ -69,11 +70,12 @@ from peers.protocol.results import DispatchResult, ReceiveResult
 from peers.protocol.ssrf import validate_ssrf
 from peers.protocol.strict_json import Json, JsonMapping, JsonObject, parse_json, parse_json_object
 from peers.protocol.trust import TrustEnforcer
-from peers.protocol.ucan import UcanClaims
+from peers.protocol.ucan import UCAN_HEADER, UcanClaims
 from peers.protocol.ucan_chain import VerifiedDelegation, verify_chain
 from peers.protocol.urls import is_same_origin, is_same_server, normalize_server_url
 
 __all__ = [
+    "UCAN_HEADER",
     "AgentVisibility",
     "AlgorithmRefused",
     "CallbackEventType",
@@ -128,6 +130,7 @@ __all__ = [
     "did_document_urls",
     "did_of_url",
     "federation_handlers",
+    "idempotency_digest",
     "is_public_address",
     "is_same_did",
     "is_same_origin",

@@ -7,9 +7,7 @@ ucan_chain, http_signatures.
 import os
 import secrets
 import stat
-import tempfile
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -83,18 +81,12 @@ class ServerIdentity(HubIdentity):
         if self.private_key_bytes is None:
             raise InvalidKey("No private key available to save")
         target = Path(key_path)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(descriptor, _PRIVATE)
-                file.write(self.private_key_bytes)
-            if overwrite:
-                Path(name).replace(target)
-            else:
-                os.link(name, target)  # unlike a check before writing, this cannot race
-        finally:
-            with suppress(FileNotFoundError):
-                Path(name).unlink()
+        path = target.with_name(f".{target.name}.{make_nonce()}") if overwrite else target
+        # O_EXCL, unlike a check before writing, cannot race and follows no link.
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "wb") as file:
+            file.write(self.private_key_bytes)
+        if overwrite:
+            path.replace(target)
 
 
 @dataclass

@@ -73,6 +73,10 @@ class DelegationScope:
         """Tell whether the operation is granted and not denied. Expiry is not looked at."""
         return operation != WILDCARD and operation in self.permissions and operation not in self.denied_operations
 
+    def may_delegate(self) -> bool:
+        """Tell whether the scope can be passed on once more."""
+        return self.max_delegation_depth > 0
+
     def has_wildcard(self) -> bool:
         """Tell whether a permission is `*`, which no verifier accepts."""
         return WILDCARD in self.permissions

@@ -1,7 +1,6 @@
 """Base64, base64url and base58btc, read strictly: one spelling for each value."""
 
 import base64
-import binascii
 from itertools import takewhile
 
 from peers.protocol.errors import MalformedMessage
@@ -20,7 +19,7 @@ def decode_base64(text: str) -> bytes:
     """Decode standard base64; raises MalformedMessage unless encoding gives the same text back."""
     try:
         data = base64.b64decode(text, validate=True)
-    except (ValueError, binascii.Error) as exc:
+    except (ValueError, TypeError) as exc:
         raise MalformedMessage("not base64") from exc
     # RFC 4648, section 3.5: several texts decode to the same bytes unless the pad bits are checked.
     if encode_base64(data) != text:
@@ -37,7 +36,7 @@ def decode_base64url(text: str) -> bytes:
     """Decode unpadded base64url; raises MalformedMessage unless encoding gives the same text back."""
     try:
         data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (ValueError, binascii.Error) as exc:
+    except (ValueError, TypeError) as exc:
         raise MalformedMessage("not base64url") from exc
     if encode_base64url(data) != text:
         raise MalformedMessage("not canonical base64url")

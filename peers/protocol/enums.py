@@ -37,6 +37,11 @@ class CallbackEventType(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
 
+    @property
+    def required_permission(self) -> str:
+        """The permission that a delegated scope needs for the event to be taken."""
+        return "state.patch" if self is CallbackEventType.STATE_DELTA else "events.log"
+
 
 class DispatchStatus(StrEnum):
     """How the target answered a dispatch."""

@@ -4,6 +4,7 @@ All three carry `signature`, base64 Ed25519 over their canonical bytes. What is 
 a model built from it and written again has lost the unknown keys, which the signature covers.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
@@ -123,6 +124,12 @@ def verify_callback(received: JsonMapping, *, keys: Sequence[VerificationKey]) -
         attestation = received["attestation"]
         _verify_attestation(callback, attestation if isinstance(attestation, dict) else {}, keys)
     return callback
+
+
+def idempotency_digest(data: JsonMapping) -> str:
+    """Return the SHA-256, in hex, of what makes two envelopes the same request: all but time and signature."""
+    lasting = {key: value for key, value in data.items() if key != "created_at"}
+    return hashlib.sha256(canonical_bytes(lasting)).hexdigest()
 
 
 def read_envelope(data: JsonMapping) -> FederationEnvelope:

@@ -40,7 +40,10 @@ class VerificationKey:
     @classmethod
     def from_base64(cls, text: str) -> "VerificationKey":
         """Read standard base64; raises InvalidKey."""
-        return _key_from_base64(text)
+        try:
+            return _key_from_base64(text)
+        except TypeError as exc:
+            raise InvalidKey("the public key is not text") from exc
 
     @classmethod
     def from_multibase(cls, text: str) -> Self:

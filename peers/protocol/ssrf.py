@@ -16,12 +16,14 @@ _LOCAL_NAMES = frozenset(
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".localdomain", ".home.arpa")
 
 
-def validate_ssrf(url: str) -> bool:
+def validate_ssrf(url: object) -> bool:
     """Tell whether a URL may be requested on someone else's word: http(s), and no local name or address.
 
-    Malformed input, userinfo, non-ASCII hosts and numbers in any spelling but four decimal ones are False.
+    Malformed input of any type, userinfo, non-ASCII hosts and numbers in any spelling but four decimal ones are False.
     Names that do not resolve are fine.
     """
+    if not isinstance(url, str):
+        return False
     try:
         parts = split_url(url)
     except InvalidIdentifier:

@@ -16,6 +16,8 @@ from peers.protocol.fields import read_integer, read_object, read_text, read_tex
 from peers.protocol.keys import SIGNATURE_BYTES
 from peers.protocol.strict_json import Json, JsonMapping, JsonObject, parse_json_object
 
+# Where a token travels between hubs.
+UCAN_HEADER = "X-OpenIntent-UCAN"
 MAX_TOKEN_BYTES = 16_384
 MAX_LINKS = 8
 CLAIM_NAMES = ("iss", "aud", "scope", "nbf", "exp", "nonce", "prf")

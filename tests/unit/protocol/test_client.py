@@ -209,8 +209,9 @@ def test_a_signed_envelope_is_delivered_as_it_stands_with_a_fresh_http_signature
     envelope["signature"] = sign_envelope(partner, envelope)
     nonces = set()
     for _ in range(2):
-        answer(make(server, identity=partner), lambda client: client.deliver_envelope(envelope))
+        answer(make(server, identity=partner), lambda client: client.deliver_envelope(envelope, ucan="a.b.c"))
         assert body_of(sent(server)) == envelope
+        assert sent(server).headers["X-OpenIntent-UCAN"] == "a.b.c"
         nonces.add(verified(sent(server), f"{url_of(server)}{API}/receive").nonce)
     assert len(nonces) == 2
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peers.protocol import DelegationError, DelegationFault, DelegationScope, MalformedMessage
+from peers.protocol import CallbackEventType, DelegationError, DelegationFault, DelegationScope, MalformedMessage
 from tests.unit.protocol.strategies import many, operations, scopes, some
 
 
@@ -66,6 +66,19 @@ def test_a_denied_operation_is_not_allowed_and_a_wildcard_allows_nothing() -> No
     assert not scope.allows("cost.report")
     assert not scope.allows("*")
     assert scope.has_wildcard()
+
+
+@pytest.mark.parametrize("event", CallbackEventType)
+def test_a_state_delta_needs_state_patch_and_other_events_events_log(event: CallbackEventType) -> None:
+    needed = "state.patch" if event == "state_delta" else "events.log"
+    assert event.required_permission == needed
+    assert DelegationScope([needed]).allows(event.required_permission)
+    assert not DelegationScope(["state.patch", "events.log"], [needed]).allows(event.required_permission)
+
+
+@pytest.mark.parametrize(("depth", "may"), [(2, True), (1, True), (0, False), (-5, False)])
+def test_passing_on_needs_depth_left(depth: int, may: bool) -> None:
+    assert DelegationScope(max_delegation_depth=depth).may_delegate() is may
 
 
 @many

@@ -25,6 +25,7 @@ from peers.protocol import (
     UnknownKey,
     VerifiedEnvelope,
     WrongTarget,
+    idempotency_digest,
     parse_callback,
     parse_envelope,
     sign_envelope,
@@ -264,9 +265,25 @@ def test_the_documented_check_is_false_for_other_keys(public_key: str) -> None:
     assert not verify_envelope_signature(public_key, FULL.to_dict(), str(signed()["signature"]))
 
 
+@pytest.mark.parametrize("value", [None, 1, [], {}, b"bytes"])
+def test_the_documented_check_is_false_for_values_that_are_no_text(value: str) -> None:
+    assert not verify_envelope_signature(value, FULL.to_dict(), str(signed()["signature"]))
+    assert not verify_envelope_signature(partner.public_key_b64, FULL.to_dict(), value)
+    assert not partner.verify(b"message", value)
+
+
 @pytest.mark.parametrize("signature", ["", "x", "ä", encode_base64(bytes(32)), encode_base64(bytes(64)), "\ud800"])
 def test_the_documented_check_is_false_for_other_signatures(signature: str) -> None:
     assert not verify_envelope_signature(partner.public_key_b64, FULL.to_dict(), signature)
+
+
+def test_time_and_signature_make_no_other_request_and_everything_else_does() -> None:
+    first = signed()
+    assert idempotency_digest(first) == idempotency_digest(signed(created_at=format_timestamp(NOW + 9)))
+    assert len(idempotency_digest(first)) == 64
+    for name in FULL.to_dict():
+        if name != "created_at":
+            assert idempotency_digest(first) != idempotency_digest(first | {name: altered(first[name])})
 
 
 @some

@@ -88,6 +88,11 @@ def test_local_names_and_addresses_in_any_spelling_may_not(kind: str, url: str) 
     assert not validate_ssrf(url)
 
 
+@pytest.mark.parametrize("value", [None, 1, [], {}, b"https://partner.example.com"])
+def test_what_is_no_text_may_not_be_requested(value: object) -> None:
+    assert not validate_ssrf(value)
+
+
 def test_the_table_has_more_than_sixty_rows() -> None:
     assert len({url for _, url in BLOCKED_URLS}) > 100
 
