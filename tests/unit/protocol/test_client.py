@@ -1,116 +1,40 @@
-"""The clients against a real server on the loopback interface."""
+"""The clients' requests, to a real server on the loopback interface."""
 
 import asyncio
-import json
-from collections.abc import Callable, Iterator
-from inspect import isawaitable
+from collections.abc import Callable
 
 import pytest
 from pytest_httpserver import HTTPServer
-from werkzeug import Request, Response
 
 from peers.client import AsyncFederationClient, FederationClient
-from peers.client_calls import FederationClientError, RequestRefused, TryAgainLater, UnexpectedAnswer
 from peers.protocol import (
     CallbackEventType,
     DispatchResult,
     DispatchStatus,
     FederationStatus,
-    InvalidIdentifier,
     JsonObject,
     MalformedMessage,
     ReceiveResult,
-    ServerIdentity,
     TrustPolicy,
-    VerifiedRequest,
     sign_envelope,
     verify_callback,
     verify_envelope,
-    verify_request,
 )
 from peers.protocol.compat import unix_now
-from peers.protocol.strict_json import parse_json_object
+from tests.unit.protocol.loopback import (
+    API,
+    DISPATCHED,
+    RECEIVED,
+    Client,
+    Make,
+    answer,
+    body_of,
+    both,
+    sent,
+    url_of,
+    verified,
+)
 from tests.unit.protocol.vectors import PARTNER, partner
-
-API = "/api/v1/federation"
-RECEIVED: JsonObject = {"dispatch_id": "d-1", "accepted": True, "local_intent_id": "fed-d-1", "message": "ok"}
-DISPATCHED: JsonObject = {
-    "dispatch_id": "d-1",
-    "status": "accepted",
-    "target_server": PARTNER,
-    "message": "Dispatch initiated",
-}
-Client = FederationClient | AsyncFederationClient
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[HTTPServer]:
-    """A server on a free loopback port; starting and stopping one takes half a second."""
-    with HTTPServer(host="127.0.0.1", port=0) as started:
-        yield started
-
-
-@pytest.fixture
-def server(running: HTTPServer) -> HTTPServer:
-    """The server, with nothing expected and nothing logged."""
-    running.clear()
-    return running
-
-
-def url_of(server: HTTPServer) -> str:
-    """Return the server's base URL as a peer would know it."""
-    return f"http://127.0.0.1:{server.port}"
-
-
-def sync_client(server: HTTPServer, api_key: str | None = None, identity: ServerIdentity | None = None) -> Client:
-    """Return the synchronous client."""
-    return FederationClient(url_of(server), api_key, identity=identity, timeout_seconds=5)
-
-
-def async_client(server: HTTPServer, api_key: str | None = None, identity: ServerIdentity | None = None) -> Client:
-    """Return the asynchronous client."""
-    return AsyncFederationClient(url_of(server), api_key, identity=identity, timeout_seconds=5)
-
-
-both = pytest.mark.parametrize("make", [sync_client, async_client], ids=["sync", "async"])
-Make = Callable[..., Client]
-
-
-def answer(client: Client, call: Callable[[Client], object]) -> object:
-    """Run one call of either client and close it."""
-
-    async def run() -> object:
-        try:
-            result = call(client)
-            return await result if isawaitable(result) else result
-        finally:
-            closed = client.close()
-            if isawaitable(closed):
-                await closed
-
-    return asyncio.run(run())
-
-
-def sent(server: HTTPServer) -> Request:
-    """Return the last request that arrived."""
-    return server.log[-1][0]
-
-
-def body_of(request: Request) -> JsonObject:
-    """Return the JSON object that arrived."""
-    return parse_json_object(request.get_data())
-
-
-def verified(request: Request, target_uri: str) -> VerifiedRequest:
-    """Verify the signature of what arrived, as a hub that knows its own URL does."""
-    return verify_request(
-        method=request.method,
-        target_uri=target_uri,
-        headers=dict(request.headers),
-        body=request.get_data(),
-        resolve_keys=lambda keyid: partner.verification_keys if keyid == partner.did else (),
-        now=unix_now(),
-    )
 
 
 @both
@@ -263,108 +187,6 @@ def test_the_api_key_goes_to_the_servers_own_origin_only(make: Make, server: HTT
 
 
 @both
-@pytest.mark.parametrize(
-    ("status", "body", "message", "errors"),
-    [
-        (400, {"detail": "Federation not enabled", "message": "x"}, "Federation not enabled", []),
-        (401, {"message": "Invalid or missing API key"}, "Invalid or missing API key", []),
-        (403, {"detail": "Source server x not trusted"}, "Source server x not trusted", []),
-        (404, {"detail": ""}, "", []),
-        (409, {}, "no readable reason", []),
-        (422, {"detail": [{"loc": ["a"]}], "message": "invalid"}, "invalid", [{"loc": ["a"]}]),
-        (422, {"detail": "invalid", "errors": [1]}, "invalid", [1]),
-        (418, "<html>", "no readable reason", []),
-    ],
-)
-def test_a_refusal_says_why(
-    make: Make, status: int, body: object, message: str, errors: list[object], server: HTTPServer
-) -> None:
-    data = body if isinstance(body, str) else json.dumps(body)
-    server.expect_request(f"{API}/status").respond_with_data(data, status=status)
-    with pytest.raises(RequestRefused) as refusal:
-        answer(make(server), lambda client: client.federation_status())
-    assert (refusal.value.status_code, refusal.value.message, refusal.value.errors) == (status, message, errors)
-
-
-@both
-@pytest.mark.parametrize(
-    ("status", "retry_after", "seconds"),
-    [
-        (429, "7", 7),
-        (503, "120", 120),
-        (500, None, None),
-        (408, "soon", None),
-        (425, "-1", None),
-        (502, "9" * 50, None),
-    ],
-)
-def test_a_passing_failure_says_when_to_come_back(
-    make: Make, status: int, retry_after: str | None, seconds: int | None, server: HTTPServer
-) -> None:
-    headers = {"Retry-After": retry_after} if retry_after else {}
-    server.expect_request(f"{API}/status").respond_with_data("busy", status=status, headers=headers)
-    with pytest.raises(TryAgainLater) as refusal:
-        answer(make(server), lambda client: client.federation_status())
-    assert (refusal.value.status_code, refusal.value.retry_after_seconds) == (status, seconds)
-
-
-ANSWERS: dict[str, Response] = {
-    "HTML": Response("<html></html>"),
-    "nothing": Response(""),
-    "a list": Response("[]"),
-    "a status without its fields": Response("{}"),
-    "a field of another type": Response('{"enabled": "yes"}'),
-    "an unknown policy": Response('{"enabled": true, "trust_policy": "x"}'),
-    "a duplicate key": Response('{"enabled": true, "enabled": false}'),
-    "NaN": Response('{"enabled": true, "peer_count": NaN}'),
-    "too much": Response('{"enabled": true, "x": "' + "a" * 1_100_000 + '"}'),
-    "compressed": Response('{"enabled": true}', headers={"Content-Encoding": "gzip"}),
-    "a redirect": Response("", status=302, headers={"Location": "/elsewhere"}),
-    "a redirect without a place": Response("", status=301),
-}
-
-
-@both
-@pytest.mark.parametrize("name", ANSWERS)
-def test_an_answer_that_is_none_is_refused(make: Make, name: str, server: HTTPServer) -> None:
-    server.expect_request(f"{API}/status").respond_with_response(ANSWERS[name])
-    with pytest.raises(UnexpectedAnswer):
-        answer(make(server), lambda client: client.federation_status())
-    assert len(server.log) == 1
-
-
-@both
-@pytest.mark.parametrize("changes", [{"dispatch_id": "d-2"}, {"accepted": "yes"}, {"dispatch_id": None}])
-def test_an_answer_about_another_dispatch_is_refused(make: Make, changes: JsonObject, server: HTTPServer) -> None:
-    server.expect_request(f"{API}/receive").respond_with_json(RECEIVED | changes)
-    with pytest.raises(UnexpectedAnswer):
-        answer(make(server), lambda client: client.federation_receive("d-1", PARTNER, "i-1", "Title"))
-
-
-@both
-@pytest.mark.parametrize("body", [{}, {"agents": {}}, {"agents": [1]}, 1, "x"])
-def test_a_list_of_agents_that_is_none_is_refused(make: Make, body: object, server: HTTPServer) -> None:
-    server.expect_request(f"{API}/agents").respond_with_json(body)
-    with pytest.raises(UnexpectedAnswer):
-        answer(make(server), lambda client: client.list_federated_agents())
-
-
-@both
-def test_a_dispatch_result_with_an_unknown_status_is_refused(make: Make, server: HTTPServer) -> None:
-    server.expect_request(f"{API}/dispatch").respond_with_json(DISPATCHED | {"status": "perhaps"})
-    with pytest.raises(UnexpectedAnswer):
-        answer(make(server), lambda client: client.federation_dispatch("i", PARTNER))
-
-
-@both
-def test_no_server_is_a_passing_failure(make: Make) -> None:
-    with HTTPServer(host="127.0.0.1", port=0) as gone:
-        client = make(gone)
-    with pytest.raises(TryAgainLater, match="no answer"):
-        answer(client, lambda one: one.federation_status())
-
-
-@both
 def test_proxies_of_the_environment_are_not_used(
     make: Make, server: HTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -372,21 +194,6 @@ def test_proxies_of_the_environment_are_not_used(
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     server.expect_request(f"{API}/status").respond_with_json({"enabled": True})
     assert answer(make(server), lambda client: client.federation_status()) == FederationStatus()
-
-
-@pytest.mark.parametrize("base_url", ["", "hub.example.com", "https://user@hub.example.com", "ftp://hub.example.com"])
-@pytest.mark.parametrize("kind", [FederationClient, AsyncFederationClient])
-def test_a_base_url_that_is_no_server_is_refused(base_url: str, kind: type[Client]) -> None:
-    with pytest.raises(InvalidIdentifier):
-        kind(base_url)
-
-
-@both
-@pytest.mark.parametrize("url", ["/callback", "javascript:alert(1)", "http://user@127.0.0.1/", ""])
-def test_a_callback_url_that_is_none_is_refused_before_sending(make: Make, url: str, server: HTTPServer) -> None:
-    with pytest.raises(InvalidIdentifier):
-        answer(make(server), lambda client: client.send_federation_callback(url, "d-1", "failed"))
-    assert server.log == []
 
 
 def test_both_clients_have_the_same_documented_methods() -> None:
@@ -412,7 +219,3 @@ def test_the_clients_are_context_managers(server: HTTPServer) -> None:
             return (await one.federation_status()).enabled
 
     assert asyncio.run(run())
-
-
-def test_every_client_error_has_one_base() -> None:
-    assert all(issubclass(error, FederationClientError) for error in (RequestRefused, TryAgainLater, UnexpectedAnswer))
