@@ -18,6 +18,7 @@ from peers.protocol import (
 from peers.protocol.compat import unix_now
 from peers.protocol.encoding import decode_base64url, encode_base64url
 from peers.protocol.ucan import MAX_TOKEN_BYTES, split_token
+from tests.unit.protocol.chains import KEYS, LEAF, ROOT, ROOT_TOKEN, WIDE, child_of, sign, worker
 from tests.unit.protocol.vectors import NOW, hub, partner
 
 
