@@ -2,7 +2,7 @@
 
 Why this does not stand on PyPI's http-message-signatures: its verifier reads the system clock and takes no `now`,
 resolves one key for a keyid where a rotation has several, wants cryptography's key objects, writes into the message
-it signs, and reports all refusals as one class. What is hard and general there is Structured Fields, and that is
+it signs, and reports nearly all refusals as one class. What is hard and general there is Structured Fields, and that is
 http-sf, which it uses itself and this package too. The rest is small; clock, nonce and keys are arguments; each
 refusal has its class, a missing `keyid` like any other; and it is tested against that library in both directions.
 """
