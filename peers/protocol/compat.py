@@ -56,7 +56,11 @@ def make_seed() -> bytes:
 def read_key_file(key_path: str | os.PathLike[str]) -> bytes:
     """Return the raw seed in a key file; raises InvalidKey for other formats, saying which, and OSError."""
     with Path(key_path).open("rb") as file:
-        return read_seed(file.read(_MAX_KEY_FILE_BYTES))
+        data = file.read(_MAX_KEY_FILE_BYTES)
+    try:
+        return read_seed(data)
+    except InvalidKey as exc:
+        raise InvalidKey(f"{os.fspath(key_path)}: {exc}") from exc
 
 
 class ServerIdentity(HubIdentity):
@@ -197,7 +201,7 @@ class UCANToken:
     def _signed_text(self, identity: HubIdentity) -> str:
         if not self._text and is_same_did(identity.did, self.issuer):
             return self.encode(identity)
-        if not self._text or split_token(self._text).payload != self.to_dict():
+        if not self._text or UcanClaims.from_dict(split_token(self._text).payload) != self.claims():
             raise DelegationError(DelegationFault.SIGNATURE, "the parent is not signed by its issuer as it stands")
         return self._text
 

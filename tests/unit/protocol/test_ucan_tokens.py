@@ -17,7 +17,7 @@ from peers.protocol import (
 )
 from peers.protocol.compat import unix_now
 from peers.protocol.encoding import decode_base64url, encode_base64url
-from peers.protocol.ucan import MAX_TOKEN_BYTES, split_token
+from peers.protocol.ucan import MAX_TOKEN_BYTES, encode_token, split_token
 from tests.unit.protocol.chains import KEYS, LEAF, ROOT, ROOT_TOKEN, WIDE, child_of, sign, worker
 from tests.unit.protocol.vectors import NOW, hub, partner
 
@@ -106,6 +106,17 @@ def test_a_parent_changed_after_signing_is_not_passed_on() -> None:
     parent.scope = DelegationScope(["events.log", "state.patch"], [], 9)
     with pytest.raises(DelegationError):
         parent.attenuate(worker.did, DelegationScope(), partner)
+
+
+def test_a_parent_with_claims_that_we_do_not_know_is_passed_on_as_it_is() -> None:
+    text = encode_token(ROOT.to_dict() | {"exp": unix_now() + 60, "fct": {"note": 1}}, hub.signing_key().sign)
+    assert UCANToken.decode(text).attenuate(hub.did, DelegationScope(), partner).proof_chain == [text]
+
+
+def test_a_child_begins_no_earlier_than_its_parent() -> None:
+    later = replace(ROOT, not_before=NOW + 100)
+    assert child_of(later, sign(later, hub), hub.did).not_before == NOW + 100
+    assert child_of(ROOT, ROOT_TOKEN, hub.did).not_before == NOW
 
 
 def test_attenuating_depth_zero_or_an_expired_parent_is_refused() -> None:
