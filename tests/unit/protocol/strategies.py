@@ -26,7 +26,7 @@ from peers.protocol import (
 )
 
 # No deadline: on a busy machine a garbage collection is no failure.
-few, some, many = (settings(max_examples=count, deadline=None) for count in (25, 60, 200))
+few, some, many = (settings(max_examples=count, deadline=None) for count in (25, 60, 120))
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 words = texts.filter(bool)
