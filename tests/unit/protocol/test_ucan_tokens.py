@@ -56,6 +56,18 @@ def test_expired_and_future_tokens_are_not_active() -> None:
     assert not UCANToken(hub.did, partner.did, WIDE, now + 100).is_expired()
 
 
+@pytest.mark.parametrize(
+    ("now", "active", "expired"),
+    [(NOW - 1, False, False), (NOW, True, False), (NOW + 60, True, False), (NOW + 61, False, True)],
+)
+def test_the_first_and_the_last_second_count(
+    now: int, active: bool, expired: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: now + 0.9)
+    token = UCANToken(hub.did, partner.did, WIDE, NOW, NOW + 60)
+    assert (token.is_active(), token.is_expired()) == (active, expired)
+
+
 def test_decoding_gives_the_token_back_without_verifying_it() -> None:
     token = UCANToken(hub.did, partner.did, WIDE, NOW, NOW + 60, "n", ["p"])
     text = token.encode(hub)
