@@ -15,14 +15,64 @@ from peers.protocol.content_digest import content_digest, verify_content_digest
 from peers.protocol.encoding import encode_base64
 from peers.protocol.http_signatures import COMPONENTS
 from peers.protocol.signature_base import HttpRequest, signature_base
-from peers.protocol.signature_fields import (
-    SignatureInput,
-    parse_any_input,
-    parse_usual_input,
-)
+from peers.protocol.signature_fields import SignatureInput, parse_any_input, parse_fields, parse_usual_input
 from tests.unit.protocol.strategies import many
 
 BODY = b'{"dispatch_id": "d-1"}'
+
+
+INPUT = 'sig1=("@method");created=1'
+SIGNATURE = f"sig1=:{encode_base64(bytes(64))}:"
+MALFORMED = {
+    "an item": ('sig1="x"', SIGNATURE, "not an inner list"),
+    "a true": ("sig1", SIGNATURE, "not an inner list"),
+    "a token as component": ("sig1=(method)", SIGNATURE, "not a string"),
+    "a number as component": ("sig1=(1)", SIGNATURE, "not a string"),
+    "a component with a parameter": ('sig1=("@method";req "@target-uri")', SIGNATURE, "component parameters"),
+    "a component twice": ('sig1=("@method" "@method")', SIGNATURE, "covered twice"),
+    "a component twice, oddly spaced": ('sig1=("@method"  "@method")', SIGNATURE, "covered twice"),
+    "a component in upper case": ('sig1=("@Method")', SIGNATURE, "lower case"),
+    "an empty component": ('sig1=("")', SIGNATURE, "lower case"),
+    "a component with a quote": ('sig1=("a\\"b")', SIGNATURE, "lower case"),
+    "too many components": (f"sig1=({' '.join(f'{chr(34)}a{n}{chr(34)}' for n in range(33))})", SIGNATURE, "32"),
+    "a parameter twice": ('sig1=("@method");created=1;created=2', SIGNATURE, "duplicate"),
+    "a parameter twice, oddly spaced": ('sig1=("@method"); created=1;created=2', SIGNATURE, "duplicate"),
+    "an unknown parameter": ('sig1=("@method");purpose="x"', SIGNATURE, "unknown"),
+    "a boolean parameter": ('sig1=("@method");created', SIGNATURE, "neither"),
+    "a token parameter": ('sig1=("@method");alg=ed25519', SIGNATURE, "neither"),
+    "a decimal parameter": ('sig1=("@method");created=1.0', SIGNATURE, "neither"),
+    "a date parameter": ('sig1=("@method");created=@1', SIGNATURE, "neither"),
+    "an integer for a string": ('sig1=("@method");nonce=1', SIGNATURE, "wrong type"),
+    "a string for an integer": ('sig1=("@method");created="1"', SIGNATURE, "wrong type"),
+    "two labels": (f'{INPUT}, sig2=("@method")', SIGNATURE, "one signature"),
+    "the same label twice": (f"{INPUT}, {INPUT}", SIGNATURE, "duplicate"),
+    "two signatures": (INPUT, f"{SIGNATURE}, sig2=:AA==:", "one byte sequence"),
+    "another label": (INPUT, SIGNATURE.replace("sig1", "sig2"), "different labels"),
+    "garbage": ("garbage garbage", SIGNATURE, "not a structured dictionary"),
+    "an endless integer": (f"{INPUT[:-1]}{'9' * 16}", SIGNATURE, "not a structured dictionary"),
+    "a signature that is text": (INPUT, 'sig1="x"', "one byte sequence"),
+    "a signature with a parameter": (INPUT, f"{SIGNATURE};x", "one byte sequence"),
+    "a signature without padding": (INPUT, SIGNATURE.replace("==", ""), "not base64"),
+    "a signature with other padding bits": (INPUT, SIGNATURE.replace("A==", "B=="), "not base64"),
+    "a signature in base64url": (INPUT, "sig1=:--__:", "one byte sequence"),
+    "not ASCII": ('sig1=("@method");keyid="ä"', SIGNATURE, "not a structured dictionary"),
+    "a lone surrogate": ("sig1=\ud800", SIGNATURE, "not a structured dictionary"),
+    "a megabyte": ('sig1=("@method"' * 70_000, SIGNATURE, "longer than"),
+    "a megabyte of signature": (INPUT, f"sig1=:{'A' * 1_000_000}:", "longer than"),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_fields_are_refused_and_the_message_says_why(name: str) -> None:
+    signature_input, signature, reason = MALFORMED[name]
+    with pytest.raises(SignatureMalformed, match=reason):
+        parse_fields(signature_input, signature)
+
+
+@pytest.mark.parametrize("name", ["@status", "@query-param", "@unknown"])
+def test_components_that_a_request_of_ours_does_not_have_cannot_be_covered(name: str) -> None:
+    with pytest.raises(SignatureMalformed, match="not used here"):
+        signature_base(HttpRequest("GET", "https://hub.example.com/", {}), SignatureInput((name,), ()))
 
 
 @pytest.mark.parametrize(
