@@ -1,6 +1,7 @@
 """How the clients read answers, from a real server on the loopback interface."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -85,6 +86,21 @@ def test_an_answer_that_is_none_is_refused(make: Make, name: str, server: HTTPSe
     with pytest.raises(UnexpectedAnswer):
         answer(make(server), lambda client: client.federation_status())
     assert len(server.log) == 1
+
+
+@both
+def test_an_endless_answer_is_not_read_to_its_end(make: Make, server: HTTPServer) -> None:
+    sent_megabytes = []
+
+    def endless() -> Iterator[bytes]:
+        for number in range(64):
+            sent_megabytes.append(number)
+            yield b"a" * 1_048_576
+
+    server.expect_request(f"{API}/status").respond_with_handler(lambda _: Response(endless()))
+    with pytest.raises(UnexpectedAnswer, match="longer than"):
+        answer(make(server), lambda client: client.federation_status())
+    assert len(sent_megabytes) < 64
 
 
 @both
