@@ -207,6 +207,12 @@ REFUSED: dict[str, tuple[Callable[[], object], type[VerificationError]]] = {
     "an unknown parameter": (lambda: verified(signed(purpose="x")), SignatureMalformed),
     "no digest header": (lambda: verified(without("Content-Digest")), DigestMismatch),
     "no content type": (lambda: verified(without("Content-Type")), ComponentNotCovered),
+    "a signature of 32 bytes": (
+        lambda: verified(signed() | {"Signature": f"sig1=:{encode_base64(bytes(32))}:"}),
+        SignatureMalformed,
+    ),
+    "a signature of no bytes": (lambda: verified(signed() | {"Signature": "sig1=::"}), SignatureMalformed),
+    "a keyid that cannot be printed": (lambda: verified(signed(keyid="a\nb")), SignatureMalformed),
     "no signature": (lambda: verified(without("Signature")), SignatureMissing),
     "no signature input": (lambda: verified(without("Signature-Input")), SignatureMissing),
     "an unsigned request": (lambda: verified({}), SignatureMissing),

@@ -63,6 +63,17 @@ def test_every_spelling_of_a_key_reads_back(seed: bytes) -> None:
     assert hash(VerificationKey.from_multibase(key.multibase)) == hash(key)
 
 
+def test_a_public_key_shows_itself_and_equals_nothing_else() -> None:
+    key = identity(HUB).verification_keys[0]
+    assert repr(key) == f"VerificationKey({key.base64!r})"
+    assert key != bytes(key)
+    assert key != identity(HUB, 2).verification_keys[0]
+
+
+def test_a_signature_of_another_length_is_not_of_this_key() -> None:
+    assert not identity(HUB).verification_keys[0].is_signed(b"message", bytes(63))
+
+
 def test_a_fingerprint_is_the_sha_256_in_hex_pairs() -> None:
     assert identity(HUB).verification_keys[0].fingerprint == (
         "34:75:0f:98:bd:59:fc:fc:94:6d:a4:5a:aa:be:93:3b:e1:54:a4:b5:09:4e:1c:4a:bf:42:86:65:05:f3:c9:7e"

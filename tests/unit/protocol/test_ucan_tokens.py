@@ -161,6 +161,18 @@ def test_padding_or_another_alphabet_is_refused() -> None:
             UCANToken.decode(token)
 
 
+@pytest.mark.parametrize("size", [0, 32, 63, 65])
+def test_a_token_whose_signature_has_another_length_is_malformed(size: int) -> None:
+    header, payload, _ = ROOT_TOKEN.split(".")
+    with pytest.raises(MalformedMessage, match="64 bytes"):
+        split_token(f"{header}.{payload}.{encode_base64url(bytes(size))}")
+
+
+def test_a_payload_that_is_not_json_is_not_signed() -> None:
+    with pytest.raises(MalformedMessage, match="not JSON"):
+        encode_token({"exp": float("nan")}, hub.signing_key().sign)
+
+
 def test_claims_read_back() -> None:
     wire: JsonObject = LEAF.to_dict()
     assert UcanClaims.from_dict(wire) == LEAF
