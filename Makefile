@@ -11,7 +11,7 @@ PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python3.1
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile -q pyproject.toml --all-extras --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
-SOURCES := fedhub federations tests benchmarks
+SOURCES := fedhub federations peers tests benchmarks
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
