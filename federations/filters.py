@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TypeVar, cast
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import QueryDict
 
 from federations.models import A2aAgent, DiscoveredResource, Federation, FederationQuerySet, McpServer
 from federations.search.base import DocumentKind
 from fedhub.api.errors import BadRequestError
 from fedhub.api.query import text_parameter, text_parameters
+from fedhub.folding import contains_text
 from fedhub.ids import is_object_id
 
 LAST_SEARCH_PAGE = 1000
@@ -52,8 +53,7 @@ def filter_resources(rows: QuerySet[Resource], query: QueryDict, *, name_column:
         # By key, not by join: a resource with the tag twice must come once.
         rows = rows.filter(id__in=rows.filter(tag_rows__name=tag).values("id"))
     if text := text_parameter(query, "query"):
-        named = Q(**{f"{name_column}__icontains": text})
-        rows = rows.filter(named | Q(description__icontains=text) | Q(path__icontains=text))
+        rows = rows.filter(contains_text(text, name_column, "description", "path"))
     return rows
 
 

@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from federations.sync.resources import ResourceKind
+from fedhub.folding import contains_text
 from fedhub.ids import new_object_id
 
 
@@ -91,7 +92,7 @@ class FederationQuerySet(models.QuerySet["Federation"]):
 
     def matching(self, text: str) -> Self:
         """Keep those whose display name or description contains `text`; its metacharacters are literal."""
-        return self.filter(Q(display_name__icontains=text) | Q(description__icontains=text))
+        return self.filter(contains_text(text, "display_name", "description"))
 
     def with_details(self) -> Self:
         """Load what the contract's shapes need, in a constant number of queries."""

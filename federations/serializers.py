@@ -79,6 +79,7 @@ class LegacySyncRequestSerializer(serializers.Serializer[Any]):
     dryRun = Flag(required=False, default=False)
     awsRegion = Text(required=False, allow_null=True, default=None, max_length=32)
     runtimeArn = Text(required=False, allow_null=True, default=None, max_length=512)
+    force = Flag(required=False, default=False, help_text="Pass the deletion guard.")
 
 
 # Parts --------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from django.db import DatabaseError, OperationalError
 from federations.models import Federation, JobTrigger, JobType
 from federations.services.actors import SCHEDULE
 from federations.services.jobs import due_jobs, reap_lapsed_jobs
-from federations.services.schedule import remove_schedule
+from federations.services.schedule import remove_schedule, repair_schedules
 from federations.services.sync import run_sync, start_sync
 from fedhub.errors import HubError
 from fedhub.queue import enqueue
@@ -64,11 +64,12 @@ def sync_on_schedule(federation_id: str) -> None:
 
 @shared_task(name="federations.sweep")
 def sweep() -> None:
-    """Free what lapsed leases hold, then nudge again the queued jobs that no worker has taken."""
-    try:
-        reap_lapsed_jobs()
-    except DatabaseError:
-        # The queued jobs do not depend on it, and the next sweep is near.
-        logger.exception("Lapsed jobs could not be reaped.")
+    """Free what lapsed leases hold, mend schedules, then nudge again the queued jobs that no worker has taken."""
+    for mend in (reap_lapsed_jobs, repair_schedules):
+        try:
+            mend()
+        except DatabaseError:
+            # The rest does not depend on it, and the next sweep is near.
+            logger.exception("The sweep could not finish %s", mend.__name__)
     for job_id in due_jobs(SWEEP_BATCH):
         enqueue("federations.run_job", job_id)

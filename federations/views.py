@@ -284,6 +284,7 @@ class LegacySyncViewSet(HubViewSet):
             region=asked["awsRegion"],
             runtime_arn=asked["runtimeArn"],
             dry_run=asked["dryRun"],
+            force=asked["force"],
             by=actor_of(user_of(request)),
         )
         return Response(body)

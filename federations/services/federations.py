@@ -29,8 +29,10 @@ from federations.search.base import SearchError
 from federations.search.registry import search_index
 from federations.services import jobs
 from federations.services.actors import Actor
+from federations.services.apply import count_stored
 from federations.services.audit import audited
 from federations.services.schedule import refresh_schedule, remove_schedule
+from federations.services.scopes import scope_of
 from federations.services.sync import as_hub_error, check_config, open_job, run_sync
 from federations.sync.resources import JsonObject
 from federations.sync.summary import summarise
@@ -108,25 +110,27 @@ def update_federation(
     config = normalise_config(federation.provider_type, provider_config)
     check_config(federation.provider_type, config)
     values: dict[str, Any] = {"display_name": display_name, "description": description, "provider_config": config}
-    is_new_config = config != federation.provider_config
-    if is_new_config:
-        values["force_next_sync"] = force
-    if not (sync_after_update and is_new_config):
-        with audited(federation, by=by):
-            _write_update(federation, values, tags, by)
+    if sync_after_update:
+        job = _update_and_open_job(federation, values, tags, force, by)
+        if job is not None:
+            run_sync(job.id)
     else:
-        run_sync(_update_and_open_job(federation, values, tags, by).id)
+        with audited(federation, by=by):
+            _write_update(federation, values, tags, force, by)
     return Federation.objects.with_details().get(id=federation.id)
 
 
-def _update_and_open_job(federation: Federation, values: dict[str, Any], tags: list[str], by: Actor) -> SyncJob:
-    """Write the update and the job of the sync after it together, or neither."""
+def _update_and_open_job(
+    federation: Federation, values: dict[str, Any], tags: list[str], force: bool, by: Actor
+) -> SyncJob | None:
+    """Write the update and the job of the sync after it together, or neither; no job for the same configuration."""
     jobs.reap_lapsed_jobs(lock_key=federation.id)
     try:
         with audited(federation, by=by):
-            _write_update(federation, values, tags, by)
+            if not _write_update(federation, values, tags, force, by):
+                return None
             return open_job(
-                Federation.objects.get(id=federation.id),
+                federation,
                 job_type=JobType.CONFIG_RESYNC,
                 trigger=JobTrigger.API,
                 reason="providerConfig changed",
@@ -137,17 +141,25 @@ def _update_and_open_job(federation: Federation, values: dict[str, Any], tags: l
         raise ConflictError("Federation already has an active sync job") from exc
 
 
-def _write_update(federation: Federation, values: dict[str, Any], tags: list[str], by: Actor) -> None:
-    """Write these columns alone: a sync under way writes others, and neither may undo the other's."""
+def _write_update(federation: Federation, values: dict[str, Any], tags: list[str], force: bool, by: Actor) -> bool:
+    """Write these columns alone, since a sync under way writes others; return whether the configuration is another.
+
+    It is compared with the row as it is now, locked: somebody else may have changed it since the caller read it.
+    """
+    stored = Federation.objects.select_for_update().filter(id=federation.id).values_list("provider_config", flat=True)
+    is_new_config = bool(stored.first() != values["provider_config"])
+    if is_new_config:
+        values = {**values, "force_next_sync": force}
     changed = Federation.objects.filter(id=federation.id, status=FederationStatus.ACTIVE).update(
         **values, updated_by_id=by.id, updated_by_name=by.name, updated_at=timezone.now()
     )
     if not changed:
         raise ConflictError("Federation is being deleted or was disabled meanwhile, so it cannot be updated")
     _write_tags(federation, tags)
-    if values["provider_config"] != federation.provider_config:
+    if is_new_config:
         # Another account or region may know other runtimes by the same ids: nothing counts as seen there.
         RuntimeSighting.objects.filter(scope=federation.id).delete()
+    return is_new_config
 
 
 def _write_tags(federation: Federation, tags: list[str]) -> None:
@@ -185,9 +197,17 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
     try:
         with unit_of_work():
             lease.update(phase=JobPhase.APPLYING)
+            stored = count_stored(scope_of(federation))
             RuntimeSighting.objects.filter(scope=federation.id).delete()
             Federation.objects.filter(id=federation.id).delete()
-            lease.update(outcome=JobStatus.SUCCESS, phase=JobPhase.INDEXING, summary=summarise(()).to_dict())
+            deleted: JsonObject = {
+                "deletedMcpServers": stored["mcp_server_count"],
+                "deletedAgents": stored["agent_count"],
+            }
+            summary = summarise(()).to_dict() | deleted
+            lease.update(outcome=JobStatus.SUCCESS, phase=JobPhase.INDEXING, summary=summary)
+    except jobs.LeaseLostError as exc:
+        raise ConflictError("The deletion took too long and was given up; nothing was removed") from exc
     except Exception:
         # Whatever went wrong, the federation must not stay in status deleting.
         jobs.fail(lease, "The deletion failed; nothing was removed")

@@ -31,7 +31,7 @@ from fedhub.storage import unit_of_work
 # A queued job waits this long for its worker before the sweep reminds the workers of it.
 NUDGE_DELAY = timedelta(seconds=30)
 STOPPED_MESSAGE = "The worker stopped before the job was finished. Nothing was lost: start it again"
-NOT_TAKEN_MESSAGE = "No worker took the job in time. See that a worker is running, then start it again"
+NOT_TAKEN_MESSAGE = "Nothing took the job in time. See that a worker is running, then start it again"
 
 
 class LeaseLostError(Exception):

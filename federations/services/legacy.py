@@ -32,16 +32,19 @@ ACTIONS = {
 PLURAL = {ResourceKind.MCP_SERVER: "mcp_servers", ResourceKind.A2A_AGENT: "a2a_agents"}
 
 
-def sync_unfederated(*, region: str | None, runtime_arn: str | None, dry_run: bool, by: Actor) -> dict[str, Any]:
+def sync_unfederated(
+    *, region: str | None, runtime_arn: str | None, dry_run: bool, force: bool = False, by: Actor
+) -> dict[str, Any]:
     """Sync the runtimes of one region that belong to no federation, or one of them; return the endpoint's body.
 
-    With `runtime_arn` nothing is ever deleted. Raises InvalidRequestError, ConflictError (such a sync of this region is
-    under way, or the deletion guard held it) and InternalError (the runtimes could not be listed).
+    With `runtime_arn` nothing is ever deleted; `force` lets through a plan that deletes much. Raises
+    InvalidRequestError, ConflictError (such a sync of this region is under way, or the deletion guard held it) and
+    InternalError (the runtimes could not be listed).
     """
     started = time.monotonic()
     scope = unfederated_scope(_region_of(region, runtime_arn))
     try:
-        plan, discovery = _run(scope, runtime_arn, dry_run, by)
+        plan, discovery = _run(scope, runtime_arn, dry_run, force, by)
     except ExternalServiceError as exc:
         raise InternalError(f"AgentCore runtime sync failed: {exc.message}") from exc
     body = _body(scope, plan, discovery, dry_run=dry_run)
@@ -66,16 +69,16 @@ def _region_of(region: str | None, runtime_arn: str | None) -> str:
     return found
 
 
-def _run(scope: SyncScope, runtime_arn: str | None, dry_run: bool, by: Actor) -> tuple[Plan, Discovery]:
+def _run(scope: SyncScope, runtime_arn: str | None, dry_run: bool, force: bool, by: Actor) -> tuple[Plan, Discovery]:
     if dry_run:
         discovery = discover(scope, runtime_arn=runtime_arn)
         plan = plan_for(scope, discovery)
         return (plan.without_deletes() if runtime_arn else plan), discovery
-    applied = execute(_open_job(scope, by), scope, runtime_arn=runtime_arn)
+    applied = execute(_open_job(scope, force, by), scope, runtime_arn=runtime_arn)
     return applied.plan, applied.discovery
 
 
-def _open_job(scope: SyncScope, by: Actor) -> SyncJob:
+def _open_job(scope: SyncScope, force: bool, by: Actor) -> SyncJob:
     jobs.reap_lapsed_jobs(lock_key=scope.key)
     try:
         return SyncJob.objects.create(
@@ -85,6 +88,7 @@ def _open_job(scope: SyncScope, by: Actor) -> SyncJob:
             trigger=JobTrigger.API,
             requested_by_id=by.id,
             requested_by_name=by.name,
+            force=force,
             lease_expires_at=jobs.lease_end(),
         )
     except IntegrityError as exc:

@@ -14,6 +14,7 @@ from federations.models import Federation, FederationStatus
 from fedhub.errors import InvalidRequestError
 from fedhub.storage import after_commit, unit_of_work
 
+PREFIX = "Sync federation "
 SHORTEST_INTERVAL_MINUTES = 5
 # 366 days: longer is no schedule.
 LONGEST_INTERVAL_MINUTES = 527_040
@@ -61,6 +62,19 @@ def remove_schedule(federation_id: str) -> None:
     PeriodicTask.objects.filter(name=schedule_name(federation_id)).delete()
 
 
+def repair_schedules() -> None:
+    """Bring periodic tasks in line with the federations where a crash or a person has put one out of step."""
+    tasks = PeriodicTask.objects.filter(name__startswith=PREFIX).values_list("name", "enabled", "interval__every")
+    kept = {name.removeprefix(PREFIX): (enabled, minutes) for name, enabled, minutes in tasks}
+    federations = Federation.objects.filter(sync_interval_minutes__isnull=False)
+    wanted = {
+        key: (status == FederationStatus.ACTIVE, minutes)
+        for key, status, minutes in federations.values_list("id", "status", "sync_interval_minutes")
+    }
+    for federation_id in {key for key in kept.keys() | wanted.keys() if kept.get(key) != wanted.get(key)}:
+        refresh_schedule(federation_id)
+
+
 def schedule_name(federation_id: str) -> str:
     """Return the name under which the beat knows the federation."""
-    return f"Sync federation {federation_id}"
+    return f"{PREFIX}{federation_id}"

@@ -142,12 +142,12 @@ def open_job(
         reason=reason or "",
         requested_by_id=by.id,
         requested_by_name=by.name,
-        force=force or federation.force_next_sync,
+        force=force or Federation.objects.filter(id=federation.id, force_next_sync=True).exists(),
         due_at=now + jobs.NUDGE_DELAY if queued else None,
         lease_expires_at=jobs.lease_end(queued=queued),
     )
     marked = Federation.objects.filter(id=federation.id, status=FederationStatus.ACTIVE).update(
-        sync_status=SyncStatus.PENDING, last_sync=job, force_next_sync=False
+        sync_status=SyncStatus.PENDING, last_sync=job
     )
     if not marked:
         raise _no_longer_active(federation)
@@ -190,8 +190,18 @@ def run_sync(job_id: str) -> SyncJob:
     federation = Federation.objects.filter(id=job.federation_id).first() if job else None
     if job is None or federation is None:
         raise NotFoundError("Sync job not found")
+    if federation.status != FederationStatus.ACTIVE:
+        raise _given_up(job, federation)
     execute(job, scope_of(federation), _keep_stats(federation))
     return SyncJob.objects.get(id=job_id)
+
+
+def _given_up(job: SyncJob, federation: Federation) -> ConflictError:
+    """End a job whose federation was disabled while it waited, and return what to tell the caller."""
+    message = f"Federation in status '{federation.status}' cannot be synced"
+    with suppress(jobs.LeaseLostError):
+        jobs.fail(jobs.claim(job.id), message)
+    return ConflictError(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +339,8 @@ def _record_outcome(lease: jobs.Lease, plan: Plan) -> None:
 
 def _keep_stats(federation: Federation) -> Callable[[SyncScope], None]:
     def write(scope: SyncScope) -> None:
-        Federation.objects.filter(id=federation.id).update(**count_stored(scope))
+        # Only here is the force of a changed configuration used up: a sync that fails before leaves it for the next.
+        Federation.objects.filter(id=federation.id).update(**count_stored(scope), force_next_sync=False)
 
     return write
 

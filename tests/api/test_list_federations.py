@@ -21,7 +21,7 @@ from tests.api.contract import (
     touch,
     with_job,
 )
-from tests.conftest import Api, MakeFederation
+from tests.conftest import Api, MakeFederation, MakeServer
 
 pytestmark = pytest.mark.django_db
 
@@ -151,3 +151,14 @@ def test_list_costs_the_same_queries_for_1_and_30(
         with_job(make_federation(str(number), tags=["a", str(number)]))
     with django_assert_num_queries(len(one)):
         assert len(names(client.get(FEDERATIONS, {"per_page": 100}))) == 30
+
+
+@pytest.mark.parametrize("text", ["über", "ÜBER", "Straße", "éq"])
+def test_query_folds_letters_beyond_ascii(
+    api: Api, owner: User, make_federation: MakeFederation, make_server: MakeServer, text: str
+) -> None:
+    federation = make_federation("ÜBER die straße", description="Équipe 100%")
+    make_server(federation, "plain", description="Über die Straße, équipe")
+    assert names(api(owner).get(FEDERATIONS, {"query": text})) == ["ÜBER die straße"]
+    assert len(api(owner).get("/api/v1/servers", {"query": text}).json()["servers"]) == 1
+    assert names(api(owner).get(FEDERATIONS, {"query": text + "%"})) == []

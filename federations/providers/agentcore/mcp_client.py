@@ -43,7 +43,9 @@ async def read_catalog(client: httpx2.AsyncClient, url: str, limits: Limits) -> 
         capabilities = (await session.initialize()).capabilities
         declared = _as_json(capabilities)
         check_storable(declared)
-        tools = await _every_page("tools", session.list_tools, lambda page: page.tools, limits)
+        # Asked even of a server that declares none: some leave the declaration out.
+        ask_tools = _every_page if capabilities.tools is not None else _optional
+        tools = await ask_tools("tools", session.list_tools, lambda page: page.tools, limits)
         for tool in tools:
             check_schema_size(tool, limits.schema_bytes)
         resources: tuple[JsonObject, ...] = ()

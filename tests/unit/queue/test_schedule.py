@@ -126,3 +126,13 @@ def test_job_that_is_gone_or_ended_is_no_error_for_the_worker(federation: Federa
 
 def test_sweep_with_nothing_to_do_does_nothing() -> None:
     sweep()
+
+
+def test_the_sweep_mends_a_schedule_that_is_out_of_step(federation: Federation) -> None:
+    set_interval(federation, 15)
+    PeriodicTask.objects.filter(name=f"Sync federation {federation.id}").delete()
+    stray = IntervalSchedule.objects.create(every=7, period="minutes")
+    PeriodicTask.objects.create(name=f"Sync federation {'0' * 24}", task="federations.sync_on_schedule", interval=stray)
+    sweep()
+    assert task_of(federation).interval.every == 15
+    assert PeriodicTask.objects.filter(task="federations.sync_on_schedule").count() == 1

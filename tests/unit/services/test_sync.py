@@ -20,7 +20,7 @@ from federations.providers.memory import MemoryProvider
 from federations.search.base import SearchQuery
 from federations.search.registry import search_index
 from federations.services.actors import Actor, actor_of
-from federations.services.federations import delete_federation, update_federation
+from federations.services.federations import delete_federation, set_enabled, update_federation
 from federations.services.jobs import reap_lapsed_jobs
 from federations.services.preview import preview_sync
 from federations.services.sync import HeldPlanError, release_held_plan, run_sync, start_sync
@@ -315,3 +315,51 @@ def test_a_federation_that_is_deleted_during_an_update_is_not_found(federation: 
         update_federation(
             federation, display_name="New", description=None, tags=[], provider_config={"region": "x"}, by=ME
         )
+
+
+def put(federation: Federation, region: str, *, force: bool = False) -> None:
+    update_federation(
+        federation,
+        display_name="Sync",
+        description=None,
+        tags=[],
+        provider_config={"region": region},
+        force=force,
+        by=ME,
+    )
+
+
+def test_a_sync_that_fails_before_it_applies_leaves_the_force_for_the_next(federation: Federation) -> None:
+    sync(federation, *MANY)
+    with provider(MemoryProvider(error=ProviderError("down"))):
+        put(Federation.objects.get(id=federation.id), "eu-west-1", force=True)
+        job = start_sync(Federation.objects.get(id=federation.id), by=ME)
+        with pytest.raises(ExternalServiceError):
+            run_sync(job.id)
+    sync(federation)
+    assert McpServer.objects.count() == 0
+
+
+def test_a_writer_with_an_old_copy_forgets_what_was_seen_under_another_configuration(federation: Federation) -> None:
+    old_copy = Federation.objects.get(id=federation.id)
+    with provider(MemoryProvider(findings=[server("one")])):
+        put(Federation.objects.get(id=federation.id), "eu-west-1")
+        sync(federation, server("one"))
+        put(old_copy, "us-east-1")
+    assert RuntimeSighting.objects.count() == 0
+
+
+def test_a_job_that_waited_while_its_federation_was_disabled_changes_nothing(federation: Federation) -> None:
+    with provider(MemoryProvider(findings=[server("one")])):
+        job = start_sync(federation, by=ME, queued=True)
+        set_enabled(federation, False, by=ME)
+        with pytest.raises(ConflictError, match="Federation in status 'disabled' cannot be synced"):
+            run_sync(job.id)
+    job.refresh_from_db()
+    assert (job.status, McpServer.objects.count()) == ("failed", 0)
+
+
+def test_a_deletion_s_job_counts_what_went(federation: Federation) -> None:
+    sync(federation, server("one"), server("two"), agent("helper"))
+    summary = summary_of(delete_federation(Federation.objects.get(id=federation.id), by=ME))
+    assert (summary["deletedMcpServers"], summary["deletedAgents"], summary["discoveredAgents"]) == (2, 1, 0)

@@ -1,0 +1,47 @@
+"""Case-insensitive search for text beyond ASCII, on every database.
+
+SQLite's LIKE and LOWER fold ASCII alone, so connections to it get a function of ours; other databases fold by
+themselves. Text of ASCII alone takes the database's own way, which is faster.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.db.models import CharField, F, Func, Q
+from django.db.models.functions import Lower
+from django.db.models.lookups import Contains
+from django.dispatch import receiver
+
+FUNCTION = "FEDHUB_LOWER"
+
+
+class UnicodeLower(Lower):
+    """The lower-case form of a text, whatever its letters."""
+
+    def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper, **context: Any) -> Any:
+        return Func.as_sql(self, compiler, connection, function=FUNCTION, **context)
+
+
+def contains_text(text: str, *columns: str) -> Q:
+    """Return the condition that one of `columns` contains `text`, in any case; its metacharacters are literal."""
+    found = Q()
+    for column in columns:
+        if text.isascii():
+            found |= Q(**{f"{column}__icontains": text})
+        else:
+            found |= Q(Contains(UnicodeLower(F(column), output_field=CharField()), text.lower()))
+    return found
+
+
+@receiver(connection_created)
+def add_function(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    """Teach a new SQLite connection to fold letters."""
+    if connection.vendor == "sqlite":
+        connection.connection.create_function(FUNCTION, 1, _lower, deterministic=True)
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
