@@ -1,0 +1,176 @@
+"""Federations, their tags, and who has been given access to them."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+from uuid import uuid4
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from fedhub.folding import contains_text
+from fedhub.ids import new_object_id
+
+
+class ProviderType(models.TextChoices):
+    AWS_AGENTCORE = "aws_agentcore", "AWS Bedrock AgentCore"
+    AZURE_AI_FOUNDRY = "azure_ai_foundry", "Azure AI Foundry"
+
+
+class FederationStatus(models.TextChoices):
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    DELETING = "deleting"
+    DELETED = "deleted"
+
+
+class SyncStatus(models.TextChoices):
+    IDLE = "idle"
+    PENDING = "pending"
+    SYNCING = "syncing"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+class AccessLevel(models.IntegerChoices):
+    """What a grant allows; each level includes those below it."""
+
+    VIEW = 1
+    EDIT = 2
+    OWNER = 3
+
+
+def new_external_id() -> str:
+    """Return a new AssumeRole external id, the confused-deputy defence (AWS STS AssumeRole, ExternalId)."""
+    return f"fedhub-{uuid4()}"
+
+
+class FederationQuerySet(models.QuerySet["Federation"]):
+    def with_tags(self, tags: list[str]) -> Self:
+        """Keep the federations that carry every one of `tags`, case-sensitively."""
+        found = self
+        for tag in tags:
+            found = found.filter(tag_rows__name=tag)
+        return found
+
+    def matching(self, text: str) -> Self:
+        """Keep those whose display name or description contains `text`; its metacharacters are literal."""
+        return self.filter(contains_text(text, "display_name", "description"))
+
+    def with_details(self) -> Self:
+        """Load what the contract's shapes need, in a constant number of queries."""
+        # The changes of a large sync are megabytes, and no shape of a federation has them.
+        return self.select_related("last_sync").defer("last_sync__changes").prefetch_related("tag_rows")
+
+
+class Federation(models.Model):
+    """One cloud account and region that the hub discovers agents in."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    provider_type = models.CharField(max_length=32, choices=ProviderType, default=ProviderType.AWS_AGENTCORE)
+    display_name = models.CharField(max_length=200)
+    description = models.TextField(null=True, blank=True, max_length=10_000)
+    provider_config = models.JSONField(default=dict, blank=True)
+    external_id = models.CharField(max_length=64, default=new_external_id, editable=False)
+    status = models.CharField(max_length=16, choices=FederationStatus, default=FederationStatus.ACTIVE, editable=False)
+    sync_status = models.CharField(max_length=16, choices=SyncStatus, default=SyncStatus.IDLE, editable=False)
+    sync_message = models.TextField(null=True, blank=True, editable=False)
+    sync_interval_minutes = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Sync by itself this often, in minutes (5 or more). Empty: only when asked."
+    )
+    force_next_sync = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="The configuration was changed with force: the next sync may delete much.",
+    )
+    mcp_server_count = models.PositiveIntegerField(default=0, editable=False)
+    agent_count = models.PositiveIntegerField(default=0, editable=False)
+    tool_count = models.PositiveIntegerField(default=0, editable=False)
+    last_sync = models.ForeignKey(
+        "SyncJob", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
+    created_by_id = models.CharField(max_length=64, blank=True, editable=False)
+    created_by_name = models.CharField(max_length=200, blank=True, editable=False)
+    updated_by_id = models.CharField(max_length=64, blank=True, editable=False)
+    updated_by_name = models.CharField(max_length=200, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[models.Manager[Federation]] = FederationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-updated_at", "-id"]
+        permissions = [("system_ops", "Can run the manual AgentCore runtime sync")]
+        indexes = [
+            models.Index(fields=["-updated_at", "-id"], name="federation_newest"),
+            models.Index(fields=["provider_type"], name="federation_provider"),
+            models.Index(fields=["sync_status"], name="federation_sync_status"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=FederationStatus.values), name="federation_status_is_known"),
+            models.CheckConstraint(
+                condition=Q(sync_status__in=SyncStatus.values), name="federation_sync_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(sync_interval_minutes__isnull=True) | Q(sync_interval_minutes__gte=5),
+                name="federation_interval_is_5_or_more",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name
+
+    @property
+    def tags(self) -> list[str]:
+        """Return the tags in the order they were given."""
+        return [row.name for row in sorted(self.tag_rows.all(), key=lambda row: row.position)]
+
+    @property
+    def imported_total(self) -> int:
+        """Return how many servers and agents are stored."""
+        return self.mcp_server_count + self.agent_count
+
+
+class FederationTag(models.Model):
+    """One tag of a federation: a row, since not every database can look inside JSON."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    federation = models.ForeignKey(Federation, on_delete=models.CASCADE, related_name="tag_rows")
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["federation", "name"], name="federation_tag_once")]
+        indexes = [models.Index(fields=["name", "federation"], name="federation_tag_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class FederationGrant(models.Model):
+    """Access to one federation, for one user or one group (exactly one of both ids is set)."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    federation = models.ForeignKey(Federation, on_delete=models.CASCADE, related_name="grants")
+    user_id = models.CharField(max_length=64, blank=True)
+    group_id = models.CharField(max_length=64, blank=True)
+    holder_name = models.CharField(max_length=200, blank=True)
+    level = models.PositiveSmallIntegerField(choices=AccessLevel)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["federation", "user_id", "group_id"], name="grant_once_per_holder"),
+            models.CheckConstraint(
+                condition=(Q(user_id="") & ~Q(group_id="")) | (~Q(user_id="") & Q(group_id="")),
+                name="grant_holder_is_user_or_group",
+            ),
+            models.CheckConstraint(condition=Q(level__in=AccessLevel.values), name="grant_level_is_known"),
+        ]
+        indexes = [
+            models.Index(fields=["user_id", "level"], name="grant_user"),
+            models.Index(fields=["group_id", "level"], name="grant_group"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.holder_name or self.user_id or self.group_id}: {self.get_level_display()}"

@@ -1,0 +1,115 @@
+"""Runs of a sync or a deletion, and what keeps two from running at once."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from federations.models.federations import Federation
+from fedhub.ids import new_object_id
+
+
+class JobType(models.TextChoices):
+    FULL_SYNC = "full_sync"
+    CONFIG_RESYNC = "config_resync"
+    DELETE_SYNC = "delete_sync"
+
+
+class JobStatus(models.TextChoices):
+    PENDING = "pending"
+    SYNCING = "syncing"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+class JobPhase(models.TextChoices):
+    QUEUED = "queued"
+    DISCOVERING = "discovering"
+    ENRICHING = "enriching"
+    APPLYING = "applying"
+    INDEXING = "indexing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class JobTrigger(models.TextChoices):
+    MANUAL = "manual"
+    API = "api"
+    SCHEDULE = "schedule"
+
+
+ACTIVE_JOB = Q(status__in=[JobStatus.PENDING, JobStatus.SYNCING])
+
+
+class SyncJob(models.Model):
+    """One run of a sync or a deletion: what was asked, how far it is, how it ended.
+
+    A job outlives its federation, so it holds the federation's id and name, not a foreign key. `lock_key` names what
+    may have one active job at a time: a federation by its id, or `unfederated:<region>`.
+    """
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    lock_key = models.CharField(max_length=100)
+    federation_id = models.CharField(max_length=24, blank=True, db_index=True)
+    federation_name = models.CharField(max_length=200, blank=True)
+    job_type = models.CharField(max_length=16, choices=JobType)
+    status = models.CharField(max_length=16, choices=JobStatus, default=JobStatus.PENDING)
+    phase = models.CharField(max_length=16, choices=JobPhase, default=JobPhase.QUEUED)
+    trigger = models.CharField(max_length=16, choices=JobTrigger)
+    reason = models.TextField(blank=True)
+    requested_by_id = models.CharField(max_length=64, blank=True)
+    requested_by_name = models.CharField(max_length=200, blank=True)
+    force = models.BooleanField(default=False, help_text="Lets a plan that deletes much through the deletion guard.")
+    held = models.BooleanField(default=False, help_text="The deletion guard held this plan; nothing was changed.")
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(null=True, blank=True, help_text="When a worker should start it; empty if inline.")
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    lease_token = models.CharField(max_length=32, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    progress_done = models.PositiveIntegerField(default=0)
+    progress_total = models.PositiveIntegerField(default=0)
+    outcome = models.CharField(
+        max_length=16, blank=True, choices=JobStatus, help_text="How it will end once the search index is in line."
+    )
+    summary = models.JSONField(null=True, blank=True)
+    changes = models.JSONField(default=list, blank=True)
+    error = models.TextField(blank=True)
+    index_error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["federation_id", "-created_at", "-id"], name="job_federation_newest"),
+            models.Index(fields=["status", "lease_expires_at"], name="job_lease"),
+            models.Index(fields=["status", "due_at"], name="job_due"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["lock_key"], condition=ACTIVE_JOB, name="one_active_job_per_lock"),
+            models.CheckConstraint(condition=Q(status__in=JobStatus.values), name="job_status_is_known"),
+            models.CheckConstraint(condition=Q(phase__in=JobPhase.values), name="job_phase_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_job_type_display()} of {self.federation_name or self.lock_key}"
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether the job still holds its lock."""
+        return self.status in (JobStatus.PENDING, JobStatus.SYNCING)
+
+
+class PreviewSlot(models.Model):
+    """A dry run under way: a federation has a fixed number of slots, and each lapses by itself."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    federation = models.ForeignKey(Federation, on_delete=models.CASCADE, related_name="preview_slots")
+    number = models.PositiveSmallIntegerField()
+    lease_expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["federation", "number"], name="preview_slot_once")]
+
+    def __str__(self) -> str:
+        return f"Dry run {self.number} of {self.federation_id}"

@@ -1,0 +1,145 @@
+"""What was discovered: MCP servers and A2A agents, their tags, and what was last seen of their runtimes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from federations.models.federations import Federation
+from federations.sync.resources import ResourceKind
+from fedhub.ids import new_object_id
+
+
+class DiscoveredResource(models.Model):
+    """What both kinds of discovered resource share: the runtime that they were found as, and how to call it."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    federation = models.ForeignKey(Federation, null=True, blank=True, on_delete=models.CASCADE)
+    path = models.CharField(max_length=255, unique=True)
+    description = models.TextField(blank=True)
+    status = models.CharField(max_length=32, blank=True, db_index=True, help_text="AgentCore's status when last read.")
+    region = models.CharField(max_length=32, blank=True)
+    account_id = models.CharField("account", max_length=32, blank=True)
+    runtime_id = models.CharField("runtime id", max_length=128)
+    runtime_arn = models.CharField("runtime ARN", max_length=512)
+    runtime_version = models.CharField(max_length=32)
+    access_mode = models.CharField(max_length=8)
+    runtime_access = models.JSONField(default=dict)
+    url = models.CharField("invocation URL", max_length=1024)
+    protocol_configuration = models.JSONField(default=dict)
+    authorizer_configuration = models.JSONField(default=dict)
+    enriched_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    kind: ClassVar[ResourceKind]
+
+    class Meta:
+        abstract = True
+        ordering = ["-updated_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def tags(self) -> list[str]:
+        """Return the tags, sorted by name."""
+        return sorted(row.name for row in self.tag_rows.all())  # type: ignore[attr-defined]
+
+
+class McpServer(DiscoveredResource):
+    """A discovered MCP server with its catalog; `tools`, `resources` and `prompts` are lists of MCP objects."""
+
+    kind = ResourceKind.MCP_SERVER
+
+    server_name = models.CharField(max_length=200, unique=True)
+    tools = models.JSONField(default=list)
+    resources = models.JSONField(default=list)
+    prompts = models.JSONField(default=list)
+    capabilities = models.JSONField(default=dict)
+    num_tools = models.PositiveIntegerField(default=0)
+
+    class Meta(DiscoveredResource.Meta):
+        abstract = False
+        verbose_name = "MCP server"
+        indexes = [models.Index(fields=["-updated_at", "-id"], name="server_newest")]
+        constraints = [
+            models.UniqueConstraint(fields=["federation", "runtime_id"], name="server_runtime_once"),
+        ]
+
+    @property
+    def name(self) -> str:
+        """Return what people call it."""
+        return self.server_name
+
+
+class A2aAgent(DiscoveredResource):
+    """A discovered A2A agent: `card` as the agent served it; `url` is the hub's address for it, not the card's."""
+
+    kind = ResourceKind.A2A_AGENT
+
+    name = models.CharField(max_length=200)
+    card = models.JSONField(default=dict)
+    skills = models.JSONField(default=list)
+
+    class Meta(DiscoveredResource.Meta):
+        abstract = False
+        verbose_name = "A2A agent"
+        indexes = [models.Index(fields=["-updated_at", "-id"], name="agent_newest")]
+        constraints = [
+            models.UniqueConstraint(fields=["federation", "runtime_id"], name="agent_runtime_once"),
+        ]
+
+
+class McpServerTag(models.Model):
+    """One cloud tag of a server, as `key:value`."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    resource = models.ForeignKey(McpServer, on_delete=models.CASCADE, related_name="tag_rows")
+    name = models.CharField(max_length=400)
+
+    class Meta:
+        indexes = [models.Index(fields=["name", "resource"], name="server_tag_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class A2aAgentTag(models.Model):
+    """One cloud tag of an agent, as `key:value`."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    resource = models.ForeignKey(A2aAgent, on_delete=models.CASCADE, related_name="tag_rows")
+    name = models.CharField(max_length=400)
+
+    class Meta:
+        indexes = [models.Index(fields=["name", "resource"], name="agent_tag_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RuntimeSighting(models.Model):
+    """What was last seen of a runtime, beside the resource: noting it is no write to the resource.
+
+    `scope` is the federation's id, or `unfederated:<region>`. `kind` is empty for a runtime that speaks neither
+    protocol. Where `error` is set the last enrichment failed, and the next sync asks again.
+    """
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    scope = models.CharField(max_length=100)
+    runtime_id = models.CharField(max_length=128)
+    name = models.CharField(max_length=200, blank=True)
+    kind = models.CharField(max_length=16, blank=True)
+    protocol = models.CharField(max_length=32, blank=True)
+    version = models.CharField(max_length=32)
+    last_updated_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["scope", "runtime_id"], name="sighting_once_per_runtime")]
+
+    def __str__(self) -> str:
+        return f"{self.name or self.runtime_id} version {self.version}"
