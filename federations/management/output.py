@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-STYLE_OF_ACTION = {"create": "green", "update": "yellow", "delete": "red", "skip": "dim", "error": "bold red"}
+STYLE_OF_ACTION = {"create": "green", "update": "yellow", "delete": "red", "skip": "dim"}
 # Without a terminal there is no window to fold lines for.
 WIDTH_WITHOUT_TERMINAL = 140
 _COUNTERS = ("discovered", "created", "updated", "deleted", "unchanged", "skipped")
@@ -61,9 +61,10 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
 
 
 def show_outcome(console: Console, summary: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> None:
-    """Print the changes, the counters and every error message."""
-    if changes:
-        console.print(changes_table(changes))
+    """Print the changes, the counters and every error message, which the table of changes leaves out."""
+    done = [change for change in changes if change["action"] != "error"]
+    if done:
+        console.print(changes_table(done))
         console.print()
     console.print(summary_table(summary))
     for message in summary["errorMessages"]:

@@ -8,10 +8,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
+from federations.management.commands.sync_federation import SHELL
 from federations.models import Federation, McpServer, SyncJob
 from federations.search.registry import search_index
 from federations.services.actors import actor_of
 from federations.services.federations import set_enabled
+from federations.services.sync import start_sync
 from fedhub.sandbox.client import SandboxClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,6 +69,7 @@ def test_resource_error_is_shown_and_ends_the_command_with_an_error(
     with pytest.raises(CommandError, match="failed; what was found without an error is stored"):
         call_command("sync_federation", federation.id, stdout=output)
     assert "error: MCP server legacy_crm_mcp: enrichment failed: 500" in output.getvalue()
+    assert output.getvalue().count("enrichment failed") == 1
     assert McpServer.objects.filter(federation=federation).count() == 1
 
 
@@ -106,6 +109,16 @@ def test_federation_jobs_lists_newest_first_and_filters(federation: Federation, 
     assert len(run("federation_jobs", "--limit", "1").splitlines()) == 2
     assert run("federation_jobs", "--federation", "0" * 24).strip() == "No jobs."
     assert len(run("federation_jobs", "--federation", federation.id).splitlines()) == 3
+    assert len(run("federation_jobs", federation.id).splitlines()) == 3
+    assert run("federation_jobs", "0" * 24).strip() == "No jobs."
+
+
+def test_long_error_takes_one_line_of_the_jobs(federation: Federation) -> None:
+    job = start_sync(federation, by=SHELL)
+    SyncJob.objects.filter(id=job.id).update(status="failed", error="Access\ndenied " + "to somebody " * 50)
+    (line,) = run("federation_jobs").splitlines()[1:]
+    assert "Access denied to somebody" in line
+    assert line.endswith("…")
 
 
 def test_rebuild_search_brings_back_what_the_index_lost(federation: Federation, cloud: SandboxClient) -> None:
@@ -113,5 +126,7 @@ def test_rebuild_search_brings_back_what_the_index_lost(federation: Federation, 
     run("sync_federation", federation.id)
     search_index().clear()
     assert search_index().stamps(federation.id) == {}
-    assert "The index holds 1 resources." in run("rebuild_search")
+    output = run("rebuild_search")
+    assert "1 federation and the rest" in output
+    assert "The index holds 1 resource." in output
     assert len(search_index().stamps(federation.id)) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from textwrap import shorten
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -13,6 +14,8 @@ from federations.management.output import console_on
 from federations.models import JobStatus, SyncJob
 
 STYLE_OF_STATUS = {JobStatus.SUCCESS: "green", JobStatus.FAILED: "red", JobStatus.SYNCING: "yellow"}
+# So that a job stays a line of the table; its page and the API have the whole text.
+LONGEST_ERROR = 38
 
 
 class Command(BaseCommand):
@@ -22,14 +25,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        parser.add_argument("--federation", metavar="ID", help="only the jobs of this federation, deleted ones too")
+        only = "only the jobs of this federation, deleted ones too"
+        parser.add_argument("only", nargs="?", metavar="ID", help=only)
+        parser.add_argument("--federation", metavar="ID", help="the same as an option")
         parser.add_argument("--limit", type=int, default=20, help="how many (default: %(default)s)")
 
-    def handle(self, *args: Any, federation: str | None, limit: int, **options: Any) -> None:
+    def handle(self, *args: Any, only: str | None, federation: str | None, limit: int, **options: Any) -> None:
         """Print the table, or that there is nothing to print."""
-        jobs = SyncJob.objects.all()
-        if federation:
-            jobs = jobs.filter(federation_id=federation)
+        jobs = SyncJob.objects.defer("changes")
+        if named := only or federation:
+            jobs = jobs.filter(federation_id=named)
         console = console_on(self.stdout)
         rows = list(jobs[: max(limit, 0)])
         if not rows:
@@ -59,9 +64,10 @@ def _cells(job: SyncJob) -> tuple[str, ...]:
 
 
 def _phase(job: SyncJob) -> str:
-    return (
-        f"{job.phase} {job.progress_done}/{job.progress_total}" if job.is_active and job.progress_total else job.phase
-    )
+    """Return how far a running job is; of one that has ended the status says all."""
+    if not job.is_active:
+        return ""
+    return f"{job.phase} {job.progress_done}/{job.progress_total}" if job.progress_total else job.phase
 
 
 def _took(started_at: datetime | None, finished_at: datetime | None) -> str:
@@ -71,9 +77,9 @@ def _took(started_at: datetime | None, finished_at: datetime | None) -> str:
 
 
 def _outcome(job: SyncJob) -> str:
-    """Return the error, or the counters as `+created ~updated -deleted =unchanged`."""
+    """Return the error in short, or the counters as `+created ~updated -deleted =unchanged`."""
     if job.error or not job.summary:
-        return job.error
+        return shorten(job.error, LONGEST_ERROR, placeholder=" …")
     counts = [
         f"{sign}{job.summary[action + 'McpServers'] + job.summary[action + 'Agents']}"
         for sign, action in (("+", "created"), ("~", "updated"), ("-", "deleted"), ("=", "unchanged"))

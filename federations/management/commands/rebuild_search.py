@@ -22,7 +22,16 @@ class Command(BaseCommand):
         try:
             with progress_on(console) as progress:
                 task = progress.add_task("federations", total=None)
-                count = rebuild_index(lambda done, total: progress.update(task, completed=done, total=total))
+                count = rebuild_index(
+                    lambda done, total: progress.update(
+                        task, completed=done, total=total, description=_parts(total - 1)
+                    )
+                )
         except SearchError as exc:
             raise CommandError(f"The index could not be built: {exc}") from exc
-        console.print(f"The index holds {count} resources.", style="green")
+        console.print(f"The index holds {count} resource{'' if count == 1 else 's'}.", style="green")
+
+
+def _parts(federations: int) -> str:
+    """Return what the steps are: each federation, and the resources that belong to none."""
+    return f"{federations} federation{'' if federations == 1 else 's'} and the rest"
