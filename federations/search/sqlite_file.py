@@ -77,12 +77,20 @@ class SqliteFile:
         """Call `operation` in one transaction, all of it or nothing; raise SearchError where it cannot be."""
         return self._run("BEGIN IMMEDIATE", operation)
 
+    @property
+    def _lock_path(self) -> Path:
+        # A hidden name, so that deleting the index by a pattern leaves the lock that others hold.
+        return self._path.with_name(f".{self._path.name}.lock")
+
     def _run(self, begin: str, operation: Callable[[sqlite3.Connection], T]) -> T:
         try:
+            # Every use leaves the lock's file behind, even where somebody deletes the index.
+            is_first_use = not self._lock_path.exists()
             try:
                 return self._attempt(begin, operation)
             except _UnusableError as exc:
-                logger.warning("The search index %s is %s; it begins anew", self._path, exc)
+                level = logging.INFO if is_first_use and exc.seen is None else logging.WARNING
+                logger.log(level, "The search index %s is %s; it begins anew", self._path, exc)
                 self._begin_anew(exc.seen)
                 return self._attempt(begin, operation)
         except (sqlite3.Error, OSError, UnicodeError, _UnusableError) as exc:
@@ -138,8 +146,7 @@ class SqliteFile:
     def _locked(self, mode: int) -> Iterator[None]:
         """Hold the lock; raise TimeoutError rather than wait for ever for a process that was stopped."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # A hidden name, so that deleting the index by a pattern leaves the lock that others hold.
-        with self._path.with_name(f".{self._path.name}.lock").open("ab") as lock:
+        with self._lock_path.open("ab") as lock:
             deadline = time.monotonic() + self._busy_timeout_seconds
             while not _try_lock(lock.fileno(), mode):
                 if time.monotonic() > deadline:

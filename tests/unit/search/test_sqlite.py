@@ -83,6 +83,15 @@ def test_the_file_and_its_folders_are_made_on_first_use(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
+def test_the_first_use_is_no_warning_but_a_lost_file_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "search.sqlite3"
+    with caplog.at_level("INFO", logger=sqlite_file.__name__):
+        SqliteSearchIndex(path).stamps("")
+        path.unlink()
+        SqliteSearchIndex(path).stamps("")
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
+
+
 def test_another_process_finds_what_this_one_indexed(index: SqliteSearchIndex, path: Path) -> None:
     assert total(SqliteSearchIndex(path)) == total(index) == 4
 
