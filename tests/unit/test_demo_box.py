@@ -1,0 +1,32 @@
+"""What the demo prints once it works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from fedhub.demo.box import make_box
+from fedhub.demo.prepare import Prepared
+from fedhub.demo.surroundings import Addresses
+
+
+@pytest.mark.parametrize("password", ["p" * 20, None])
+def test_the_box_fits_100_columns_without_folding_a_command(password: str | None) -> None:
+    prepared = Prepared("admin", password, "0123456789abcdef01234567", "AgentCore demo")
+    console = Console(width=100)
+    with console.capture() as captured:
+        folder = Path.cwd() / "var"
+        console.print(
+            make_box(Addresses(65_535, 65_534), prepared, log_folder=folder / "log", environ_file=folder / "demo/env")
+        )
+    text = captured.get()
+    assert max(map(len, text.splitlines())) <= 100
+    for whole in (
+        "http://127.0.0.1:65535/api/docs",
+        ".venv/bin/python manage.py issue_token --user admin \\",
+        ".venv/bin/python manage.py sync_federation 0123456789abcdef01234567",
+        ".venv/bin/python manage.py changepassword admin" if password is None else "p" * 20,
+    ):
+        assert any(whole in line for line in text.splitlines()), whole
