@@ -202,12 +202,14 @@ LEGACY_EXAMPLE = OpenApiExample(
 # Endpoints ----------------------------------------------------------------------------------------------------------
 list_federations = extend_schema(
     operation_id="list_federations",
+    summary="List federations",
     tags=["federations"],
     parameters=[*FEDERATION_FILTERS, *PAGE],
     responses={200: page_body("FederationPage", "federations", FederationSerializer), **errors(400)},
 )
 create_federation = extend_schema(
     operation_id="create_federation",
+    summary="Create a federation",
     tags=["federations"],
     request=CreateFederationSerializer,
     examples=[CREATE_EXAMPLE],
@@ -218,12 +220,14 @@ create_federation = extend_schema(
 )
 retrieve_federation = extend_schema(
     operation_id="retrieve_federation",
+    summary="Show a federation",
     tags=["federations"],
     responses={200: FederationDetailSerializer, **errors(404)},
 )
 INCOMPLETE = "AWS AgentCore federation requires providerConfig.region, providerConfig.assumeRoleArn"
 update_federation = extend_schema(
     operation_id="update_federation",
+    summary="Update a federation",
     tags=["federations"],
     request=UpdateFederationSerializer,
     examples=[UPDATE_EXAMPLE],
@@ -237,6 +241,7 @@ update_federation = extend_schema(
 )  # fmt: skip
 delete_federation = extend_schema(
     operation_id="delete_federation",
+    summary="Delete a federation",
     tags=["federations"],
     responses={
         200: DeletedFederationSerializer,
@@ -245,6 +250,7 @@ delete_federation = extend_schema(
 )
 sync_federation = extend_schema(
     operation_id="sync_federation",
+    summary="Sync a federation, or say what a sync would do",
     tags=["federations"],
     parameters=[PREFER, LOCATION, PREFERENCE_APPLIED],
     request=SyncRequestSerializer,
@@ -263,39 +269,46 @@ sync_federation = extend_schema(
 )  # fmt: skip
 list_jobs = extend_schema(
     operation_id="list_jobs",
-    tags=["jobs"],
+    summary="List a federation's jobs",
+    tags=["federations"],
     parameters=PAGE,
     responses={200: page_body("JobPage", "jobs", JobProgressSerializer), **errors(400, 404)},
 )
 retrieve_job = extend_schema(
     operation_id="retrieve_job",
-    tags=["jobs"],
+    summary="Show a job: progress, result, changes, error",
+    tags=["federations"],
     responses={200: JobDetailSerializer, **errors(404, e404="Sync job not found")},
 )
 list_servers = extend_schema(
     operation_id="list_servers",
+    summary="List MCP servers",
     tags=["resources"],
     parameters=[*RESOURCE_FILTERS, *PAGE],
     responses={200: page_body("ServerPage", "servers", ServerSerializer), **errors(400)},
 )
 retrieve_server = extend_schema(
     operation_id="retrieve_server",
+    summary="Show an MCP server with its tools",
     tags=["resources"],
     responses={200: ServerDetailSerializer, **errors(404, e404="Server not found")},
 )
 list_agents = extend_schema(
     operation_id="list_agents",
+    summary="List A2A agents",
     tags=["resources"],
     parameters=[*RESOURCE_FILTERS, *PAGE],
     responses={200: page_body("AgentPage", "agents", AgentSerializer), **errors(400)},
 )
 retrieve_agent = extend_schema(
     operation_id="retrieve_agent",
+    summary="Show an A2A agent with its card",
     tags=["resources"],
     responses={200: AgentDetailSerializer, **errors(404, e404="Agent not found")},
 )
 search = extend_schema(
     operation_id="search",
+    summary="Search what was discovered",
     tags=["search"],
     parameters=[
         text_parameter("query", "Words, each of which a hit has; the start of a word is enough.", required=True),
@@ -309,6 +322,7 @@ search = extend_schema(
 )
 sync_runtimes = extend_schema(
     operation_id="sync_runtimes",
+    summary="Sync runtimes of no federation by the hub's own credentials",
     tags=["system"],
     request=LegacySyncRequestSerializer,
     examples=[LEGACY_EXAMPLE],

@@ -132,7 +132,17 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "fedhub",
-    "DESCRIPTION": "Federations of AI agents: discover, keep in step, search.",
+    "DESCRIPTION": (
+        "Federations of AI agents: discover, keep in step, search.\n\n"
+        'Get a token with `manage.py issue_token --user NAME --scopes "federations-read federations-write"`, and send '
+        "it as `Authorization: Bearer TOKEN`; in a browser that is signed in to the [admin](/admin/) none is needed."
+    ),
+    "TAGS": [
+        {"name": "federations", "description": "Cloud accounts to discover, their syncs and jobs"},
+        {"name": "resources", "description": "What was discovered: MCP servers and A2A agents"},
+        {"name": "search", "description": "Search over all that was discovered"},
+        {"name": "system", "description": "Runtimes that belong to no federation"},
+    ],
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],

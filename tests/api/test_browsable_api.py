@@ -27,7 +27,10 @@ def test_every_page_renders_for_a_signed_in_user(owner: User, federation: Federa
         page = client.get(path)
         assert page.status_code == 200
         assert page["Content-Type"].startswith("text/html")
-        assert "owner" in page.content.decode()
+        text = page.content.decode()
+        assert "owner" in text
+        assert "fedhub</title>" in text
+        assert "Django REST framework" not in text
 
 
 def test_an_error_page_renders_too(owner: User) -> None:
@@ -48,6 +51,7 @@ def test_the_login_leads_back_and_lets_staff_create(make_user: MakeUser) -> None
     make_user("staff", is_staff=True)
     client = Client(enforce_csrf_checks=True, headers=BROWSER)
     form = client.get("/api/auth/login/").content.decode()
+    assert "Django REST framework" not in form
     token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', form)[0]
     fields = {"username": "staff", "password": "correct horse battery", "csrfmiddlewaretoken": token}
     answer = client.post("/api/auth/login/", {**fields, "next": FEDERATIONS})

@@ -72,6 +72,7 @@ def test_every_operation_describes_success_refusals_and_its_scope(schema: Any) -
             assert ("requestBody" in operation) == ({"400", "411", "413", "415"} <= statuses), (method, path)
             assert ("{" in path) == ("404" in statuses), (method, path)
             assert "Scope: `" in operation["description"], (method, path)
+            assert 0 < len(operation["summary"]) <= 60 and "\n" not in operation["summary"], (method, path)
             assert operation["security"] == [{"bearer": []}, {"apiKey": []}, {"session": []}], (method, path)
             examples = [
                 answer["content"]["application/json"].get("examples")
@@ -79,6 +80,14 @@ def test_every_operation_describes_success_refusals_and_its_scope(schema: Any) -
                 if status >= "400"
             ]
             assert all(examples), (method, path)
+
+
+def test_the_description_says_how_to_get_a_token_and_groups_the_operations_in_order(schema: Any) -> None:
+    assert "issue_token" in schema["info"]["description"]
+    assert "(/admin/)" in schema["info"]["description"]
+    assert [tag["name"] for tag in schema["tags"]] == ["federations", "resources", "search", "system"]
+    used = {tag for methods in schema["paths"].values() for each in methods.values() for tag in each["tags"]}
+    assert used == {tag["name"] for tag in schema["tags"]}
 
 
 def test_an_example_of_an_error_is_the_contracts_body(schema: Any) -> None:
