@@ -12,7 +12,7 @@ from rich.table import Table
 
 STYLE_OF_ACTION = {"create": "green", "update": "yellow", "delete": "red", "skip": "dim"}
 # Without a terminal there is no window to fold lines for.
-WIDTH_WITHOUT_TERMINAL = 140
+WIDTH_WITHOUT_TERMINAL = 160
 _COUNTERS = ("discovered", "created", "updated", "deleted", "unchanged", "skipped")
 
 

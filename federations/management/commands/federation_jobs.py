@@ -15,7 +15,7 @@ from federations.models import JobStatus, SyncJob
 
 STYLE_OF_STATUS = {JobStatus.SUCCESS: "green", JobStatus.FAILED: "red", JobStatus.SYNCING: "yellow"}
 # So that a job stays a line of the table; its page and the API have the whole text.
-LONGEST_ERROR = 38
+LONGEST_ERROR = 48
 
 
 class Command(BaseCommand):
