@@ -17,13 +17,14 @@ MOST_INFLATED = 4
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One tool or skill: `labels` are short, `details` is JSON that is shown on demand, empty for none."""
+    """One tool or skill: `labels` are short and `labels_title` says of what, `details` is shown on demand."""
 
     name: str
     description: str
     labels: tuple[str, ...] = ()
     details: str = ""
     details_title: str = ""
+    labels_title: str = ""
 
 
 def tools_of(tools: Sequence[Json]) -> list[Offer]:
@@ -45,7 +46,7 @@ def resources_of(resources: Sequence[Json]) -> list[Offer]:
 def prompts_of(prompts: Sequence[Json]) -> list[Offer]:
     """Return MCP prompts with the names of their arguments."""
     return [
-        Offer(_text(found, "name"), _text(found, "description"), _names(found.get("arguments")))
+        Offer(_text(found, "name"), _text(found, "description"), _names(found.get("arguments")), labels_title="takes")
         for found in prompts
         if isinstance(found, dict)
     ]
@@ -60,6 +61,7 @@ def skills_of(skills: Sequence[Json]) -> list[Offer]:
             _strings(skill.get("tags")),
             "\n".join(_strings(skill.get("examples"))),
             "Examples",
+            labels_title="tags",
         )
         for skill in skills
         if isinstance(skill, dict)
@@ -80,7 +82,8 @@ def _tool(tool: dict[str, Json]) -> Offer:
     schema = tool.get("inputSchema")
     required = schema.get("required") if isinstance(schema, dict) else None
     details = as_json(schema) if schema else ""
-    return Offer(_text(tool, "name"), _text(tool, "description"), _strings(required), details, "Input schema")
+    name, description = _text(tool, "name"), _text(tool, "description")
+    return Offer(name, description, _strings(required), details, "Input schema", labels_title="takes")
 
 
 def _text(found: dict[str, Json], key: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AllValuesCheckboxFilter
 from unfold.decorators import display
 
@@ -16,6 +17,7 @@ from federations.admin.offers import Offer, as_json
 from federations.admin.permissions import SeenThroughFederationsMixin
 from federations.admin.read_only import ReadOnlyAdmin
 from federations.models import DiscoveredResource
+from federations.sync.resources import Json
 
 
 class DiscoveredResourceAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
@@ -27,7 +29,7 @@ class DiscoveredResourceAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
     search_help_text = "Name, path, description or runtime id"
     change_form_outer_before_template = "federations/resource.html"
     fieldsets = [
-        ("Runtime", {"fields": ["federation", "runtime_id", "runtime_arn", "runtime_version", "region", "account_id"]}),
+        ("Runtime", {"fields": ["runtime_id", "runtime_arn", "runtime_version", "region", "account_id"]}),
         ("Access", {"fields": ["url", "runtime_access_json", "protocol_json", "authorizer_json"]}),
         ("Record", {"fields": ["id", "enriched_at", "created_at", "updated_at"]}),
     ]
@@ -65,15 +67,17 @@ class DiscoveredResourceAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
 
     @display(description="Runtime access")
     def runtime_access_json(self, resource: DiscoveredResource) -> SafeString:
-        return _code(resource.runtime_access)
+        return _folded(access_in_words(resource.runtime_access), resource.runtime_access)
 
     @display(description="Protocol configuration")
     def protocol_json(self, resource: DiscoveredResource) -> SafeString:
-        return _code(resource.protocol_configuration)
+        protocol = resource.protocol_configuration.get("serverProtocol")
+        return _folded([str(protocol or "not set")], resource.protocol_configuration)
 
     @display(description="Authorizer configuration")
     def authorizer_json(self, resource: DiscoveredResource) -> SafeString:
-        return _code(resource.authorizer_configuration)
+        kinds = ", ".join(resource.authorizer_configuration) or "none: calls are signed with AWS credentials"
+        return _folded([kinds], resource.authorizer_configuration)
 
 
 RESOURCE_FILTERS: list[Any] = [
@@ -83,5 +87,33 @@ RESOURCE_FILTERS: list[Any] = [
 ]
 
 
-def _code(value: Any) -> SafeString:
-    return format_html('<pre class="fedhub-code">{}</pre>', as_json(value)) if value else mark_safe("-")
+def access_in_words(access: Mapping[str, Json]) -> list[str]:
+    """Return how a runtime is called, a line for each thing to know, from the contract's `runtimeAccess`."""
+    jwt = access.get("jwt")
+    if not isinstance(jwt, dict):
+        return ["IAM: each call is signed with the credentials of the federation's role."]
+    wordings = (
+        ("discoveryUrl", "Trusts the issuer of"),
+        ("audiences", "Audience"),
+        ("allowedClients", "Clients"),
+        ("allowedScopes", "Scopes"),
+    )
+    lines = [f"{wording}: {_joined(jwt[key])}" for key, wording in wordings if jwt.get(key)]
+    return ["JWT: each call carries a token that the hub signs for it.", *lines]
+
+
+def _joined(value: Json) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _folded(lines: list[str], value: Json) -> SafeString:
+    """Return the lines, and under them `value` as JSON to unfold."""
+    words = format_html_join("", '<p class="break-words">{}</p>', ((line,) for line in lines))
+    if not value:
+        return words
+    return format_html(
+        '{}<details class="mt-1"><summary class="cursor-pointer text-link">JSON</summary>'
+        '<pre class="fedhub-code mt-2">{}</pre></details>',
+        words,
+        as_json(value),
+    )

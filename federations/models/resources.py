@@ -40,9 +40,6 @@ class DiscoveredResource(models.Model):
         abstract = True
         ordering = ["-updated_at", "-id"]
 
-    def __str__(self) -> str:
-        return self.path
-
     @property
     def tags(self) -> list[str]:
         """Return the tags, sorted by name."""
@@ -69,6 +66,9 @@ class McpServer(DiscoveredResource):
             models.UniqueConstraint(fields=["federation", "runtime_id"], name="server_runtime_once"),
         ]
 
+    def __str__(self) -> str:
+        return self.server_name
+
     @property
     def name(self) -> str:
         """Return what people call it."""
@@ -91,6 +91,9 @@ class A2aAgent(DiscoveredResource):
         constraints = [
             models.UniqueConstraint(fields=["federation", "runtime_id"], name="agent_runtime_once"),
         ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class McpServerTag(models.Model):
