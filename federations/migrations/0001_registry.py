@@ -170,7 +170,7 @@ class Migration(migrations.Migration):
                 ('lock_key', models.CharField(max_length=100)),
                 ('federation_id', models.CharField(blank=True, db_index=True, max_length=24)),
                 ('federation_name', models.CharField(blank=True, max_length=200)),
-                ('job_type', models.CharField(choices=[('full_sync', 'Full Sync'), ('config_resync', 'Config Resync'), ('delete_sync', 'Delete Sync')], max_length=16)),
+                ('job_type', models.CharField(choices=[('full_sync', 'Full sync'), ('config_resync', 'Config resync'), ('delete_sync', 'Delete')], max_length=16)),
                 ('status', models.CharField(choices=[('pending', 'Pending'), ('syncing', 'Syncing'), ('success', 'Success'), ('failed', 'Failed')], default='pending', max_length=16)),
                 ('phase', models.CharField(choices=[('queued', 'Queued'), ('discovering', 'Discovering'), ('enriching', 'Enriching'), ('applying', 'Applying'), ('indexing', 'Indexing'), ('completed', 'Completed'), ('failed', 'Failed')], default='queued', max_length=16)),
                 ('trigger', models.CharField(choices=[('manual', 'Manual'), ('api', 'Api'), ('schedule', 'Schedule')], max_length=16)),

@@ -11,9 +11,9 @@ from fedhub.ids import new_object_id
 
 
 class JobType(models.TextChoices):
-    FULL_SYNC = "full_sync"
-    CONFIG_RESYNC = "config_resync"
-    DELETE_SYNC = "delete_sync"
+    FULL_SYNC = "full_sync", "Full sync"
+    CONFIG_RESYNC = "config_resync", "Config resync"
+    DELETE_SYNC = "delete_sync", "Delete"
 
 
 class JobStatus(models.TextChoices):
@@ -92,7 +92,7 @@ class SyncJob(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_job_type_display()} of {self.federation_name or self.lock_key}"
+        return f"{self.federation_name or self.lock_key}: {self.get_job_type_display().lower()}"
 
     @property
     def is_active(self) -> bool:
