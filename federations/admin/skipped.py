@@ -1,0 +1,41 @@
+"""Why a sync stored less than it found: the names that another federation has already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from federations.models import Federation, SyncJob
+from federations.services.access import AnyUser, federations_visible_to
+from federations.services.owners import owners_of_skipped
+from federations.sync.resources import Json
+
+MOST_OWNERS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedNotice:
+    """How many were skipped, and who owns their names: `owners` may be seen, `has_hidden` tells of others."""
+
+    count: int
+    owners: tuple[Federation, ...]
+    has_hidden: bool
+
+
+def skipped_notice(user: AnyUser, changes: Sequence[Mapping[str, Json]], *, federation_id: str) -> SkippedNotice | None:
+    """Return what to say about the skipped among `changes`, None where there are none."""
+    count = sum(change["action"] == "skip" for change in changes)
+    if not count:
+        return None
+    owners = owners_of_skipped(changes, federation_id=federation_id)[:MOST_OWNERS]
+    visible = set(
+        federations_visible_to(user).order_by().filter(id__in=[each.id for each in owners]).values_list("id", flat=True)
+    )
+    shown = tuple(owner for owner in owners if owner.id in visible)
+    return SkippedNotice(count, shown, has_hidden=len(shown) < len(owners))
+
+
+def notice_of_last_sync(user: AnyUser, federation: Federation) -> SkippedNotice | None:
+    """Return what to say about the skipped of a federation's last sync, whose changes were not loaded with it."""
+    job = SyncJob.objects.filter(pk=federation.last_sync_id).only("changes").first()
+    return skipped_notice(user, job.changes, federation_id=federation.pk) if job else None

@@ -1,0 +1,24 @@
+"""Who owns the names that kept runtimes of a sync from being stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.db.models import Q, QuerySet
+
+from federations.models import A2aAgent, Federation, McpServer
+from federations.sync.naming import resource_path
+from federations.sync.resources import Json, ResourceKind
+
+
+def owners_of_skipped(changes: Sequence[Mapping[str, Json]], *, federation_id: str) -> QuerySet[Federation]:
+    """Return the other federations that own the names of the skipped among `changes` now, by name, in one query.
+
+    A name may since be free again, or belong to no federation.
+    """
+    skipped = [change for change in changes if change["action"] == "skip"]
+    paths = [resource_path(ResourceKind(str(change["kind"])), str(change["name"])) for change in skipped]
+    servers = McpServer.objects.filter(path__in=paths).order_by().values("federation")
+    agents = A2aAgent.objects.filter(path__in=paths).order_by().values("federation")
+    owners = Federation.objects.filter(Q(id__in=servers) | Q(id__in=agents))
+    return owners.exclude(id=federation_id).order_by("display_name", "id")
