@@ -21,6 +21,7 @@ from unfold.forms import BaseDialogForm
 
 from federations.admin.changes import group_changes
 from federations.admin.labels import counter_labels
+from federations.admin.skipped import skipped_notice
 from federations.forms import ReleaseForm, SyncForm
 from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, JobType, SyncJob
 from federations.services.actors import actor_of
@@ -69,16 +70,17 @@ class FederationActionsMixin(ModelAdmin):
         dialog={
             "title": "Sync now",
             "description": "A worker lists every runtime of the account and brings the registry and the search index "
-            "in step. You can follow the job on its page.",
+            "in step. The page of the job shows how far it is.",
             "form_class": SyncForm,
             "form_submit_text": "Sync now",
         },
     )
     def sync_now(self, request: HttpRequest, form: SyncForm, object_id: str) -> HttpResponse:
         federation = self._federation(request, object_id)
+        goal = page_of(federation)
         with refusals_shown(request):
-            messages.success(request, _queued(_start(federation, request, form.cleaned_data["reason"])))
-        return self._back(request, object_id)
+            goal = _announced(request, _start(federation, request, form.cleaned_data["reason"]))
+        return self._go(request, goal)
 
     @action(description="Dry run", icon="preview", permissions=["change"], url_path="dry-run")
     def dry_run(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -89,6 +91,7 @@ class FederationActionsMixin(ModelAdmin):
                 preview = preview_sync(federation)
                 context |= {"preview": preview, "groups": group_changes(preview.changes)}
                 context |= {"counter_labels": counter_labels(preview.summary)}
+                context["skipped"] = skipped_notice(request.user, preview.changes, federation_id=federation.pk)
             except HubError as error:
                 context["refusal"] = error.message
         return self._page(request, federation, "federations/dry_run.html", f"Dry run of {federation}", context)
@@ -104,10 +107,11 @@ class FederationActionsMixin(ModelAdmin):
         federation = self._federation(request, object_id)
         form = ReleaseForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
+            goal = page_of(federation)
             with refusals_shown(request):
                 job = release_held_plan(federation, reason=form.cleaned_data["reason"], by=actor_of(request.user))
-                messages.success(request, _queued(job))
-            return self._back(request, object_id)
+                goal = _announced(request, job)
+            return self._go(request, goal)
         title = f"Release the held plan of {federation}"
         return self._page(request, federation, "federations/release.html", title, {"form": form})
 
@@ -193,14 +197,14 @@ class FederationActionsMixin(ModelAdmin):
         with refusals_shown(request):
             _set_enabled(federation, request, enabled)
             messages.success(request, f"{federation} is {'enabled' if enabled else 'disabled'}.")
-        return self._back(request, object_id)
+        return self._go(request, page_of(federation))
 
     def _delete(self, request: HttpRequest, federation: Federation) -> HttpResponse:
         try:
             job = delete_federation(federation, by=actor_of(request.user), trigger=JobTrigger.MANUAL)
         except HubError as error:
             messages.error(request, error.message)
-            return self._back(request, federation.pk)
+            return self._go(request, page_of(federation))
         messages.success(request, format_html("{} is deleted. {}", federation, _job_link(job)))
         return HttpResponseRedirect(reverse("admin:federations_federation_changelist"))
 
@@ -210,8 +214,7 @@ class FederationActionsMixin(ModelAdmin):
             raise Http404("Federation not found")
         return federation
 
-    def _back(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        url = reverse("admin:federations_federation_change", args=[object_id])
+    def _go(self, request: HttpRequest, url: str) -> HttpResponse:
         if "HX-Request" in request.headers:
             # A dialog posts by htmx, which would put the page behind a redirect into the dialog.
             return HttpResponse(headers={"HX-Redirect": url})
@@ -267,10 +270,16 @@ def _start(federation: Federation, request: HttpRequest, reason: str) -> SyncJob
     )
 
 
-def _queued(job: SyncJob) -> SafeString:
-    return format_html("The sync is queued and starts as soon as a worker is free. {}", _job_link(job))
+def page_of(row: Federation | SyncJob) -> str:
+    """Return the address of the row's page."""
+    return reverse(f"admin:federations_{row._meta.model_name}_change", args=[row.pk])
+
+
+def _announced(request: HttpRequest, job: SyncJob) -> str:
+    """Say that `job` was queued and return the address of its page, which follows it."""
+    messages.success(request, "The sync is queued and starts as soon as a worker is free.")
+    return page_of(job)
 
 
 def _job_link(job: SyncJob) -> SafeString:
-    url = reverse("admin:federations_syncjob_change", args=[job.pk])
-    return format_html('<a class="underline" href="{}">See the job</a>', url)
+    return format_html('<a class="underline" href="{}">See the job</a>', page_of(job))

@@ -22,17 +22,21 @@ from federations.admin.labels import (
     STATUS_COLOURS,
     SYNC_COLOURS,
     ago,
+    count_of,
     counters,
     duration,
+    errors_in_short,
     job_outcome,
     job_trigger,
     job_type,
     label,
     progress_bar,
+    sync_outcome,
 )
 from federations.admin.permissions import GrantedPermissionsMixin
+from federations.admin.skipped import notice_of_last_sync
 from federations.forms import FederationForm, GrantForm, GrantFormSet, format_tag_filter
-from federations.models import Federation, FederationGrant, JobTrigger, JobType, ProviderType, SyncJob
+from federations.models import Federation, FederationGrant, JobTrigger, JobType, ProviderType, SyncJob, SyncStatus
 from federations.services.access import federations_visible_to
 from federations.services.actors import actor_of
 from federations.services.audit import audited
@@ -143,6 +147,10 @@ class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
     ) -> HttpResponse:
         if obj:
             context.update(overview_of(obj), recent_jobs=recent_jobs_table(obj))
+            if obj.last_sync and count_of(obj.last_sync.summary or {}, "skipped"):
+                context["skipped"] = notice_of_last_sync(request.user, obj)
+            # What a refused form has to say would be lost.
+            context["is_running"] = request.method == "GET" and bool(obj.last_sync and obj.last_sync.is_active)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
 
     def save_model(self, request: HttpRequest, obj: Federation, form: Any, change: bool) -> None:
@@ -207,7 +215,7 @@ class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
 
     @display(description="Last sync", ordering="sync_status", label=SYNC_COLOURS)
     def sync_label(self, federation: Federation) -> str:
-        return federation.get_sync_status_display()
+        return sync_outcome(federation)
 
     @display(description="Servers", ordering="mcp_server_count")
     def servers(self, federation: Federation) -> int:
@@ -224,7 +232,7 @@ class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
     @display(description="When", ordering="last_sync__created_at")
     def last_sync_ago(self, federation: Federation) -> str:
         job = federation.last_sync
-        return ago(job.finished_at or job.started_at or job.created_at) if job else "never"
+        return ago(job.finished_at or job.started_at or job.created_at) if job else "-"
 
     @display(description="Interval", ordering="sync_interval_minutes")
     def interval(self, federation: Federation) -> str:
@@ -273,7 +281,9 @@ def overview_of(federation: Federation) -> dict[str, Any]:
     return {
         "federation": federation,
         "status_label": label(federation.get_status_display(), STATUS_COLOURS),
-        "sync_label": label(federation.get_sync_status_display(), SYNC_COLOURS),
+        "sync_label": label(outcome := sync_outcome(federation), SYNC_COLOURS),
+        "sync_colour": SYNC_COLOURS[outcome],
+        "failure": errors_in_short(job) if job and federation.sync_status == SyncStatus.FAILED else "",
         "cards": [
             {"title": "MCP servers", "number": federation.mcp_server_count, "href": servers, "icon": "dns"},
             {"title": "A2A agents", "number": federation.agent_count, "href": agents, "icon": "smart_toy"},
@@ -297,7 +307,7 @@ def recent_jobs_table(federation: Federation) -> dict[str, list[Any]]:
                 job_type(job),
             ),
             label(job_outcome(job), JOB_COLOURS),
-            progress_bar(job) if job.is_active else counters(job.summary),
+            progress_bar(job) if job.is_active else counters(job),
             ago(job.created_at),
             duration(job),
             job.requested_by_name or job_trigger(job),

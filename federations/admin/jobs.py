@@ -17,9 +17,11 @@ from federations.admin.changes import group_changes
 from federations.admin.labels import (
     JOB_COLOURS,
     ago,
-    counter_labels,
     counters,
     duration,
+    errors_in_short,
+    exactly,
+    job_counter_labels,
     job_outcome,
     job_trigger,
     job_type,
@@ -27,11 +29,8 @@ from federations.admin.labels import (
 )
 from federations.admin.permissions import SeenThroughFederationsMixin, jobs_visible_to
 from federations.admin.read_only import ReadOnlyAdmin, is_list
+from federations.admin.skipped import skipped_notice
 from federations.models import ACTIVE_JOB, Federation, SyncJob
-
-
-def _errors_of(job: SyncJob) -> list[str]:
-    return (job.summary or {}).get("errorMessages") or ([job.error] if job.error else [])
 
 
 @admin.register(SyncJob)
@@ -53,7 +52,7 @@ class SyncJobAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
     change_form_outer_before_template = "federations/job.html"
     fieldsets = [
         ("Request", {"fields": ["federation", "kind", "trigger_label", "asked_by", "reason", "forced"]}),
-        ("Course", {"fields": ["created_at", "started_at", "finished_at", "took"]}),
+        ("Course", {"fields": ["asked", "began", "ended", "took"]}),
     ]
     empty_hint = "A job appears here whenever a federation is synced or deleted. Open a federation and press Sync now."
 
@@ -73,11 +72,12 @@ class SyncJobAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
             job=obj,
             is_running=obj.is_active,
             progress=progress_bar(obj) if obj.is_active else "",
-            counter_labels=counter_labels(obj.summary) if obj.summary else [],
-            groups=(groups := group_changes(obj.changes)),
-            # The group of errors says the same, and to which runtime it happened.
-            error_messages=[] if any(group.action == "error" for group in groups) else _errors_of(obj),
+            counter_labels=job_counter_labels(obj),
+            groups=group_changes(obj.changes),
+            error=errors_in_short(obj),
             status=self._status(obj),
+            federation_link=self.federation(obj),
+            skipped=skipped_notice(request.user, obj.changes, federation_id=obj.federation_id),
         )
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
 
@@ -106,11 +106,23 @@ class SyncJobAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
 
     @display(description="Progress or result")
     def result(self, job: SyncJob) -> SafeString:
-        return progress_bar(job) if job.is_active else counters(job.summary)
+        return progress_bar(job) if job.is_active else counters(job)
 
     @display(description="Started", ordering="created_at")
     def started(self, job: SyncJob) -> str:
         return ago(job.started_at or job.created_at)
+
+    @display(description="Asked for")
+    def asked(self, job: SyncJob) -> str:
+        return exactly(job.created_at)
+
+    @display(description="Started")
+    def began(self, job: SyncJob) -> str:
+        return exactly(job.started_at)
+
+    @display(description="Finished")
+    def ended(self, job: SyncJob) -> str:
+        return exactly(job.finished_at)
 
     @display(description="Took")
     def took(self, job: SyncJob) -> str:

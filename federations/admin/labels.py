@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
-from federations.models import FederationStatus, JobStatus, JobTrigger, SyncJob, SyncStatus
+from federations.models import Federation, FederationStatus, JobStatus, JobTrigger, JobType, SyncJob, SyncStatus
 from federations.sync.resources import Json
 
 STATUS_COLOURS = {
@@ -20,21 +20,21 @@ STATUS_COLOURS = {
     FederationStatus.DELETING.label: "danger",
     FederationStatus.DELETED.label: "danger",
 }
-SYNC_COLOURS = {
-    SyncStatus.IDLE.label: "default",
-    SyncStatus.PENDING.label: "info",
-    SyncStatus.SYNCING.label: "info",
-    SyncStatus.SUCCESS.label: "success",
-    SyncStatus.FAILED.label: "danger",
-}
 HELD = "Held"
+WITH_ERRORS = "With errors"
+NEVER_SYNCED = "Never synced"
 JOB_COLOURS = {
     HELD: "warning",
+    WITH_ERRORS: "warning",
     JobStatus.PENDING.label: "info",
     JobStatus.SYNCING.label: "info",
     JobStatus.SUCCESS.label: "success",
     JobStatus.FAILED.label: "danger",
 }
+SYNC_COLOURS = JOB_COLOURS | {NEVER_SYNCED: "default"}
+# What a sync found and could read: in the registry, or in another federation's part of it.
+SOUND = ("created", "updated", "unchanged", "skipped", "deleted")
+STORED = ("created", "updated", "unchanged")
 RUNTIME_COLOURS = {"READY": "success", "CREATING": "info", "UPDATING": "info", "DELETING": "warning"}
 ACCESS_COLOURS = {"IAM": "info", "JWT": "primary"}
 
@@ -55,8 +55,12 @@ def ago(moment: datetime | None) -> str:
         return ""
     age = timesince(moment, timezone.now(), depth=1)
     text = "just now" if age.startswith("0") else f"{age} ago"
-    exact = timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z")
-    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, text)
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exactly(moment), text)
+
+
+def exactly(moment: datetime | None) -> str:
+    """Return a moment to the second, in the hub's time zone."""
+    return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z") if moment else "-"
 
 
 def duration(job: SyncJob) -> str:
@@ -77,7 +81,7 @@ def format_seconds(length: timedelta) -> str:
 
 def job_type(job: SyncJob) -> str:
     """Return what kind of job it is, as people say it."""
-    return job.get_job_type_display().capitalize()
+    return job.get_job_type_display()
 
 
 def job_trigger(job: SyncJob) -> str:
@@ -86,45 +90,79 @@ def job_trigger(job: SyncJob) -> str:
 
 
 def job_outcome(job: SyncJob) -> str:
-    """Return a job's status; a plan that the deletion guard held is no ordinary failure."""
-    return HELD if job.held else job.get_status_display()
+    """Return a job's status; neither a held plan nor a sync that stored all but a few is an ordinary failure."""
+    if job.held:
+        return HELD
+    summary = job.summary or {}
+    if job.status == JobStatus.FAILED and any(count_of(summary, verb) for verb in SOUND):
+        return WITH_ERRORS
+    return job.get_status_display()
+
+
+def sync_outcome(federation: Federation) -> str:
+    """Return how a federation's last sync stands."""
+    if federation.sync_status == SyncStatus.FAILED and federation.last_sync:
+        return job_outcome(federation.last_sync)
+    return NEVER_SYNCED if federation.sync_status == SyncStatus.IDLE else federation.get_sync_status_display()
+
+
+def errors_in_short(job: SyncJob) -> str:
+    """Return what a failed job has to say: `10 stored, 1 failed: ` and why, or the error that stopped it."""
+    if job_outcome(job) != WITH_ERRORS or not job.summary:
+        return job.error
+    found = job.summary.get("errorMessages") or [job.error]
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"{sum(count_of(job.summary, verb) for verb in STORED)} stored, {len(found)} failed: {found[0]}{more}"
 
 
 def progress_bar(job: SyncJob) -> SafeString:
-    """Return unfold's progress bar for a running job."""
+    """Return the progress of a running job: a bar that only moves where nobody knows yet how much there is."""
     total = job.progress_total
-    percent = min(100, round(100 * job.progress_done / total)) if total else 0
-    counted = f"{job.progress_done:,} of {total:,}" if total else ""
-    context = {"title": job.get_phase_display(), "description": counted, "value": percent, "class": "min-w-32"}
-    return render_to_string("unfold/components/progress.html", context)
+    context = {
+        "title": job.get_phase_display(),
+        "counted": f"{job.progress_done:,} of {total:,}" if total else "",
+        "percent": min(100, round(100 * job.progress_done / total)) if total else 0,
+        "is_known": bool(total),
+        "is_queued": job.status == JobStatus.PENDING,
+    }
+    return render_to_string("federations/progress.html", context)
 
 
-def counters(summary: Mapping[str, Json] | None) -> SafeString:
-    """Return the counters of a summary as short coloured labels, those at zero left out."""
-    if not summary:
+def counters(job: SyncJob) -> SafeString:
+    """Return the counters of a job that has ended as short coloured labels, those at zero left out."""
+    if not job.summary:
         return mark_safe("-")
-    parts = [render_to_string("unfold/helpers/label.html", part) for part in counter_labels(summary)]
+    parts = [render_to_string("unfold/helpers/label.html", part) for part in job_counter_labels(job)]
     return mark_safe(f'<span class="fedhub-labels">{"".join(parts)}</span>')  # noqa: S308 (each part is escaped)
 
 
-def counter_labels(summary: Mapping[str, Json]) -> list[dict[str, str]]:
+def job_counter_labels(job: SyncJob) -> list[dict[str, str]]:
+    """Return the counters of a job; a deletion looked for nothing, so it says what there was to delete."""
+    nothing = "nothing was stored" if job.job_type == JobType.DELETE_SYNC else "nothing found"
+    return counter_labels(job.summary, nothing=nothing) if job.summary else []
+
+
+def counter_labels(summary: Mapping[str, Json], *, nothing: str = "nothing found") -> list[dict[str, str]]:
     """Return text and colour of each counter that is not zero, servers and agents together."""
     kinds = [
         ("created", "success"),
         ("updated", "info"),
         ("deleted", "warning"),
-        ("skipped", "default"),
+        ("skipped", "warning"),
         ("unchanged", "default"),
     ]
-    labels = []
-    for verb, colour in kinds:
-        count = _count(summary, f"{verb}McpServers") + _count(summary, f"{verb}Agents")
-        if count:
-            labels.append({"text": f"{count} {verb}", "type": colour})
+    labels = [
+        {"text": f"{count} {verb}", "type": colour} for verb, colour in kinds if (count := count_of(summary, verb))
+    ]
     errors = _count(summary, "errors")
     if errors:
         labels.insert(0, {"text": f"{errors} error{'' if errors == 1 else 's'}", "type": "danger"})
-    return labels or [{"text": "nothing found", "type": "default"}]
+    return labels or [{"text": nothing, "type": "default"}]
+
+
+def count_of(summary: Mapping[str, Json], verb: str) -> int:
+    """Return one counter of a summary (`created`, `skipped`, …), servers and agents together."""
+    return _count(summary, f"{verb}McpServers") + _count(summary, f"{verb}Agents")
 
 
 def _count(summary: Mapping[str, Json], key: str) -> int:

@@ -11,20 +11,28 @@ from django.utils.html import format_html
 
 from federations.admin.labels import (
     JOB_COLOURS,
+    NEVER_SYNCED,
     SYNC_COLOURS,
     ago,
     counters,
     duration,
+    errors_in_short,
     job_outcome,
     job_type,
     label,
     progress_bar,
+    sync_outcome,
 )
 from federations.admin.permissions import jobs_visible_to
-from federations.models import JobStatus, SyncJob, SyncStatus
+from federations.models import Federation, SyncJob, SyncStatus
 from federations.services.access import agents_visible_to, federations_visible_to, servers_visible_to
 
 RECENT_JOBS = 10
+MOST_ALARMS = 10
+# One status holds what failed, what had errors and what was held.
+NEEDS_ATTENTION = "Needs attention"
+CARD_LABELS = {SyncStatus.IDLE: NEVER_SYNCED, SyncStatus.FAILED: NEEDS_ATTENTION}
+CARD_COLOURS = SYNC_COLOURS | {NEEDS_ATTENTION: "danger"}
 
 
 def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -35,6 +43,7 @@ def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[st
         federation_count=sum(counts.values()),
         status_cards=_status_cards(counts),
         resource_cards=_resource_cards(request),
+        alarms=_alarms(request),
         may_add=request.user.has_perm("federations.add_federation"),
         jobs=_recent_jobs(request),
         has_running_job=any(counts.get(status) for status in (SyncStatus.PENDING, SyncStatus.SYNCING)),
@@ -52,7 +61,7 @@ def _status_cards(counts: dict[str, int]) -> list[dict[str, Any]]:
     return [
         {
             "number": counts[status],
-            "label": label(str(status.label), SYNC_COLOURS),
+            "label": label(CARD_LABELS.get(status, str(status.label)), CARD_COLOURS),
             "href": f"{federations}?sync_status__exact={status.value}",
         }
         for status in (SyncStatus.FAILED, SyncStatus.SYNCING, SyncStatus.PENDING, SyncStatus.SUCCESS, SyncStatus.IDLE)
@@ -74,11 +83,31 @@ def _resource_cards(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _recent_jobs(request: HttpRequest) -> dict[str, list[Any]]:
     newest = jobs_visible_to(request.user).defer("changes")[:RECENT_JOBS]
-    failing_first = sorted(newest, key=lambda job: job.status != JobStatus.FAILED)
     return {
         "headers": ["Federation", "Job", "Status", "Result", "Started", "Took"],
-        "rows": [_job_row(job) for job in failing_first],
+        "rows": [_job_row(job) for job in newest],
     }
+
+
+def _alarms(request: HttpRequest) -> dict[str, list[Any]]:
+    """Return the federations whose last sync failed, had errors or was held, the latest first."""
+    found = federations_visible_to(request.user).filter(sync_status=SyncStatus.FAILED)
+    newest = found.select_related("last_sync").defer("last_sync__changes").order_by("-updated_at", "-id")
+    return {
+        "headers": ["Federation", "Last sync", "What happened", "When"],
+        "rows": [_alarm_row(federation) for federation in newest[:MOST_ALARMS]],
+    }
+
+
+def _alarm_row(federation: Federation) -> list[Any]:
+    url = reverse("admin:federations_federation_change", args=[federation.pk])
+    job = federation.last_sync
+    return [
+        format_html('<a class="text-link" href="{}">{}</a>', url, federation),
+        label(sync_outcome(federation), SYNC_COLOURS),
+        errors_in_short(job) if job else federation.sync_message or "-",
+        ago(job.finished_at or job.created_at) if job else "-",
+    ]
 
 
 def _job_row(job: SyncJob) -> list[Any]:
@@ -87,7 +116,7 @@ def _job_row(job: SyncJob) -> list[Any]:
         format_html('<a class="text-link" href="{}">{}</a>', url, job.federation_name or job.lock_key),
         job_type(job),
         label(job_outcome(job), JOB_COLOURS),
-        progress_bar(job) if job.is_active else counters(job.summary),
+        progress_bar(job) if job.is_active else counters(job),
         ago(job.started_at or job.created_at),
         duration(job),
     ]

@@ -1,12 +1,15 @@
 "use strict";
 
-// A page with a running job shows how far it is: it reloads while it can be seen and nobody has a dialog open.
+// A page with a running job shows how far it is: it reloads while it can be seen and nobody is at work on it, in a
+// dialog or a form.
 function refreshWhileRunning() {
   const marker = document.querySelector("[data-refresh-seconds]");
   if (!marker) return;
+  let isEdited = false;
+  document.addEventListener("input", () => { isEdited = true; });
   setInterval(() => {
     const dialog = document.getElementById("modal-content");
-    const isBusy = document.hidden || (dialog && dialog.offsetParent !== null) || document.querySelector(".action-select:checked");
+    const isBusy = document.hidden || isEdited || (dialog && dialog.offsetParent !== null) || document.querySelector(".action-select:checked");
     if (!isBusy) location.reload();
   }, Number(marker.dataset.refreshSeconds) * 1000);
 }

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from federations.models import Federation, McpServer, SyncJob
-from federations.services.sync import run_sync
-from tests.unit.admin.cloud import ROLE, MemoryCloud, agent, failed_agent, federation, server, sync
+from federations.services.sync import run_sync, start_sync
+from tests.unit.admin.cloud import ROLE, STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -34,7 +36,6 @@ def test_create_dry_run_sync_and_see_the_result(page: Page, cloud: MemoryCloud) 
     assert McpServer.objects.count() == 0
 
     page.get_by_role("button", name="Sync now").click()
-    page.get_by_role("link", name="See the job").click()
     expect(page.get_by_text("This page refreshes itself.")).to_be_visible()
 
     run_sync(SyncJob.objects.get(status="pending").id)
@@ -45,7 +46,7 @@ def test_create_dry_run_sync_and_see_the_result(page: Page, cloud: MemoryCloud) 
     expect(page.get_by_text("List entries of one account.")).to_be_visible()
 
 
-def test_sync_now_asks_in_a_dialog_and_comes_back(page: Page) -> None:
+def test_sync_now_asks_in_a_dialog_and_follows_the_job(page: Page) -> None:
     found = federation()
 
     page.goto(f"/admin/federations/federation/{found.pk}/change/")
@@ -54,7 +55,27 @@ def test_sync_now_asks_in_a_dialog_and_comes_back(page: Page) -> None:
     page.get_by_role("button", name="Sync now").click()
 
     expect(page.get_by_text("The sync is queued")).to_be_visible()
-    assert SyncJob.objects.get().reason == "New runtimes were deployed"
+    job = SyncJob.objects.get()
+    assert job.reason == "New runtimes were deployed"
+    expect(page).to_have_url(re.compile(f"/syncjob/{job.pk}/change/"))
+
+
+def test_the_page_of_a_federation_follows_its_job_unless_its_form_is_being_filled_in(
+    page: Page, cloud: MemoryCloud
+) -> None:
+    found = federation()
+    cloud.findings = (server("ledger"),)
+    job = start_sync(found, by=STAFF)
+    page.goto(f"/admin/federations/federation/{found.pk}/change/")
+    page.locator("[name=display_name]").fill("Half a na")
+    run_sync(job.id)
+    page.wait_for_timeout(4_000)
+    expect(page.locator("[name=display_name]")).to_have_value("Half a na")
+
+    job = start_sync(Federation.objects.get(), by=STAFF)
+    page.goto(f"/admin/federations/federation/{found.pk}/change/")
+    run_sync(job.id)
+    expect(page.get_by_text("1 unchanged")).to_be_visible()
 
 
 def test_delete_is_confirmed_with_its_consequences(page: Page, cloud: MemoryCloud) -> None:

@@ -36,7 +36,7 @@ def held(cloud: MemoryCloud) -> Federation:
     return found
 
 
-def test_sync_now_queues_a_job_and_links_to_it(admin: Client) -> None:
+def test_sync_now_queues_a_job_and_goes_to_its_page(admin: Client) -> None:
     found = federation()
 
     response = admin.post(url(found, "sync_now"), CONFIRMED | {"reason": "New runtimes"}, follow=True)
@@ -48,7 +48,8 @@ def test_sync_now_queues_a_job_and_links_to_it(admin: Client) -> None:
         "New runtimes",
         "marta",
     )
-    assert reverse("admin:federations_syncjob_change", args=[job.pk]) in response.content.decode()
+    assert response.redirect_chain == [(reverse("admin:federations_syncjob_change", args=[job.pk]), 302)]
+    assert "The sync is queued" in response.content.decode()
 
 
 def test_a_link_alone_syncs_nothing(admin: Client) -> None:
@@ -63,7 +64,10 @@ def test_a_dialog_is_answered_with_the_page_to_go_to(admin: Client) -> None:
 
     response = admin.post(url(found, "sync_now"), CONFIRMED, headers={"HX-Request": "true"})
 
-    assert response.headers["HX-Redirect"] == url(found, "change")
+    job = SyncJob.objects.get()
+    assert response.headers["HX-Redirect"] == reverse("admin:federations_syncjob_change", args=[job.pk])
+    refused = admin.post(url(found, "sync_now"), CONFIRMED, headers={"HX-Request": "true"})
+    assert refused.headers["HX-Redirect"] == url(found, "change")
 
 
 def test_a_second_sync_is_refused_with_a_message(admin: Client) -> None:
@@ -90,7 +94,7 @@ def test_a_dry_run_shows_every_change_with_its_reason_and_keeps_nothing(admin: C
         "create": [["limits", "MCP server", "new server"]],
         "update": [["ledger", "MCP server", "runtimeVersion: 1 -> 2"]],
     }
-    assert "A2A agent kyc: enrichment failed: 403 Forbidden" in response.content.decode()
+    assert response.content.decode().count("enrichment failed: 403 Forbidden") == 1
     assert set(McpServer.objects.values_list("server_name", flat=True)) == {"ledger", "refunds"}
     assert SyncJob.objects.count() == 1
 
@@ -162,8 +166,9 @@ def test_release_needs_a_reason_and_queues_a_forced_sync(admin: Client, cloud: M
     response = admin.post(url(found, "release_plan"), {"reason": " "})
     assert "This field is required" in response.content.decode()
 
-    admin.post(url(found, "release_plan"), {"reason": "The account was emptied on purpose"})
+    response = admin.post(url(found, "release_plan"), {"reason": "The account was emptied on purpose"})
     job = SyncJob.objects.get(status="pending")
+    assert reverse("admin:federations_syncjob_change", args=[job.pk]) == response.headers["Location"]
     assert (job.force, job.reason) == (True, "The account was emptied on purpose")
 
 
@@ -201,6 +206,10 @@ def test_delete_removes_it_and_keeps_its_jobs(admin: Client, cloud: MemoryCloud)
     assert A2aAgent.objects.count() == 0
     jobs = SyncJob.objects.filter(federation_id=found.pk)
     assert set(jobs.values_list("job_type", flat=True)) == {"full_sync", "delete_sync"}
+    page = admin.get(reverse("admin:federations_syncjob_change", args=[jobs[0].pk])).content.decode()
+    assert "2 deleted" in page
+    assert "nothing found" not in page
+    assert "Payments: delete" in page
 
 
 def test_the_page_of_a_deletion_says_that_its_federation_is_gone(admin: Client) -> None:
@@ -209,6 +218,7 @@ def test_the_page_of_a_deletion_says_that_its_federation_is_gone(admin: Client) 
     page = admin.get(reverse("admin:federations_syncjob_change", args=[SyncJob.objects.get().pk]))
 
     assert "Payments (no longer here)" in page.content.decode()
+    assert "nothing was stored" in page.content.decode()
 
 
 def test_delete_of_a_disabled_federation_is_refused(admin: Client) -> None:

@@ -16,9 +16,11 @@ from oauth2_provider.models import get_access_token_model, get_application_model
 from unfold.admin import ModelAdmin
 
 from federations.models import A2aAgent, AccessLevel, Federation, McpServer, SyncJob
+from federations.providers.base import ProviderError
 from federations.services.access import grant
 from federations.services.jobs import claim
 from federations.services.sync import start_sync
+from fedhub.errors import ExternalServiceError
 from tests.unit.admin.cloud import STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -133,6 +135,25 @@ def test_a_server_shows_its_tools_with_their_schemas(admin: Client, cloud: Memor
 
     for expected in ("list_entries", "List entries of one account.", "IBAN or account number", "ledger://accounts"):
         assert expected in text
+    assert "takes:" in text
+
+
+def test_a_resources_page_is_titled_by_its_name_and_leads_to_its_federation(admin: Client, cloud: MemoryCloud) -> None:
+    found = populated(cloud)
+    for row in (McpServer.objects.get(server_name="ledger-0-0"), A2aAgent.objects.get(name="triage-0")):
+        text = admin.get(page(row)).content.decode()
+        assert row.name in text[text.index("<title>") : text.index("</title>")]
+        assert text.count(row.path) == 1
+        assert text.index(page(found)) < text.index("List entries" if isinstance(row, McpServer) else "Sorts incoming")
+
+
+def test_a_runtimes_access_is_told_in_words(admin: Client, cloud: MemoryCloud) -> None:
+    populated(cloud)
+
+    assert "IAM: each call is signed" in admin.get(page(McpServer.objects.first())).content.decode()
+    agents_page = admin.get(page(A2aAgent.objects.first())).content.decode()
+    assert "JWT: each call carries a token" in agents_page
+    assert "Audience: fedhub-agents" in agents_page
 
 
 def test_an_agent_shows_its_skills_and_its_card(admin: Client, cloud: MemoryCloud) -> None:
@@ -175,13 +196,50 @@ def test_a_running_job_shows_its_progress_and_refreshes_itself(admin: Client) ->
     lease = claim(start_sync(found, by=STAFF).id)
     lease.update(phase="enriching", progress_done=30, progress_total=120)
 
-    for path in (page(SyncJob.objects.get()), changelist("syncjob"), INDEX):
+    for path in (page(SyncJob.objects.get()), changelist("syncjob"), INDEX, page(found)):
         text = admin.get(path).content.decode()
         assert "Enriching" in text
         assert "30 of 120" in text
         assert "width: 25%" in text
         assert "data-refresh-seconds" in text
-    assert "data-refresh-seconds" not in admin.get(page(found)).content.decode()
+
+
+def test_a_federations_page_stops_refreshing_itself_when_its_job_has_ended(admin: Client, cloud: MemoryCloud) -> None:
+    assert "data-refresh-seconds" not in admin.get(page(populated(cloud))).content.decode()
+
+
+def test_a_refused_form_is_not_lost_to_a_refresh(admin: Client) -> None:
+    found = federation()
+    start_sync(found, by=STAFF)
+
+    text = admin.post(page(found), {"display_name": ""}).content.decode()
+
+    assert "This field is required" in text
+    assert "data-refresh-seconds" not in text
+
+
+def test_a_discovery_shows_a_bar_before_anybody_knows_how_much_there_is(admin: Client) -> None:
+    found = federation()
+    job = start_sync(found, by=STAFF)
+    assert "fedhub-moving" not in admin.get(page(job)).content.decode()
+
+    claim(job.id)
+
+    text = admin.get(page(job)).content.decode()
+    assert "Discovering" in text
+    assert "fedhub-moving" in text
+
+
+def test_a_job_tells_its_times_to_the_second_and_its_federation(admin: Client, cloud: MemoryCloud) -> None:
+    found = populated(cloud)
+    job = SyncJob.objects.get()
+    assert job.finished_at is not None
+
+    text = admin.get(page(job)).content.decode()
+
+    assert timezone.localtime(job.finished_at).strftime("%Y-%m-%d %H:%M:%S") in text
+    assert "Federation 0: full sync" in text
+    assert text.index(page(found)) < text.index("4 created")
 
 
 def test_a_federations_page_shows_its_jobs_and_leads_to_all_of_them(admin: Client, cloud: MemoryCloud) -> None:
@@ -200,7 +258,7 @@ def test_the_dashboard_of_an_empty_hub_says_where_to_start(admin: Client) -> Non
     assert reverse("admin:federations_federation_add") in admin.get(INDEX).content.decode()
 
 
-def test_the_dashboard_counts_and_puts_failures_first(admin: Client, cloud: MemoryCloud) -> None:
+def test_the_dashboard_counts_and_says_what_needs_attention(admin: Client, cloud: MemoryCloud) -> None:
     populated(cloud)
     good = federation("Good")
     sync(good, cloud, server("fine"))
@@ -213,7 +271,38 @@ def test_the_dashboard_counts_and_puts_failures_first(admin: Client, cloud: Memo
         "A2A agents": 1,
     }
     assert [card["number"] for card in response.context["status_cards"]] == [1, 1]
-    assert "Federation 0" in response.context["jobs"]["rows"][0][0]
+    assert ["Good" in row[0] for row in response.context["jobs"]["rows"]] == [True, False]
+    ((name, state, what, _),) = response.context["alarms"]["rows"]
+    assert "Federation 0" in name
+    assert "With errors" in state
+    assert what == "4 stored, 1 failed: A2A agent kyc-0: enrichment failed: 403 Forbidden"
+
+
+def test_the_dashboard_calls_a_new_federation_never_synced(admin: Client) -> None:
+    federation()
+
+    text = admin.get(INDEX).content.decode()
+
+    assert "Never synced" in text
+    assert "Idle" not in text
+
+
+def test_a_sync_with_errors_is_told_from_one_that_failed(admin: Client, cloud: MemoryCloud) -> None:
+    found = populated(cloud)
+    short = "4 stored, 1 failed: A2A agent kyc-0: enrichment failed: 403 Forbidden"
+    for path in (page(found), page(SyncJob.objects.get()), changelist("federation"), changelist("syncjob")):
+        text = admin.get(path).content.decode()
+        assert "With errors" in text, path
+        assert (short in text) == ("change/" in path), path
+    assert SyncJob.objects.get().status == Federation.objects.get().sync_status == "failed"
+
+    cloud.error = ProviderError("Failed to list AgentCore runtimes in us-east-1: denied")
+    with pytest.raises(ExternalServiceError):
+        sync(found, cloud)
+
+    text = admin.get(page(found)).content.decode()
+    assert "The last sync failed." in text
+    assert "Failed to list AgentCore runtimes" in text
 
 
 def test_staff_without_permission_see_no_registry(staff: Callable[..., Client], cloud: MemoryCloud) -> None:
