@@ -25,8 +25,9 @@ def test_the_box_fits_100_columns_without_folding_a_command(password: str | None
     assert max(map(len, text.splitlines())) <= 100
     for whole in (
         "http://127.0.0.1:65535/api/docs",
-        ".venv/bin/python manage.py issue_token --user admin \\",
-        ".venv/bin/python manage.py sync_federation 0123456789abcdef01234567",
+        '. var/demo/env; alias manage=".venv/bin/python manage.py"',
+        'manage issue_token --user admin --scopes "federations-read federations-write"',
+        "manage sync_federation 0123456789abcdef01234567",
         ".venv/bin/python manage.py changepassword admin" if password is None else "p" * 20,
     ):
         assert any(whole in line for line in text.splitlines()), whole
