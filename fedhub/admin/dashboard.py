@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import Any
 
 from django.db.models import Count, Sum
@@ -103,10 +104,12 @@ def _alarm_row(federation: Federation) -> list[Any]:
     url = reverse("admin:federations_federation_change", args=[federation.pk])
     job = federation.last_sync
     return [
-        format_html('<a class="text-link" href="{}">{}</a>', url, federation),
+        format_html('<a class="text-link whitespace-nowrap" href="{}">{}</a>', url, shorten(str(federation), 40)),
         label(sync_outcome(federation), SYNC_COLOURS),
         errors_in_short(job) if job else federation.sync_message or "-",
-        ago(job.finished_at or job.created_at) if job else "-",
+        format_html(
+            '<span class="whitespace-nowrap">{}</span>', ago(job.finished_at or job.created_at) if job else "-"
+        ),
     ]
 
 
