@@ -76,7 +76,7 @@ class DiscoveredResourceAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
 
     @display(description="Authorizer configuration")
     def authorizer_json(self, resource: DiscoveredResource) -> SafeString:
-        kinds = ", ".join(resource.authorizer_configuration) or "none: calls are signed with AWS credentials"
+        kinds = ", ".join(resource.authorizer_configuration) or "none"
         return _folded([kinds], resource.authorizer_configuration)
 
 
