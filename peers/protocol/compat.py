@@ -1,0 +1,274 @@
+"""The documented classes that make keys and nonces, read the clock, and read and write key files.
+
+Nothing else in this package does. Whoever holds these things already uses the pure modules: identity, ucan,
+ucan_chain, http_signatures.
+"""
+
+import os
+import secrets
+import stat
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from peers.protocol.delegation import DelegationScope
+from peers.protocol.did import is_same_did
+from peers.protocol.encoding import encode_base64, encode_base64url
+from peers.protocol.errors import DelegationError, DelegationFault, InvalidKey
+from peers.protocol.fields import read_integer, read_object, read_text, read_text_list
+from peers.protocol.http_signatures import (
+    ALGORITHM,
+    COMPONENTS,
+    LABEL,
+    MAX_LIFETIME_SECONDS,
+    sign_request,
+    verify_request,
+)
+from peers.protocol.identity import HubIdentity
+from peers.protocol.keys import KEY_BYTES, read_seed
+from peers.protocol.signature_fields import SignatureInput, parse_fields
+from peers.protocol.strict_json import Json, JsonMapping, JsonObject
+from peers.protocol.ucan import UcanClaims, attenuate_claims, encode_token, split_token
+from peers.protocol.ucan_chain import verify_chain
+
+_LIFETIME_SECONDS = 3600
+_NONCE_BYTES = 16
+_MAX_KEY_FILE_BYTES = 4096
+_PRIVATE = stat.S_IRUSR | stat.S_IWUSR
+
+
+def unix_now() -> int:
+    """Return the system clock in whole Unix seconds."""
+    return int(time.time())
+
+
+def make_nonce() -> str:
+    """Return 128 random bits as base64url, fit for a header."""
+    return encode_base64url(secrets.token_bytes(_NONCE_BYTES))
+
+
+def make_seed() -> bytes:
+    """Return a new private key: 32 random bytes (RFC 8032, section 5.1.5)."""
+    return secrets.token_bytes(KEY_BYTES)
+
+
+def read_key_file(key_path: str | os.PathLike[str]) -> bytes:
+    """Return the raw seed in a key file; raises InvalidKey for other formats, saying which, and OSError."""
+    with Path(key_path).open("rb") as file:
+        return read_seed(file.read(_MAX_KEY_FILE_BYTES))
+
+
+class ServerIdentity(HubIdentity):
+    """A server's did:web and Ed25519 keys, as documented; fields and signing are HubIdentity's."""
+
+    @classmethod
+    def generate(cls, server_url: str) -> Self:
+        """Make a new key pair. There is no HMAC fall-back: no peer could verify it."""
+        return cls(server_url, private_key_bytes=make_seed())
+
+    @classmethod
+    def from_key_file(cls, server_url: str, key_path: str | os.PathLike[str]) -> Self:
+        """Load the identity of a key file, exactly the raw 32-byte seed; raises InvalidKey, OSError."""
+        return cls(server_url, private_key_bytes=read_key_file(key_path))
+
+    def save_key(self, key_path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the raw private key with mode 0600, never over an existing file unless asked.
+
+        A key that is replaced is replaced at once or not at all. Raises InvalidKey without a private key,
+        FileExistsError.
+        """
+        if self.private_key_bytes is None:
+            raise InvalidKey("No private key available to save")
+        target = Path(key_path)
+        path = target.with_name(f".{target.name}.{make_nonce()}") if overwrite else target
+        # O_EXCL, unlike a check before writing, cannot race and follows no link.
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "wb") as file:
+            file.write(self.private_key_bytes)
+        if overwrite:
+            path.replace(target)
+
+
+@dataclass
+class UCANToken:
+    """A delegation token, as documented: times in Unix seconds, now and an hour later unless given; a random nonce.
+
+    The object remembers the text it was signed as; `attenuate` passes that text on.
+    """
+
+    issuer: str
+    audience: str
+    scope: DelegationScope
+    not_before: int = 0
+    expires_at: int = 0
+    nonce: str = ""
+    proof_chain: list[str] = field(default_factory=list)
+    _text: str = field(default="", init=False, repr=False, compare=False)
+
+    verify = staticmethod(verify_chain)
+
+    def __post_init__(self) -> None:
+        """Fill in times and nonce."""
+        self.not_before = self.not_before or unix_now()
+        self.expires_at = self.expires_at or self.not_before + _LIFETIME_SECONDS
+        self.nonce = self.nonce or make_nonce()
+
+    def claims(self) -> UcanClaims:
+        """Return the immutable payload."""
+        return UcanClaims(
+            issuer=self.issuer,
+            audience=self.audience,
+            scope=self.scope,
+            not_before=self.not_before,
+            expires_at=self.expires_at,
+            nonce=self.nonce,
+            proof_chain=tuple(self.proof_chain),
+        )
+
+    def to_dict(self) -> JsonObject:
+        """Return the payload: iss, aud, scope, nbf, exp, nonce, prf."""
+        return self.claims().to_dict()
+
+    @classmethod
+    def from_dict(cls, data: JsonMapping) -> Self:
+        """Read a payload, filling in what is missing as the constructor does; raises MalformedMessage."""
+        data = read_object(data, "payload")
+        scope: Json = data.get("scope", {})
+        return cls(
+            issuer=read_text(data, "iss"),
+            audience=read_text(data, "aud"),
+            scope=DelegationScope.from_dict(read_object(scope, "scope")),
+            not_before=read_integer(data, "nbf"),
+            expires_at=read_integer(data, "exp"),
+            nonce=read_text(data, "nonce"),
+            proof_chain=read_text_list(data, "prf"),
+        )
+
+    def encode(self, identity: HubIdentity) -> str:
+        """Sign and return `header.payload.signature`; raises DelegationError unless the identity is the issuer."""
+        if not is_same_did(identity.did, self.issuer):
+            raise DelegationError(DelegationFault.SIGNATURE, "only its issuer can sign a token")
+        self._text = encode_token(self.to_dict(), identity.signing_key().sign)
+        return self._text
+
+    @classmethod
+    def decode(cls, token: str) -> Self:
+        """Read a token without verifying it, as documented; see `verify`.
+
+        Raises MalformedMessage, `Invalid UCAN token format` when there are not three parts.
+        """
+        decoded = cls.from_dict(split_token(token).payload)
+        decoded._text = token
+        return decoded
+
+    def is_expired(self) -> bool:
+        """Tell whether the token's time is over; its last second still counts."""
+        return unix_now() > self.expires_at
+
+    def is_active(self) -> bool:
+        """Tell whether now lies within [not_before, expires_at], both ends included."""
+        return self.not_before <= unix_now() <= self.expires_at
+
+    def attenuate(self, audience: str, child_scope: DelegationScope, identity: HubIdentity) -> "UCANToken":
+        """Return a child token for `audience`, to be encoded by this token's audience.
+
+        `identity` is the one who passes the token on. This token goes into the child as its issuer signed it; one
+        that was never encoded is signed now when `identity` is the issuer. Raises DelegationError when no depth or no
+        time is left, and when there is no signed text, or none that fits the fields any more.
+        """
+        child = attenuate_claims(
+            self.claims(),
+            self._signed_text(identity),
+            audience=audience,
+            child_scope=child_scope,
+            now=unix_now(),
+            nonce=make_nonce(),
+        )
+        return UCANToken(
+            child.issuer,
+            child.audience,
+            child.scope,
+            not_before=child.not_before,
+            expires_at=child.expires_at,
+            nonce=child.nonce,
+            proof_chain=list(child.proof_chain),
+        )
+
+    def _signed_text(self, identity: HubIdentity) -> str:
+        if not self._text and is_same_did(identity.did, self.issuer):
+            return self.encode(identity)
+        if not self._text or split_token(self._text).payload != self.to_dict():
+            raise DelegationError(DelegationFault.SIGNATURE, "the parent is not signed by its issuer as it stands")
+        return self._text
+
+
+@dataclass
+class MessageSignature:
+    """An HTTP message signature of a request, as documented; `key_id` is the signer's DID, `created` Unix seconds."""
+
+    key_id: str
+    algorithm: str = ALGORITHM
+    created: int = 0
+    headers: list[str] = field(default_factory=lambda: list(COMPONENTS))
+    signature: str = ""
+    nonce: str = ""
+    expires: int = 0
+    content_type: str = "application/json"
+    content_digest: str = ""
+
+    verify = staticmethod(verify_request)
+
+    def __post_init__(self) -> None:
+        """Fill in times and nonce."""
+        self.created = self.created or unix_now()
+        self.expires = self.expires or self.created + MAX_LIFETIME_SECONDS
+        self.nonce = self.nonce or make_nonce()
+
+    @classmethod
+    def create(
+        cls,
+        identity: HubIdentity,
+        method: str,
+        target_uri: str,
+        content_type: str = "application/json",
+        body: bytes | None = None,
+    ) -> Self:
+        """Sign a request, now, with a fresh nonce; raises InvalidKey, SignatureMalformed."""
+        unsigned = cls(key_id=identity.did, content_type=content_type)
+        fields = sign_request(
+            identity.signing_key(),
+            keyid=unsigned.key_id,
+            method=method,
+            target_uri=target_uri,
+            body=body or b"",
+            created=unsigned.created,
+            nonce=unsigned.nonce,
+            content_type=content_type,
+        )
+        unsigned.content_digest = fields["Content-Digest"]
+        unsigned.signature = encode_base64(parse_fields(fields["Signature-Input"], fields["Signature"])[1])
+        return unsigned
+
+    def to_header(self) -> str:
+        """Return the Signature-Input header value."""
+        parameters = (
+            ("created", self.created),
+            ("keyid", self.key_id),
+            ("alg", self.algorithm),
+            ("nonce", self.nonce),
+            ("expires", self.expires),
+        )
+        return f"{LABEL}={SignatureInput(tuple(self.headers), parameters).serialize()}"
+
+    def signature_header(self) -> str:
+        """Return the Signature header value."""
+        return f"{LABEL}=:{self.signature}:"
+
+    def request_headers(self) -> dict[str, str]:
+        """Return all headers that the signed request must carry."""
+        return {
+            "Content-Type": self.content_type,
+            "Content-Digest": self.content_digest,
+            "Signature-Input": self.to_header(),
+            "Signature": self.signature_header(),
+        }

@@ -1,0 +1,103 @@
+"""did:web identifiers: from URLs, to URLs, and compared (W3C did:web method, sections 2 and 3.2).
+
+OpenIntent writes `did:web:host:8000` and `did:web:host/path` where did:web says `did:web:host%3A8000` and
+`did:web:host:path`. Its spelling is understood when two DIDs are compared; ours is did:web's.
+"""
+
+import re
+from typing import Final
+
+from peers.protocol.errors import InvalidIdentifier
+from peers.protocol.urls import has_odd_segment, normalize_server_url, split_url
+
+DID_WEB: Final = "did:web:"
+_WELL_KNOWN = "/.well-known/did.json"
+_MAX_DID_CHARS = 2048
+_SPECIFIC_ID = re.compile(r"(?:[A-Za-z0-9._:/-]|%[0-9A-Fa-f]{2})+", re.ASCII)
+_PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
+_ENDS_IN_PORT = re.compile(r".*:[0-9]+", re.ASCII)
+# What did:web encodes in its first segment: a colon, and the brackets of an IPv6 address.
+_ENCODED = {":": "%3A", "[": "%5B", "]": "%5D"}
+
+
+def did_of_url(server_url: str) -> str:
+    """Return the did:web of a server's base URL: the port as `%3A`, path segments after colons.
+
+    The scheme is lost, as did:web has none. Raises InvalidIdentifier. did:web allows no IP addresses; closed
+    networks need them, so theirs take the form a name would.
+    """
+    parts = split_url(normalize_server_url(server_url))
+    return DID_WEB + _encode(parts.authority) + parts.path.replace("/", ":")
+
+
+def normalize_did(did: str) -> str:
+    """Return the one spelling of a did:web, OpenIntent's bare port and slashes understood.
+
+    A second segment that is a number is a port, as OpenIntent means it. Raises InvalidIdentifier.
+    """
+    authority, path = _split(did)
+    return DID_WEB + ":".join([_encode(authority), *path])
+
+
+def is_same_did(first: str, second: str) -> bool:
+    """Tell whether two DIDs name one subject; malformed ones and other methods never do."""
+    try:
+        return normalize_did(first) == normalize_did(second)
+    except InvalidIdentifier:
+        return False
+
+
+def resolve_did_web(did: str) -> str:
+    """Return `https://<rest, ":" as "/">/.well-known/did.json`, the place OpenIntent looks; ports are decoded.
+
+    Raises InvalidIdentifier (a ValueError) unless the DID is a well-formed did:web.
+    """
+    host, slash, path = _specific_id(did).rstrip("/").replace(":", "/").partition("/")
+    return _checked(f"https://{_decode(host)}{slash}{path}{_WELL_KNOWN}")
+
+
+def did_document_urls(did: str, *, scheme: str = "https") -> tuple[str, ...]:
+    """Return where to look for the DID document, in order: did:web's own place, then `resolve_did_web`'s form.
+
+    `scheme` is http only for peers that staff approved under an http URL. Raises InvalidIdentifier.
+    """
+    authority, path = _split(did)
+    base = "/".join([f"{scheme}://{authority}", *path])
+    places = (f"{base}/did.json", base + _WELL_KNOWN) if path else (base + _WELL_KNOWN,)
+    return tuple(_checked(place) for place in places)
+
+
+def _specific_id(did: str) -> str:
+    if len(did) > _MAX_DID_CHARS or not did.startswith(DID_WEB):
+        raise InvalidIdentifier(f"Not a did:web identifier: {did[:200]!r}")
+    specific_id = did[len(DID_WEB) :]
+    if not _SPECIFIC_ID.fullmatch(specific_id):
+        raise InvalidIdentifier("not a did:web: characters that no DID has")
+    return specific_id
+
+
+def _split(did: str) -> tuple[str, list[str]]:
+    host, *path = _specific_id(did).rstrip("/").replace("/", ":").split(":")
+    authority = _decode(host)
+    if path and _PORT.fullmatch(path[0]) and not _ENDS_IN_PORT.fullmatch(authority):
+        authority = f"{authority}:{path.pop(0)}"
+    if has_odd_segment(path):
+        raise InvalidIdentifier("not a did:web: empty or dot segments")
+    # The host must be one that a URL may have; this also gives its one spelling.
+    return split_url(f"https://{authority}").authority, path
+
+
+def _encode(authority: str) -> str:
+    return "".join(_ENCODED.get(character, character) for character in authority)
+
+
+def _decode(host: str) -> str:
+    for plain, encoded in _ENCODED.items():
+        host = host.replace(encoded, plain).replace(encoded.lower(), plain)
+    return host
+
+
+def _checked(url: str) -> str:
+    if has_odd_segment(split_url(url).path.split("/")[1:]):
+        raise InvalidIdentifier("not a did:web: empty or dot segments")
+    return url

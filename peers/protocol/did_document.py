@@ -1,0 +1,95 @@
+"""DID documents of servers: written with both key properties, read with either (DID Core, section 5.2).
+
+did:web readers look for `publicKeyMultibase`, OpenIntent's for `publicKeyBase64`.
+"""
+
+from collections.abc import Sequence
+
+from peers.protocol.did import is_same_did
+from peers.protocol.errors import InvalidIdentifier, InvalidKey, MalformedMessage
+from peers.protocol.fields import read_object, read_text
+from peers.protocol.keys import VerificationKey
+from peers.protocol.strict_json import Json, JsonMapping, JsonObject
+
+CONTEXTS = ("https://www.w3.org/ns/did/v1", "https://w3id.org/security/suites/ed25519-2020/v1")
+KEY_TYPE = "Ed25519VerificationKey2020"
+_MAX_METHODS = 32
+
+
+def build_did_document(did: str, keys: Sequence[VerificationKey]) -> JsonObject:
+    """Return the DID document that vouches for the keys, the signing key first, as `#key-1` onwards."""
+    methods: list[Json] = [_method(did, f"{did}#key-{number}", key) for number, key in enumerate(keys, start=1)]
+    references: list[Json] = [f"{did}#key-{number}" for number in range(1, len(keys) + 1)]
+    contexts: list[Json] = [*CONTEXTS]
+    return {
+        "@context": contexts,
+        "id": did,
+        "verificationMethod": methods,
+        "authentication": references,
+        "assertionMethod": [*references],
+    }
+
+
+def read_did_document(document: JsonMapping, did: str) -> tuple[VerificationKey, ...]:
+    """Return the Ed25519 keys that a DID document vouches for, in its order, each once.
+
+    Counted are verification methods of type Ed25519VerificationKey2020, controlled by the DID and named under
+    `authentication` or `assertionMethod`; methods of other types are passed over. Raises InvalidIdentifier when the
+    document is another's, InvalidKey when no key is left or one is bad, MalformedMessage otherwise.
+    """
+    document = read_object(document, "DID document")
+    if not is_same_did(read_text(document, "id"), did):
+        raise InvalidIdentifier("the DID document is another's")
+    purposes = _references(document, "authentication") | _references(document, "assertionMethod")
+    keys: dict[VerificationKey, None] = {}
+    for entry in _list(document, "verificationMethod"):
+        method = read_object(entry, "verification method")
+        if method.get("type") == KEY_TYPE and _fragment(read_text(method, "id"), did) in purposes:
+            keys[_read_key(method, did)] = None
+    if not keys:
+        raise InvalidKey("the DID document vouches for no Ed25519 key")
+    return tuple(keys)
+
+
+def _method(did: str, method_id: str, key: VerificationKey) -> JsonObject:
+    return {
+        "id": method_id,
+        "type": KEY_TYPE,
+        "controller": did,
+        "publicKeyMultibase": key.multibase,
+        "publicKeyBase64": key.base64,
+    }
+
+
+def _read_key(method: JsonMapping, did: str) -> VerificationKey:
+    if not is_same_did(read_text(method, "controller", did), did):
+        raise InvalidKey("the key is controlled by another DID")
+    spellings = {
+        read(read_text(method, name))
+        for name, read in (
+            ("publicKeyMultibase", VerificationKey.from_multibase),
+            ("publicKeyBase64", VerificationKey.from_base64),
+        )
+        if name in method
+    }
+    if len(spellings) != 1:
+        raise InvalidKey("one key in each verification method, no more, no less")
+    return spellings.pop()
+
+
+def _references(document: JsonMapping, purpose: str) -> set[str]:
+    did = read_text(document, "id")
+    return {_fragment(reference, did) for reference in _list(document, purpose) if isinstance(reference, str)} - {""}
+
+
+def _fragment(method_id: str, did: str) -> str:
+    """Return the part after `#` when the id belongs to the DID or is relative to it, else an empty string."""
+    subject, _, fragment = method_id.partition("#")
+    return fragment if not subject or is_same_did(subject, did) else ""
+
+
+def _list(document: JsonMapping, key: str) -> list[Json]:
+    value = document.get(key, [])
+    if not isinstance(value, list) or len(value) > _MAX_METHODS:
+        raise MalformedMessage(f"{key} is not a list of at most {_MAX_METHODS}")
+    return value

@@ -1,0 +1,180 @@
+"""Signatures over messages: envelopes, callbacks, attestations (OpenIntent RFC-0023).
+
+All three carry `signature`, base64 Ed25519 over their canonical bytes. What is verified is the object as received:
+a model built from it and written again has lost the unknown keys, which the signature covers.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+
+from peers.protocol.canonical import canonical_bytes
+from peers.protocol.encoding import encode_base64
+from peers.protocol.errors import (
+    DelegationError,
+    DelegationFault,
+    MalformedMessage,
+    ProtocolError,
+    SignatureExpired,
+    SignatureMismatch,
+    SignatureMissing,
+    SignatureNotYetValid,
+    UnknownKey,
+    WrongTarget,
+)
+from peers.protocol.fields import read_text
+from peers.protocol.identity import HubIdentity
+from peers.protocol.keys import SigningKey, VerificationKey, decode_signature, find_signer
+from peers.protocol.messages import FederationAttestation, FederationCallback, FederationEnvelope
+from peers.protocol.strict_json import JsonMapping, parse_json_object
+from peers.protocol.timestamps import parse_timestamp
+from peers.protocol.urls import is_same_server, normalize_server_url
+
+ENVELOPE_KEYS = frozenset(field.name for field in fields(FederationEnvelope))
+MAX_AGE_SECONDS = 24 * 3600
+MAX_AHEAD_SECONDS = 300
+# OpenIntent's clients name no target, and its server sends empty titles.
+_REQUIRED = ("dispatch_id", "source_server", "intent_id")
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedEnvelope:
+    """An envelope whose signature holds, and the key that made it."""
+
+    envelope: FederationEnvelope
+    key: VerificationKey
+
+
+def sign_object(key: SigningKey, data: JsonMapping) -> str:
+    """Return the base64 signature over the object's canonical bytes; a `signature` in it is not covered."""
+    return encode_base64(key.sign(canonical_bytes(data)))
+
+
+def sign_envelope(identity: HubIdentity, envelope_dict: JsonMapping) -> str:
+    """Sign an envelope dict and return a base64 signature.
+
+    Only the 16 known keys survive a peer that rebuilds the dict: send no others. Raises InvalidKey without a
+    private key, MalformedMessage for values that are not JSON.
+    """
+    return sign_object(identity.signing_key(), envelope_dict)
+
+
+def verify_envelope_signature(public_key_b64: str, envelope_dict: JsonMapping, signature_b64: str) -> bool:
+    """Tell whether the key made the signature over the envelope; malformed input is False.
+
+    This is the documented bare check: it looks neither at the target nor at the age. See verify_envelope.
+    """
+    try:
+        key = VerificationKey.from_base64(public_key_b64)
+        return key.is_signed(canonical_bytes(envelope_dict), decode_signature(signature_b64))
+    except ProtocolError:
+        return False
+
+
+def verify_object(received: JsonMapping, keys: Sequence[VerificationKey]) -> VerificationKey:
+    """Return the key that made the object's own `signature`; at most three are tried.
+
+    Raises UnknownKey without keys, SignatureMissing, SignatureMalformed, SignatureMismatch.
+    """
+    if not keys:
+        raise UnknownKey("no key is approved for the signer")
+    if not (text := received.get("signature")):
+        raise SignatureMissing("the message is not signed")
+    signature = decode_signature(text if isinstance(text, str) else "")
+    if (key := find_signer(keys, canonical_bytes(received), signature)) is None:
+        raise SignatureMismatch("the signature does not fit the message and the approved keys")
+    return key
+
+
+def verify_envelope(
+    received: JsonMapping,
+    *,
+    keys: Sequence[VerificationKey],
+    target_server: str,
+    now: float,
+    max_age_seconds: float = MAX_AGE_SECONDS,
+) -> VerifiedEnvelope:
+    """Verify a received envelope with the sender's approved keys, and read it.
+
+    `target_server` is this hub's URL, `now` Unix seconds. `created_at` must lie at most `max_age_seconds` back and
+    five minutes ahead. Raises the VerificationError that says what fails, MalformedMessage for unreadable fields.
+    """
+    key = verify_object(received, keys)
+    if not is_same_server(read_text(received, "target_server"), target_server):
+        raise WrongTarget("the envelope is signed for another server")
+    if not (created_at := read_text(received, "created_at")):
+        raise SignatureExpired("the envelope does not say when it was signed")
+    age = now - parse_timestamp(created_at)
+    if age > max_age_seconds:
+        raise SignatureExpired(f"the envelope was signed {age:.0f} seconds ago")
+    if age < -MAX_AHEAD_SECONDS:
+        raise SignatureNotYetValid(f"the envelope is signed {-age:.0f} seconds ahead")
+    return VerifiedEnvelope(read_envelope(received), key)
+
+
+def verify_callback(received: JsonMapping, *, keys: Sequence[VerificationKey]) -> FederationCallback:
+    """Verify a callback with the keys of the peer its dispatch was sent to, and read it.
+
+    An attestation in it must be of the same dispatch and signed by the same peer, when it is signed at all: the
+    callback's own signature covers it too. Raises as verify_object does, SignatureMismatch for a foreign attestation.
+    """
+    verify_object(received, keys)
+    callback = read_callback(received)
+    if callback.attestation is not None:
+        attestation = received["attestation"]
+        _verify_attestation(callback, attestation if isinstance(attestation, dict) else {}, keys)
+    return callback
+
+
+def idempotency_digest(data: JsonMapping) -> str:
+    """Return the SHA-256, in hex, of what makes two envelopes the same request: all but time and signature."""
+    lasting = {key: value for key, value in data.items() if key != "created_at"}
+    return hashlib.sha256(canonical_bytes(lasting)).hexdigest()
+
+
+def read_envelope(data: JsonMapping) -> FederationEnvelope:
+    """Read a received envelope strictly: required fields present, servers that are URLs, no wildcard in the scope.
+
+    Raises MalformedMessage, DelegationError for `*`.
+    """
+    envelope = FederationEnvelope.from_dict(data)
+    _require(data, _REQUIRED)
+    if "intent_title" not in data:
+        raise MalformedMessage("missing: intent_title")
+    normalize_server_url(envelope.source_server)
+    if envelope.target_server:
+        normalize_server_url(envelope.target_server)
+    if envelope.delegation_scope is not None and envelope.delegation_scope.has_wildcard():
+        raise DelegationError(DelegationFault.WILDCARD, "the scope asks for every permission")
+    return envelope
+
+
+def read_callback(data: JsonMapping) -> FederationCallback:
+    """Read a received callback strictly; raises MalformedMessage."""
+    callback = FederationCallback.from_dict(data)
+    _require(data, ("dispatch_id", "event_type"))
+    return callback
+
+
+def parse_envelope(raw: bytes) -> FederationEnvelope:
+    """Parse and read the bytes of an envelope; raises as parse_json_object and read_envelope do."""
+    return read_envelope(parse_json_object(raw))
+
+
+def parse_callback(raw: bytes) -> FederationCallback:
+    """Parse and read the bytes of a callback; raises as parse_json_object and read_callback do."""
+    return read_callback(parse_json_object(raw))
+
+
+def _verify_attestation(
+    callback: FederationCallback, attestation: JsonMapping, keys: Sequence[VerificationKey]
+) -> None:
+    if FederationAttestation.from_dict(attestation).dispatch_id != callback.dispatch_id:
+        raise SignatureMismatch("the attestation is of another dispatch")
+    if attestation.get("signature"):
+        verify_object(attestation, keys)
+
+
+def _require(data: JsonMapping, names: Iterable[str]) -> None:
+    if absent := [name for name in names if not data.get(name)]:
+        raise MalformedMessage(f"missing: {', '.join(absent)}")

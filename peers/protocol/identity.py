@@ -1,0 +1,71 @@
+"""A server's identity: its did:web, the key it signs with, and the keys that still verify."""
+
+from dataclasses import dataclass, field
+
+from peers.protocol.did import did_of_url
+from peers.protocol.did_document import build_did_document
+from peers.protocol.encoding import encode_base64
+from peers.protocol.errors import InvalidKey, ProtocolError
+from peers.protocol.keys import SigningKey, VerificationKey, decode_signature, find_signer
+from peers.protocol.strict_json import JsonObject
+
+
+@dataclass
+class HubIdentity:
+    """The pure part of ServerIdentity: everything but making, reading and writing keys.
+
+    Keys are raw 32 bytes; the public key follows from the private one. During a rotation `previous_public_keys`
+    are the ones that peers may still hold; all valid keys verify and are published. There is no HMAC fall-back.
+    """
+
+    server_url: str
+    did: str = ""
+    private_key_bytes: bytes | None = field(default=None, repr=False, compare=False)
+    public_key_bytes: bytes | None = None
+    previous_public_keys: tuple[bytes, ...] = ()
+    _signer: tuple[bytes, SigningKey] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Fill in DID and public key; raises InvalidIdentifier, or InvalidKey when the two keys are no pair."""
+        if not self.did:
+            self.did = did_of_url(self.server_url)
+        if self.private_key_bytes is not None:
+            derived = bytes(self.signing_key().verification_key)
+            if self.public_key_bytes not in (None, derived):
+                raise InvalidKey("the public key does not belong to the private key")
+            self.public_key_bytes = derived
+
+    @property
+    def public_key_b64(self) -> str:
+        """The current public key in base64; empty without one."""
+        return encode_base64(self.public_key_bytes) if self.public_key_bytes else ""
+
+    @property
+    def verification_keys(self) -> tuple[VerificationKey, ...]:
+        """All valid keys, the current one first; raises InvalidKey when one is unsafe."""
+        current = () if self.public_key_bytes is None else (self.public_key_bytes,)
+        return tuple(VerificationKey(raw) for raw in dict.fromkeys((*current, *self.previous_public_keys)))
+
+    def signing_key(self) -> SigningKey:
+        """Return the private key, ready to sign; raises InvalidKey when the identity has none."""
+        if self.private_key_bytes is None:
+            raise InvalidKey("No private key available for signing")
+        # Deriving the key from its seed costs as much as signing with it.
+        if self._signer is None or self._signer[0] != self.private_key_bytes:
+            self._signer = (self.private_key_bytes, SigningKey(self.private_key_bytes))
+        return self._signer[1]
+
+    def did_document(self) -> JsonObject:
+        """Return the W3C DID document with a verification method for each valid key."""
+        return build_did_document(self.did, self.verification_keys)
+
+    def sign(self, message: bytes) -> str:
+        """Return the base64 signature of the message; raises InvalidKey without a private key."""
+        return encode_base64(self.signing_key().sign(message))
+
+    def verify(self, message: bytes, signature_b64: str) -> bool:
+        """Tell whether one of the valid keys made the base64 signature; malformed ones are False."""
+        try:
+            return find_signer(self.verification_keys, message, decode_signature(signature_b64)) is not None
+        except ProtocolError:
+            return False

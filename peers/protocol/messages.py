@@ -1,0 +1,179 @@
+"""The signed messages between servers: envelope, callback, attestation (OpenIntent RFC-0022).
+
+The classes are plain and mutable, as documented. `from_dict` needs no key, ignores unknown ones and refuses wrong
+types; `to_dict` leaves out falsy optional fields, because that is the form the peer signs and verifies.
+"""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from peers.protocol.delegation import DelegationScope
+from peers.protocol.enums import CallbackEventType
+from peers.protocol.fields import (
+    read_boolean,
+    read_choice,
+    read_json_object,
+    read_object,
+    read_optional_text,
+    read_text,
+    read_text_list,
+    read_text_map,
+    without_falsy,
+)
+from peers.protocol.policy import FederationPolicy
+from peers.protocol.strict_json import Json, JsonMapping, JsonObject
+
+
+@dataclass
+class FederationEnvelope:
+    """An intent on its way to another server. Timestamps are RFC 3339, `signature` base64."""
+
+    dispatch_id: str
+    source_server: str
+    target_server: str
+    intent_id: str
+    intent_title: str
+    intent_description: str = ""
+    intent_state: JsonObject = field(default_factory=dict)
+    intent_constraints: JsonObject = field(default_factory=dict)
+    agent_id: str | None = None
+    delegation_scope: DelegationScope | None = None
+    federation_policy: FederationPolicy | None = None
+    trace_context: dict[str, str] | None = None
+    callback_url: str | None = None
+    idempotency_key: str | None = None
+    created_at: str | None = None
+    signature: str | None = None
+
+    def to_dict(self) -> JsonObject:
+        """Return the wire form: the 16 known keys at most."""
+        trace_context: JsonObject = {**self.trace_context} if self.trace_context else {}
+        optional: JsonObject = {
+            "agent_id": self.agent_id,
+            "delegation_scope": self.delegation_scope.to_dict() if self.delegation_scope else None,
+            "federation_policy": self.federation_policy.to_dict() if self.federation_policy else None,
+            "trace_context": trace_context,
+            "callback_url": self.callback_url,
+            "idempotency_key": self.idempotency_key,
+            "created_at": self.created_at,
+            "signature": self.signature,
+        }
+        return {
+            "dispatch_id": self.dispatch_id,
+            "source_server": self.source_server,
+            "target_server": self.target_server,
+            "intent_id": self.intent_id,
+            "intent_title": self.intent_title,
+            "intent_description": self.intent_description,
+            "intent_state": dict(self.intent_state),
+            "intent_constraints": dict(self.intent_constraints),
+            **without_falsy(optional),
+        }
+
+    @classmethod
+    def from_dict(cls, data: JsonMapping) -> Self:
+        """Read the wire form; raises MalformedMessage."""
+        data = read_object(data, "envelope")
+        scope, policy = _nested(data, "delegation_scope"), _nested(data, "federation_policy")
+        return cls(
+            dispatch_id=read_text(data, "dispatch_id"),
+            source_server=read_text(data, "source_server"),
+            target_server=read_text(data, "target_server"),
+            intent_id=read_text(data, "intent_id"),
+            intent_title=read_text(data, "intent_title"),
+            intent_description=read_text(data, "intent_description"),
+            intent_state=read_json_object(data, "intent_state"),
+            intent_constraints=read_json_object(data, "intent_constraints"),
+            agent_id=read_optional_text(data, "agent_id"),
+            delegation_scope=DelegationScope.from_dict(scope) if scope else None,
+            federation_policy=FederationPolicy.from_dict(policy) if policy else None,
+            trace_context=None if data.get("trace_context") is None else read_text_map(data, "trace_context"),
+            callback_url=read_optional_text(data, "callback_url"),
+            idempotency_key=read_optional_text(data, "idempotency_key"),
+            created_at=read_optional_text(data, "created_at"),
+            signature=read_optional_text(data, "signature"),
+        )
+
+
+@dataclass
+class FederationAttestation:
+    """A remote server's statement that work kept to the policy; `usage` as in {"llm_tokens": 500}."""
+
+    dispatch_id: str
+    governance_compliant: bool = True
+    usage: JsonObject = field(default_factory=dict)
+    trace_references: list[str] = field(default_factory=list)
+    timestamp: str | None = None
+    signature: str | None = None
+
+    def to_dict(self) -> JsonObject:
+        """Return the wire form."""
+        references: list[Json] = [*self.trace_references]
+        return {
+            "dispatch_id": self.dispatch_id,
+            "governance_compliant": self.governance_compliant,
+            "usage": dict(self.usage),
+            "trace_references": references,
+            **without_falsy({"timestamp": self.timestamp, "signature": self.signature}),
+        }
+
+    @classmethod
+    def from_dict(cls, data: JsonMapping) -> Self:
+        """Read the wire form; raises MalformedMessage."""
+        data = read_object(data, "attestation")
+        return cls(
+            dispatch_id=read_text(data, "dispatch_id"),
+            governance_compliant=read_boolean(data, "governance_compliant", default=True),
+            usage=read_json_object(data, "usage"),
+            trace_references=read_text_list(data, "trace_references"),
+            timestamp=read_optional_text(data, "timestamp"),
+            signature=read_optional_text(data, "signature"),
+        )
+
+
+@dataclass
+class FederationCallback:
+    """News about dispatched work. The signature is no field: it covers the dict and travels in it."""
+
+    dispatch_id: str
+    event_type: CallbackEventType
+    state_delta: JsonObject = field(default_factory=dict)
+    attestation: FederationAttestation | None = None
+    trace_id: str | None = None
+    idempotency_key: str | None = None
+    timestamp: str | None = None
+
+    def to_dict(self) -> JsonObject:
+        """Return the wire form."""
+        optional: JsonObject = {
+            "attestation": self.attestation.to_dict() if self.attestation else None,
+            "trace_id": self.trace_id,
+            "idempotency_key": self.idempotency_key,
+            "timestamp": self.timestamp,
+        }
+        return {
+            "dispatch_id": self.dispatch_id,
+            "event_type": CallbackEventType(self.event_type).value,
+            "state_delta": dict(self.state_delta),
+            **without_falsy(optional),
+        }
+
+    @classmethod
+    def from_dict(cls, data: JsonMapping) -> Self:
+        """Read the wire form, event type `state_delta` when absent; raises MalformedMessage."""
+        data = read_object(data, "callback")
+        attestation = _nested(data, "attestation")
+        return cls(
+            dispatch_id=read_text(data, "dispatch_id"),
+            event_type=read_choice(data, "event_type", CallbackEventType.STATE_DELTA),
+            state_delta=read_json_object(data, "state_delta"),
+            attestation=FederationAttestation.from_dict(attestation) if attestation else None,
+            trace_id=read_optional_text(data, "trace_id"),
+            idempotency_key=read_optional_text(data, "idempotency_key"),
+            timestamp=read_optional_text(data, "timestamp"),
+        )
+
+
+def _nested(data: JsonMapping, key: str) -> JsonMapping | None:
+    # OpenIntent takes {} for absent.
+    return read_object(data[key], key) if data.get(key) is not None else None

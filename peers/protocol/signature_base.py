@@ -1,0 +1,89 @@
+"""The bytes that an HTTP message signature covers (RFC 9421, section 2.5)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from peers.protocol.errors import ComponentNotCovered, InvalidIdentifier, SignatureMalformed
+from peers.protocol.signature_fields import SignatureInput
+from peers.protocol.urls import UrlParts, split_url
+
+_METHOD = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_FIELD_VALUE = re.compile(r"[\t -~]*")
+_URI = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request as its signature sees it.
+
+    `target_uri` is the absolute URI that the receiver knows to be its own, never one built from the Host header.
+    Header names are compared without case.
+    """
+
+    method: str
+    target_uri: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+    _fields: dict[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Fold the header names; raises SignatureMalformed for two of one name, a bad method or target."""
+        fields = {name.lower(): value.strip(" \t") for name, value in self.headers.items()}
+        if len(fields) != len(self.headers):
+            raise SignatureMalformed("a field is there twice under different spellings")
+        if not _METHOD.fullmatch(self.method) or not _URI.fullmatch(self.target_uri):
+            raise SignatureMalformed("not a method in upper case, or no URI")
+        object.__setattr__(self, "_fields", fields)
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value by its lower-case name, outer whitespace removed; None when it is absent."""
+        return self._fields.get(name)
+
+
+def signature_base(request: HttpRequest, signature_input: SignatureInput) -> bytes:
+    """Return the signature base (RFC 9421, section 2.5).
+
+    Raises ComponentNotCovered when the message lacks a component, SignatureMalformed when a value cannot be signed.
+    """
+    lines = [f'"{name}": {_component_value(request, name)}' for name in signature_input.components]
+    lines.append(f'"@signature-params": {signature_input.serialize()}')
+    return "\n".join(lines).encode("ascii")
+
+
+def _component_value(request: HttpRequest, name: str) -> str:
+    if name.startswith("@"):
+        return _derived_component(request, name)
+    value = request.header(name)
+    if value is None:
+        raise ComponentNotCovered(name)
+    if not _FIELD_VALUE.fullmatch(value):
+        raise SignatureMalformed(f"{name} has characters that cannot be signed")
+    return value
+
+
+def _derived_component(request: HttpRequest, name: str) -> str:
+    """RFC 9421, section 2.2; the components of responses and single query parameters are not used here."""
+    if name == "@method":
+        return request.method
+    if name == "@target-uri":
+        return request.target_uri
+    parts = _target_parts(request)
+    path = parts.path or "/"
+    values = {
+        "@scheme": parts.scheme,
+        "@authority": parts.authority,
+        "@path": path,
+        "@query": f"?{parts.query or ''}",
+        "@request-target": path if parts.query is None else f"{path}?{parts.query}",
+    }
+    if name not in values:
+        raise SignatureMalformed(f"{name} is not used here")
+    return values[name]
+
+
+def _target_parts(request: HttpRequest) -> UrlParts:
+    try:
+        return split_url(request.target_uri)
+    except InvalidIdentifier as exc:
+        raise SignatureMalformed("the target is not an absolute http(s) URL") from exc

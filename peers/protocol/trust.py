@@ -1,0 +1,47 @@
+"""Which servers' requests are looked at any further (OpenIntent RFC-0023)."""
+
+from collections.abc import Iterable
+
+from peers.protocol.did import DID_WEB, normalize_did
+from peers.protocol.enums import TrustPolicy
+from peers.protocol.errors import InvalidIdentifier
+from peers.protocol.urls import normalize_server_url
+
+
+class TrustEnforcer:
+    """A trust policy with its list of peers, URLs and DIDs in one spelling each.
+
+    A trailing slash, upper case, the default port or a trailing dot make no other server; userinfo or a name that is
+    not ASCII make none. Being trusted proves nothing about who sent a request: verify its signature as well.
+    """
+
+    def __init__(self, policy: TrustPolicy, allowed_peers: Iterable[str] | None = None) -> None:
+        """Raises InvalidIdentifier for a peer that is neither URL nor did:web, ValueError for another policy."""
+        self.policy = TrustPolicy(policy)
+        self.allowed_peers = {_normalize(peer) for peer in allowed_peers or ()}
+
+    def is_trusted(self, source_server: str, source_did: str | None = None) -> bool:
+        """Tell whether a source is trusted: any when open, listed by URL or DID when allowlist, none when trustless."""
+        if self.policy is TrustPolicy.OPEN:
+            return True
+        if self.policy is TrustPolicy.ALLOWLIST:
+            return self._is_listed(source_server) or (source_did is not None and self._is_listed(source_did))
+        return False
+
+    def add_peer(self, peer: str) -> None:
+        """Add a server URL or DID to the allow list; raises InvalidIdentifier."""
+        self.allowed_peers.add(_normalize(peer))
+
+    def remove_peer(self, peer: str) -> None:
+        """Remove a server URL or DID from the allow list, in whichever spelling; raises InvalidIdentifier."""
+        self.allowed_peers.discard(_normalize(peer))
+
+    def _is_listed(self, peer: str) -> bool:
+        try:
+            return _normalize(peer) in self.allowed_peers
+        except InvalidIdentifier:
+            return False
+
+
+def _normalize(peer: str) -> str:
+    return normalize_did(peer) if peer.startswith(DID_WEB) else normalize_server_url(peer)

@@ -1,0 +1,118 @@
+"""URLs of servers: one grammar, read by one regular expression, and one spelling to compare.
+
+Parsers that repair (userinfo, backslashes, odd ports, other spellings of numbers) disagree with each other, and the
+disagreement is where request forgery lives; what does not fit the grammar of RFC 3986, section 3, is refused here.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
+
+from peers.protocol.errors import InvalidIdentifier
+
+MAX_URL_CHARS = 2048
+_CACHED_URLS = 1024
+DEFAULT_PORTS = {"http": 80, "https": 443}
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_PATH_CHARS = r"(?:[a-z0-9\-._~!$&'()*+,;=:@/]|%[0-9a-f]{2})*"
+_QUERY_CHARS = r"(?:[a-z0-9\-._~!$&'()*+,;=:@/?\[\]]|%[0-9a-f]{2})*"
+_URL = re.compile(
+    rf"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]{{2,45}}\]|{_LABEL}(?:\.{_LABEL})*\.?)(?::(?P<port>[0-9]{{1,5}}))?"
+    rf"(?P<path>/{_PATH_CHARS})?(?:\?(?P<query>{_QUERY_CHARS}))?(?:#(?P<fragment>{_QUERY_CHARS}))?",
+    re.IGNORECASE | re.ASCII,
+)
+# The rule of the URL standard: a host whose last label is a number, in any base, is an IPv4 address to some reader.
+_ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class UrlParts:
+    """An absolute http(s) URL: scheme and host in lower case, no trailing dot, the port always known.
+
+    `host` is a name or an address without brackets, `address` the parsed one; `query` is None when there is none.
+    """
+
+    scheme: str
+    host: str
+    address: IPv4Address | IPv6Address | None
+    port: int
+    path: str
+    query: str | None
+    fragment: str | None
+
+    @property
+    def authority(self) -> str:
+        """Host, and the port unless it is the scheme's own (RFC 9421, section 2.2.3)."""
+        host = f"[{self.host}]" if isinstance(self.address, IPv6Address) else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme and authority (RFC 6454, section 6.2)."""
+        return f"{self.scheme}://{self.authority}"
+
+
+@lru_cache(maxsize=_CACHED_URLS)
+def split_url(url: str) -> UrlParts:
+    """Parse an absolute http(s) URL; raises InvalidIdentifier for userinfo, non-ASCII, odd numbers, anything else."""
+    if len(url) > MAX_URL_CHARS or not (match := _URL.fullmatch(url)):
+        raise InvalidIdentifier("not an http(s) URL of a plain host")
+    scheme, host = match["scheme"].lower(), match["host"].lower().removesuffix(".")
+    port = int(match["port"]) if match["port"] else DEFAULT_PORTS[scheme]
+    if not 0 < port < 65536 or len(host) > 253:
+        raise InvalidIdentifier("no such port or host")
+    address = _read_address(host)
+    return UrlParts(
+        scheme=scheme,
+        host=str(address) if address else host,
+        address=address,
+        port=port,
+        path=match["path"] or "",
+        query=match["query"],
+        fragment=match["fragment"],
+    )
+
+
+def normalize_server_url(url: str) -> str:
+    """Return the one spelling of a server's base URL, for comparing and storing.
+
+    Scheme and host in lower case, default port, trailing dot and trailing slashes gone. Raises InvalidIdentifier,
+    also for a query, a fragment, empty or dot segments.
+    """
+    parts = split_url(url)
+    path = parts.path.rstrip("/")
+    if parts.query is not None or parts.fragment is not None or has_odd_segment(path.split("/")[1:]):
+        raise InvalidIdentifier("a server's URL has no query, fragment, empty or dot segments")
+    return parts.origin + path
+
+
+def is_same_server(first: str, second: str) -> bool:
+    """Tell whether two base URLs name one server; malformed ones name none."""
+    try:
+        return normalize_server_url(first) == normalize_server_url(second)
+    except InvalidIdentifier:
+        return False
+
+
+def is_same_origin(first: str, second: str) -> bool:
+    """Tell whether two URLs share scheme, host and port (RFC 6454, section 5); malformed ones never do."""
+    try:
+        return split_url(first).origin == split_url(second).origin
+    except InvalidIdentifier:
+        return False
+
+
+def has_odd_segment(segments: list[str]) -> bool:
+    """Tell whether a path segment is empty or a dot segment, percent-encoded or not (RFC 3986, section 5.2.4)."""
+    return any(segment.lower().replace("%2e", ".") in ("", ".", "..") for segment in segments)
+
+
+def _read_address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        if host.startswith("["):
+            return IPv6Address(host[1:-1])
+        # IPv4Address takes four decimal numbers without leading zeros and nothing else.
+        return IPv4Address(host) if _ENDS_IN_NUMBER.fullmatch(host) else None
+    except ValueError as exc:
+        raise InvalidIdentifier("not an IP address in its plain spelling") from exc
