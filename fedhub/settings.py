@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "fedhub.tokens",
     "fedhub.sandbox",
     "federations",
+    "peers",
 ]
 
 MIDDLEWARE = [
@@ -151,6 +152,8 @@ OAUTH2_PROVIDER = {
         "federations-read": "See federations, their resources and jobs, and search",
         "federations-write": "Create, change, sync and delete federations",
         "system-ops": "Run the manual AgentCore runtime sync",
+        "peers-read": "See peers, dispatches and intents",
+        "peers-write": "Dispatch intents to peers and make intents",
     },
     "SCOPES_BACKEND_CLASS": "fedhub.tokens.scopes.OwnersScopes",
     "ACCESS_TOKEN_EXPIRE_SECONDS": int(timedelta(hours=1).total_seconds()),
@@ -239,6 +242,22 @@ UNFOLD = {
     "STYLES": ["fedhub.admin.navigation.stylesheet"],
     "SCRIPTS": ["fedhub.admin.navigation.script"],
 }
+
+# Federation between hubs --------------------------------------------------------------------------------------------
+FEDHUB_ENABLED = environment.boolean("FEDHUB_ENABLED", default=True)
+FEDHUB_KEY_PATH = Path(environment.text("FEDHUB_KEY_PATH") or VAR_DIR / "hub_key")
+FEDHUB_SECRETS_KEY = environment.secret("FEDHUB_SECRETS_KEY")
+FEDHUB_TRUST_POLICY = environment.choice("FEDHUB_TRUST_POLICY", "allowlist", ("allowlist", "open", "trustless"))
+FEDHUB_VISIBILITY_DEFAULT = environment.choice(
+    "FEDHUB_VISIBILITY_DEFAULT", "private", ("public", "unlisted", "private")
+)
+FEDHUB_ALLOWED_NETWORKS = environment.networks("FEDHUB_ALLOWED_NETWORKS")
+FEDHUB_PUBLISH_PEERS = environment.boolean("FEDHUB_PUBLISH_PEERS", default=False)
+# No shorter than the hours over which a delivery is retried.
+FEDHUB_ENVELOPE_MAX_AGE = environment.integer(
+    "FEDHUB_ENVELOPE_MAX_AGE", default=86_400, minimum=43_200, maximum=604_800
+)
+FEDHUB_HANDLERS = environment.words("FEDHUB_HANDLERS")
 
 # Language, static files, logs ---------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"
