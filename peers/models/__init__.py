@@ -1,12 +1,13 @@
 """The rows of federation between hubs: whom we know, what we sent, what we received, and what is still to be done."""
 
-from peers.models.agents import AgentVisibilityChoice, RegisteredAgent
+from peers.models.agents import AgentVisibilityChoice, DiscoveredAgent, RegisteredAgent, Visibility
 from peers.models.dispatches import Dispatch, DispatchState, InboundCallback, IssuedDelegation
 from peers.models.handling import HandlerEvent, HandlerEventKind
 from peers.models.intents import Intent, IntentStatus
 from peers.models.journal import JournalEntry, JournalKind
 from peers.models.outbox import OutboxRow
 from peers.models.peers import (
+    KeyOrigin,
     KeyState,
     Peer,
     PeerDecision,
@@ -19,6 +20,7 @@ from peers.models.received import OutboundCallback, ReceivedDispatch, SeenNonce
 
 __all__ = [
     "AgentVisibilityChoice",
+    "DiscoveredAgent",
     "Dispatch",
     "DispatchState",
     "HandlerEvent",
@@ -29,6 +31,7 @@ __all__ = [
     "IssuedDelegation",
     "JournalEntry",
     "JournalKind",
+    "KeyOrigin",
     "KeyState",
     "OutboundCallback",
     "OutboxRow",
@@ -41,4 +44,5 @@ __all__ = [
     "RegisteredAgent",
     "Relationship",
     "SeenNonce",
+    "Visibility",
 ]

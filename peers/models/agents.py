@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+from federations.models import A2aAgent
 from fedhub.ids import new_object_id
 
 
@@ -46,3 +47,12 @@ class RegisteredAgent(models.Model):
 
     def __str__(self) -> str:
         return self.agent_id
+
+
+class DiscoveredAgent(A2aAgent):
+    """A discovered agent on the page where staff choose who may see it."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "agent's visibility"
+        verbose_name_plural = "agents' visibility"

@@ -38,6 +38,14 @@ class KeyState(models.TextChoices):
     REVOKED = "revoked"
 
 
+class KeyOrigin(models.TextChoices):
+    """Where a key was seen: claimed by whoever signed with it, typed in by staff, or in the peer's DID document."""
+
+    CLAIMED = "claimed"
+    ENTERED = "entered"
+    PUBLISHED = "published"
+
+
 class Peer(models.Model):
     """Another organisation's hub, one row for each normalised server URL.
 
@@ -101,6 +109,7 @@ class PeerKey(models.Model):
     peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="keys")
     public_key = models.CharField(max_length=44)
     state = models.CharField(max_length=16, choices=KeyState, default=KeyState.PROPOSED)
+    origin = models.CharField(max_length=16, choices=KeyOrigin, default=KeyOrigin.CLAIMED)
     is_continuous = models.BooleanField(default=False, help_text="The key before it has signed this one.")
     valid_from = models.DateTimeField(default=timezone.now)
     valid_until = models.DateTimeField(null=True, blank=True)
