@@ -1,4 +1,4 @@
-"""Which of this hub's agents may be seen: public ones by everyone, unlisted ones by verified peers, private by nobody."""
+"""Which of this hub's agents are seen: public ones by everyone, unlisted ones by verified peers, private by nobody."""
 
 from __future__ import annotations
 

@@ -1,0 +1,120 @@
+"""The OpenAPI description of federation's endpoints: bodies, errors and examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+
+from federations.schema import PAGE, page_body
+from fedhub.api.errors import INTERNAL_ERROR
+from fedhub.api.scopes import HasRequiredScope
+from peers.serializers import AgentListSerializer, CreateIntentSerializer, IntentSerializer, StatusSerializer
+
+
+class PeerErrorSerializer(serializers.Serializer[Any]):
+    """The body of an error of federation."""
+
+    detail = serializers.CharField()
+    message = serializers.CharField()
+
+
+class FieldErrorSerializer(serializers.Serializer[Any]):
+    """What is wrong with one field."""
+
+    field = serializers.CharField(allow_blank=True)
+    message = serializers.CharField()
+
+
+class PeerFieldErrorsSerializer(serializers.Serializer[Any]):
+    """The body of 400 and 422: `detail` is a sentence, or the list of field errors once more."""
+
+    detail = serializers.JSONField()
+    message = serializers.CharField()
+    errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]
+
+
+UNPROVEN = "Invalid or missing API key"
+MESSAGES = {
+    400: "Federation not enabled",
+    401: UNPROVEN,
+    403: HasRequiredScope.message,
+    404: "Intent not found",
+    409: "This idempotency key was used with another body",
+    411: "Send the request body with a Content-Length",
+    413: "The request body is larger than 1048576 bytes",
+    415: 'Unsupported media type "text/plain" in request.',
+    422: "title: This field is required.",
+    429: "Too many requests",
+    500: INTERNAL_ERROR,
+}
+WITH_BODY = (411, 413, 415, 422)
+
+
+def peer_errors(*statuses: int, **wordings: str) -> dict[int, OpenApiResponse]:
+    """Return the descriptions of an operation's errors, 401 and 500 included; `e404="…"` gives an example's message."""
+    return {
+        status: _error(status, wordings.get(f"e{status}", MESSAGES[status])) for status in sorted({401, 500, *statuses})
+    }
+
+
+def _error(status: int, message: str) -> OpenApiResponse:
+    body: dict[str, Any] = {"detail": message, "message": message}
+    if status in (400, 422):
+        field, colon, rest = message.partition(": ")
+        body["errors"] = [{"field": field, "message": rest}] if colon else [{"field": "", "message": message}]
+        body["detail"] = body["errors"] if colon else message
+    example = OpenApiExample(message, value=body, status_codes=[str(status)], response_only=True)
+    serializer = PeerFieldErrorsSerializer if status in (400, 422) else PeerErrorSerializer
+    return OpenApiResponse(serializer, description=message, examples=[example])
+
+
+SIGNED = [
+    OpenApiParameter(
+        name, str, OpenApiParameter.HEADER, description=f"RFC 9421, to be known as an approved peer: {name}."
+    )
+    for name in ("Signature-Input", "Signature", "Content-Digest")
+]
+
+federation_status = extend_schema(
+    operation_id="federation_status",
+    tags=["peers"],
+    responses={200: StatusSerializer, **peer_errors(403)},
+)
+federation_agents = extend_schema(
+    operation_id="federation_agents",
+    tags=["peers"],
+    parameters=[
+        *SIGNED,
+        OpenApiParameter("X-Source-Server", str, OpenApiParameter.HEADER, description="A claim, which proves nothing."),
+    ],
+    responses={200: AgentListSerializer, **peer_errors(403, e403="Source server https://hub.example.com not trusted")},
+)
+list_intents = extend_schema(
+    operation_id="list_intents",
+    tags=["peers"],
+    parameters=PAGE,
+    responses={
+        200: page_body("IntentPage", "intents", IntentSerializer),
+        **peer_errors(403, 422, e422="page: must be a whole number of 1 or more"),
+    },
+)
+create_intent = extend_schema(
+    operation_id="create_intent",
+    tags=["peers"],
+    request=CreateIntentSerializer,
+    examples=[
+        OpenApiExample(
+            "A task",
+            value={"title": "Research task", "description": "Analyse the data", "state": {"phase": "draft"}},
+            request_only=True,
+        )
+    ],
+    responses={201: IntentSerializer, **peer_errors(403, *WITH_BODY)},
+)
+retrieve_intent = extend_schema(
+    operation_id="retrieve_intent",
+    tags=["peers"],
+    responses={200: IntentSerializer, **peer_errors(403, 404)},
+)
