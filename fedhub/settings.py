@@ -216,6 +216,11 @@ CELERY_BEAT_SCHEDULE = {
         # A worker that was away for an hour needs one sweep, not 120.
         "options": {"expire_seconds": FEDHUB_SWEEP_SECONDS},
     },
+    "Sweep the outbox": {
+        "task": "peers.sweep",
+        "schedule": FEDHUB_SWEEP_SECONDS,
+        "options": {"expire_seconds": FEDHUB_SWEEP_SECONDS},
+    },
 }
 CELERY_TIMEZONE = "UTC"
 
@@ -258,6 +263,10 @@ FEDHUB_ENVELOPE_MAX_AGE = environment.integer(
     "FEDHUB_ENVELOPE_MAX_AGE", default=86_400, minimum=43_200, maximum=604_800
 )
 FEDHUB_HANDLERS = environment.words("FEDHUB_HANDLERS")
+# How long one call of a lifecycle handler may take; one whose process died is called again after that.
+FEDHUB_HANDLER_SECONDS = environment.integer("FEDHUB_HANDLER_SECONDS", default=300, minimum=1, maximum=3600)
+# The first pause after a failed delivery; each further one is twice as long, up to an hour.
+FEDHUB_RETRY_SECONDS = environment.integer("FEDHUB_RETRY_SECONDS", default=5, minimum=1, maximum=3600)
 
 # Language, static files, logs ---------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"

@@ -1,0 +1,39 @@
+"""What workers do for federation. Each task takes one row by its id; the rows themselves say when to try again.
+
+So none is retried by Celery: a row that was not settled, for whichever reason, is due again when its lease lapses.
+"""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.conf import settings
+
+from peers.services import delivery, handlers, outbox
+
+
+@shared_task(name="peers.deliver_dispatch")
+def deliver_dispatch(dispatch_id: str) -> None:
+    """Send a due dispatch."""
+    delivery.deliver_dispatch(dispatch_id)
+
+
+@shared_task(name="peers.deliver_callback")
+def deliver_callback(callback_id: str) -> None:
+    """Send a due callback."""
+    delivery.deliver_callback(callback_id)
+
+
+@shared_task(
+    name="peers.run_event",
+    soft_time_limit=settings.FEDHUB_HANDLER_SECONDS,
+    time_limit=settings.FEDHUB_HANDLER_SECONDS + 10,
+)
+def run_event(event_id: str) -> None:
+    """Call the handler of a due event."""
+    handlers.run_event(event_id)
+
+
+@shared_task(name="peers.sweep")
+def sweep() -> None:
+    """Nudge the workers to all that is due."""
+    outbox.sweep()
