@@ -263,6 +263,8 @@ FEDHUB_ENVELOPE_MAX_AGE = environment.integer(
     "FEDHUB_ENVELOPE_MAX_AGE", default=86_400, minimum=43_200, maximum=604_800
 )
 FEDHUB_HANDLERS = environment.words("FEDHUB_HANDLERS")
+# This hub's side of every policy, as JSON: {"budget": {"max_llm_tokens": 100000}}.
+FEDHUB_POLICY = environment.json_sections("FEDHUB_POLICY", ("governance", "budget", "observability"))
 # How long one call of a lifecycle handler may take; one whose process died is called again after that.
 FEDHUB_HANDLER_SECONDS = environment.integer("FEDHUB_HANDLER_SECONDS", default=300, minimum=1, maximum=3600)
 # The first pause after a failed delivery; each further one is twice as long, up to an hour.
