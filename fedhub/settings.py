@@ -50,10 +50,11 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "auditlog",
     "fedhub.apps.FedhubConfig",
+    # Before the tokens: its issue_token adds to theirs.
+    "peers",
     "fedhub.tokens",
     "fedhub.sandbox",
     "federations",
-    "peers",
 ]
 
 MIDDLEWARE = [
@@ -251,7 +252,9 @@ UNFOLD = {
 # Federation between hubs --------------------------------------------------------------------------------------------
 FEDHUB_ENABLED = environment.boolean("FEDHUB_ENABLED", default=True)
 FEDHUB_KEY_PATH = Path(environment.text("FEDHUB_KEY_PATH") or VAR_DIR / "hub_key")
-FEDHUB_SECRETS_KEY = environment.secret("FEDHUB_SECRETS_KEY")
+FEDHUB_SECRETS_KEY = environment.secret("FEDHUB_SECRETS_KEY") or (
+    development_secret_key(VAR_DIR / "secrets_key") if DEBUG else ""
+)
 FEDHUB_TRUST_POLICY = environment.choice("FEDHUB_TRUST_POLICY", "allowlist", ("allowlist", "open", "trustless"))
 FEDHUB_VISIBILITY_DEFAULT = environment.choice(
     "FEDHUB_VISIBILITY_DEFAULT", "private", ("public", "unlisted", "private")

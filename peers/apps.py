@@ -11,3 +11,6 @@ class PeersConfig(AppConfig):
     name = "peers"
     verbose_name = "Peers"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from peers import checks  # noqa: F401 (registers them)

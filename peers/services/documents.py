@@ -31,7 +31,7 @@ from peers.protocol.keys import MAX_KEYS_TRIED
 from peers.protocol.urls import split_url
 from peers.services.journal import note
 from peers.services.keys import show_key
-from peers.transport import TransportError, send
+from peers.transport import TIMEOUT_SECONDS, TransportError, send
 
 MANIFEST_PATH = "/.well-known/openintent-federation.json"
 MAX_DOCUMENT_BYTES = 262_144
@@ -107,6 +107,7 @@ def _fetch(url: str) -> JsonObject:
             url,
             headers=_ACCEPT,
             allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS,
+            timeout_seconds=TIMEOUT_SECONDS,
             max_bytes=MAX_DOCUMENT_BYTES,
         )
     except TransportError as exc:

@@ -1,4 +1,4 @@
-"""Look at peers' documents without anybody's click: daily for approved peers, and once for strangers where policy allows.
+"""Look at peers' documents without a click: daily for approved ones, once for strangers where policy allows.
 
 Neither trusts what it finds for the work of staff: a changed key of an approved peer waits as a proposal.
 """

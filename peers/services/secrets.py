@@ -13,10 +13,6 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 from fedhub.errors import InternalError
-from fedhub.secret_key import development_secret_key
-
-MIN_KEY_CHARS = 43
-"""32 random bytes in base64."""
 
 
 def encrypt(text: str) -> str:
@@ -32,16 +28,8 @@ def decrypt(text: str) -> str:
         raise InternalError("A stored secret cannot be read with FEDHUB_SECRETS_KEY") from exc
 
 
-def secrets_keys() -> list[str]:
-    """Return the configured keys; in development the one under var/, made on first use."""
-    keys = [key.strip() for key in settings.FEDHUB_SECRETS_KEY.split(",") if key.strip()]
-    if keys or not settings.DEBUG:
-        return keys
-    return [development_secret_key(settings.VAR_DIR / "secrets_key")]
-
-
 def _cipher() -> MultiFernet:
-    keys = secrets_keys()
+    keys = [key.strip() for key in settings.FEDHUB_SECRETS_KEY.split(",") if key.strip()]
     if not keys:
         raise InternalError("FEDHUB_SECRETS_KEY is not set")
     return MultiFernet([Fernet(_fernet_key(key)) for key in keys])
