@@ -12,6 +12,7 @@ from peers.models import Peer
 from peers.protocol import is_same_origin, sign_request
 from peers.protocol.compat import make_nonce
 from peers.services.identity import hub_identity
+from peers.services.proofs import PUBLIC_KEY_HEADER
 from peers.services.secrets import decrypt
 from peers.transport import TIMEOUT_SECONDS, Answer, TransportError, send
 
@@ -62,6 +63,8 @@ def post(peer: Peer, url: str, text: str, *, now: datetime, headers: Mapping[str
         created=int(now.timestamp()),
         nonce=make_nonce(),
     )
+    # What this hub signs with, for a peer that has not approved it yet: its staff see the key.
+    signed[PUBLIC_KEY_HEADER] = identity.public_key_b64
     if peer.outbound_key and is_same_origin(url, peer.server_url):
         signed["X-API-Key"] = decrypt(peer.outbound_key)
     try:
