@@ -222,6 +222,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": FEDHUB_SWEEP_SECONDS,
         "options": {"expire_seconds": FEDHUB_SWEEP_SECONDS},
     },
+    "Look at the keys of peers": {
+        "task": "peers.refresh_keys",
+        "schedule": 86_400,
+        "options": {"expire_seconds": 86_400},
+    },
 }
 CELERY_TIMEZONE = "UTC"
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from celery import shared_task
 from django.conf import settings
+from django.utils import timezone
 
-from peers.services import delivery, handlers, outbox
+from peers.services import delivery, handlers, key_watch, outbox
 
 
 @shared_task(name="peers.deliver_dispatch")
@@ -37,3 +38,15 @@ def run_event(event_id: str) -> None:
 def sweep() -> None:
     """Nudge the workers to all that is due."""
     outbox.sweep()
+
+
+@shared_task(name="peers.refresh_keys")
+def refresh_keys() -> None:
+    """Look at the documents of approved peers, and drop old proposals of strangers."""
+    key_watch.refresh_keys(timezone.now())
+
+
+@shared_task(name="peers.pin_provisionally")
+def pin_provisionally(peer_id: str) -> None:
+    """Under policy `open`, look at the documents of a stranger."""
+    key_watch.pin_provisionally(peer_id, timezone.now())
