@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -22,6 +24,7 @@ from rest_framework.response import Response
 from fedhub.api.errors import INTERNAL_ERROR, BadRequestError, api_error_headers, as_api_exception, messages
 from fedhub.api.viewsets import HubViewSet
 from fedhub.errors import HubError
+from peers.authentication import OperatorAuthentication
 from peers.protocol import DelegationError, MalformedMessage, ProtocolError
 
 UNPROVEN = "Invalid or missing API key"
@@ -68,6 +71,7 @@ class JsonOnly(BaseContentNegotiation):
 class FederationViewSet(HubViewSet):
     """A set of endpoints that answer as the contract of federation says."""
 
+    authentication_classes: Sequence[type[BaseAuthentication]] = (OperatorAuthentication,)
     renderer_classes: ClassVar[list[type[BaseRenderer]]] = [JSONRenderer]  # type: ignore[misc]
     content_negotiation_class = JsonOnly
 

@@ -4,13 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
 from federations.schema import PAGE, page_body
 from fedhub.api.errors import INTERNAL_ERROR
 from fedhub.api.scopes import HasRequiredScope
-from peers.serializers import AgentListSerializer, CreateIntentSerializer, IntentSerializer, StatusSerializer
+from peers.protocol import UCAN_HEADER
+from peers.serializers import (
+    AgentListSerializer,
+    CreateIntentSerializer,
+    EnvelopeSerializer,
+    IntentSerializer,
+    ReceiveResultSerializer,
+    StatusSerializer,
+)
+from peers.services.proofs import PUBLIC_KEY_HEADER
+
+
+class PeerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Describes ReceiveAuthentication: a peer's own token, where no signature is required of it."""
+
+    target_class = "peers.authentication.ReceiveAuthentication"
+    name = "peer"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        """Return the one way that OpenAPI has a word for; signatures are headers and a member of the body."""
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "A token bound to this peer. RFC 9421 signatures and signed envelopes need none.",
+        }
 
 
 class PeerErrorSerializer(serializers.Serializer[Any]):
@@ -117,4 +144,29 @@ retrieve_intent = extend_schema(
     operation_id="retrieve_intent",
     tags=["peers"],
     responses={200: IntentSerializer, **peer_errors(403, 404)},
+)
+federation_receive = extend_schema(
+    operation_id="federation_receive",
+    tags=["peers"],
+    parameters=[
+        *SIGNED,
+        OpenApiParameter(UCAN_HEADER, str, OpenApiParameter.HEADER, description="A UCAN chain, root grant to leaf."),
+        OpenApiParameter(
+            PUBLIC_KEY_HEADER, str, OpenApiParameter.HEADER, description="The signer's key, for a hub that knows none."
+        ),
+    ],
+    request=EnvelopeSerializer,
+    responses={
+        200: ReceiveResultSerializer,
+        **peer_errors(
+            400,
+            403,
+            404,
+            409,
+            *WITH_BODY,
+            e403="Source server https://hub.example.com not trusted",
+            e404="Agent not found",
+            e422="missing: dispatch_id",
+        ),
+    },
 )

@@ -67,3 +67,33 @@ class IntentSerializer(serializers.ModelSerializer[Intent]):
             "id", "title", "description", "state", "constraints", "status", "is_received", "created_by", "created_at",
             "updated_at",
         ]  # fmt: skip
+
+
+class EnvelopeSerializer(serializers.Serializer[Any]):
+    """The documented FederationEnvelope, signed by `source_server`; other members are kept and covered as well."""
+
+    dispatch_id = serializers.CharField(max_length=200)
+    source_server = serializers.CharField(max_length=500)
+    target_server = serializers.CharField(required=False, help_text="This hub; required where it is signed.")
+    intent_id = serializers.CharField(max_length=200)
+    intent_title = serializers.CharField(max_length=500, allow_blank=True)
+    intent_description = serializers.CharField(allow_blank=True, default="")
+    intent_state = JsonObject(default=dict)
+    intent_constraints = JsonObject(default=dict)
+    agent_id = serializers.CharField(max_length=255, required=False, allow_null=True)
+    delegation_scope = JsonObject(required=False, allow_null=True)
+    federation_policy = JsonObject(required=False, allow_null=True)
+    trace_context = JsonObject(required=False, allow_null=True)
+    callback_url = serializers.CharField(max_length=1000, required=False, allow_null=True)
+    idempotency_key = serializers.CharField(max_length=300, required=False, allow_null=True)
+    created_at = serializers.CharField(required=False, help_text="RFC 3339; required where it is signed.")
+    signature = serializers.CharField(required=False, allow_null=True, help_text="Ed25519 in base64.")
+
+
+class ReceiveResultSerializer(serializers.Serializer[Any]):
+    """The documented ReceiveResult; `local_intent_id` is left out where there is none."""
+
+    dispatch_id = serializers.CharField()
+    accepted = serializers.BooleanField()
+    message = serializers.CharField()
+    local_intent_id = serializers.CharField(required=False)

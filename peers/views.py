@@ -15,6 +15,7 @@ from fedhub.api.scopes import PEERS_READ, PEERS_WRITE
 from fedhub.api.viewsets import each
 from fedhub.errors import NotFoundError
 from peers import schema
+from peers.authentication import PeerCredential, VisitorAuthentication
 from peers.errors import FederationViewSet
 from peers.models import Intent
 from peers.serializers import CreateIntentSerializer, IntentSerializer
@@ -62,12 +63,14 @@ class StatusViewSet(FederationViewSet):
 class AgentsViewSet(FederationViewSet):
     """The agents that peers may see."""
 
+    authentication_classes = (VisitorAuthentication,)
     permission_classes = ()
 
     @schema.federation_agents
     def list(self, request: Request) -> Response:
         """List the public agents; to an approved peer, known by its signature or its own token, unlisted ones too."""
-        return Response({"agents": [agent.to_dict() for agent in visible_agents(None)]})
+        peer = request.auth.peer if isinstance(request.auth, PeerCredential) else None
+        return Response({"agents": [agent.to_dict() for agent in visible_agents(peer)]})
 
 
 class IntentViewSet(FederationViewSet):
