@@ -31,8 +31,9 @@ REFUSED_URLS = [
     "https://user@hub.example/", "https://user:password@hub.example/", "https://hub.example@127.0.0.1/",
     "https://h\u00fcb.example/", "https://\uff11\uff12\uff17.0.0.1/", "https://\u2460\u2461\u2466.0.0.1/",
     "https://hub.example\\@127.0.0.1/", "https://hub.example:0/", "https://hub.example:65536/",
-    "https://hub.example:/x y", "https://[::1%25lo]/", "https://[::ffff:127.0.0.1]/", "https:///", "https://", "//hub.example/",
-    "hub.example", "file:///etc/passwd", "gopher://hub.example/", "ftp://hub.example/", "data:,x", "javascript:alert(1)", "",
+    "https://hub.example:/x y", "https://[::1%25lo]/", "https://[::ffff:127.0.0.1]/", "https:///", "https://",
+    "//hub.example/", "hub.example", "file:///etc/passwd", "gopher://hub.example/", "ftp://hub.example/", "data:,x",
+    "javascript:alert(1)", "",
     "https://hub.example/\r\nX: 1", "https://hub.example/%zz", "http://hub.example/", "http://8.8.8.8/",
     *(f"https://[{address}]/" if ":" in address else f"https://{address}/" for address in PRIVATE),
 ]  # fmt: skip
