@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from federations.schema import PAGE, page_body
 from fedhub.api.errors import INTERNAL_ERROR
+from fedhub.api.schema import TokenOrSessionScheme
 from fedhub.api.scopes import HasRequiredScope
 from peers.protocol import UCAN_HEADER
 from peers.serializers import (
@@ -22,6 +23,31 @@ from peers.serializers import (
     StatusSerializer,
 )
 from peers.services.proofs import PUBLIC_KEY_HEADER
+
+
+class OperatorScheme(TokenOrSessionScheme):
+    """Describes OperatorAuthentication by the same ways, which the other family defines."""
+
+    target_class = "peers.authentication.OperatorAuthentication"
+    name: ClassVar[list[str]] = []
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
+        """Define nothing anew."""
+        return []
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
+        """Return the alternatives."""
+        return [{name: []} for name in TokenOrSessionScheme.name]
+
+
+class VisitorScheme(OperatorScheme):
+    """Describes VisitorAuthentication: the same ways, or none of them."""
+
+    target_class = "peers.authentication.VisitorAuthentication"
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
+        """Return the alternatives."""
+        return [*super().get_security_requirement(auto_schema), {}]
 
 
 class PeerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
