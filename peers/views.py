@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from django.contrib.auth.models import User
 from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,6 +17,7 @@ from fedhub.api.viewsets import each
 from fedhub.errors import NotFoundError
 from peers import schema
 from peers.authentication import PeerCredential, VisitorAuthentication
+from peers.authentication import OperatorAuthentication, PeerCredential, VisitorAuthentication
 from peers.errors import FederationViewSet
 from peers.models import Intent
 from peers.serializers import CreateIntentSerializer, IntentSerializer
@@ -52,6 +54,7 @@ class DocumentViewSet(FederationViewSet):
 class StatusViewSet(FederationViewSet):
     """The status of federation."""
 
+    authentication_classes = (OperatorAuthentication,)
     required_scopes = {"GET": PEERS_READ}
 
     @schema.federation_status
@@ -64,7 +67,8 @@ class AgentsViewSet(FederationViewSet):
     """The agents that peers may see."""
 
     authentication_classes = (VisitorAuthentication,)
-    permission_classes = ()
+    authentication_classes = (VisitorAuthentication,)
+    permission_classes = (AllowAny,)
 
     @schema.federation_agents
     def list(self, request: Request) -> Response:
@@ -76,6 +80,7 @@ class AgentsViewSet(FederationViewSet):
 class IntentViewSet(FederationViewSet):
     """Intents, made here or received."""
 
+    authentication_classes = (OperatorAuthentication,)
     required_scopes = {"GET": PEERS_READ, "POST": PEERS_WRITE}
 
     @schema.list_intents

@@ -15,7 +15,7 @@ from federations.sync.resources import ResourceKind
 from fedhub.errors import InvalidRequestError
 from fedhub.storage import unit_of_work
 from peers.models import AgentVisibilityChoice, Peer, PeerState, RegisteredAgent
-from peers.protocol import AgentVisibility, FederatedAgent
+from peers.protocol import AgentVisibility, FederatedAgent, TrustPolicy
 from peers.services.identity import hub_identity, hub_url, is_enabled
 
 READY = "READY"
@@ -61,8 +61,9 @@ def find_visible_agent(agent_id: str, peer: Peer | None) -> FederatedAgent | Non
 
 
 def visibilities_of(peer: Peer | None) -> Sequence[AgentVisibility]:
-    """Return which agents `peer` may see."""
-    if peer is not None and peer.state == PeerState.APPROVED:
+    """Return which agents `peer` may see; the trust policy `trustless` takes every peer for a stranger."""
+    is_trusting = settings.FEDHUB_TRUST_POLICY != TrustPolicy.TRUSTLESS
+    if is_trusting and peer is not None and peer.state == PeerState.APPROVED:
         return (AgentVisibility.PUBLIC, AgentVisibility.UNLISTED)
     return (AgentVisibility.PUBLIC,)
 
