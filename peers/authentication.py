@@ -24,6 +24,7 @@ from fedhub.api.scopes import Credential
 from fedhub.errors import InvalidRequestError
 from peers.models import Peer
 from peers.protocol import UCAN_HEADER
+from peers.services.callbacks_in import ProvenCallback, prove_callback
 from peers.services.identity import hub_url, is_enabled
 from peers.services.proofs import PUBLIC_KEY_HEADER, UNPROVEN, Incoming, prove_request
 from peers.services.receive import Submission, prove_source, read_submission
@@ -42,10 +43,14 @@ _META_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class PeerCredential:
-    """What a peer's request has proved. It is the request's `auth`; `submission` is set on receive."""
+    """What a peer's request has proved. It is the request's `auth`.
+
+    `submission` is set on receive, `callback` where a peer reports back.
+    """
 
     peer: Peer
     submission: Submission | None = None
+    callback: ProvenCallback | None = None
 
 
 class OperatorAuthentication(TokenOrSessionAuthentication):
@@ -68,6 +73,19 @@ class ReceiveAuthentication(BaseAuthentication):
         proof = prove_source(incoming, message, envelope, timezone.now())
         delegation = request.META.get(_meta_name(UCAN_HEADER), "").strip()
         return AnonymousUser(), PeerCredential(proof.peer, Submission(message, envelope, proof, delegation))
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401."""
+        return 'Bearer realm="fedhub"'
+
+
+class CallbackAuthentication(BaseAuthentication):
+    """Authenticates the peer that a dispatch was sent to, by signature or token, and nobody else."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, PeerCredential]:
+        """Return the peer's credential with its callback; never None. Raises HubError and ProtocolError."""
+        callback = prove_callback(incoming_message(request), now=timezone.now())
+        return AnonymousUser(), PeerCredential(callback.proof.peer, callback=callback)
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""

@@ -16,7 +16,11 @@ from fedhub.api.scopes import HasRequiredScope
 from peers.protocol import UCAN_HEADER
 from peers.serializers import (
     AgentListSerializer,
+    CallbackResultSerializer,
+    CallbackSerializer,
     CreateIntentSerializer,
+    DispatchRequestSerializer,
+    DispatchResultSerializer,
     EnvelopeSerializer,
     IntentSerializer,
     ReceiveResultSerializer,
@@ -192,6 +196,49 @@ federation_receive = extend_schema(
             *WITH_BODY,
             e403="Source server https://hub.example.com not trusted",
             e404="Agent not found",
+            e422="missing: dispatch_id",
+        ),
+    },
+)
+federation_dispatch = extend_schema(
+    operation_id="federation_dispatch",
+    tags=["peers"],
+    request=DispatchRequestSerializer,
+    examples=[
+        OpenApiExample(
+            "To an agent of a peer",
+            value={
+                "intent_id": "i-456",
+                "target_server": "https://partner.example.com",
+                "agent_id": "analyst",
+                "intent_title": "Research task",
+                "delegation_scope": {"permissions": ["state.patch", "events.log"], "max_delegation_depth": 0},
+                "federation_policy": {"budget": {"max_llm_tokens": 5000}},
+            },
+            request_only=True,
+        )
+    ],
+    responses={
+        200: DispatchResultSerializer,
+        **peer_errors(400, 403, *WITH_BODY, e422="intent_id: This field is required."),
+    },
+)
+federation_callback = extend_schema(
+    operation_id="federation_callback",
+    tags=["peers"],
+    parameters=SIGNED,
+    request=CallbackSerializer,
+    responses={
+        200: CallbackResultSerializer,
+        **peer_errors(
+            400,
+            403,
+            404,
+            409,
+            *WITH_BODY,
+            e403="Source server https://hub.example.com not trusted",
+            e404="Dispatch not found",
+            e409="The idempotency key was used for another callback",
             e422="missing: dispatch_id",
         ),
     },

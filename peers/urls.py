@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, re_path
 
 from peers.views import AgentsViewSet, DocumentViewSet, IntentViewSet, StatusViewSet
+from peers.views_dispatch import CallbackViewSet, DispatchViewSet
 from peers.views_receive import ReceiveViewSet
 
 FEDERATION = r"^api/v1/federation"
@@ -22,6 +23,8 @@ federation_patterns: list[URLPattern] = [
     re_path(rf"{FEDERATION}/status/?\Z", StatusViewSet.as_view({"get": "retrieve"}), name="federation-status"),
     re_path(rf"{FEDERATION}/agents/?\Z", AgentsViewSet.as_view({"get": "list"}), name="federation-agents"),
     re_path(rf"{FEDERATION}/receive/?\Z", ReceiveViewSet.as_view({"post": "create"}), name="federation-receive"),
+    re_path(rf"{FEDERATION}/dispatch/?\Z", DispatchViewSet.as_view({"post": "create"}), name="federation-dispatch"),
+    re_path(rf"{FEDERATION}/callback/?\Z", CallbackViewSet.as_view({"post": "create"}), name="federation-callback"),
 ]
 intent_patterns: list[URLPattern] = [
     re_path(rf"{INTENTS}/?\Z", IntentViewSet.as_view({"get": "list", "post": "create"}), name="intents"),

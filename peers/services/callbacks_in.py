@@ -70,22 +70,39 @@ class _Received:
     digest: str
 
 
-def accept_callback(incoming: Incoming, *, now: datetime) -> JsonObject:
-    """Apply a callback to its dispatch, and answer it; the answer follows the commit.
+@dataclass(frozen=True, slots=True)
+class ProvenCallback:
+    """A callback that the peer of its dispatch has sent; its attestation, where it has one, fits."""
 
-    A copy is answered and changes nothing; one that comes after the end is only noted. Raises InvalidRequestError
-    while disabled, MalformedMessage, UnauthenticatedError or VerificationError without a proof that holds,
-    NotFoundError for a dispatch that was not sent to this peer, NotTrustedError where the peer is not approved,
-    DelegationError beyond the delegated scope, ConflictError for another body under a known idempotency key.
+    received: _Received
+    dispatch_id: str
+    proof: Proof
+    is_attested: bool
+
+
+def prove_callback(incoming: Incoming, *, now: datetime) -> ProvenCallback:
+    """Read a callback and prove who sent it. Nothing is written.
+
+    Raises InvalidRequestError while disabled, MalformedMessage, UnauthenticatedError or VerificationError without a
+    proof that holds, NotFoundError for a dispatch that was not sent to the peer that sends the callback.
     """
     if not is_enabled():
         raise InvalidRequestError(DISABLED)
     received = _read(incoming.body)
     dispatch, proof = _prove(incoming, received, now)
-    is_attested = _check_attestation(received, proof)
+    return ProvenCallback(received, dispatch.pk, proof, _check_attestation(received, proof))
+
+
+def accept_callback(proven: ProvenCallback, *, now: datetime) -> JsonObject:
+    """Apply a proven callback to its dispatch, and return the answer, which follows the commit.
+
+    A copy is answered and changes nothing; one that comes after the end is only noted. Raises NotTrustedError where
+    the peer is not approved now, NonceReplayedError, DelegationError beyond the delegated scope, ConflictError for
+    another body under a known idempotency key.
+    """
     with unit_of_work():
-        message = _apply(received, dispatch.pk, proof, is_attested=is_attested, now=now)
-    return {"dispatch_id": dispatch.pk, "accepted": True, "message": message}
+        message = _apply(proven, now=now)
+    return {"dispatch_id": proven.dispatch_id, "accepted": True, "message": message}
 
 
 def _read(raw: bytes) -> _Received:
@@ -157,13 +174,14 @@ def _check_attestation(received: _Received, proof: Proof) -> bool:
 
 
 # What it does -------------------------------------------------------------------------------------------------------
-def _apply(received: _Received, dispatch_id: str, proof: Proof, *, is_attested: bool, now: datetime) -> str:
+def _apply(proven: ProvenCallback, *, now: datetime) -> str:
+    received, proof = proven.received, proven.proof
     peer = Peer.objects.select_for_update().get(pk=proof.peer.pk)
     if peer.state != PeerState.APPROVED or settings.FEDHUB_TRUST_POLICY == "trustless":
         raise NotTrustedError(peer.server_url)
     if proof.by_http_signature is not None:
         claim_nonce(peer, proof.by_http_signature)
-    dispatch = Dispatch.objects.select_for_update().get(pk=dispatch_id)
+    dispatch = Dispatch.objects.select_for_update().get(pk=proven.dispatch_id)
     _check_scope(received.callback, dispatch, now)
     if _is_known(received, dispatch):
         return ALREADY_PROCESSED
@@ -181,7 +199,7 @@ def _apply(received: _Received, dispatch_id: str, proof: Proof, *, is_attested: 
     note(JournalKind.CALLBACK, text, peer_url=peer.server_url, dispatch_id=dispatch.pk)
     if has_ended:
         return NOTED
-    _change(dispatch, received.callback, received.body, is_attested=is_attested, now=now)
+    _change(dispatch, received.callback, received.body, is_attested=proven.is_attested, now=now)
     _tell_handlers(row)
     return PROCESSED
 
