@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
@@ -29,11 +29,11 @@ from peers.serializers import (
 from peers.services.proofs import PUBLIC_KEY_HEADER
 
 
-class OperatorScheme(TokenOrSessionScheme):
+class OperatorScheme(TokenOrSessionScheme):  # type: ignore[no-untyped-call]
     """Describes OperatorAuthentication by the same ways, which the other family defines."""
 
     target_class = "peers.authentication.OperatorAuthentication"
-    name: ClassVar[list[str]] = []
+    name: list[str] = []
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
         """Define nothing anew."""
@@ -44,7 +44,7 @@ class OperatorScheme(TokenOrSessionScheme):
         return [{name: []} for name in TokenOrSessionScheme.name]
 
 
-class VisitorScheme(OperatorScheme):
+class VisitorScheme(OperatorScheme):  # type: ignore[no-untyped-call]
     """Describes VisitorAuthentication: the same ways, or none of them."""
 
     target_class = "peers.authentication.VisitorAuthentication"
@@ -58,16 +58,29 @@ class PeerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-cal
     """Describes ReceiveAuthentication: a peer's own token, where no signature is required of it."""
 
     target_class = "peers.authentication.ReceiveAuthentication"
-    name = "peer"
+    name: list[str] = ["peer"]
 
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
         """Return the one way that OpenAPI has a word for; signatures are headers and a member of the body."""
-        return {
-            "type": "apiKey",
-            "in": "header",
-            "name": "X-API-Key",
-            "description": "A token bound to this peer. RFC 9421 signatures and signed envelopes need none.",
-        }
+        return [
+            {
+                "type": "apiKey",
+                "in": "header",
+                "name": "X-API-Key",
+                "description": "A token bound to this peer. RFC 9421 signatures and signed envelopes need none.",
+            }
+        ]
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
+        """Return the one way."""
+        return [{"peer": []}]
+
+
+class CallbackScheme(PeerScheme):  # type: ignore[no-untyped-call]
+    """Describes CallbackAuthentication by the same way, which receive defines."""
+
+    target_class = "peers.authentication.CallbackAuthentication"
+    name: list[str] = []
 
 
 class PeerErrorSerializer(serializers.Serializer[Any]):

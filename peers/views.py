@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from django.contrib.auth.models import User
 from drf_spectacular.utils import extend_schema
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,7 +15,6 @@ from fedhub.api.scopes import PEERS_READ, PEERS_WRITE
 from fedhub.api.viewsets import each
 from fedhub.errors import NotFoundError
 from peers import schema
-from peers.authentication import PeerCredential, VisitorAuthentication
 from peers.authentication import OperatorAuthentication, PeerCredential, VisitorAuthentication
 from peers.errors import FederationViewSet
 from peers.models import Intent
@@ -67,8 +65,7 @@ class AgentsViewSet(FederationViewSet):
     """The agents that peers may see."""
 
     authentication_classes = (VisitorAuthentication,)
-    authentication_classes = (VisitorAuthentication,)
-    permission_classes = (AllowAny,)
+    permission_classes = ()
 
     @schema.federation_agents
     def list(self, request: Request) -> Response:

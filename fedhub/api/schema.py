@@ -18,7 +18,6 @@ class TokenOrSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-u
     """Describes TokenOrSessionAuthentication: any one of three ways."""
 
     target_class = "fedhub.api.authentication.TokenOrSessionAuthentication"
-    match_subclasses = True
     name = ["bearer", "apiKey", "session"]
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
