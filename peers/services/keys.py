@@ -18,7 +18,7 @@ from peers.protocol import InvalidKey, VerificationKey
 from peers.services.journal import note
 
 MAX_SHOWN_KEYS = 8
-"""More proposals than staff would compare are not kept."""
+"""More keys than staff would compare do not wait for them."""
 
 MAX_OVERLAP_DAYS = 90
 
@@ -38,10 +38,10 @@ def show_key(
 ) -> tuple[PeerKey | None, bool]:
     """Store a key as proposed, in the caller's transaction; return its row and whether it is new.
 
-    One that is known keeps its state: a revoked key stays revoked. None where the peer has shown too many.
+    One that is known keeps its state: a revoked key stays revoked. None where too many wait already.
     """
     known = peer.keys.filter(public_key=key.base64).first()
-    if known is None and peer.keys.count() >= MAX_SHOWN_KEYS:
+    if known is None and peer.keys.filter(state=KeyState.PROPOSED).count() >= MAX_SHOWN_KEYS:
         return None, False
     if known is None:
         created = PeerKey.objects.create(peer=peer, public_key=key.base64, origin=origin, is_continuous=is_continuous)
@@ -60,7 +60,7 @@ def propose_key(
     with unit_of_work():
         row, is_new = show_key(peer, key, origin=origin, is_continuous=is_continuous)
         if row is None:
-            raise ConflictError(f"{peer.server_url} has shown {MAX_SHOWN_KEYS} keys; delete some of them first")
+            raise ConflictError(f"{MAX_SHOWN_KEYS} keys of {peer.server_url} wait for a decision: turn some down first")
         if is_new:
             text = f"Key proposed ({origin.value}): {row.fingerprint}"
             note(JournalKind.KEY, text, peer_url=peer.server_url, by=by)
