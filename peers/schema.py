@@ -29,7 +29,7 @@ from peers.serializers import (
 from peers.services.proofs import PUBLIC_KEY_HEADER
 
 
-class OperatorScheme(TokenOrSessionScheme):  # type: ignore[no-untyped-call]  # type: ignore[no-untyped-call]
+class OperatorScheme(TokenOrSessionScheme):  # type: ignore[no-untyped-call]
     """Describes OperatorAuthentication by the same ways, which the other family defines."""
 
     target_class = "peers.authentication.OperatorAuthentication"
@@ -44,7 +44,7 @@ class OperatorScheme(TokenOrSessionScheme):  # type: ignore[no-untyped-call]  # 
         return [{name: []} for name in TokenOrSessionScheme.name]
 
 
-class VisitorScheme(OperatorScheme):  # type: ignore[no-untyped-call]  # type: ignore[no-untyped-call]
+class VisitorScheme(OperatorScheme):  # type: ignore[no-untyped-call]
     """Describes VisitorAuthentication: the same ways, or none of them."""
 
     target_class = "peers.authentication.VisitorAuthentication"
