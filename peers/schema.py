@@ -132,9 +132,10 @@ def peer_errors(*statuses: int, **wordings: str) -> dict[int, OpenApiResponse]:
 def _error(status: int, message: str) -> OpenApiResponse:
     body: dict[str, Any] = {"detail": message, "message": message}
     if status in (400, 422):
-        field, colon, rest = message.partition(": ")
-        body["errors"] = [{"field": field, "message": rest}] if colon else [{"field": "", "message": message}]
-        body["detail"] = body["errors"] if colon else message
+        # Serializers name the field; what is refused before them is one sentence.
+        field, colon, rest = message.partition(": This field")
+        errors = [{"field": field, "message": f"This field{rest}"}] if colon else [{"field": "", "message": message}]
+        body |= {"detail": errors if colon else message, "errors": errors}
     example = OpenApiExample(message, value=body, status_codes=[str(status)], response_only=True)
     serializer = PeerFieldErrorsSerializer if status in (400, 422) else PeerErrorSerializer
     return OpenApiResponse(serializer, description=message, examples=[example])

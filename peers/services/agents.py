@@ -53,7 +53,7 @@ def visible_agents(peer: Peer | None) -> list[FederatedAgent]:
 
 def find_visible_agent(agent_id: str, peer: Peer | None) -> FederatedAgent | None:
     """Return the agent of this id where `peer` may see it, by the rules of `visible_agents`."""
-    if not is_enabled() or not agent_id or len(agent_id) > MAX_AGENT_ID_CHARS:
+    if not is_enabled() or not _is_agent_id(agent_id):
         return None
     registered = RegisteredAgent.objects.filter(agent_id=agent_id).first()
     agent = _of_registered(registered) if registered else _find_discovered(agent_id)
@@ -93,7 +93,7 @@ def register_agent(
     server_url: str = "",
 ) -> FederatedAgent:
     """Store an agent that no federation discovers, or change the one of this id; raises InvalidRequestError."""
-    if not agent_id or len(agent_id) > MAX_AGENT_ID_CHARS or not agent_id.isprintable():
+    if not _is_agent_id(agent_id):
         raise InvalidRequestError(f"agent_id: must be 1 to {MAX_AGENT_ID_CHARS} printable characters")
     values = {
         "capabilities": [str(capability) for capability in capabilities],
@@ -145,6 +145,10 @@ def _capabilities(skills: object) -> list[str]:
         return []
     ids = [skill.get("id") or skill.get("name") for skill in skills if isinstance(skill, dict)]
     return [skill_id for skill_id in ids if isinstance(skill_id, str)]
+
+
+def _is_agent_id(text: str) -> bool:
+    return 0 < len(text) <= MAX_AGENT_ID_CHARS and text.isprintable()
 
 
 def _visibility(visibility: str | AgentVisibility) -> AgentVisibility:
