@@ -142,7 +142,7 @@ def listed(response: Any) -> list[str]:
 
 
 def signed_get(partner: Partner, *, signed_method: str = "GET", **changes: Any) -> Any:
-    headers = partner.headers(b"", path=AGENTS, method=signed_method, **changes)
+    headers: dict[str, Any] = {**partner.headers(b"", path=AGENTS, method=signed_method, **changes)}
     return Client().get(AGENTS, CONTENT_TYPE="application/json", **headers)
 
 
@@ -213,7 +213,7 @@ def test_a_failing_proof_is_refused_and_not_taken_for_none(alpha: Partner, beta:
     for number, response in enumerate(refusals):
         assert response.status_code == 401, number
         assert set(response.json()) == {"detail", "message"}
-    headers = beta.headers(b"", path=AGENTS, method="GET") | {"HTTP_X_API_KEY": token}
+    headers: dict[str, Any] = beta.headers(b"", path=AGENTS, method="GET") | {"HTTP_X_API_KEY": token}
     both = Client().get(AGENTS, CONTENT_TYPE="application/json", **headers)
     assert both.status_code == 403
     assert both.json()["message"].endswith("not trusted")
