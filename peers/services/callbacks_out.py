@@ -7,7 +7,7 @@ import json
 from django.utils import timezone
 
 from fedhub.queue import enqueue
-from peers.models import JournalKind, OutboundCallback, Peer, PeerState, ReceivedDispatch
+from peers.models import JournalKind, OutboundCallback, PeerState, ReceivedDispatch
 from peers.protocol import (
     CallbackEventType,
     DelegationScope,
@@ -46,15 +46,17 @@ def queue_callback(
     state_delta: JsonMapping | None = None,
     attestation: FederationAttestation | None = None,
     key: str,
+    is_new: bool = False,
 ) -> OutboundCallback | None:
     """Sign a callback and put it into the outbox, in the caller's unit of work.
 
     `key` names it within its dispatch: the same key makes no second callback, so that a handler that runs again says
-    nothing twice. Returns None, and leaves a line in the log, where the peer wants no callbacks or delegated less.
+    nothing twice. `is_new` spares looking for one, where `received` was written in this very unit of work. Returns
+    None, and leaves a line in the log, where the peer wants no callbacks or delegated less.
     """
     now = timezone.now()
     delta = state_delta or {}
-    peer = Peer.objects.get(pk=received.peer_id)
+    peer = received.peer
     scope = DelegationScope.from_dict(received.scope)
     if not received.callback_url or not is_in_scope(scope, event_type, delta, now=now.timestamp()):
         why = "it is beyond the delegated scope" if received.callback_url else "the peer named no callback URL"
@@ -70,18 +72,19 @@ def queue_callback(
         idempotency_key=f"{key}:{received.dispatch_id}",
         timestamp=now.isoformat(),
     )
-    row, created = OutboundCallback.objects.get_or_create(
-        received=received,
-        idempotency_key=callback.idempotency_key,
-        defaults={
-            "peer": peer,
-            "event_type": event_type.value,
-            "body": signed_text(callback),
-            # While the peer is suspended it waits; the sweep lets it go when the peer is approved again.
-            "due_at": now if peer.state == PeerState.APPROVED else None,
-            "created_at": now,
-        },
-    )
+    identity = {"received": received, "idempotency_key": callback.idempotency_key}
+    values = {
+        "peer": peer,
+        "event_type": event_type.value,
+        "body": signed_text(callback),
+        # While the peer is suspended it waits; the sweep lets it go when the peer is approved again.
+        "due_at": now if peer.state == PeerState.APPROVED else None,
+        "created_at": now,
+    }
+    if is_new:
+        row, created = OutboundCallback.objects.create(**identity, **values), True
+    else:
+        row, created = OutboundCallback.objects.get_or_create(**identity, defaults=values)
     if created and row.due_at:
         enqueue("peers.deliver_callback", row.id)
     return row

@@ -50,21 +50,23 @@ class ReceivedCallback(FederationCallback):
     callback_id: str = ""
 
 
-def queue_event(kind: HandlerEventKind, *, source_id: str, dispatch_id: str, payload: JsonObject) -> None:
+def queue_event(
+    kind: HandlerEventKind, *, source_id: str, dispatch_id: str, payload: JsonObject, is_new: bool = False
+) -> None:
     """Write an event for each configured class that handles `kind`, in the caller's unit of work.
 
-    `source_id` names the row that it is about: the same source makes no second event. `payload` is the envelope or
-    the callback as received.
+    `source_id` names the row that it is about: the same source makes no second event. `is_new` spares looking for one,
+    where that row was written in this very unit of work. `payload` is the envelope or the callback as received.
     """
     for path in settings.FEDHUB_HANDLERS:
         if not is_handling(path, kind):
             continue
-        event, created = HandlerEvent.objects.get_or_create(
-            handler=path,
-            kind=kind,
-            source_id=source_id,
-            defaults={"dispatch_id": dispatch_id, "payload": payload, "due_at": timezone.now()},
-        )
+        identity = {"handler": path, "kind": kind, "source_id": source_id}
+        values = {"dispatch_id": dispatch_id, "payload": payload, "due_at": timezone.now()}
+        if is_new:
+            event, created = HandlerEvent.objects.create(**identity, **values), True
+        else:
+            event, created = HandlerEvent.objects.get_or_create(**identity, defaults=values)
         if created:
             enqueue("peers.run_event", event.id)
 

@@ -6,7 +6,7 @@ decision's row, the journal's line and everything that the decision stops or sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -204,9 +204,24 @@ def valid_keys(peer: Peer, now: datetime) -> list[VerificationKey]:
 
     Provisional keys count while the hub's trust policy is `open`.
     """
-    states = [KeyState.PINNED, *([KeyState.PROVISIONAL] if settings.FEDHUB_TRUST_POLICY == "open" else [])]
-    keys = peer.keys.filter(state__in=states, valid_from__lte=now).order_by("-valid_from", "-created_at")
-    return [key.verification_key for key in keys if key.is_valid_at(now)][:MAX_KEYS_TRIED]
+    return _counting(peer.keys.order_by(), now)
+
+
+def find_peer_with_keys(server_url: str, now: datetime) -> tuple[Peer | None, list[VerificationKey]]:
+    """Return the peer of a base URL with the keys that count at `now`, in one query where it has shown any."""
+    try:
+        keys = PeerKey.objects.filter(peer__server_url=normalize_server_url(server_url)).select_related("peer")
+    except InvalidIdentifier:
+        return None, []
+    rows = list(keys.order_by())
+    return (rows[0].peer, _counting(rows, now)) if rows else (find_peer(server_url), [])
+
+
+def _counting(keys: Iterable[PeerKey], now: datetime) -> list[VerificationKey]:
+    states = {KeyState.PINNED, *([KeyState.PROVISIONAL] if settings.FEDHUB_TRUST_POLICY == "open" else [])}
+    valid = [key for key in keys if key.state in states and key.is_valid_at(now)]
+    valid.sort(key=lambda key: (key.valid_from, key.created_at), reverse=True)
+    return [key.verification_key for key in valid[:MAX_KEYS_TRIED]]
 
 
 def change_settings(peer: Peer, wanted: PeerSettings, *, by: Actor) -> None:

@@ -27,7 +27,7 @@ from peers.protocol import (
     verify_object,
     verify_request,
 )
-from peers.services.peers import find_peer, valid_keys
+from peers.services.peers import find_peer_with_keys, valid_keys
 from peers.services.tokens import peer_of_token
 
 PUBLIC_KEY_HEADER = "X-OpenIntent-Public-Key"
@@ -113,8 +113,8 @@ class _Found:
 
 def claim_by(server_url: str, now: datetime) -> Claim:
     """Return what is known of the server that a message names; raises InvalidIdentifier for a malformed URL."""
-    peer = find_peer(server_url)
-    return Claim(normalize_server_url(server_url), peer, valid_keys(peer, now) if peer else ())
+    peer, keys = find_peer_with_keys(server_url, now)
+    return Claim(normalize_server_url(server_url), peer, keys)
 
 
 def claim_as(peer: Peer, now: datetime) -> Claim:

@@ -61,6 +61,8 @@ REPLAYED = "Already processed (idempotent)"
 BLOCKED_CALLBACK = "Invalid callback URL: blocked by SSRF protection"
 FOREIGN_CALLBACK = "Invalid callback URL: not an origin of the source server"
 
+# What staff may have changed since the proofs were checked; few columns, as this query is in every receive.
+REREAD = ("state", "relationship", "callback_origins")
 # An id becomes part of an intent's id, and so of addresses.
 DISPATCH_ID = re.compile(r"[A-Za-z0-9._:~@+=-]{1,200}", re.ASCII)
 MAX_CHARS = {"intent_title": 500, "agent_id": 255, "idempotency_key": 300, "callback_url": 1000, "intent_id": 200}
@@ -143,7 +145,8 @@ def check_fresh(submission: Submission, now: datetime) -> None:
 def _receive_once(submission: Submission, now: datetime) -> ReceiveResult:
     digest = idempotency_digest(submission.message)
     with unit_of_work():
-        peer = Peer.objects.select_for_update(no_key=True).get(pk=submission.proof.peer.pk)
+        peer = submission.proof.peer
+        peer.refresh_from_db(fields=REREAD, from_queryset=Peer.objects.select_for_update(no_key=True))
         check_trust(peer)
         known = _find_known(peer, submission.envelope, digest)
         result = _answer_again(known) if known else _take(submission, peer, digest, now)
@@ -157,7 +160,8 @@ def _find_known(peer: Peer, envelope: FederationEnvelope, digest: str) -> Receiv
     same = Q(dispatch_id=envelope.dispatch_id)
     if envelope.idempotency_key:
         same |= Q(idempotency_key=envelope.idempotency_key)
-    rows = list(ReceivedDispatch.objects.filter(same, peer=peer).defer("envelope", "policy")[:2])
+    found = ReceivedDispatch.objects.filter(same, peer=peer).order_by()
+    rows = list(found.only("dispatch_id", "body_digest", "accepted", "local_intent_id")[:2])
     if any(row.body_digest != digest for row in rows):
         raise ConflictError("This dispatch id or idempotency key was used with another body")
     return rows[0] if rows else None
@@ -255,9 +259,11 @@ def _start(received: ReceivedDispatch, message: JsonObject) -> None:
         source_id=received.id,
         dispatch_id=received.dispatch_id,
         payload=message,
+        is_new=True,
     )
     if received.callback_url:
-        queue_callback(received, CallbackEventType.STATE_DELTA, state_delta={"status": "accepted"}, key="accept")
+        accepted = {"status": "accepted"}
+        queue_callback(received, CallbackEventType.STATE_DELTA, state_delta=accepted, key="accept", is_new=True)
 
 
 def _trace_id(envelope: FederationEnvelope) -> str:
