@@ -14,7 +14,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 from django.utils.encoding import escape_uri_path
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.exceptions import MethodNotAllowed, UnsupportedMediaType
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -120,9 +120,11 @@ class IsProvenPeer(BasePermission):
 def incoming_message(request: Request) -> Incoming:
     """Return a POST with its JSON body as its proofs see it.
 
-    Raises InvalidRequestError while federation is disabled, APIException for another media type or an unknown length,
-    RequestDataTooBig.
+    Raises InvalidRequestError while federation is disabled, APIException for another method or media type or an
+    unknown length, RequestDataTooBig.
     """
+    if request.method != "POST":
+        raise MethodNotAllowed(request.method or "")
     if not is_enabled():
         raise InvalidRequestError("Federation not enabled")
     if (request.content_type or "").partition(";")[0].strip().lower() != JSON:

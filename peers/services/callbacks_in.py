@@ -132,24 +132,27 @@ def _prove(incoming: Incoming, received: _Received, now: datetime) -> tuple[Disp
         except NotTrustedError as exc:
             raise NotFoundError(UNKNOWN_DISPATCH) from exc
         except VerificationError:
-            _refuse_other(incoming, received, now)
+            _refuse_others(incoming, received, now, but=peer)
             raise
-    _refuse_other(incoming, received, now)
+    _refuse_others(incoming, received, now)
     raise UnauthenticatedError(UNPROVEN)
 
 
-def _refuse_other(incoming: Incoming, received: _Received, now: datetime) -> None:
-    """Raise NotFoundError where the sender proves to be any known peer; return where it proves nothing."""
-    not_found = NotFoundError(UNKNOWN_DISPATCH)
-    if (incoming.is_http_signed or incoming.tokens) and prove_request(incoming, now) is not None:
-        raise not_found
-    if not received.body.get("signature"):
+def _refuse_others(incoming: Incoming, received: _Received, now: datetime, *, but: Peer | None = None) -> None:
+    """Raise NotFoundError where the sender proves to be any known peer `but` that one; return where it proves nothing.
+
+    Raises VerificationError or UnauthenticatedError for a proof that fails.
+    """
+    proof = prove_request(incoming, now) if incoming.is_http_signed or incoming.tokens else None
+    if proof is not None and proof.peer != but:
+        raise NotFoundError(UNKNOWN_DISPATCH)
+    if proof is not None or not received.body.get("signature"):
         return
     # A callback of plain OpenIntent names nobody, so each approved key is tried.
-    known = PeerKey.objects.filter(peer__state=PeerState.APPROVED).select_related("peer")[:MAX_KEYS_SEARCHED]
-    for key in known:
+    known = PeerKey.objects.filter(peer__state=PeerState.APPROVED).exclude(peer=but).order_by("pk")
+    for key in known[:MAX_KEYS_SEARCHED]:
         if key.is_valid_at(now) and _is_signed_by(received.body, key):
-            raise not_found
+            raise NotFoundError(UNKNOWN_DISPATCH)
 
 
 def _is_signed_by(body: JsonObject, key: PeerKey) -> bool:

@@ -62,10 +62,11 @@ def deliver_dispatch(dispatch_id: str) -> None:
         delegation = delegation_of(dispatch, peer)
         headers = {UCAN_HEADER: delegation} if delegation else {}
         sent = post(peer, peer.server_url + RECEIVE_PATH, dispatch.envelope, now=now, headers=headers)
-        _settle_dispatch(dispatch, peer, token, sent)
+        settle_dispatch(dispatch, peer, token, sent)
 
 
-def _settle_dispatch(dispatch: Dispatch, peer: Peer, token: str, sent: Sent) -> None:
+def settle_dispatch(dispatch: Dispatch, peer: Peer, token: str, sent: Sent) -> None:
+    """Write down what became of an attempt, as far as the worker with this lease token still has the row."""
     now = timezone.now()
     with unit_of_work():
         _count(peer, sent, now=now)

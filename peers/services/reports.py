@@ -12,7 +12,7 @@ from django.utils import timezone
 from fedhub.errors import NotFoundError
 from fedhub.storage import unit_of_work
 from peers.models import HandlerEventKind, Intent, IntentStatus, JournalKind, ReceivedDispatch
-from peers.protocol import CallbackEventType, DelegationScope, FederationAttestation, FederationCallback, JsonObject
+from peers.protocol import CallbackEventType, DelegationScope, FederationAttestation, FederationCallback, JsonMapping
 from peers.protocol.merge_patch import merge_patch
 from peers.services.attestations import WARN_AT, attest, budgets_used
 from peers.services.callbacks_out import STATE_PATCH, queue_callback
@@ -20,7 +20,7 @@ from peers.services.handlers import queue_event
 from peers.services.journal import note
 
 
-def report_progress(received_id: str, *, state_delta: JsonObject, key: str) -> bool:
+def report_progress(received_id: str, *, state_delta: JsonMapping, key: str) -> bool:
     """Merge a delta into the intent's state and tell the peer; False, and nothing done, once the work has ended."""
     with unit_of_work():
         received = _open(received_id)
@@ -31,7 +31,7 @@ def report_progress(received_id: str, *, state_delta: JsonObject, key: str) -> b
     return True
 
 
-def report_usage(received_id: str, *, usage: JsonObject) -> list[str]:
+def report_usage(received_id: str, *, usage: JsonMapping) -> list[str]:
     """Warn the peer, and this hub's handlers, of each budget of which four fifths are used; return their names.
 
     Each budget is warned of once.
@@ -47,7 +47,11 @@ def report_usage(received_id: str, *, usage: JsonObject) -> list[str]:
 
 
 def complete(
-    received_id: str, *, state_delta: JsonObject | None = None, usage: JsonObject, trace_references: Sequence[str] = ()
+    received_id: str,
+    *,
+    state_delta: JsonMapping | None = None,
+    usage: JsonMapping,
+    trace_references: Sequence[str] = (),
 ) -> bool:
     """End the work as done and tell the peer, with an attestation of what it used; False where it had ended."""
     return _end(
@@ -59,7 +63,7 @@ def complete(
     )
 
 
-def fail(received_id: str, *, reason: str, usage: JsonObject) -> bool:
+def fail(received_id: str, *, reason: str, usage: JsonMapping) -> bool:
     """End the work as failed and tell the peer why, with an attestation; False where it had ended."""
     return _end(received_id, CallbackEventType.FAILED, state_delta={"error": reason}, usage=usage)
 
@@ -68,8 +72,8 @@ def _end(
     received_id: str,
     event_type: CallbackEventType,
     *,
-    state_delta: JsonObject,
-    usage: JsonObject,
+    state_delta: JsonMapping,
+    usage: JsonMapping,
     trace_references: Sequence[str] = (),
 ) -> bool:
     status = IntentStatus.COMPLETED if event_type == CallbackEventType.COMPLETED else IntentStatus.FAILED
@@ -122,7 +126,7 @@ def _open(received_id: str) -> ReceivedDispatch | None:
     return None if received.is_finished else received
 
 
-def _patch_intent(received: ReceivedDispatch, state_delta: JsonObject) -> None:
+def _patch_intent(received: ReceivedDispatch, state_delta: JsonMapping) -> None:
     intent = Intent.objects.select_for_update().filter(pk=received.intent_id).first()
     if intent is not None and state_delta:
         Intent.objects.filter(pk=intent.pk).update(
