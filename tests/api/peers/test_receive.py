@@ -184,8 +184,7 @@ def test_other_methods_and_media_types_are_refused_in_json(alpha: Partner, alpha
 
     for method in ("get", "put", "delete"):
         response = getattr(Client(), method)(RECEIVE)
-        assert response.status_code in (401, 405, 415)
-        assert response.json()["message"]
+        assert (response.status_code, response.json()["message"]) == (405, f'Method "{method.upper()}" not allowed.')
     for media_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         refused(Client().post(RECEIVE, b"{}", content_type=media_type), 415)
 
