@@ -48,7 +48,10 @@ class Hub:
     name: str
     folder: Path
     extra: Mapping[str, str] = field(default_factory=dict)
+    host: str = "127.0.0.1"
     port: int = field(default_factory=free_port)
+    web: str = "fedhub.wsgi:application"
+    worker: str = "fedhub"
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -57,7 +60,7 @@ class Hub:
     @property
     def url(self) -> str:
         """Return the hub's origin."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def database(self) -> Path:
@@ -93,14 +96,17 @@ class Hub:
 
     def start(self, *programs: str) -> None:
         """Start `web`, `worker` or `beat`; the web process answers when this returns."""
-        celery = (sys.executable, "-m", "celery", "-A", "fedhub")
+        celery = (sys.executable, "-m", "celery", "-A")
         commands = {
             "web": (
-                *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws"),
-                *("--port", str(self.port), "--blocking-threads", "4", "fedhub.wsgi:application"),
+                *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", self.host, "--no-ws"),
+                *("--port", str(self.port), "--workers", "1", "--blocking-threads", "8", self.web),
             ),
-            "worker": (*celery, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat", "-c", "1"),
-            "beat": (*celery, "beat", "--pidfile=", "--max-interval", "1"),
+            "worker": (
+                *(*celery, self.worker, "worker", "-c", "1"),
+                *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+            ),
+            "beat": (*celery, "fedhub", "beat", "--pidfile=", "--max-interval", "1"),
         }
         for program in programs:
             with self.log.open("ab") as output:
