@@ -88,6 +88,9 @@ class PeerAddForm(forms.ModelForm[Peer]):
             self.add_error("did" if field == "did" else "server_url", text.capitalize())
         return cleaned
 
+    def validate_unique(self) -> None:
+        """Leave it to the service: a retired peer of this URL is no duplicate but is proposed again."""
+
 
 class PeerForm(forms.ModelForm[Peer]):
     """What staff may change about a peer at any time; decisions about trust are actions, not fields."""
@@ -97,6 +100,7 @@ class PeerForm(forms.ModelForm[Peer]):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "placeholder": "https://callbacks.partner.example.org"}),
         help_text="Further origins that callbacks about this peer's work may go to, one a line.",
     )
+    refusal: str = ""
 
     class Meta:
         model = Peer
@@ -110,6 +114,13 @@ class PeerForm(forms.ModelForm[Peer]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial = {**self.initial, "callback_origins": "\n".join(self.instance.callback_origins)}
+
+    def clean(self) -> dict[str, Any]:
+        """Show why the hub refused what was typed."""
+        cleaned = super().clean() or self.cleaned_data
+        if self.refusal:
+            self.add_error(None, self.refusal)
+        return cleaned
 
     def clean_callback_origins(self) -> list[str]:
         """Return the origins as a list."""
@@ -305,9 +316,9 @@ class DispatchForm(forms.Form):
         min_value=0,
         max_value=8,
         initial=1,
-        label="Hands it may pass through",
+        label="Times it may be passed on",
         widget=UnfoldAdminIntegerFieldWidget(),
-        help_text="1: the peer does it or has its own agents do it. 2 and more: it may send it to peers of its own.",
+        help_text="0 keeps it at the peer; 1 lets the peer send it to one of its own, and so on.",
     )
 
     def clean_permissions(self) -> list[str]:
@@ -326,10 +337,17 @@ class RegisteredAgentForm(forms.ModelForm[RegisteredAgent]):
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "summarise, translate"}),
         help_text="Words that say what it can do, separated by commas.",
     )
+    refusal: str = ""
 
     class Meta:
         model = RegisteredAgent
         fields = ["agent_id", "server_url", "visibility"]
+        labels = {"server_url": "Server URL"}
+        help_texts = {
+            "agent_id": "The name that peers dispatch to.",
+            "server_url": "Where it is served; empty for this hub.",
+            "visibility": "Public: everyone sees it. Unlisted: approved peers. Private: nobody outside.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -339,6 +357,13 @@ class RegisteredAgentForm(forms.ModelForm[RegisteredAgent]):
         """Return the capabilities as a list."""
         words = [word.strip() for word in str(self.cleaned_data["capabilities"]).split(",")]
         return [word for word in words if word]
+
+    def clean(self) -> dict[str, Any]:
+        """Show why the hub refused what was typed."""
+        cleaned = super().clean() or self.cleaned_data
+        if self.refusal:
+            self.add_error(None, self.refusal)
+        return cleaned
 
 
 VISIBILITY_HELP: Mapping[str, str] = {

@@ -48,6 +48,7 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
     list_per_page = 100
     search_fields = ["name", "path", "description"]
     search_help_text = "Name, path or description"
+    ordering = ["name", "pk"]
     actions = ["make_public", "make_unlisted", "make_private"]
     empty_hint = "Agents appear here when a federation is synced. Then choose which of them peers may see."
 

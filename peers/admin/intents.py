@@ -14,7 +14,7 @@ from unfold.enums import ActionVariant
 from federations.admin.labels import label
 from federations.services.actors import actor_of
 from fedhub.errors import HubError
-from peers.admin.pages import DISPATCH_COLOURS, PagesMixin, link, pretty, when
+from peers.admin.pages import DISPATCH_COLOURS, PagesMixin, dispatch_status, link, pretty, when
 from peers.forms import DispatchForm, IntentForm
 from peers.models import Dispatch, Intent, IntentStatus, ReceivedDispatch
 from peers.protocol import DelegationScope, ProtocolError
@@ -145,7 +145,7 @@ def _dispatch(intent: Intent, typed: dict[str, Any], request: HttpRequest) -> Di
 def _dispatch_table(intent: Intent) -> dict[str, list[Any]]:
     received = ReceivedDispatch.objects.filter(intent=intent).select_related("peer").first()
     rows = [
-        [link(row, row.target_server), "sent", label(row.get_status_display(), DISPATCH_COLOURS), when(row.created_at)]
+        [link(row, row.target_server), "sent", label(dispatch_status(row), DISPATCH_COLOURS), when(row.created_at)]
         for row in Dispatch.objects.filter(intent_id=intent.pk)[:20]
     ]
     if received:

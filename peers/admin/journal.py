@@ -15,7 +15,7 @@ from peers.models import JournalEntry
 class JournalEntryAdmin(ReadOnlyAdmin):
     """One line for each thing that went between hubs or was decided."""
 
-    list_display = ["when", "kind_label", "text", "peer_url", "dispatch_id", "by"]
+    list_display = ["when", "kind_label", "text", "peer", "dispatch_id", "by"]
     list_display_links = ["when"]
     list_filter = [("kind", ChoicesDropdownFilter), ("at", RangeDateTimeFilter)]
     list_fullwidth = True
@@ -32,6 +32,10 @@ class JournalEntryAdmin(ReadOnlyAdmin):
     @display(description="About", ordering="kind", label=True)
     def kind_label(self, entry: JournalEntry) -> str:
         return entry.get_kind_display()
+
+    @display(description="Peer", ordering="peer_url")
+    def peer(self, entry: JournalEntry) -> str:
+        return entry.peer_url or "-"
 
     @display(description="By", ordering="actor_name")
     def by(self, entry: JournalEntry) -> str:

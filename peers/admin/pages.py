@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from federations.admin.labels import ago, label
-from peers.models import DispatchState, KeyOrigin, KeyState, PeerKey, PeerState
+from peers.models import Dispatch, DispatchState, KeyOrigin, KeyState, PeerKey, PeerState
 
 STATE_COLOURS = {
     PeerState.PROPOSED.label: "info",
@@ -72,7 +72,7 @@ class PagesMixin(ModelAdmin):
     def page(self, request: HttpRequest, template: str, title: str, context: dict[str, Any]) -> TemplateResponse:
         """Return a page of the admin site beside the form."""
         request.current_app = self.admin_site.name
-        own = {"title": title, "model_admin": self, "opts": self.opts}
+        own = {"title": title, "model_admin": self}
         return TemplateResponse(request, template, {**self.admin_site.each_context(request), **own, **context})
 
 
@@ -101,6 +101,14 @@ def pretty(value: object) -> SafeString:
 def when(moment: datetime | None) -> str:
     """Return how long ago a moment was, or a dash."""
     return ago(moment) or "-"
+
+
+def dispatch_status(dispatch: Dispatch) -> str:
+    """Return a dispatch's status; one that nobody works on any more says so."""
+    if dispatch.dead_at:
+        return "Given up"
+    is_waiting = dispatch.status == DispatchState.PENDING and dispatch.due_at is None
+    return "Waiting" if is_waiting else dispatch.get_status_display()
 
 
 def key_state(key: PeerKey, now: datetime) -> str:

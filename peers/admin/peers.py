@@ -140,7 +140,7 @@ class PeerAdmin(ImportsMixin, PeerActionsMixin):
     @display(description="Review by", ordering="review_by", label={True: "danger"})
     def review(self, peer: Peer) -> Any:
         if peer.review_by is None:
-            return "-"
+            return None
         is_due = peer.state == PeerState.APPROVED and peer.review_by <= timezone.localdate()
         return (True, f"{peer.review_by} due") if is_due else str(peer.review_by)
 

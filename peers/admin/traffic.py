@@ -21,7 +21,7 @@ from federations.admin.actions import refusals_shown
 from federations.admin.labels import label
 from federations.admin.read_only import ReadOnlyAdmin
 from federations.services.actors import actor_of
-from peers.admin.pages import DISPATCH_COLOURS, PagesMixin, link, pretty, when
+from peers.admin.pages import DISPATCH_COLOURS, PagesMixin, dispatch_status, link, pretty, when
 from peers.admin.peer_actions import dialog
 from peers.forms import FetchForm
 from peers.models import (
@@ -129,7 +129,7 @@ class DispatchAdmin(OutboxAdmin):
         callbacks = list(obj.callbacks.all()[:MOST_SHOWN])
         context.update(
             dispatch=obj,
-            status=label(_status(obj), DISPATCH_COLOURS),
+            status=label(dispatch_status(obj), DISPATCH_COLOURS),
             state=pretty(obj.state),
             attestation=pretty(obj.attestation) if obj.attestation else "",
             callback_table=_callback_table(callbacks),
@@ -150,7 +150,7 @@ class DispatchAdmin(OutboxAdmin):
 
     @display(description="Status", ordering="status", label=DISPATCH_COLOURS)
     def status_label(self, dispatch: Dispatch) -> str:
-        return _status(dispatch)
+        return dispatch_status(dispatch)
 
     @display(description="Sent", ordering="created_at")
     def made(self, dispatch: Dispatch) -> str:
@@ -336,14 +336,6 @@ class HandlerEventAdmin(OutboxAdmin):
     @display(description="Payload")
     def payload_text(self, event: HandlerEvent) -> SafeString:
         return pretty(event.payload)
-
-
-def _status(dispatch: Dispatch) -> str:
-    """Return a dispatch's status; one that nobody works on any more says so."""
-    if dispatch.dead_at:
-        return "Given up"
-    is_waiting = dispatch.status == DispatchState.PENDING and dispatch.due_at is None
-    return "Waiting" if is_waiting else dispatch.get_status_display()
 
 
 def _callback_table(callbacks: list[InboundCallback]) -> dict[str, list[Any]]:
