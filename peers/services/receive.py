@@ -246,7 +246,7 @@ def _store(
         scope=scope.to_dict(),
         policy=policy.to_dict(),
         delegation=submission.delegation,
-        trace_id=_trace_id(envelope),
+        trace_id=trace_id_of(envelope),
         callback_url=envelope.callback_url or "",
         is_finished=intent is None,
         received_at=now,
@@ -266,7 +266,8 @@ def _start(received: ReceivedDispatch, message: JsonObject) -> None:
         queue_callback(received, CallbackEventType.STATE_DELTA, state_delta=accepted, key="accept", is_new=True)
 
 
-def _trace_id(envelope: FederationEnvelope) -> str:
+def trace_id_of(envelope: FederationEnvelope) -> str:
+    """Return the trace that callbacks echo: the sender's own word for it, else that of W3C Trace Context, else none."""
     context = envelope.trace_context or {}
     if found := TRACEPARENT.fullmatch(context.get("traceparent", "")):
         return context.get("trace_id", found["trace_id"])[:MAX_TRACE_ID]

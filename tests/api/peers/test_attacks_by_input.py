@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
 
+from peers.errors import refusal_counts
 from peers.models import Intent, Peer
 from tests.api.peers.conftest import Refused
 from tests.api.peers.partner import RECEIVE, Partner, body_of, deliver, send
@@ -114,6 +116,19 @@ def test_texts_are_kept_to_the_character_and_never_made_a_log_line(
     assert not any("\n" in record.getMessage() for record in caplog.records if record.name.startswith("peers"))
 
 
+def test_a_refusal_writes_a_line_and_a_count_that_say_why(
+    alpha: Partner, refused: Refused, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused.start()
+    before = refusal_counts().get("WrongTarget", 0)
+
+    with caplog.at_level("INFO", logger="peers.errors"):
+        refused(send(alpha.signed(target_server="https://third.example.org")), 401)
+
+    assert refusal_counts()["WrongTarget"] == before + 1
+    assert "the envelope is signed for another server" in caplog.text
+
+
 # Callback URLs ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "url",
@@ -152,8 +167,6 @@ def test_a_callback_url_at_a_third_party_is_refused(alpha: Partner, beta: Partne
 def test_a_loopback_callback_needs_an_allowed_network_and_the_signers_origin(
     alpha: Partner, alpha_peer: Peer, settings: LazySettings, refused: Refused
 ) -> None:
-    from ipaddress import ip_network
-
     settings.FEDHUB_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
     local = Partner("http://127.0.0.1:8001", b"l" * 32)
     local.approve()

@@ -13,6 +13,7 @@ import pytest
 from django.db import connections
 
 from peers.models import Intent, JournalEntry, OutboundCallback, Peer, ReceivedDispatch, SeenNonce
+from peers.services import receive
 from peers.services.peers import suspend_peer
 from tests.api.peers.partner import MARTA, Partner, body_of, everything_stored, send
 
@@ -127,8 +128,6 @@ def test_a_suspension_in_the_middle_lets_nothing_in_after_it(alpha: Partner, alp
 def test_a_peer_suspended_between_its_proof_and_the_transaction_is_refused(
     alpha: Partner, alpha_peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from peers.services import receive
-
     checked = receive.check_fresh
     before: list[dict[str, list[dict[str, Any]]]] = []
 
