@@ -111,6 +111,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
+# Browsers keep cookies by host, whatever the port: two hubs on one machine would log each other's staff out.
+_COOKIE_SUFFIX = f"_{urlsplit(FEDHUB_SERVER_URL).port or ''}" if DEBUG else ""
+SESSION_COOKIE_NAME = f"sessionid{_COOKIE_SUFFIX}"
+CSRF_COOKIE_NAME = f"csrftoken{_COOKIE_SUFFIX}"
 CSRF_TRUSTED_ORIGINS = [FEDHUB_SERVER_URL]
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if IS_HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
