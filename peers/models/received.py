@@ -52,7 +52,7 @@ class ReceivedDispatch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.dispatch_id} from {self.peer_id}"
+        return self.dispatch_id
 
 
 class OutboundCallback(OutboxRow):

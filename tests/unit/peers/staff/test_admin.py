@@ -597,3 +597,21 @@ def fill(make_agent: MakeAgent, number: int) -> None:
     )
     RegisteredAgent.objects.create(agent_id=f"a-{number}")
     make_agent(None, f"agent-{number}")
+
+
+def test_the_first_page_says_what_waits_and_links_to_it(admin: Client, staff: Callable[..., Client]) -> None:
+    assert "Waits for you" not in text_of(admin, reverse("admin:index"))
+    hostile_rows()
+    record_stranger("https://stranger.example.org", "", "", address="192.0.2.1", now=timezone.now())
+    Peer.objects.filter(state="approved").update(review_by=timezone.localdate())
+
+    cards = admin.get(reverse("admin:index")).context["attention"]
+
+    assert [(card["number"], card["title"]) for card in cards] == [
+        (1, "proposed peers"),
+        (1, "reviews due"),
+        (1, "dispatches given up"),
+    ]
+    for card in cards:
+        assert len(admin.get(card["href"]).context["cl"].result_list) == 1
+    assert "Waits for you" not in text_of(staff("view_dispatch"), reverse("admin:index"))
