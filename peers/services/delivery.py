@@ -38,6 +38,7 @@ from peers.services.peers import find_peer
 
 RECEIVE_PATH = "/api/v1/federation/receive"
 CIRCUIT_OPEN = "the peer does not answer; waiting before the next try"
+UNSETTLED = "none of its attempts came to an end; the worker's log says why"
 NOT_ITS_ORIGIN = "the callback URL is on an origin that is not the peer's"
 # Half of the shortest FEDHUB_ENVELOPE_MAX_AGE: an envelope that waited longer for an approval is signed anew, which
 # changes nothing that makes it the same request.
@@ -52,7 +53,9 @@ def deliver_dispatch(dispatch_id: str) -> None:
         return
     dispatch = Dispatch.objects.select_related("peer").get(pk=dispatch_id)
     peer = dispatch.peer or find_peer(dispatch.target_server)
-    if waits := _dispatch_waits(peer):
+    if dispatch.attempts > MAX_ATTEMPTS:
+        bury(dispatch, token, UNSETTLED, now=now)
+    elif waits := _dispatch_waits(peer):
         held(dispatch, token).update(due_at=None, lease_token="", reason=waits)
     elif peer is not None:
         if until := circuit.wait_until(peer, now=now):
@@ -132,7 +135,9 @@ def deliver_callback(callback_id: str) -> None:
         return
     callback = OutboundCallback.objects.select_related("peer", "received").get(pk=callback_id)
     peer, url = callback.peer, callback.received.callback_url
-    if waits := _callback_waits(peer):
+    if callback.attempts > MAX_ATTEMPTS:
+        bury(callback, token, UNSETTLED, now=now)
+    elif waits := _callback_waits(peer):
         held(callback, token).update(due_at=None, lease_token="", last_error=waits)
     elif not any(is_same_origin(url, origin) for origin in (peer.server_url, *peer.callback_origins)):
         bury(callback, token, NOT_ITS_ORIGIN, now=now)
@@ -157,8 +162,16 @@ def _settle_callback(callback: OutboundCallback, peer: Peer, token: str, sent: S
             waits = _callback_waits(Peer.objects.get(pk=peer.pk))
             put_off(callback, token, sent.error, now=now, not_before=now + sent.retry_after, waits=waits)
             return
-        for later in OutboundCallback.objects.filter(received=callback.received_id, due_at__lte=now):
-            enqueue("peers.deliver_callback", later.pk)
+        _nudge_next(callback, now=now)
+
+
+def _nudge_next(callback: OutboundCallback, *, now: datetime) -> None:
+    """Let the next callback of the dispatch go, which had to wait for this one; a pause of its own stays."""
+    owed = OutboundCallback.objects.filter(received=callback.received_id, delivered_at=None, dead_at=None)
+    following = owed.filter(created_at__gt=callback.created_at, due_at__isnull=False).order_by("created_at").first()
+    if following is not None and not following.attempts:
+        owed.filter(pk=following.pk, attempts=0, lease_token="").update(due_at=now)
+        enqueue("peers.deliver_callback", following.pk)
 
 
 def _waits_for_earlier(callback_id: str) -> bool:

@@ -81,10 +81,14 @@ def run_event(event_id: str) -> None:
     if not HandlerEvent.take(event_id, now=timezone.now(), lease=lease, token=token):
         return
     event = HandlerEvent.objects.get(pk=event_id)
+    if event.attempts > MAX_ATTEMPTS:
+        # It ends its worker's process each time, so no attempt was ever put down as failed.
+        _put_off(event, token, "no attempt came to an end")
+        return
     try:
         call_handler(event)
     except Exception as exc:
-        _put_off(event, token, exc)
+        _put_off(event, token, f"{type(exc).__name__}: {exc}")
         raise
     finished = HandlerEvent.objects.filter(pk=event.pk, lease_token=token).update(
         finished_at=timezone.now(), due_at=None, lease_token="", last_error=""
@@ -138,9 +142,8 @@ async def _wait(result: Awaitable[object]) -> None:
     await result
 
 
-def _put_off(event: HandlerEvent, token: str, error: Exception) -> None:
+def _put_off(event: HandlerEvent, token: str, text: str) -> None:
     now = timezone.now()
-    text = f"{type(error).__name__}: {error}"
     with unit_of_work():
         held = HandlerEvent.objects.filter(pk=event.pk, lease_token=token)
         if event.attempts >= MAX_ATTEMPTS:

@@ -21,6 +21,7 @@ from peers.services.journal import note
 from peers.services.parking import release_waiting
 
 Message = TypeVar("Message", Dispatch, OutboundCallback)
+Dead = TypeVar("Dead", Dispatch, OutboundCallback, HandlerEvent)
 
 TASKS: dict[type[OutboxRow], str] = {
     Dispatch: "peers.deliver_dispatch",
@@ -55,8 +56,8 @@ def bury(message: Message, token: str, error: str, *, now: datetime) -> None:
         note(kind, f"Given up after {message.attempts} attempts: {error}", peer_url=peer_url, dispatch_id=dispatch_id)
 
 
-def retry_dead(message: Message, *, by: Actor) -> None:
-    """Try a dead letter again from the beginning; raises ConflictError for a message that is none."""
+def retry_dead(message: Dead, *, by: Actor) -> None:
+    """Try a dead letter, or an event that was given up, from the beginning; raises ConflictError for another row."""
     kind, dispatch_id, peer_url = _about(message)
     with unit_of_work():
         revived = type(message)._default_manager.filter(pk=message.pk, dead_at__isnull=False)
@@ -98,12 +99,14 @@ def _unanswered(message: Message, token: str) -> QuerySet[Message]:
     return rows.filter(status=DispatchState.PENDING) if isinstance(message, Dispatch) else rows
 
 
-def _reason(message: Message, text: str) -> dict[str, str]:
+def _reason(message: OutboxRow, text: str) -> dict[str, str]:
     """Return the columns that say why: a dispatch has one for people besides."""
     return {"last_error": text, "reason": text} if isinstance(message, Dispatch) else {"last_error": text}
 
 
-def _about(message: Dispatch | OutboundCallback) -> tuple[JournalKind, str, str]:
+def _about(message: Dispatch | OutboundCallback | HandlerEvent) -> tuple[JournalKind, str, str]:
+    if isinstance(message, HandlerEvent):
+        return JournalKind.HANDLER, message.dispatch_id, ""
     if isinstance(message, Dispatch):
         return JournalKind.DISPATCH, message.pk, message.target_server
     return JournalKind.CALLBACK, message.received.dispatch_id, message.peer.server_url

@@ -12,6 +12,7 @@ from django.utils import timezone
 from fedhub.errors import NotFoundError
 from peers.models import IntentStatus, JournalEntry, OutboundCallback, ReceivedDispatch
 from peers.protocol import CallbackEventType, parse_json_object, verify_callback, verify_object, verify_request
+from peers.services.backoff import MAX_ATTEMPTS
 from peers.services.callbacks_out import queue_callback
 from peers.services.delivery import deliver_callback
 from peers.services.identity import hub_identity
@@ -227,3 +228,28 @@ def test_received_work_that_was_refused_cannot_be_reported_on(partner: Partner) 
     with pytest.raises(NotFoundError):
         complete(refused.pk, usage=USAGE)
     assert ReceivedDispatch.objects.get(pk=refused.pk).is_finished is False
+
+
+def test_the_next_callback_is_due_as_soon_as_the_one_before_it_is_there(partner: Partner) -> None:
+    received = partner.received()
+    report_progress(received.pk, state_delta={"step": 1}, key="a")
+    complete(received.pk, usage=USAGE)
+    first, last = OutboundCallback.objects.order_by("created_at")
+    # Another worker has the first one: the last is put off to the end of that lease.
+    OutboundCallback.objects.filter(pk=first.pk).update(due_at=timezone.now() + timedelta(seconds=60))
+    deliver_callback(last.pk)
+    assert fresh(last).due_at > timezone.now()
+
+    make_due(first)
+    deliver_callback(first.pk)
+    deliver_callback(last.pk)
+
+    assert events(partner) == ["state_delta", "completed"]
+
+
+def test_a_callback_whose_attempts_never_end_is_given_up(partner: Partner) -> None:
+    complete(partner.received().pk, usage=USAGE)
+    OutboundCallback.objects.update(attempts=MAX_ATTEMPTS)
+    deliver_all()
+    row = OutboundCallback.objects.get()
+    assert (row.dead_at is None, row.due_at, partner.requests) == (False, None, [])

@@ -272,3 +272,10 @@ def test_an_envelope_that_waited_for_long_is_signed_anew(partner: Partner) -> No
     )
     lasting = {name: value for name, value in sent.items() if name not in ("created_at", "signature")}
     assert lasting == {name: value for name, value in old.items() if name not in ("created_at", "signature")}
+
+
+def test_a_dispatch_whose_attempts_never_end_is_given_up(partner: Partner) -> None:
+    dispatch = partner.dispatch()
+    Dispatch.objects.update(attempts=MAX_ATTEMPTS)
+    row = again(dispatch)
+    assert (row.dead_at is None, row.due_at, partner.requests) == (False, None, [])

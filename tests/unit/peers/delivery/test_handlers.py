@@ -15,8 +15,8 @@ from peers.models import HandlerEvent, HandlerEventKind, OutboundCallback
 from peers.protocol import Federation, on_budget_warning, on_federation_callback, on_federation_received
 from peers.services.backoff import MAX_ATTEMPTS
 from peers.services.handlers import ReceivedCallback, ReceivedEnvelope, is_handling, queue_event, run_event
-from peers.services.outbox import sweep
-from tests.unit.peers.delivery.conftest import Partner, fresh, make_due
+from peers.services.outbox import retry_dead, sweep
+from tests.unit.peers.delivery.conftest import STAFF, Partner, fresh, make_due
 
 MODULE = "tests.unit.peers.delivery.test_handlers"
 ENVELOPE: dict[str, Any] = {
@@ -184,3 +184,14 @@ def test_the_shipped_handler_works_on_an_intent_to_its_end(partner: Partner, set
         "phase": "draft", "status": "done", "agent": "analyst", "answer": "analyst: Sum up",
     }  # fmt: skip
     assert EchoAgents._federation_configured is True  # type: ignore[attr-defined]
+
+
+def test_an_event_that_ends_its_worker_each_time_is_given_up_and_staff_can_try_it_again(db: None) -> None:
+    (event,) = queued()
+    HandlerEvent.objects.update(attempts=MAX_ATTEMPTS)
+    row = run(event)
+    assert (row.dead_at is None, row.due_at, Recorder.told) == (False, None, [])
+
+    retry_dead(row, by=STAFF)
+    assert run(event).finished_at is not None
+    assert Recorder.told == [("received", "d-1", 1)]
