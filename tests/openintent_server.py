@@ -68,6 +68,11 @@ class OpenIntentProcess:
             self._process.wait()
 
     @property
+    def pid(self) -> int:
+        """Return the process id."""
+        return self._process.pid if self._process else 0
+
+    @property
     def log(self) -> Path:
         """Return the file that the process writes to."""
         return self.folder / "openintent.log"
