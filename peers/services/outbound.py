@@ -12,8 +12,8 @@ from peers.models import Peer
 from peers.protocol import is_same_origin, sign_request
 from peers.protocol.compat import make_nonce
 from peers.services.identity import hub_identity
+from peers.services.peers import outbound_key_of
 from peers.services.proofs import PUBLIC_KEY_HEADER
-from peers.services.secrets import decrypt
 from peers.transport import TIMEOUT_SECONDS, Answer, TransportError, send
 
 # RFC 9110, section 15.5.9; RFC 8470, section 5.2; RFC 6585, section 4: the request may be right another time.
@@ -66,7 +66,7 @@ def post(peer: Peer, url: str, text: str, *, now: datetime, headers: Mapping[str
     # What this hub signs with, for a peer that has not approved it yet: its staff see the key.
     signed[PUBLIC_KEY_HEADER] = identity.public_key_b64
     if peer.outbound_key and is_same_origin(url, peer.server_url):
-        signed["X-API-Key"] = decrypt(peer.outbound_key)
+        signed["X-API-Key"] = outbound_key_of(peer)
     try:
         answer = send(
             "POST",
