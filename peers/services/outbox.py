@@ -23,11 +23,7 @@ from peers.services.parking import release_waiting
 Message = TypeVar("Message", Dispatch, OutboundCallback)
 Dead = TypeVar("Dead", Dispatch, OutboundCallback, HandlerEvent)
 
-TASKS: dict[type[OutboxRow], str] = {
-    Dispatch: "peers.deliver_dispatch",
-    OutboundCallback: "peers.deliver_callback",
-    HandlerEvent: "peers.run_event",
-}
+MODELS: tuple[type[OutboxRow], ...] = (Dispatch, OutboundCallback, HandlerEvent)
 SWEEP_BATCH = 500
 
 
@@ -64,7 +60,7 @@ def retry_dead(message: Dead, *, by: Actor) -> None:
         if not revived.update(dead_at=None, due_at=timezone.now(), attempts=0, lease_token="", **_reason(message, "")):
             raise ConflictError("Only what was given up can be tried again")
         note(kind, "Tried again after it was given up", peer_url=peer_url, dispatch_id=dispatch_id, by=by)
-        enqueue(TASKS[type(message)], message.pk)
+        nudge(type(message), message.pk)
 
 
 def sweep() -> None:
@@ -75,10 +71,20 @@ def sweep() -> None:
     if is_enabled():
         _release_forgotten()
     now = timezone.now()
-    for model, task in TASKS.items():
+    for model in MODELS:
         due = model._default_manager.filter(due_at__lte=now, dead_at__isnull=True).order_by("due_at")
         for row_id in due.values_list("pk", flat=True)[:SWEEP_BATCH]:
-            enqueue(task, str(row_id))
+            nudge(model, str(row_id))
+
+
+def nudge(model: type[OutboxRow], row_id: str) -> None:
+    """Ask a worker to look at one row of the outbox."""
+    if model is Dispatch:
+        enqueue("peers.deliver_dispatch", row_id)
+    elif model is OutboundCallback:
+        enqueue("peers.deliver_callback", row_id)
+    else:
+        enqueue("peers.run_event", row_id)
 
 
 def _release_forgotten() -> None:
