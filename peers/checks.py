@@ -8,6 +8,7 @@ from typing import Any
 from django.apps.config import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.utils.module_loading import import_string
 
 MIN_KEY_CHARS = 43
 """32 random bytes in base64."""
@@ -26,3 +27,25 @@ def check_secrets_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
             id="fedhub.E010",
         )
     ]
+
+
+@register()
+def check_handlers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """An event for a class that cannot be imported waits, and is given up after some hours."""
+    return [
+        Error(
+            f"FEDHUB_HANDLERS names {path}, which cannot be imported.",
+            hint="Give the dotted path of a class on the Python path, such as peers.handlers.EchoAgents.",
+            id="fedhub.E012",
+        )
+        for path in settings.FEDHUB_HANDLERS
+        if not _is_importable(path)
+    ]
+
+
+def _is_importable(path: str) -> bool:
+    try:
+        import_string(path)
+    except ImportError:
+        return False
+    return True
