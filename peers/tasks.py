@@ -9,7 +9,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from peers.services import delivery, handlers, key_watch, outbox
+from peers.services import delivery, handlers, key_watch, outbox, replay
 
 
 @shared_task(name="peers.deliver_dispatch")
@@ -36,8 +36,9 @@ def run_event(event_id: str) -> None:
 
 @shared_task(name="peers.sweep")
 def sweep() -> None:
-    """Nudge the workers to all that is due."""
+    """Nudge the workers to all that is due, and forget the nonces that no signature can bring again."""
     outbox.sweep()
+    replay.forget_nonces(timezone.now())
 
 
 @shared_task(name="peers.refresh_keys")

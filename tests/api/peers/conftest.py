@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +10,26 @@ import pytest
 from peers.models import Peer
 from tests.api.peers.partner import Partner, everything_stored
 
-Refused = Callable[..., None]
+
+class Refused:
+    """Checks that answers are refusals, and that nothing was stored since `start`."""
+
+    def __init__(self) -> None:
+        self.before: dict[str, list[dict[str, Any]]] | None = None
+        self.calls = 0
+
+    def start(self) -> None:
+        """Remember what is stored now."""
+        self.before = everything_stored()
+
+    def __call__(self, response: Any, status: int, text: str = "") -> None:
+        self.calls += 1
+        body = response.json()
+        assert (response.status_code, text in body["message"]) == (status, True), (response.status_code, body)
+        assert {"detail", "message"} <= body.keys()
+        assert ("errors" in body) == (status in (400, 422))
+        assert self.before is not None, "call refused.start() first"
+        assert everything_stored() == self.before
 
 
 @pytest.fixture
@@ -45,25 +64,6 @@ def refused(db: None) -> Iterator[Refused]:
 
     The test calls `refused.start()` once its own rows are in place.
     """
-    check = _Refused()
+    check = Refused()
     yield check
     assert check.calls, "the test never looked at an answer"
-
-
-class _Refused:
-    def __init__(self) -> None:
-        self.before: dict[str, list[dict[str, Any]]] | None = None
-        self.calls = 0
-
-    def start(self) -> None:
-        """Remember what is stored now."""
-        self.before = everything_stored()
-
-    def __call__(self, response: Any, status: int, text: str = "") -> None:
-        self.calls += 1
-        body = response.json()
-        assert (response.status_code, text in body["message"]) == (status, True), (response.status_code, body)
-        assert {"detail", "message"} <= body.keys()
-        assert ("errors" in body) == (status in (400, 422))
-        assert self.before is not None, "call refused.start() first"
-        assert everything_stored() == self.before

@@ -116,10 +116,17 @@ def body_of(message: object) -> bytes:
     return message if isinstance(message, bytes) else json.dumps(message).encode()
 
 
-def send(message: object, headers: dict[str, str] | None = None, *, path: str = RECEIVE, **options: Any) -> Any:
+def send(message: object, headers: dict[str, str] | None = None, *, path: str = RECEIVE, **meta: Any) -> Any:
     """POST a message and return the answer."""
     client = Client(raise_request_exception=False)
-    return client.post(path, body_of(message), content_type="application/json", **(headers or {}), **options)
+    meta |= headers or {}
+    return client.post(path, body_of(message), content_type="application/json", **meta)
+
+
+def get(path: str, headers: dict[str, str] | None = None) -> Any:
+    """GET and return the answer."""
+    meta: dict[str, Any] = dict(headers or {})
+    return Client(raise_request_exception=False).get(path, **meta)
 
 
 def deliver(partner: Partner, message: dict[str, Any], **changes: Any) -> Any:

@@ -33,7 +33,7 @@ def digest_of(body: bytes) -> str:
 def sign_components(partner: Partner, body: bytes, components: tuple[str, ...], **parameters: Any) -> dict[str, str]:
     """Sign only these components, with parameters that may be anything."""
     created = int(time.time())
-    values = {
+    values: dict[str, Any] = {
         "created": created,
         "keyid": partner.identity.did,
         "alg": "ed25519",
@@ -150,20 +150,20 @@ def test_an_envelope_for_another_target_fails(alpha: Partner, refused: Refused) 
 
 
 @pytest.mark.parametrize(
-    ("created_at", "reason"),
+    ("age", "reason"),
     [
-        (ago(hours=25), "SignatureExpired"),
-        (ago(days=4000), "SignatureExpired"),
-        (ago(minutes=-6), "SignatureNotYetValid"),
-        (..., "SignatureExpired"),
+        ({"hours": 25}, "SignatureExpired"),
+        ({"days": 4000}, "SignatureExpired"),
+        ({"minutes": -6}, "SignatureNotYetValid"),
+        (None, "SignatureExpired"),
     ],
 )
 def test_a_stale_future_or_timeless_envelope_fails(
-    alpha: Partner, refused: Refused, created_at: Any, reason: str
+    alpha: Partner, refused: Refused, age: dict[str, float] | None, reason: str
 ) -> None:
     refused.start()
 
-    refused(send(alpha.signed(created_at=created_at)), 401, reason)
+    refused(send(alpha.signed(created_at=ago(**age) if age else ...)), 401, reason)
 
 
 def test_an_unsigned_stale_envelope_is_not_rescued_by_a_fresh_request(alpha: Partner, refused: Refused) -> None:
@@ -259,7 +259,7 @@ def test_a_forged_host_header_makes_no_other_target(alpha: Partner, refused: Ref
     ],
 )
 def test_a_stale_future_expired_or_long_lived_request_fails(
-    alpha: Partner, refused: Refused, times: dict[str, int], reason: str
+    alpha: Partner, refused: Refused, times: dict[str, Any], reason: str
 ) -> None:
     body = body_of(alpha.signed())
     created = int(time.time()) + times.pop("created")

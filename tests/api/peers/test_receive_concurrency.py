@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ ENVELOPES = 100
 Request = tuple[bytes, dict[str, str]]
 
 
-def at_once(calls: list[Callable[[], Any]], *, threads: int) -> list[Any]:
+def at_once(calls: Sequence[Callable[[], Any]], *, threads: int) -> list[Any]:
     """Make the calls in threads that start together; each thread closes its connections."""
     start = threading.Barrier(min(threads, len(calls)))
     ready = threading.local()
@@ -59,7 +60,7 @@ def test_fifty_senders_with_copies_are_each_taken_exactly_once(alpha: Partner, a
     traffic = [*originals, *retries, *copies]
     random.Random(7).shuffle(traffic)
 
-    answers = at_once([lambda item=item: send(*item) for item in traffic], threads=SENDERS)
+    answers = at_once([partial(send, *item) for item in traffic], threads=SENDERS)
 
     statuses = Counter(answer.status_code for answer in answers)
     assert statuses == {200: 2 * ENVELOPES, 401: len(copies)}
@@ -85,7 +86,7 @@ def test_one_key_with_two_bodies_at_once_lets_one_in(alpha: Partner, alpha_peer:
         rivals = [
             body_of(alpha.signed(idempotency_key=f"key-{index}", intent_title=f"Task {rival}")) for rival in range(4)
         ]
-        calls = [lambda body=body: send(body, alpha.headers(body)) for body in rivals]
+        calls = [partial(send, body, alpha.headers(body)) for body in rivals]
 
         statuses = Counter(answer.status_code for answer in at_once(calls, threads=4))
 
@@ -114,7 +115,7 @@ def test_a_suspension_in_the_middle_lets_nothing_in_after_it(alpha: Partner, alp
         stored_then.append(ReceivedDispatch.objects.count())
         return 0
 
-    calls: list[Callable[[], int]] = [suspend, *(lambda item=item: deliver_one(item) for item in traffic)]
+    calls: list[Callable[[], int]] = [suspend, *(partial(deliver_one, item) for item in traffic)]
     statuses = Counter(at_once(calls, threads=8))
 
     assert set(late) <= {403}

@@ -8,7 +8,6 @@ import jwt
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
-from django.test import Client
 
 from fedhub.oidc.signing_key import load_or_create
 from fedhub.tokens.services import issue_token
@@ -17,7 +16,7 @@ from peers.services.agents import register_agent
 from peers.services.peers import suspend_peer
 from peers.services.tokens import issue_peer_token
 from tests.api.peers.conftest import Refused
-from tests.api.peers.partner import HUB, MARTA, RECEIVE, Partner, send
+from tests.api.peers.partner import HUB, MARTA, RECEIVE, Partner, get, send
 
 pytestmark = pytest.mark.django_db
 AGENTS = "/api/v1/federation/agents"
@@ -34,7 +33,7 @@ def agents(db: None) -> None:
 
 
 def seen(headers: dict[str, str] | None = None, path: str = AGENTS) -> Any:
-    response = Client().get(path, **(headers or {}))
+    response = get(path, headers)
     return (
         [agent["agent_id"] for agent in response.json()["agents"]]
         if response.status_code == 200
@@ -95,7 +94,7 @@ def test_a_peers_token_is_good_for_nothing_of_an_operators(alpha: Partner, alpha
     refused(send({"target_server": alpha.url, "intent_id": "i"}, headers, path=DISPATCH), 403, "permission")
     refused(send({"title": "Mine"}, headers, path="/api/v1/intents"), 403)
     for path in (STATUS, "/api/v1/intents"):
-        refused(Client().get(path, **headers), 403)
+        refused(get(path, headers), 403)
 
 
 def test_a_peers_signature_is_no_operators_token(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
@@ -121,4 +120,4 @@ def test_a_runtime_jwt_of_the_hubs_own_opens_no_endpoint(
     for headers in ({"HTTP_AUTHORIZATION": f"Bearer {token}"}, {"HTTP_X_API_KEY": token}):
         for path, message in messages.items():
             refused(send(message, headers, path=path), 401, "Invalid or missing API key")
-        refused(Client().get(STATUS, **headers), 401)
+        refused(get(STATUS, headers), 401)
