@@ -173,7 +173,7 @@ def dispatch(client: httpx.Client, staff: Staff, *, target: str, agent_id: str) 
     assert answer.json()["status"] == "accepted"
     path = f"/admin/peers/dispatch/{answer.json()['dispatch_id']}/change/"
     deadline = time.monotonic() + 60
-    while "completed" not in (seen := staff.see(path)):
+    while "Status Completed" not in (seen := staff.see(path)):
         assert time.monotonic() < deadline, seen
         time.sleep(0.3)
     return seen
