@@ -154,6 +154,13 @@ def test_a_key_whose_time_is_over_counts_no_more(alpha: Partner, alpha_peer: Pee
     refused(deliver(alpha, alpha.signed()), 401, "UnknownKey")
 
 
+def test_a_provisional_key_counts_under_policy_open_alone(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+    alpha_peer.keys.update(state=KeyState.PROVISIONAL)
+    refused.start()
+
+    refused(deliver(alpha, alpha.signed()), 401, "UnknownKey")
+
+
 def test_a_revoked_key_counts_no_more(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
     revoke_key(alpha_peer.keys.get(), by=MARTA, reason="Stolen")
     refused.start()
