@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 import resource
@@ -36,6 +37,18 @@ def rows_written() -> Iterator[Counter[str]]:
 def peak_memory_mb() -> float:
     """Return the largest resident size that this process has had, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """Return the processor time that a process and its children have used so far; 0 where there is no /proc."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        return 0.0
+    # proc_pid_stat(5): utime and stime are fields 14 and 15; the name in brackets may hold blanks.
+    user, system = stat.read_text(encoding="utf-8").rpartition(")")[2].split()[11:13]
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
+    own = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return own + sum(cpu_seconds_of(int(child)) for child in children)
 
 
 def keep(name: str, results: dict[str, Any]) -> Path:

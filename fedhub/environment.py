@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -56,3 +60,34 @@ def integer(name: str, *, default: int, minimum: int, maximum: int) -> int:
 def words(name: str, default: str = "") -> list[str]:
     """Return a comma-separated variable as a list, empty items left out."""
     return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]
+
+
+def choice(name: str, default: str, choices: Sequence[str]) -> str:
+    """Return the variable, which must be one of `choices`; raises ImproperlyConfigured otherwise."""
+    value = text(name) or default
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} is {value!r}; use one of {', '.join(choices)}.")
+    return value
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Return a comma-separated variable as networks, e.g. `127.0.0.0/8`; raises ImproperlyConfigured otherwise."""
+    try:
+        return [ip_network(word) for word in words(name)]
+    except ValueError as exc:
+        raise ImproperlyConfigured(f"{name} holds no network: {exc}.") from exc
+
+
+def json_sections(name: str, sections: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return a JSON object whose members are objects under some of these names; {} where the variable is not set.
+
+    Raises ImproperlyConfigured for anything else.
+    """
+    try:
+        value = json.loads(text(name) or "{}")
+    except ValueError as exc:
+        raise ImproperlyConfigured(f"{name} is not JSON: {exc}.") from exc
+    is_known = isinstance(value, dict) and all(key in sections for key in value)
+    if not is_known or not all(isinstance(section, dict) for section in value.values()):
+        raise ImproperlyConfigured(f"{name} must be a JSON object of objects named {', '.join(sections)}.")
+    return dict(value)

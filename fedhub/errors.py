@@ -26,6 +26,20 @@ class InvalidRequestError(HubError):
     code = "invalid_request"
 
 
+class UnauthenticatedError(HubError):
+    """Nothing in the request proves who sent it; the message tells the caller little, the log why."""
+
+    status_hint = 401
+    code = "unauthenticated"
+
+
+class ForbiddenError(HubError):
+    """Whoever sent the request may not ask for it."""
+
+    status_hint = 403
+    code = "forbidden"
+
+
 class NotFoundError(HubError):
     """There is no such thing, or none that the caller may know of."""
 

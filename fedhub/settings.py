@@ -50,6 +50,8 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "auditlog",
     "fedhub.apps.FedhubConfig",
+    # Before the tokens: its issue_token adds to theirs.
+    "peers",
     "fedhub.tokens",
     "fedhub.sandbox",
     "federations",
@@ -109,6 +111,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
+# Browsers keep cookies by host, whatever the port: two hubs on one machine would log each other's staff out.
+_COOKIE_SUFFIX = f"_{urlsplit(FEDHUB_SERVER_URL).port or ''}" if DEBUG else ""
+SESSION_COOKIE_NAME = f"sessionid{_COOKIE_SUFFIX}"
+CSRF_COOKIE_NAME = f"csrftoken{_COOKIE_SUFFIX}"
 CSRF_TRUSTED_ORIGINS = [FEDHUB_SERVER_URL]
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if IS_HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
@@ -161,6 +167,8 @@ OAUTH2_PROVIDER = {
         "federations-read": "See federations, their resources and jobs, and search",
         "federations-write": "Create, change, sync and delete federations",
         "system-ops": "Run the manual AgentCore runtime sync",
+        "peers-read": "See peers, dispatches and intents",
+        "peers-write": "Dispatch intents to peers and make intents",
     },
     "SCOPES_BACKEND_CLASS": "fedhub.tokens.scopes.OwnersScopes",
     "ACCESS_TOKEN_EXPIRE_SECONDS": int(timedelta(hours=1).total_seconds()),
@@ -223,6 +231,16 @@ CELERY_BEAT_SCHEDULE = {
         # A worker that was away for an hour needs one sweep, not 120.
         "options": {"expire_seconds": FEDHUB_SWEEP_SECONDS},
     },
+    "Sweep the outbox": {
+        "task": "peers.sweep",
+        "schedule": FEDHUB_SWEEP_SECONDS,
+        "options": {"expire_seconds": FEDHUB_SWEEP_SECONDS},
+    },
+    "Look at the keys of peers": {
+        "task": "peers.refresh_keys",
+        "schedule": 86_400,
+        "options": {"expire_seconds": 86_400},
+    },
 }
 CELERY_TIMEZONE = "UTC"
 
@@ -249,6 +267,30 @@ UNFOLD = {
     "STYLES": ["fedhub.admin.navigation.stylesheet"],
     "SCRIPTS": ["fedhub.admin.navigation.script"],
 }
+
+# Federation between hubs --------------------------------------------------------------------------------------------
+FEDHUB_ENABLED = environment.boolean("FEDHUB_ENABLED", default=True)
+FEDHUB_KEY_PATH = Path(environment.text("FEDHUB_KEY_PATH") or VAR_DIR / "hub_key")
+FEDHUB_SECRETS_KEY = environment.secret("FEDHUB_SECRETS_KEY") or (
+    development_secret_key(VAR_DIR / "secrets_key") if DEBUG else ""
+)
+FEDHUB_TRUST_POLICY = environment.choice("FEDHUB_TRUST_POLICY", "allowlist", ("allowlist", "open", "trustless"))
+FEDHUB_VISIBILITY_DEFAULT = environment.choice(
+    "FEDHUB_VISIBILITY_DEFAULT", "private", ("public", "unlisted", "private")
+)
+FEDHUB_ALLOWED_NETWORKS = environment.networks("FEDHUB_ALLOWED_NETWORKS")
+FEDHUB_PUBLISH_PEERS = environment.boolean("FEDHUB_PUBLISH_PEERS", default=False)
+# No shorter than the hours over which a delivery is retried.
+FEDHUB_ENVELOPE_MAX_AGE = environment.integer(
+    "FEDHUB_ENVELOPE_MAX_AGE", default=86_400, minimum=43_200, maximum=604_800
+)
+FEDHUB_HANDLERS = environment.words("FEDHUB_HANDLERS")
+# This hub's side of every policy, as JSON: {"budget": {"max_llm_tokens": 100000}}.
+FEDHUB_POLICY = environment.json_sections("FEDHUB_POLICY", ("governance", "budget", "observability"))
+# How long one call of a lifecycle handler may take; one whose process died is called again after that.
+FEDHUB_HANDLER_SECONDS = environment.integer("FEDHUB_HANDLER_SECONDS", default=300, minimum=1, maximum=3600)
+# The first pause after a failed delivery; each further one is twice as long, up to an hour.
+FEDHUB_RETRY_SECONDS = environment.integer("FEDHUB_RETRY_SECONDS", default=5, minimum=1, maximum=3600)
 
 # Language, static files, logs ---------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"

@@ -18,7 +18,7 @@ def is_list(request: HttpRequest) -> bool:
 class ReadOnlyAdmin(ModelAdmin):
     """Rows that only the hub itself writes."""
 
-    actions = None
+    actions: list[str] | None = None
     show_facets = ShowFacets.NEVER
     list_filter_submit = True
     empty_hint = ""

@@ -30,6 +30,19 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "Between hubs",
+            "separator": True,
+            "items": [
+                _item("Peers", "handshake", "peers_peer"),
+                _item("Intents", "assignment", "peers_intent"),
+                _item("Dispatches", "outbox", "peers_dispatch"),
+                _item("Received", "inbox", "peers_receiveddispatch"),
+                _item("Agents' visibility", "visibility", "peers_discoveredagent", _chooses_visibility),
+                _item("Registered agents", "smart_toy", "peers_registeredagent"),
+                _item("Journal", "menu_book", "peers_journalentry"),
+            ],
+        },
+        {
             "title": "Access",
             "separator": True,
             "items": [
@@ -48,6 +61,10 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Periodic tasks", "schedule", "django_celery_beat_periodictask"),
                 _item("Runtime sightings", "visibility", "federations_runtimesighting"),
                 _item("Dry runs under way", "preview", "federations_previewslot"),
+                _item("Keys of peers", "key", "peers_peerkey"),
+                _item("Callbacks in", "call_received", "peers_inboundcallback"),
+                _item("Callbacks out", "call_made", "peers_outboundcallback"),
+                _item("Handler events", "bolt", "peers_handlerevent"),
                 _item("Refresh tokens", "autorenew", "oauth2_provider_refreshtoken"),
             ],
         },
@@ -67,6 +84,10 @@ def script(request: HttpRequest) -> str:
 def favicon(request: HttpRequest) -> str:
     """Return the address of the browser tab's icon."""
     return static("fedhub/favicon.svg")
+
+
+def _chooses_visibility(request: HttpRequest) -> bool:
+    return request.user.has_perm("peers.view_agentvisibilitychoice")
 
 
 def _item(title: str, icon: str, model: str, permission: Callable[[HttpRequest], bool] | None = None) -> dict[str, Any]:

@@ -22,6 +22,10 @@ from fedhub.errors import HubError
 UNAUTHENTICATED = "JWT or session authentication required"
 INTERNAL_ERROR = "Internal server error"
 API_PATH = re.compile(r"/api(/|\Z)")
+PEERS_PATH = re.compile(
+    r"/api/v1/(federation(?!/agentcore(/|\Z))|intents)(/|\Z)|/\.well-known/(did|openintent-federation)\.json/?\Z"
+)
+"""The addresses of federation between hubs, whose errors have other bodies: `peers.errors` answers inside a view."""
 
 logger = logging.getLogger(__name__)
 
@@ -134,18 +138,28 @@ def nested(path: str, key: object) -> str:
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer an address that leads nowhere: in JSON under /api, else with Django's page."""
-    if API_PATH.match(request.path):
-        return JsonResponse(error_body("not_found", "Not found"), status=404)
+    if API_PATH.match(request.path) or PEERS_PATH.match(request.path):
+        return outside_error(request, 404, "Not found")
     return page_not_found(request, exception or Http404())
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer a request that was refused before any view saw it."""
-    return JsonResponse(error_body("invalid_request", "The request is malformed"), status=400)
+    return outside_error(request, 400, "The request is malformed")
 
 
 def internal_error(request: HttpRequest) -> HttpResponse:
     """Answer an error outside every API view; Django has logged it."""
-    if API_PATH.match(request.path):
-        return JsonResponse(error_body("internal_error", INTERNAL_ERROR), status=500)
+    if API_PATH.match(request.path) or PEERS_PATH.match(request.path):
+        return outside_error(request, 500, INTERNAL_ERROR)
     return server_error(request)
+
+
+def outside_error(request: HttpRequest, status: int, message: str) -> JsonResponse:
+    """Answer an error outside every view, in the body of the family that the address belongs to."""
+    if not PEERS_PATH.match(request.path):
+        return JsonResponse(error_body(CODES.get(status, "internal_error"), message), status=status)
+    body: dict[str, Any] = {"detail": message, "message": message}
+    if status == 400:
+        body["errors"] = [{"field": "", "message": message}]
+    return JsonResponse(body, status=status)

@@ -7,6 +7,8 @@ A token carries its scopes. A session has those that its user's roles map to:
 | `federations-read` | every active user |
 | `federations-write` | staff, and holders of the permission `federations.add_federation` |
 | `system-ops` | superusers, and holders of the permission `federations.system_ops` |
+| `peers-read` | superusers, and holders of the permission `peers.view_dispatch` |
+| `peers-write` | superusers, and holders of the permission `peers.add_dispatch` |
 
 A view names the scope that each of its methods needs; a method without one is refused.
 """
@@ -25,6 +27,15 @@ from rest_framework.request import Request
 READ = "federations-read"
 WRITE = "federations-write"
 SYSTEM = "system-ops"
+PEERS_READ = "peers-read"
+PEERS_WRITE = "peers-write"
+
+_BY_PERMISSION = {
+    WRITE: "federations.add_federation",
+    SYSTEM: "federations.system_ops",
+    PEERS_READ: "peers.view_dispatch",
+    PEERS_WRITE: "peers.add_dispatch",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +49,9 @@ def scopes_of_roles(user: AbstractBaseUser | AnonymousUser) -> frozenset[str]:
     """Return the scopes that the roles of `user` map to; none for an inactive or anonymous one."""
     if not isinstance(user, PermissionsMixin) or not getattr(user, "is_active", False):
         return frozenset()
-    scopes = {READ}
-    if getattr(user, "is_staff", False) or user.has_perm("federations.add_federation"):
+    scopes = {scope for scope, permission in _BY_PERMISSION.items() if user.has_perm(permission)} | {READ}
+    if getattr(user, "is_staff", False):
         scopes.add(WRITE)
-    if user.has_perm("federations.system_ops"):
-        scopes.add(SYSTEM)
     return frozenset(scopes)
 
 

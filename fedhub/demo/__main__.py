@@ -1,7 +1,8 @@
 """Run the demo: `python -m fedhub.demo`.
 
-Prepares the database, starts sandbox, web, worker and beat, and says so once each of them has shown that it works. Then
-it waits: Ctrl-C and SIGTERM stop all of them, and where one ends by itself the others are stopped too.
+Prepares the databases, starts sandbox, web, worker and beat, and a second hub as a peer, and says so once each of them
+has shown that it works. Then it waits: Ctrl-C and SIGTERM stop all of them, and where one ends by itself the others
+are stopped too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from rich.console import Console
 
+from fedhub.demo import partner
 from fedhub.demo.processes import Child, Command, ProcessDiedError, check_alive, start, stop
 from fedhub.demo.surroundings import FOREIGN_AWS_VARIABLES, HOST, Addresses, PortBusyError, find_addresses
 
@@ -54,22 +56,31 @@ def _take_environment(addresses: Addresses) -> None:
 def _run(console: Console, addresses: Addresses) -> int:
     from django.conf import settings
 
-    from fedhub.demo.box import make_box
+    from fedhub.demo.box import make_box, peer_lines
     from fedhub.demo.health import NotHealthyError
     from fedhub.demo.prepare import prepare
+    from fedhub.errors import HubError
 
     folder, log_folder = settings.VAR_DIR / "demo", settings.VAR_DIR / "log"
-    console.print("Preparing the database …")
-    prepared = prepare(folder, addresses.environ())
+    partner_dir = settings.VAR_DIR.resolve() / "partner"
     children: list[Child] = []
     try:
-        console.print("Starting sandbox, web, worker and beat …")
+        console.print("Preparing the databases …")
+        # With the folder, which a shell that spoke with the partner before would not have right.
+        variables = addresses.environ() | {"FEDHUB_VAR_DIR": str(settings.VAR_DIR.resolve())}
+        prepared = prepare(folder, variables, other_url=addresses.partner_url)
+        peer = partner.prepare_partner(addresses, partner_dir)
+        console.print("Starting sandbox, web, worker, beat and a partner …")
         _start_all(children, addresses, folder, log_folder)
-        console.print(make_box(addresses, prepared, log_folder=log_folder, environ_file=folder / "env"))
+        is_undecided = _start_partner(children, addresses, partner_dir, log_folder)
+        lines = peer_lines(addresses, prepared, peer, is_undecided=is_undecided)
+        console.print(
+            make_box(addresses, prepared, log_folder=log_folder, environ_file=folder / "env", peer_lines=lines)
+        )
         while True:
             check_alive(children)
             time.sleep(0.2)
-    except (ProcessDiedError, NotHealthyError) as exc:
+    except (ProcessDiedError, NotHealthyError, HubError) as exc:
         console.print(f"{exc}\nStopping the others.", style="red", markup=False)
         return 1
     finally:
@@ -95,6 +106,26 @@ def _start_all(children: list[Child], addresses: Addresses, folder: Path, log_fo
     enqueue("federations.sweep")
     health.wait_until(health.queue_is_drained, worker, among=children)
     health.wait_until(lambda: health.beat_has_scheduled(started_at), beat, among=children)
+
+
+def _start_partner(children: list[Child], addresses: Addresses, var_dir: Path, log_folder: Path) -> bool:
+    """Start the second hub into `children` and let the two look at each other.
+
+    Returns whether either is still undecided about the other.
+    """
+    from django.utils import timezone
+
+    from fedhub.demo import health
+    from fedhub.demo.prepare import look_at
+
+    started_at = timezone.now()
+    environ = {**os.environ, **addresses.partner_environ(var_dir)}
+    for command in partner.commands(addresses):
+        children.append(start(command, environ=environ, log_folder=log_folder))
+    web = children[-2]
+    health.wait_until(lambda: health.answers(f"{addresses.partner_url}/healthz"), web, among=children)
+    is_undecided = look_at(addresses.partner_url)
+    return partner.greet(addresses, var_dir, since=started_at, among=children) or is_undecided
 
 
 def _commands(addresses: Addresses, folder: Path) -> tuple[Command, ...]:

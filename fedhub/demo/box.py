@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.panel import Panel
 from rich.table import Table
 
+from fedhub.demo.partner import Partner
 from fedhub.demo.prepare import Prepared
 from fedhub.demo.surroundings import Addresses
 
 
-def make_box(addresses: Addresses, prepared: Prepared, *, log_folder: Path, environ_file: Path) -> Panel:
+def make_box(
+    addresses: Addresses,
+    prepared: Prepared,
+    *,
+    log_folder: Path,
+    environ_file: Path,
+    peer_lines: Sequence[tuple[str, str]] = (),
+) -> Panel:
     """Return what there is to know, as label and value lines that can be copied."""
     python = ".venv/bin/python manage.py"
     lines = [
@@ -30,6 +39,7 @@ def make_box(addresses: Addresses, prepared: Prepared, *, log_folder: Path, envi
         ("", "manage sandbox add my_server --protocol MCP"),
         ("", "manage sandbox remove code_review_a2a"),
         ("", ""),
+        *peer_lines,
         ("Logs", str(_shown(log_folder))),
         ("Stop", "Ctrl-C"),
     ]
@@ -39,6 +49,32 @@ def make_box(addresses: Addresses, prepared: Prepared, *, log_folder: Path, envi
     for label, value in lines:
         table.add_row(label, value)
     return Panel.fit(table, title="fedhub demo", border_style="green")
+
+
+def peer_lines(
+    addresses: Addresses, prepared: Prepared, partner: Partner, *, is_undecided: bool
+) -> list[tuple[str, str]]:
+    """Return the lines about the second hub: how to approve it, until both have decided, and how to send it work."""
+    peer = ".venv/bin/python manage.py peer"
+    there = f"(. {_shown(partner.environ_file)}; {{}})".format
+    approval = [
+        ("", "Each has the other as a proposed peer. Compare the fingerprints and approve both, in the admins or so:"),
+        ("", f'{peer} approve {partner.url} --fingerprint "ITS KEY"'),
+        ("", there(f'{peer} approve {addresses.hub_url} --fingerprint "OUR KEY"')),
+    ]
+    password = partner.password or "changed since"
+    return [
+        ("Partner", f"{partner.url}/admin/, a second hub; user {prepared.username}, password {password}"),
+        ("  its key", partner.fingerprint),
+        ("  our key", prepared.fingerprint),
+        *(approval if is_undecided else []),
+        (
+            "  dispatch",
+            f"in the admin: Intents, Add, Dispatch, to agent {partner.agent_id}; by curl: see README.md",
+        ),
+        ("  agents", "in the admin: Agents' visibility decides which agents peers see"),
+        ("", ""),
+    ]
 
 
 def _shown(path: Path) -> Path:

@@ -1,4 +1,7 @@
-"""What the demo finds ready: the tables, a staff user with a password of its own, and one federation to sync."""
+"""What a hub of the demo finds ready: tables, a staff user with a password of its own, a federation, and a peer.
+
+The federation waits to be synced, and the other hub, which is proposed as a peer, to be approved.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,27 @@ from pathlib import Path
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connections
+from django.utils import timezone
 
-from federations.models import Federation, ProviderType
-from federations.services.actors import actor_of
+from federations.models import Federation, ProviderType, SyncJob
+from federations.services.actors import Actor, actor_of
 from federations.services.federations import create_federation
+from federations.services.sync import start_sync
+from federations.sync.naming import resource_path
+from federations.sync.resources import ResourceKind
 from fedhub.demo.surroundings import REGION, shell_lines
+from peers.models import AgentVisibilityChoice, PeerKey, PeerState, Visibility
+from peers.services.agents import agent_id_of, set_visibility
+from peers.services.documents import refresh_documents
+from peers.services.identity import hub_identity
+from peers.services.peers import add_peer, find_peer
 
 USERNAME = "admin"
 ROLE_ARN = "arn:aws:iam::123456789012:role/fedhub-discovery"
 TAG = "demo"
+# The one agent that approved peers may use from the start; staff choose about the others.
+AGENT_PATH = resource_path(ResourceKind.A2A_AGENT, "pharmacy_fraud_a2a")
+AGENT_ID = agent_id_of(AGENT_PATH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +44,44 @@ class Prepared:
     password: str | None
     federation_id: str
     federation_name: str
+    fingerprint: str
+    """SHA-256 of the key that the hub signs with."""
 
 
-def prepare(folder: Path, variables: Mapping[str, str]) -> Prepared:
+def prepare(folder: Path, variables: Mapping[str, str], *, other_url: str) -> Prepared:
     """Migrate, and make in `folder` and the database what is not there yet; a second run finds what the first made."""
     folder.mkdir(parents=True, exist_ok=True)
     write_private(folder / "env", shell_lines(variables))
     call_command("migrate", interactive=False, verbosity=0)
     user, password = _staff_user(folder / "password")
     federation = _federation(user)
+    if not AgentVisibilityChoice.objects.filter(federation_id=federation.id, path=AGENT_PATH).exists():
+        set_visibility(federation.id, AGENT_PATH, Visibility.UNLISTED.value, actor_of(user))
+    if find_peer(other_url) is None:
+        add_peer(other_url, by=actor_of(user), notes="The other hub of the demo.")
+    fingerprint = PeerKey(public_key=hub_identity().public_key_b64).fingerprint
     # The children get their own connections; one shared over a fork is broken.
     connections.close_all()
-    return Prepared(user.get_username(), password, federation.id, federation.display_name)
+    return Prepared(user.get_username(), password, federation.id, federation.display_name, fingerprint)
+
+
+def look_at(other_url: str) -> bool:
+    """Fetch the documents of the other hub where it is proposed, so that its key is there to compare.
+
+    Returns whether it waits for a decision. Raises ExternalServiceError.
+    """
+    peer = find_peer(other_url)
+    if peer is None or peer.state != PeerState.PROPOSED:
+        return False
+    refresh_documents(peer, by=None, now=timezone.now())
+    return True
+
+
+def sync_once() -> None:
+    """Have a worker sync the demo's federation where that was never done."""
+    federation = Federation.objects.filter(tag_rows__name=TAG).order_by("created_at").first()
+    if federation and not SyncJob.objects.filter(federation_id=federation.id).exists():
+        start_sync(federation, by=Actor(id="", name="demo"), reason="first import", queued=True)
 
 
 def write_private(path: Path, text: str) -> None:

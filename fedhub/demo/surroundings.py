@@ -1,4 +1,4 @@
-"""Where the demo listens, and the environment that all its processes share."""
+"""Where the demo listens, and the environments of its two hubs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import shlex
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from fedhub import environment
@@ -22,15 +24,21 @@ class PortBusyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The two ports of the demo, and the URLs that follow from them."""
+    """The ports of the demo, and the URLs that follow from them."""
 
     hub_port: int
     sandbox_port: int
+    partner_port: int
 
     @property
     def hub_url(self) -> str:
         """Return the hub's origin."""
         return f"http://{HOST}:{self.hub_port}"
+
+    @property
+    def partner_url(self) -> str:
+        """Return the origin of the second hub."""
+        return f"http://{HOST}:{self.partner_port}"
 
     @property
     def sandbox_url(self) -> str:
@@ -48,15 +56,34 @@ class Addresses:
             "AWS_SECRET_ACCESS_KEY": DEFAULT_SECRET_ACCESS_KEY,
             "AWS_REGION": REGION,
             "FEDHUB_SANDBOX_URL": self.sandbox_url,
+            # The hubs find each other on loopback, and the shipped example works on what they send.
+            "FEDHUB_ENABLED": "true",
+            "FEDHUB_ALLOWED_NETWORKS": "127.0.0.0/8",
+            "FEDHUB_HANDLERS": "peers.handlers.EchoAgents",
         }
 
+    def partner_environ(self, var_dir: Path) -> dict[str, str]:
+        """Return the variables of the second hub, whose files are all in `var_dir`."""
+        own = {"FEDHUB_SERVER_URL": self.partner_url, "FEDHUB_VAR_DIR": str(var_dir), "FEDHUB_WORKER_PROCESSES": "1"}
+        return self.environ() | dict.fromkeys(NEVER_SHARED, "") | own
+
+
+_SECRETS = ("DATABASE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "FEDHUB_SECRETS_KEY")
+# What two hubs must not have in common: empty, each has its own under its FEDHUB_VAR_DIR.
+NEVER_SHARED = (
+    *_SECRETS,
+    *(f"{name}_FILE" for name in _SECRETS),
+    "SEARCH_PATH",
+    "FEDHUB_KEY_PATH",
+    "FEDHUB_OIDC_KEY_PATH",
+)
 
 # A developer's own profile or session would win over the demo's key.
 FOREIGN_AWS_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")
 
 
 def find_addresses() -> Addresses:
-    """Return the ports that FEDHUB_PORT and FEDHUB_SANDBOX_PORT name.
+    """Return the ports that FEDHUB_PORT, FEDHUB_PARTNER_PORT and FEDHUB_SANDBOX_PORT name.
 
     Raises PortBusyError where one is in use, ImproperlyConfigured where one is no port.
     """
@@ -65,10 +92,17 @@ def find_addresses() -> Addresses:
         sandbox_port=environment.integer(
             "FEDHUB_SANDBOX_PORT", default=urlsplit(DEFAULT_URL).port or 0, minimum=1, maximum=65_535
         ),
+        partner_port=environment.integer("FEDHUB_PARTNER_PORT", default=8001, minimum=1, maximum=65_535),
     )
-    if addresses.hub_port == addresses.sandbox_port:
-        raise PortBusyError(f"FEDHUB_PORT and FEDHUB_SANDBOX_PORT are both {addresses.hub_port}.")
-    for name, port in (("FEDHUB_PORT", addresses.hub_port), ("FEDHUB_SANDBOX_PORT", addresses.sandbox_port)):
+    ports = {
+        "FEDHUB_PORT": addresses.hub_port,
+        "FEDHUB_PARTNER_PORT": addresses.partner_port,
+        "FEDHUB_SANDBOX_PORT": addresses.sandbox_port,
+    }
+    for (name, port), (other_name, other_port) in combinations(ports.items(), 2):
+        if port == other_port:
+            raise PortBusyError(f"{name} and {other_name} are both {port}.")
+    for name, port in ports.items():
         if not _is_free(port):
             raise PortBusyError(f"Port {port} is in use. Set {name} to another: {name}={_free_port()} make demo")
     return addresses

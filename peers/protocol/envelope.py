@@ -100,6 +100,17 @@ def verify_envelope(
     five minutes ahead. Raises the VerificationError that says what fails, MalformedMessage for unreadable fields.
     """
     key = verify_object(received, keys)
+    check_freshness(received, target_server=target_server, now=now, max_age_seconds=max_age_seconds)
+    return VerifiedEnvelope(read_envelope(received), key)
+
+
+def check_freshness(
+    received: JsonMapping, *, target_server: str, now: float, max_age_seconds: float = MAX_AGE_SECONDS
+) -> None:
+    """Check that a signed envelope is for this server and neither too old nor from the future.
+
+    Raises WrongTarget, SignatureExpired, SignatureNotYetValid, MalformedMessage for unreadable fields.
+    """
     if not is_same_server(read_text(received, "target_server"), target_server):
         raise WrongTarget("the envelope is signed for another server")
     if not (created_at := read_text(received, "created_at")):
@@ -109,7 +120,6 @@ def verify_envelope(
         raise SignatureExpired(f"the envelope was signed {age:.0f} seconds ago")
     if age < -MAX_AHEAD_SECONDS:
         raise SignatureNotYetValid(f"the envelope is signed {-age:.0f} seconds ahead")
-    return VerifiedEnvelope(read_envelope(received), key)
 
 
 def verify_callback(received: JsonMapping, *, keys: Sequence[VerificationKey]) -> FederationCallback:

@@ -99,6 +99,7 @@ class DelegationFault(StrEnum):
     AUDIENCE = "wrong audience"
     PRESENTER = "presented by another"
     ROOT = "foreign root"
+    REVOKED = "revoked"
     UNKNOWN_KEY = "unknown key"
     SIGNATURE = "bad signature"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -58,7 +59,7 @@ def test_the_login_leads_back_and_lets_staff_create(make_user: MakeUser) -> None
     assert (answer.status_code, answer["Location"]) == (302, FEDERATIONS)
     body = {"displayName": "by hand", "providerType": "aws_agentcore"}
     assert client.post(FEDERATIONS, body, content_type="application/json").status_code == 403
-    headers = {"X-CSRFToken": client.cookies["csrftoken"].value}
+    headers = {"X-CSRFToken": client.cookies[settings.CSRF_COOKIE_NAME].value}
     created = client.post(FEDERATIONS, body, content_type="application/json", headers=headers)
     assert created.status_code == 201
     assert Federation.objects.get().display_name == "by hand"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
@@ -137,7 +138,7 @@ def test_a_body_above_the_limit_is_refused(api: Api, owner: User) -> None:
 
 def test_a_form_is_refused_while_it_is_searched_for_the_csrf_token(make_user: MakeUser) -> None:
     client = APIClient(enforce_csrf_checks=True, raise_request_exception=False)
-    client.cookies["csrftoken"] = "x" * 32
+    client.cookies[settings.CSRF_COOKIE_NAME] = "x" * 32
     client.force_login(make_user("staff", is_staff=True))
     form = b"csrfmiddlewaretoken=" + b"x" * 1_100_000
     response = raw(client, "POST", FEDERATIONS, form, content_type="application/x-www-form-urlencoded")

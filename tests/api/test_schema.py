@@ -13,6 +13,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.regex_helper import normalize
 from drf_spectacular.generators import SchemaGenerator
 
+from fedhub.api.errors import PEERS_PATH
+
 SPEC_ROUTES = {
     ("post", "/api/v1/federations"),
     ("get", "/api/v1/federations"),
@@ -28,6 +30,21 @@ SPEC_ROUTES = {
     ("get", "/api/v1/agents"),
     ("get", "/api/v1/agents/{agent_id}"),
     ("get", "/api/v1/search"),
+    ("get", "/api/v1/federation/status"),
+    ("get", "/api/v1/federation/agents"),
+    ("post", "/api/v1/federation/dispatch"),
+    ("post", "/api/v1/federation/receive"),
+    ("post", "/api/v1/federation/callback"),
+    ("get", "/api/v1/intents"),
+    ("post", "/api/v1/intents"),
+    ("get", "/api/v1/intents/{intent_id}"),
+}
+ANY_OPERATOR = [{"bearer": []}, {"apiKey": []}, {"session": []}]
+# Who may call what operators need no scope for.
+OTHER_CALLERS = {
+    "/api/v1/federation/agents": [*ANY_OPERATOR, {}],
+    "/api/v1/federation/receive": [{"peer": []}],
+    "/api/v1/federation/callback": [{"peer": []}],
 }
 
 
@@ -63,17 +80,27 @@ def test_every_address_under_api_v1_is_described_and_no_other(schema: Any) -> No
     assert set(served_routes()) == described_routes(schema) == SPEC_ROUTES
 
 
+def of_peers(path: str) -> bool:
+    return PEERS_PATH.match(path) is not None
+
+
 def test_every_operation_describes_success_refusals_and_its_scope(schema: Any) -> None:
     for path, methods in schema["paths"].items():
+        # Federation answers in JSON whatever is accepted, and calls what it cannot read 422.
+        always, with_body = (
+            ({"401", "403", "500"}, {"411", "413", "415", "422"})
+            if of_peers(path)
+            else ({"401", "403", "406", "500"}, {"400", "411", "413", "415"})
+        )
         for method, operation in methods.items():
             statuses = set(operation["responses"])
             assert statuses & {"200", "201"}, (method, path)
-            assert statuses >= {"401", "403", "406", "500"}, (method, path)
-            assert ("requestBody" in operation) == ({"400", "411", "413", "415"} <= statuses), (method, path)
-            assert ("{" in path) == ("404" in statuses), (method, path)
-            assert "Scope: `" in operation["description"], (method, path)
+            assert statuses >= always, (method, path)
+            assert ("requestBody" in operation) == (with_body <= statuses), (method, path)
+            assert "{" not in path or "404" in statuses, (method, path)
+            assert ("Scope: `" in operation["description"]) == (path not in OTHER_CALLERS), (method, path)
             assert 0 < len(operation["summary"]) <= 60 and "\n" not in operation["summary"], (method, path)
-            assert operation["security"] == [{"bearer": []}, {"apiKey": []}, {"session": []}], (method, path)
+            assert operation["security"] == OTHER_CALLERS.get(path, ANY_OPERATOR), (method, path)
             examples = [
                 answer["content"]["application/json"].get("examples")
                 for status, answer in operation["responses"].items()
@@ -88,6 +115,22 @@ def test_the_description_says_how_to_get_a_token_and_groups_the_operations_in_or
     assert [tag["name"] for tag in schema["tags"]] == ["federations", "resources", "search", "system"]
     used = {tag for methods in schema["paths"].values() for each in methods.values() for tag in each["tags"]}
     assert used == {tag["name"] for tag in schema["tags"]}
+
+
+def test_only_what_looks_something_up_can_be_not_found(schema: Any) -> None:
+    for path, methods in schema["paths"].items():
+        if "{" not in path and path not in ("/api/v1/federation/receive", "/api/v1/federation/callback"):
+            assert all("404" not in operation["responses"] for operation in methods.values()), path
+
+
+def test_an_example_of_federations_errors_is_the_contracts_body(schema: Any) -> None:
+    for path, methods in schema["paths"].items():
+        for operation in methods.values() if of_peers(path) else ():
+            for status, response in operation["responses"].items():
+                if status >= "400":
+                    (example,) = response["content"]["application/json"]["examples"].values()
+                    members = {"detail", "message", "errors"} if status in ("400", "422") else {"detail", "message"}
+                    assert set(example["value"]) == members, (path, status)
 
 
 def test_an_example_of_an_error_is_the_contracts_body(schema: Any) -> None:

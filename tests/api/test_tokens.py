@@ -15,6 +15,8 @@ from tests.conftest import MakeUser
 
 pytestmark = pytest.mark.django_db
 
+KNOWN = "federations-read, federations-write, peers-read, peers-write, system-ops"
+
 
 def run(**options: Any) -> list[str]:
     out = io.StringIO()
@@ -43,9 +45,9 @@ def test_issue_token_counts_its_days_from_now(owner: User) -> None:
         ({"user": "gone"}, "The user 'gone' is inactive"),
         (
             {"scopes": "federations-read root"},
-            "Unknown scope root; known are federations-read, federations-write, system-ops",
+            f"Unknown scope root; known are {KNOWN}",
         ),
-        ({"scopes": " "}, "Name at least one scope: federations-read, federations-write, system-ops"),
+        ({"scopes": " "}, f"Name at least one scope: {KNOWN}"),
         ({"days": 0}, "days: must be from 1 to 3650"),
         ({"days": 3651}, "days: must be from 1 to 3650"),
     ],

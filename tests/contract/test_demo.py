@@ -12,13 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
 from fedhub.sandbox.client import SandboxClient
+from tests.contract.demo_staff import Staff
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 100
@@ -34,7 +35,7 @@ class Demo:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.hub_port, self.sandbox_port = free_port(), free_port()
+        self.hub_port, self.sandbox_port, self.partner_port = free_port(), free_port(), free_port()
         self.output = folder / "demo.out"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -44,6 +45,7 @@ class Demo:
             "FEDHUB_VAR_DIR": str(self.folder / "var"),
             "FEDHUB_PORT": str(self.hub_port),
             "FEDHUB_SANDBOX_PORT": str(self.sandbox_port),
+            "FEDHUB_PARTNER_PORT": str(self.partner_port),
             # Another account's settings must not lead the demo out of this machine.
             "AWS_PROFILE": "production",
         }
@@ -125,16 +127,21 @@ def said(box: str, label: str) -> str:
     return match[1]
 
 
-def issue_token(demo: Demo) -> str:
-    """Issue a token as the box tells: with the environment file and manage.py."""
-    environ_file = demo.folder / "var" / "demo" / "env"
-    command = (
-        f". {shlex.quote(str(environ_file))} && "
-        f"{sys.executable} manage.py issue_token --user admin --scopes 'federations-read federations-write'"
-    )
-    environ = os.environ | {"FEDHUB_VAR_DIR": str(demo.folder / "var"), "DJANGO_SETTINGS_MODULE": "fedhub.settings"}
-    done = subprocess.run(["sh", "-c", command], cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
-    return done.stdout.splitlines()[-1]
+def manage(demo: Demo, *arguments: str, hub: str = "") -> str:
+    """Run manage.py as the box tells, with the environment file of the hub or of its `partner`; return what it says."""
+    environ_file = demo.folder / "var" / hub / "demo" / "env"
+    command = f". {shlex.quote(str(environ_file))} && {shlex.join([sys.executable, 'manage.py', *arguments])}"
+    foreign = ("FEDHUB_VAR_DIR", "FEDHUB_SERVER_URL", "DATABASE_URL", "SEARCH_PATH")
+    environ = {name: value for name, value in os.environ.items() if name not in foreign}
+    environ["DJANGO_SETTINGS_MODULE"] = "fedhub.settings"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def issue_token(demo: Demo, scopes: str, *, hub: str = "") -> str:
+    """Issue a token for the API of the hub or of its partner."""
+    return manage(demo, "issue_token", "--user", "admin", "--scopes", scopes, hub=hub).splitlines()[-1]
 
 
 def sync_in_worker(client: httpx.Client, federation_id: str) -> dict[str, object]:
@@ -150,10 +157,32 @@ def sync_in_worker(client: httpx.Client, federation_id: str) -> dict[str, object
         time.sleep(0.2)
 
 
-def api_of(demo: Demo) -> httpx.Client:
-    """Return a client of the demo's API with a token."""
-    headers = {"Authorization": f"Bearer {issue_token(demo)}"}
-    return httpx.Client(base_url=f"http://127.0.0.1:{demo.hub_port}/api/v1/", headers=headers, timeout=60)
+def api_of(demo: Demo, scopes: str = "federations-read federations-write", *, hub: str = "") -> httpx.Client:
+    """Return a client of a hub's API with a token."""
+    headers = {"Authorization": f"Bearer {issue_token(demo, scopes, hub=hub)}"}
+    port = demo.partner_port if hub else demo.hub_port
+    return httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1/", headers=headers, timeout=60)
+
+
+def dispatch(client: httpx.Client, staff: Staff, *, target: str, agent_id: str) -> str:
+    """Dispatch an intent to an agent of the other hub, and return what staff see of it once it has ended."""
+    title = f"Review for {agent_id}"
+    asked = {"intent_id": "i-1", "intent_title": title, "target_server": target, "agent_id": agent_id}
+    answer = client.post("federation/dispatch", json=asked)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["status"] == "accepted"
+    path = f"/admin/peers/dispatch/{answer.json()['dispatch_id']}/change/"
+    deadline = time.monotonic() + 60
+    while "Status Completed" not in (seen := staff.see(path)):
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.3)
+    return seen
+
+
+def visible_agents(url: str) -> list[str]:
+    """Return the ids of the agents that a hub shows to strangers."""
+    found = httpx.get(f"{url}/api/v1/federation/agents", timeout=20).json()["agents"]
+    return [agent["agent_id"] for agent in found]
 
 
 def test_demo_syncs_in_its_worker_stops_on_sigterm_and_keeps_its_data(demo: Demo) -> None:
@@ -194,10 +223,48 @@ def test_demo_syncs_in_its_worker_stops_on_sigterm_and_keeps_its_data(demo: Demo
     )
 
 
+def test_staff_of_both_hubs_approve_each_other_and_their_agents_work_for_each_other(demo: Demo) -> None:
+    hub_url, partner_url = f"http://127.0.0.1:{demo.hub_port}", f"http://127.0.0.1:{demo.partner_port}"
+    box = demo.text() if demo.commands() else demo.start_and_wait_for_box()
+    scopes = "peers-read peers-write"
+    with ExitStack() as stack:
+        staff = stack.enter_context(Staff(hub_url, password=said(box, "Password")))
+        password = said(box, "Partner").split()[-1]
+        partner_staff = stack.enter_context(Staff(partner_url, password=password, cookies=staff.client.cookies))
+        hub = stack.enter_context(api_of(demo, scopes))
+        partner = stack.enter_context(api_of(demo, scopes, hub="partner"))
+
+        # One side decides in the admin, the other in the shell; both after the fingerprints that the box shows.
+        approval = f"/admin/peers/peer/{staff.id_of('peer', partner_url)}/approve/"
+        assert "is approved" in staff.post(approval, fingerprint=said(box, "its key"), compared="on")
+        told = manage(demo, "peer", "approve", hub_url, "--fingerprint", said(box, "our key"), hub="partner")
+        assert f"{hub_url} is approved" in told
+
+        # This agent is private until staff say otherwise.
+        assert visible_agents(hub_url) == []
+        agent = staff.id_of("discoveredagent", "contract-analysis-a2a")
+        staff.post("/admin/peers/discoveredagent/", action="make_public", _selected_action=agent)
+        assert visible_agents(hub_url) == ["contract-analysis-a2a"]
+
+        for client, sender, target, agent_id in (
+            (hub, staff, partner_url, "pharmacy-fraud-a2a"),
+            (partner, partner_staff, hub_url, "contract-analysis-a2a"),
+        ):
+            seen = dispatch(client, sender, target=target, agent_id=agent_id)
+            assert f'"answer": "{agent_id}: Review for {agent_id}"' in seen
+            assert "state_delta" in seen
+            assert "signature verified" in seen
+        for client in (hub, partner):
+            status = client.get("federation/status").json()
+            counters = ("enabled", "peer_count", "active_dispatches", "total_dispatches", "total_received")
+            assert [status[name] for name in counters] == [True, 1, 0, 1, 1]
+
+
 def test_busy_port_is_named_with_what_to_set_instead(demo: Demo) -> None:
     second = Demo(demo.folder)
     second.output = demo.folder / "second.out"
     second.hub_port = demo.hub_port
+    second.partner_port = demo.partner_port
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with suppress(OSError):

@@ -1,0 +1,161 @@
+"""Which agents peers may see: those discovered by federations, and those registered by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import F, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import DropdownFilter
+from unfold.decorators import display
+
+from federations.admin.filters import FederationFilter
+from federations.admin.read_only import ReadOnlyAdmin
+from federations.services.access import agents_visible_to
+from federations.services.actors import actor_of
+from fedhub.errors import HubError
+from peers.admin.pages import PagesMixin, when
+from peers.forms import VISIBILITY_HELP, RegisteredAgentForm
+from peers.models import AgentVisibilityChoice, DiscoveredAgent, RegisteredAgent, Visibility
+from peers.services.agents import agent_id_of, register_agent, set_visibility
+
+VISIBILITY_COLOURS = {"public": "success", "unlisted": "info", "private": "default"}
+
+
+class VisibilityFilter(DropdownFilter):
+    """Keep the agents that these may see."""
+
+    title = "visibility"
+    parameter_name = "visibility"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, f"{value}: {VISIBILITY_HELP[value]}") for value in Visibility.values]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(visible_to=self.value()) if self.value() else queryset
+
+
+@admin.register(DiscoveredAgent)
+class DiscoveredAgentAdmin(ReadOnlyAdmin):
+    """Discovered agents: tick some and choose who sees them."""
+
+    list_display = ["agent", "agent_id", "federation", "visibility_label", "chosen_by"]
+    list_display_links = None
+    list_filter = [VisibilityFilter, ("federation", FederationFilter)]
+    list_per_page = 100
+    search_fields = ["name", "path", "description"]
+    search_help_text = "Name, path or description"
+    ordering = ["name", "pk"]
+    actions = ["make_public", "make_unlisted", "make_private"]
+    empty_hint = "Agents appear here when a federation is synced. Then choose which of them peers may see."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        choice = AgentVisibilityChoice.objects.filter(
+            federation_id=Coalesce(OuterRef("federation_id"), Value("")), path=OuterRef("path")
+        )
+        seen = agents_visible_to(request.user).values("pk")
+        agents = DiscoveredAgent.objects.filter(pk__in=seen).select_related("federation").defer("card")
+        return agents.order_by("name", "pk").annotate(
+            chosen=Subquery(choice.values("visibility")[:1]),
+            chooser=Subquery(choice.values("changed_by_name")[:1]),
+            visible_to=Coalesce(F("chosen"), Value(settings.FEDHUB_VISIBILITY_DEFAULT)),
+        )
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm("peers.view_agentvisibilitychoice")) or self.has_choose_permission(request)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_choose_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether this person may choose who sees an agent."""
+        return bool(request.user.has_perm("peers.change_agentvisibilitychoice"))
+
+    @admin.action(description="Make public: everyone sees them", permissions=["choose"])
+    def make_public(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._choose(request, queryset, Visibility.PUBLIC)
+
+    @admin.action(description="Make unlisted: approved peers see them", permissions=["choose"])
+    def make_unlisted(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._choose(request, queryset, Visibility.UNLISTED)
+
+    @admin.action(description="Make private: nobody outside sees them", permissions=["choose"])
+    def make_private(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._choose(request, queryset, Visibility.PRIVATE)
+
+    def _choose(self, request: HttpRequest, queryset: QuerySet[Any], visibility: Visibility) -> None:
+        count = 0
+        for agent in queryset:
+            set_visibility(agent.federation_id or "", agent.path, visibility.value, actor_of(request.user))
+            count += 1
+        messages.success(request, f"{count} agent{'' if count == 1 else 's'}: {visibility.value} from now on.")
+
+    @display(description="Agent", header=True, ordering="name")
+    def agent(self, agent: Any) -> list[str]:
+        return [agent.name, agent.path]
+
+    @display(description="Id for peers")
+    def agent_id(self, agent: Any) -> str:
+        return agent_id_of(agent.path)
+
+    @display(description="Visibility", ordering="visible_to", label=VISIBILITY_COLOURS)
+    def visibility_label(self, agent: Any) -> str:
+        return str(agent.visible_to)
+
+    @display(description="Chosen by")
+    def chosen_by(self, agent: Any) -> str:
+        return (agent.chooser or "staff") if agent.chosen else "the hub's default"
+
+
+@admin.register(RegisteredAgent)
+class RegisteredAgentAdmin(PagesMixin):
+    """Agents that no federation discovers."""
+
+    form = RegisteredAgentForm
+    list_display = ["agent_id", "server_url", "capabilities_text", "visibility_label", "made"]
+    list_filter = ["visibility"]
+    list_filter_submit = True
+    search_fields = ["agent_id", "server_url"]
+    actions = None
+    fields = ["agent_id", "server_url", "capabilities", "visibility"]
+    empty_hint = "Register an agent that no federation discovers, to show it to peers."
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return type("RegisteredAgentForm", (form,), {"refusal": getattr(request, "refusal", "")})
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["agent_id"] if obj else []
+
+    def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().changeform_view(request, object_id, *args, **kwargs)
+        except HubError as error:
+            request.refusal = error.message  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: RegisteredAgent, form: Any, change: bool) -> None:
+        typed = form.cleaned_data
+        register_agent(
+            obj.agent_id,
+            capabilities=typed["capabilities"],
+            visibility=typed["visibility"],
+            server_url=typed["server_url"],
+        )
+        obj.pk = RegisteredAgent.objects.get(agent_id=obj.agent_id).pk
+        obj._state.adding = False
+
+    @display(description="Capabilities")
+    def capabilities_text(self, agent: RegisteredAgent) -> str:
+        return ", ".join(map(str, agent.capabilities)) or "-"
+
+    @display(description="Visibility", ordering="visibility", label=VISIBILITY_COLOURS)
+    def visibility_label(self, agent: RegisteredAgent) -> str:
+        return agent.visibility
+
+    @display(description="Registered", ordering="created_at")
+    def made(self, agent: RegisteredAgent) -> str:
+        return when(agent.created_at)

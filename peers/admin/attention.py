@@ -1,0 +1,42 @@
+"""What about peers waits for somebody: shown on the first page, to whoever may see peers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, Q
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from peers.models import Dispatch, KeyState, OutboundCallback, Peer, PeerState
+
+
+def attention_cards(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return number, title and link of everything that waits, in a constant number of queries; none at zero."""
+    if not request.user.has_perm("peers.view_peer"):
+        return []
+    approved = Q(state=PeerState.APPROVED)
+    waits = Peer.objects.aggregate(
+        proposed=Count("pk", filter=Q(state=PeerState.PROPOSED), distinct=True),
+        keys=Count("pk", filter=approved & Q(keys__state=KeyState.PROPOSED), distinct=True),
+        reviews=Count("pk", filter=approved & Q(review_by__lte=timezone.localdate()), distinct=True),
+    )
+    peers = reverse("admin:peers_peer_changelist")
+    sent, owed = reverse("admin:peers_dispatch_changelist"), reverse("admin:peers_outboundcallback_changelist")
+    cards = [
+        _card(waits["proposed"], "proposed peers", f"{peers}?state__exact=proposed", "handshake"),
+        _card(waits["keys"], "changed keys", f"{peers}?look=key", "key"),
+        _card(waits["reviews"], "reviews due", f"{peers}?look=review", "event"),
+        _card(_dead(Dispatch), "dispatches given up", f"{sent}?dead_at__isempty=0", "outbox"),
+        _card(_dead(OutboundCallback), "callbacks given up", f"{owed}?dead_at__isempty=0", "call_made"),
+    ]
+    return [card for card in cards if card["number"]]
+
+
+def _dead(model: type[Dispatch] | type[OutboundCallback]) -> int:
+    return model._default_manager.filter(dead_at__isnull=False).count()
+
+
+def _card(number: int, title: str, href: str, icon: str) -> dict[str, Any]:
+    return {"number": number, "title": title, "href": href, "icon": icon}

@@ -1,0 +1,88 @@
+"""Importing and exporting peers: a review of every row first, and files that run nothing in a spreadsheet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from unfold.decorators import action
+
+from federations.services.actors import actor_of
+from fedhub.errors import HubError
+from peers.admin.pages import PagesMixin
+from peers.forms import ImportForm
+from peers.models import Peer
+from peers.services.imports import ImportRow, Verdict, export_csv, export_json, import_rows, review
+
+VERDICTS = {
+    Verdict.NEW: {"text": "new", "type": "success"},
+    Verdict.AGAIN: {"text": "again", "type": "info"},
+    Verdict.KNOWN: {"text": "known", "type": "default"},
+    Verdict.REFUSED: {"text": "refused", "type": "danger"},
+}
+MOST_REFUSALS_SHOWN = 20
+
+
+class ImportsMixin(PagesMixin):
+    """The buttons above the list of peers."""
+
+    actions_list = ["import_peers", {"title": "Export", "items": ["export_as_csv", "export_as_json"]}]
+
+    @action(description="Import", icon="upload", permissions=["add"], url_path="import")
+    def import_peers(self, request: HttpRequest) -> HttpResponse:
+        form = ImportForm(request.POST or None, request.FILES or None)
+        context: dict[str, Any] = {"form": form, "back_url": _list_url()}
+        if request.method == "POST" and form.is_valid():
+            try:
+                rows = review(form.cleaned_data["text"])
+            except HubError as error:
+                form.add_error(None, error.message)
+            else:
+                if "store" in request.POST:
+                    return self._store(request, rows)
+                context |= {"text": form.cleaned_data["text"], **_review_of(rows)}
+        return self.page(request, "peers/import.html", "Import peers", context)
+
+    @action(description="As CSV", icon="table", permissions=["view"], url_path="export-csv")
+    def export_as_csv(self, request: HttpRequest) -> HttpResponse:
+        return _download(export_csv(_exported()), "csv", "text/csv")
+
+    @action(description="As JSON", icon="data_object", permissions=["view"], url_path="export-json")
+    def export_as_json(self, request: HttpRequest) -> HttpResponse:
+        return _download(export_json(_exported()), "json", "application/json")
+
+    def _store(self, request: HttpRequest, rows: list[ImportRow]) -> HttpResponse:
+        """Store the rows that were ticked; the file is read and judged anew, as it may have become known meanwhile."""
+        picked = set(request.POST.getlist("row"))
+        outcome = import_rows([row for row in rows if str(row.number) in picked], by=actor_of(request.user))
+        for refusal in outcome.refusals[:MOST_REFUSALS_SHOWN]:
+            messages.error(request, refusal)
+        count = outcome.proposed
+        text = f"{count} peer{'' if count == 1 else 's'} proposed. Open each to compare its key and approve it."
+        messages.success(request, text) if count else messages.warning(request, "Nothing was imported.")
+        return self.go(request, _list_url())
+
+
+def _review_of(rows: list[ImportRow]) -> dict[str, Any]:
+    return {
+        "rows": [{"row": row, "verdict": VERDICTS[row.verdict]} for row in rows],
+        "storable": sum(row.is_storable for row in rows),
+        "left_out": sum(not row.is_storable for row in rows),
+    }
+
+
+def _exported() -> Any:
+    return Peer.objects.prefetch_related("keys")
+
+
+def _download(text: str, ending: str, content_type: str) -> HttpResponse:
+    name = f"peers-{timezone.localdate():%Y-%m-%d}.{ending}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+    return HttpResponse(text, content_type=f"{content_type}; charset=utf-8", headers=headers)
+
+
+def _list_url() -> str:
+    return reverse("admin:peers_peer_changelist")

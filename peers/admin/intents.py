@@ -1,0 +1,154 @@
+"""Intents: described here or received, and sent to a peer by a click."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from federations.admin.labels import label
+from federations.services.actors import actor_of
+from fedhub.errors import HubError
+from peers.admin.pages import DISPATCH_COLOURS, PagesMixin, dispatch_status, link, pretty, when
+from peers.forms import DispatchForm, IntentForm
+from peers.models import Dispatch, Intent, IntentStatus, ReceivedDispatch
+from peers.protocol import DelegationScope, ProtocolError
+from peers.services.dispatch import create_dispatch
+from peers.services.intents import create_intent
+
+INTENT_COLOURS = {
+    IntentStatus.ACTIVE.label: "info",
+    IntentStatus.COMPLETED.label: "success",
+    IntentStatus.FAILED.label: "danger",
+}
+
+
+@admin.register(Intent)
+class IntentAdmin(PagesMixin):
+    """Work that is described: what it is, where it came from, where it went."""
+
+    list_display = ["title_column", "status_label", "origin", "made_by", "made"]
+    list_filter = [("status", ChoicesDropdownFilter), ("is_received", BooleanRadioFilter)]
+    list_filter_submit = True
+    show_facets = admin.ShowFacets.NEVER
+    list_fullwidth = True
+    list_per_page = 50
+    search_fields = ["title", "=id"]
+    search_help_text = "Title or id"
+    actions = None
+    actions_detail = ["dispatch_on"]
+    change_form_outer_before_template = "peers/intent.html"
+    empty_hint = "Describe a piece of work, then dispatch it to an approved peer. What peers send appears here too."
+    form = IntentForm
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_dispatch_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether this person may send work to peers."""
+        return bool(request.user.has_perm("peers.add_dispatch"))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return [(None, {"fields": ["title", "description", "state", "constraints"]})]
+        return [
+            (None, {"fields": ["title", "description", "status_label", "origin"]}),
+            ("Content", {"fields": ["state_text", "constraints_text"]}),
+            ("Record", {"fields": ["id", "made_by", "created_at", "updated_at"]}),
+        ]
+
+    def save_model(self, request: HttpRequest, obj: Intent, form: Any, change: bool) -> None:
+        stored = create_intent(**form.cleaned_data, by=actor_of(request.user))
+        obj.pk, obj._state.adding = stored.pk, False
+        obj.refresh_from_db()
+
+    def response_add(self, request: HttpRequest, obj: Intent, post_url_continue: Any = None) -> HttpResponse:
+        # What comes next, sending it, is on its own page.
+        return self.go(request, self.back(obj.pk))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        if obj:
+            context["dispatch_table"] = _dispatch_table(obj)
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
+
+    @action(
+        description="Dispatch…",
+        icon="send",
+        variant=ActionVariant.PRIMARY,
+        permissions=["dispatch"],
+        url_path="dispatch",
+    )
+    def dispatch_on(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        intent = self.found(request, object_id)
+        form = DispatchForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                sent = _dispatch(intent, form.cleaned_data, request)
+            except (HubError, ProtocolError) as error:
+                form.add_error(None, str(error))
+            else:
+                messages.success(request, f"On its way to {sent.target_server}, as soon as a worker is free.")
+                return self.go(request, self.back(object_id))
+        context = {"intent": intent, "form": form, "back_url": self.back(object_id)}
+        return self.page(request, "peers/dispatch.html", f"Dispatch {intent.title}", context)
+
+    @display(description="Intent", ordering="title")
+    def title_column(self, intent: Intent) -> str:
+        return intent.title
+
+    @display(description="Status", ordering="status", label=INTENT_COLOURS)
+    def status_label(self, intent: Intent) -> str:
+        return intent.get_status_display()
+
+    @display(description="Origin", ordering="is_received")
+    def origin(self, intent: Intent) -> str:
+        return "received from a peer" if intent.is_received else "made here"
+
+    @display(description="Made by", ordering="created_by_name")
+    def made_by(self, intent: Intent) -> str:
+        return intent.created_by_name or "the hub"
+
+    @display(description="Made", ordering="created_at")
+    def made(self, intent: Intent) -> str:
+        return when(intent.created_at)
+
+    @display(description="State")
+    def state_text(self, intent: Intent) -> SafeString:
+        return pretty(intent.state)
+
+    @display(description="Constraints")
+    def constraints_text(self, intent: Intent) -> SafeString:
+        return pretty(intent.constraints)
+
+
+def _dispatch(intent: Intent, typed: dict[str, Any], request: HttpRequest) -> Dispatch:
+    scope = DelegationScope(permissions=typed["permissions"], max_delegation_depth=typed["max_delegation_depth"])
+    return create_dispatch(
+        intent_id=intent.pk,
+        target_server=typed["peer"].server_url,
+        agent_id=typed["agent_id"],
+        scope=scope,
+        by=actor_of(request.user),
+    )
+
+
+def _dispatch_table(intent: Intent) -> dict[str, list[Any]]:
+    received = ReceivedDispatch.objects.filter(intent=intent).select_related("peer").first()
+    rows = [
+        [link(row, row.target_server), "sent", label(dispatch_status(row), DISPATCH_COLOURS), when(row.created_at)]
+        for row in Dispatch.objects.filter(intent_id=intent.pk)[:20]
+    ]
+    if received:
+        state = label("Finished" if received.is_finished else "Under way", {"Finished": "success"})
+        rows.append([link(received, received.peer.server_url), "received", state, when(received.received_at)])
+    return {"headers": ["Peer", "Direction", "Status", "When"], "rows": rows}

@@ -1,0 +1,218 @@
+"""What staff can do to a peer: each action asks a permission, calls one service and says what happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+
+from federations.admin.actions import refusals_shown
+from federations.services.actors import actor_of
+from fedhub.errors import HubError
+from fedhub.storage import unit_of_work
+from peers.admin.pages import PagesMixin
+from peers.forms import ApprovalForm, FetchForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, TokenForm
+from peers.models import JournalKind, Peer, PeerState
+from peers.services import peers
+from peers.services.documents import refresh_documents
+from peers.services.journal import note
+from peers.services.tokens import issue_peer_token, revoke_tokens
+
+FITTING: dict[str, set[str]] = {
+    PeerState.PROPOSED: {"approve", "fetch", "reject"},
+    PeerState.APPROVED: {"fetch", "suspend", "retire", "issue_token", "revoke_all_tokens", "outbound_key"},
+    PeerState.SUSPENDED: {"fetch", "resume", "retire", "outbound_key"},
+    PeerState.REJECTED: {"repropose"},
+    PeerState.RETIRED: {"repropose"},
+}
+"""Which actions each state allows."""
+
+
+def dialog(title: str, description: str, form: type[BaseDialogForm]) -> dict[str, Any]:
+    """Return what unfold's dialog shows before an action."""
+    return {"title": title, "description": description, "form_class": form, "form_submit_text": title}
+
+
+class PeerActionsMixin(PagesMixin):
+    """The buttons of a peer's page."""
+
+    actions_detail = [
+        "approve",
+        "fetch",
+        "reject",
+        "suspend",
+        "resume",
+        "repropose",
+        {"title": "More", "items": ["issue_token", "revoke_all_tokens", "outbound_key", "retire"]},
+    ]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        peer = Peer.objects.filter(pk=object_id).first()
+        fitting = FITTING[peer.state] if peer else set()
+        allowed = super().get_actions_detail(request, object_id)
+        return [found for found in allowed if found.method.original_function_name in fitting]
+
+    @action(
+        description="Fetch documents",
+        icon="download",
+        permissions=["change"],
+        url_path="fetch",
+        dialog=dialog(
+            "Fetch documents",
+            "The hub asks the peer for its manifest and its DID document, and shows the keys that it finds there. "
+            "None of them is trusted by this.",
+            FetchForm,
+        ),
+    )
+    def fetch(self, request: HttpRequest, form: FetchForm, object_id: str) -> HttpResponse:
+        peer = self.found(request, object_id)
+        with refusals_shown(request):
+            findings = refresh_documents(peer, by=actor_of(request.user), now=timezone.now())
+            count, new = len(findings.keys), len(findings.new_keys)
+            messages.success(request, f"{count} key{'' if count == 1 else 's'} found, {new} of them not seen before.")
+        return self.go(request, self.back(object_id))
+
+    @action(
+        description="Approve…",
+        icon="verified_user",
+        variant=ActionVariant.PRIMARY,
+        permissions=["change"],
+        url_path="approve",
+    )
+    def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        peer = self.found(request, object_id)
+        keys = list(peer.keys.all())
+        form = ApprovalForm(request.POST or None, keys=keys)
+        if request.method == "POST" and form.is_valid():
+            typed = form.cleaned_data
+            with refusals_shown(request):
+                peers.approve_peer(
+                    peer,
+                    key_fingerprint=typed.get("fingerprint", ""),
+                    by=actor_of(request.user),
+                    reason=typed["reason"],
+                    review_by=typed["review_by"],
+                )
+                messages.success(request, f"{peer} is approved.")
+            return self.go(request, self.back(object_id))
+        context = {"peer": peer, "form": form, "keys": keys, "back_url": self.back(object_id)}
+        return self.page(request, "peers/approve.html", f"Approve {peer}", context)
+
+    @action(
+        description="Reject",
+        icon="block",
+        variant=ActionVariant.DANGER,
+        permissions=["change"],
+        url_path="reject",
+        dialog=dialog(
+            "Reject", "Its requests are refused, and it is not proposed again by itself.", RequiredReasonForm
+        ),
+    )
+    def reject(self, request: HttpRequest, form: RequiredReasonForm, object_id: str) -> HttpResponse:
+        return self._decide(request, object_id, peers.reject_peer, form)
+
+    @action(
+        description="Suspend",
+        icon="pause_circle",
+        variant=ActionVariant.DANGER,
+        permissions=["change"],
+        url_path="suspend",
+        dialog=dialog(
+            "Suspend",
+            "At once it can send and see nothing more, queued work and callbacks stay here, and the tokens and "
+            "delegations that it was given are revoked for good. It can be resumed.",
+            RequiredReasonForm,
+        ),
+    )
+    def suspend(self, request: HttpRequest, form: RequiredReasonForm, object_id: str) -> HttpResponse:
+        return self._decide(request, object_id, peers.suspend_peer, form)
+
+    @action(
+        description="Resume",
+        icon="play_circle",
+        variant=ActionVariant.PRIMARY,
+        permissions=["change"],
+        url_path="resume",
+        dialog=dialog(
+            "Resume", "It is trusted again with the keys it has, and what was kept here is sent.", ReasonForm
+        ),
+    )
+    def resume(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        return self._decide(request, object_id, peers.resume_peer, form)
+
+    @action(
+        description="Retire",
+        icon="archive",
+        permissions=["change"],
+        url_path="retire",
+        dialog=dialog("Retire", "Everything stops as if suspended; its history stays.", ReasonForm),
+    )
+    def retire(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        return self._decide(request, object_id, peers.retire_peer, form)
+
+    @action(
+        description="Propose again",
+        icon="undo",
+        variant=ActionVariant.PRIMARY,
+        permissions=["change"],
+        url_path="repropose",
+        dialog=dialog("Propose again", "It starts as proposed, with its history; no key of it is trusted.", ReasonForm),
+    )
+    def repropose(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        return self._decide(request, object_id, peers.repropose_peer, form)
+
+    @action(description="Issue a token", icon="key", permissions=["change"], url_path="issue-token")
+    def issue_token(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        peer = self.found(request, object_id)
+        form = TokenForm(request.POST or None)
+        context: dict[str, Any] = {"peer": peer, "form": form, "back_url": self.back(object_id)}
+        if request.method == "POST" and form.is_valid():
+            with refusals_shown(request):
+                context["token"] = issue_peer_token(peer, days=form.cleaned_data["days"], by=actor_of(request.user))
+        response = self.page(request, "peers/token.html", f"A token for {peer}", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    @action(
+        description="Revoke all tokens",
+        icon="key_off",
+        permissions=["change"],
+        url_path="revoke-tokens",
+        dialog=dialog("Revoke all tokens", "What it sends with one of them is refused from now on.", FetchForm),
+    )
+    def revoke_all_tokens(self, request: HttpRequest, form: FetchForm, object_id: str) -> HttpResponse:
+        peer = self.found(request, object_id)
+        with unit_of_work():
+            count = revoke_tokens(peer, now=timezone.now())
+            note(JournalKind.PEER, f"{count} tokens revoked", peer_url=peer.server_url, by=actor_of(request.user))
+        messages.success(request, f"{count} token{'' if count == 1 else 's'} revoked.")
+        return self.go(request, self.back(object_id))
+
+    @action(
+        description="Outbound key",
+        icon="vpn_key",
+        permissions=["change"],
+        url_path="outbound-key",
+        dialog=dialog("Save the key", "The key that this peer gave us, for hubs that ask for one.", OutboundKeyForm),
+    )
+    def outbound_key(self, request: HttpRequest, form: OutboundKeyForm, object_id: str) -> HttpResponse:
+        peer = self.found(request, object_id)
+        with refusals_shown(request):
+            peers.set_outbound_key(peer, form.cleaned_data["key"], by=actor_of(request.user))
+            messages.success(request, "The outbound key is saved." if peer.outbound_key else "The key is removed.")
+        return self.go(request, self.back(object_id))
+
+    def _decide(self, request: HttpRequest, object_id: str, service: Any, form: Any) -> HttpResponse:
+        peer = self.found(request, object_id)
+        try:
+            service(peer, reason=form.cleaned_data["reason"], by=actor_of(request.user))
+        except HubError as error:
+            messages.error(request, error.message)
+        else:
+            messages.success(request, f"{peer} is {peer.get_state_display().lower()}.")
+        return self.go(request, self.back(object_id))

@@ -1,0 +1,51 @@
+"""System checks of what federation between hubs needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps.config import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.utils.module_loading import import_string
+
+MIN_KEY_CHARS = 43
+"""32 random bytes in base64."""
+
+
+@register(Tags.security)
+def check_secrets_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Peers' keys are stored encrypted; a key that could be guessed, or none, would make that a pretence."""
+    keys = [key.strip() for key in settings.FEDHUB_SECRETS_KEY.split(",") if key.strip()]
+    if not settings.FEDHUB_ENABLED or settings.DEBUG or (keys and all(len(key) >= MIN_KEY_CHARS for key in keys)):
+        return []
+    return [
+        Error(
+            f"FEDHUB_SECRETS_KEY is not set or shorter than {MIN_KEY_CHARS} characters.",
+            hint="Make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+            id="fedhub.E010",
+        )
+    ]
+
+
+@register()
+def check_handlers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """An event for a class that cannot be imported waits, and is given up after some hours."""
+    return [
+        Error(
+            f"FEDHUB_HANDLERS names {path}, which cannot be imported.",
+            hint="Give the dotted path of a class on the Python path, such as peers.handlers.EchoAgents.",
+            id="fedhub.E012",
+        )
+        for path in settings.FEDHUB_HANDLERS
+        if not _is_importable(path)
+    ]
+
+
+def _is_importable(path: str) -> bool:
+    try:
+        import_string(path)
+    except ImportError:
+        return False
+    return True

@@ -1,0 +1,151 @@
+"""What the endpoints of federation answer when they refuse, and how a refusal is noted.
+
+Always JSON, with `detail` (a sentence, or the list of field errors) and `message`, on 400 and 422 also `errors`:
+clients of OpenIntent break on anything else. A refusal writes a line to the text log and a counter, nothing more.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, ClassVar
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from fedhub.api.errors import INTERNAL_ERROR, BadRequestError, api_error_headers, as_api_exception, messages
+from fedhub.api.viewsets import HubViewSet
+from fedhub.errors import HubError
+from peers.authentication import OperatorAuthentication
+from peers.protocol import DelegationError, MalformedMessage, ProtocolError
+
+UNPROVEN = "Invalid or missing API key"
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="fedhub"'}
+MAX_LOGGED_CHARS = 300
+
+logger = logging.getLogger(__name__)
+_refusals: Counter[str] = Counter()
+_refusals_lock = Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One answer that is no success: `reason` is for the log, `errors` are `{"field": …, "message": …}`."""
+
+    status: int
+    message: str
+    reason: str
+    errors: list[dict[str, str]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """Return the JSON body."""
+        body: dict[str, Any] = {"detail": self.errors or self.message, "message": self.message}
+        if self.status in (400, 422):
+            body["errors"] = self.errors or [{"field": "", "message": self.message}]
+        return body
+
+
+class JsonOnly(BaseContentNegotiation):
+    """Answers in JSON whatever the request accepts."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        """Return the parser for the request's content type; None, which becomes 415, for another."""
+        media_type = (request.content_type or "").partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == media_type), None)
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        """Return the JSON renderer."""
+        return renderers[0], renderers[0].media_type
+
+
+class FederationViewSet(HubViewSet):
+    """A set of endpoints that answer as the contract of federation says."""
+
+    authentication_classes: Sequence[type[BaseAuthentication]] = (OperatorAuthentication,)
+    renderer_classes: ClassVar[list[type[BaseRenderer]]] = [JSONRenderer]  # type: ignore[misc]
+    content_negotiation_class = JsonOnly
+
+    def get_exception_handler(self) -> Any:
+        """Return what turns exceptions into this family's bodies."""
+        return exception_handler
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
+    """Answer `exc`; Django REST framework calls this while the exception is being handled."""
+    refusal = refusal_of(exc)
+    request = context.get("request")
+    if refusal.status >= 500:
+        logger.error("Unforeseen error while answering a peer", exc_info=exc)
+    else:
+        note_refusal(refusal, request)
+    return Response(refusal.body, status=refusal.status, headers=refusal.headers)
+
+
+def refusal_of(exc: Exception) -> Refusal:
+    """Return what to answer; the status comes from the exception's type alone, never from its text."""
+    if isinstance(exc, ProtocolError):
+        return _of_protocol(exc)
+    if isinstance(exc, HubError):
+        message = exc.message if exc.status_hint < 500 or exc.status_hint == 501 else INTERNAL_ERROR
+        headers = CHALLENGE if exc.status_hint == 401 else {}
+        return Refusal(exc.status_hint, message, f"{type(exc).__name__}: {exc.__cause__ or exc}", headers=headers)
+    known = as_api_exception(exc)
+    if known is None:
+        return Refusal(500, INTERNAL_ERROR, type(exc).__name__)
+    return _of_framework(known)
+
+
+def _of_protocol(exc: ProtocolError) -> Refusal:
+    reason = f"{type(exc).__name__}: {exc}"
+    if isinstance(exc, MalformedMessage | DelegationError):
+        return Refusal(exc.status_hint, str(exc), reason)
+    if exc.status_hint == 401:
+        # Which check failed helps an honest peer to mend its clock or its keys; the numbers stay in the log.
+        return Refusal(401, type(exc).__name__, reason, headers=CHALLENGE)
+    return Refusal(exc.status_hint, type(exc).__name__, reason)
+
+
+def _of_framework(exc: APIException) -> Refusal:
+    texts = list(messages(exc.detail))
+    message, headers = "; ".join(texts), api_error_headers(exc)
+    if exc.status_code == 401:
+        return Refusal(401, UNPROVEN, message, headers=CHALLENGE | headers)
+    if isinstance(exc, ValidationError):
+        fields = [text.partition(": ") for text in texts]
+        errors = [{"field": path if colon else "", "message": rest or path} for path, colon, rest in fields]
+        return Refusal(422, message, "ValidationError", errors, headers)
+    status = 422 if isinstance(exc, BadRequestError | ParseError) else exc.status_code
+    return Refusal(status, message, type(exc).__name__, headers=headers)
+
+
+def note_refusal(refusal: Refusal, request: Request | None) -> None:
+    """Write the line and count."""
+    kind = refusal.reason.partition(":")[0]
+    with _refusals_lock:
+        _refusals[kind] += 1
+        count = _refusals[kind]
+    who = f"{request.method} {request.path} from {request.META.get('REMOTE_ADDR', '?')}" if request else "a call"
+    # ascii() keeps what a stranger wrote from starting a line of its own.
+    what = ascii(f"{who}: {refusal.status} {refusal.reason[:MAX_LOGGED_CHARS]}")
+    logger.info("Refused %s (%s %d)", what, kind, count)
+
+
+def refusal_counts() -> dict[str, int]:
+    """Return how many requests this process has refused, by the class of the reason."""
+    with _refusals_lock:
+        return dict(_refusals)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Answer an address of federation that leads nowhere."""
+    return JsonResponse({"detail": "Not found", "message": "Not found"}, status=404)

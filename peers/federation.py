@@ -1,0 +1,176 @@
+"""The documented names of a federation server, with their meaning in Django.
+
+`FederationState` is a view of the hub's settings and rows, not a second truth: what it registers is stored, what it
+shows is read. `configure_federation` sets this process's settings, so every process must call it, best from the
+`ready` of an app. `create_federation_router` gives URL patterns. None of them trusts anybody: peers that are named are
+proposed, and staff approve them after comparing keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.urls import URLPattern
+from django.utils.module_loading import import_string
+from rest_framework.exceptions import APIException
+
+from federations.services.actors import Actor
+from fedhub.errors import HubError, UnauthenticatedError
+from peers.errors import UNPROVEN, refusal_of
+from peers.models import Peer, PeerState
+from peers.protocol import (
+    AgentVisibility,
+    FederatedAgent,
+    FederationManifest,
+    FederationStatus,
+    HubIdentity,
+    TrustPolicy,
+    is_same_did,
+    is_same_server,
+)
+from peers.services.agents import register_agent, visible_agents
+from peers.services.identity import choose_identity, hub_identity, hub_url, is_enabled
+from peers.services.peers import add_peer, find_peer
+from peers.services.status import federation_status, manifest
+
+CONFIGURATION = Actor(id="", name="configure_federation")
+
+ValidateApiKey = Callable[[str], object]
+"""Takes the key that a request presents, "" for none; raises APIException, PermissionDenied or HubError, or returns."""
+
+
+class FederationState:
+    """The hub's federation as it is now. Every attribute is read from settings and rows when it is looked at."""
+
+    @property
+    def enabled(self) -> bool:
+        """Tell whether the hub speaks federation."""
+        return is_enabled()
+
+    @property
+    def server_url(self) -> str:
+        """Return the hub's URL, normalised."""
+        return hub_url()
+
+    @property
+    def identity(self) -> HubIdentity:
+        """Return what the hub signs as."""
+        return hub_identity()
+
+    @property
+    def trust_policy(self) -> TrustPolicy:
+        """Return the hub's trust policy."""
+        return TrustPolicy(settings.FEDHUB_TRUST_POLICY)
+
+    @property
+    def visibility_default(self) -> AgentVisibility:
+        """Return who sees a discovered agent for which staff chose nothing."""
+        return AgentVisibility(settings.FEDHUB_VISIBILITY_DEFAULT)
+
+    @property
+    def peers(self) -> list[str]:
+        """Return the URLs of the approved peers."""
+        return list(Peer.objects.filter(state=PeerState.APPROVED).values_list("server_url", flat=True))
+
+    @property
+    def manifest(self) -> FederationManifest:
+        """Return the discovery document."""
+        return manifest()
+
+    @property
+    def status(self) -> FederationStatus:
+        """Return the counters."""
+        return federation_status()
+
+    def register_agent(
+        self,
+        agent_id: str,
+        capabilities: Iterable[str] | None = None,
+        visibility: AgentVisibility | str = AgentVisibility.PUBLIC,
+        server_url: str = "",
+    ) -> FederatedAgent:
+        """Register an agent for federation discovery, for good; one of this id is changed."""
+        return register_agent(agent_id, capabilities=capabilities or (), visibility=visibility, server_url=server_url)
+
+    def get_visible_agents(self, requesting_server: str | None = None) -> list[FederatedAgent]:
+        """Return the agents that are visible to a server, whose URL the caller must have verified; None is a stranger.
+
+        Unlisted ones are visible to approved peers.
+        """
+        return visible_agents(find_peer(requesting_server) if requesting_server else None)
+
+
+def configure_federation(
+    server_url: str,
+    server_did: str | None = None,
+    trust_policy: TrustPolicy | str | None = None,
+    visibility_default: AgentVisibility | str | None = None,
+    peers: Iterable[str] | None = None,
+    identity: HubIdentity | None = None,
+) -> FederationState:
+    """Configure federation in this process; what is not given stays as the settings have it.
+
+    `peers` that are not known yet are stored as proposed. Raises ImproperlyConfigured unless `server_url` is
+    FEDHUB_SERVER_URL and `server_did` its did:web, ValueError for an unknown policy or visibility, InvalidIdentifier
+    for another server's identity, InvalidRequestError for a peer's URL that is refused.
+    """
+    if not is_same_server(server_url, settings.FEDHUB_SERVER_URL):
+        raise ImproperlyConfigured(f"{server_url} is not FEDHUB_SERVER_URL, {settings.FEDHUB_SERVER_URL}.")
+    own_did = HubIdentity(hub_url()).did
+    if server_did is not None and not is_same_did(server_did, own_did):
+        raise ImproperlyConfigured(f"{server_did} is not the did:web of {hub_url()}, {own_did}.")
+    if trust_policy is not None:
+        settings.FEDHUB_TRUST_POLICY = TrustPolicy(trust_policy).value
+    if visibility_default is not None:
+        settings.FEDHUB_VISIBILITY_DEFAULT = AgentVisibility(visibility_default).value
+    if identity is not None:
+        choose_identity(identity)
+    for peer in peers or ():
+        if find_peer(peer) is None:
+            add_peer(peer, by=CONFIGURATION)
+    return FederationState()
+
+
+def create_federation_router(validate_api_key: ValidateApiKey | None = None) -> list[URLPattern]:
+    """Return the URL patterns of all federation endpoints, for a urlconf's root: `urlpatterns += …`.
+
+    `validate_api_key` is asked before every endpoint but the well-known documents, on top of the hub's own checks:
+    it can refuse, never let in. The key is that of X-API-Key, else of Authorization.
+    """
+    patterns: list[URLPattern] = import_string("peers.urls.federation_patterns")
+    documents: list[URLPattern] = import_string("peers.urls.document_patterns")
+    if validate_api_key is None:
+        return [*documents, *patterns]
+    guarded = [
+        URLPattern(entry.pattern, _guarded(entry.callback, validate_api_key), name=entry.name) for entry in patterns
+    ]
+    return [*documents, *guarded]
+
+
+View = Callable[..., HttpResponseBase]
+
+
+def _guarded(view: View, validate_api_key: ValidateApiKey) -> View:
+    # wraps copies the view's attributes too, such as csrf_exempt.
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            if validate_api_key(_presented_key(request)) is False:
+                raise UnauthenticatedError(UNPROVEN)
+        except (APIException, PermissionDenied, HubError) as exc:
+            refusal = refusal_of(exc)
+            return JsonResponse(refusal.body, status=refusal.status, headers=refusal.headers)
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def _presented_key(request: HttpRequest) -> str:
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    bearer = credentials.strip() if scheme.lower() == "bearer" else ""
+    return request.headers.get("X-API-Key", "").strip() or bearer

@@ -1,0 +1,48 @@
+"""The rows of federation between hubs: whom we know, what we sent, what we received, and what is still to be done."""
+
+from peers.models.agents import AgentVisibilityChoice, DiscoveredAgent, RegisteredAgent, Visibility
+from peers.models.dispatches import Dispatch, DispatchState, InboundCallback, IssuedDelegation
+from peers.models.handling import HandlerEvent, HandlerEventKind
+from peers.models.intents import Intent, IntentStatus
+from peers.models.journal import JournalEntry, JournalKind
+from peers.models.outbox import OutboxRow
+from peers.models.peers import (
+    KeyOrigin,
+    KeyState,
+    Peer,
+    PeerDecision,
+    PeerKey,
+    PeerState,
+    PeerToken,
+    Relationship,
+)
+from peers.models.received import OutboundCallback, ReceivedDispatch, SeenNonce
+
+__all__ = [
+    "AgentVisibilityChoice",
+    "DiscoveredAgent",
+    "Dispatch",
+    "DispatchState",
+    "HandlerEvent",
+    "HandlerEventKind",
+    "InboundCallback",
+    "Intent",
+    "IntentStatus",
+    "IssuedDelegation",
+    "JournalEntry",
+    "JournalKind",
+    "KeyOrigin",
+    "KeyState",
+    "OutboundCallback",
+    "OutboxRow",
+    "Peer",
+    "PeerDecision",
+    "PeerKey",
+    "PeerState",
+    "PeerToken",
+    "ReceivedDispatch",
+    "RegisteredAgent",
+    "Relationship",
+    "SeenNonce",
+    "Visibility",
+]

@@ -1,0 +1,58 @@
+"""Which agents peers may see."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from federations.models import A2aAgent
+from fedhub.ids import new_object_id
+
+
+class Visibility(models.TextChoices):
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    PRIVATE = "private"
+
+
+class AgentVisibilityChoice(models.Model):
+    """What staff chose for a discovered agent. Keyed by federation and path, so that a recreated agent keeps it."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    federation_id = models.CharField(max_length=24, blank=True)
+    path = models.CharField(max_length=255)
+    visibility = models.CharField(max_length=16, choices=Visibility)
+    changed_by_name = models.CharField(max_length=200, blank=True)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["federation_id", "path"], name="agent_visibility_once")]
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.visibility}"
+
+
+class RegisteredAgent(models.Model):
+    """An agent that no federation discovered: registered by hand, or by `FederationState.register_agent`."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    agent_id = models.CharField(max_length=255, unique=True)
+    server_url = models.CharField(max_length=500, blank=True)
+    capabilities = models.JSONField(default=list, blank=True)
+    visibility = models.CharField(max_length=16, choices=Visibility, default=Visibility.PUBLIC)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["agent_id"]
+
+    def __str__(self) -> str:
+        return self.agent_id
+
+
+class DiscoveredAgent(A2aAgent):
+    """A discovered agent on the page where staff choose who may see it."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "agent's visibility"
+        verbose_name_plural = "agents' visibility"

@@ -1,0 +1,107 @@
+"""What this hub sent: dispatches in the outbox, the delegations they carried, and the callbacks that came back."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from fedhub.ids import new_object_id
+from peers.models.outbox import OutboxRow
+from peers.models.peers import Peer
+
+
+class DispatchState(models.TextChoices):
+    """The last three are final: what comes later is only logged."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+FINAL_STATES = (DispatchState.REJECTED, DispatchState.COMPLETED, DispatchState.FAILED)
+OPEN_STATES = (DispatchState.PENDING, DispatchState.DELIVERED, DispatchState.ACCEPTED)
+
+
+class Dispatch(OutboxRow):
+    """An intent on its way to a peer. `envelope` is the signed JSON text, byte for byte as every attempt sends it.
+
+    `peer` is empty while the target is no approved peer; `reason` says what it waits for. `state` is the hub's own copy
+    of the intent's state, into which the peer's deltas are merged.
+    """
+
+    id = models.CharField("dispatch id", primary_key=True, max_length=64, editable=False)
+    intent_id = models.CharField(max_length=64, db_index=True)
+    intent_title = models.CharField(max_length=500)
+    peer = models.ForeignKey(Peer, null=True, blank=True, on_delete=models.PROTECT, related_name="dispatches")
+    target_server = models.CharField(max_length=500)
+    agent_id = models.CharField(max_length=255, blank=True)
+    status = models.CharField(max_length=16, choices=DispatchState, default=DispatchState.PENDING)
+    reason = models.TextField(blank=True)
+    envelope = models.TextField()
+    scope = models.JSONField(default=dict)
+    state = models.JSONField(default=dict)
+    attestation = models.JSONField(null=True, blank=True)
+    is_attested = models.BooleanField(default=False, help_text="The attestation's signature was verified.")
+    remote_intent_id = models.CharField(max_length=64, blank=True)
+    trace_id = models.CharField(max_length=200, blank=True)
+    last_status_code = models.PositiveSmallIntegerField(null=True, blank=True)
+    created_by_id = models.CharField(max_length=64, blank=True)
+    created_by_name = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        verbose_name_plural = "dispatches"
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="dispatch_due"),
+            models.Index(fields=["-created_at", "-id"], name="dispatch_newest"),
+            models.Index(fields=["status"], name="dispatch_status"),
+            models.Index(fields=["target_server"], name="dispatch_target"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=DispatchState.values), name="dispatch_status_is_known")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.intent_title} to {self.target_server}"
+
+
+class IssuedDelegation(models.Model):
+    """A UCAN token that this hub issued with a dispatch, revoked when its peer is suspended."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="delegations")
+    dispatch = models.ForeignKey(Dispatch, on_delete=models.CASCADE, related_name="delegations")
+    token_digest = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"Delegation of {self.dispatch_id}"
+
+
+class InboundCallback(models.Model):
+    """A callback that was verified. `dedup_key` is its idempotency key, else the digest of its body."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    dispatch = models.ForeignKey(Dispatch, on_delete=models.CASCADE, related_name="callbacks")
+    dedup_key = models.CharField(max_length=300)
+    body_digest = models.CharField(max_length=64)
+    event_type = models.CharField(max_length=32)
+    body = models.JSONField(default=dict)
+    is_applied = models.BooleanField(default=True, help_text="Not where it came after the end, and was only noted.")
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-received_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["dispatch", "dedup_key"], name="inbound_callback_once")]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} for {self.dispatch_id}"

@@ -1,0 +1,41 @@
+"""What lifecycle handlers are still to be told."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from fedhub.ids import new_object_id
+from peers.models.outbox import OutboxRow
+
+
+class HandlerEventKind(models.TextChoices):
+    """The values are the markers of the protocol's lifecycle decorators."""
+
+    FEDERATION_RECEIVED = "federation_received"
+    FEDERATION_CALLBACK = "federation_callback"
+    BUDGET_WARNING = "budget_warning"
+
+
+class HandlerEvent(OutboxRow):
+    """One event for one handler class: called at least once, and never again after `finished_at`."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    handler = models.CharField(max_length=300, help_text="Dotted path of the class.")
+    kind = models.CharField(max_length=32, choices=HandlerEventKind)
+    source_id = models.CharField(max_length=64, help_text="Id of the row that the event is about.")
+    dispatch_id = models.CharField(max_length=200)
+    payload = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="handler_event_due")]
+        constraints = [
+            models.UniqueConstraint(fields=["handler", "kind", "source_id"], name="handler_event_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} for {self.handler}"

@@ -1,0 +1,37 @@
+"""The federation log: what went between hubs and what was decided, one line each, never changed."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from fedhub.ids import new_object_id
+
+
+class JournalKind(models.TextChoices):
+    PEER = "peer"
+    DISPATCH = "dispatch"
+    RECEIVE = "receive"
+    CALLBACK = "callback"
+    HANDLER = "handler"
+    KEY = "key"
+
+
+class JournalEntry(models.Model):
+    """One line. It names the peer and the dispatch by text, so that it outlives both."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    at = models.DateTimeField(default=timezone.now)
+    kind = models.CharField(max_length=16, choices=JournalKind)
+    peer_url = models.CharField(max_length=500, blank=True)
+    dispatch_id = models.CharField(max_length=200, blank=True)
+    actor_name = models.CharField(max_length=200, blank=True)
+    text = models.TextField()
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        verbose_name_plural = "journal entries"
+        indexes = [models.Index(fields=["-at", "-id"], name="journal_newest")]
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,0 +1,178 @@
+"""Peers: hubs of other organisations, their keys and tokens, and what staff decided about them."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from fedhub.ids import new_object_id
+from peers.protocol import VerificationKey
+
+
+class PeerState(models.TextChoices):
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    SUSPENDED = "suspended"
+    RETIRED = "retired"
+
+
+class Relationship(models.TextChoices):
+    """UPSTREAM may send us work, DOWNSTREAM gets it from us, PEER both."""
+
+    PEER = "peer"
+    UPSTREAM = "upstream"
+    DOWNSTREAM = "downstream"
+
+
+class KeyState(models.TextChoices):
+    """A proposed key is shown to staff and never trusted; a provisional one is trusted as far as policy `open` goes."""
+
+    PROPOSED = "proposed"
+    PINNED = "pinned"
+    PROVISIONAL = "provisional"
+    REVOKED = "revoked"
+
+
+class KeyOrigin(models.TextChoices):
+    """Where a key was seen: claimed by whoever signed with it, typed in by staff, or in the peer's DID document."""
+
+    CLAIMED = "claimed"
+    ENTERED = "entered"
+    PUBLISHED = "published"
+
+
+class Peer(models.Model):
+    """Another organisation's hub, one row for each normalised server URL.
+
+    `outbound_key` is encrypted; it goes to this peer's own origin alone. The circuit is open until
+    `circuit_open_until`: nothing is sent before then.
+    """
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    server_url = models.CharField("server URL", max_length=500, unique=True)
+    did = models.CharField("DID", max_length=500, blank=True)
+    display_name = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=16, choices=PeerState, default=PeerState.PROPOSED, editable=False)
+    relationship = models.CharField(max_length=16, choices=Relationship, default=Relationship.PEER)
+    requires_signature = models.BooleanField(
+        default=False, help_text="Refuse this peer's token where no signature comes with it."
+    )
+    outbound_key = models.TextField(blank=True, editable=False)
+    callback_origins = models.JSONField(default=list, blank=True, help_text="Further origins that callbacks may go to.")
+    notes = models.TextField(blank=True, max_length=10_000)
+    review_by = models.DateField(null=True, blank=True)
+    proposed_from = models.CharField(max_length=64, blank=True, editable=False)
+    attempt_count = models.PositiveIntegerField(default=0, editable=False)
+    last_attempt_at = models.DateTimeField(null=True, blank=True, editable=False)
+    documents_fetched_at = models.DateTimeField(null=True, blank=True, editable=False)
+    circuit_failures = models.PositiveIntegerField(default=0, editable=False)
+    circuit_open_until = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["server_url"]
+        indexes = [
+            models.Index(fields=["state", "-updated_at"], name="peer_state"),
+            models.Index(fields=["did"], name="peer_did"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=PeerState.values), name="peer_state_is_known"),
+            models.CheckConstraint(
+                condition=Q(relationship__in=Relationship.values), name="peer_relationship_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name or self.server_url
+
+    @property
+    def may_send_work(self) -> bool:
+        """Tell whether the relationship lets this peer dispatch to us."""
+        return self.relationship in (Relationship.PEER, Relationship.UPSTREAM)
+
+    @property
+    def may_get_work(self) -> bool:
+        """Tell whether the relationship lets us dispatch to this peer."""
+        return self.relationship in (Relationship.PEER, Relationship.DOWNSTREAM)
+
+
+class PeerKey(models.Model):
+    """An Ed25519 key that a peer has shown; `public_key` is standard base64 of its 32 bytes."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="keys")
+    public_key = models.CharField(max_length=44)
+    state = models.CharField(max_length=16, choices=KeyState, default=KeyState.PROPOSED)
+    origin = models.CharField(max_length=16, choices=KeyOrigin, default=KeyOrigin.CLAIMED)
+    is_continuous = models.BooleanField(default=False, help_text="The key before it has signed this one.")
+    valid_from = models.DateTimeField(default=timezone.now)
+    valid_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["peer", "public_key"], name="peer_key_once"),
+            models.CheckConstraint(condition=Q(state__in=KeyState.values), name="peer_key_state_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.fingerprint
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the key as people compare it: groups of four hex digits."""
+        digest = hashlib.sha256(bytes(self.verification_key)).hexdigest()
+        return " ".join(digest[start : start + 4] for start in range(0, len(digest), 4))
+
+    @property
+    def verification_key(self) -> VerificationKey:
+        """Return the key to verify with; raises InvalidKey."""
+        return VerificationKey.from_base64(self.public_key)
+
+    def is_valid_at(self, now: datetime) -> bool:
+        """Tell whether signatures by this key count at `now`."""
+        started = self.state in (KeyState.PINNED, KeyState.PROVISIONAL) and self.valid_from <= now
+        return started and (self.valid_until is None or now < self.valid_until)
+
+
+class PeerToken(models.Model):
+    """A token that is good for receive alone, from one peer; only its SHA-256 is kept."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="tokens")
+    checksum = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by_name = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return f"Token of {self.peer_id}, {self.created_at:%Y-%m-%d}"
+
+
+class PeerDecision(models.Model):
+    """What was decided about a peer: never changed, never deleted with a peer that is only retired."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="decisions")
+    from_state = models.CharField(max_length=16, blank=True)
+    to_state = models.CharField(max_length=16)
+    reason = models.TextField(blank=True)
+    fingerprint = models.CharField(max_length=100, blank=True)
+    review_by = models.DateField(null=True, blank=True)
+    actor_id = models.CharField(max_length=64, blank=True)
+    actor_name = models.CharField(max_length=200, blank=True)
+    decided_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-decided_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.from_state or 'new'} -> {self.to_state} by {self.actor_name or 'the hub'}"

@@ -1,0 +1,92 @@
+"""What peers sent: their dispatches, the callbacks that this hub owes for them, and the nonces that were seen."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from fedhub.ids import new_object_id
+from peers.models.intents import Intent
+from peers.models.outbox import OutboxRow
+from peers.models.peers import Peer
+
+
+class ReceivedDispatch(models.Model):
+    """An envelope that a peer sent and this hub answered, whether it was accepted or not.
+
+    `body_digest` hashes the canonical body without `created_at` and `signature`, so that a retry is known as one.
+    `scope` is the envelope's scope within its delegation's; `policy` is the peer's composed with ours.
+    """
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    peer = models.ForeignKey(Peer, on_delete=models.PROTECT, related_name="received")
+    dispatch_id = models.CharField(max_length=200)
+    idempotency_key = models.CharField(max_length=300, blank=True)
+    body_digest = models.CharField(max_length=64)
+    intent = models.OneToOneField(Intent, null=True, blank=True, on_delete=models.PROTECT, related_name="received")
+    local_intent_id = models.CharField(max_length=64, blank=True)
+    accepted = models.BooleanField()
+    message = models.TextField(blank=True)
+    agent_id = models.CharField(max_length=255, blank=True)
+    envelope = models.JSONField()
+    scope = models.JSONField(default=dict)
+    policy = models.JSONField(default=dict)
+    delegation = models.TextField(blank=True)
+    trace_id = models.CharField(max_length=200, blank=True)
+    callback_url = models.CharField(max_length=1000, blank=True)
+    is_finished = models.BooleanField(default=False)
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-received_at", "-id"]
+        verbose_name_plural = "received dispatches"
+        indexes = [models.Index(fields=["-received_at", "-id"], name="received_newest")]
+        constraints = [
+            models.UniqueConstraint(fields=["peer", "dispatch_id"], name="received_dispatch_once"),
+            models.UniqueConstraint(
+                fields=["peer", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                name="received_idempotency_key_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.dispatch_id
+
+
+class OutboundCallback(OutboxRow):
+    """A callback that this hub owes a peer; `body` is the signed JSON text, byte for byte as every attempt sends it."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    received = models.ForeignKey(ReceivedDispatch, on_delete=models.CASCADE, related_name="callbacks")
+    peer = models.ForeignKey(Peer, on_delete=models.PROTECT, related_name="owed_callbacks")
+    event_type = models.CharField(max_length=32)
+    idempotency_key = models.CharField(max_length=300)
+    body = models.TextField()
+    last_status_code = models.PositiveSmallIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="callback_due")]
+        constraints = [models.UniqueConstraint(fields=["received", "idempotency_key"], name="outbound_callback_once")]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} for {self.received_id}"
+
+
+class SeenNonce(models.Model):
+    """A nonce of a verified HTTP signature: a second request with it is a replay."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    peer = models.ForeignKey(Peer, on_delete=models.CASCADE)
+    nonce = models.CharField(max_length=200)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["peer", "nonce"], name="nonce_once_per_peer")]
+
+    def __str__(self) -> str:
+        return self.nonce

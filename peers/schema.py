@@ -1,0 +1,259 @@
+"""The OpenAPI description of federation's endpoints: bodies, errors and examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+
+from federations.schema import PAGE, page_body
+from fedhub.api.errors import INTERNAL_ERROR
+from fedhub.api.schema import TokenOrSessionScheme
+from fedhub.api.scopes import HasRequiredScope
+from peers.protocol import UCAN_HEADER
+from peers.serializers import (
+    AgentListSerializer,
+    CallbackResultSerializer,
+    CallbackSerializer,
+    CreateIntentSerializer,
+    DispatchRequestSerializer,
+    DispatchResultSerializer,
+    EnvelopeSerializer,
+    IntentSerializer,
+    ReceiveResultSerializer,
+    StatusSerializer,
+)
+from peers.services.proofs import PUBLIC_KEY_HEADER
+
+
+class OperatorScheme(TokenOrSessionScheme):  # type: ignore[no-untyped-call]
+    """Describes OperatorAuthentication by the same ways, which the other family defines."""
+
+    target_class = "peers.authentication.OperatorAuthentication"
+    name: list[str] = []
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
+        """Define nothing anew."""
+        return []
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
+        """Return the alternatives."""
+        return [{name: []} for name in TokenOrSessionScheme.name]
+
+
+class VisitorScheme(OperatorScheme):  # type: ignore[no-untyped-call]
+    """Describes VisitorAuthentication: the same ways, or none of them."""
+
+    target_class = "peers.authentication.VisitorAuthentication"
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
+        """Return the alternatives."""
+        return [*super().get_security_requirement(auto_schema), {}]
+
+
+class PeerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Describes ReceiveAuthentication: a peer's own token, where no signature is required of it."""
+
+    target_class = "peers.authentication.ReceiveAuthentication"
+    name: list[str] = ["peer"]
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
+        """Return the one way that OpenAPI has a word for; signatures are headers and a member of the body."""
+        return [
+            {
+                "type": "apiKey",
+                "in": "header",
+                "name": "X-API-Key",
+                "description": "A token bound to this peer. RFC 9421 signatures and signed envelopes need none.",
+            }
+        ]
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
+        """Return the one way."""
+        return [{"peer": []}]
+
+
+class CallbackScheme(PeerScheme):  # type: ignore[no-untyped-call]
+    """Describes CallbackAuthentication by the same way, which receive defines."""
+
+    target_class = "peers.authentication.CallbackAuthentication"
+    name: list[str] = []
+
+
+class PeerErrorSerializer(serializers.Serializer[Any]):
+    """The body of an error of federation."""
+
+    detail = serializers.CharField()
+    message = serializers.CharField()
+
+
+class FieldErrorSerializer(serializers.Serializer[Any]):
+    """What is wrong with one field."""
+
+    field = serializers.CharField(allow_blank=True)
+    message = serializers.CharField()
+
+
+class PeerFieldErrorsSerializer(serializers.Serializer[Any]):
+    """The body of 400 and 422: `detail` is a sentence, or the list of field errors once more."""
+
+    detail = serializers.JSONField()
+    message = serializers.CharField()
+    errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]
+
+
+UNPROVEN = "Invalid or missing API key"
+MESSAGES = {
+    400: "Federation not enabled",
+    401: UNPROVEN,
+    403: HasRequiredScope.message,
+    404: "Intent not found",
+    409: "This idempotency key was used with another body",
+    411: "Send the request body with a Content-Length",
+    413: "The request body is larger than 1048576 bytes",
+    415: 'Unsupported media type "text/plain" in request.',
+    422: "title: This field is required.",
+    429: "Too many requests",
+    500: INTERNAL_ERROR,
+}
+WITH_BODY = (411, 413, 415, 422)
+
+
+def peer_errors(*statuses: int, **wordings: str) -> dict[int, OpenApiResponse]:
+    """Return the descriptions of an operation's errors, 401 and 500 included; `e404="…"` gives an example's message."""
+    return {
+        status: _error(status, wordings.get(f"e{status}", MESSAGES[status])) for status in sorted({401, 500, *statuses})
+    }
+
+
+def _error(status: int, message: str) -> OpenApiResponse:
+    body: dict[str, Any] = {"detail": message, "message": message}
+    if status in (400, 422):
+        # Serializers name the field; what is refused before them is one sentence.
+        field, colon, rest = message.partition(": This field")
+        errors = [{"field": field, "message": f"This field{rest}"}] if colon else [{"field": "", "message": message}]
+        body |= {"detail": errors if colon else message, "errors": errors}
+    example = OpenApiExample(message, value=body, status_codes=[str(status)], response_only=True)
+    serializer = PeerFieldErrorsSerializer if status in (400, 422) else PeerErrorSerializer
+    return OpenApiResponse(serializer, description=message, examples=[example])
+
+
+SIGNED = [
+    OpenApiParameter(
+        name, str, OpenApiParameter.HEADER, description=f"RFC 9421, to be known as an approved peer: {name}."
+    )
+    for name in ("Signature-Input", "Signature", "Content-Digest")
+]
+
+federation_status = extend_schema(
+    operation_id="federation_status",
+    tags=["peers"],
+    responses={200: StatusSerializer, **peer_errors(403)},
+)
+federation_agents = extend_schema(
+    operation_id="federation_agents",
+    tags=["peers"],
+    parameters=[
+        *SIGNED,
+        OpenApiParameter("X-Source-Server", str, OpenApiParameter.HEADER, description="A claim, which proves nothing."),
+    ],
+    responses={200: AgentListSerializer, **peer_errors(403, e403="Source server https://hub.example.com not trusted")},
+)
+list_intents = extend_schema(
+    operation_id="list_intents",
+    tags=["peers"],
+    parameters=PAGE,
+    responses={
+        200: page_body("IntentPage", "intents", IntentSerializer),
+        **peer_errors(403, 422, e422="page: must be a whole number of 1 or more"),
+    },
+)
+create_intent = extend_schema(
+    operation_id="create_intent",
+    tags=["peers"],
+    request=CreateIntentSerializer,
+    examples=[
+        OpenApiExample(
+            "A task",
+            value={"title": "Research task", "description": "Analyse the data", "state": {"phase": "draft"}},
+            request_only=True,
+        )
+    ],
+    responses={201: IntentSerializer, **peer_errors(403, *WITH_BODY)},
+)
+retrieve_intent = extend_schema(
+    operation_id="retrieve_intent",
+    tags=["peers"],
+    responses={200: IntentSerializer, **peer_errors(403, 404)},
+)
+federation_receive = extend_schema(
+    operation_id="federation_receive",
+    tags=["peers"],
+    parameters=[
+        *SIGNED,
+        OpenApiParameter(UCAN_HEADER, str, OpenApiParameter.HEADER, description="A UCAN chain, root grant to leaf."),
+        OpenApiParameter(
+            PUBLIC_KEY_HEADER, str, OpenApiParameter.HEADER, description="The signer's key, for a hub that knows none."
+        ),
+    ],
+    request=EnvelopeSerializer,
+    responses={
+        200: ReceiveResultSerializer,
+        **peer_errors(
+            400,
+            403,
+            404,
+            409,
+            *WITH_BODY,
+            e403="Source server https://hub.example.com not trusted",
+            e404="Agent not found",
+            e422="missing: dispatch_id",
+        ),
+    },
+)
+federation_dispatch = extend_schema(
+    operation_id="federation_dispatch",
+    tags=["peers"],
+    request=DispatchRequestSerializer,
+    examples=[
+        OpenApiExample(
+            "To an agent of a peer",
+            value={
+                "intent_id": "i-456",
+                "target_server": "https://partner.example.com",
+                "agent_id": "analyst",
+                "intent_title": "Research task",
+                "delegation_scope": {"permissions": ["state.patch", "events.log"], "max_delegation_depth": 0},
+                "federation_policy": {"budget": {"max_llm_tokens": 5000}},
+            },
+            request_only=True,
+        )
+    ],
+    responses={
+        200: DispatchResultSerializer,
+        **peer_errors(400, 403, *WITH_BODY, e422="intent_id: This field is required."),
+    },
+)
+federation_callback = extend_schema(
+    operation_id="federation_callback",
+    tags=["peers"],
+    parameters=SIGNED,
+    request=CallbackSerializer,
+    responses={
+        200: CallbackResultSerializer,
+        **peer_errors(
+            400,
+            403,
+            404,
+            409,
+            *WITH_BODY,
+            e403="Source server https://hub.example.com not trusted",
+            e404="Dispatch not found",
+            e409="The idempotency key was used for another callback",
+            e422="missing: dispatch_id",
+        ),
+    },
+)

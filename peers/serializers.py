@@ -1,0 +1,176 @@
+"""What goes in and out of the endpoints of federation, under the names of the wire: snake case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from fedhub.api.fields import JsonObject, Text, UtcTime
+from peers.models import Intent
+from peers.protocol import (
+    AgentVisibility,
+    CallbackEventType,
+    DelegationScope,
+    FederationPolicy,
+    MalformedMessage,
+    TrustPolicy,
+)
+
+MAX_TITLE_CHARS = 500
+MAX_DESCRIPTION_CHARS = 100_000
+
+
+class StatusSerializer(serializers.Serializer[Any]):
+    """The documented FederationStatus."""
+
+    enabled = serializers.BooleanField()
+    server_did = serializers.CharField(allow_null=True)
+    trust_policy = serializers.ChoiceField([policy.value for policy in TrustPolicy])
+    peer_count = serializers.IntegerField()
+    active_dispatches = serializers.IntegerField()
+    total_dispatches = serializers.IntegerField()
+    total_received = serializers.IntegerField()
+
+
+class FederatedAgentSerializer(serializers.Serializer[Any]):
+    """The documented FederatedAgent."""
+
+    agent_id = serializers.CharField()
+    server_url = serializers.CharField()
+    capabilities = serializers.ListField(child=serializers.CharField())
+    visibility = serializers.ChoiceField([choice.value for choice in AgentVisibility])
+    server_did = serializers.CharField(allow_null=True)
+    status = serializers.CharField()
+
+
+class AgentListSerializer(serializers.Serializer[Any]):
+    """Every agent that the caller may see."""
+
+    agents = FederatedAgentSerializer(many=True)
+
+
+class CreateIntentSerializer(serializers.Serializer[Any]):
+    """A new intent."""
+
+    title = Text(max_length=MAX_TITLE_CHARS)
+    description = Text(max_length=MAX_DESCRIPTION_CHARS, allow_blank=True, default="")
+    state = JsonObject(default=dict)
+    constraints = JsonObject(default=dict)
+
+
+class IntentSerializer(serializers.ModelSerializer[Intent]):
+    """An intent, made here or received."""
+
+    state = JsonObject()
+    constraints = JsonObject()
+    created_by = serializers.CharField(source="created_by_name")
+    created_at = UtcTime()
+    updated_at = UtcTime()
+
+    class Meta:
+        model = Intent
+        fields = [
+            "id", "title", "description", "state", "constraints", "status", "is_received", "created_by", "created_at",
+            "updated_at",
+        ]  # fmt: skip
+
+
+class EnvelopeSerializer(serializers.Serializer[Any]):
+    """The documented FederationEnvelope, signed by `source_server`; other members are kept and covered as well."""
+
+    dispatch_id = serializers.CharField(max_length=200)
+    source_server = serializers.CharField(max_length=500)
+    target_server = serializers.CharField(required=False, help_text="This hub; required where it is signed.")
+    intent_id = serializers.CharField(max_length=200)
+    intent_title = serializers.CharField(max_length=500, allow_blank=True)
+    intent_description = serializers.CharField(allow_blank=True, default="")
+    intent_state = JsonObject(default=dict)
+    intent_constraints = JsonObject(default=dict)
+    agent_id = serializers.CharField(max_length=255, required=False, allow_null=True)
+    delegation_scope = JsonObject(required=False, allow_null=True)
+    federation_policy = JsonObject(required=False, allow_null=True)
+    trace_context = JsonObject(required=False, allow_null=True)
+    callback_url = serializers.CharField(max_length=1000, required=False, allow_null=True)
+    idempotency_key = serializers.CharField(max_length=300, required=False, allow_null=True)
+    created_at = serializers.CharField(required=False, help_text="RFC 3339; required where it is signed.")
+    signature = serializers.CharField(required=False, allow_null=True, help_text="Ed25519 in base64.")
+
+
+class ReceiveResultSerializer(serializers.Serializer[Any]):
+    """The documented ReceiveResult; `local_intent_id` is left out where there is none."""
+
+    dispatch_id = serializers.CharField()
+    accepted = serializers.BooleanField()
+    message = serializers.CharField()
+    local_intent_id = serializers.CharField(required=False)
+
+
+class TextMap(JsonObject):
+    """A JSON object whose values are all texts."""
+
+    default_error_messages = {"texts": "Every value must be a string."}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return the object; fail for another JSON value, and for values that are no texts."""
+        value = super().to_internal_value(data)
+        if not all(isinstance(text, str) for text in value.values()):
+            self.fail("texts")
+        return value
+
+
+class DispatchRequestSerializer(serializers.Serializer[Any]):
+    """What to dispatch where. What the request leaves out of the intent is taken from the hub's intent of that id."""
+
+    intent_id = Text(max_length=64)
+    target_server = Text(max_length=2048)
+    agent_id = Text(max_length=255, allow_null=True, allow_blank=True, default=None)
+    delegation_scope = JsonObject(allow_null=True, default=None)
+    federation_policy = JsonObject(allow_null=True, default=None)
+    callback_url = Text(max_length=1000, allow_null=True, allow_blank=True, default=None)
+    trace_context = TextMap(allow_null=True, default=None)
+    intent_title = Text(max_length=500, allow_null=True, allow_blank=True, default=None)
+    intent_description = Text(max_length=100_000, allow_null=True, allow_blank=True, default=None)
+    intent_state = JsonObject(allow_null=True, default=None)
+    intent_constraints = JsonObject(allow_null=True, default=None)
+
+    def validate_delegation_scope(self, value: dict[str, Any] | None) -> DelegationScope | None:
+        """Return the scope; None for an empty one, as OpenIntent has it. Raises MalformedMessage, also for `*`."""
+        scope = DelegationScope.from_dict(value) if value else None
+        if scope is not None and scope.has_wildcard():
+            raise MalformedMessage("delegation_scope: there is no wildcard; name each permission")
+        return scope
+
+    def validate_federation_policy(self, value: dict[str, Any] | None) -> FederationPolicy | None:
+        """Return the policy; None for an empty one. Raises MalformedMessage."""
+        return FederationPolicy.from_dict(value) if value else None
+
+
+class DispatchResultSerializer(serializers.Serializer[Any]):
+    """The documented DispatchResult; `accepted` by this hub, which delivers it when it can."""
+
+    dispatch_id = serializers.CharField()
+    status = serializers.ChoiceField(["accepted"])
+    target_server = serializers.CharField()
+    message = serializers.CharField()
+
+
+class CallbackSerializer(serializers.Serializer[Any]):
+    """The documented FederationCallback, signed by the peer that the dispatch was sent to."""
+
+    dispatch_id = serializers.CharField()
+    event_type = serializers.ChoiceField([event.value for event in CallbackEventType])
+    state_delta = JsonObject(default=dict, help_text="Merged into the dispatch's state (RFC 7396), at most 64 KB.")
+    attestation = JsonObject(required=False, allow_null=True)
+    trace_id = serializers.CharField(required=False, allow_null=True)
+    idempotency_key = serializers.CharField(required=False, allow_null=True)
+    timestamp = serializers.CharField(required=False, allow_null=True)
+    signature = serializers.CharField(required=False, allow_null=True, help_text="Ed25519 in base64.")
+
+
+class CallbackResultSerializer(serializers.Serializer[Any]):
+    """That the callback was taken."""
+
+    dispatch_id = serializers.CharField()
+    accepted = serializers.BooleanField()
+    message = serializers.CharField()

@@ -1,0 +1,45 @@
+"""Attestations: what work used, and whether it kept to the policy it came with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.utils import timezone
+
+from peers.models import ReceivedDispatch
+from peers.protocol import FederationAttestation, FederationPolicy, JsonMapping, sign_envelope
+from peers.services.identity import hub_identity
+
+BUDGETS = {"max_llm_tokens": "llm_tokens", "max_tool_calls": "tool_calls", "cost_ceiling_usd": "cost_usd"}
+"""Which usage each budget bounds, by the names that OpenIntent's examples use."""
+
+WARN_AT = 0.8
+
+
+def attest(
+    received: ReceivedDispatch, *, usage: JsonMapping, trace_references: Sequence[str] = ()
+) -> FederationAttestation:
+    """Return the signed statement of what the work for a received dispatch used."""
+    attestation = FederationAttestation(
+        dispatch_id=received.dispatch_id,
+        governance_compliant=not budgets_used(received, usage, share=1.0),
+        usage=dict(usage),
+        trace_references=list(trace_references),
+        timestamp=timezone.now().isoformat(),
+    )
+    attestation.signature = sign_envelope(hub_identity(), attestation.to_dict())
+    return attestation
+
+
+def budgets_used(received: ReceivedDispatch, usage: JsonMapping, *, share: float) -> dict[str, float]:
+    """Return the budgets of which more than `share` is used, and how much of each, 1.0 being all of it."""
+    budget = FederationPolicy.from_dict(received.policy).budget
+    shares = {name: _share(budget, name, usage.get(used)) for name, used in BUDGETS.items()}
+    return {name: used for name, used in shares.items() if used > share}
+
+
+def _share(budget: Mapping[str, object], name: str, used: object) -> float:
+    limit = budget.get(name)
+    if not isinstance(limit, int | float) or not isinstance(used, int | float):
+        return 0.0
+    return used / limit if limit > 0 else float(used > 0) * 2

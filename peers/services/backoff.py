@@ -1,0 +1,19 @@
+"""When to try again: pauses that double, with jitter, so that many senders do not come back at one moment."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+MAX_ATTEMPTS = 20
+"""With a first pause of 5 s: about eight hours. FEDHUB_ENVELOPE_MAX_AGE is never shorter than twelve."""
+
+LONGEST_PAUSE = timedelta(hours=1)
+
+
+def retry_delay(attempts: int, *, first_seconds: float) -> timedelta:
+    """Return the pause after the attempt number `attempts`, counted from 1: half of it fixed, half of it chance."""
+    longest = LONGEST_PAUSE.total_seconds()
+    # The exponent is bounded before the power: 2.0 ** 5000 is no float.
+    pause = min(longest, first_seconds * 2.0 ** min(attempts - 1, 30))
+    return timedelta(seconds=random.uniform(pause / 2, pause))  # noqa: S311 - spreads load, guards nothing

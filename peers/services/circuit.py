@@ -1,0 +1,53 @@
+"""The circuit breaker: a peer that does not answer is left alone for a while, then asked by one request.
+
+Its state is two columns of the peer's row. Five failures in a row open the circuit; while it is open nothing is sent.
+After its time one request goes out as a probe, chosen by compare-and-set: an answer closes the circuit and wakes what
+waited, a failure opens it for longer.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import F
+
+from fedhub.queue import enqueue
+from peers.models import Dispatch, DispatchState, OutboundCallback, Peer
+
+FAILURES_TO_OPEN = 5
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(minutes=10)
+PROBE_SECONDS = 30
+
+
+def wait_until(peer: Peer, *, now: datetime) -> datetime | None:
+    """Return when to ask again whether something may be sent to the peer; None where it may be sent now."""
+    if peer.circuit_failures < FAILURES_TO_OPEN:
+        return None
+    if peer.circuit_open_until is not None and peer.circuit_open_until > now:
+        return peer.circuit_open_until
+    probe_end = now + timedelta(seconds=PROBE_SECONDS)
+    same = Peer.objects.filter(pk=peer.pk, circuit_open_until=peer.circuit_open_until)
+    return None if same.update(circuit_open_until=probe_end) else probe_end
+
+
+def record_failure(peer: Peer, *, now: datetime) -> None:
+    """Count a request that got no answer; the fifth in a row opens the circuit."""
+    Peer.objects.filter(pk=peer.pk).update(circuit_failures=F("circuit_failures") + 1)
+    peer.refresh_from_db(fields=["circuit_failures"])
+    beyond = peer.circuit_failures - FAILURES_TO_OPEN
+    if beyond >= 0:
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(beyond, 10))
+        Peer.objects.filter(pk=peer.pk).update(circuit_open_until=now + pause)
+
+
+def record_answer(peer: Peer, *, now: datetime) -> None:
+    """Close the circuit of a peer that has answered; what waited for it is due at once."""
+    closed = Peer.objects.filter(pk=peer.pk, circuit_failures__gt=0).update(circuit_failures=0, circuit_open_until=None)
+    if closed and peer.circuit_failures >= FAILURES_TO_OPEN:
+        # A row with a lease token is being worked on: its due time is the end of the lease.
+        Dispatch.objects.filter(
+            peer=peer, status=DispatchState.PENDING, due_at__gt=now, lease_token="", dead_at=None
+        ).update(due_at=now)
+        OutboundCallback.objects.filter(peer=peer, due_at__gt=now, lease_token="", dead_at=None).update(due_at=now)
+        enqueue("peers.sweep")

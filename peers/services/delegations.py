@@ -1,0 +1,51 @@
+"""The UCAN tokens that go along with dispatches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+
+from peers.models import Dispatch, IssuedDelegation, Peer
+from peers.protocol import DelegationScope, UcanClaims
+from peers.protocol.timestamps import parse_timestamp
+from peers.protocol.ucan import encode_token
+from peers.services.identity import hub_identity
+
+LIFETIME = timedelta(days=7)
+# The receiver's clock may be behind ours.
+SKEW = timedelta(minutes=5)
+
+
+def delegation_of(dispatch: Dispatch, peer: Peer) -> str:
+    """Return the token that grants the peer the dispatch's scope; empty for a peer whose DID is not known.
+
+    The same envelope has the same token at each attempt, as every claim is fixed by it and Ed25519 is deterministic,
+    so none needs to be stored. A token that was revoked with its peer's suspension is not used again:
+    the next one has another nonce.
+    """
+    if not peer.did:
+        return ""
+    scope = DelegationScope.from_dict(dispatch.scope)
+    signed_at = datetime.fromtimestamp(parse_timestamp(json.loads(dispatch.envelope)["created_at"]), tz=UTC)
+    expires_at = min(signed_at + LIFETIME, _end(scope))
+    number = IssuedDelegation.objects.filter(dispatch=dispatch, revoked_at__isnull=False).count()
+    claims = UcanClaims(
+        issuer=hub_identity().did,
+        audience=peer.did,
+        scope=scope,
+        not_before=int((signed_at - SKEW).timestamp()),
+        expires_at=int(expires_at.timestamp()),
+        nonce=f"{dispatch.pk}.{number}",
+    )
+    token = encode_token(claims.to_dict(), hub_identity().signing_key().sign)
+    IssuedDelegation.objects.get_or_create(
+        token_digest=hashlib.sha256(token.encode()).hexdigest(),
+        defaults={"peer": peer, "dispatch": dispatch, "expires_at": expires_at},
+    )
+    return token
+
+
+def _end(scope: DelegationScope) -> datetime:
+    seconds = scope.expiry_seconds()
+    return datetime.max.replace(tzinfo=UTC) if seconds is None else datetime.fromtimestamp(seconds, tz=UTC)

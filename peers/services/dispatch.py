@@ -1,0 +1,185 @@
+"""Dispatching an intent to a peer: the row and its signed envelope, in the outbox, in one transaction."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from federations.services.actors import Actor
+from fedhub.errors import InvalidRequestError
+from fedhub.queue import enqueue
+from fedhub.storage import unit_of_work
+from peers.models import Dispatch, Intent, JournalKind, Peer, PeerState, ReceivedDispatch
+from peers.protocol import (
+    DelegationError,
+    DelegationFault,
+    DelegationScope,
+    FederationEnvelope,
+    FederationPolicy,
+    InvalidIdentifier,
+    JsonObject,
+    normalize_server_url,
+    sign_envelope,
+)
+from peers.services.identity import hub_identity, hub_url, is_enabled
+from peers.services.journal import note
+from peers.services.parking import AWAITING_APPROVAL
+from peers.services.peers import find_peer
+from peers.services.status import CALLBACK_PATH
+from peers.transport import is_permitted_url
+
+DISABLED = "Federation not enabled"
+TARGET_BLOCKED = "Invalid target server URL: blocked by SSRF protection"
+CALLBACK_BLOCKED = "Invalid callback URL: blocked by SSRF protection"
+NO_WORK_FOR_PEER = "the relationship with the peer sends it no work"
+
+
+@dataclass(frozen=True, slots=True)
+class IntentText:
+    """What a dispatch says about its intent; None where the request leaves it to the stored intent."""
+
+    title: str | None = None
+    description: str | None = None
+    state: JsonObject | None = None
+    constraints: JsonObject | None = None
+
+
+def create_dispatch(
+    *,
+    intent_id: str,
+    target_server: str,
+    by: Actor,
+    agent_id: str = "",
+    scope: DelegationScope | None = None,
+    policy: FederationPolicy | None = None,
+    callback_url: str = "",
+    trace_context: dict[str, str] | None = None,
+    overrides: IntentText | None = None,
+) -> Dispatch:
+    """Write a dispatch and its signed envelope; a worker sends it once this has committed and the peer is approved.
+
+    A received intent is passed on within what was delegated with it, one hand further. Raises InvalidRequestError for
+    a hub that speaks no federation and for blocked URLs, DelegationError where too little was delegated.
+    """
+    if not is_enabled():
+        raise InvalidRequestError(DISABLED)
+    if callback_url and not _is_permitted(callback_url):
+        raise InvalidRequestError(CALLBACK_BLOCKED)
+    target = _checked_target(target_server)
+    now = timezone.now()
+    with unit_of_work():
+        intent = Intent.objects.filter(pk=intent_id).first()
+        received = ReceivedDispatch.objects.filter(intent=intent).first() if intent and intent.is_received else None
+        if received is not None:
+            scope, policy = pass_on(received, scope, policy, now=now)
+        text = _described(intent_id, intent, overrides or IntentText())
+        envelope = FederationEnvelope(
+            dispatch_id=str(uuid.uuid4()),
+            source_server=hub_url(),
+            target_server=target,
+            intent_id=intent_id,
+            intent_title=text.title or "",
+            intent_description=text.description or "",
+            intent_state=text.state or {},
+            intent_constraints=text.constraints or {},
+            agent_id=agent_id or None,
+            delegation_scope=scope,
+            federation_policy=policy,
+            trace_context=trace_context,
+            callback_url=callback_url or hub_url() + CALLBACK_PATH,
+            created_at=now.isoformat(),
+        )
+        envelope.idempotency_key = envelope.dispatch_id
+        return _store(envelope, by=by, now=now)
+
+
+def pass_on(
+    received: ReceivedDispatch, scope: DelegationScope | None, policy: FederationPolicy | None, *, now: datetime
+) -> tuple[DelegationScope, FederationPolicy]:
+    """Return the scope and policy with which received work goes on: never wider than those it came with.
+
+    Raises DelegationError where the scope has ended or no depth is left.
+    """
+    held = DelegationScope.from_dict(received.scope)
+    expires = held.expiry_seconds()
+    if expires is not None and expires < now.timestamp():
+        raise DelegationError(DelegationFault.EXPIRED, "what was delegated with the intent has expired")
+    composed = FederationPolicy.from_dict(received.policy).compose_strictest(policy or FederationPolicy())
+    return held.attenuate(scope or held), composed
+
+
+def signed_envelope(envelope: FederationEnvelope) -> str:
+    """Return the JSON text of an envelope with this hub's signature."""
+    body = {**envelope.to_dict()}
+    body["signature"] = sign_envelope(hub_identity(), body)
+    return json.dumps(body, separators=(",", ":"))
+
+
+def reason_to_wait(peer: Peer | None) -> str:
+    """Return why nothing may be dispatched to a target now; empty where it may."""
+    if peer is None or peer.state in (PeerState.PROPOSED, PeerState.REJECTED):
+        return AWAITING_APPROVAL
+    if peer.state != PeerState.APPROVED:
+        return f"peer {peer.state}"
+    return "" if peer.may_get_work else NO_WORK_FOR_PEER
+
+
+def _store(envelope: FederationEnvelope, *, by: Actor, now: datetime) -> Dispatch:
+    peer = find_peer(envelope.target_server)
+    waits = reason_to_wait(peer)
+    dispatch = Dispatch.objects.create(
+        id=envelope.dispatch_id,
+        intent_id=envelope.intent_id,
+        intent_title=envelope.intent_title,
+        # One that was never approved may be another row by the time it is.
+        peer=None if waits == AWAITING_APPROVAL else peer,
+        target_server=envelope.target_server,
+        agent_id=envelope.agent_id or "",
+        reason=waits,
+        envelope=signed_envelope(envelope),
+        scope=(envelope.delegation_scope or DelegationScope()).to_dict(),
+        state=envelope.intent_state,
+        trace_id=(envelope.trace_context or {}).get("trace_id", "")[:200],
+        created_by_id=by.id,
+        created_by_name=by.name,
+        created_at=now,
+        due_at=None if waits else now,
+    )
+    text = f"Dispatch of {envelope.intent_title!r}" + (f" waits: {waits}" if waits else "")
+    note(JournalKind.DISPATCH, text, peer_url=dispatch.target_server, dispatch_id=dispatch.pk, by=by)
+    if not waits:
+        enqueue("peers.deliver_dispatch", dispatch.pk)
+    return dispatch
+
+
+def _described(intent_id: str, intent: Intent | None, given: IntentText) -> IntentText:
+    """Return what the request says, else what the stored intent says, else a stub."""
+    stored = (
+        IntentText(f"Intent {intent_id}", "", {}, {})
+        if intent is None
+        else IntentText(intent.title, intent.description, intent.state, intent.constraints)
+    )
+    return IntentText(
+        title=stored.title if given.title is None else given.title,
+        description=stored.description if given.description is None else given.description,
+        state=stored.state if given.state is None else given.state,
+        constraints=stored.constraints if given.constraints is None else given.constraints,
+    )
+
+
+def _checked_target(url: str) -> str:
+    if not _is_permitted(url):
+        raise InvalidRequestError(TARGET_BLOCKED)
+    try:
+        return normalize_server_url(url)
+    except InvalidIdentifier as exc:
+        raise InvalidRequestError(TARGET_BLOCKED) from exc
+
+
+def _is_permitted(url: str) -> bool:
+    return is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS)

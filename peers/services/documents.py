@@ -1,0 +1,143 @@
+"""Fetch what a peer says of itself: its manifest and its DID document, by the guarded client.
+
+Both must be about the server that was asked, and only that: a document with another's id is refused, a redirect is an
+answer like any other and no document, and bytes and seconds are bounded by the client.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from federations.services.actors import Actor
+from fedhub.errors import ExternalServiceError
+from fedhub.storage import unit_of_work
+from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerKey
+from peers.protocol import (
+    FederationManifest,
+    JsonObject,
+    ProtocolError,
+    VerificationKey,
+    did_document_urls,
+    is_same_did,
+    is_same_server,
+    parse_json_object,
+    read_did_document,
+)
+from peers.protocol.continuity import is_continued
+from peers.protocol.keys import MAX_KEYS_TRIED
+from peers.protocol.urls import split_url
+from peers.services.journal import note
+from peers.services.keys import show_key
+from peers.transport import TIMEOUT_SECONDS, TransportError, send
+
+MANIFEST_PATH = "/.well-known/openintent-federation.json"
+MAX_DOCUMENT_BYTES = 262_144
+_ACCEPT = {"Accept": "application/json, application/did+json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """What a peer published about itself; `keys` are those of the DID document, at most three, in its order."""
+
+    manifest: FederationManifest
+    did_document: JsonObject
+    keys: tuple[VerificationKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a fetch came to: the keys as they stand now, and which of them were never seen before."""
+
+    keys: tuple[PeerKey, ...]
+    new_keys: tuple[PeerKey, ...]
+
+
+def fetch_documents(peer: Peer) -> Documents:
+    """Return the peer's own documents; makes outbound requests, so call it outside of any transaction.
+
+    Raises ExternalServiceError where one cannot be had, is malformed, or is another server's.
+    """
+    manifest = _read_manifest(peer, _fetch(peer.server_url + MANIFEST_PATH))
+    did_document = _fetch_did_document(peer)
+    try:
+        keys = read_did_document(did_document, peer.did)
+        published = VerificationKey.from_base64(manifest.public_key) if manifest.public_key else None
+    except ProtocolError as exc:
+        raise ExternalServiceError(f"The DID document of {peer.server_url} is refused: {exc}") from exc
+    if published and published not in keys:
+        raise ExternalServiceError(f"Manifest and DID document of {peer.server_url} name different keys")
+    return Documents(manifest, did_document, keys[:MAX_KEYS_TRIED])
+
+
+def refresh_documents(peer: Peer, *, by: Actor | None, now: datetime) -> Findings:
+    """Fetch the documents and keep the keys that are new as proposals, trusted for nothing; raises as fetch_documents.
+
+    A new key that one of the pinned ones has signed is marked as continuous.
+    """
+    documents = fetch_documents(peer)
+    with unit_of_work():
+        pinned = [row.verification_key for row in peer.keys.filter(state=KeyState.PINNED)]
+        rows, new = [], []
+        for key in documents.keys:
+            is_continuous = is_continued(documents.did_document, peer.did, key, pinned)
+            row, is_new = show_key(peer, key, origin=KeyOrigin.PUBLISHED, is_continuous=is_continuous)
+            if row:
+                rows.append(row)
+            if row and is_new:
+                new.append(row)
+                text = f"Key seen in the DID document: {row.fingerprint}"
+                note(JournalKind.KEY, text, peer_url=peer.server_url, by=by)
+        Peer.objects.filter(pk=peer.pk).update(documents_fetched_at=now)
+    peer.documents_fetched_at = now
+    return Findings(tuple(rows), tuple(new))
+
+
+def is_fetch_due(peer: Peer, *, now: datetime, interval: timedelta) -> bool:
+    """Tell whether the last fetch is longer ago than `interval`."""
+    return peer.documents_fetched_at is None or peer.documents_fetched_at <= now - interval
+
+
+def _fetch(url: str) -> JsonObject:
+    try:
+        answer = send(
+            "GET",
+            url,
+            headers=_ACCEPT,
+            allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS,
+            timeout_seconds=TIMEOUT_SECONDS,
+            max_bytes=MAX_DOCUMENT_BYTES,
+        )
+    except TransportError as exc:
+        raise ExternalServiceError(f"{url}: {exc.message}") from exc
+    if answer.status != 200:
+        raise ExternalServiceError(f"{url} answered {answer.status}, which is no document")
+    try:
+        return parse_json_object(answer.body)
+    except ProtocolError as exc:
+        raise ExternalServiceError(f"{url} is refused: {exc}") from exc
+
+
+def _read_manifest(peer: Peer, found: JsonObject) -> FederationManifest:
+    try:
+        manifest = FederationManifest.from_dict(found)
+    except ProtocolError as exc:
+        raise ExternalServiceError(f"The manifest of {peer.server_url} is refused: {exc}") from exc
+    if not is_same_server(manifest.server_url, peer.server_url):
+        raise ExternalServiceError(f"The manifest at {peer.server_url} is of {manifest.server_url[:200]!r}")
+    if not is_same_did(manifest.server_did, peer.did):
+        raise ExternalServiceError(f"The manifest at {peer.server_url} names {manifest.server_did[:200]!r}")
+    return manifest
+
+
+def _fetch_did_document(peer: Peer) -> JsonObject:
+    """Return the document from did:web's own place, else from where OpenIntent looks."""
+    first, *others = did_document_urls(peer.did, scheme=split_url(peer.server_url).scheme)
+    try:
+        return _fetch(first)
+    except ExternalServiceError:
+        if not others:
+            raise
+    return _fetch(others[0])

@@ -1,0 +1,157 @@
+"""Telling lifecycle handlers what happened: one row for each event and handler class, worked off by workers.
+
+A class is named in FEDHUB_HANDLERS and marks its methods with the protocol's decorators. Its method is called at least
+once for each event, with `dispatch_id` and `attempt` on its argument, and never again after it has returned. One that
+raises is called again after a pause, up to MAX_ATTEMPTS times; one whose process dies, when its lease has lapsed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from fedhub.queue import enqueue
+from fedhub.storage import unit_of_work
+from peers.models import HandlerEvent, HandlerEventKind, JournalKind
+from peers.protocol import FederationCallback, FederationEnvelope, JsonObject, federation_handlers
+from peers.protocol.decorators import HANDLER_ATTRIBUTE
+from peers.services.backoff import MAX_ATTEMPTS, retry_delay
+from peers.services.journal import note
+
+# A worker that is told to stop has this long to say so before its event counts as abandoned.
+LEASE_MARGIN = timedelta(seconds=15)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class ReceivedEnvelope(FederationEnvelope):
+    """What `on_federation_received` gets: the envelope, which attempt this is, and the id of the row it made here."""
+
+    attempt: int = 1
+    received_id: str = ""
+
+
+@dataclass
+class ReceivedCallback(FederationCallback):
+    """What `on_federation_callback` and `on_budget_warning` get: the callback, and which attempt this is."""
+
+    attempt: int = 1
+    callback_id: str = ""
+
+
+def queue_event(
+    kind: HandlerEventKind, *, source_id: str, dispatch_id: str, payload: JsonObject, is_new: bool = False
+) -> None:
+    """Write an event for each configured class that handles `kind`, in the caller's unit of work.
+
+    `source_id` names the row that it is about: the same source makes no second event. `is_new` spares looking for one,
+    where that row was written in this very unit of work. `payload` is the envelope or the callback as received.
+    """
+    for path in settings.FEDHUB_HANDLERS:
+        if not is_handling(path, kind):
+            continue
+        identity = {"handler": path, "kind": kind, "source_id": source_id}
+        values = {"dispatch_id": dispatch_id, "payload": payload, "due_at": timezone.now()}
+        if is_new:
+            event, created = HandlerEvent.objects.create(**identity, **values), True
+        else:
+            event, created = HandlerEvent.objects.get_or_create(**identity, defaults=values)
+        if created:
+            enqueue("peers.run_event", event.id)
+
+
+def run_event(event_id: str) -> None:
+    """Call the handler of a due event; one that is finished, dead or being worked on is left alone.
+
+    Raises what the handler raised, after the next attempt was put down.
+    """
+    token = secrets.token_hex(16)
+    lease = timedelta(seconds=settings.FEDHUB_HANDLER_SECONDS) + LEASE_MARGIN
+    if not HandlerEvent.take(event_id, now=timezone.now(), lease=lease, token=token):
+        return
+    event = HandlerEvent.objects.get(pk=event_id)
+    if event.attempts > MAX_ATTEMPTS:
+        # It ends its worker's process each time, so no attempt was ever put down as failed.
+        _put_off(event, token, "no attempt came to an end")
+        return
+    try:
+        call_handler(event)
+    except Exception as exc:
+        _put_off(event, token, f"{type(exc).__name__}: {exc}")
+        raise
+    finished = HandlerEvent.objects.filter(pk=event.pk, lease_token=token).update(
+        finished_at=timezone.now(), due_at=None, lease_token="", last_error=""
+    )
+    if not finished:
+        logger.warning("Event %s took longer than its lease, so it may run twice.", event.pk)
+
+
+def call_handler(event: HandlerEvent) -> None:
+    """Make the handler and call its method, to its end where it is a coroutine; raises whatever it raises."""
+    handler: object = import_string(event.handler)()
+    method = federation_handlers(handler).get(event.kind)
+    if method is None:
+        # The class was changed since: there is nobody left to tell.
+        logger.warning("%s no longer handles %s.", event.handler, event.kind)
+        return
+    _call(method, _argument(event))
+
+
+@lru_cache(maxsize=64)
+def is_handling(path: str, kind: str) -> bool:
+    """Tell whether the class at a dotted path has a method for `kind`; True where it cannot be imported.
+
+    A mistyped path must not lose events: they wait, and fail visibly, until the setting is right.
+    """
+    try:
+        handler = import_string(path)
+    except ImportError:
+        logger.exception("FEDHUB_HANDLERS names %s, which cannot be imported.", path)
+        return True
+    return any(getattr(getattr(handler, name, None), HANDLER_ATTRIBUTE, None) == kind for name in dir(handler))
+
+
+def _argument(event: HandlerEvent) -> ReceivedEnvelope | ReceivedCallback:
+    if event.kind == HandlerEventKind.FEDERATION_RECEIVED:
+        envelope = ReceivedEnvelope.from_dict(event.payload)
+        envelope.attempt, envelope.received_id = event.attempts, event.source_id
+        return envelope
+    callback = ReceivedCallback.from_dict(event.payload)
+    callback.attempt, callback.callback_id = event.attempts, event.source_id
+    return callback
+
+
+def _call(method: Callable[..., object], argument: object) -> None:
+    result = method(argument)
+    if inspect.isawaitable(result):
+        asyncio.run(_wait(result))
+
+
+async def _wait(result: Awaitable[object]) -> None:
+    await result
+
+
+def _put_off(event: HandlerEvent, token: str, text: str) -> None:
+    now = timezone.now()
+    with unit_of_work():
+        held = HandlerEvent.objects.filter(pk=event.pk, lease_token=token)
+        if event.attempts >= MAX_ATTEMPTS:
+            if held.update(due_at=None, dead_at=now, lease_token="", last_error=text):
+                note(JournalKind.HANDLER, f"{event.handler} given up: {text}", dispatch_id=event.dispatch_id)
+            return
+        held.update(due_at=_next(now, event.attempts), lease_token="", last_error=text)
+
+
+def _next(now: datetime, attempts: int) -> datetime:
+    return now + retry_delay(attempts, first_seconds=settings.FEDHUB_RETRY_SECONDS)

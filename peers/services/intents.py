@@ -1,0 +1,37 @@
+"""Intents that are made here; received ones are made by `receive`."""
+
+from __future__ import annotations
+
+from federations.services.actors import Actor
+from fedhub.errors import NotFoundError
+from fedhub.storage import unit_of_work
+from peers.models import Intent
+from peers.protocol import JsonObject
+
+
+def create_intent(
+    *,
+    title: str,
+    description: str = "",
+    state: JsonObject | None = None,
+    constraints: JsonObject | None = None,
+    by: Actor,
+) -> Intent:
+    """Store an intent of the hub's own; it goes nowhere until it is dispatched."""
+    with unit_of_work():
+        return Intent.objects.create(
+            title=title,
+            description=description,
+            state=state or {},
+            constraints=constraints or {},
+            created_by_id=by.id,
+            created_by_name=by.name,
+        )
+
+
+def get_intent(intent_id: str) -> Intent:
+    """Return the intent of this id, made here or received; raise NotFoundError."""
+    found = Intent.objects.filter(pk=intent_id).first() if "\x00" not in intent_id else None
+    if found is None:
+        raise NotFoundError("Intent not found")
+    return found

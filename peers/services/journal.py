@@ -1,0 +1,19 @@
+"""Write the federation log."""
+
+from __future__ import annotations
+
+from federations.services.actors import Actor
+from peers.models import JournalEntry, JournalKind
+
+MAX_TEXT = 2000
+
+
+def note(kind: JournalKind, text: str, *, peer_url: str = "", dispatch_id: str = "", by: Actor | None = None) -> None:
+    """Write one line, in the open transaction where there is one; texts are cut to what a line holds."""
+    JournalEntry.objects.create(
+        kind=kind,
+        text=text[:MAX_TEXT],
+        peer_url=peer_url[:500],
+        dispatch_id=dispatch_id[:200],
+        actor_name=by.name if by else "",
+    )

@@ -1,0 +1,81 @@
+"""Look at peers' documents without a click: daily for approved ones, once for strangers where policy allows.
+
+Neither trusts what it finds for the work of staff: a changed key of an approved peer waits as a proposal.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q
+
+from fedhub.errors import HubError
+from fedhub.storage import unit_of_work
+from peers.models import JournalKind, KeyState, Peer, PeerKey, PeerState
+from peers.services.documents import is_fetch_due, refresh_documents
+from peers.services.journal import note
+from peers.services.strangers import drop_stale_proposals
+
+REFRESH_INTERVAL = timedelta(hours=20)
+"""Shorter than a day, so that a daily task finds every peer due however long the last round took."""
+
+PROVISIONAL_INTERVAL = timedelta(hours=1)
+MAX_PROVISIONAL_FETCHES = 60
+"""For all strangers together, in one interval."""
+
+logger = logging.getLogger(__name__)
+
+
+def refresh_keys(now: datetime) -> int:
+    """Fetch the documents of each approved peer not looked at lately; return how many new keys wait for staff.
+
+    Also drops the proposals of strangers who were silent for a month. A peer that cannot be asked is logged.
+    """
+    drop_stale_proposals(now)
+    is_due = Q(documents_fetched_at=None) | Q(documents_fetched_at__lte=now - REFRESH_INTERVAL)
+    found = 0
+    for peer in list(Peer.objects.filter(is_due, state=PeerState.APPROVED)):
+        try:
+            found += len(refresh_documents(peer, by=None, now=now).new_keys)
+        except HubError as exc:
+            logger.warning("The documents of %s could not be fetched: %s", peer.server_url, exc.message)
+    return found
+
+
+def pin_provisionally(peer_id: str, now: datetime) -> None:
+    """Under policy `open`, trust the published keys of a proposed peer provisionally, until staff decide.
+
+    One fetch for an origin and hour, and a bound for all strangers together. What cannot be had is logged.
+    """
+    peer = Peer.objects.filter(pk=peer_id, state=PeerState.PROPOSED).first()
+    if settings.FEDHUB_TRUST_POLICY != "open" or peer is None or not _may_fetch(peer, now):
+        return
+    # Counted before it is done: an origin that answers slowly or wrongly is not asked again within the hour.
+    is_taken = Peer.objects.filter(pk=peer.pk, documents_fetched_at=peer.documents_fetched_at).update(
+        documents_fetched_at=now
+    )
+    if not is_taken:
+        return
+    try:
+        keys = refresh_documents(peer, by=None, now=now).keys
+    except HubError as exc:
+        logger.info("A stranger's documents could not be fetched: %s: %s", peer.server_url, exc.message)
+        return
+    _trust(peer, keys, now)
+
+
+def _may_fetch(peer: Peer, now: datetime) -> bool:
+    recent = Peer.objects.exclude(proposed_from="").filter(documents_fetched_at__gt=now - PROVISIONAL_INTERVAL)
+    is_due = is_fetch_due(peer, now=now, interval=PROVISIONAL_INTERVAL)
+    return is_due and recent.count() < MAX_PROVISIONAL_FETCHES
+
+
+def _trust(peer: Peer, keys: tuple[PeerKey, ...], now: datetime) -> None:
+    with unit_of_work():
+        if not Peer.objects.select_for_update().filter(pk=peer.pk, state=PeerState.PROPOSED).exists():
+            return
+        rows = PeerKey.objects.filter(pk__in=[key.pk for key in keys], state=KeyState.PROPOSED)
+        if rows.update(state=KeyState.PROVISIONAL, valid_from=now):
+            note(JournalKind.KEY, "Published key trusted provisionally (policy open)", peer_url=peer.server_url)

@@ -1,0 +1,121 @@
+"""Peers' keys: shown, pinned, succeeded, revoked.
+
+A key that a peer shows is a proposal and trusted for nothing. Staff pin it after they compared its fingerprint. Nothing
+but their click, or the daily look at the peer's documents, ever looks for a new one: a signature that fails does not.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from federations.services.actors import Actor
+from fedhub.errors import ConflictError, InvalidRequestError
+from fedhub.storage import unit_of_work
+from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerKey, PeerState
+from peers.protocol import InvalidKey, VerificationKey
+from peers.services.journal import note
+
+MAX_SHOWN_KEYS = 8
+"""More keys than staff would compare do not wait for them."""
+
+MAX_OVERLAP_DAYS = 90
+
+_STRENGTH = {KeyOrigin.CLAIMED: 0, KeyOrigin.ENTERED: 1, KeyOrigin.PUBLISHED: 2}
+
+
+def read_key(public_key: str) -> VerificationKey:
+    """Return the key of base64 text; raises InvalidRequestError."""
+    try:
+        return VerificationKey.from_base64(public_key.strip())
+    except InvalidKey as exc:
+        raise InvalidRequestError(f"public_key: {exc}") from exc
+
+
+def show_key(
+    peer: Peer, key: VerificationKey, *, origin: KeyOrigin, is_continuous: bool = False
+) -> tuple[PeerKey | None, bool]:
+    """Store a key as proposed, in the caller's transaction; return its row and whether it is new.
+
+    One that is known keeps its state: a revoked key stays revoked. None where too many wait already.
+    """
+    known = peer.keys.filter(public_key=key.base64).first()
+    if known is None and peer.keys.filter(state=KeyState.PROPOSED).count() >= MAX_SHOWN_KEYS:
+        return None, False
+    if known is None:
+        created = PeerKey.objects.create(peer=peer, public_key=key.base64, origin=origin, is_continuous=is_continuous)
+        return created, True
+    if _STRENGTH[origin] > _STRENGTH[KeyOrigin(known.origin)] or (is_continuous and not known.is_continuous):
+        known.origin = max(origin, KeyOrigin(known.origin), key=_STRENGTH.__getitem__)
+        known.is_continuous = known.is_continuous or is_continuous
+        known.save(update_fields=["origin", "is_continuous"])
+    return known, False
+
+
+def propose_key(
+    peer: Peer, key: VerificationKey, *, origin: KeyOrigin, by: Actor, is_continuous: bool = False
+) -> PeerKey:
+    """Show a key to staff and note it in the log where it is new; raises ConflictError for too many."""
+    with unit_of_work():
+        row, is_new = show_key(peer, key, origin=origin, is_continuous=is_continuous)
+        if row is None:
+            raise ConflictError(f"{MAX_SHOWN_KEYS} keys of {peer.server_url} wait for a decision: turn some down first")
+        if is_new:
+            text = f"Key proposed ({origin.value}): {row.fingerprint}"
+            note(JournalKind.KEY, text, peer_url=peer.server_url, by=by)
+    return row
+
+
+def pin_key(key: PeerKey, *, now: datetime) -> None:
+    """Trust a key from now on, in the caller's transaction; raises ConflictError for a revoked one."""
+    states = [KeyState.PROPOSED, KeyState.PROVISIONAL]
+    pinned = PeerKey.objects.filter(pk=key.pk, state__in=states).update(
+        state=KeyState.PINNED, valid_from=now, valid_until=None
+    )
+    if not pinned:
+        raise ConflictError("This key was decided about meanwhile; look at it again")
+    key.state, key.valid_from, key.valid_until = KeyState.PINNED, now, None
+
+
+def approve_key(key: PeerKey, *, overlap_days: int, by: Actor, reason: str = "") -> None:
+    """Pin a proposed key of an approved peer; the keys pinned before it count for `overlap_days` more, then no longer.
+
+    Raises InvalidRequestError for days outside 0 to 90, ConflictError where key or peer are in another state.
+    """
+    if not 0 <= overlap_days <= MAX_OVERLAP_DAYS:
+        raise InvalidRequestError(f"overlap_days: must be from 0 to {MAX_OVERLAP_DAYS}")
+    now = timezone.now()
+    end = now + timedelta(days=overlap_days)
+    with unit_of_work():
+        _require_state(key.peer_id, PeerState.APPROVED)
+        pin_key(key, now=now)
+        for old in key.peer.keys.filter(state=KeyState.PINNED).exclude(pk=key.pk):
+            old.valid_until = min(old.valid_until or end, end)
+            old.save(update_fields=["valid_until"])
+        text = f"Key approved: {key.fingerprint}; older ones count until {end:%Y-%m-%d %H:%M} UTC"
+        note(JournalKind.KEY, _with_reason(text, reason), peer_url=key.peer.server_url, by=by)
+
+
+def revoke_key(key: PeerKey, *, by: Actor, reason: str = "") -> None:
+    """End a key at once, whatever it was; a proposed one is turned down. Raises ConflictError for a revoked one."""
+    now = timezone.now()
+    with unit_of_work():
+        if (
+            not PeerKey.objects.filter(pk=key.pk)
+            .exclude(state=KeyState.REVOKED)
+            .update(state=KeyState.REVOKED, valid_until=now)
+        ):
+            raise ConflictError("This key is revoked already")
+        key.state, key.valid_until = KeyState.REVOKED, now
+        text = _with_reason(f"Key revoked: {key.fingerprint}", reason)
+        note(JournalKind.KEY, text, peer_url=key.peer.server_url, by=by)
+
+
+def _require_state(peer_id: str, state: PeerState) -> None:
+    if not Peer.objects.select_for_update().filter(pk=peer_id, state=state).exists():
+        raise ConflictError(f"The peer is not {state.value}")
+
+
+def _with_reason(text: str, reason: str) -> str:
+    return f"{text}: {reason.strip()}" if reason.strip() else text

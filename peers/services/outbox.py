@@ -1,0 +1,118 @@
+"""What dispatches and owed callbacks have in common: leases, pauses, dead letters and the sweep."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from federations.services.actors import Actor
+from fedhub.errors import ConflictError
+from fedhub.queue import enqueue
+from fedhub.storage import unit_of_work
+from peers.models import Dispatch, DispatchState, HandlerEvent, JournalKind, OutboundCallback, Peer, PeerState
+from peers.models.outbox import OutboxRow
+from peers.services.backoff import retry_delay
+from peers.services.identity import is_enabled
+from peers.services.journal import note
+from peers.services.parking import release_waiting
+
+Message = TypeVar("Message", Dispatch, OutboundCallback)
+Dead = TypeVar("Dead", Dispatch, OutboundCallback, HandlerEvent)
+
+MODELS: tuple[type[OutboxRow], ...] = (Dispatch, OutboundCallback, HandlerEvent)
+SWEEP_BATCH = 500
+
+
+def lease_length() -> timedelta:
+    """Return for how long a worker takes a message; no request to a peer lasts as long."""
+    return timedelta(seconds=settings.FEDHUB_JOB_LEASE_SECONDS)
+
+
+def held(message: Message, token: str) -> QuerySet[Message]:
+    """Return the message's row while this worker has it, else none."""
+    return type(message)._default_manager.filter(pk=message.pk, lease_token=token)
+
+
+def put_off(message: Message, token: str, error: str, *, now: datetime, not_before: datetime, waits: str = "") -> None:
+    """Set the next try, no earlier than `not_before`; one that `waits` for a decision about its peer has none."""
+    pause = retry_delay(message.attempts, first_seconds=settings.FEDHUB_RETRY_SECONDS)
+    due_at = None if waits else max(now + pause, not_before)
+    _unanswered(message, token).update(due_at=due_at, lease_token="", **_reason(message, waits or error))
+
+
+def bury(message: Message, token: str, error: str, *, now: datetime) -> None:
+    """Give a message up. It stays visible as a dead letter, and staff can try it again."""
+    dead = _unanswered(message, token).update(dead_at=now, due_at=None, lease_token="", **_reason(message, error))
+    if dead:
+        kind, dispatch_id, peer_url = _about(message)
+        note(kind, f"Given up after {message.attempts} attempts: {error}", peer_url=peer_url, dispatch_id=dispatch_id)
+
+
+def retry_dead(message: Dead, *, by: Actor) -> None:
+    """Try a dead letter, or an event that was given up, from the beginning; raises ConflictError for another row."""
+    kind, dispatch_id, peer_url = _about(message)
+    with unit_of_work():
+        revived = type(message)._default_manager.filter(pk=message.pk, dead_at__isnull=False)
+        if not revived.update(dead_at=None, due_at=timezone.now(), attempts=0, lease_token="", **_reason(message, "")):
+            raise ConflictError("Only what was given up can be tried again")
+        note(kind, "Tried again after it was given up", peer_url=peer_url, dispatch_id=dispatch_id, by=by)
+        nudge(type(message), message.pk)
+
+
+def sweep() -> None:
+    """Nudge the workers to what is due, and free what waits for a decision that was made meanwhile.
+
+    The due time is left alone: it is by moving that that a worker takes a row, so a second nudge does no harm.
+    """
+    if is_enabled():
+        _release_forgotten()
+    now = timezone.now()
+    for model in MODELS:
+        due = model._default_manager.filter(due_at__lte=now, dead_at__isnull=True).order_by("due_at")
+        for row_id in due.values_list("pk", flat=True)[:SWEEP_BATCH]:
+            nudge(model, str(row_id))
+
+
+def nudge(model: type[OutboxRow], row_id: str) -> None:
+    """Ask a worker to look at one row of the outbox."""
+    if model is Dispatch:
+        enqueue("peers.deliver_dispatch", row_id)
+    elif model is OutboundCallback:
+        enqueue("peers.deliver_callback", row_id)
+    else:
+        enqueue("peers.run_event", row_id)
+
+
+def _release_forgotten() -> None:
+    """Free what was parked although its peer is approved: parked in the moment in which that was decided."""
+    dispatches = Dispatch.objects.filter(status=DispatchState.PENDING, due_at=None, dead_at=None)
+    callbacks = OutboundCallback.objects.filter(due_at=None, delivered_at=None, dead_at=None)
+    targets = set(dispatches.values_list("target_server", flat=True).distinct()[:SWEEP_BATCH])
+    owners = set(callbacks.values_list("peer__server_url", flat=True).distinct()[:SWEEP_BATCH])
+    for peer in Peer.objects.filter(server_url__in=targets | owners, state=PeerState.APPROVED):
+        with unit_of_work():
+            if Peer.objects.select_for_update().filter(pk=peer.pk, state=PeerState.APPROVED).exists():
+                release_waiting(peer, now=timezone.now())
+
+
+def _unanswered(message: Message, token: str) -> QuerySet[Message]:
+    rows = held(message, token)
+    # A callback may have told of the work while the request that brought it seemed to fail.
+    return rows.filter(status=DispatchState.PENDING) if isinstance(message, Dispatch) else rows
+
+
+def _reason(message: OutboxRow, text: str) -> dict[str, str]:
+    """Return the columns that say why: a dispatch has one for people besides."""
+    return {"last_error": text, "reason": text} if isinstance(message, Dispatch) else {"last_error": text}
+
+
+def _about(message: Dispatch | OutboundCallback | HandlerEvent) -> tuple[JournalKind, str, str]:
+    if isinstance(message, HandlerEvent):
+        return JournalKind.HANDLER, message.dispatch_id, ""
+    if isinstance(message, Dispatch):
+        return JournalKind.DISPATCH, message.pk, message.target_server
+    return JournalKind.CALLBACK, message.received.dispatch_id, message.peer.server_url

@@ -1,0 +1,341 @@
+"""Whom we know, and what staff decide about them.
+
+One table says which state leads to which. Each change is a compare-and-set, and in the same transaction come the
+decision's row, the journal's line and everything that the decision stops or starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from federations.services.actors import Actor
+from fedhub.errors import ConflictError, InvalidRequestError
+from fedhub.storage import unit_of_work
+from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerDecision, PeerKey, PeerState, Relationship
+from peers.protocol import (
+    InvalidIdentifier,
+    VerificationKey,
+    did_document_urls,
+    did_of_url,
+    is_same_did,
+    is_same_server,
+    normalize_did,
+    normalize_server_url,
+)
+from peers.protocol.keys import MAX_KEYS_TRIED
+from peers.services.journal import note
+from peers.services.keys import pin_key, propose_key, read_key
+from peers.services.parking import park_work, release_parked, release_waiting
+from peers.services.secrets import decrypt, encrypt
+from peers.services.strangers import record_stranger as record_stranger
+from peers.services.tokens import revoke_tokens
+from peers.transport import is_permitted_url
+
+TRANSITIONS: Mapping[PeerState, frozenset[PeerState]] = {
+    PeerState.PROPOSED: frozenset({PeerState.APPROVED, PeerState.REJECTED}),
+    PeerState.APPROVED: frozenset({PeerState.SUSPENDED, PeerState.RETIRED}),
+    PeerState.SUSPENDED: frozenset({PeerState.APPROVED, PeerState.RETIRED}),
+    PeerState.REJECTED: frozenset({PeerState.PROPOSED}),
+    PeerState.RETIRED: frozenset({PeerState.PROPOSED}),
+}
+"""Which states each state leads to. All of it is staff's; a stranger can only make a new row, in state `proposed`."""
+
+MAX_URL = 500
+MAX_REASON = 2000
+MAX_ORIGINS = 20
+LONGEST_KEY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSettings:
+    """What staff may say about a peer at any time; none of it is a decision about trust."""
+
+    display_name: str
+    relationship: str
+    requires_signature: bool
+    callback_origins: tuple[str, ...]
+    notes: str
+    review_by: date | None
+
+
+def find_peer(server_url: str) -> Peer | None:
+    """Return the peer of a base URL in whichever spelling; None for an unknown one and for what is no such URL."""
+    try:
+        return Peer.objects.filter(server_url=normalize_server_url(server_url)).first()
+    except InvalidIdentifier:
+        return None
+
+
+def add_peer(
+    server_url: str,
+    *,
+    by: Actor,
+    did: str = "",
+    public_key: str = "",
+    relationship: str = Relationship.PEER,
+    notes: str = "",
+) -> Peer:
+    """Store a peer as proposed and return it; one that was retired is proposed again, with its history.
+
+    An empty `server_url` is taken from the DID. A `public_key` (base64) is shown as entered by staff, not yet pinned.
+    Raises InvalidRequestError for a URL, DID, key or relationship that cannot be meant, ConflictError for a known peer.
+    """
+    url, did = checked_place(server_url, did)
+    key = read_key(public_key) if public_key else None
+    if relationship not in Relationship.values:
+        raise InvalidRequestError(f"relationship: must be one of {', '.join(Relationship.values)}")
+    with unit_of_work():
+        peer, is_new = Peer.objects.get_or_create(
+            server_url=url, defaults={"did": did, "relationship": relationship, "notes": notes}
+        )
+        if is_new:
+            _record(peer, "", PeerState.PROPOSED, by=by, reason="Added")
+        elif peer.state == PeerState.RETIRED:
+            repropose_peer(peer, reason="Added again", by=by)
+        else:
+            raise ConflictError(f"{url} is known already, as {peer.state}")
+        if key:
+            propose_key(peer, key, origin=KeyOrigin.ENTERED, by=by)
+    return peer
+
+
+def checked_place(server_url: str, did: str) -> tuple[str, str]:
+    """Return the normalised URL and DID of a server named by either or both; raise InvalidRequestError."""
+    server_url, did = server_url.strip(), did.strip()
+    try:
+        url = normalize_server_url(server_url or _server_url_of(did))
+    except InvalidIdentifier as exc:
+        field = "url" if server_url else "did"
+        raise InvalidRequestError(f"{field}: {exc}") from exc
+    if len(url) > MAX_URL:
+        raise InvalidRequestError("url: is too long")
+    if not is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS):
+        raise InvalidRequestError("url: blocked by SSRF protection; it must be https and lead to the public Internet")
+    if is_same_server(url, settings.FEDHUB_SERVER_URL):
+        raise InvalidRequestError("url: that is this hub itself")
+    if did and not is_same_did(did, did_of_url(url)):
+        raise InvalidRequestError(f"did: is not the one of {url}, which is {did_of_url(url)}")
+    return url, did_of_url(url)
+
+
+def _server_url_of(did: str) -> str:
+    place = did_document_urls(normalize_did(did))[0]
+    return place.removesuffix("/did.json").removesuffix("/.well-known")
+
+
+def approve_peer(
+    peer: Peer, *, key_fingerprint: str, by: Actor, reason: str = "", review_by: date | None = None
+) -> None:
+    """Approve a proposed peer and pin the key whose fingerprint staff compared.
+
+    An empty fingerprint is for a peer that has shown no key at all: only its token will count. Raises ConflictError
+    where the state or the shown keys do not allow it.
+    """
+    now = timezone.now()
+    with unit_of_work():
+        _move(peer, PeerState.APPROVED, source=PeerState.PROPOSED)
+        key = _compared_key(peer, key_fingerprint)
+        if key:
+            pin_key(key, now=now)
+        # What policy `open` trusted by itself counts no more beside what staff compared.
+        peer.keys.filter(state=KeyState.PROVISIONAL).update(state=KeyState.PROPOSED)
+        Peer.objects.filter(pk=peer.pk).update(review_by=review_by)
+        peer.review_by = review_by
+        fingerprint = key.fingerprint if key else ""
+        _record(peer, PeerState.PROPOSED, PeerState.APPROVED, by=by, reason=reason, fingerprint=fingerprint)
+        release_waiting(peer, now=now)
+
+
+def reject_peer(peer: Peer, *, reason: str, by: Actor) -> None:
+    """Reject a proposed peer, for a reason; raises InvalidRequestError without one, ConflictError in another state."""
+    if not reason.strip():
+        raise InvalidRequestError("reason: say why, for those who look later")
+    _decide(peer, PeerState.REJECTED, source=PeerState.PROPOSED, reason=reason, by=by)
+
+
+def suspend_peer(peer: Peer, *, reason: str, by: Actor) -> None:
+    """Stop all that goes to and from an approved peer, at once: its state is read again wherever something happens.
+
+    In the same transaction its delegations and tokens are revoked and its queued work is parked. Raises ConflictError.
+    """
+    with unit_of_work():
+        _decide(peer, PeerState.SUSPENDED, source=PeerState.APPROVED, reason=reason, by=by)
+        _stop(peer, because="peer suspended")
+
+
+def resume_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
+    """Approve a suspended peer again with the keys it has; parked work becomes due, tokens stay revoked.
+
+    Raises ConflictError in another state.
+    """
+    with unit_of_work():
+        _decide(peer, PeerState.APPROVED, source=PeerState.SUSPENDED, reason=reason, by=by)
+        release_parked(peer, now=timezone.now())
+
+
+def retire_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
+    """End the relation with an approved or suspended peer and keep its history; raises ConflictError."""
+    source = PeerState.SUSPENDED if peer.state == PeerState.SUSPENDED else PeerState.APPROVED
+    with unit_of_work():
+        _decide(peer, PeerState.RETIRED, source=source, reason=reason, by=by)
+        _stop(peer, because="peer retired")
+
+
+def repropose_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
+    """Take a rejected or retired peer up again as proposed; its pinned keys count no more until approved anew.
+
+    Raises ConflictError in another state.
+    """
+    source = PeerState.RETIRED if peer.state == PeerState.RETIRED else PeerState.REJECTED
+    with unit_of_work():
+        _decide(peer, PeerState.PROPOSED, source=source, reason=reason, by=by)
+        peer.keys.filter(state__in=[KeyState.PINNED, KeyState.PROVISIONAL]).update(
+            state=KeyState.PROPOSED, valid_until=None
+        )
+
+
+def valid_keys(peer: Peer, now: datetime) -> list[VerificationKey]:
+    """Return the keys whose signatures count at `now`, newest first, at most three; the peer's state is not looked at.
+
+    Provisional keys count while the hub's trust policy is `open`.
+    """
+    return _counting(peer.keys.order_by(), now)
+
+
+def find_peer_with_keys(server_url: str, now: datetime) -> tuple[Peer | None, list[VerificationKey]]:
+    """Return the peer of a base URL with the keys that count at `now`, in one query where it has shown any."""
+    try:
+        keys = PeerKey.objects.filter(peer__server_url=normalize_server_url(server_url)).select_related("peer")
+    except InvalidIdentifier:
+        return None, []
+    rows = list(keys.order_by())
+    return (rows[0].peer, _counting(rows, now)) if rows else (find_peer(server_url), [])
+
+
+def _counting(keys: Iterable[PeerKey], now: datetime) -> list[VerificationKey]:
+    states = {KeyState.PINNED, *([KeyState.PROVISIONAL] if settings.FEDHUB_TRUST_POLICY == "open" else [])}
+    valid = [key for key in keys if key.state in states and key.is_valid_at(now)]
+    valid.sort(key=lambda key: (key.valid_from, key.created_at), reverse=True)
+    return [key.verification_key for key in valid[:MAX_KEYS_TRIED]]
+
+
+def change_settings(peer: Peer, wanted: PeerSettings, *, by: Actor) -> None:
+    """Store what staff say about a peer; raises InvalidRequestError for an origin that callbacks may not go to."""
+    if wanted.relationship not in Relationship.values:
+        raise InvalidRequestError(f"relationship: must be one of {', '.join(Relationship.values)}")
+    values = {
+        "display_name": wanted.display_name.strip(),
+        "relationship": wanted.relationship,
+        "requires_signature": wanted.requires_signature,
+        "callback_origins": checked_origins(wanted.callback_origins),
+        "notes": wanted.notes,
+        "review_by": wanted.review_by,
+    }
+    changed = [name.replace("_", " ") for name, value in values.items() if getattr(peer, name) != value]
+    if not changed:
+        return
+    with unit_of_work():
+        Peer.objects.filter(pk=peer.pk).update(**values, updated_at=timezone.now())
+        note(JournalKind.PEER, f"Changed: {', '.join(changed)}", peer_url=peer.server_url, by=by)
+    for name, value in values.items():
+        setattr(peer, name, value)
+
+
+def checked_origins(origins: tuple[str, ...]) -> list[str]:
+    """Return callback origins normalised, each once; raise InvalidRequestError for one that is none or is blocked."""
+    if len(origins) > MAX_ORIGINS:
+        raise InvalidRequestError(f"callback_origins: at most {MAX_ORIGINS}")
+    found: dict[str, None] = {}
+    for origin in origins:
+        try:
+            url = normalize_server_url(origin)
+        except InvalidIdentifier as exc:
+            raise InvalidRequestError(f"callback_origins: {origin[:200]} is {exc}") from exc
+        is_origin = url.count("/") == 2
+        if not is_origin or not is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS):
+            raise InvalidRequestError(f"callback_origins: {origin[:200]} is no origin that callbacks may go to")
+        found[url] = None
+    return list(found)
+
+
+def set_outbound_key(peer: Peer, raw: str, *, by: Actor) -> None:
+    """Store the key that goes with every request to this peer's own origin, encrypted; an empty one removes it.
+
+    Raises InvalidRequestError for a text that no header can carry.
+    """
+    raw = raw.strip()
+    if len(raw) > LONGEST_KEY or not raw.isascii() or not all(sign.isprintable() and sign != " " for sign in raw):
+        raise InvalidRequestError("outbound_key: must be printable ASCII without blanks, at most 1,000 characters")
+    with unit_of_work():
+        peer.outbound_key = encrypt(raw) if raw else ""
+        Peer.objects.filter(pk=peer.pk).update(outbound_key=peer.outbound_key, updated_at=timezone.now())
+        text = "Outbound key set" if raw else "Outbound key removed"
+        note(JournalKind.PEER, text, peer_url=peer.server_url, by=by)
+
+
+def outbound_key_of(peer: Peer) -> str:
+    """Return the key to send to this peer's own origin, empty where there is none; raise InternalError as decrypt."""
+    return decrypt(peer.outbound_key) if peer.outbound_key else ""
+
+
+def _decide(peer: Peer, target: PeerState, *, source: PeerState, reason: str, by: Actor) -> None:
+    with unit_of_work():
+        _move(peer, target, source=source)
+        _record(peer, source, target, by=by, reason=reason)
+
+
+def _move(peer: Peer, target: PeerState, *, source: PeerState) -> None:
+    """Set the state by compare-and-set; raises ConflictError where somebody was faster or the table has no such way."""
+    is_moved = target in TRANSITIONS[source] and Peer.objects.filter(pk=peer.pk, state=source).update(
+        state=target, updated_at=timezone.now(), circuit_failures=0, circuit_open_until=None
+    )
+    if not is_moved:
+        peer.refresh_from_db(fields=["state"])
+        raise ConflictError(f"{peer.server_url} is {peer.state} and cannot become {target.value}")
+    peer.state = target
+
+
+def _record(peer: Peer, source: str, target: PeerState, *, by: Actor, reason: str = "", fingerprint: str = "") -> None:
+    reason = reason.strip()[:MAX_REASON]
+    PeerDecision.objects.create(
+        peer=peer,
+        from_state=source,
+        to_state=target,
+        reason=reason,
+        fingerprint=fingerprint,
+        review_by=peer.review_by,
+        actor_id=by.id,
+        actor_name=by.name,
+    )
+    text = f"{source or 'new'} -> {target.value}" + (f": {reason}" if reason else "")
+    note(JournalKind.PEER, text, peer_url=peer.server_url, by=by)
+
+
+def _stop(peer: Peer, *, because: str) -> None:
+    now = timezone.now()
+    revoke_tokens(peer, now=now)
+    peer.delegations.filter(revoked_at=None).update(revoked_at=now)
+    park_work(peer, because=because)
+
+
+def _compared_key(peer: Peer, fingerprint: str) -> PeerKey | None:
+    shown = list(peer.keys.exclude(state=KeyState.REVOKED))
+    if not fingerprint.strip():
+        if shown:
+            raise ConflictError("This peer has shown a key: compare its fingerprint first")
+        return None
+    wanted = bare_fingerprint(fingerprint)
+    for key in shown:
+        if bare_fingerprint(key.fingerprint) == wanted:
+            return key
+    raise ConflictError("No key with this fingerprint is shown any more: fetch the documents and compare again")
+
+
+def bare_fingerprint(text: str) -> str:
+    """Return a fingerprint in one spelling, however it was grouped."""
+    return "".join(text.lower().replace(":", " ").split())

@@ -1,0 +1,45 @@
+"""What the hub tells about itself: the manifest, and how busy federation is."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from peers.models import Dispatch, Peer, PeerState, ReceivedDispatch
+from peers.models.dispatches import OPEN_STATES
+from peers.protocol import AgentVisibility, FederationManifest, FederationStatus, TrustPolicy
+from peers.protocol.discovery import DEFAULT_ENDPOINTS
+from peers.services.identity import hub_identity, hub_url, is_enabled
+
+CALLBACK_PATH = "/api/v1/federation/callback"
+
+
+def federation_status() -> FederationStatus:
+    """Return the counters; while disabled only that."""
+    if not is_enabled():
+        return FederationStatus(enabled=False, trust_policy=TrustPolicy(settings.FEDHUB_TRUST_POLICY))
+    return FederationStatus(
+        enabled=True,
+        server_did=hub_identity().did,
+        trust_policy=TrustPolicy(settings.FEDHUB_TRUST_POLICY),
+        peer_count=Peer.objects.filter(state=PeerState.APPROVED).count(),
+        active_dispatches=Dispatch.objects.filter(status__in=OPEN_STATES).count(),
+        total_dispatches=Dispatch.objects.count(),
+        total_received=ReceivedDispatch.objects.count(),
+    )
+
+
+def manifest() -> FederationManifest:
+    """Return the discovery document; approved peers are in it only by the setting FEDHUB_PUBLISH_PEERS."""
+    identity = hub_identity()
+    peers: list[str] = []
+    if settings.FEDHUB_PUBLISH_PEERS:
+        peers = list(Peer.objects.filter(state=PeerState.APPROVED).values_list("server_url", flat=True))
+    return FederationManifest(
+        server_did=identity.did,
+        server_url=hub_url(),
+        trust_policy=TrustPolicy(settings.FEDHUB_TRUST_POLICY),
+        visibility_default=AgentVisibility(settings.FEDHUB_VISIBILITY_DEFAULT),
+        peers=peers,
+        public_key=identity.public_key_b64,
+        endpoints={**DEFAULT_ENDPOINTS, "callback": CALLBACK_PATH},
+    )

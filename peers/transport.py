@@ -1,0 +1,310 @@
+"""The guarded outbound client, for every URL that someone else can influence.
+
+The name is resolved once, each of its addresses is checked, and the connection is made to an address that was checked:
+between the check and the connection there is no second look-up that could answer otherwise. Below httpcore sits a
+network backend that knows only those addresses; above it Host and SNI still carry the name. Redirects are answers like
+any other, proxies of the environment are not read, and one deadline and one byte count bound the whole exchange.
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+import httpcore
+import httpx
+
+from peers.protocol import InvalidIdentifier, is_public_address, validate_ssrf
+from peers.protocol.urls import UrlParts, split_url
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+Resolve = Callable[[str, int], Sequence[Address]]
+
+TIMEOUT_SECONDS = 10.0
+MAX_BYTES = 1_000_000
+# Status line, headers, chunk sizes and TLS come on top of the body.
+_FRAMING_BYTES = 256 * 1024
+_MAX_ATTEMPTS = 4
+_PLAIN_HEADERS = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "fedhub"}
+
+
+class TransportError(Exception):
+    """No complete answer came; `permanent` tells whether trying again later is pointless."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.permanent = permanent
+
+
+class Blocked(TransportError):
+    """The URL may not be requested: its scheme, host or one of its addresses is not allowed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, permanent=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer; header names are in lower case, repeated fields joined by commas (RFC 9110, section 5.3)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Tell whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+
+def send(
+    method: str,
+    url: str,
+    *,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    allowed_networks: Sequence[Network] = (),
+    allow_http: bool = False,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    max_bytes: int = MAX_BYTES,
+    resolve: Resolve | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> Answer:
+    """Send one request and return its answer, whatever its status; a redirect is not followed.
+
+    Plain http goes only to `allowed_networks`, unless `allow_http`. `resolve` and `tls` stand in for the system's
+    resolver and trust store. Raises Blocked, or TransportError where no complete answer of at most `max_bytes` came
+    within `timeout_seconds`, name look-up included.
+    """
+    parts = check_url(url, allowed_networks=allowed_networks, allow_http=allow_http)
+    deadline = _Deadline(timeout_seconds)
+    found = [parts.address] if parts.address else _look_up(resolve or resolve_name, parts, deadline)
+    addresses = _permitted(found, parts, allowed_networks=allowed_networks, allow_http=allow_http)
+    backend = _PinnedBackend(addresses, deadline, max_bytes + _FRAMING_BYTES)
+    request = httpcore.Request(
+        method.upper(),
+        httpcore.URL(scheme=parts.scheme, host=parts.host, port=parts.port, target=_target(parts)),
+        headers=_request_headers(parts, body, headers or {}),
+        content=body,
+    )
+    try:
+        with httpcore.ConnectionPool(
+            ssl_context=tls or _trust_store(), max_connections=1, retries=0, network_backend=backend
+        ) as pool:
+            return _exchange(pool, request, max_bytes)
+    except httpcore.LocalProtocolError as exc:
+        raise TransportError(f"the request cannot be sent: {exc}", permanent=True) from exc
+    except httpcore.TimeoutException as exc:
+        raise TransportError(f"no complete answer within {timeout_seconds:g} seconds") from exc
+    except (httpcore.NetworkError, httpcore.ProtocolError) as exc:
+        raise TransportError(f"no answer: {exc or type(exc).__name__}") from exc
+
+
+def check_url(url: str, *, allowed_networks: Sequence[Network] = (), allow_http: bool = False) -> UrlParts:
+    """Return the parts of a URL that may be requested as far as can be told without DNS; raise Blocked for others."""
+    try:
+        parts = split_url(url)
+    except InvalidIdentifier as exc:
+        raise Blocked(str(exc)) from exc
+    if parts.address:
+        _permitted([parts.address], parts, allowed_networks=allowed_networks, allow_http=allow_http)
+    elif _is_inside_only(parts, allow_http=allow_http) and not allowed_networks:
+        raise Blocked("a local name" if parts.scheme == "https" or allow_http else "plain http is not allowed")
+    return parts
+
+
+def is_permitted_url(url: str, *, allowed_networks: Sequence[Network] = (), allow_http: bool = False) -> bool:
+    """Tell whether a URL may be requested as far as can be told without DNS; malformed ones may not."""
+    try:
+        check_url(url, allowed_networks=allowed_networks, allow_http=allow_http)
+    except Blocked:
+        return False
+    return True
+
+
+def resolve_name(host: str, port: int) -> Sequence[Address]:
+    """Return the addresses of a name in the system's order; raises OSError where there are none."""
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [ip_address(str(sockaddr[0])) for *_, sockaddr in entries]
+
+
+class _Deadline:
+    """When the exchange must be over."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Return the seconds that are left; raises httpcore.ReadTimeout where none are."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("the time is over")
+        return left
+
+
+class _PinnedBackend(httpcore.NetworkBackend):
+    """Connects to the addresses that were checked, whatever host is asked for."""
+
+    def __init__(self, addresses: Sequence[Address], deadline: _Deadline, max_bytes: int) -> None:
+        self._addresses = addresses
+        self._deadline = deadline
+        self._max_bytes = max_bytes
+        self._network = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Return a connection to the first address that takes one; a silent one leaves time for the others."""
+        last_error: Exception = httpcore.ConnectError("no address")
+        for index, address in enumerate(self._addresses):
+            share = self._deadline.left() / (len(self._addresses) - index)
+            try:
+                stream = self._network.connect_tcp(str(address), port, share, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as exc:
+                last_error = exc
+            else:
+                return _BoundedStream(stream, self._deadline, self._max_bytes)
+        raise last_error
+
+
+class _BoundedStream(httpcore.NetworkStream):
+    """A connection that is read no longer than the deadline and no further than the limit."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline, max_bytes: int) -> None:
+        self._stream = stream
+        self._deadline = deadline
+        self._bytes_left = max_bytes
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        read = self._stream.read(max_bytes, self._deadline.left())
+        self._bytes_left -= len(read)
+        if self._bytes_left < 0:
+            raise httpcore.ReadError("the answer is too large")
+        return read
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        # Not the stream's own write: that gives every piece the whole time, and a peer chooses how small pieces are.
+        connection: socket.socket = self._stream.get_extra_info("socket")
+        unsent = memoryview(buffer)
+        try:
+            while unsent:
+                connection.settimeout(self._deadline.left())
+                unsent = unsent[connection.send(unsent) :]
+        except TimeoutError as exc:
+            raise httpcore.WriteTimeout("the time is over") from exc
+        except OSError as exc:
+            raise httpcore.WriteError(str(exc)) from exc
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        secured = self._stream.start_tls(ssl_context, server_hostname, self._deadline.left())
+        return _BoundedStream(secured, self._deadline, self._bytes_left)
+
+    def get_extra_info(self, info: str) -> object:
+        return self._stream.get_extra_info(info)
+
+
+def _exchange(pool: httpcore.ConnectionPool, request: httpcore.Request, max_bytes: int) -> Answer:
+    response = pool.handle_request(request)
+    try:
+        body = bytearray()
+        for chunk in response.iter_stream():
+            body += chunk
+            if len(body) > max_bytes:
+                raise TransportError(f"the answer is larger than {max_bytes} bytes")
+        return Answer(response.status, _answer_headers(response.headers), bytes(body))
+    finally:
+        response.close()
+
+
+def _look_up(resolve: Resolve, parts: UrlParts, deadline: _Deadline) -> Sequence[Address]:
+    """Resolve in a thread of its own: the system's resolver takes no time limit."""
+    answers: queue.SimpleQueue[Sequence[Address] | Exception] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put(resolve(parts.host, parts.port))
+        except (OSError, ValueError) as exc:
+            answers.put(exc)
+
+    threading.Thread(target=run, name=f"resolve {parts.host}", daemon=True).start()
+    try:
+        answer = answers.get(timeout=deadline.left())
+    except queue.Empty as exc:
+        raise TransportError("the name was not resolved in time") from exc
+    if isinstance(answer, Exception):
+        raise TransportError(f"the name does not resolve: {answer}") from answer
+    return list(dict.fromkeys(answer))
+
+
+def _permitted(
+    addresses: Sequence[Address], parts: UrlParts, *, allowed_networks: Sequence[Network], allow_http: bool
+) -> Sequence[Address]:
+    """Return those to connect to: the ones in allowed networks, else all, where all are public; raise Blocked."""
+    inside = [address for address in addresses if any(address in network for network in allowed_networks)]
+    if inside:
+        return inside[:_MAX_ATTEMPTS]
+    if not addresses:
+        raise TransportError("the name has no address")
+    if _is_inside_only(parts, allow_http=allow_http):
+        raise Blocked("local names and plain http lead to allowed networks alone")
+    for address in addresses:
+        if not is_public_address(address):
+            raise Blocked(f"{address} is not a public address")
+    return addresses[:_MAX_ATTEMPTS]
+
+
+def _is_inside_only(parts: UrlParts, *, allow_http: bool) -> bool:
+    """Tell whether the URL may lead to an allowed network alone: plain http, and names that are local by definition."""
+    is_local_name = parts.address is None and not validate_ssrf(f"https://{parts.host}")
+    return is_local_name or (parts.scheme == "http" and not allow_http)
+
+
+def _target(parts: UrlParts) -> str:
+    return (parts.path or "/") + ("" if parts.query is None else f"?{parts.query}")
+
+
+def _request_headers(parts: UrlParts, body: bytes | None, headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    given = {name.lower() for name in headers}
+    for name in ("host", "content-length", "transfer-encoding", "connection"):
+        if name in given:
+            raise TransportError(f"the header {name} is not the caller's to set", permanent=True)
+    if not all(f"{name}{value}".isascii() for name, value in headers.items()):
+        raise TransportError("a header is not ASCII", permanent=True)
+    own = {"Host": parts.authority} | {
+        name: value for name, value in _PLAIN_HEADERS.items() if name.lower() not in given
+    }
+    if body is not None:
+        own["Content-Length"] = str(len(body))
+    return [*own.items(), *headers.items()]
+
+
+def _answer_headers(pairs: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in pairs:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+@lru_cache(maxsize=1)
+def _trust_store() -> ssl.SSLContext:
+    return httpx.create_ssl_context()

@@ -1,0 +1,34 @@
+"""Addresses of federation at the root of the hub, each with or without a slash at its end: no redirect."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, re_path
+
+from peers.views import AgentsViewSet, DocumentViewSet, IntentViewSet, StatusViewSet
+from peers.views_dispatch import CallbackViewSet, DispatchViewSet
+from peers.views_receive import ReceiveViewSet
+
+FEDERATION = r"^api/v1/federation"
+INTENTS = r"^api/v1/intents"
+
+document_patterns: list[URLPattern] = [
+    re_path(
+        r"^\.well-known/openintent-federation\.json/?\Z",
+        DocumentViewSet.as_view({"get": "manifest"}),
+        name="federation-manifest",
+    ),
+    re_path(r"^\.well-known/did\.json/?\Z", DocumentViewSet.as_view({"get": "did_document"}), name="did-document"),
+]
+federation_patterns: list[URLPattern] = [
+    re_path(rf"{FEDERATION}/status/?\Z", StatusViewSet.as_view({"get": "retrieve"}), name="federation-status"),
+    re_path(rf"{FEDERATION}/agents/?\Z", AgentsViewSet.as_view({"get": "list"}), name="federation-agents"),
+    re_path(rf"{FEDERATION}/receive/?\Z", ReceiveViewSet.as_view({"post": "create"}), name="federation-receive"),
+    re_path(rf"{FEDERATION}/dispatch/?\Z", DispatchViewSet.as_view({"post": "create"}), name="federation-dispatch"),
+    re_path(rf"{FEDERATION}/callback/?\Z", CallbackViewSet.as_view({"post": "create"}), name="federation-callback"),
+]
+intent_patterns: list[URLPattern] = [
+    re_path(rf"{INTENTS}/?\Z", IntentViewSet.as_view({"get": "list", "post": "create"}), name="intents"),
+    re_path(rf"{INTENTS}/(?P<intent_id>[^/]+)/?\Z", IntentViewSet.as_view({"get": "retrieve"}), name="intent"),
+]
+
+urlpatterns = [*document_patterns, *federation_patterns, *intent_patterns]

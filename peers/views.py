@@ -1,0 +1,98 @@
+"""What a hub shows of itself, and its own intents. Receiving and dispatching have modules of their own."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from federations.services.actors import actor_of
+from fedhub.api.pagination import page_of, paginate
+from fedhub.api.scopes import PEERS_READ, PEERS_WRITE
+from fedhub.api.viewsets import each
+from fedhub.errors import NotFoundError
+from peers import schema
+from peers.authentication import OperatorAuthentication, PeerCredential, VisitorAuthentication
+from peers.errors import FederationViewSet
+from peers.models import Intent
+from peers.serializers import CreateIntentSerializer, IntentSerializer
+from peers.services.agents import visible_agents
+from peers.services.identity import hub_identity, is_enabled
+from peers.services.intents import create_intent, get_intent
+from peers.services.status import federation_status, manifest
+
+DOCUMENT_MAX_AGE = "public, max-age=300"
+
+
+@extend_schema(exclude=True)
+class DocumentViewSet(FederationViewSet):
+    """The documents by which other hubs know this one: for anyone, and not there while federation is disabled."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Raise NotFoundError while disabled."""
+        super().initial(request, *args, **kwargs)
+        if not is_enabled():
+            raise NotFoundError("Federation not enabled")
+
+    def manifest(self, request: Request) -> Response:
+        """Serve the discovery document."""
+        return Response(manifest().to_dict(), headers={"Cache-Control": DOCUMENT_MAX_AGE})
+
+    def did_document(self, request: Request) -> Response:
+        """Serve the DID document (did:web) with each key that verifies."""
+        return Response(hub_identity().did_document(), headers={"Cache-Control": DOCUMENT_MAX_AGE})
+
+
+class StatusViewSet(FederationViewSet):
+    """The status of federation."""
+
+    authentication_classes = (OperatorAuthentication,)
+    required_scopes = {"GET": PEERS_READ}
+
+    @schema.federation_status
+    def retrieve(self, request: Request) -> Response:
+        """Tell whether federation is enabled, and count peers, dispatches and what was received."""
+        return Response(federation_status().to_dict())
+
+
+class AgentsViewSet(FederationViewSet):
+    """The agents that peers may see."""
+
+    authentication_classes = (VisitorAuthentication,)
+    permission_classes = ()
+
+    @schema.federation_agents
+    def list(self, request: Request) -> Response:
+        """List the public agents; to an approved peer, known by its signature or its own token, unlisted ones too."""
+        peer = request.auth.peer if isinstance(request.auth, PeerCredential) else None
+        return Response({"agents": [agent.to_dict() for agent in visible_agents(peer)]})
+
+
+class IntentViewSet(FederationViewSet):
+    """Intents, made here or received."""
+
+    authentication_classes = (OperatorAuthentication,)
+    required_scopes = {"GET": PEERS_READ, "POST": PEERS_WRITE}
+
+    @schema.list_intents
+    def list(self, request: Request) -> Response:
+        """List the intents, newest first."""
+        found, pagination = paginate(Intent.objects.all(), page_of(request.query_params))
+        return Response({"intents": each(IntentSerializer, found), "pagination": pagination})
+
+    @schema.create_intent
+    def create(self, request: Request) -> Response:
+        """Store an intent; it goes nowhere until it is dispatched."""
+        intent = create_intent(**self.asked(CreateIntentSerializer), by=actor_of(cast(User, request.user)))
+        return Response(IntentSerializer(intent).data, status=201)
+
+    @schema.retrieve_intent
+    def retrieve(self, request: Request, intent_id: str) -> Response:
+        """Show one intent."""
+        return Response(IntentSerializer(get_intent(intent_id)).data)

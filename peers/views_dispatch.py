@@ -1,0 +1,68 @@
+"""Where work is sent out, and where peers report back on it."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from federations.services.actors import actor_of
+from fedhub.api.scopes import PEERS_WRITE
+from peers import schema
+from peers.authentication import CallbackAuthentication, IsProvenPeer, OperatorAuthentication, PeerCredential
+from peers.errors import FederationViewSet
+from peers.protocol import DispatchResult, DispatchStatus
+from peers.serializers import DispatchRequestSerializer
+from peers.services.callbacks_in import accept_callback
+from peers.services.dispatch import IntentText, create_dispatch
+from peers.services.proofs import NotTrustedError
+
+INITIATED = "Dispatch initiated"
+
+
+class DispatchViewSet(FederationViewSet):
+    """Intents that this hub dispatches to peers."""
+
+    authentication_classes = (OperatorAuthentication,)
+    required_scopes = {"POST": PEERS_WRITE}
+
+    @schema.federation_dispatch
+    def create(self, request: Request) -> Response:
+        """Dispatch an intent to a peer. A worker delivers it; until the peer is approved it waits."""
+        asked = self.asked(DispatchRequestSerializer)
+        dispatch = create_dispatch(
+            intent_id=asked["intent_id"],
+            target_server=asked["target_server"],
+            agent_id=asked["agent_id"] or "",
+            scope=asked["delegation_scope"],
+            policy=asked["federation_policy"],
+            callback_url=asked["callback_url"] or "",
+            trace_context=asked["trace_context"],
+            overrides=IntentText(
+                title=asked["intent_title"],
+                description=asked["intent_description"],
+                state=asked["intent_state"],
+                constraints=asked["intent_constraints"],
+            ),
+            by=actor_of(request.user),
+        )
+        # Accepted by this hub: what the peer says to it is the dispatch's own status.
+        result = DispatchResult(dispatch.pk, DispatchStatus.ACCEPTED, dispatch.target_server, INITIATED)
+        return Response(result.to_dict())
+
+
+class CallbackViewSet(FederationViewSet):
+    """What peers report about work that this hub dispatched to them."""
+
+    authentication_classes = (CallbackAuthentication,)
+    permission_classes = (IsProvenPeer,)
+
+    @schema.federation_callback
+    def create(self, request: Request) -> Response:
+        """Take a callback from the peer that the dispatch was sent to, once; the answer comes after it is stored."""
+        credential = cast(PeerCredential, request.auth)
+        if credential.callback is None:
+            raise NotTrustedError(credential.peer.server_url)
+        return Response(accept_callback(credential.callback, now=timezone.now()))

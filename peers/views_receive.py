@@ -1,0 +1,30 @@
+"""Where peers send work."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from peers import schema
+from peers.authentication import IsProvenPeer, PeerCredential, ReceiveAuthentication
+from peers.errors import FederationViewSet
+from peers.services.proofs import NotTrustedError
+from peers.services.receive import receive
+
+
+class ReceiveViewSet(FederationViewSet):
+    """Intents that peers dispatch to this hub."""
+
+    authentication_classes = (ReceiveAuthentication,)
+    permission_classes = (IsProvenPeer,)
+
+    @schema.federation_receive
+    def create(self, request: Request) -> Response:
+        """Take an intent from a peer, once; the answer comes after it is stored."""
+        credential = cast(PeerCredential, request.auth)
+        if credential.submission is None:
+            raise NotTrustedError(credential.peer.server_url)
+        return Response(receive(credential.submission, now=timezone.now()).to_dict())

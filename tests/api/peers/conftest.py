@@ -1,0 +1,69 @@
+"""Two partners that staff approved, and one that nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from peers.models import Peer
+from tests.api.peers.partner import Partner, everything_stored
+
+
+class Refused:
+    """Checks that answers are refusals, and that nothing was stored since `start`."""
+
+    def __init__(self) -> None:
+        self.before: dict[str, list[dict[str, Any]]] | None = None
+        self.calls = 0
+
+    def start(self) -> None:
+        """Remember what is stored now."""
+        self.before = everything_stored()
+
+    def __call__(self, response: Any, status: int, text: str = "") -> None:
+        self.calls += 1
+        body = response.json()
+        assert (response.status_code, text in body["message"]) == (status, True), (response.status_code, body)
+        assert {"detail", "message"} <= body.keys()
+        assert ("errors" in body) == (status in (400, 422))
+        assert self.before is not None, "call refused.start() first"
+        assert everything_stored() == self.before
+
+
+@pytest.fixture
+def alpha(db: None) -> Partner:
+    """A partner whose row `alpha_peer` is approved."""
+    return Partner("https://alpha.example.org", b"a" * 32)
+
+
+@pytest.fixture
+def beta(db: None) -> Partner:
+    """Another partner whose row is approved."""
+    partner = Partner("https://beta.example.org", b"b" * 32)
+    partner.approve()
+    return partner
+
+
+@pytest.fixture
+def stranger(db: None) -> Partner:
+    """A hub that nobody here knows."""
+    return Partner("https://stranger.example.net", b"s" * 32)
+
+
+@pytest.fixture
+def alpha_peer(alpha: Partner) -> Peer:
+    """The row of the first partner."""
+    return alpha.approve()
+
+
+@pytest.fixture
+def refused(db: None) -> Iterator[Refused]:
+    """Check that an answer is a refusal in JSON of this status, and that nothing was stored since the test began.
+
+    The test calls `refused.start()` once its own rows are in place.
+    """
+    check = Refused()
+    yield check
+    assert check.calls, "the test never looked at an answer"

@@ -1,0 +1,150 @@
+"""A partner's hub as the wire shows it: envelopes and requests, signed, and whatever an attacker makes of them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.apps import apps
+from django.test import Client
+
+from federations.services.actors import Actor
+from peers.models import KeyOrigin, Peer
+from peers.protocol import DelegationScope, HubIdentity, SigningKey, UcanClaims, sign_envelope, sign_request
+from peers.protocol.compat import make_nonce
+from peers.protocol.ucan import encode_token
+from peers.services.keys import propose_key
+from peers.services.peers import add_peer, approve_peer
+
+MARTA = Actor(id="1", name="marta")
+HUB = "http://127.0.0.1:8000"
+HUB_DID = "did:web:127.0.0.1%3A8000"
+RECEIVE = "/api/v1/federation/receive"
+SHOWN_KEY = "HTTP_X_OPENINTENT_PUBLIC_KEY"
+UCAN = "HTTP_X_OPENINTENT_UCAN"
+
+
+@dataclass
+class Partner:
+    """A hub with a key of its own; what it sends is right unless a test says otherwise."""
+
+    url: str
+    seed: bytes
+
+    @property
+    def identity(self) -> HubIdentity:
+        """Return who it is."""
+        return HubIdentity(self.url, private_key_bytes=self.seed)
+
+    @property
+    def key(self) -> SigningKey:
+        """Return its private key."""
+        return self.identity.signing_key()
+
+    def propose(self, **values: Any) -> Peer:
+        """Have staff add it, its key shown."""
+        peer = add_peer(self.url, by=MARTA, **values)
+        propose_key(peer, self.key.verification_key, origin=KeyOrigin.ENTERED, by=MARTA)
+        return peer
+
+    def approve(self, **values: Any) -> Peer:
+        """Have staff add and approve it."""
+        peer = self.propose(**values)
+        approve_peer(peer, key_fingerprint=self.key.verification_key.fingerprint, by=MARTA)
+        return peer
+
+    def envelope(self, **changes: Any) -> dict[str, Any]:
+        """Return an unsigned envelope; a change to `...` leaves the member out."""
+        values = {
+            "dispatch_id": str(uuid.uuid4()),
+            "source_server": self.url,
+            "target_server": HUB,
+            "intent_id": "intent-1",
+            "intent_title": "Research task",
+            "intent_description": "",
+            "intent_state": {"phase": "draft"},
+            "intent_constraints": {},
+            "created_at": datetime.now(UTC).isoformat(),
+        }
+        return {name: value for name, value in (values | changes).items() if value is not ...}
+
+    def sign(self, envelope: dict[str, Any]) -> dict[str, Any]:
+        """Return the envelope with this hub's signature."""
+        return envelope | {"signature": sign_envelope(self.identity, envelope)}
+
+    def signed(self, **changes: Any) -> dict[str, Any]:
+        """Return a signed envelope."""
+        return self.sign(self.envelope(**changes))
+
+    def headers(self, body: bytes, *, path: str = RECEIVE, method: str = "POST", **changes: Any) -> dict[str, str]:
+        """Return the headers of a signed request, as Django's test client takes them."""
+        values: dict[str, Any] = {
+            "keyid": self.identity.did,
+            "target_uri": HUB + path,
+            "created": int(datetime.now(UTC).timestamp()),
+            "nonce": make_nonce(),
+        }
+        signed = sign_request(self.key, method=method, body=body, **(values | changes))
+        return as_meta(signed)
+
+    def ucan(self, **changes: Any) -> str:
+        """Return a token of one link: this hub grants, and presents, to the hub under test."""
+        now = int(datetime.now(UTC).timestamp())
+        values: dict[str, Any] = {
+            "issuer": self.identity.did,
+            "audience": HUB_DID,
+            "scope": DelegationScope(),
+            "not_before": now - 60,
+            "expires_at": now + 3600,
+            "nonce": make_nonce(),
+        }
+        return encode_token(UcanClaims(**(values | changes)).to_dict(), self.key.sign)
+
+
+def as_meta(headers: dict[str, str]) -> dict[str, str]:
+    """Return headers under the names that WSGI gives them; the test client sets the content type itself."""
+    return {
+        f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items() if name != "Content-Type"
+    }
+
+
+def body_of(message: object) -> bytes:
+    """Return the bytes of a message."""
+    return message if isinstance(message, bytes) else json.dumps(message).encode()
+
+
+def send(message: object, headers: dict[str, str] | None = None, *, path: str = RECEIVE, **meta: Any) -> Any:
+    """POST a message and return the answer."""
+    client = Client(raise_request_exception=False)
+    meta |= headers or {}
+    return client.post(path, body_of(message), content_type="application/json", **meta)
+
+
+def get(path: str, headers: dict[str, str] | None = None) -> Any:
+    """GET and return the answer."""
+    meta: dict[str, Any] = dict(headers or {})
+    return Client(raise_request_exception=False).get(path, **meta)
+
+
+def deliver(partner: Partner, message: dict[str, Any], **changes: Any) -> Any:
+    """POST a message signed both ways, as this product's hubs do."""
+    body = body_of(message)
+    return send(body, partner.headers(body, **changes))
+
+
+def everything_stored() -> dict[str, list[dict[str, Any]]]:
+    """Return every row that federation has, for comparing before and after."""
+    models = apps.get_app_config("peers").get_models()
+    return {
+        model.__name__: list(model._default_manager.order_by("pk").values())
+        for model in models
+        if not model._meta.proxy
+    }
+
+
+def ago(**span: float) -> str:
+    """Return a time in the past, as envelopes write it."""
+    return (datetime.now(UTC) - timedelta(**span)).isoformat()

@@ -1,0 +1,63 @@
+"""Requests to federation made from the hub's own schema: none gets an answer that the schema does not describe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from hypothesis import HealthCheck, given, settings
+
+from federations.services.actors import actor_of
+from fedhub.tokens.services import issue_token
+from peers.services.dispatch import create_dispatch
+from peers.services.intents import create_intent
+from peers.services.tokens import issue_peer_token
+from tests.api.peers.partner import MARTA, Partner
+from tests.api.test_conformance import CHECKS, EXAMPLES, PEER_OPERATIONS, SCHEMA, requests_to
+from tests.conftest import MakeAgent
+
+BY_PEERS = ("federation_receive", "federation_callback")
+
+
+@pytest.fixture
+def headers(alpha: Partner, owner: User) -> dict[str, dict[str, str]]:
+    """What each operation is asked with: a peer's token where only peers may ask, else an operator's."""
+    operator = issue_token("owner", scopes=["peers-read", "peers-write"], days=1)
+    peer = issue_peer_token(alpha.approve(), days=1, by=MARTA)
+    by_peer, by_operator = {"X-API-Key": peer}, {"Authorization": f"Bearer {operator}"}
+    return {name: by_peer if name in BY_PEERS else by_operator for name in PEER_OPERATIONS}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("operation_id", PEER_OPERATIONS)
+def test_no_request_gets_an_answer_that_the_schema_does_not_describe(
+    operation_id: str, headers: dict[str, dict[str, str]], alpha: Partner, owner: User, make_agent: MakeAgent
+) -> None:
+    make_agent(None, "known-agent")
+    by = actor_of(owner)
+    intent = create_intent(title="Known", by=by)
+    dispatch = create_dispatch(intent_id=intent.id, target_server=alpha.url, by=by)
+    answered: set[int] = set()
+    # Else every request would be refused for its source, or for a dispatch that is not there, and tell nothing more.
+    known = {"source_server": alpha.url, "target_server": alpha.url}
+    if operation_id == "federation_receive":
+        known["target_server"] = "http://127.0.0.1:8000"
+    if operation_id == "federation_callback":
+        known = {"dispatch_id": dispatch.pk}
+
+    @settings(
+        max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(case=requests_to(SCHEMA.find_operation_by_id(operation_id), {"intent_id": intent.id}))
+    def ask(case: Any) -> None:
+        if case.meta.generation.mode.is_positive and isinstance(case.body, dict):
+            case.body = {name: known.get(name, value) for name, value in case.body.items()}
+        response = case.call(headers=headers[operation_id])
+        answered.add(response.status_code)
+        assert response.status_code < 500, response.text
+        case.validate_response(response, checks=CHECKS)
+
+    ask()
+    assert answered & {200, 201}, answered

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Dialog, Page, expect
+
+from federations.services.actors import Actor
+from peers.models import Peer
+from peers.protocol import SigningKey
+from peers.services.peers import PeerSettings, add_peer, change_settings
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+MARTA = Actor(id="1", name="marta")
+KEY = SigningKey(b"1" * 32).verification_key
+
+
+def test_a_peer_is_added_compared_approved_and_suspended(page: Page) -> None:
+    page.goto("/admin/peers/peer/add/")
+    page.locator("[name=server_url]").fill("https://partner.example.org/")
+    page.locator("[name=public_key]").fill(KEY.base64)
+    page.get_by_role("button", name="Save", exact=True).click()
+
+    page.get_by_role("link", name="Approve…").click()
+    page.get_by_role("button", name="Approve this peer").click()
+    # Nothing is picked, and nobody says that it was compared: the page says so and stays.
+    expect(page.get_by_text("Compare first")).to_be_visible()
+    assert Peer.objects.get().state == "proposed"
+    page.get_by_role("radio").check()
+    page.locator("[name=compared]").check(force=True)
+    page.locator("[name=reason]").fill("Read out by phone")
+    page.get_by_role("button", name="Approve this peer").click()
+    expect(page.get_by_text("https://partner.example.org is approved.")).to_be_visible()
+    assert Peer.objects.get().state == "approved"
+
+    page.get_by_role("link", name="Suspend").click()
+    page.get_by_label("Reason").fill("Incident")
+    page.get_by_role("button", name="Suspend").click()
+    expect(page.get_by_text("https://partner.example.org is suspended.")).to_be_visible()
+    expect(page.get_by_role("cell", name="approved → suspended", exact=True)).to_be_visible()
+
+
+def test_an_import_is_reviewed_and_only_ticked_rows_are_stored(page: Page) -> None:
+    page.goto("/admin/peers/peer/import")
+    page.locator("textarea[name=text]").fill(
+        "server_url\nhttps://a.example.org\nhttps://b.example.org\nhttps://10.0.0.1\n"
+    )
+    page.get_by_role("button", name="Review the rows").click()
+    expect(page.get_by_text("blocked by SSRF protection")).to_be_visible()
+    assert Peer.objects.count() == 0
+
+    page.get_by_label("Import row 1").uncheck()
+    page.get_by_role("button", name="Propose the ticked rows").click()
+    expect(page.get_by_text("1 peer proposed.")).to_be_visible()
+    assert Peer.objects.get().server_url == "https://b.example.org"
+
+
+def test_no_script_in_what_a_peer_says_runs(page: Page) -> None:
+    ran: list[str] = []
+
+    def noticed(dialog: Dialog) -> None:
+        ran.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", noticed)
+    evil = "\"><img src=x onerror=alert(1)><script>alert(2)</script><a href='javascript:alert(3)'>x</a>"
+    peer = add_peer("https://partner.example.org", by=MARTA, notes=evil)
+    change_settings(peer, PeerSettings(evil, "peer", False, (), evil, None), by=MARTA)
+
+    for path in ("/admin/peers/peer/", f"/admin/peers/peer/{peer.pk}/change/", f"/admin/peers/peer/{peer.pk}/approve"):
+        page.goto(path)
+        expect(page.get_by_text("<script>alert(2)</script>").first).to_be_visible()
+        assert page.locator("a[href^='javascript:']").count() == 0
+        assert page.locator("img[src=x]").count() == 0
+    assert ran == []

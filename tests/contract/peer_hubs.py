@@ -1,0 +1,163 @@
+"""Whole hubs as processes on loopback, each with its own port, database, key and broker."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+LEASE_SECONDS = 3
+WAIT_SECONDS = 60.0
+SETUP = "import django; django.setup(); "
+
+
+def free_port() -> int:
+    """Return a port of loopback on which nothing listens."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def template(folder: Path) -> Path:
+    """Return a migrated, empty database to copy for each hub."""
+    hub = Hub("template", folder)
+    hub.run("-m", "django", "migrate", "--verbosity", "0")
+    with closing(sqlite3.connect(hub.database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return hub.database
+
+
+@dataclass
+class Hub:
+    """One hub: its files under `folder`, and the processes that were started for it."""
+
+    name: str
+    folder: Path
+    extra: Mapping[str, str] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    port: int = field(default_factory=free_port)
+    web: str = "fedhub.wsgi:application"
+    worker: str = "fedhub"
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def url(self) -> str:
+        """Return the hub's origin."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def database(self) -> Path:
+        """Return the hub's database file."""
+        return self.folder / "fedhub.sqlite3"
+
+    @property
+    def log(self) -> Path:
+        """Return the file that all its processes write to."""
+        return self.folder / "processes.log"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Return the environment of its processes."""
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("FEDHUB_", "TEST_"))},
+            "DJANGO_SETTINGS_MODULE": "fedhub.settings",
+            "FEDHUB_SERVER_URL": self.url,
+            "FEDHUB_VAR_DIR": str(self.folder),
+            "DATABASE_URL": f"sqlite:///{self.database}",
+            "FEDHUB_ALLOWED_NETWORKS": "127.0.0.0/8",
+            "FEDHUB_JOB_LEASE_SECONDS": str(LEASE_SECONDS),
+            "FEDHUB_SWEEP_SECONDS": "1",
+            "FEDHUB_RETRY_SECONDS": "1",
+            "FEDHUB_HANDLER_SECONDS": "5",
+            "FEDHUB_HANDLERS": "peers.handlers.EchoAgents",
+            **self.extra,
+        }
+
+    def create(self, database: Path) -> None:
+        """Start with a copy of a migrated database."""
+        shutil.copy(database, self.database)
+
+    def start(self, *programs: str) -> None:
+        """Start `web`, `worker` or `beat`; the web process answers when this returns."""
+        celery = (sys.executable, "-m", "celery", "-A")
+        commands = {
+            "web": (
+                *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", self.host, "--no-ws"),
+                *("--port", str(self.port), "--workers", "1", "--blocking-threads", "8", self.web),
+            ),
+            "worker": (
+                *(*celery, self.worker, "worker", "-c", "1"),
+                *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+            ),
+            "beat": (*celery, "fedhub", "beat", "--pidfile=", "--max-interval", "1"),
+        }
+        for program in programs:
+            with self.log.open("ab") as output:
+                self.processes[program] = subprocess.Popen(
+                    commands[program],
+                    cwd=ROOT,
+                    env=self.environ,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        if "web" in programs:
+            self.wait(self._answers, "the web process does not answer")
+
+    def kill(self, *programs: str) -> None:
+        """Kill processes and all that they started, as a machine that loses power would."""
+        for program in programs or tuple(self.processes):
+            process = self.processes.pop(program)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def run(self, *arguments: str) -> str:
+        """Run Python with `arguments` as this hub, and return what it prints."""
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=ROOT, env=self.environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    def do(self, code: str) -> Any:
+        """Run code as this hub, with Django set up; return the JSON that it assigns to `out`."""
+        text = self.run("-c", f"{SETUP}import json; out = None\n{code}\nprint(json.dumps(out, default=str))")
+        return json.loads(text.splitlines()[-1])
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query on the hub's database."""
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=20)) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def wait(self, probe: Callable[[], object], what: str, seconds: float = WAIT_SECONDS) -> None:
+        """Wait until `probe` says yes; fail with the end of the hub's log."""
+        deadline = time.monotonic() + seconds
+        while not probe():
+            log = self.log.read_text(encoding="utf-8", errors="replace")[-4000:] if self.log.exists() else ""
+            assert time.monotonic() < deadline, f"{self.name}: {what} within {seconds:g} s; its log ends:\n{log}"
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=2).status_code < 500
+        except httpx.HTTPError:
+            return False

@@ -1,0 +1,145 @@
+"""A plain OpenIntent server and a hub dispatch to each other: it checks no signature and demands X-API-Key; it signs,
+and sends none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from openintent import OpenIntentClient
+from openintent.federation.security import verify_envelope_signature
+
+from tests.contract.peer_hubs import Hub, free_port, template
+from tests.openintent_server import API_KEY, CALLBACK_PATH, OpenIntentProcess
+
+pytestmark = pytest.mark.timeout(180)
+
+SET_UP = """
+from django.contrib.auth.models import User
+from federations.services.actors import Actor
+from fedhub.tokens.services import issue_token
+from peers.models import PeerKey
+from peers.protocol import VerificationKey
+from peers.services.agents import register_agent
+from peers.services.identity import hub_identity
+User.objects.create_user("operator")
+register_agent("analyst", visibility="unlisted")
+token = issue_token("operator", scopes=["peers-read", "peers-write"], days=1)
+out = [token, hub_identity().public_key_b64, VerificationKey.from_base64("{key}").fingerprint]
+"""
+GIVE_KEY = """
+from federations.services.actors import Actor
+from peers.services.peers import find_peer, set_outbound_key
+set_outbound_key(find_peer("{url}"), "{key}", by=Actor(id="1", name="staff"))
+"""
+
+
+class Pair:
+    """A hub and an OpenIntent server; staff of the hub fetched its documents, compared its key and approved it."""
+
+    def __init__(self, hub: Hub, other: OpenIntentProcess) -> None:
+        self.hub, self.other = hub, other
+        self.token, self.hub_key, fingerprint = hub.do(SET_UP.format(key=other.identity.public_key_b64))
+        hub.run("manage.py", "peer", "add", "--url", other.url, "--fingerprint", fingerprint, "--approve")
+
+    def dispatch(self, **fields: Any) -> str:
+        """Have the hub dispatch to the other; return the dispatch's id."""
+        body = {"intent_id": "i-1", "target_server": self.other.url, "intent_title": "Sum up", **fields}
+        url = f"{self.hub.url}/api/v1/federation/dispatch"
+        answer = httpx.post(url, json=body, headers={"X-API-Key": self.token})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["dispatch_id"])
+
+    def row(self, dispatch_id: str, *columns: str) -> tuple[Any, ...]:
+        """Return columns of the hub's row of a dispatch."""
+        return self.hub.rows(f"SELECT {', '.join(columns)} FROM peers_dispatch WHERE id = ?", dispatch_id)[0]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """Both as processes; the hub with its worker and beat."""
+    folder = tmp_path_factory.mktemp("hub-and-openintent")
+    hub = Hub(
+        "hub", folder / "hub", {"DEBUG": "true", "ALLOWED_HOSTS": "127.0.0.2", "AWS_REGION": "us-east-1"}, "127.0.0.2"
+    )
+    hub.create(template(folder / "template"))
+    with OpenIntentProcess(f"http://127.0.0.3:{free_port()}", [hub.url], folder / "openintent") as other:
+        try:
+            hub.start("web", "worker", "beat")
+            yield Pair(hub, other)
+        finally:
+            hub.kill()
+
+
+def test_hub_sends_nothing_twice_where_its_key_is_missing(pair: Pair) -> None:
+    dispatch_id = pair.dispatch(intent_id="i-0")
+    pair.hub.wait(lambda: pair.row(dispatch_id, "dead_at")[0], "no dead letter")
+    status_code, attempts, error = pair.row(dispatch_id, "last_status_code", "attempts", "last_error")
+    assert (status_code, attempts, "Invalid or missing API key" in error) == (401, 1, True)
+
+
+def test_hub_dispatches_to_openintent_and_takes_its_callback(pair: Pair) -> None:
+    pair.hub.do(GIVE_KEY.format(url=pair.other.url, key=API_KEY))
+    before = pair.other.status()["total_received"]
+    dispatch_id = pair.dispatch(agent_id="helper", intent_state={"phase": "draft"}, trace_context={"trace_id": "t-1"})
+    # It says "accepted" twice: in its answer, and by a callback of which only the body is signed.
+    pair.hub.wait(lambda: pair.row(dispatch_id, "status")[0] == "accepted", "not accepted")
+    pair.hub.wait(
+        lambda: pair.hub.rows("SELECT 1 FROM peers_inboundcallback WHERE dispatch_id = ?", dispatch_id), "no callback"
+    )
+    remote_id, state, envelope = pair.row(dispatch_id, "remote_intent_id", "state", "envelope")
+    assert remote_id.startswith(f"fed-{dispatch_id[:8]}-")
+    assert json.loads(state) == {"phase": "draft", "status": "accepted"}
+    assert pair.other.status()["total_received"] == before + 1
+    sent = json.loads(envelope)
+    assert verify_envelope_signature(pair.hub_key, sent, sent["signature"])
+    events = pair.hub.rows(
+        "SELECT event_type, json_extract(body, '$.idempotency_key'), json_extract(body, '$.trace_id'), is_applied "
+        "FROM peers_inboundcallback WHERE dispatch_id = ?",
+        dispatch_id,
+    )
+    assert events == [("state_delta", f"accept-{dispatch_id}", "t-1", 1)]
+
+
+def test_openintent_dispatches_to_hub_and_gets_its_callbacks(pair: Pair) -> None:
+    with OpenIntentClient(base_url=pair.other.url, api_key=API_KEY, agent_id="tester") as client:
+        result = client.federation_dispatch(
+            "intent-9",
+            pair.hub.url,
+            agent_id="analyst",
+            delegation_scope={"permissions": ["state.patch", "events.log"]},
+            callback_url=pair.other.url + CALLBACK_PATH,
+            trace_context={"trace_id": "t-9"},
+        )
+
+    def mine() -> list[dict[str, Any]]:
+        return [callback for callback in pair.other.callbacks if callback["dispatch_id"] == result.dispatch_id]
+
+    pair.hub.wait(lambda: len(mine()) >= 3, "not three callbacks")
+    rows = pair.hub.rows(
+        "SELECT r.local_intent_id, r.accepted, i.title FROM peers_receiveddispatch r "
+        "JOIN peers_intent i ON i.id = r.intent_id WHERE r.dispatch_id = ?",
+        result.dispatch_id,
+    )
+    assert rows == [(rows[0][0], 1, "intent-9")]
+    assert [callback["event_type"] for callback in mine()] == ["state_delta", "state_delta", "completed"]
+    assert {callback["trace_id"] for callback in mine()} == {"t-9"}
+    assert mine()[-1]["attestation"]["governance_compliant"] is True
+    for callback in mine():
+        assert verify_envelope_signature(pair.hub_key, callback, callback["signature"])
+
+
+def test_openintent_is_refused_once_it_is_suspended(pair: Pair) -> None:
+    pair.hub.run("manage.py", "peer", "suspend", pair.other.url, "--reason", "test")
+    before = pair.hub.rows("SELECT count(*) FROM peers_receiveddispatch")
+    try:
+        with OpenIntentClient(base_url=pair.other.url, api_key=API_KEY, agent_id="tester") as client:
+            client.federation_dispatch("intent-10", pair.hub.url)
+        # It tries three times, one and two seconds apart, and gives up.
+        pair.hub.wait(lambda: pair.other.log.read_text(encoding="utf-8").count("attempt 3 failed: 403"), "no refusal")
+        assert pair.hub.rows("SELECT count(*) FROM peers_receiveddispatch") == before
+    finally:
+        pair.hub.run("manage.py", "peer", "resume", pair.other.url, "--reason", "test")

@@ -1,0 +1,297 @@
+"""A campaign of kills: two hubs work for each other while their web and worker processes are killed and started again.
+
+Each lane, one program of one hub, works off its own kills, in an order and with counts drawn from the seed: it arms a
+point, waits until the process has killed itself there, and starts it again. Dispatches go out all the while.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.contract.peer_hubs import Hub, template
+from tests.contract.peer_pair import Pair
+from tests.kills.invariants import unsettled, violations
+from tests.kills.points import FOLDER_VARIABLE, Arm, append, arm_path, fired_path, kill_log, read_lines, write_arm
+
+IN_FLIGHT = 10
+MOST_PASSES = 3
+# The rest kills the whole program, which takes longer to start again.
+SHARE_OF_CHILDREN = 2 / 3
+REACH_SECONDS = 60.0
+SETTLE_SECONDS = 90.0
+EVENT_POINTS = ("event.before_claim", "event.after_claim", "event.in_handler", "event.after_call", "event.after_finish")
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One program of one hub."""
+
+    hub: str
+    program: str
+
+    def __str__(self) -> str:
+        return f"{self.hub} {self.program}"
+
+
+def _sending(name: str) -> tuple[str, ...]:
+    steps = ("before_claim", "after_claim", "before_send", "after_send", "before_commit", "after_commit")
+    return tuple(f"{name}.{step}" for step in steps)
+
+
+SENDER_WEB, SENDER_WORKER = Lane("sender", "web"), Lane("sender", "worker")
+RECEIVER_WEB, RECEIVER_WORKER = Lane("receiver", "web"), Lane("receiver", "worker")
+POINTS: dict[Lane, tuple[str, ...]] = {
+    SENDER_WEB: (
+        *("create.before_commit", "deliver_dispatch.before_nudge", "create.after_commit", "create.answered"),
+        *("accept.before_commit", "run_event.before_nudge", "accept.after_commit", "callback.answered"),
+    ),
+    SENDER_WORKER: (*_sending("dispatch"), *EVENT_POINTS, "sweep.after"),
+    RECEIVER_WEB: ("receive.before_commit", "run_event.before_nudge", "receive.after_commit", "dispatch.answered"),
+    RECEIVER_WORKER: (
+        *EVENT_POINTS,
+        *("report.before_commit", "deliver_callback.before_nudge", "report.after_commit"),
+        *_sending("callback"),
+    ),
+}
+# A web process that dies right after its answer is killed by whoever got the answer.
+ANSWERED_TO = {"callback.answered": RECEIVER_WORKER, "dispatch.answered": SENDER_WORKER}
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """One kill to come: at the `passes`-th pass of a point; of the worker's child `alone` or of the whole program."""
+
+    point: str
+    passes: int
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a campaign shows. `kills` are those that happened, by lane and point."""
+
+    kills: dict[str, dict[str, int]]
+    answered: int
+    unanswered: int
+    refused: list[str]
+    seconds: float
+    rows: dict[str, int]
+    violations: list[str]
+
+    @property
+    def total(self) -> int:
+        """Return how many kills happened."""
+        return sum(sum(points.values()) for points in self.kills.values())
+
+
+def plan(seed: int, kills: int) -> dict[Lane, list[Kill]]:
+    """Return the kills of each lane; every point comes equally often, give or take one."""
+    chance = random.Random(seed)
+    points = [(lane, point) for lane in POINTS for point in POINTS[lane]]
+    chance.shuffle(points)
+    planned: dict[Lane, list[Kill]] = {lane: [] for lane in POINTS}
+    for number in range(kills):
+        lane, point = points[number % len(points)]
+        alone = lane.program == "worker" and chance.random() < SHARE_OF_CHILDREN
+        planned[lane].append(Kill(point, chance.randint(1, MOST_PASSES), alone))
+    for lane in planned:
+        chance.shuffle(planned[lane])
+    return planned
+
+
+def run(folder: Path, *, seed: int, kills: int, seconds: float) -> Outcome:
+    """Kill, let everything settle, and compare; gives up the kills that are left after `seconds`."""
+    database = template(folder / "template")
+    hubs = {name: _hub(name, folder / name) for name in ("sender", "receiver")}
+    try:
+        for hub in hubs.values():
+            hub.create(database)
+            hub.start("web", "worker", "beat")
+        campaign = Campaign(Pair(hubs["sender"], hubs["receiver"]), seconds)
+        return campaign.run(plan(seed, kills))
+    finally:
+        for hub in hubs.values():
+            hub.kill()
+
+
+def _hub(name: str, folder: Path) -> Hub:
+    extra = {
+        FOLDER_VARIABLE: str(folder),
+        "FEDHUB_HANDLERS": "tests.kills.recording.Recording",
+        "LOG_LEVEL": "WARNING",
+    }
+    return Hub(name, folder, extra, web="tests.kills.web:application", worker="tests.kills.worker")
+
+
+@dataclass
+class Campaign:
+    """Two hubs that run, the load on them, and what was seen."""
+
+    pair: Pair
+    limit_seconds: float
+    sent: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+    done: dict[str, Counter[str]] = field(default_factory=lambda: {str(lane): Counter() for lane in POINTS})
+    after_answer: Arm | None = None
+    is_over: threading.Event = field(default_factory=threading.Event)
+    started: float = field(default_factory=time.monotonic)
+
+    def run(self, planned: dict[Lane, list[Kill]]) -> Outcome:
+        """Work the plan off under load; return what is there in the end."""
+        load = threading.Thread(target=self._load)
+        lanes = [threading.Thread(target=self._work_off, args=item) for item in planned.items()]
+        for thread in (load, *lanes):
+            thread.start()
+        for thread in lanes:
+            thread.join()
+        self.is_over.set()
+        load.join()
+        self._settle()
+        found = violations(self.pair.left, self.pair.right, answered=self.sent, asked=self.asked)
+        return Outcome(
+            kills={lane: dict(sorted(points.items())) for lane, points in self.done.items()},
+            answered=len(self.sent),
+            unanswered=len(self.asked) - len(self.sent) - len(self.refused),
+            refused=self.refused,
+            seconds=round(time.monotonic() - self.started, 1),
+            rows=found.rows,
+            violations=[*self.seen, *found.violations],
+        )
+
+    def _hub_of(self, lane: Lane) -> Hub:
+        return self.pair.left if lane.hub == self.pair.left.name else self.pair.right
+
+    # The kills ----------------------------------------------------------------------------------------------------
+    def _work_off(self, lane: Lane, kills: list[Kill]) -> None:
+        for number, kill in enumerate(kills):
+            if time.monotonic() - self.started > self.limit_seconds:
+                self.seen.append(f"{lane}: no time for the last {len(kills) - number} kills")
+                return
+            try:
+                self._kill(lane, kill, f"{lane.hub}-{lane.program}-{number}")
+            except Exception as exc:  # noqa: BLE001 - a lane that stops is a finding, not the end of the others
+                self.seen.append(f"{lane}, {kill.point}: {type(exc).__name__}: {exc}")
+                return
+
+    def _kill(self, lane: Lane, kill: Kill, kill_id: str) -> None:
+        hub = self._hub_of(lane)
+        process = hub.processes[lane.program]
+        watched = self._arm(lane, kill, kill_id, process.pid)
+        deadline = time.monotonic() + REACH_SECONDS
+        while not watched.exists():
+            if process.poll() is not None and not watched.exists():
+                raise RuntimeError(f"the process ended by itself with {process.returncode}")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"not reached within {REACH_SECONDS:g} s")
+            time.sleep(0.02)
+        self.done[str(lane)][kill.point] += 1
+        if kill.alone:
+            return
+        process.wait(timeout=20)
+        # What granian or celery started may outlive their first process for a moment.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        if kill.point.endswith(".answered"):
+            self._check_row(kill.point, kill_id)
+        hub.start(lane.program)
+
+    def _arm(self, lane: Lane, kill: Kill, kill_id: str, group: int) -> Path:
+        """Arm a point, and return the file that will say that the kill has happened."""
+        if kill.point == "create.answered":
+            self.after_answer = Arm(kill_id, kill.point, kill.passes, group)
+            return fired_path(self.pair.left.folder, kill_id)
+        by = ANSWERED_TO.get(kill.point)
+        folder = self._hub_of(by or lane).folder
+        arm = Arm(kill_id, kill.point, kill.passes, group if by else -1 if kill.alone else 0)
+        write_arm(folder, (by or lane).program, "other" if by else "own", arm)
+        return fired_path(folder, kill_id)
+
+    def _check_row(self, point: str, kill_id: str) -> None:
+        """Look for the row of what was answered with 200, while the process that answered is dead."""
+        left, right = self.pair.left, self.pair.right
+        watcher = right if point == "callback.answered" else left
+        line = next(line for line in reversed(read_lines(kill_log(watcher.folder))) if line["id"] == kill_id)
+        subject = line["subject"]
+        if point == "create.answered":
+            rows = left.rows("SELECT id FROM peers_dispatch WHERE id = ?", subject)
+        elif point == "dispatch.answered":
+            rows = right.rows("SELECT id FROM peers_receiveddispatch WHERE dispatch_id = ?", subject)
+        else:
+            key = right.rows("SELECT idempotency_key FROM peers_outboundcallback WHERE id = ?", subject)[0][0]
+            digest = hashlib.sha256(key.encode()).hexdigest()
+            rows = left.rows("SELECT id FROM peers_inboundcallback WHERE dedup_key = ?", f"key:{digest}")
+        if len(rows) != 1:
+            self.seen.append(f"{point}: {len(rows)} rows of {subject}, which was answered with 200")
+
+    # The load -----------------------------------------------------------------------------------------------------
+    def _load(self) -> None:
+        with httpx.Client(base_url=self.pair.left.url, headers={"X-API-Key": self.pair.token}, timeout=15) as client:
+            while not self.is_over.is_set():
+                if self._in_flight() >= IN_FLIGHT:
+                    time.sleep(0.05)
+                else:
+                    self._dispatch(client)
+
+    def _in_flight(self) -> int:
+        return int(self.pair.left.rows("SELECT count(*) FROM peers_dispatch WHERE finished_at IS NULL")[0][0])
+
+    def _dispatch(self, client: httpx.Client) -> None:
+        intent_id = f"k-{len(self.asked):05d}"
+        self.asked.append(intent_id)
+        body = {"intent_id": intent_id, "target_server": self.pair.right.url, "agent_id": "analyst"}
+        try:
+            answer = client.post("/api/v1/federation/dispatch", json=body)
+        except httpx.ConnectError:
+            self.asked.pop()  # it was never sent: the process is being started again
+            time.sleep(0.1)
+            return
+        except httpx.HTTPError:
+            return  # killed on the way: it may be stored, or not
+        if answer.status_code != 200:
+            self.refused.append(f"{intent_id}: HTTP {answer.status_code} {answer.text[:200]}")
+            return
+        dispatch_id = str(answer.json()["dispatch_id"])
+        self.sent[dispatch_id] = intent_id
+        self._kill_after_answer(dispatch_id)
+
+    def _kill_after_answer(self, dispatch_id: str) -> None:
+        arm = self.after_answer
+        if arm is None:
+            return
+        if arm.passes > 1:
+            self.after_answer = Arm(arm.id, arm.point, arm.passes - 1, arm.group)
+            return
+        self.after_answer = None
+        os.killpg(arm.group, signal.SIGKILL)
+        folder = self.pair.left.folder
+        append(kill_log(folder), {"id": arm.id, "point": arm.point, "subject": dispatch_id, "at": time.time()})
+        fired_path(folder, arm.id).touch()
+
+    # The end ------------------------------------------------------------------------------------------------------
+    def _settle(self) -> None:
+        hubs = (self.pair.left, self.pair.right)
+        for hub in hubs:
+            for program in ("web", "worker"):
+                for slot in ("own", "other"):
+                    arm_path(hub.folder, program, slot).unlink(missing_ok=True)
+                if hub.processes[program].poll() is not None:
+                    hub.start(program)
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while any(unsettled(hub) for hub in hubs):
+            if time.monotonic() > deadline:
+                self.seen.append(f"not settled: {[unsettled(hub) for hub in hubs]} rows are still due")
+                return
+            time.sleep(0.2)

@@ -1,0 +1,163 @@
+"""What must hold between two hubs once everything has settled, whatever was killed: sent ids, rows and calls agree."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.contract.peer_hubs import Hub
+from tests.kills.points import calls_path, kill_log, read_lines
+
+DUE = """
+SELECT (SELECT count(*) FROM peers_dispatch WHERE due_at IS NOT NULL OR finished_at IS NULL)
+     + (SELECT count(*) FROM peers_outboundcallback WHERE due_at IS NOT NULL)
+     + (SELECT count(*) FROM peers_handlerevent WHERE due_at IS NOT NULL)
+"""
+# The acceptance, the handler's first step, and the end.
+EVENTS = ("completed", "state_delta", "state_delta")
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was counted, and each sentence about what should not be."""
+
+    rows: dict[str, int]
+    violations: list[str]
+
+
+def unsettled(hub: Hub) -> int:
+    """Return how many rows a worker still has to do something with."""
+    return int(hub.rows(DUE)[0][0])
+
+
+def violations(sender: Hub, receiver: Hub, *, answered: Mapping[str, str], asked: Collection[str]) -> Findings:
+    """Compare both hubs' rows with the ids that were sent and with what their handlers wrote.
+
+    `answered` are the intents of dispatches that were answered with 200; `asked` those of all requests.
+    """
+    dispatches = _table(sender, "peers_dispatch")
+    ids = {row["id"] for row in dispatches}
+    found = [
+        *_of_requests(dispatches, answered, asked),
+        *_of_dispatches(sender, dispatches),
+        *_of_receiver(receiver, ids),
+        *_of_handlers(sender),
+        *_of_handlers(receiver),
+    ]
+    events = [*_table(sender, "peers_handlerevent"), *_table(receiver, "peers_handlerevent")]
+    owed = _table(receiver, "peers_outboundcallback")
+    rows = {
+        "dispatches": len(dispatches),
+        "dispatches of requests without an answer": len(ids - set(answered)),
+        "deliveries": sum(row["attempts"] for row in dispatches),
+        "callbacks": len(owed),
+        "callback deliveries": sum(row["attempts"] for row in owed),
+        "handler events": len(events),
+        "handler calls": sum(call["step"] == "begin" for hub in (sender, receiver) for call in _calls(hub)),
+    }
+    return Findings(rows, found)
+
+
+def _of_requests(
+    dispatches: list[dict[str, Any]], answered: Mapping[str, str], asked: Collection[str]
+) -> Iterator[str]:
+    stored = {row["id"]: row["intent_id"] for row in dispatches}
+    for dispatch_id, intent_id in answered.items():
+        if stored.get(dispatch_id) != intent_id:
+            yield f"dispatch {dispatch_id} was answered with 200 and is not stored as such"
+    for intent_id, count in Counter(stored.values()).items():
+        if count > 1 or intent_id not in asked:
+            yield f"{count} dispatches of one request for {intent_id}"
+
+
+def _of_dispatches(sender: Hub, dispatches: list[dict[str, Any]]) -> Iterator[str]:
+    callbacks: dict[str, list[str]] = defaultdict(list)
+    for row in _table(sender, "peers_inboundcallback"):
+        callbacks[row["dispatch_id"]].append(row["event_type"] if row["is_applied"] else f"late {row['event_type']}")
+    ends = Counter(
+        row["dispatch_id"]
+        for row in _table(sender, "peers_journalentry")
+        if row["kind"] == "callback" and row["text"] == "completed"
+    )
+    for row in dispatches:
+        about = f"dispatch {row['id']}"
+        if (row["status"], row["dead_at"], row["due_at"]) != ("completed", None, None) or not row["finished_at"]:
+            yield f"{about} is {row['status']}, dead {row['dead_at']}, due {row['due_at']}: {row['last_error']}"
+            continue
+        if tuple(sorted(callbacks[row["id"]])) != EVENTS or ends[row["id"]] != 1:
+            yield f"{about} has the callbacks {callbacks[row['id']]}, and ended {ends[row['id']]} times"
+        state = json.loads(row["state"])
+        if state.get("answer") != row["intent_id"] or not row["is_attested"]:
+            yield f"{about} has the result {state}, attested {row['is_attested']}"
+
+
+def _of_receiver(receiver: Hub, ids: Collection[str]) -> Iterator[str]:
+    received = _table(receiver, "peers_receiveddispatch")
+    intents = {row["id"]: row for row in _table(receiver, "peers_intent")}
+    owed: dict[str, list[str]] = defaultdict(list)
+    for row in _table(receiver, "peers_outboundcallback"):
+        owed[row["received_id"]].append(row["event_type"] if row["delivered_at"] else f"owed {row['event_type']}")
+    counts = Counter(row["dispatch_id"] for row in received)
+    for dispatch_id in set(ids) | set(counts):
+        if counts[dispatch_id] != 1 or dispatch_id not in ids:
+            yield f"dispatch {dispatch_id} was received {counts[dispatch_id]} times"
+    if len(intents) != len(received):
+        yield f"{len(intents)} intents for {len(received)} received dispatches"
+    for row in received:
+        intent = intents.get(row["intent_id"], {})
+        if intent.get("status") != "completed" or not row["is_finished"]:
+            yield f"the intent of {row['dispatch_id']} is {intent.get('status')}, finished {row['is_finished']}"
+        if tuple(sorted(owed[row["id"]])) != EVENTS:
+            yield f"the callbacks of {row['dispatch_id']} are {owed[row['id']]}"
+
+
+def _of_handlers(hub: Hub) -> Iterator[str]:
+    """Compare handler events with the calls: each finished, none called after that, none run to its end twice.
+
+    But for those that were killed between the end of the handler and the record of it: each such kill is one end more.
+    """
+    calls: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for call in _calls(hub):
+        calls[call["source_id"]].append(call)
+    spoilt = Counter(
+        line["subject"] for line in read_lines(kill_log(hub.folder)) if line["point"] == "event.after_call"
+    )
+    sources = {row["id"] for row in _table(hub, "peers_receiveddispatch")}
+    sources |= {row["id"] for row in _table(hub, "peers_inboundcallback")}
+    events = _table(hub, "peers_handlerevent")
+    for source_id, count in Counter(row["source_id"] for row in events).items():
+        if count != 1:
+            yield f"{hub.name}: {count} handler events of {source_id}"
+    if missing := sources - {row["source_id"] for row in events}:
+        yield f"{hub.name}: no handler event of {sorted(missing)}"
+    for row in events:
+        begins = [call for call in calls[row["source_id"]] if call["step"] == "begin"]
+        ends = [call for call in calls[row["source_id"]] if call["step"] == "end"]
+        attempts = [call["attempt"] for call in begins]
+        about = f"{hub.name}: handler event {row['id']}"
+        if row["dead_at"] or not row["finished_at"]:
+            yield f"{about} is not finished: {row['last_error']}"
+            continue
+        if not begins or len(set(attempts)) != len(attempts):
+            yield f"{about} was called for the attempts {attempts}"
+        if len(ends) != 1 + spoilt[row["id"]]:
+            yield f"{about} ended {len(ends)} times, with {spoilt[row['id']]} kills before that was recorded"
+        if any(call["at"] > _seconds(row["finished_at"]) for call in begins):
+            yield f"{about} was called after it had finished"
+
+
+def _table(hub: Hub, name: str) -> list[dict[str, Any]]:
+    columns = [row[1] for row in hub.rows(f"PRAGMA table_info({name})")]
+    return [dict(zip(columns, row, strict=True)) for row in hub.rows(f"SELECT * FROM {name}")]
+
+
+def _calls(hub: Hub) -> list[dict[str, Any]]:
+    return read_lines(calls_path(hub.folder))
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()

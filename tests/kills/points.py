@@ -1,0 +1,230 @@
+"""Named points of a hub's own code at which its process may be killed with SIGKILL, put there from outside.
+
+A test arms a point by writing a small file; the process that passes the point for the n-th time takes the file away,
+writes a line to a log that is only ever appended to, and kills. The product knows none of this: `install` wraps
+functions of its modules, as a test's patch does, in processes that were started for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+FOLDER_VARIABLE = "KILLS_FOLDER"
+# Whoever is told to kill another hub's process finds its arm in a second file.
+SLOTS = ("own", "other")
+
+_program = ""
+_passes: Counter[str] = Counter()
+_lock = threading.Lock()
+_subject: ContextVar[tuple[str, str]] = ContextVar("_subject", default=("", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One kill to come. `group` is the process group that dies, 0 for that of the process itself, -1 for it alone."""
+
+    id: str
+    point: str
+    passes: int
+    group: int
+
+
+def arm_path(folder: Path, program: str, slot: str) -> Path:
+    """Return the file that arms a program of the hub in `folder`."""
+    return folder / f"arm.{program}.{slot}"
+
+
+def fired_path(folder: Path, arm_id: str) -> Path:
+    """Return the file that is there once the point was passed often enough."""
+    return folder / f"fired.{arm_id}"
+
+
+def kill_log(folder: Path) -> Path:
+    """Return the file of kills, one JSON object a line."""
+    return folder / "kills.jsonl"
+
+
+def calls_path(folder: Path) -> Path:
+    """Return the file that a handler writes, one JSON object a line."""
+    return folder / "calls.jsonl"
+
+
+def write_arm(folder: Path, program: str, slot: str, arm: Arm) -> None:
+    """Arm a program; it may read the file at any time, so it appears whole."""
+    path = arm_path(folder, program, slot)
+    draft = path.with_name(f".{path.name}")
+    draft.write_text(json.dumps(asdict(arm)), encoding="utf-8")
+    draft.rename(path)
+
+
+def passing(point: str, subject: str = "") -> None:
+    """Say that the process is at a point, working on `subject`; it may not return."""
+    if not _program:
+        return
+    folder = Path(os.environ[FOLDER_VARIABLE])
+    for slot in SLOTS:
+        path = arm_path(folder, _program, slot)
+        try:
+            arm = Arm(**json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            continue
+        if arm.point == point and _is_due(arm) and _take(path, fired_path(folder, arm.id)):
+            _kill(folder, arm, subject)
+
+
+def _is_due(arm: Arm) -> bool:
+    with _lock:
+        _passes[arm.id] += 1
+        return _passes[arm.id] >= arm.passes
+
+
+def _take(path: Path, fired: Path) -> bool:
+    try:
+        path.rename(fired)
+    except FileNotFoundError:
+        return False  # another thread was first
+    return True
+
+
+def _kill(folder: Path, arm: Arm, subject: str) -> None:
+    append(kill_log(folder), {"id": arm.id, "point": arm.point, "subject": subject, "at": time.time()})
+    if arm.group < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.killpg(arm.group or os.getpgrp(), signal.SIGKILL)
+
+
+def append(path: Path, line: dict[str, Any]) -> None:
+    """Append one line to a file that several processes write, in one write that a kill cannot halve."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, json.dumps(line).encode() + b"\n")
+    finally:
+        os.close(descriptor)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return what was appended to a file; nothing where there is none."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+# Where the points are -----------------------------------------------------------------------------------------------
+def install(program: str) -> None:
+    """Wrap the product's functions in this process, which is a `web` or a `worker`.
+
+    Its pauses become short, so that many kills fit into minutes.
+    """
+    global _program
+    from fedhub import queue
+    from peers.models.outbox import OutboxRow
+    from peers.services import backoff, callbacks_in, circuit, delivery, dispatch, handlers, outbox, receive, reports
+
+    _replace(OutboxRow, "take", classmethod(_taking(OutboxRow.__dict__["take"].__func__)))
+    _wrap(delivery, "post", _sending)
+    _wrap(queue, "_send", _nudging)
+    _wrap(handlers, "call_handler", _calling)
+    _wrap(handlers, "run_event", partial(_then, "event.after_finish"))
+    _wrap(outbox, "sweep", partial(_then, "sweep.after"))
+    for module, name in ((dispatch, "create"), (receive, "receive"), (callbacks_in, "accept"), (reports, "report")):
+        _wrap(module, "unit_of_work", partial(_committing, name))
+    _wrap(delivery, "unit_of_work", partial(_committing, ""))
+    _replace(backoff, "LONGEST_PAUSE", timedelta(seconds=2))
+    _replace(circuit, "FIRST_PAUSE", timedelta(seconds=1))
+    _replace(circuit, "LONGEST_PAUSE", timedelta(seconds=1))
+    _replace(circuit, "PROBE_SECONDS", 2)
+    _replace(handlers, "LEASE_MARGIN", timedelta(seconds=1))
+    _program = program
+
+
+def _replace(owner: object, name: str, new: object) -> None:
+    mock.patch.object(owner, name, new).start()
+
+
+def _wrap(owner: object, name: str, make: Callable[[Any], object]) -> None:
+    _replace(owner, name, make(getattr(owner, name)))
+
+
+def _then(point: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        passing(point)
+        return result
+
+    return wrapped
+
+
+def _taking(take: Callable[..., bool]) -> Callable[..., bool]:
+    names = {"Dispatch": "dispatch", "OutboundCallback": "callback", "HandlerEvent": "event"}
+
+    def wrapped(cls: type, row_id: str, **kwargs: Any) -> bool:
+        name = names[cls.__name__]
+        _subject.set((name, row_id))
+        passing(f"{name}.before_claim", row_id)
+        taken = take(cls, row_id, **kwargs)
+        if taken:
+            passing(f"{name}.after_claim", row_id)
+        return taken
+
+    return wrapped
+
+
+def _sending(post: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapped(peer: object, url: str, text: str, **kwargs: Any) -> Any:
+        name, row_id = _subject.get()
+        passing(f"{name}.before_send", row_id)
+        sent = post(peer, url, text, **kwargs)
+        if sent.is_delivered:
+            passing(f"{name}.after_send", row_id)
+            # The same moment, for a kill of the process that answered.
+            passing(f"{name}.answered", row_id)
+        return sent
+
+    return wrapped
+
+
+def _nudging(send: Callable[..., None]) -> Callable[..., None]:
+    def wrapped(name: str, args: tuple[str, ...]) -> None:
+        passing(f"{name.removeprefix('peers.')}.before_nudge")
+        send(name, args)
+
+    return wrapped
+
+
+def _calling(call: Callable[..., None]) -> Callable[..., None]:
+    def wrapped(event: Any) -> None:
+        call(event)
+        passing("event.after_call", event.pk)
+
+    return wrapped
+
+
+def _committing(
+    name: str, unit_of_work: Callable[[], AbstractContextManager[None]]
+) -> Callable[[], AbstractContextManager[None]]:
+    """Pass a point at the end of each unit of work, and one after its commit; without a name, that of what was taken.
+
+    The nudges of a unit of work go out in between.
+    """
+
+    @contextmanager
+    def wrapped() -> Iterator[None]:
+        taken, row_id = _subject.get()
+        with unit_of_work():
+            yield
+            passing(f"{name or taken}.before_commit", row_id)
+        passing(f"{name or taken}.after_commit", row_id)
+
+    return wrapped

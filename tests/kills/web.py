@@ -1,0 +1,14 @@
+"""The WSGI application of a hub whose web process can be killed at named points: what granian loads."""
+
+from __future__ import annotations
+
+import django
+
+django.setup()
+
+from fedhub.wsgi import application  # noqa: E402 - after the set-up
+from tests.kills.points import install  # noqa: E402
+
+install("web")
+
+__all__ = ["application"]

@@ -1,0 +1,74 @@
+"""The hub's own key: made once, private, read again when it was replaced."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+
+from peers.protocol import HubIdentity, InvalidKey, ServerIdentity
+from peers.protocol.errors import InvalidIdentifier
+from peers.services.identity import choose_identity, hub_identity, hub_url
+
+
+@pytest.fixture
+def key_path(settings: LazySettings, tmp_path: Path) -> Iterator[Path]:
+    settings.FEDHUB_KEY_PATH = tmp_path / "keys" / "hub_key"
+    yield tmp_path / "keys" / "hub_key"
+    choose_identity(None)
+
+
+def test_the_key_is_made_on_first_use_private_and_kept(key_path: Path) -> None:
+    first = hub_identity()
+    assert key_path.stat().st_size == 32
+    assert stat.S_IMODE(key_path.stat().st_mode) == 0o600
+    assert [path.name for path in key_path.parent.iterdir()] == ["hub_key"]
+    assert hub_identity() is first
+    assert repr(key_path.read_bytes()) not in repr(first)
+
+
+def test_of_many_that_start_at_once_all_get_one_key(key_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        keys = list(pool.map(lambda _: hub_identity().public_key_b64, range(64)))
+    assert len(set(keys)) == 1
+
+
+def test_a_key_that_was_replaced_is_read_again(key_path: Path) -> None:
+    before = hub_identity().public_key_b64
+    ServerIdentity.generate(hub_url()).save_key(key_path, overwrite=True)
+    assert hub_identity().public_key_b64 != before
+
+
+def test_the_did_follows_from_the_url(key_path: Path, settings: LazySettings) -> None:
+    settings.FEDHUB_SERVER_URL = "HTTPS://Hub.Example.com:443/"
+    assert hub_url() == "https://hub.example.com"
+    assert hub_identity().did == "did:web:hub.example.com"
+    settings.FEDHUB_SERVER_URL = "http://localhost:8001"
+    assert hub_identity().did == "did:web:localhost%3A8001"
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"-----BEGIN PRIVATE KEY-----\n", b"a" * 64, b"a" * 33])
+def test_a_file_that_is_no_key_is_refused_and_left_alone(key_path: Path, content: bytes) -> None:
+    key_path.parent.mkdir()
+    key_path.write_bytes(content)
+    with pytest.raises(InvalidKey):
+        hub_identity()
+    assert key_path.read_bytes() == content
+
+
+def test_a_process_may_sign_as_an_identity_of_the_same_server_and_no_other(key_path: Path) -> None:
+    own = ServerIdentity.generate(hub_url())
+    choose_identity(own)
+    assert hub_identity() is own
+    assert not key_path.exists()
+    with pytest.raises(InvalidIdentifier):
+        choose_identity(ServerIdentity.generate("https://other.example.com"))
+    with pytest.raises(InvalidIdentifier):
+        choose_identity(HubIdentity(hub_url(), did="did:web:other.example.com", private_key_bytes=b"1" * 32))
+    with pytest.raises(InvalidKey):
+        choose_identity(HubIdentity(hub_url()))
+    assert hub_identity() is own

@@ -1,0 +1,78 @@
+"""Peers in every state, and a hub of another organisation that publishes its documents on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from ipaddress import ip_network
+
+import pytest
+from django.conf import LazySettings
+from pytest_httpserver import HTTPServer
+
+from federations.services.actors import Actor
+from peers.models import KeyOrigin, Peer
+from peers.protocol import FederationManifest, JsonObject, SigningKey, did_of_url
+from peers.protocol.did_document import build_did_document
+from peers.services.documents import MANIFEST_PATH
+from peers.services.keys import propose_key
+from peers.services.peers import add_peer, approve_peer
+
+MARTA = Actor(id="1", name="marta")
+URL = "https://partner.example.org"
+KEY = SigningKey(b"1" * 32)
+NEXT_KEY = SigningKey(b"2" * 32)
+OTHER_KEY = SigningKey(b"3" * 32)
+
+MakePeer = Callable[..., Peer]
+
+
+@pytest.fixture
+def proposed(db: None) -> Peer:
+    """A peer that staff added by hand, with the key that it told them on another way."""
+    return add_peer(URL, by=MARTA, public_key=KEY.verification_key.base64)
+
+
+@pytest.fixture
+def approved(proposed: Peer) -> Peer:
+    """A peer whose key staff compared and pinned."""
+    approve_peer(proposed, key_fingerprint=proposed.keys.get().fingerprint, by=MARTA, reason="Compared by phone")
+    return proposed
+
+
+class Partner:
+    """A hub that serves whatever documents a test gives it."""
+
+    def __init__(self, server: HTTPServer) -> None:
+        self.server = server
+        self.url = f"http://127.0.0.1:{server.port}"
+        self.did = did_of_url(self.url)
+
+    def manifest(self, **changes: str) -> JsonObject:
+        """Return the manifest as it should be, but for the changes."""
+        return FederationManifest(server_did=self.did, server_url=self.url).to_dict() | changes
+
+    def did_document(self, *keys: SigningKey) -> JsonObject:
+        """Return the DID document that vouches for the keys."""
+        return build_did_document(self.did, [key.verification_key for key in keys])
+
+    def publish(self, *keys: SigningKey, manifest: JsonObject | None = None, did: JsonObject | None = None) -> None:
+        """Serve both documents from now on."""
+        self.server.clear()
+        self.server.expect_request(MANIFEST_PATH).respond_with_json(manifest or self.manifest())
+        self.server.expect_request("/.well-known/did.json").respond_with_json(did or self.did_document(*keys))
+
+    def approved(self, *keys: SigningKey) -> Peer:
+        """Return the peer, approved with these keys."""
+        peer = add_peer(self.url, by=MARTA)
+        for key in keys:
+            propose_key(peer, key.verification_key, origin=KeyOrigin.ENTERED, by=MARTA)
+        approve_peer(peer, key_fingerprint=keys[0].verification_key.fingerprint, by=MARTA)
+        return peer
+
+
+@pytest.fixture
+def partner(db: None, httpserver: HTTPServer, settings: LazySettings) -> Iterator[Partner]:
+    """A partner on loopback, which this hub is allowed to reach."""
+    settings.FEDHUB_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
+    yield Partner(httpserver)
+    httpserver.clear()
