@@ -150,11 +150,13 @@ SIGNED = [
 
 federation_status = extend_schema(
     operation_id="federation_status",
+    summary="Show the state of federation",
     tags=["peers"],
     responses={200: StatusSerializer, **peer_errors(403)},
 )
 federation_agents = extend_schema(
     operation_id="federation_agents",
+    summary="List the agents that the caller may see",
     tags=["peers"],
     parameters=[
         *SIGNED,
@@ -164,6 +166,7 @@ federation_agents = extend_schema(
 )
 list_intents = extend_schema(
     operation_id="list_intents",
+    summary="List intents",
     tags=["peers"],
     parameters=PAGE,
     responses={
@@ -173,6 +176,7 @@ list_intents = extend_schema(
 )
 create_intent = extend_schema(
     operation_id="create_intent",
+    summary="Create an intent",
     tags=["peers"],
     request=CreateIntentSerializer,
     examples=[
@@ -186,11 +190,13 @@ create_intent = extend_schema(
 )
 retrieve_intent = extend_schema(
     operation_id="retrieve_intent",
+    summary="Show an intent",
     tags=["peers"],
     responses={200: IntentSerializer, **peer_errors(403, 404)},
 )
 federation_receive = extend_schema(
     operation_id="federation_receive",
+    summary="Receive an intent from a peer",
     tags=["peers"],
     parameters=[
         *SIGNED,
@@ -216,6 +222,7 @@ federation_receive = extend_schema(
 )
 federation_dispatch = extend_schema(
     operation_id="federation_dispatch",
+    summary="Dispatch an intent to a peer",
     tags=["peers"],
     request=DispatchRequestSerializer,
     examples=[
@@ -239,6 +246,7 @@ federation_dispatch = extend_schema(
 )
 federation_callback = extend_schema(
     operation_id="federation_callback",
+    summary="Receive a callback from a peer",
     tags=["peers"],
     parameters=SIGNED,
     request=CallbackSerializer,

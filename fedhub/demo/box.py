@@ -55,7 +55,7 @@ def peer_lines(
     addresses: Addresses, prepared: Prepared, partner: Partner, *, is_undecided: bool
 ) -> list[tuple[str, str]]:
     """Return the lines about the second hub: how to approve it, until both have decided, and how to send it work."""
-    peer = ".venv/bin/python manage.py peer"
+    peer = "manage peer"
     there = f"(. {_shown(partner.environ_file)}; {{}})".format
     approval = [
         ("", "Each has the other as a proposed peer. Compare the fingerprints and approve both, in the admins or so:"),

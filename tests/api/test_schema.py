@@ -39,7 +39,7 @@ SPEC_ROUTES = {
     ("post", "/api/v1/intents"),
     ("get", "/api/v1/intents/{intent_id}"),
 }
-ANY_OPERATOR = [{"bearer": []}, {"apiKey": []}, {"session": []}]
+ANY_OPERATOR: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}, {"session": []}]
 # Who may call what operators need no scope for.
 OTHER_CALLERS = {
     "/api/v1/federation/agents": [*ANY_OPERATOR, {}],
@@ -112,7 +112,7 @@ def test_every_operation_describes_success_refusals_and_its_scope(schema: Any) -
 def test_the_description_says_how_to_get_a_token_and_groups_the_operations_in_order(schema: Any) -> None:
     assert "issue_token" in schema["info"]["description"]
     assert "(/admin/)" in schema["info"]["description"]
-    assert [tag["name"] for tag in schema["tags"]] == ["federations", "resources", "search", "system"]
+    assert [tag["name"] for tag in schema["tags"]] == ["federations", "resources", "search", "peers", "system"]
     used = {tag for methods in schema["paths"].values() for each in methods.values() for tag in each["tags"]}
     assert used == {tag["name"] for tag in schema["tags"]}
 

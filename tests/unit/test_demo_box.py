@@ -14,12 +14,14 @@ from fedhub.demo.surroundings import Addresses
 
 @pytest.mark.parametrize("password", ["p" * 20, None])
 def test_the_box_fits_100_columns_without_folding_a_command(password: str | None) -> None:
-    prepared = Prepared("admin", password, "0123456789abcdef01234567", "AgentCore demo")
+    prepared = Prepared("admin", password, "0123456789abcdef01234567", "AgentCore demo", "ab12 " * 16)
     console = Console(width=100)
     with console.capture() as captured:
         folder = Path.cwd() / "var"
         console.print(
-            make_box(Addresses(65_535, 65_534), prepared, log_folder=folder / "log", environ_file=folder / "demo/env")
+            make_box(
+                Addresses(65_535, 65_534, 65_533), prepared, log_folder=folder / "log", environ_file=folder / "demo/env"
+            )
         )
     text = captured.get()
     assert max(map(len, text.splitlines())) <= 100
