@@ -201,7 +201,7 @@ def _report(once: Turn, faults: Sequence[str], turns: Sequence[Turn]) -> int:
         "turns": [asdict(turn) for turn in turns],
     }
     path = keep("receive", results)
-    console = Console()
+    console = Console(width=100)
     console.print(table)
     console.print(f"Ratio {ratio:.2f} (aim {AIM_RATIO}), p95 {p95:.1f} ms (aim below {AIM_P95_MS:.0f} ms).")
     verdict = "each processed exactly once, and stored before its answer" if not faults else "; ".join(faults)

@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -28,8 +26,6 @@ FOLDER_VARIABLE = "KILLS_FOLDER"
 SLOTS = ("own", "other")
 
 _program = ""
-_passes: Counter[str] = Counter()
-_lock = threading.Lock()
 _subject: ContextVar[tuple[str, str]] = ContextVar("_subject", default=("", ""))
 
 
@@ -82,14 +78,15 @@ def passing(point: str, subject: str = "") -> None:
             arm = Arm(**json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             continue
-        if arm.point == point and _is_due(arm) and _take(path, fired_path(folder, arm.id)):
+        if arm.point == point and _is_due(folder, arm) and _take(path, fired_path(folder, arm.id)):
             _kill(folder, arm, subject)
 
 
-def _is_due(arm: Arm) -> bool:
-    with _lock:
-        _passes[arm.id] += 1
-        return _passes[arm.id] >= arm.passes
+def _is_due(folder: Path, arm: Arm) -> bool:
+    """Count the pass, in a file: other kills may end this process meanwhile."""
+    path = folder / f"passes.{arm.id}"
+    append(path, {})
+    return len(read_lines(path)) >= arm.passes
 
 
 def _take(path: Path, fired: Path) -> bool:
@@ -142,6 +139,9 @@ def install(program: str) -> None:
         _wrap(module, "unit_of_work", partial(_committing, name))
     _wrap(delivery, "unit_of_work", partial(_committing, ""))
     _replace(backoff, "LONGEST_PAUSE", timedelta(seconds=2))
+    # As many attempts as fit into the hours that the pauses would have lasted.
+    _replace(delivery, "MAX_ATTEMPTS", 10_000)
+    _replace(handlers, "MAX_ATTEMPTS", 10_000)
     _replace(circuit, "FIRST_PAUSE", timedelta(seconds=1))
     _replace(circuit, "LONGEST_PAUSE", timedelta(seconds=1))
     _replace(circuit, "PROBE_SECONDS", 2)
