@@ -38,7 +38,7 @@ from peers.services.peers import find_peer
 
 RECEIVE_PATH = "/api/v1/federation/receive"
 CIRCUIT_OPEN = "the peer does not answer; waiting before the next try"
-UNSETTLED = "none of its attempts came to an end; the worker's log says why"
+UNSETTLED = "its tries are used up, the last ones while the peer did not answer or the worker was stopped"
 NOT_ITS_ORIGIN = "the callback URL is on an origin that is not the peer's"
 # Half of the shortest FEDHUB_ENVELOPE_MAX_AGE: an envelope that waited longer for an approval is signed anew, which
 # changes nothing that makes it the same request.
