@@ -104,11 +104,12 @@ def when(moment: datetime | None) -> str:
 
 
 def dispatch_status(dispatch: Dispatch) -> str:
-    """Return a dispatch's status; one that nobody works on any more says so."""
+    """Return a dispatch's status; a pending one that nobody works on any more says so."""
+    if dispatch.status != DispatchState.PENDING:
+        return dispatch.get_status_display()
     if dispatch.dead_at:
         return "Given up"
-    is_waiting = dispatch.status == DispatchState.PENDING and dispatch.due_at is None
-    return "Waiting" if is_waiting else dispatch.get_status_display()
+    return "Pending" if dispatch.due_at else "Waiting"
 
 
 def key_state(key: PeerKey, now: datetime) -> str:

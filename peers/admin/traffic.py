@@ -62,7 +62,11 @@ class OutboxAdmin(PagesMixin, ReadOnlyAdmin):
         variant=ActionVariant.PRIMARY,
         permissions=["retry"],
         url_path="retry",
-        dialog=dialog("Try again", "It is due at once and gets all its attempts again.", FetchForm),
+        dialog=dialog(
+            "Try again",
+            "It is due at once and gets all its attempts again. A dispatch that the peer refused is pending again.",
+            FetchForm,
+        ),
     )
     def retry(self, request: HttpRequest, form: FetchForm, object_id: str) -> HttpResponse:
         with refusals_shown(request):

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from fedhub.ids import new_object_id
-from peers.models.outbox import OutboxRow
+from peers.models.outbox import OutboxMessage
 from peers.models.peers import Peer
 
 
@@ -26,7 +26,7 @@ FINAL_STATES = (DispatchState.REJECTED, DispatchState.COMPLETED, DispatchState.F
 OPEN_STATES = (DispatchState.PENDING, DispatchState.DELIVERED, DispatchState.ACCEPTED)
 
 
-class Dispatch(OutboxRow):
+class Dispatch(OutboxMessage):
     """An intent on its way to a peer. `envelope` is the signed JSON text, byte for byte as every attempt sends it.
 
     `peer` is empty while the target is no approved peer; `reason` says what it waits for. `state` is the hub's own copy

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 
 class OutboxRow(models.Model):
@@ -31,3 +32,12 @@ class OutboxRow(models.Model):
             due_at=now + lease, lease_token=token, attempts=models.F("attempts") + 1
         )
         return taken == 1
+
+
+class OutboxMessage(OutboxRow):
+    """A row that goes to a peer. Its time runs from `tried_since`: when it was made, or last let go by a decision."""
+
+    tried_since = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        abstract = True

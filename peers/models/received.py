@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from fedhub.ids import new_object_id
 from peers.models.intents import Intent
-from peers.models.outbox import OutboxRow
+from peers.models.outbox import OutboxMessage
 from peers.models.peers import Peer
 
 
@@ -55,7 +55,7 @@ class ReceivedDispatch(models.Model):
         return self.dispatch_id
 
 
-class OutboundCallback(OutboxRow):
+class OutboundCallback(OutboxMessage):
     """A callback that this hub owes a peer; `body` is the signed JSON text, byte for byte as every attempt sends it."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 MAX_ATTEMPTS = 20
 """With a first pause of 5 s: about eight hours. FEDHUB_ENVELOPE_MAX_AGE is never shorter than twelve."""
 
 LONGEST_PAUSE = timedelta(hours=1)
+LONGEST_SCATTER = timedelta(seconds=15)
 
 
 def retry_delay(attempts: int, *, first_seconds: float) -> timedelta:
@@ -17,3 +18,9 @@ def retry_delay(attempts: int, *, first_seconds: float) -> timedelta:
     # The exponent is bounded before the power: 2.0 ** 5000 is no float.
     pause = min(longest, first_seconds * 2.0 ** min(attempts - 1, 30))
     return timedelta(seconds=random.uniform(pause / 2, pause))  # noqa: S311 - spreads load, guards nothing
+
+
+def scattered(end: datetime, *, now: datetime) -> datetime:
+    """Return a moment soon after `end`, for one of many that wait for it."""
+    width = min(LONGEST_SCATTER, (end - now) / 2)
+    return end + width * random.random()  # noqa: S311 - spreads load, guards nothing

@@ -79,6 +79,7 @@ def queue_callback(
         "body": signed_text(callback),
         # While the peer is suspended it waits; the sweep lets it go when the peer is approved again.
         "due_at": now if peer.state == PeerState.APPROVED else None,
+        "tried_since": now,
         "created_at": now,
     }
     if is_new:

@@ -33,16 +33,43 @@ from peers.services.dispatch import reason_to_wait, signed_envelope
 from peers.services.identity import is_enabled
 from peers.services.journal import note
 from peers.services.outbound import Sent, post
-from peers.services.outbox import bury, held, lease_length, put_off
+from peers.services.outbox import Message, bury, held, horizon, lease_length, park, postpone, put_off, take_back_attempt
 from peers.services.peers import find_peer
 
 RECEIVE_PATH = "/api/v1/federation/receive"
 CIRCUIT_OPEN = "the peer does not answer; waiting before the next try"
-UNSETTLED = "its tries are used up, the last ones while the peer did not answer or the worker was stopped"
+STALE = ", and refused as stale from now on"
 NOT_ITS_ORIGIN = "the callback URL is on an origin that is not the peer's"
-# Half of the shortest FEDHUB_ENVELOPE_MAX_AGE: an envelope that waited longer for an approval is signed anew, which
-# changes nothing that makes it the same request.
-SIGNED_ANEW_AFTER = timedelta(hours=6)
+# Half of the shortest FEDHUB_ENVELOPE_MAX_AGE: what waited longer for its first try has its time from then on.
+LONG_WAIT = timedelta(hours=6)
+
+
+# What both have in common -------------------------------------------------------------------------------------------
+def _may_go(message: Message, peer: Peer, token: str, *, now: datetime) -> bool:
+    """Tell whether a message that was taken is sent now. Else it is put off until the circuit closes, or given up."""
+    age = now - message.tried_since
+    if message.attempts > 1 and age > horizon():
+        _bury_late(message, token, f"; the last try: {message.last_error or 'it came to no end'}", now=now)
+        return False
+    until = circuit.wait_until(peer, now=now)
+    if until is None:
+        if message.attempts == 1 and age > LONG_WAIT:
+            message.tried_since = now
+            held(message, token).update(tried_since=now)
+        return True
+    # While a probe is under way its answer may let all go.
+    if age > horizon() and until - now > timedelta(seconds=circuit.PROBE_SECONDS):
+        _bury_late(message, token, "; the peer did not answer others either", now=now)
+    else:
+        postpone(message, token, CIRCUIT_OPEN, now=now, until=until)
+    return False
+
+
+def _bury_late(message: Message, token: str, why: str, *, now: datetime) -> None:
+    hours = int(horizon() / timedelta(hours=1))
+    is_stale = isinstance(message, Dispatch) and message.attempts > 1
+    take_back_attempt(message)
+    bury(message, token, f"not delivered within {hours} hours{STALE if is_stale else ''}{why}", now=now)
 
 
 # Dispatches ---------------------------------------------------------------------------------------------------------
@@ -53,15 +80,10 @@ def deliver_dispatch(dispatch_id: str) -> None:
         return
     dispatch = Dispatch.objects.select_related("peer").get(pk=dispatch_id)
     peer = dispatch.peer or find_peer(dispatch.target_server)
-    if dispatch.attempts > MAX_ATTEMPTS:
-        bury(dispatch, token, UNSETTLED, now=now)
-    elif waits := _dispatch_waits(peer):
-        held(dispatch, token).update(due_at=None, lease_token="", reason=waits)
-    elif peer is not None:
-        if until := circuit.wait_until(peer, now=now):
-            put_off(dispatch, token, CIRCUIT_OPEN, now=now, not_before=until)
-            return
-        _renew_signature(dispatch, now=now)
+    if waits := _dispatch_waits(peer):
+        park(dispatch, token, waits)
+    elif peer is not None and _may_go(dispatch, peer, token, now=now):
+        _renew_signature(dispatch, token, now=now)
         delegation = delegation_of(dispatch, peer)
         headers = {UCAN_HEADER: delegation} if delegation else {}
         sent = post(peer, peer.server_url + RECEIVE_PATH, dispatch.envelope, now=now, headers=headers)
@@ -77,7 +99,7 @@ def settle_dispatch(dispatch: Dispatch, peer: Peer, token: str, sent: Sent) -> N
         if sent.is_delivered:
             _record_answer(dispatch, peer, token, sent, now=now)
         elif sent.is_final or dispatch.attempts >= MAX_ATTEMPTS:
-            bury(dispatch, token, sent.error, now=now)
+            bury(dispatch, token, sent.error, now=now, is_refused=sent.is_final)
         else:
             waits = _dispatch_waits(Peer.objects.get(pk=peer.pk))
             put_off(dispatch, token, sent.error, now=now, not_before=now + sent.retry_after, waits=waits)
@@ -105,12 +127,16 @@ def _read_answer(sent: Sent) -> tuple[DispatchState, str, str]:
     return status, result.message[:500], (result.local_intent_id or "")[:64]
 
 
-def _renew_signature(dispatch: Dispatch, *, now: datetime) -> None:
+def _renew_signature(dispatch: Dispatch, token: str, *, now: datetime) -> None:
+    """Sign an envelope anew that is older than the tries which begin now; it stays the same request to its receiver.
+
+    Between tries it is not: a receiver may forget a request that it would refuse as stale.
+    """
     envelope = FederationEnvelope.from_dict(json.loads(dispatch.envelope))
-    if now.timestamp() - parse_timestamp(envelope.created_at or "") > SIGNED_ANEW_AFTER.total_seconds():
+    if dispatch.tried_since.timestamp() - parse_timestamp(envelope.created_at or "") > 1:
         envelope.created_at = now.isoformat()
         dispatch.envelope = signed_envelope(envelope)
-        dispatch.save(update_fields=["envelope"])
+        held(dispatch, token).update(envelope=dispatch.envelope)
 
 
 def _dispatch_waits(peer: Peer | None) -> str:
@@ -135,15 +161,11 @@ def deliver_callback(callback_id: str) -> None:
         return
     callback = OutboundCallback.objects.select_related("peer", "received").get(pk=callback_id)
     peer, url = callback.peer, callback.received.callback_url
-    if callback.attempts > MAX_ATTEMPTS:
-        bury(callback, token, UNSETTLED, now=now)
-    elif waits := _callback_waits(peer):
-        held(callback, token).update(due_at=None, lease_token="", last_error=waits)
+    if waits := _callback_waits(peer):
+        park(callback, token, waits)
     elif not any(is_same_origin(url, origin) for origin in (peer.server_url, *peer.callback_origins)):
         bury(callback, token, NOT_ITS_ORIGIN, now=now)
-    elif until := circuit.wait_until(peer, now=now):
-        put_off(callback, token, CIRCUIT_OPEN, now=now, not_before=until)
-    else:
+    elif _may_go(callback, peer, token, now=now):
         _settle_callback(callback, peer, token, post(peer, url, callback.body, now=now))
 
 

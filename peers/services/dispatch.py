@@ -149,6 +149,7 @@ def _store(envelope: FederationEnvelope, *, by: Actor, now: datetime) -> Dispatc
         created_by_name=by.name,
         created_at=now,
         due_at=None if waits else now,
+        tried_since=now,
     )
     text = f"Dispatch of {envelope.intent_title!r}" + (f" waits: {waits}" if waits else "")
     note(JournalKind.DISPATCH, text, peer_url=dispatch.target_server, dispatch_id=dispatch.pk, by=by)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -15,7 +15,7 @@ from fedhub.queue import enqueue
 from fedhub.storage import unit_of_work
 from peers.models import Dispatch, DispatchState, HandlerEvent, JournalKind, OutboundCallback, Peer, PeerState
 from peers.models.outbox import OutboxRow
-from peers.services.backoff import retry_delay
+from peers.services.backoff import LONGEST_PAUSE, retry_delay, scattered
 from peers.services.identity import is_enabled
 from peers.services.journal import note
 from peers.services.parking import release_waiting
@@ -37,6 +37,17 @@ def held(message: Message, token: str) -> QuerySet[Message]:
     return type(message)._default_manager.filter(pk=message.pk, lease_token=token)
 
 
+def horizon() -> timedelta:
+    """Return for how long a message is tried: an hour less than its receiver may take a dispatch for a fresh one."""
+    return timedelta(seconds=settings.FEDHUB_ENVELOPE_MAX_AGE) - LONGEST_PAUSE
+
+
+def take_back_attempt(message: Message) -> None:
+    """Uncount the attempt that taking a message has counted, since nothing was sent."""
+    # Where the peer was suspended and resumed meanwhile, the count begins anew already.
+    message.attempts = max(0, message.attempts - 1)
+
+
 def put_off(message: Message, token: str, error: str, *, now: datetime, not_before: datetime, waits: str = "") -> None:
     """Set the next try, no earlier than `not_before`; one that `waits` for a decision about its peer has none."""
     pause = retry_delay(message.attempts, first_seconds=settings.FEDHUB_RETRY_SECONDS)
@@ -44,20 +55,50 @@ def put_off(message: Message, token: str, error: str, *, now: datetime, not_befo
     _unanswered(message, token).update(due_at=due_at, lease_token="", **_reason(message, waits or error))
 
 
-def bury(message: Message, token: str, error: str, *, now: datetime) -> None:
-    """Give a message up. It stays visible as a dead letter, and staff can try it again."""
-    dead = _unanswered(message, token).update(dead_at=now, due_at=None, lease_token="", **_reason(message, error))
-    if dead:
+def postpone(message: Message, token: str, why: str, *, now: datetime, until: datetime) -> None:
+    """Let a message wait for the open circuit, which is no attempt; what its last try met stays."""
+    take_back_attempt(message)
+    values = {"reason": why} if isinstance(message, Dispatch) else {} if message.attempts else {"last_error": why}
+    row = _unanswered(message, token)
+    row.update(due_at=scattered(until, now=now), lease_token="", attempts=message.attempts, **values)
+
+
+def park(message: Message, token: str, why: str) -> None:
+    """Let a message wait for a decision about its peer, which is no attempt."""
+    take_back_attempt(message)
+    values = {"reason": why} if isinstance(message, Dispatch) else {"last_error": why}
+    held(message, token).update(due_at=None, lease_token="", attempts=message.attempts, **values)
+
+
+def bury(message: Message, token: str, error: str, *, now: datetime, is_refused: bool = False) -> None:
+    """Give a message up. It stays visible as a dead letter, and staff can try it again.
+
+    A dispatch that `is_refused` for good has failed. Of another nobody knows whether the peer has got it: it stays
+    pending, and a callback still counts.
+    """
+    values: dict[str, Any] = {"dead_at": now, "due_at": None, "lease_token": "", "attempts": message.attempts}
+    if is_refused and isinstance(message, Dispatch):
+        values |= {"status": DispatchState.FAILED, "finished_at": now}
+    if _unanswered(message, token).update(**values, **_reason(message, error)):
         kind, dispatch_id, peer_url = _about(message)
-        note(kind, f"Given up after {message.attempts} attempts: {error}", peer_url=peer_url, dispatch_id=dispatch_id)
+        tries = "1 attempt" if message.attempts == 1 else f"{message.attempts} attempts"
+        text = "Refused" if is_refused else f"Given up after {tries}"
+        note(kind, f"{text}: {error}", peer_url=peer_url, dispatch_id=dispatch_id)
 
 
 def retry_dead(message: Dead, *, by: Actor) -> None:
-    """Try a dead letter, or an event that was given up, from the beginning; raises ConflictError for another row."""
+    """Try a dead letter, or an event that was given up, from the beginning.
+
+    A dispatch whose delivery failed is pending again; raises ConflictError for one that its peer's callback ended, and
+    for any row that nobody gave up.
+    """
     kind, dispatch_id, peer_url = _about(message)
     with unit_of_work():
         revived = type(message)._default_manager.filter(pk=message.pk, dead_at__isnull=False)
-        if not revived.update(dead_at=None, due_at=timezone.now(), attempts=0, lease_token="", **_reason(message, "")):
+        if isinstance(message, Dispatch):
+            # A callback's end takes the dead letter's time away: one that has it was failed here.
+            revived = revived.filter(status__in=[DispatchState.PENDING, DispatchState.FAILED])
+        if not revived.update(**_as_new(message, timezone.now())):
             raise ConflictError("Only what was given up can be tried again")
         note(kind, "Tried again after it was given up", peer_url=peer_url, dispatch_id=dispatch_id, by=by)
         nudge(type(message), message.pk)
@@ -103,6 +144,15 @@ def _unanswered(message: Message, token: str) -> QuerySet[Message]:
     rows = held(message, token)
     # A callback may have told of the work while the request that brought it seemed to fail.
     return rows.filter(status=DispatchState.PENDING) if isinstance(message, Dispatch) else rows
+
+
+def _as_new(message: Dispatch | OutboundCallback | HandlerEvent, now: datetime) -> dict[str, Any]:
+    values = {"dead_at": None, "due_at": now, "attempts": 0, "lease_token": "", **_reason(message, "")}
+    if not isinstance(message, HandlerEvent):
+        values["tried_since"] = now
+    if isinstance(message, Dispatch):
+        values |= {"status": DispatchState.PENDING, "finished_at": None}
+    return values
 
 
 def _reason(message: OutboxRow, text: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ def release_parked(peer: Peer, *, now: datetime) -> None:
     """Make the peer's parked work due again, in the caller's transaction; dead letters stay dead."""
     _release(Dispatch.objects.filter(peer=peer), peer, now=now)
     callbacks = OutboundCallback.objects.filter(peer=peer, due_at=None, delivered_at=None, dead_at=None)
-    if callbacks.update(due_at=now, last_error=""):
+    if callbacks.update(due_at=now, tried_since=now, attempts=0, last_error=""):
         enqueue("peers.sweep")
 
 
@@ -38,5 +38,5 @@ def _release(dispatches: QuerySet[Dispatch], peer: Peer, *, now: datetime) -> No
         return
     parked = dispatches.filter(status=DispatchState.PENDING, due_at=None, dead_at=None)
     # An interrupted dispatch starts its retries anew: it was not the peer's fault.
-    if parked.update(peer=peer, due_at=now, reason="", attempts=0):
+    if parked.update(peer=peer, due_at=now, tried_since=now, reason="", attempts=0):
         enqueue("peers.sweep")

@@ -247,9 +247,36 @@ def test_the_next_callback_is_due_as_soon_as_the_one_before_it_is_there(partner:
     assert events(partner) == ["state_delta", "completed"]
 
 
-def test_a_callback_whose_attempts_never_end_is_given_up(partner: Partner) -> None:
+def test_a_callback_whose_attempts_never_ended_is_sent_once_more_before_it_is_given_up(partner: Partner) -> None:
     complete(partner.received().pk, usage=USAGE)
-    OutboundCallback.objects.update(attempts=MAX_ATTEMPTS)
+    OutboundCallback.objects.update(attempts=MAX_ATTEMPTS + 5)
+    partner.answer(503)
     deliver_all()
     row = OutboundCallback.objects.get()
-    assert (row.dead_at is None, row.due_at, partner.requests) == (False, None, [])
+    assert (row.dead_at is None, row.due_at, len(partner.requests)) == (False, None, 1)
+
+
+def test_a_callback_that_was_tried_for_a_day_is_given_up_and_can_be_tried_again(partner: Partner) -> None:
+    partner.answer(503)
+    complete(partner.received().pk, usage=USAGE)
+    deliver_all()
+    OutboundCallback.objects.update(tried_since=timezone.now() - timedelta(hours=24))
+    deliver_all()
+    row = OutboundCallback.objects.get()
+    assert (row.dead_at is None, row.due_at, len(partner.requests)) == (False, None, 1)
+    assert row.last_error == "not delivered within 23 hours; the last try: HTTP 503: {}"
+
+    retry_dead(row, by=STAFF)
+    deliver_all()
+    assert fresh(row).delivered_at is not None
+
+
+def test_time_spent_parked_does_not_count_for_a_callback(partner: Partner) -> None:
+    partner.answer(503)
+    complete(partner.received().pk, usage=USAGE)
+    deliver_all()
+    suspend_peer(partner.peer, reason="incident", by=STAFF)
+    OutboundCallback.objects.update(tried_since=timezone.now() - timedelta(days=3))
+    resume_peer(partner.peer, by=STAFF)
+    deliver_all()
+    assert OutboundCallback.objects.get().delivered_at is not None

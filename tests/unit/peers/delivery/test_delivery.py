@@ -13,6 +13,7 @@ from django.utils import timezone
 from pytest_httpserver import HTTPServer
 
 from fedhub.errors import ConflictError
+from peers.admin.pages import dispatch_status
 from peers.models import Dispatch, IssuedDelegation, JournalEntry, Peer
 from peers.protocol import UCAN_HEADER, parse_json_object, verify_chain, verify_envelope, verify_request
 from peers.services.backoff import MAX_ATTEMPTS
@@ -124,18 +125,47 @@ def test_a_final_refusal_is_a_dead_letter_that_staff_can_try_again(partner: Part
     dispatch = partner.dispatch()
     row = again(dispatch)
 
-    assert (row.status, row.due_at, row.last_status_code) == ("pending", None, status)
+    assert (row.status, row.due_at, row.last_status_code) == ("failed", None, status)
     assert row.dead_at is not None
+    assert row.finished_at is not None
+    assert dispatch_status(row) == "Failed"
     assert row.reason == f'HTTP {status}: {{"detail": "Source server not trusted"}}'
     sweep()
     deliver_dispatch(dispatch.pk)
     assert len(partner.requests) == 1
 
     retry_dead(row, by=STAFF)
+    row = fresh(dispatch)
+    assert (row.status, row.finished_at, row.reason, row.last_error) == ("pending", None, "", "")
     row = again(dispatch)
     assert (row.status, row.dead_at, row.reason) == ("accepted", None, "")
     with pytest.raises(ConflictError):
         retry_dead(row, by=STAFF)
+
+
+def test_a_dispatch_that_the_peers_callback_failed_cannot_be_tried_again(partner: Partner) -> None:
+    dispatch = again(partner.dispatch())
+    # As the callback's transaction leaves it.
+    Dispatch.objects.update(status="failed", finished_at=timezone.now())
+    with pytest.raises(ConflictError):
+        retry_dead(dispatch, by=STAFF)
+    # Not even where an old dead letter's time stayed behind a status that a peer gave.
+    Dispatch.objects.update(status="completed", dead_at=timezone.now())
+    with pytest.raises(ConflictError):
+        retry_dead(dispatch, by=STAFF)
+    assert fresh(dispatch).status == "completed"
+
+
+def test_a_refusal_that_comes_after_the_peers_callback_changes_nothing(partner: Partner) -> None:
+    partner.answer(409)
+    dispatch = partner.dispatch()
+    token = "t" * 32
+    assert Dispatch.take(dispatch.pk, now=timezone.now(), lease=timedelta(seconds=60), token=token)
+    sent = post(partner.peer, partner.url + RECEIVE_PATH, dispatch.envelope, now=timezone.now())
+    Dispatch.objects.update(status="completed", due_at=None)
+    settle_dispatch(fresh(dispatch), partner.peer, token, sent)
+    row = fresh(dispatch)
+    assert (row.status, row.dead_at, row.reason) == ("completed", None, "")
 
 
 def test_after_the_last_attempt_it_is_given_up(partner: Partner) -> None:
@@ -274,8 +304,50 @@ def test_an_envelope_that_waited_for_long_is_signed_anew(partner: Partner) -> No
     assert lasting == {name: value for name, value in old.items() if name not in ("created_at", "signature")}
 
 
-def test_a_dispatch_whose_attempts_never_end_is_given_up(partner: Partner) -> None:
+def test_an_envelope_that_was_sent_is_never_signed_anew_and_given_up_when_it_is_stale(
+    partner: Partner, settings: LazySettings
+) -> None:
+    partner.answer(503)
+    partner.answer(503)
     dispatch = partner.dispatch()
-    Dispatch.objects.update(attempts=MAX_ATTEMPTS)
+    again(dispatch)
+    for hours in (12, 25):
+        Dispatch.objects.update(tried_since=timezone.now() - timedelta(hours=hours))
+        row = again(dispatch)
+    assert [request.get_data() for request in partner.requests] == [dispatch.envelope.encode()] * 2
+    assert (row.status, row.due_at, row.attempts) == ("pending", None, 2)
+    assert row.dead_at is not None
+    assert row.reason == "not delivered within 23 hours, and refused as stale from now on; the last try: HTTP 503: {}"
+
+    retry_dead(row, by=STAFF)
+    assert again(dispatch).status == "accepted"
+
+
+def test_what_no_worker_looked_at_in_time_has_all_its_tries_still(partner: Partner) -> None:
+    dispatch = partner.dispatch()
+    long_ago = timezone.now() - timedelta(days=3)
+    old = json.loads(dispatch.envelope) | {"created_at": long_ago.isoformat()}
+    Dispatch.objects.update(envelope=json.dumps(old), tried_since=long_ago)
+    partner.answer(503)
+    assert again(dispatch).dead_at is None
+    assert again(dispatch).status == "accepted"
+    assert partner.requests[0].get_data() == partner.requests[1].get_data()
+
+
+def test_the_time_spent_parked_does_not_count(partner: Partner) -> None:
+    partner.answer(503)
+    dispatch = partner.dispatch()
+    again(dispatch)
+    suspend_peer(partner.peer, reason="incident", by=STAFF)
+    Dispatch.objects.update(tried_since=timezone.now() - timedelta(days=3))
+    resume_peer(partner.peer, by=STAFF)
+    assert again(dispatch).status == "accepted"
+
+
+def test_a_dispatch_whose_attempts_never_ended_is_sent_once_more_before_it_is_given_up(partner: Partner) -> None:
+    dispatch = partner.dispatch()
+    Dispatch.objects.update(attempts=MAX_ATTEMPTS + 5)
+    partner.answer(503)
     row = again(dispatch)
-    assert (row.dead_at is None, row.due_at, partner.requests) == (False, None, [])
+    assert (row.dead_at is None, row.due_at, len(partner.requests)) == (False, None, 1)
+    assert row.last_error == "HTTP 503: {}"
