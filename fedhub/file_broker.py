@@ -18,6 +18,8 @@ from uuid import uuid4
 from kombu.transport import filesystem
 from kombu.utils.json import dumps, loads
 
+LONGEST_WAIT_SECONDS = 0.5
+
 logger = logging.getLogger(__name__)
 
 
@@ -67,3 +69,10 @@ class Transport(filesystem.Transport):
     """Kombu's file transport with the channel above."""
 
     Channel = Channel
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+        """Deliver a message, or raise TimeoutError after half a second at most; Celery asks again at once.
+
+        Only in between does it look whether it was told to stop, and it would wait for two seconds.
+        """
+        super().drain_events(connection, timeout=None if timeout is None else min(timeout, LONGEST_WAIT_SECONDS))

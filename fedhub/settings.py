@@ -219,6 +219,9 @@ CELERY_WORKER_CONCURRENCY = environment.integer("FEDHUB_WORKER_PROCESSES", defau
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000  # in KiB, looked at between tasks
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# A killed process's place stays taken that long, in case its result is still under way. No result is kept here, so the
+# 10 s that Celery waits would only be lost; two are enough for a busy machine to see that a task had come to its end.
+CELERY_WORKER_LOST_WAIT = 2.0
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 # Nothing uses it, and each of its replies would be a file.
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False

@@ -18,7 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-# Celery's warm shutdown takes up to 6 s; all must be over in 10, also on a machine that is busy otherwise.
+# Celery's warm shutdown takes up to 3 s, and what a task takes to its end; all must be over in 10, also on a machine
+# that is busy otherwise.
 STOP_SECONDS = 7.0
 PR_SET_PDEATHSIG = 1
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty
 from typing import Any
 
 import pytest
-from kombu import Connection
+from kombu import Connection, Queue
 
 import fedhub  # noqa: F401 (registers the transport)
 from fedhub.file_broker import Channel
@@ -43,6 +44,15 @@ def take_all(channel: Any) -> list[str]:
 
 def test_file_scheme_is_served_by_the_hubs_own_transport(folder: Path) -> None:
     assert isinstance(open_channel(folder), Channel)
+
+
+def test_a_reader_of_an_empty_queue_looks_up_often_enough_to_be_stopped(folder: Path) -> None:
+    channel = open_channel(folder)
+    connection = channel.connection.client
+    with connection.Consumer(Queue("q", channel=channel), callbacks=[print]), pytest.raises(TimeoutError):
+        started_at = time.monotonic()
+        connection.drain_events(timeout=30)
+    assert time.monotonic() - started_at < 10
 
 
 def test_messages_are_taken_once_and_oldest_first(folder: Path) -> None:
