@@ -70,7 +70,7 @@ class Transport(filesystem.Transport):
 
     Channel = Channel
 
-    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:  # type: ignore[override]
         """Deliver a message, or raise TimeoutError after half a second at most; Celery asks again at once.
 
         Only in between does it look whether it was told to stop, and it would wait for two seconds.

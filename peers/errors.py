@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, ClassVar
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
@@ -84,11 +83,14 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     """Answer `exc`; Django REST framework calls this while the exception is being handled."""
     refusal = refusal_of(exc)
     request = context.get("request")
+    response = Response(refusal.body, status=refusal.status, headers=refusal.headers)
     if refusal.status >= 500:
         logger.error("Unforeseen error while answering a peer", exc_info=exc)
     else:
         note_refusal(refusal, request)
-    return Response(refusal.body, status=refusal.status, headers=refusal.headers)
+        # Else Django writes a line of its own about it, without the reason (django.utils.log.log_response).
+        response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def refusal_of(exc: Exception) -> Refusal:
@@ -137,15 +139,10 @@ def note_refusal(refusal: Refusal, request: Request | None) -> None:
     who = f"{request.method} {request.path} from {request.META.get('REMOTE_ADDR', '?')}" if request else "a call"
     # ascii() keeps what a stranger wrote from starting a line of its own.
     what = ascii(f"{who}: {refusal.status} {refusal.reason[:MAX_LOGGED_CHARS]}")
-    logger.info("Refused %s (%s %d)", what, kind, count)
+    logger.warning("Refused %s (%s %d)", what, kind, count)
 
 
 def refusal_counts() -> dict[str, int]:
     """Return how many requests this process has refused, by the class of the reason."""
     with _refusals_lock:
         return dict(_refusals)
-
-
-def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Answer an address of federation that leads nowhere."""
-    return JsonResponse({"detail": "Not found", "message": "Not found"}, status=404)

@@ -127,6 +127,22 @@ def test_an_unforeseen_error_is_answered_in_json_and_tells_nothing(
     assert "password=hunter2" in caplog.text
 
 
+def test_a_refusal_is_one_line_in_the_log_and_has_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+    Client().post(f"{FEDERATION}/dispatch", "{}", content_type="application/json")
+    (line,) = caplog.records
+    assert (line.name, line.levelname) == ("peers.errors", "WARNING")
+    assert "POST /api/v1/federation/dispatch from 127.0.0.1: 401 " in line.getMessage()
+
+
+@pytest.mark.parametrize("path", [f"{FEDERATION}/nothing", "/api/v1/federations/x"])
+def test_what_no_view_of_federation_refused_is_still_noted_by_django(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = Client().get(path)
+    (line,) = [record for record in caplog.records if record.name == "django.request"]
+    assert (line.levelname, getattr(line, "status_code", None)) == ("WARNING", response.status_code)
+
+
 def test_an_error_outside_every_view_is_answered_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
     def explode(request: Any) -> None:
         raise RuntimeError("password=hunter2")
