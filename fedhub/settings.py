@@ -298,6 +298,7 @@ FEDHUB_RETRY_SECONDS = environment.integer("FEDHUB_RETRY_SECONDS", default=5, mi
 
 # Language, static files, logs ---------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"
+FORMAT_MODULE_PATH = "fedhub.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"

@@ -9,7 +9,7 @@ class PeersConfig(AppConfig):
     """Names the app."""
 
     name = "peers"
-    verbose_name = "Peers"
+    verbose_name = "Between hubs"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import DropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
 from federations.admin.filters import FederationFilter
@@ -51,6 +51,7 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
     ordering = ["name", "pk"]
     actions = ["make_public", "make_unlisted", "make_private"]
     empty_hint = "Agents appear here when a federation is synced. Then choose which of them peers may see."
+    empty_link = ("Go to the federations", "admin:federations_federation_changelist")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         choice = AgentVisibilityChoice.objects.filter(
@@ -91,7 +92,8 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
         for agent in queryset:
             set_visibility(agent.federation_id or "", agent.path, visibility.value, actor_of(request.user))
             count += 1
-        messages.success(request, f"{count} agent{'' if count == 1 else 's'}: {visibility.value} from now on.")
+        seen = VISIBILITY_HELP[visibility.value]
+        messages.success(request, f"{count} agent{'' if count == 1 else 's'} {visibility.value} from now on: {seen}.")
 
     @display(description="Agent", header=True, ordering="name")
     def agent(self, agent: Any) -> list[str]:
@@ -115,10 +117,12 @@ class RegisteredAgentAdmin(PagesMixin):
     """Agents that no federation discovers."""
 
     form = RegisteredAgentForm
-    list_display = ["agent_id", "server_url", "capabilities_text", "visibility_label", "made"]
-    list_filter = ["visibility"]
+    list_display = ["agent_id", "place", "capabilities_text", "visibility_label", "made"]
+    list_filter = [("visibility", ChoicesDropdownFilter)]
+    show_facets = admin.ShowFacets.NEVER
     list_filter_submit = True
     search_fields = ["agent_id", "server_url"]
+    search_help_text = "Agent id or server URL"
     actions = None
     fields = ["agent_id", "server_url", "capabilities", "visibility"]
     empty_hint = "Register an agent that no federation discovers, to show it to peers."
@@ -147,6 +151,10 @@ class RegisteredAgentAdmin(PagesMixin):
         )
         obj.pk = RegisteredAgent.objects.get(agent_id=obj.agent_id).pk
         obj._state.adding = False
+
+    @display(description="Served at", ordering="server_url")
+    def place(self, agent: RegisteredAgent) -> str:
+        return agent.server_url or "this hub"
 
     @display(description="Capabilities")
     def capabilities_text(self, agent: RegisteredAgent) -> str:

@@ -25,11 +25,11 @@ def attention_cards(request: HttpRequest) -> list[dict[str, Any]]:
     peers = reverse("admin:peers_peer_changelist")
     sent, owed = reverse("admin:peers_dispatch_changelist"), reverse("admin:peers_outboundcallback_changelist")
     cards = [
-        _card(waits["proposed"], "proposed peers", f"{peers}?state__exact=proposed", "handshake"),
-        _card(waits["keys"], "changed keys", f"{peers}?look=key", "key"),
-        _card(waits["reviews"], "reviews due", f"{peers}?look=review", "event"),
-        _card(_dead(Dispatch), "dispatches given up", f"{sent}?dead_at__isempty=0", "outbox"),
-        _card(_dead(OutboundCallback), "callbacks given up", f"{owed}?dead_at__isempty=0", "call_made"),
+        _card(waits["proposed"], "proposed peer{}", f"{peers}?state__exact=proposed", "handshake"),
+        _card(waits["keys"], "changed key{}", f"{peers}?look=key", "key"),
+        _card(waits["reviews"], "review{} due", f"{peers}?look=review", "event"),
+        _card(_dead(Dispatch), "dispatch{} given up", f"{sent}?work=dead", "outbox"),
+        _card(_dead(OutboundCallback), "callback{} given up", f"{owed}?work=dead", "call_made"),
     ]
     return [card for card in cards if card["number"]]
 
@@ -39,4 +39,5 @@ def _dead(model: type[Dispatch] | type[OutboundCallback]) -> int:
 
 
 def _card(number: int, title: str, href: str, icon: str) -> dict[str, Any]:
-    return {"number": number, "title": title, "href": href, "icon": icon}
+    ending = "" if number == 1 else "es" if title.startswith("dispatch") else "s"
+    return {"number": number, "title": title.format(ending), "href": href, "icon": icon}

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
@@ -14,7 +15,8 @@ from unfold.enums import ActionVariant
 from federations.admin.labels import label
 from federations.services.actors import actor_of
 from fedhub.errors import HubError
-from peers.admin.pages import DISPATCH_COLOURS, PagesMixin, dispatch_status, link, pretty, when
+from peers.admin.labelled import labelled
+from peers.admin.pages import DISPATCH_COLOURS, PagesMixin, code, dispatch_status, link, peer_link, when
 from peers.forms import DispatchForm, IntentForm
 from peers.models import Dispatch, Intent, IntentStatus, ReceivedDispatch
 from peers.protocol import DelegationScope, ProtocolError
@@ -26,6 +28,9 @@ INTENT_COLOURS = {
     IntentStatus.COMPLETED.label: "success",
     IntentStatus.FAILED.label: "danger",
 }
+
+MOST_DISPATCHES = 20
+JSON_HINT = "JSON objects, both optional: leave them as they are where the description says all."
 
 
 @admin.register(Intent)
@@ -58,11 +63,14 @@ class IntentAdmin(PagesMixin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return [(None, {"fields": ["title", "description", "state", "constraints"]})]
+            return [
+                ("What is to be done", {"fields": ["title", "description"]}),
+                ("For programs", {"fields": ["state", "constraints"], "description": JSON_HINT}),
+            ]
         return [
             (None, {"fields": ["title", "description", "status_label", "origin"]}),
             ("Content", {"fields": ["state_text", "constraints_text"]}),
-            ("Record", {"fields": ["id", "made_by", "created_at", "updated_at"]}),
+            ("Record", {"fields": ["own_id", "made_by", "created_at", "updated_at"]}),
         ]
 
     def save_model(self, request: HttpRequest, obj: Intent, form: Any, change: bool) -> None:
@@ -72,6 +80,7 @@ class IntentAdmin(PagesMixin):
 
     def response_add(self, request: HttpRequest, obj: Intent, post_url_continue: Any = None) -> HttpResponse:
         # What comes next, sending it, is on its own page.
+        messages.success(request, "The intent is stored here alone. Press Dispatch to send it to a peer.")
         return self.go(request, self.back(obj.pk))
 
     def render_change_form(
@@ -79,7 +88,8 @@ class IntentAdmin(PagesMixin):
     ) -> HttpResponse:
         if obj:
             context["dispatch_table"] = _dispatch_table(obj)
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
+            context["may_dispatch"] = self.has_dispatch_permission(request)
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     @action(
         description="Dispatch…",
@@ -97,9 +107,11 @@ class IntentAdmin(PagesMixin):
             except (HubError, ProtocolError) as error:
                 form.add_error(None, str(error))
             else:
-                messages.success(request, f"On its way to {sent.target_server}, as soon as a worker is free.")
-                return self.go(request, self.back(object_id))
+                peer = form.cleaned_data["peer"]
+                messages.success(request, f"On its way to {peer}. Reload this page to see what became of it.")
+                return self.go(request, reverse("admin:peers_dispatch_change", args=[sent.pk]))
         context = {"intent": intent, "form": form, "back_url": self.back(object_id)}
+        context["has_peer"] = form.fields["peer"].queryset.exists()  # type: ignore[attr-defined]
         return self.page(request, "peers/dispatch.html", f"Dispatch {intent.title}", context)
 
     @display(description="Intent", ordering="title")
@@ -114,6 +126,10 @@ class IntentAdmin(PagesMixin):
     def origin(self, intent: Intent) -> str:
         return "received from a peer" if intent.is_received else "made here"
 
+    @display(description="Id")
+    def own_id(self, intent: Intent) -> SafeString:
+        return code(intent.pk)
+
     @display(description="Made by", ordering="created_by_name")
     def made_by(self, intent: Intent) -> str:
         return intent.created_by_name or "the hub"
@@ -124,11 +140,11 @@ class IntentAdmin(PagesMixin):
 
     @display(description="State")
     def state_text(self, intent: Intent) -> SafeString:
-        return pretty(intent.state)
+        return labelled(intent.state)
 
     @display(description="Constraints")
     def constraints_text(self, intent: Intent) -> SafeString:
-        return pretty(intent.constraints)
+        return labelled(intent.constraints)
 
 
 def _dispatch(intent: Intent, typed: dict[str, Any], request: HttpRequest) -> Dispatch:
@@ -145,10 +161,26 @@ def _dispatch(intent: Intent, typed: dict[str, Any], request: HttpRequest) -> Di
 def _dispatch_table(intent: Intent) -> dict[str, list[Any]]:
     received = ReceivedDispatch.objects.filter(intent=intent).select_related("peer").first()
     rows = [
-        [link(row, row.target_server), "sent", label(dispatch_status(row), DISPATCH_COLOURS), when(row.created_at)]
-        for row in Dispatch.objects.filter(intent_id=intent.pk)[:20]
+        [
+            link(row, "sent"),
+            peer_link(row.peer, row.target_server),
+            row.agent_id or "as the peer chooses",
+            label(dispatch_status(row), DISPATCH_COLOURS),
+            row.reason or row.last_error or "-",
+            when(row.created_at),
+        ]
+        for row in Dispatch.objects.filter(intent_id=intent.pk).select_related("peer")[:MOST_DISPATCHES]
     ]
     if received:
         state = label("Finished" if received.is_finished else "Under way", {"Finished": "success"})
-        rows.append([link(received, received.peer.server_url), "received", state, when(received.received_at)])
-    return {"headers": ["Peer", "Direction", "Status", "When"], "rows": rows}
+        rows.append(
+            [
+                link(received, "received"),
+                peer_link(received.peer),
+                received.agent_id or "none asked for",
+                state,
+                received.message or "-",
+                when(received.received_at),
+            ]
+        )
+    return {"headers": ["Dispatch", "Peer", "Agent", "Status", "What happened", "When"], "rows": rows}

@@ -13,9 +13,10 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from federations.admin.actions import refusals_shown
+from federations.admin.labels import exactly
 from federations.admin.read_only import ReadOnlyAdmin
 from federations.services.actors import actor_of
-from peers.admin.pages import KEY_COLOURS, ORIGINS, PagesMixin, code, key_state, link, short, when
+from peers.admin.pages import KEY_COLOURS, ORIGINS, PagesMixin, code, key_state, peer_link, short, when
 from peers.admin.peer_actions import dialog
 from peers.forms import KeyApprovalForm, RequiredReasonForm
 from peers.models import KeyOrigin, KeyState, PeerKey, PeerState
@@ -26,7 +27,7 @@ from peers.services.keys import approve_key, revoke_key
 class PeerKeyAdmin(PagesMixin, ReadOnlyAdmin):
     """Every key that a peer has shown."""
 
-    list_display = ["key", "peer", "state_label", "seen", "continuity", "first_seen", "counts_until"]
+    list_display = ["key", "peer_page", "state_label", "seen", "continuity", "first_seen", "counts_until"]
     list_display_links = ["key"]
     list_select_related = ["peer"]
     list_filter = [("state", ChoicesDropdownFilter), ("origin", ChoicesDropdownFilter)]
@@ -34,11 +35,12 @@ class PeerKeyAdmin(PagesMixin, ReadOnlyAdmin):
     search_help_text = "Peer, or the whole key in base64"
     list_per_page = 50
     fieldsets = [
-        (None, {"fields": ["peer_link", "full_fingerprint", "public_key_text", "state_label"]}),
+        (None, {"fields": ["peer_page", "full_fingerprint", "public_key_text", "state_label"]}),
         ("Where it comes from", {"fields": ["seen", "continuity", "first_seen"]}),
-        ("Validity", {"fields": ["valid_from", "valid_until"]}),
+        ("Validity", {"fields": ["valid_from", "counts_until"]}),
     ]
     empty_hint = "Keys appear here when a peer's documents are fetched. Open a peer and press Fetch documents."
+    empty_link = ("Go to the peers", "admin:peers_peer_changelist")
     actions_detail = ["approve", "revoke"]
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
@@ -65,7 +67,7 @@ class PeerKeyAdmin(PagesMixin, ReadOnlyAdmin):
             typed, by = form.cleaned_data, actor_of(request.user)
             with refusals_shown(request):
                 approve_key(key, overlap_days=typed["overlap_days"], by=by, reason=typed["reason"])
-                messages.success(request, "The key is pinned.")
+                messages.success(request, _what_pinning_means(typed["overlap_days"]))
             return self.go(request, self.back(object_id))
         pinned = key.peer.keys.filter(state=KeyState.PINNED)
         context = {"key": key, "form": form, "pinned": pinned, "back_url": self.back(object_id)}
@@ -88,16 +90,19 @@ class PeerKeyAdmin(PagesMixin, ReadOnlyAdmin):
         key = self.found(request, object_id)
         with refusals_shown(request):
             revoke_key(key, by=actor_of(request.user), reason=form.cleaned_data["reason"])
-            messages.success(request, "The key is revoked.")
+            messages.success(request, "The key is revoked: whatever it signs is refused from now on.")
         return self.go(request, self.back(object_id))
+
+    def heading_of(self, row: PeerKey) -> str:
+        return f"Key {short(row.fingerprint)} of {row.peer}"
 
     @display(description="Fingerprint")
     def key(self, key: PeerKey) -> str:
         return short(key.fingerprint)
 
-    @display(description="Peer")
-    def peer_link(self, key: PeerKey) -> SafeString:
-        return link(key.peer, key.peer.server_url)
+    @display(description="Peer", ordering="peer__server_url")
+    def peer_page(self, key: PeerKey) -> SafeString | str:
+        return peer_link(key.peer)
 
     @display(description="Fingerprint (SHA-256)")
     def full_fingerprint(self, key: PeerKey) -> SafeString:
@@ -116,8 +121,8 @@ class PeerKeyAdmin(PagesMixin, ReadOnlyAdmin):
         return ORIGINS[KeyOrigin(key.origin)]
 
     @display(description="Continuity", label={"signed by the key before it": "success"})
-    def continuity(self, key: PeerKey) -> str:
-        return "signed by the key before it" if key.is_continuous else "-"
+    def continuity(self, key: PeerKey) -> str | None:
+        return "signed by the key before it" if key.is_continuous else None
 
     @display(description="First seen", ordering="created_at")
     def first_seen(self, key: PeerKey) -> str:
@@ -125,7 +130,13 @@ class PeerKeyAdmin(PagesMixin, ReadOnlyAdmin):
 
     @display(description="Counts until", ordering="valid_until")
     def counts_until(self, key: PeerKey) -> str:
-        return f"{key.valid_until:%Y-%m-%d %H:%M}" if key.valid_until else "-"
+        return exactly(key.valid_until) if key.valid_until else "no end set"
+
+
+def _what_pinning_means(overlap_days: int) -> str:
+    if not overlap_days:
+        return "The key is pinned, and the only one that counts."
+    return f"The key is pinned. Older keys count for {overlap_days} more day{'' if overlap_days == 1 else 's'}."
 
 
 def _fitting(key: PeerKey) -> set[str]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timesince import timeuntil
 from unfold.admin import ModelAdmin
 
-from federations.admin.labels import ago, label
-from peers.models import Dispatch, DispatchState, KeyOrigin, KeyState, PeerKey, PeerState
+from federations.admin.labels import ago, exactly, label
+from peers.models import Dispatch, DispatchState, KeyOrigin, KeyState, Peer, PeerKey, PeerState
+from peers.protocol import CallbackEventType
 
 STATE_COLOURS = {
     PeerState.PROPOSED.label: "info",
@@ -46,10 +50,31 @@ ORIGINS = {
     KeyOrigin.ENTERED: "entered by staff",
     KeyOrigin.PUBLISHED: "published in its DID document",
 }
+EVENTS: Mapping[str, str] = {
+    CallbackEventType.STATE_DELTA: "Progress",
+    CallbackEventType.STATUS_CHANGED: "Status changed",
+    CallbackEventType.ATTESTATION: "Attestation",
+    CallbackEventType.BUDGET_WARNING: "Budget warning",
+    CallbackEventType.COMPLETED: "Completed",
+    CallbackEventType.FAILED: "Failed",
+}
+EVENT_COLOURS = {"Progress": "info", "Budget warning": "warning", "Completed": "success", "Failed": "danger"}
 
 
 class PagesMixin(ModelAdmin):
     """Finding a row, going back to its page, and pages beside the form."""
+
+    def heading_of(self, row: Any) -> str:
+        """Return what a row's page is called: in people's words, not by an id."""
+        return str(row)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        if obj:
+            # The title in the header is made of the row itself, the browser's of the subtitle.
+            obj.page_heading = context["subtitle"] = self.heading_of(obj)
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
 
     def found(self, request: HttpRequest, object_id: str) -> Any:
         """Return the row, or raise Http404."""
@@ -87,20 +112,39 @@ def code(text: str) -> SafeString:
     return format_html('<code class="fedhub-copy">{}</code>', text)
 
 
-def pretty(value: object) -> SafeString:
-    """Return JSON as people read it; a text that is none stays as it is."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return format_html('<pre class="fedhub-code">{}</pre>', value)
-    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
-    return format_html('<pre class="fedhub-code">{}</pre>', text)
-
-
 def when(moment: datetime | None) -> str:
     """Return how long ago a moment was, or a dash."""
     return ago(moment) or "-"
+
+
+def until(moment: datetime | None) -> str:
+    """Return in how long a moment comes, with the full time as the tooltip, or a dash."""
+    if moment is None:
+        return "-"
+    left = timeuntil(moment, timezone.now(), depth=1)
+    text = "now" if left.startswith("0") else f"in {left}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exactly(moment), text)
+
+
+def http_answer(code: int | None) -> str:
+    """Return an HTTP status as people know it: `503 Service Unavailable`."""
+    if code is None:
+        return "none"
+    known = {int(status): status.phrase for status in HTTPStatus}
+    return f"{code} {known.get(code, '')}".strip()
+
+
+def event_words(event_type: str) -> str:
+    """Return what a callback reports, in words."""
+    return EVENTS.get(event_type, event_type)
+
+
+def peer_link(peer: Peer | None, url: str = "") -> SafeString | str:
+    """Return a link to a peer by its name, with its URL as the tooltip; the URL alone where it is no peer."""
+    if peer is None:
+        return url or "-"
+    page = reverse("admin:peers_peer_change", args=[peer.pk])
+    return format_html('<a class="text-link" href="{}" title="{}">{}</a>', page, peer.server_url, peer)
 
 
 def dispatch_status(dispatch: Dispatch) -> str:
@@ -126,7 +170,7 @@ def key_table(keys: list[PeerKey], now: datetime, *, is_linked: bool = True) -> 
             label(key_state(key, now), KEY_COLOURS),
             ORIGINS[KeyOrigin(key.origin)] + ("; signed by the key before it" if key.is_continuous else ""),
             when(key.created_at),
-            key.valid_until.strftime("%Y-%m-%d %H:%M UTC") if key.valid_until else "-",
+            exactly(key.valid_until) if key.valid_until else "no end set",
         ]
         for key in keys
     ]

@@ -32,6 +32,15 @@ FITTING: dict[str, set[str]] = {
 }
 """Which actions each state allows."""
 
+AFTER: dict[str, str] = {
+    PeerState.PROPOSED: "No key of it is trusted. Compare its key, then approve it.",
+    PeerState.APPROVED: "Choose under Agents' visibility which agents it sees, or dispatch an intent to it.",
+    PeerState.REJECTED: "Its requests are refused. Propose again undoes this.",
+    PeerState.SUSPENDED: "Nothing goes to it or comes from it. What was queued is kept until it is resumed.",
+    PeerState.RETIRED: "Nothing goes to it or comes from it. Its history stays.",
+}
+"""What a decision means from now on."""
+
 
 def dialog(title: str, description: str, form: type[BaseDialogForm]) -> dict[str, Any]:
     """Return what unfold's dialog shows before an action."""
@@ -74,7 +83,8 @@ class PeerActionsMixin(PagesMixin):
         with refusals_shown(request):
             findings = refresh_documents(peer, by=actor_of(request.user), now=timezone.now())
             count, new = len(findings.keys), len(findings.new_keys)
-            messages.success(request, f"{count} key{'' if count == 1 else 's'} found, {new} of them not seen before.")
+            text = f"{count} key{'' if count == 1 else 's'} found, {new} of them not seen before."
+            messages.success(request, f"{text} Compare before you trust: fetching trusts nothing." if new else text)
         return self.go(request, self.back(object_id))
 
     @action(
@@ -98,7 +108,7 @@ class PeerActionsMixin(PagesMixin):
                     reason=typed["reason"],
                     review_by=typed["review_by"],
                 )
-                messages.success(request, f"{peer} is approved.")
+                messages.success(request, f"{peer} is approved. {AFTER[PeerState.APPROVED]}")
             return self.go(request, self.back(object_id))
         context = {"peer": peer, "form": form, "keys": keys, "back_url": self.back(object_id)}
         return self.page(request, "peers/approve.html", f"Approve {peer}", context)
@@ -110,7 +120,9 @@ class PeerActionsMixin(PagesMixin):
         permissions=["change"],
         url_path="reject",
         dialog=dialog(
-            "Reject", "Its requests are refused, and it is not proposed again by itself.", RequiredReasonForm
+            "Reject",
+            "Its requests are refused, and it is not proposed again by itself. Propose again undoes this.",
+            RequiredReasonForm,
         ),
     )
     def reject(self, request: HttpRequest, form: RequiredReasonForm, object_id: str) -> HttpResponse:
@@ -150,7 +162,12 @@ class PeerActionsMixin(PagesMixin):
         icon="archive",
         permissions=["change"],
         url_path="retire",
-        dialog=dialog("Retire", "Everything stops as if suspended; its history stays.", ReasonForm),
+        dialog=dialog(
+            "Retire",
+            "For a peer that is done with. Nothing goes to it or comes from it any more, and its tokens and "
+            "delegations are revoked for good. Its history stays; trusting it again begins with a new proposal.",
+            ReasonForm,
+        ),
     )
     def retire(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
         return self._decide(request, object_id, peers.retire_peer, form)
@@ -161,12 +178,16 @@ class PeerActionsMixin(PagesMixin):
         variant=ActionVariant.PRIMARY,
         permissions=["change"],
         url_path="repropose",
-        dialog=dialog("Propose again", "It starts as proposed, with its history; no key of it is trusted.", ReasonForm),
+        dialog=dialog(
+            "Propose again",
+            "It is proposed as if new, with its history. No key of it is trusted before you approve it again.",
+            ReasonForm,
+        ),
     )
     def repropose(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
         return self._decide(request, object_id, peers.repropose_peer, form)
 
-    @action(description="Issue a token", icon="key", permissions=["change"], url_path="issue-token")
+    @action(description="Issue a token…", icon="key", permissions=["change"], url_path="issue-token")
     def issue_token(self, request: HttpRequest, object_id: str) -> HttpResponse:
         peer = self.found(request, object_id)
         form = TokenForm(request.POST or None)
@@ -183,7 +204,11 @@ class PeerActionsMixin(PagesMixin):
         icon="key_off",
         permissions=["change"],
         url_path="revoke-tokens",
-        dialog=dialog("Revoke all tokens", "What it sends with one of them is refused from now on.", FetchForm),
+        dialog=dialog(
+            "Revoke all tokens",
+            "What it sends with one of them is refused at once. What it signs still counts. New ones may be issued.",
+            FetchForm,
+        ),
     )
     def revoke_all_tokens(self, request: HttpRequest, form: FetchForm, object_id: str) -> HttpResponse:
         peer = self.found(request, object_id)
@@ -214,5 +239,5 @@ class PeerActionsMixin(PagesMixin):
         except HubError as error:
             messages.error(request, error.message)
         else:
-            messages.success(request, f"{peer} is {peer.get_state_display().lower()}.")
+            messages.success(request, f"{peer} is {peer.get_state_display().lower()}. {AFTER[peer.state]}")
         return self.go(request, self.back(object_id))

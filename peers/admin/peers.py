@@ -16,8 +16,9 @@ from federations.admin.labels import label
 from federations.services.actors import actor_of
 from fedhub.errors import HubError
 from peers.admin.imports import ImportsMixin
+from peers.admin.journal import journal_url
 from peers.admin.pages import STATE_COLOURS, key_table, link, short, when
-from peers.admin.peer_actions import PeerActionsMixin
+from peers.admin.peer_actions import AFTER, PeerActionsMixin
 from peers.forms import PeerAddForm, PeerForm
 from peers.models import Dispatch, JournalEntry, KeyState, Peer, PeerDecision, PeerState, ReceivedDispatch
 from peers.services.peers import add_peer, change_settings
@@ -117,7 +118,7 @@ class PeerAdmin(ImportsMixin, PeerActionsMixin):
     ) -> HttpResponse:
         if obj:
             context.update(overview_of(obj))
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     @display(description="Peer", header=True, ordering="server_url")
     def name(self, peer: Peer) -> list[str]:
@@ -133,7 +134,7 @@ class PeerAdmin(ImportsMixin, PeerActionsMixin):
 
     @display(description="Keys", label={"key change": "warning", "to compare": "info"})
     def keys_label(self, peer: Any) -> str:
-        if peer.proposed_keys:
+        if peer.proposed_keys and peer.state in (PeerState.PROPOSED, PeerState.APPROVED):
             return "key change" if peer.state == PeerState.APPROVED else "to compare"
         return "pinned" if peer.pinned_keys else "none"
 
@@ -144,9 +145,11 @@ class PeerAdmin(ImportsMixin, PeerActionsMixin):
         is_due = peer.state == PeerState.APPROVED and peer.review_by <= timezone.localdate()
         return (True, f"{peer.review_by} due") if is_due else str(peer.review_by)
 
-    @display(description="Own attempts", ordering="attempt_count")
+    @display(description="Asked by itself", ordering="attempt_count")
     def attempts(self, peer: Peer) -> str:
-        return str(peer.attempt_count) if peer.attempt_count else "-"
+        if not peer.attempt_count:
+            return "-"
+        return "once" if peer.attempt_count == 1 else f"{peer.attempt_count:,} times"
 
     @display(description="Added", ordering="created_at")
     def added(self, peer: Peer) -> str:
@@ -161,7 +164,10 @@ def overview_of(peer: Peer) -> dict[str, Any]:
     return {
         "peer": peer,
         "state_label": label(peer.get_state_display(), STATE_COLOURS),
-        "has_key_change": peer.state == PeerState.APPROVED and bool(waiting),
+        "changed_keys": waiting if peer.state == PeerState.APPROVED else [],
+        "last_decision": peer.decisions.first(),
+        "after": AFTER[peer.state],
+        "is_quiet": _is_quiet(peer),
         "is_stranger": peer.state == PeerState.PROPOSED and bool(peer.proposed_from),
         "is_review_due": bool(
             peer.review_by and peer.state == PeerState.APPROVED and peer.review_by <= timezone.localdate()
@@ -172,19 +178,29 @@ def overview_of(peer: Peer) -> dict[str, Any]:
         "cards": _cards(peer),
         "decision_table": _decision_table(peer),
         "journal_table": _journal_table(peer),
-        "journal_url": f"{reverse('admin:peers_journalentry_changelist')}?q={peer.server_url}",
+        "journal_url": journal_url(peer.server_url),
         "live_tokens": peer.tokens.filter(revoked_at=None, expires_at__gt=now).count(),
         "fetched": when(peer.documents_fetched_at) if peer.documents_fetched_at else "never",
     }
+
+
+def _is_quiet(peer: Peer) -> bool:
+    has_traffic = Dispatch.objects.filter(peer=peer).exists() or ReceivedDispatch.objects.filter(peer=peer).exists()
+    return peer.state == PeerState.APPROVED and not has_traffic
 
 
 def _cards(peer: Peer) -> list[dict[str, Any]]:
     own = f"?peer__id__exact={peer.pk}"
     sent, received = reverse("admin:peers_dispatch_changelist"), reverse("admin:peers_receiveddispatch_changelist")
     return [
-        {"title": "Sent", "icon": "outbox", "href": sent + own, "number": Dispatch.objects.filter(peer=peer).count()},
         {
-            "title": "Received",
+            "title": "Dispatches sent",
+            "icon": "outbox",
+            "href": sent + own,
+            "number": Dispatch.objects.filter(peer=peer).count(),
+        },
+        {
+            "title": "Dispatches received",
             "icon": "inbox",
             "href": received + own,
             "number": ReceivedDispatch.objects.filter(peer=peer).count(),

@@ -7,6 +7,8 @@ from ipaddress import ip_network
 
 import pytest
 from django.conf import LazySettings
+from django.contrib.auth.models import Permission, User
+from django.test import Client
 from pytest_httpserver import HTTPServer
 
 from federations.services.actors import Actor
@@ -76,3 +78,25 @@ def partner(db: None, httpserver: HTTPServer, settings: LazySettings) -> Iterato
     settings.FEDHUB_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
     yield Partner(httpserver)
     httpserver.clear()
+
+
+@pytest.fixture
+def admin(db: None) -> Client:
+    """Sign in as a superuser."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("root", password="a long enough password"))
+    return client
+
+
+@pytest.fixture
+def staff(db: None) -> Callable[..., Client]:
+    """Return a function that signs in as staff with the named permissions alone."""
+
+    def sign_in(*codenames: str) -> Client:
+        user = User.objects.create_user("ines", is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(content_type__app_label="peers", codename__in=codenames))
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return sign_in

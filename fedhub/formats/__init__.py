@@ -1,0 +1,1 @@
+"""How moments read where a template or a page formats them: settings.FORMAT_MODULE_PATH."""

@@ -1,0 +1,1 @@
+"""English, for which Django's own are American."""
