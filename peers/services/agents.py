@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -12,7 +13,7 @@ from federations.models import A2aAgent
 from federations.services.actors import Actor
 from federations.sync.naming import PATH_PREFIX
 from federations.sync.resources import ResourceKind
-from fedhub.errors import InvalidRequestError
+from fedhub.errors import InvalidRequestError, NotFoundError
 from fedhub.storage import unit_of_work
 from peers.models import AgentVisibilityChoice, Peer, PeerState, RegisteredAgent
 from peers.protocol import AgentVisibility, FederatedAgent, TrustPolicy
@@ -23,6 +24,17 @@ READY = "READY"
 
 MAX_AGENT_ID_CHARS = 255
 _A2A_PREFIX = PATH_PREFIX[ResourceKind.A2A_AGENT]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSight:
+    """Who may see an agent, as staff look at it: `federation_id` is empty for one of no federation."""
+
+    agent_id: str
+    name: str
+    federation_id: str
+    visibility: str
+    is_registered: bool = False
 
 
 def agent_id_of(path: str) -> str:
@@ -77,6 +89,43 @@ def set_visibility(
     with unit_of_work():
         row, _ = AgentVisibilityChoice.objects.update_or_create(federation_id=federation_id, path=path, defaults=values)
     return row
+
+
+def agents_with_visibility(federation_id: str | None = None) -> list[AgentSight]:
+    """Return every agent and who may see it, by agent id; of one federation, else those registered by hand too."""
+    choices = {(row.federation_id, row.path): row.visibility for row in AgentVisibilityChoice.objects.all()}
+    rows = A2aAgent.objects.only("path", "name", "federation_id")
+    found = [
+        AgentSight(
+            agent_id_of(row.path),
+            row.name,
+            row.federation_id or "",
+            choices.get((row.federation_id or "", row.path), settings.FEDHUB_VISIBILITY_DEFAULT),
+        )
+        for row in (rows.filter(federation_id=federation_id) if federation_id else rows)
+    ]
+    by_hand = [] if federation_id else RegisteredAgent.objects.all()
+    found += [AgentSight(row.agent_id, "", "", row.visibility, is_registered=True) for row in by_hand]
+    return sorted(found, key=lambda sight: (sight.agent_id, sight.is_registered))
+
+
+def choose_visibility(agent: str, visibility: str, *, federation_id: str | None = None, by: Actor) -> AgentSight:
+    """Choose who may see the agent of this path or id; of two with one id, the registered one, which peers see.
+
+    Raises NotFoundError for no such agent, of that federation where one is named, and InvalidRequestError.
+    """
+    agent_id = agent_id_of(agent)
+    registered = None if federation_id else RegisteredAgent.objects.filter(agent_id=agent).first()
+    if registered is not None:
+        place = registered.server_url
+        register_agent(agent, capabilities=registered.capabilities, visibility=visibility, server_url=place)
+        return AgentSight(agent, "", "", visibility, is_registered=True)
+    rows = A2aAgent.objects.filter(path=_A2A_PREFIX + agent_id)
+    row = (rows.filter(federation_id=federation_id) if federation_id else rows).first()
+    if row is None or agent not in (agent_id, row.path):
+        raise NotFoundError(f"There is no agent {agent}" + (f" in federation {federation_id}" if federation_id else ""))
+    set_visibility(row.federation_id or "", row.path, visibility, by)
+    return AgentSight(agent_id, row.name, row.federation_id or "", visibility)
 
 
 def visibility_of(federation_id: str | None, path: str) -> AgentVisibility:

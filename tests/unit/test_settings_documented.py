@@ -19,7 +19,7 @@ def calls(path: Path) -> Iterator[tuple[str, str]]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
             continue
-        function, name = ast.unparse(node.func), node.args[0].value
+        function, name = ast.unparse(node.func), str(node.args[0].value)
         if function in {f"environment.{reader}" for reader in READERS}:
             yield function.removeprefix("environment."), name
         elif function in ("os.environ.get", "os.getenv") and not FOREIGN.match(name):

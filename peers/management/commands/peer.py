@@ -18,8 +18,8 @@ from rich.table import Table
 from federations.management.output import console_on
 from federations.services.actors import Actor
 from fedhub.errors import HubError, InvalidRequestError, NotFoundError
-from peers.models import Peer, PeerKey, PeerState, Relationship
-from peers.services import imports, keys, peers
+from peers.models import Peer, PeerKey, PeerState, Relationship, Visibility
+from peers.services import agents, imports, keys, peers
 from peers.services.documents import refresh_documents
 
 SHELL = Actor(id="", name="shell")
@@ -31,6 +31,7 @@ STYLE_OF_STATE = {
     PeerState.RETIRED: "dim",
 }
 STYLE_OF_VERDICT = {imports.Verdict.NEW: "green", imports.Verdict.AGAIN: "yellow", imports.Verdict.REFUSED: "red"}
+STYLE_OF_VISIBILITY = {Visibility.PUBLIC: "green", Visibility.UNLISTED: "yellow", Visibility.PRIVATE: "dim"}
 DECISIONS: dict[str, Callable[..., None]] = {
     "reject": peers.reject_peer,
     "suspend": peers.suspend_peer,
@@ -43,7 +44,7 @@ DECISIONS: dict[str, Callable[..., None]] = {
 class Command(BaseCommand):
     """One verb for each thing that staff can do in the admin."""
 
-    help = "Add, approve, suspend, list, import and export peers, and decide about their keys."
+    help = "Decide about peers and their keys, import and export them, and choose which agents they see."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the verbs."""
@@ -76,6 +77,12 @@ class Command(BaseCommand):
         importing.add_argument("--rows", default="", help="only these, for example 1,3,5")
         exporting = verbs.add_parser("export", help="write all peers to standard output")
         exporting.add_argument("--format", choices=["csv", "json"], default="csv")
+        shown = verbs.add_parser("agents", help="list this hub's agents and who sees them")
+        choosing = verbs.add_parser("visibility", help="choose who sees an agent of this hub")
+        choosing.add_argument("agent", metavar="PATH", help="the agent's path, or its id as peers know it")
+        choosing.add_argument("visibility", choices=Visibility.values)
+        for verb in (shown, choosing):
+            verb.add_argument("--federation", metavar="ID", help="only agents of this federation")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         """Do the verb; a refusal is an error of the command."""
@@ -188,6 +195,24 @@ class Command(BaseCommand):
     def _export(self, options: dict[str, Any]) -> None:
         found = Peer.objects.prefetch_related("keys")
         self.stdout.write(imports.export_csv(found) if options["format"] == "csv" else imports.export_json(found))
+
+    def _agents(self, options: dict[str, Any]) -> None:
+        console = console_on(self.stdout)
+        found = agents.agents_with_visibility(options["federation"])
+        if not found:
+            console.print("No agents.")
+            return
+        table = _table("Agent", "Name", "Visibility", "Federation")
+        for sight in found:
+            place = "registered by hand" if sight.is_registered else sight.federation_id
+            style = STYLE_OF_VISIBILITY[Visibility(sight.visibility)]
+            table.add_row(sight.agent_id, sight.name, sight.visibility, place, style=style)
+        console.print(table)
+
+    def _visibility(self, options: dict[str, Any]) -> None:
+        named = {"federation_id": options["federation"], "by": SHELL}
+        sight = agents.choose_visibility(options["agent"], options["visibility"], **named)
+        self._say(f"{sight.agent_id} is {sight.visibility}.", style=STYLE_OF_VISIBILITY[Visibility(sight.visibility)])
 
     def _say(self, text: str, style: str = "") -> None:
         console_on(self.stdout).print(text, style=style)

@@ -11,11 +11,14 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
 
+from federations.models import Federation
 from fedhub.api.authentication import TokenOrSessionAuthentication
-from peers.models import JournalEntry, KeyOrigin, KeyState, Peer
+from peers.models import AgentVisibilityChoice, JournalEntry, KeyOrigin, KeyState, Peer, RegisteredAgent, Visibility
+from peers.services.agents import register_agent, visible_agents
 from peers.services.keys import propose_key
 from peers.services.peers import add_peer, outbound_key_of, valid_keys
 from peers.services.tokens import peer_of_token
+from tests.conftest import MakeAgent
 from tests.unit.peers.staff.conftest import KEY, MARTA, NEXT_KEY, OTHER_KEY, URL, Partner
 
 pytestmark = pytest.mark.django_db
@@ -194,3 +197,40 @@ def test_half_a_token_is_refused(approved: Peer, words: list[str]) -> None:
 def test_a_token_of_a_proposed_peer_is_refused(proposed: Peer) -> None:
     with pytest.raises(CommandError, match="not approved"):
         run("issue_token", "--peer", URL)
+
+
+def visible(output: str) -> dict[str, str]:
+    """Return what `peer agents` prints: visibility by agent."""
+    rows = [line.split() for line in output.splitlines()[1:]]
+    return {row[0]: next(word for word in row if word in Visibility.values) for row in rows}
+
+
+def test_agents_are_listed_with_who_sees_them_and_that_can_be_chosen(
+    federation: Federation, make_agent: MakeAgent
+) -> None:
+    assert run("peer", "agents").strip() == "No agents."
+    make_agent(federation, "claims")
+    loose = make_agent(None, "loose")
+    register_agent("analyst", capabilities=["read"], visibility="public", server_url="https://a.example.org")
+    assert visible(run("peer", "agents")) == {"analyst": "public", "claims": "private", "loose": "private"}
+    assert visible(run("peer", "agents", "--federation", federation.id)) == {"claims": "private"}
+
+    assert run("peer", "visibility", "claims", "unlisted", "--federation", federation.id) == "claims is unlisted.\n"
+    run("peer", "visibility", loose.path, "public")
+    run("peer", "visibility", "analyst", "private")
+
+    assert visible(run("peer", "agents")) == {"analyst": "private", "claims": "unlisted", "loose": "public"}
+    assert [agent.agent_id for agent in visible_agents(None)] == ["loose"]
+    assert AgentVisibilityChoice.objects.filter(changed_by_name="shell").count() == 2
+    analyst = RegisteredAgent.objects.get()
+    assert (analyst.capabilities, analyst.server_url) == (["read"], "https://a.example.org")
+
+
+@pytest.mark.parametrize("words", [["other"], ["/x/claims"], ["claims", "--federation", "f" * 24]])
+def test_no_visibility_is_stored_for_an_agent_that_is_not_there(
+    federation: Federation, make_agent: MakeAgent, words: list[str]
+) -> None:
+    make_agent(federation, "claims")
+    with pytest.raises(CommandError, match="There is no agent"):
+        run("peer", "visibility", words[0], "public", *words[1:])
+    assert AgentVisibilityChoice.objects.count() == 0
