@@ -77,6 +77,35 @@ def test_an_unknown_address_under_api_is_not_found_in_json(path: str, debug: boo
         assert answer(response) == (404, error("not_found", "Not found"))
 
 
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("host", ["evil.example.org", "a b/c"])
+@pytest.mark.parametrize("path", [FEDERATIONS, "/api/v1/nothing", "/api/schema", "/api/v1/federation/status"])
+def test_a_wrong_host_is_a_bad_request_in_json(path: str, host: str, debug: bool, settings: Any) -> None:
+    settings.DEBUG, settings.ALLOWED_HOSTS = debug, ["testserver"]
+    response = Client().get(path, headers={"Host": host})
+    assert (response.status_code, response["Content-Type"]) == (400, "application/json")
+    assert "The request is malformed" in response.content.decode()
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_error_outside_every_view_is_told_to_nobody(
+    debug: bool, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(*args: object) -> None:
+        raise RuntimeError("password=hunter2")
+
+    settings.DEBUG = debug
+    monkeypatch.setattr("django.middleware.common.CommonMiddleware.process_request", explode)
+    response = Client(raise_request_exception=False).get(FEDERATIONS)
+    assert (response.status_code, response.json()) == (500, error("internal_error", "Internal server error"))
+
+
+def test_debugging_pages_for_people_stay_pages(settings: Any) -> None:
+    settings.DEBUG, settings.ALLOWED_HOSTS = True, ["testserver"]
+    response = Client().get("/api/auth/login/", headers={"Host": "evil.example.org"})
+    assert (response.status_code, response["Content-Type"]) == (400, "text/html; charset=utf-8")
+
+
 def test_an_unknown_address_elsewhere_is_a_page() -> None:
     response = Client().get("/nothing")
     assert response.status_code == 404
