@@ -26,8 +26,9 @@ from peers.models import Peer
 from peers.protocol import UCAN_HEADER
 from peers.services.callbacks_in import ProvenCallback, prove_callback
 from peers.services.identity import hub_url, is_enabled
+from peers.services.intake import Submission
 from peers.services.proofs import PUBLIC_KEY_HEADER, UNPROVEN, Incoming, prove_request
-from peers.services.receive import Submission, prove_source, read_submission
+from peers.services.receive import prove_source, read_submission, submission_of
 from peers.services.tokens import peer_of_token
 
 PEERS_RECEIVE = "peers-receive"
@@ -72,7 +73,7 @@ class ReceiveAuthentication(BaseAuthentication):
         message, envelope = read_submission(incoming.body)
         proof = prove_source(incoming, message, envelope, timezone.now())
         delegation = request.META.get(_meta_name(UCAN_HEADER), "").strip()
-        return AnonymousUser(), PeerCredential(proof.peer, Submission(message, envelope, proof, delegation))
+        return AnonymousUser(), PeerCredential(proof.peer, submission_of(message, envelope, proof, delegation))
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""

@@ -50,25 +50,28 @@ class ReceivedCallback(FederationCallback):
     callback_id: str = ""
 
 
-def queue_event(
-    kind: HandlerEventKind, *, source_id: str, dispatch_id: str, payload: JsonObject, is_new: bool = False
-) -> None:
+def queue_event(kind: HandlerEventKind, *, source_id: str, dispatch_id: str, payload: JsonObject) -> None:
     """Write an event for each configured class that handles `kind`, in the caller's unit of work.
 
-    `source_id` names the row that it is about: the same source makes no second event. `is_new` spares looking for one,
-    where that row was written in this very unit of work. `payload` is the envelope or the callback as received.
+    `source_id` names the row that it is about: the same source makes no second event. `payload` is the envelope or the
+    callback as received.
     """
-    for path in settings.FEDHUB_HANDLERS:
-        if not is_handling(path, kind):
-            continue
-        identity = {"handler": path, "kind": kind, "source_id": source_id}
-        values = {"dispatch_id": dispatch_id, "payload": payload, "due_at": timezone.now()}
-        if is_new:
-            event, created = HandlerEvent.objects.create(**identity, **values), True
-        else:
-            event, created = HandlerEvent.objects.get_or_create(**identity, defaults=values)
+    for event in new_events(kind, source_id=source_id, dispatch_id=dispatch_id, payload=payload):
+        identity = {"handler": event.handler, "kind": kind, "source_id": source_id}
+        values = {"dispatch_id": dispatch_id, "payload": payload, "due_at": event.due_at}
+        row, created = HandlerEvent.objects.get_or_create(**identity, defaults=values)
         if created:
-            enqueue("peers.run_event", event.id)
+            enqueue("peers.run_event", row.id)
+
+
+def new_events(kind: HandlerEventKind, *, source_id: str, dispatch_id: str, payload: JsonObject) -> list[HandlerEvent]:
+    """Return an event, due now and not written yet, for each configured class that handles `kind`."""
+    now = timezone.now()
+    return [
+        HandlerEvent(handler=path, kind=kind, source_id=source_id, dispatch_id=dispatch_id, payload=payload, due_at=now)
+        for path in settings.FEDHUB_HANDLERS
+        if is_handling(path, kind)
+    ]
 
 
 def run_event(event_id: str) -> None:

@@ -10,7 +10,14 @@ MAX_TEXT = 2000
 
 def note(kind: JournalKind, text: str, *, peer_url: str = "", dispatch_id: str = "", by: Actor | None = None) -> None:
     """Write one line, in the open transaction where there is one; texts are cut to what a line holds."""
-    JournalEntry.objects.create(
+    new_line(kind, text, peer_url=peer_url, dispatch_id=dispatch_id, by=by).save(force_insert=True)
+
+
+def new_line(
+    kind: JournalKind, text: str, *, peer_url: str = "", dispatch_id: str = "", by: Actor | None = None
+) -> JournalEntry:
+    """Return a line that is not written yet, for whoever writes many at once."""
+    return JournalEntry(
         kind=kind,
         text=text[:MAX_TEXT],
         peer_url=peer_url[:500],

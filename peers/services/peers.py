@@ -204,7 +204,7 @@ def valid_keys(peer: Peer, now: datetime) -> list[VerificationKey]:
 
     Provisional keys count while the hub's trust policy is `open`.
     """
-    return _counting(peer.keys.order_by(), now)
+    return counting_keys(peer.keys.order_by(), now)
 
 
 def find_peer_with_keys(server_url: str, now: datetime) -> tuple[Peer | None, list[VerificationKey]]:
@@ -214,10 +214,11 @@ def find_peer_with_keys(server_url: str, now: datetime) -> tuple[Peer | None, li
     except InvalidIdentifier:
         return None, []
     rows = list(keys.order_by())
-    return (rows[0].peer, _counting(rows, now)) if rows else (find_peer(server_url), [])
+    return (rows[0].peer, counting_keys(rows, now)) if rows else (find_peer(server_url), [])
 
 
-def _counting(keys: Iterable[PeerKey], now: datetime) -> list[VerificationKey]:
+def counting_keys(keys: Iterable[PeerKey], now: datetime) -> list[VerificationKey]:
+    """Return which of a peer's keys count at `now`, as `valid_keys` does."""
     states = {KeyState.PINNED, *([KeyState.PROVISIONAL] if settings.FEDHUB_TRUST_POLICY == "open" else [])}
     valid = [key for key in keys if key.state in states and key.is_valid_at(now)]
     valid.sort(key=lambda key: (key.valid_from, key.created_at), reverse=True)

@@ -28,7 +28,7 @@ from peers.protocol import (
     verify_request,
 )
 from peers.services.peers import find_peer_with_keys, valid_keys
-from peers.services.tokens import peer_of_token
+from peers.services.tokens import checksum, peer_of_token
 
 PUBLIC_KEY_HEADER = "X-OpenIntent-Public-Key"
 """Where a signer shows the key (base64) to a hub that does not know it yet; it is believed for nothing else."""
@@ -83,18 +83,28 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Who a request is from, made only where each of its proofs held. The peer's state is not part of it."""
+    """Who a request is from, made only where each of its proofs held. The peer's state is not part of it.
+
+    `keys` are those that counted then, `by_envelope` is the one that signed the message itself, `token` the checksum of
+    the token that came with it, or "".
+    """
 
     peer: Peer
     keys: Sequence[VerificationKey] = ()
     by_http_signature: VerifiedRequest | None = None
-    by_envelope: bool = False
-    by_token: bool = False
+    by_envelope: VerificationKey | None = None
+    token: str = ""
+
+    @property
+    def signers(self) -> set[VerificationKey]:
+        """Return the keys that signed the request or its message."""
+        of_request = self.by_http_signature.key if self.by_http_signature else None
+        return {key for key in (of_request, self.by_envelope) if key is not None}
 
     @property
     def is_signed(self) -> bool:
         """Tell whether the peer's key, not only its token, stands for the request."""
-        return self.by_envelope or self.by_http_signature is not None
+        return self.by_envelope is not None or self.by_http_signature is not None
 
 
 @dataclass(slots=True)
@@ -102,13 +112,13 @@ class _Found:
     """What the proofs of one request showed so far; `others` is set where one is of another peer."""
 
     http_signature: VerifiedRequest | None = None
-    envelope: bool = False
-    token: bool = False
+    envelope: VerificationKey | None = None
+    token: str = ""
     others: bool = False
 
     @property
-    def is_empty(self) -> bool:
-        return self.http_signature is None and not self.envelope and not self.token
+    def is_signed(self) -> bool:
+        return self.http_signature is not None or self.envelope is not None
 
 
 def claim_by(server_url: str, now: datetime) -> Claim:
@@ -131,7 +141,7 @@ def prove(incoming: Incoming, message: JsonMapping, claim: Claim, now: datetime)
     found = _check_proofs(incoming, message, claim, now)
     if found.others or claim.peer is None:
         raise ForeignProofError(claim.server_url) if found.others else NotTrustedError(claim.server_url)
-    if claim.peer.requires_signature and not (found.envelope or found.http_signature):
+    if claim.peer.requires_signature and not found.is_signed:
         raise SignatureMissing("staff require this peer to sign")
     return Proof(claim.peer, claim.keys, found.http_signature, found.envelope, found.token)
 
@@ -145,8 +155,7 @@ def shows_its_key(incoming: Incoming, message: JsonMapping, claim: Claim, now: d
     if key is None:
         return None
     found = _check_proofs(incoming, message, Claim(claim.server_url, claim.peer, [key]), now)
-    is_signed = found.envelope or found.http_signature is not None
-    return key if is_signed and not found.others else None
+    return key if found.is_signed and not found.others else None
 
 
 def shown_key(incoming: Incoming) -> VerificationKey | None:
@@ -165,13 +174,13 @@ def prove_request(incoming: Incoming, now: datetime) -> Proof | None:
     """
     bearer = _peer_of_tokens(incoming, now)
     if not incoming.is_http_signed:
-        return Proof(bearer, by_token=True) if bearer else None
+        return Proof(bearer, token=_checksum_of(incoming)) if bearer else None
     signers: list[Peer] = []
     verified = _verify_http(incoming, _keys_by_did(signers, now), now)
     signer = signers[0]
     if bearer is not None and bearer.pk != signer.pk:
         raise ForeignProofError(signer.server_url)
-    return Proof(signer, by_http_signature=verified, by_token=bearer is not None)
+    return Proof(signer, by_http_signature=verified, token=_checksum_of(incoming) if bearer else "")
 
 
 def is_trusted_state(peer: Peer, trust_policy: str) -> bool:
@@ -188,16 +197,15 @@ def _check_proofs(incoming: Incoming, message: JsonMapping, claim: Claim, now: d
     found = _Found()
     bearer = _peer_of_tokens(incoming, now)
     if bearer is not None:
-        found.token = True
+        found.token = _checksum_of(incoming)
         found.others = claim.peer is None or bearer.pk != claim.peer.pk
     if incoming.is_http_signed:
         signers: list[Peer] = []
         found.http_signature = _verify_http(incoming, _keys_of_claim(claim, signers, now), now)
         found.others = found.others or bool(signers)
     if message.get("signature"):
-        verify_object(message, claim.keys)
-        found.envelope = True
-    if found.is_empty:
+        found.envelope = verify_object(message, claim.keys)
+    if not found.is_signed and not found.token:
         raise UnauthenticatedError(UNPROVEN)
     return found
 
@@ -212,6 +220,10 @@ def _peer_of_tokens(incoming: Incoming, now: datetime) -> Peer | None:
     if peer is None:
         raise UnauthenticatedError(UNPROVEN) from ValueError("no live token of an approved peer")
     return peer
+
+
+def _checksum_of(incoming: Incoming) -> str:
+    return next((checksum(token) for token in incoming.tokens), "")
 
 
 def _verify_http(

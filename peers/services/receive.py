@@ -1,5 +1,6 @@
-"""Receiving an intent from a peer, in this order: who sent it and whether that peer is trusted, freshness, replay,
-delegated scope, policy, agent; then one transaction.
+"""Receiving an intent from a peer, in this order: who sent it and whether that peer is trusted, freshness; then, in
+`peers.services.intake`, replay, delegated scope, policy, agent, and one transaction, which requests that come at the
+same time share.
 
 What is refused leaves nothing behind but a line in the text log, a counter and, for an unknown origin that signed
 consistently with a key it shows, one proposed peer. The transaction locks the peer's row: against a suspension at the
@@ -10,75 +11,43 @@ copy of this request, which then finds the first one's row.
 from __future__ import annotations
 
 import re
-import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
-from django.db import IntegrityError
-from django.db.models import Q
 
-from fedhub.errors import ConflictError, InvalidRequestError, NotFoundError
-from fedhub.storage import unit_of_work
-from peers.models import HandlerEventKind, Intent, JournalKind, Peer, PeerState, ReceivedDispatch
+from fedhub.errors import HubError
+from fedhub.queue import enqueue
+from peers.models import PeerState
 from peers.protocol import (
-    CallbackEventType,
-    DelegationScope,
     FederationEnvelope,
-    FederationPolicy,
     JsonObject,
     MalformedMessage,
+    ProtocolError,
     ReceiveResult,
     UnknownKey,
     idempotency_digest,
-    is_same_origin,
+    normalize_server_url,
     parse_json_object,
 )
 from peers.protocol.envelope import check_freshness, read_envelope
-from peers.services.agents import find_visible_agent
-from peers.services.callbacks_out import queue_callback
-from peers.services.handlers import queue_event
+from peers.services import known_peers
+from peers.services.group_commit import GroupCommit
 from peers.services.identity import hub_url
-from peers.services.journal import note
+from peers.services.intake import Submission, Taken, take_in
 from peers.services.peers import record_stranger
-from peers.services.proofs import (
-    Claim,
-    Incoming,
-    NotTrustedError,
-    Proof,
-    claim_by,
-    is_trusted_state,
-    prove,
-    shows_its_key,
-)
-from peers.services.replay import claim_nonce
-from peers.services.terms import agreed_policy, effective_scope, is_spent
-from peers.transport import is_permitted_url
+from peers.services.proofs import Claim, Incoming, NotTrustedError, Proof, claim_by, prove, shows_its_key
+from peers.services.standing import check_trust
 
-ACCEPTED = "Intent received and accepted for processing"
-SPENT = "Rejected: budget constraints too restrictive"
-REPLAYED = "Already processed (idempotent)"
-BLOCKED_CALLBACK = "Invalid callback URL: blocked by SSRF protection"
-FOREIGN_CALLBACK = "Invalid callback URL: not an origin of the source server"
+MOST_TOGETHER = 64
+"""Requests in one transaction; their rows fit into a few statements, and nobody waits long for the lock."""
 
-# What staff may have changed since the proofs were checked; few columns, as this query is in every receive.
-REREAD = ("state", "relationship", "callback_origins")
+WAIT_SECONDS = 30.0
+"""Longer than the database waits for a lock, so that its own error comes first."""
+
 # An id becomes part of an intent's id, and so of addresses.
 DISPATCH_ID = re.compile(r"[A-Za-z0-9._:~@+=-]{1,200}", re.ASCII)
 MAX_CHARS = {"intent_title": 500, "agent_id": 255, "idempotency_key": 300, "callback_url": 1000, "intent_id": 200}
-MAX_TRACE_ID = 200
-# W3C Trace Context, section 3.2: version, trace-id, parent-id, flags.
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace_id>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A proven request to take work on: the object as received, the envelope read from it, the UCAN token or none."""
-
-    message: JsonObject
-    envelope: FederationEnvelope
-    proof: Proof
-    delegation: str = ""
 
 
 def read_submission(raw: bytes) -> tuple[JsonObject, FederationEnvelope]:
@@ -93,40 +62,49 @@ def read_submission(raw: bytes) -> tuple[JsonObject, FederationEnvelope]:
     return message, envelope
 
 
+def submission_of(message: JsonObject, envelope: FederationEnvelope, proof: Proof, delegation: str) -> Submission:
+    """Return what is submitted, with the digest by which a second copy of it is known."""
+    return Submission(message, idempotency_digest(message), envelope, proof, delegation)
+
+
 def prove_source(incoming: Incoming, message: JsonObject, envelope: FederationEnvelope, now: datetime) -> Proof:
     """Return the proof that the envelope's source server sent it.
 
-    A stranger that signs with a key it shows is proposed to staff, and refused. Raises as `prove` does.
+    What was lately known of that server is tried first; where the proofs fail with that, they are tried as with
+    nothing known. A stranger that signs with a key it shows is proposed to staff, and refused. Raises as `prove` does.
     """
-    claim = claim_by(envelope.source_server, now)
+    server_url = normalize_server_url(envelope.source_server)
+    if hint := known_peers.recall(server_url):
+        try:
+            return prove(incoming, message, hint, now)
+        except (HubError, ProtocolError):
+            known_peers.forget(server_url)
+    claim = claim_by(server_url, now)
     try:
-        return prove(incoming, message, claim, now)
+        proof = prove(incoming, message, claim, now)
     except UnknownKey as exc:
         if claim.peer is not None and claim.peer.state == PeerState.APPROVED:
             raise
         _note_stranger(incoming, message, claim, now)
         raise NotTrustedError(claim.server_url) from exc
+    if proof.peer.state == PeerState.APPROVED and proof.peer.may_send_work:
+        known_peers.remember(claim)
+    return proof
 
 
 def receive(submission: Submission, *, now: datetime) -> ReceiveResult:
-    """Take an intent from a proven peer, or say what became of it when it first came.
+    """Take an intent from a proven peer, or say what became of it when it first came; the answer follows the commit.
 
-    Raises NotTrustedError, VerificationError, ConflictError for a known id with another body, InvalidRequestError for
-    the callback URL, DelegationError, NotFoundError for an agent that the peer may not see.
+    Raises NotTrustedError, VerificationError, UnauthenticatedError, ConflictError for a known id with another body,
+    InvalidRequestError for the callback URL, DelegationError, NotFoundError for an agent that the peer may not see.
     """
     check_trust(submission.proof.peer)
     check_fresh(submission, now)
     try:
-        return _receive_once(submission, now)
-    except IntegrityError:
-        # A copy was faster, on a database whose rows cannot be locked; it has committed, so its row is found now.
-        return _receive_once(submission, now)
-
-
-def check_trust(peer: Peer) -> None:
-    """Raise NotTrustedError unless state, trust policy and relationship let this peer send us work."""
-    if not is_trusted_state(peer, settings.FEDHUB_TRUST_POLICY) or not peer.may_send_work:
-        raise NotTrustedError(peer.server_url)
+        return _intake.submit(submission).result
+    except Exception:
+        known_peers.forget(submission.proof.peer.server_url)
+        raise
 
 
 def check_fresh(submission: Submission, now: datetime) -> None:
@@ -142,136 +120,16 @@ def check_fresh(submission: Submission, now: datetime) -> None:
         )
 
 
-def _receive_once(submission: Submission, now: datetime) -> ReceiveResult:
-    digest = idempotency_digest(submission.message)
-    with unit_of_work():
-        peer = submission.proof.peer
-        peer.refresh_from_db(fields=REREAD, from_queryset=Peer.objects.select_for_update(no_key=True))
-        check_trust(peer)
-        known = _find_known(peer, submission.envelope, digest)
-        result = _answer_again(known) if known else _take(submission, peer, digest, now)
-        if submission.proof.by_http_signature:
-            claim_nonce(peer, submission.proof.by_http_signature)
-    return result
+def _nudge(group: Sequence[Taken]) -> None:
+    """Tell workers what is due since."""
+    for taken in group:
+        for event in taken.events:
+            enqueue("peers.run_event", event.pk)
+        for callback in taken.callbacks:
+            enqueue("peers.deliver_callback", callback.pk)
 
 
-def _find_known(peer: Peer, envelope: FederationEnvelope, digest: str) -> ReceivedDispatch | None:
-    """Return the row of the same request; raises ConflictError where its id or key was used for another."""
-    same = Q(dispatch_id=envelope.dispatch_id)
-    if envelope.idempotency_key:
-        same |= Q(idempotency_key=envelope.idempotency_key)
-    found = ReceivedDispatch.objects.filter(same, peer=peer).order_by()
-    rows = list(found.only("dispatch_id", "body_digest", "accepted", "local_intent_id")[:2])
-    if any(row.body_digest != digest for row in rows):
-        raise ConflictError("This dispatch id or idempotency key was used with another body")
-    return rows[0] if rows else None
-
-
-def _answer_again(known: ReceivedDispatch) -> ReceiveResult:
-    return ReceiveResult(
-        dispatch_id=known.dispatch_id,
-        accepted=known.accepted,
-        local_intent_id=known.local_intent_id or None,
-        message=REPLAYED,
-    )
-
-
-def _take(submission: Submission, peer: Peer, digest: str, now: datetime) -> ReceiveResult:
-    envelope = submission.envelope
-    check_callback_url(envelope.callback_url, peer)
-    scope = effective_scope(envelope, submission.delegation, submission.proof, now)
-    policy = agreed_policy(envelope)
-    if envelope.agent_id and find_visible_agent(envelope.agent_id, peer) is None:
-        raise NotFoundError("Agent not found")
-    is_accepted = not is_spent(policy)
-    intent = _store_intent(envelope, peer, now) if is_accepted else None
-    received = _store(submission, peer, digest, intent, scope, policy, now)
-    outcome = "accepted" if is_accepted else "rejected, its budget is spent"
-    note(
-        JournalKind.RECEIVE,
-        f"Received and {outcome}: {envelope.intent_title}",
-        peer_url=peer.server_url,
-        dispatch_id=envelope.dispatch_id,
-    )
-    if is_accepted:
-        _start(received, submission.message)
-    return ReceiveResult(envelope.dispatch_id, is_accepted, received.local_intent_id or None, received.message)
-
-
-def check_callback_url(url: str | None, peer: Peer) -> None:
-    """Raise InvalidRequestError unless callbacks may go there: the peer's own origin, or one that staff listed."""
-    if not url:
-        return
-    if not is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS):
-        raise InvalidRequestError(BLOCKED_CALLBACK)
-    if not any(is_same_origin(url, origin) for origin in (peer.server_url, *peer.callback_origins)):
-        raise InvalidRequestError(FOREIGN_CALLBACK)
-
-
-def _store_intent(envelope: FederationEnvelope, peer: Peer, now: datetime) -> Intent:
-    return Intent.objects.create(
-        id=f"fed-{envelope.dispatch_id[:8]}-{secrets.token_hex(4)}",
-        title=envelope.intent_title or envelope.intent_id,
-        description=envelope.intent_description,
-        state=envelope.intent_state,
-        constraints=envelope.intent_constraints,
-        is_received=True,
-        created_by_name=peer.server_url[:200],
-        created_at=now,
-        updated_at=now,
-    )
-
-
-def _store(
-    submission: Submission,
-    peer: Peer,
-    digest: str,
-    intent: Intent | None,
-    scope: DelegationScope,
-    policy: FederationPolicy,
-    now: datetime,
-) -> ReceivedDispatch:
-    envelope = submission.envelope
-    return ReceivedDispatch.objects.create(
-        peer=peer,
-        dispatch_id=envelope.dispatch_id,
-        idempotency_key=envelope.idempotency_key or "",
-        body_digest=digest,
-        intent=intent,
-        local_intent_id=intent.id if intent else "",
-        accepted=intent is not None,
-        message=ACCEPTED if intent else SPENT,
-        agent_id=envelope.agent_id or "",
-        envelope=submission.message,
-        scope=scope.to_dict(),
-        policy=policy.to_dict(),
-        delegation=submission.delegation,
-        trace_id=trace_id_of(envelope),
-        callback_url=envelope.callback_url or "",
-        is_finished=intent is None,
-        received_at=now,
-    )
-
-
-def _start(received: ReceivedDispatch, message: JsonObject) -> None:
-    queue_event(
-        HandlerEventKind.FEDERATION_RECEIVED,
-        source_id=received.id,
-        dispatch_id=received.dispatch_id,
-        payload=message,
-        is_new=True,
-    )
-    if received.callback_url:
-        accepted = {"status": "accepted"}
-        queue_callback(received, CallbackEventType.STATE_DELTA, state_delta=accepted, key="accept", is_new=True)
-
-
-def trace_id_of(envelope: FederationEnvelope) -> str:
-    """Return the trace that callbacks echo: the sender's own word for it, else that of W3C Trace Context, else none."""
-    context = envelope.trace_context or {}
-    if found := TRACEPARENT.fullmatch(context.get("traceparent", "")):
-        return context.get("trace_id", found["trace_id"])[:MAX_TRACE_ID]
-    return context.get("trace_id", "")[:MAX_TRACE_ID]
+_intake = GroupCommit(take_in, _nudge, most=MOST_TOGETHER, wait_seconds=WAIT_SECONDS)
 
 
 def _note_stranger(incoming: Incoming, message: JsonObject, claim: Claim, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from django.db import IntegrityError
@@ -24,12 +25,28 @@ def claim_nonce(peer: Peer, verified: VerifiedRequest) -> None:
 
     The row is the check: of two copies that come at once the database lets one in. Raises NonceReplayedError.
     """
-    # A signature is refused past its end, so its nonce may be forgotten soon after.
-    forgotten = datetime.fromtimestamp(verified.expires, tz=UTC) + timedelta(seconds=MAX_SKEW_SECONDS)
     try:
-        SeenNonce.objects.create(peer=peer, nonce=verified.nonce, expires_at=forgotten)
+        new_nonce(peer, verified).save(force_insert=True)
     except IntegrityError as exc:
         raise NonceReplayedError from exc
+
+
+def new_nonce(peer: Peer, verified: VerifiedRequest) -> SeenNonce:
+    """Return the row, not written yet, that uses the nonce of a verified signature up."""
+    # A signature is refused past its end, so its nonce may be forgotten soon after.
+    forgotten = datetime.fromtimestamp(verified.expires, tz=UTC) + timedelta(seconds=MAX_SKEW_SECONDS)
+    return SeenNonce(peer=peer, nonce=verified.nonce, expires_at=forgotten)
+
+
+def seen_nonces(signatures: Collection[tuple[Peer, VerifiedRequest]]) -> set[tuple[str, str]]:
+    """Return which nonces of verified signatures were used before, each after the primary key of its peer.
+
+    There may be others among them: a nonce that only another of the peers has used.
+    """
+    if not signatures:
+        return set()
+    peers, nonces = {peer.pk for peer, _ in signatures}, {verified.nonce for _, verified in signatures}
+    return set(SeenNonce.objects.filter(peer__in=peers, nonce__in=nonces).values_list("peer_id", "nonce"))
 
 
 def forget_nonces(now: datetime) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
 
+from fedhub.errors import InvalidRequestError
 from peers.models import IssuedDelegation, Peer, PeerState
 from peers.protocol import (
+    AgentVisibility,
     DelegationError,
     DelegationFault,
     DelegationScope,
@@ -19,11 +22,20 @@ from peers.protocol import (
     VerificationKey,
     VerifiedDelegation,
     is_same_did,
+    is_same_origin,
     verify_chain,
 )
+from peers.services.agents import find_visible_agent, visibilities_of
 from peers.services.identity import hub_identity
 from peers.services.peers import valid_keys
 from peers.services.proofs import Proof, find_peer_by_did
+from peers.transport import is_permitted_url
+
+BLOCKED_CALLBACK = "Invalid callback URL: blocked by SSRF protection"
+FOREIGN_CALLBACK = "Invalid callback URL: not an origin of the source server"
+MAX_TRACE_ID = 200
+# W3C Trace Context, section 3.2: version, trace-id, parent-id, flags.
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace_id>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
 def effective_scope(envelope: FederationEnvelope, delegation: str, proof: Proof, now: datetime) -> DelegationScope:
@@ -78,6 +90,39 @@ def is_issued(token: str, now: datetime) -> bool:
 def delegation_digest(token: str) -> str:
     """Return what is stored of a token that this hub issued: its SHA-256, in hex."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def check_callback_url(url: str | None, peer: Peer) -> None:
+    """Raise InvalidRequestError unless callbacks may go there: the peer's own origin, or one that staff listed."""
+    if not url:
+        return
+    if not is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS):
+        raise InvalidRequestError(BLOCKED_CALLBACK)
+    if not any(is_same_origin(url, origin) for origin in (peer.server_url, *peer.callback_origins)):
+        raise InvalidRequestError(FOREIGN_CALLBACK)
+
+
+class AgentsSeen:
+    """Which agents some peers may see, each looked for once: requests that come together often ask for the same."""
+
+    def __init__(self) -> None:
+        """Start with nothing looked for."""
+        self._found: dict[tuple[str, Sequence[AgentVisibility]], bool] = {}
+
+    def is_visible(self, agent_id: str, peer: Peer) -> bool:
+        """Tell whether there is such an agent that the peer may see."""
+        key = (agent_id, visibilities_of(peer))
+        if key not in self._found:
+            self._found[key] = find_visible_agent(agent_id, peer) is not None
+        return self._found[key]
+
+
+def trace_id_of(envelope: FederationEnvelope) -> str:
+    """Return the trace that callbacks echo: the sender's own word for it, else that of W3C Trace Context, else none."""
+    context = envelope.trace_context or {}
+    if found := TRACEPARENT.fullmatch(context.get("traceparent", "")):
+        return context.get("trace_id", found["trace_id"])[:MAX_TRACE_ID]
+    return context.get("trace_id", "")[:MAX_TRACE_ID]
 
 
 def agreed_policy(envelope: FederationEnvelope) -> FederationPolicy:

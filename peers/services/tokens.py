@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -42,6 +43,15 @@ def peer_of_token(raw: str, now: datetime) -> Peer | None:
     valid = PeerToken.objects.filter(revoked_at=None, expires_at__gt=now, peer__state=PeerState.APPROVED)
     token = valid.select_related("peer").filter(checksum=checksum(raw)).first()
     return token.peer if token else None
+
+
+def live_tokens(checksums: Iterable[str], now: datetime) -> frozenset[str]:
+    """Return which of the tokens with these checksums are neither expired nor revoked; whose they are is not asked."""
+    wanted = set(checksums)
+    if not wanted:
+        return frozenset()
+    alive = PeerToken.objects.filter(checksum__in=wanted, revoked_at=None, expires_at__gt=now)
+    return frozenset(alive.values_list("checksum", flat=True))
 
 
 def revoke_tokens(peer: Peer, *, now: datetime) -> int:

@@ -127,7 +127,7 @@ def install(program: str) -> None:
     global _program
     from fedhub import queue
     from peers.models.outbox import OutboxRow
-    from peers.services import backoff, callbacks_in, circuit, delivery, dispatch, handlers, outbox, receive, reports
+    from peers.services import backoff, callbacks_in, circuit, delivery, dispatch, handlers, intake, outbox, reports
 
     _replace(OutboxRow, "take", classmethod(_taking(OutboxRow.__dict__["take"].__func__)))
     _wrap(delivery, "post", _sending)
@@ -135,7 +135,7 @@ def install(program: str) -> None:
     _wrap(handlers, "call_handler", _calling)
     _wrap(handlers, "run_event", partial(_then, "event.after_finish"))
     _wrap(outbox, "sweep", partial(_then, "sweep.after"))
-    for module, name in ((dispatch, "create"), (receive, "receive"), (callbacks_in, "accept"), (reports, "report")):
+    for module, name in ((dispatch, "create"), (intake, "receive"), (callbacks_in, "accept"), (reports, "report")):
         _wrap(module, "unit_of_work", partial(_committing, name))
     _wrap(delivery, "unit_of_work", partial(_committing, ""))
     _replace(backoff, "LONGEST_PAUSE", timedelta(seconds=2))

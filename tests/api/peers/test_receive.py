@@ -201,4 +201,4 @@ def test_one_receive_costs_one_transaction_and_few_queries(
 
     statements = [query["sql"] for query in queries]
     assert sum(sql.startswith("BEGIN") for sql in statements) == 1, statements
-    assert len(statements) <= 8 + 2, statements
+    assert len(statements) <= 9 + 2, statements

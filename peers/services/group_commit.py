@@ -1,0 +1,108 @@
+"""Work that many threads ask for at once, done by one of them for all: one transaction instead of one each.
+
+Whoever comes first leads. It takes all that waits by then, does it in one go, hands each thread its own outcome, makes
+the oldest of those who came meanwhile the next leader, and goes. So no thread is needed besides those that ask, a lone
+request is a group of one and waits for nobody, and the more come at once the less each costs ("flat combining",
+Hendler, Incze, Shavit and Tzafrir, 2010).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from fedhub.errors import InternalError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class UnfinishedError(InternalError):
+    """Nobody can say what became of the item: its leader died, or took too long."""
+
+    def __init__(self) -> None:
+        super().__init__("The request was not finished")
+
+
+@dataclass(slots=True, eq=False)
+class _Ticket(Generic[Item, Result]):
+    """One thread's item, and what it is told: its outcome, or that it leads from now on."""
+
+    item: Item
+    outcome: Result | Exception = field(default_factory=UnfinishedError)
+    leads: bool = False
+    told: threading.Event = field(default_factory=threading.Event)
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Has `work` done for items of many threads, at most `most` at a time; each thread gets the outcome of its own.
+
+    `work` returns a result or an exception for each item, in their order. `follow_up` gets the results of a group, in
+    its leader's thread, once all have been told.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Sequence[Item]], Sequence[Result | Exception]],
+        follow_up: Callable[[Sequence[Result]], None],
+        *,
+        most: int,
+        wait_seconds: float,
+    ) -> None:
+        """Take the two functions and the bounds."""
+        self._work, self._follow_up = work, follow_up
+        self._most, self._wait_seconds = most, wait_seconds
+        self._lock = threading.Lock()
+        self._waiting: deque[_Ticket[Item, Result]] = deque()
+        self._is_led = False
+
+    def submit(self, item: Item) -> Result:
+        """Have the item worked on, and return its result or raise its exception; UnfinishedError after `wait_seconds`.
+
+        What `work` itself raises is raised in the leader's thread, and is an UnfinishedError for the others.
+        """
+        ticket = _Ticket[Item, Result](item)
+        with self._lock:
+            self._waiting.append(ticket)
+            ticket.leads, self._is_led = not self._is_led, True
+        if ticket.leads or self._wait_to_lead(ticket):
+            self._lead()
+        if isinstance(ticket.outcome, Exception):
+            raise ticket.outcome
+        return ticket.outcome
+
+    def _wait_to_lead(self, ticket: _Ticket[Item, Result]) -> bool:
+        """Wait until the ticket has its outcome (False), or its turn has come to lead (True)."""
+        if not ticket.told.wait(self._wait_seconds):
+            with self._lock:
+                # Told at this very moment, or being worked on, or still waiting: only then can it be taken back.
+                if ticket in self._waiting and not ticket.leads:
+                    self._waiting.remove(ticket)
+        return ticket.leads
+
+    def _lead(self) -> None:
+        """Work for a group, to which the leader's ticket always belongs: it is the oldest."""
+        with self._lock:
+            group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
+        results: list[Result] = []
+        try:
+            for ticket, outcome in zip(group, self._work([ticket.item for ticket in group]), strict=True):
+                ticket.outcome = outcome
+                if not isinstance(outcome, Exception):
+                    results.append(outcome)
+        finally:
+            # Whatever happened, the next one leads and nobody waits for an outcome that will not come.
+            self._hand_over()
+            for ticket in group:
+                ticket.told.set()
+        self._follow_up(results)
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            self._is_led = bool(self._waiting)
+            if self._waiting:
+                self._waiting[0].leads = True
+                self._waiting[0].told.set()

@@ -1,0 +1,218 @@
+"""Requests that share a transaction, and what staff change between a proof and that transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import DatabaseError
+from django.utils import timezone
+
+from fedhub.errors import ConflictError, InvalidRequestError
+from peers.authentication import proof_headers
+from peers.models import Intent, JournalEntry, KeyOrigin, Peer, PeerKey, ReceivedDispatch, SeenNonce
+from peers.protocol import SigningKey, UnknownKey
+from peers.services import receive
+from peers.services.intake import Submission, Taken, take_in
+from peers.services.keys import approve_key, propose_key, revoke_key
+from peers.services.peers import approve_peer, suspend_peer
+from peers.services.proofs import Incoming
+from peers.services.replay import NonceReplayedError
+from peers.services.tokens import issue_peer_token, revoke_tokens
+from tests.api.peers.partner import HUB, MARTA, RECEIVE, Partner, body_of, deliver, everything_stored, send
+
+pytestmark = pytest.mark.django_db
+
+
+def proven(partner: Partner, message: Any = None, **changes: Any) -> Submission:
+    """Return what the partner submits, proved as the endpoint does."""
+    body = body_of(message or partner.signed(**changes))
+    headers = proof_headers(partner.headers(body) | {"CONTENT_TYPE": "application/json"})
+    incoming = Incoming("POST", HUB + RECEIVE, headers, body)
+    read, envelope = receive.read_submission(body)
+    return receive.submission_of(read, envelope, receive.prove_source(incoming, read, envelope, timezone.now()), "")
+
+
+def ids_of(outcomes: list[Taken | Exception]) -> list[str | None]:
+    return [outcome.result.local_intent_id if isinstance(outcome, Taken) else None for outcome in outcomes]
+
+
+def test_of_two_copies_in_one_group_the_second_is_a_replay_of_the_first(alpha: Partner, alpha_peer: Peer) -> None:
+    envelope = alpha.signed(callback_url=f"{alpha.url}/cb", idempotency_key="key-1")
+
+    first, second = take_in([proven(alpha, envelope), proven(alpha, envelope)])
+
+    assert isinstance(first, Taken)
+    assert isinstance(second, Taken)
+    assert second.result == replace(first.result, message="Already processed (idempotent)")
+    assert (second.events, second.callbacks) == ((), ())
+    assert ReceivedDispatch.objects.count() == Intent.objects.count() == 1
+    assert SeenNonce.objects.count() == 2
+
+
+def test_of_two_copies_with_one_nonce_the_second_is_refused(alpha: Partner, alpha_peer: Peer) -> None:
+    submission = proven(alpha)
+
+    first, second = take_in([submission, submission])
+
+    assert isinstance(first, Taken)
+    assert isinstance(second, NonceReplayedError)
+    assert SeenNonce.objects.count() == ReceivedDispatch.objects.count() == 1
+
+
+def test_one_key_with_two_bodies_in_one_group_lets_the_first_in(alpha: Partner, alpha_peer: Peer) -> None:
+    first, second = take_in([proven(alpha, idempotency_key="k"), proven(alpha, idempotency_key="k")])
+
+    assert isinstance(first, Taken)
+    assert isinstance(second, ConflictError)
+    assert ReceivedDispatch.objects.count() == JournalEntry.objects.filter(kind="receive").count() == 1
+
+
+def test_two_peers_may_use_one_dispatch_id_and_key_in_one_group(
+    alpha: Partner, alpha_peer: Peer, beta: Partner
+) -> None:
+    same: dict[str, Any] = {"dispatch_id": "d-1", "idempotency_key": "k"}
+
+    outcomes = take_in([proven(alpha, **same), proven(beta, **same)])
+
+    assert set(ReceivedDispatch.objects.values_list("local_intent_id", flat=True)) == set(ids_of(outcomes))
+    assert ReceivedDispatch.objects.count() == 2
+
+
+def test_a_refused_one_beside_accepted_ones_leaves_nothing(alpha: Partner, alpha_peer: Peer, beta: Partner) -> None:
+    good, bad, last = proven(alpha), proven(alpha, callback_url="https://third.example.org/cb"), proven(beta)
+
+    outcomes = take_in([good, bad, last])
+
+    assert isinstance(outcomes[1], InvalidRequestError)
+    assert set(Intent.objects.values_list("pk", flat=True)) == {ids_of(outcomes)[0], ids_of(outcomes)[2]}
+    stored = str(everything_stored())
+    assert good.envelope.dispatch_id in stored
+    assert bad.envelope.dispatch_id not in stored
+    assert SeenNonce.objects.count() == 2
+
+
+def test_a_database_error_of_one_harms_no_other(alpha: Partner, alpha_peer: Peer) -> None:
+    # No row can be without a digest, and only the database says so.
+    broken: Submission = replace(proven(alpha), digest=None)  # type: ignore[arg-type]
+    sound = [proven(alpha), proven(alpha)]
+
+    outcomes = take_in([sound[0], broken, sound[1]])
+
+    assert isinstance(outcomes[1], DatabaseError)
+    assert set(Intent.objects.values_list("pk", flat=True)) == {ids_of(outcomes)[0], ids_of(outcomes)[2]}
+    assert ReceivedDispatch.objects.count() == SeenNonce.objects.count() == 2
+
+
+def test_a_suspended_peer_in_a_group_is_refused_and_the_others_are_taken(
+    alpha: Partner, alpha_peer: Peer, beta: Partner
+) -> None:
+    submissions = [proven(alpha), proven(beta), proven(alpha)]
+    suspend_peer(alpha_peer, reason="Incident", by=MARTA)
+
+    outcomes = take_in(submissions)
+
+    assert [isinstance(outcome, Taken) for outcome in outcomes] == [False, True, False]
+    assert ReceivedDispatch.objects.get().peer.server_url == beta.url
+
+
+# Between the proof and the transaction -------------------------------------------------------------------------------
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], list[dict[str, Any]]]:
+    """Have something happen after a request was proved, and return what was stored right after that."""
+
+    def arrange(change: Callable[[], object]) -> list[dict[str, Any]]:
+        checked = receive.check_fresh
+        before: list[dict[str, Any]] = []
+
+        def check_then_change(*args: Any) -> None:
+            checked(*args)
+            change()
+            before.append(everything_stored())
+
+        monkeypatch.setattr(receive, "check_fresh", check_then_change)
+        return before
+
+    return arrange
+
+
+@pytest.mark.parametrize("is_http_signed", [True, False])
+def test_a_key_revoked_between_its_proof_and_the_transaction_is_refused(
+    alpha: Partner, alpha_peer: Peer, meanwhile: Any, is_http_signed: bool
+) -> None:
+    before = meanwhile(lambda: revoke_key(PeerKey.objects.get(peer=alpha_peer), by=MARTA))
+    body = body_of(alpha.envelope() if is_http_signed else alpha.signed())
+
+    answer = send(body, alpha.headers(body) if is_http_signed else {})
+
+    assert (answer.status_code, answer.json()["message"]) == (401, "UnknownKey")
+    assert everything_stored() == before[0]
+
+
+def test_a_token_revoked_between_its_proof_and_the_transaction_is_refused(
+    alpha: Partner, alpha_peer: Peer, meanwhile: Any
+) -> None:
+    token = issue_peer_token(alpha_peer, days=1, by=MARTA)
+    before = meanwhile(lambda: revoke_tokens(alpha_peer, now=timezone.now()))
+
+    answer = send(alpha.envelope(), {"HTTP_X_API_KEY": token})
+
+    assert (answer.status_code, answer.json()["message"]) == (401, "Invalid or missing API key")
+    assert everything_stored() == before[0]
+
+
+def test_a_token_whose_peer_must_sign_since_is_refused(alpha: Partner, alpha_peer: Peer, meanwhile: Any) -> None:
+    token = issue_peer_token(alpha_peer, days=1, by=MARTA)
+    before = meanwhile(lambda: Peer.objects.update(requires_signature=True))
+
+    assert send(alpha.envelope(), {"HTTP_X_API_KEY": token}).status_code == 401
+    assert everything_stored() == before[0]
+
+
+def test_a_peer_that_may_only_get_work_since_is_refused(alpha: Partner, alpha_peer: Peer, meanwhile: Any) -> None:
+    before = meanwhile(lambda: Peer.objects.update(relationship="downstream"))
+
+    assert deliver(alpha, alpha.signed()).status_code == 403
+    assert everything_stored() == before[0]
+
+
+# What was lately known -----------------------------------------------------------------------------------------------
+def test_a_key_approved_a_moment_ago_works_at_once(alpha: Partner, alpha_peer: Peer) -> None:
+    assert deliver(alpha, alpha.signed()).status_code == 200
+    renewed = Partner(alpha.url, b"n" * 32)
+    assert deliver(renewed, renewed.signed()).status_code == 401
+
+    row = propose_key(alpha_peer, SigningKey(b"n" * 32).verification_key, origin=KeyOrigin.ENTERED, by=MARTA)
+    approve_key(row, overlap_days=1, by=MARTA)
+
+    assert deliver(renewed, renewed.signed()).status_code == 200
+    assert deliver(alpha, alpha.signed()).status_code == 200
+
+
+def test_a_peer_approved_a_moment_ago_works_at_once(alpha: Partner) -> None:
+    peer = alpha.propose()
+    assert deliver(alpha, alpha.signed()).status_code == 403
+
+    approve_peer(peer, key_fingerprint=alpha.key.verification_key.fingerprint, by=MARTA)
+
+    assert deliver(alpha, alpha.signed()).status_code == 200
+
+
+def test_a_revoked_key_is_refused_at_once(alpha: Partner, alpha_peer: Peer, refused: Any) -> None:
+    assert deliver(alpha, alpha.signed()).status_code == 200
+    revoke_key(PeerKey.objects.get(peer=alpha_peer), by=MARTA)
+    refused.start()
+
+    for _ in range(2):
+        refused(deliver(alpha, alpha.signed()), 401, UnknownKey.__name__)
+
+
+def test_a_suspended_peer_is_refused_at_once(alpha: Partner, alpha_peer: Peer, refused: Any) -> None:
+    assert deliver(alpha, alpha.signed()).status_code == 200
+    suspend_peer(alpha_peer, reason="Incident", by=MARTA)
+    refused.start()
+
+    for _ in range(2):
+        refused(deliver(alpha, alpha.signed()), 403, "not trusted")

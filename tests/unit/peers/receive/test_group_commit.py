@@ -1,0 +1,122 @@
+"""Work done by one thread for many: who works when, and that every thread gets its own outcome whatever happens."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from peers.services.group_commit import GroupCommit, UnfinishedError
+
+SECONDS = 20.0
+
+
+class Desk:
+    """Doubles numbers, waits at `gate` for each group, and notes the groups; 13 is refused, 666 ends the work."""
+
+    def __init__(self, *, most: int = 64, wait_seconds: float = SECONDS) -> None:
+        self.groups: list[list[int]] = []
+        self.followed_up: list[list[int]] = []
+        self.gate = threading.Event()
+        self.begun = threading.Semaphore(0)
+        self.commit = GroupCommit[int, int](self.work, self.follow_up, most=most, wait_seconds=wait_seconds)
+
+    def work(self, items: Sequence[int]) -> list[int | Exception]:
+        self.groups.append(list(items))
+        self.begun.release()
+        assert self.gate.wait(SECONDS)
+        if 666 in items:
+            raise ZeroDivisionError
+        return [ValueError(item) if item == 13 else item * 2 for item in items]
+
+    def follow_up(self, results: Sequence[int]) -> None:
+        self.followed_up.append(list(results))
+
+    def waiting(self, number: int) -> bool:
+        return len(self.commit._waiting) == number
+
+
+def until(probe: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not probe():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def submit_while_busy(desk: Desk, pool: ThreadPoolExecutor, items: Sequence[int]) -> list[Future[int]]:
+    """Submit the first item, and the others in order while it is worked on."""
+    first = pool.submit(desk.commit.submit, items[0])
+    assert desk.begun.acquire(timeout=SECONDS)
+    futures = [first]
+    for number, item in enumerate(items[1:], 1):
+        futures.append(pool.submit(desk.commit.submit, item))
+        until(lambda number=number: desk.waiting(number))  # type: ignore[misc]
+    return futures
+
+
+def test_a_lone_item_is_a_group_of_one() -> None:
+    desk = Desk()
+    desk.gate.set()
+
+    assert [desk.commit.submit(1), desk.commit.submit(2)] == [2, 4]
+    assert desk.groups == [[1], [2]]
+    assert desk.followed_up == [[2], [4]]
+
+
+def test_what_comes_meanwhile_is_done_together_and_in_order_up_to_the_bound() -> None:
+    desk = Desk(most=3)
+    with ThreadPoolExecutor(8) as pool:
+        futures = submit_while_busy(desk, pool, [1, 2, 3, 4, 5])
+        desk.gate.set()
+        assert [future.result(SECONDS) for future in futures] == [2, 4, 6, 8, 10]
+    assert desk.groups == [[1], [2, 3, 4], [5]]
+
+
+def test_a_refused_item_raises_in_its_own_thread_alone() -> None:
+    desk = Desk()
+    with ThreadPoolExecutor(8) as pool:
+        futures = submit_while_busy(desk, pool, [1, 2, 13, 3])
+        desk.gate.set()
+        assert [futures[number].result(SECONDS) for number in (0, 1, 3)] == [2, 4, 6]
+        with pytest.raises(ValueError, match="13"):
+            futures[2].result(SECONDS)
+    until(lambda: sorted(desk.followed_up) == [[2], [4, 6]])
+
+
+def test_a_leader_that_dies_releases_its_group_and_those_who_wait() -> None:
+    desk = Desk(most=3)
+    with ThreadPoolExecutor(8) as pool:
+        futures = submit_while_busy(desk, pool, [1, 666, 2, 3, 4])
+        desk.gate.set()
+        with pytest.raises(ZeroDivisionError):
+            futures[1].result(SECONDS)
+        for number in (2, 3):
+            with pytest.raises(UnfinishedError):
+                futures[number].result(SECONDS)
+        assert [futures[0].result(SECONDS), futures[4].result(SECONDS)] == [2, 8]
+    assert desk.commit.submit(5) == 10
+
+
+def test_who_waited_too_long_is_told_so_and_is_never_worked_on() -> None:
+    desk = Desk(wait_seconds=0.05)
+    with ThreadPoolExecutor(8) as pool:
+        futures = submit_while_busy(desk, pool, [1, 2])
+        with pytest.raises(UnfinishedError):
+            futures[1].result(SECONDS)
+        desk.gate.set()
+        assert futures[0].result(SECONDS) == 2
+    assert desk.commit.submit(3) == 6
+    assert desk.groups == [[1], [3]]
+
+
+def test_many_threads_each_get_their_own_result() -> None:
+    desk = Desk(most=7)
+    desk.gate.set()
+    with ThreadPoolExecutor(40) as pool:
+        items = [*range(100, 600)]
+        assert list(pool.map(desk.commit.submit, items)) == [item * 2 for item in items]
+    assert sorted(item for group in desk.groups for item in group) == items
+    assert max(map(len, desk.groups)) <= 7
