@@ -22,6 +22,7 @@ from peers.services.identity import hub_identity
 from peers.services.outbound import post
 from peers.services.outbox import retry_dead, sweep
 from peers.services.peers import resume_peer, set_outbound_key, suspend_peer
+from peers.services.status import federation_status
 from tests.unit.peers.delivery.conftest import RECEIVE_PATH, STAFF, Partner, fresh, identity_of, json_of, make_due
 
 
@@ -129,6 +130,7 @@ def test_a_final_refusal_is_a_dead_letter_that_staff_can_try_again(partner: Part
     assert row.dead_at is not None
     assert row.finished_at is not None
     assert dispatch_status(row) == "Failed"
+    assert federation_status().active_dispatches == 0
     assert row.reason == f'HTTP {status}: {{"detail": "Source server not trusted"}}'
     sweep()
     deliver_dispatch(dispatch.pk)
