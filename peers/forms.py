@@ -171,6 +171,7 @@ class TokenForm(forms.Form):
         initial=365,
         label="Valid for days",
         widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="Up to ten years. Suspending or retiring the peer ends it earlier.",
     )
 
 
@@ -202,6 +203,7 @@ class ApprovalForm(forms.Form):
         if shown:
             self.fields["fingerprint"].choices = [(key.fingerprint, key.fingerprint) for key in shown]  # type: ignore[attr-defined]
             self.fields["fingerprint"].required = True
+            self.fields["fingerprint"].error_messages["required"] = "Pick the fingerprint that you have compared."
             self.fields["compared"].label = "I have compared this fingerprint with the peer's people"
             self.fields["compared"].help_text = "By phone or in person: not by what the peer's own server says."
         else:
@@ -303,14 +305,14 @@ class DispatchForm(forms.Form):
         max_length=255,
         label="Agent",
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "fraud-triage"}),
-        help_text="The id of one of the peer's agents, as it lists them. Empty: the peer chooses.",
+        help_text="The id of one of the peer's agents, as its people or its list name it. Empty: the peer chooses.",
     )
     permissions = forms.CharField(
         required=False,
         initial=PERMISSIONS,
         max_length=1000,
         widget=UnfoldAdminTextInputWidget(),
-        help_text="What the peer may do with it, separated by commas.",
+        help_text="What the peer may do with it, separated by commas; state.patch lets it report progress.",
     )
     max_delegation_depth = forms.IntegerField(
         min_value=0,
@@ -344,7 +346,7 @@ class RegisteredAgentForm(forms.ModelForm[RegisteredAgent]):
         fields = ["agent_id", "server_url", "visibility"]
         labels = {"server_url": "Server URL"}
         help_texts = {
-            "agent_id": "The name that peers dispatch to.",
+            "agent_id": "The name that peers dispatch to. It stays: register another agent to rename one.",
             "server_url": "Where it is served; empty for this hub.",
             "visibility": "Public: everyone sees it. Unlisted: approved peers. Private: nobody outside.",
         }

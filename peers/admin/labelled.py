@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from federations.admin.labels import exactly
+from peers.admin.pages import event_words
 
 MOST_LEVELS = 3
 MOST_FIELDS = 60
@@ -102,7 +103,7 @@ def _shown(name: str, value: object, level: int) -> SafeString:
     if isinstance(value, (int, float)):
         return format_html("{}", _number(name, value))
     if isinstance(value, str):
-        return format_html("{}", _moment(value) if name.endswith(MOMENTS) else value)
+        return format_html("{}", _text(name, value))
     if isinstance(value, list) and not any(isinstance(item, (dict, list)) for item in value):
         return format_html("{}", ", ".join(map(str, value)))
     if isinstance(value, dict) and level < MOST_LEVELS:
@@ -116,6 +117,12 @@ def _number(name: str, value: float) -> str:
     unit = next((unit for ending, unit in UNITS.items() if name.endswith(ending)), "")
     # Not every number is a quantity: a year and an invoice's number take no commas.
     return f"{value:,} {unit}" if unit else str(value)
+
+
+def _text(name: str, value: str) -> str:
+    if name == "event_type":
+        return event_words(value)
+    return _moment(value) if name.endswith(MOMENTS) else value
 
 
 def _moment(value: str) -> str:

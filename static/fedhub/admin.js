@@ -32,4 +32,9 @@ function addCopyButtons() {
   }
 }
 
+// unfold turns the selects of a page into boxes that can be searched once it is loaded, and none that are added later.
+document.addEventListener("formset:added", (event) => {
+  django.jQuery(event.target).find("select.unfold-admin-autocomplete").djangoCustomSelect2?.();
+});
+
 document.addEventListener("DOMContentLoaded", () => { refreshWhileRunning(); addCopyButtons(); });

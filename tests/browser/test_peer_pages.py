@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import User
 from playwright.sync_api import Dialog, Page, expect
 
+from federations.models import FederationGrant
 from federations.services.actors import Actor
-from peers.models import Peer
+from peers.models import Dispatch, Peer
 from peers.protocol import SigningKey
 from peers.services.peers import PeerSettings, add_peer, change_settings
+from tests.unit.admin.cloud import federation
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -72,3 +75,41 @@ def test_no_script_in_what_a_peer_says_runs(page: Page) -> None:
         assert page.locator("a[href^='javascript:']").count() == 0
         assert page.locator("img[src=x]").count() == 0
     assert ran == []
+
+
+def test_what_a_peer_sends_fits_a_narrow_screen(page: Page) -> None:
+    sent = Dispatch.objects.create(
+        id="d-1",
+        intent_title="Reconcile",
+        target_server="https://partner.example.org",
+        envelope="{}",
+        state={"period": {"from": "2026-01-01", "branch": "x" * 90}},
+        attestation={"usage": {"cost_usd": 2.4137}},
+        last_error="The peer answered 410 Gone: " + "it does not know the dispatch any more. " * 3,
+    )
+    key = add_peer("https://partner.example.org", by=MARTA, public_key=KEY.base64).keys.get()
+    page.set_viewport_size({"width": 400, "height": 900})
+
+    for path in (f"dispatch/{sent.pk}", f"peerkey/{key.pk}"):
+        page.goto(f"/admin/peers/{path}/change/")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400, path
+    page.goto(f"/admin/peers/dispatch/{sent.pk}/change/")
+    cost = page.get_by_text("2.4137 USD").first
+    box = cost.bounding_box()
+    # One letter under the other would be taller than wide.
+    assert box is not None and box["height"] < 40
+    page.goto("/admin/peers/dispatch/")
+    cell = page.locator("#result_list td.field-what_happened")
+    assert cell.evaluate("cell => cell.scrollHeight - cell.clientHeight") <= 1
+
+
+def test_a_grant_added_to_a_federation_has_a_box_that_can_be_searched(page: Page) -> None:
+    User.objects.create_user("ines.hartmann")
+    page.goto(f"/admin/federations/federation/{federation().pk}/change/")
+    page.get_by_text("Add another").first.click()
+    page.locator(".select2-selection").last.click()
+    page.keyboard.type("hartm")
+    page.get_by_role("option", name="ines.hartmann").last.click()
+    page.get_by_role("button", name="Save and continue editing").click()
+    expect(page.locator(".select2-selection").get_by_text("ines.hartmann")).to_be_visible()
+    assert FederationGrant.objects.filter(holder_name="ines.hartmann").count() == 1

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from peers.models import (
+    Dispatch,
     Intent,
     Peer,
 )
@@ -97,3 +98,29 @@ def test_the_first_page_says_what_waits_and_links_to_it(admin: Client, staff: Ca
     for card in cards:
         assert len(admin.get(card["href"]).context["cl"].result_list) == 1
     assert "Waits for you" not in text_of(staff("view_dispatch"), reverse("admin:index"))
+
+
+def test_no_page_is_called_by_an_id(admin: Client) -> None:
+    rows = hostile_rows()
+    Intent.objects.update(title="Reconcile the bills")
+    Dispatch.objects.update(intent_title="Reconcile the bills")
+
+    for row in rows:
+        title = text_of(admin, url(row)).partition("<title>")[2].partition("</title>")[0]
+        assert str(row.pk) not in title, row
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_empty_list_says_what_fills_it(admin: Client, model: str) -> None:
+    page = text_of(admin, reverse(f"admin:peers_{model}_changelist"))
+
+    assert "There is nothing here yet" in page
+    assert "<title>" in page
+    assert "Select " not in page.partition("<title>")[2].partition("</title>")[0]
+
+
+def test_what_is_forbidden_says_whom_to_ask(staff: Callable[..., Client]) -> None:
+    response = staff().get(reverse("admin:peers_peer_changelist"))
+
+    assert response.status_code == 403
+    assert "Ask an administrator" in response.content.decode()

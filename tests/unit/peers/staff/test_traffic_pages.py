@@ -8,6 +8,7 @@ from django.utils import timezone
 from peers.models import (
     Dispatch,
     Intent,
+    JournalEntry,
     OutboundCallback,
     Peer,
 )
@@ -15,6 +16,7 @@ from tests.unit.peers.staff.conftest import URL
 from tests.unit.peers.staff.pages import (
     CONFIRMED,
     hostile_rows,
+    text_of,
     url,
 )
 
@@ -71,3 +73,66 @@ def test_a_dead_letter_is_tried_again_from_its_page_and_from_the_list(admin: Cli
     )
     owed.refresh_from_db()
     assert owed.dead_at is None
+
+
+def test_a_dispatch_says_what_happened_and_what_can_be_done(admin: Client, approved: Peer) -> None:
+    sent = Dispatch.objects.create(
+        id="d-1",
+        intent_title="Reconcile",
+        peer=approved,
+        target_server=URL,
+        envelope="{}",
+        last_error="Connection refused",
+    )
+    for fields, expected in (
+        ({"dead_at": timezone.now(), "attempts": 12}, "The hub gave up after 12 attempts."),
+        ({"dead_at": None, "due_at": timezone.now(), "attempts": 3}, "Attempt 3 failed."),
+        ({"due_at": None, "reason": "the peer is suspended"}, "It waits."),
+        ({"status": "rejected", "reason": "No such agent"}, "The peer refused it: No such agent."),
+    ):
+        Dispatch.objects.filter(pk=sent.pk).update(**fields)
+        assert expected in text_of(admin, url(sent))
+
+
+@pytest.mark.parametrize(
+    ("work", "found"), [("dead", {"d-1"}), ("due", {"d-2"}), ("rest", {"d-3"}), ("", {"d-1", "d-2", "d-3"})]
+)
+def test_dispatches_are_found_by_what_is_left_to_do(admin: Client, approved: Peer, work: str, found: set[str]) -> None:
+    now = timezone.now()
+    for number, fields in enumerate(({"dead_at": now}, {"due_at": now}, {}), 1):
+        Dispatch.objects.create(id=f"d-{number}", intent_title="x", target_server=URL, envelope="{}", **fields)
+
+    rows = admin.get(f"{reverse('admin:peers_dispatch_changelist')}?work={work}").context["cl"].result_list
+
+    assert {row.pk for row in rows} == found
+
+
+def test_dispatching_leads_to_the_page_of_the_dispatch(admin: Client, approved: Peer) -> None:
+    intent = Intent.objects.create(title="Reconcile")
+    form = {"peer": approved.pk, "permissions": "state.patch", "max_delegation_depth": "0"}
+
+    response = admin.post(url(intent, "dispatch_on"), form, follow=True)
+
+    assert response.redirect_chain[-1][0] == url(Dispatch.objects.get())
+    assert "Reload this page to see what became of it" in response.content.decode()
+
+
+def test_a_hub_without_a_peer_to_send_to_says_so(admin: Client, proposed: Peer) -> None:
+    intent = Intent.objects.create(title="Reconcile")
+
+    assert "Approve one first" in text_of(admin, url(intent, "dispatch_on"))
+    Peer.objects.update(state="approved")
+    assert "Approve one first" not in text_of(admin, url(intent, "dispatch_on"))
+
+
+def test_a_line_of_the_journal_leads_to_what_it_is_about(admin: Client, approved: Peer) -> None:
+    sent = Dispatch.objects.create(id="d-1", intent_title="Reconcile", target_server=URL, envelope="{}")
+    line = JournalEntry.objects.create(kind="dispatch", text="Sent", peer_url=URL, dispatch_id="d-1")
+    lost = JournalEntry.objects.create(
+        kind="dispatch", text="Sent", peer_url="https://lost.example.org", dispatch_id="x"
+    )
+
+    page = text_of(admin, url(line))
+    assert f'href="{url(approved)}"' in page
+    assert f'href="{url(sent)}"' in page
+    assert "https://lost.example.org" in text_of(admin, url(lost))
