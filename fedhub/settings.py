@@ -67,7 +67,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "auditlog.middleware.AuditlogMiddleware",
+    "fedhub.audit.StaffAuditlogMiddleware",
 ]
 
 ROOT_URLCONF = "fedhub.urls"
@@ -288,6 +288,14 @@ FEDHUB_PUBLISH_PEERS = environment.boolean("FEDHUB_PUBLISH_PEERS", default=False
 # No shorter than the hours over which a delivery is retried.
 FEDHUB_ENVELOPE_MAX_AGE = environment.integer(
     "FEDHUB_ENVELOPE_MAX_AGE", default=86_400, minimum=43_200, maximum=604_800
+)
+# How much one peer may send or report in a minute, and how often one address may be refused before it gets 429 instead
+# of a reason; 0 for no limit. Each web process counts for itself.
+FEDHUB_PEER_REQUESTS_PER_MINUTE = environment.integer(
+    "FEDHUB_PEER_REQUESTS_PER_MINUTE", default=6000, minimum=0, maximum=1_000_000
+)
+FEDHUB_REFUSALS_PER_MINUTE = environment.integer(
+    "FEDHUB_REFUSALS_PER_MINUTE", default=600, minimum=0, maximum=1_000_000
 )
 FEDHUB_HANDLERS = environment.words("FEDHUB_HANDLERS")
 # This hub's side of every policy, as JSON: {"budget": {"max_llm_tokens": 100000}}.

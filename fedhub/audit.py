@@ -1,0 +1,23 @@
+"""Who stands in the audit log as having acted."""
+
+from __future__ import annotations
+
+from auditlog.middleware import AuditlogMiddleware
+from django.http import HttpRequest, HttpResponseBase
+
+from fedhub.api.errors import PEERS_PATH
+
+
+class StaffAuditlogMiddleware(AuditlogMiddleware):  # type: ignore[misc]
+    """Tells the audit log who acts, but where peers call: nothing that is audited is changed there.
+
+    The middleware connects and disconnects a signal for each request, which takes a tenth of the time of a receive and
+    makes all threads wait for each other.
+    """
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request."""
+        answer: HttpResponseBase = (
+            self.get_response(request) if PEERS_PATH.match(request.path) else super().__call__(request)
+        )
+        return answer
