@@ -16,7 +16,7 @@ from fedhub.storage import after_commit
 logger = logging.getLogger(__name__)
 
 
-def enqueue(name: str, *args: str) -> None:
+def enqueue(name: str, *args: str | list[str]) -> None:
     """Send the Celery task `name` with `args` once the open transaction has committed; at once where none is open.
 
     Takes names, not functions, so that services need not import the tasks that call them. A broker that cannot be
@@ -25,7 +25,7 @@ def enqueue(name: str, *args: str) -> None:
     after_commit(_send, name, args)
 
 
-def _send(name: str, args: tuple[str, ...]) -> None:
+def _send(name: str, args: tuple[str | list[str], ...]) -> None:
     try:
         # Retried by the sweep, not here: the caller is a request that somebody waits for.
         current_app.send_task(name, args=args, retry=True, retry_policy={"max_retries": 0})

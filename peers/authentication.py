@@ -27,6 +27,7 @@ from peers.protocol import UCAN_HEADER
 from peers.services.callbacks_in import ProvenCallback, prove_callback
 from peers.services.identity import hub_url, is_enabled
 from peers.services.intake import Submission
+from peers.services.limits import spend_request
 from peers.services.proofs import PUBLIC_KEY_HEADER, UNPROVEN, Incoming, prove_request
 from peers.services.receive import prove_source, read_submission, submission_of
 from peers.services.tokens import peer_of_token
@@ -72,6 +73,7 @@ class ReceiveAuthentication(BaseAuthentication):
         incoming = incoming_message(request)
         message, envelope = read_submission(incoming.body)
         proof = prove_source(incoming, message, envelope, timezone.now())
+        spend_request(proof.peer)
         delegation = request.META.get(_meta_name(UCAN_HEADER), "").strip()
         return AnonymousUser(), PeerCredential(proof.peer, submission_of(message, envelope, proof, delegation))
 
@@ -86,6 +88,7 @@ class CallbackAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[AnonymousUser, PeerCredential]:
         """Return the peer's credential with its callback; never None. Raises HubError and ProtocolError."""
         callback = prove_callback(incoming_message(request), now=timezone.now())
+        spend_request(callback.proof.peer)
         return AnonymousUser(), PeerCredential(callback.proof.peer, callback=callback)
 
     def authenticate_header(self, request: Request) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from threading import Lock
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ from fedhub.api.viewsets import HubViewSet
 from fedhub.errors import HubError
 from peers.authentication import OperatorAuthentication
 from peers.protocol import DelegationError, MalformedMessage, ProtocolError
+from peers.services.limits import RateLimitedError, spend_refusal
 
 UNPROVEN = "Invalid or missing API key"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="fedhub"'}
@@ -79,10 +81,16 @@ class FederationViewSet(HubViewSet):
         return exception_handler
 
 
+class PeersViewSet(FederationViewSet):
+    """A set of endpoints that peers call: an address that is refused there again and again is told to slow down."""
+
+
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     """Answer `exc`; Django REST framework calls this while the exception is being handled."""
     refusal = refusal_of(exc)
     request = context.get("request")
+    if refusal.status < 500 and request is not None and isinstance(context.get("view"), PeersViewSet):
+        refusal = limited(refusal, request)
     response = Response(refusal.body, status=refusal.status, headers=refusal.headers)
     if refusal.status >= 500:
         logger.error("Unforeseen error while answering a peer", exc_info=exc)
@@ -100,6 +108,8 @@ def refusal_of(exc: Exception) -> Refusal:
     if isinstance(exc, HubError):
         message = exc.message if exc.status_hint < 500 or exc.status_hint == 501 else INTERNAL_ERROR
         headers = CHALLENGE if exc.status_hint == 401 else {}
+        if isinstance(exc, RateLimitedError):
+            headers = {"Retry-After": str(exc.retry_after_seconds)}
         return Refusal(exc.status_hint, message, f"{type(exc).__name__}: {exc.__cause__ or exc}", headers=headers)
     known = as_api_exception(exc)
     if known is None:
@@ -128,6 +138,16 @@ def _of_framework(exc: APIException) -> Refusal:
         return Refusal(422, message, "ValidationError", errors, headers)
     status = 422 if isinstance(exc, BadRequestError | ParseError) else exc.status_code
     return Refusal(status, message, type(exc).__name__, headers=headers)
+
+
+def limited(refusal: Refusal, request: Request) -> Refusal:
+    """Count a refusal against its address; return it, or a 429 in its place where there were too many."""
+    try:
+        if refusal.status != HTTPStatus.TOO_MANY_REQUESTS:
+            spend_refusal(request.META.get("REMOTE_ADDR", ""))
+    except RateLimitedError as exc:
+        return replace(refusal_of(exc), reason=f"{type(exc).__name__}: {refusal.reason}")
+    return refusal
 
 
 def note_refusal(refusal: Refusal, request: Request | None) -> None:

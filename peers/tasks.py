@@ -1,4 +1,4 @@
-"""What workers do for federation. Each task takes one row by its id; the rows themselves say when to try again.
+"""What workers do for federation. Those that work take one row by its id; the rows themselves say when to try again.
 
 So none is retried by Celery: a row that was not settled, for whichever reason, is due again when its lease lapses.
 """
@@ -32,6 +32,12 @@ def deliver_callback(callback_id: str) -> None:
 def run_event(event_id: str) -> None:
     """Call the handler of a due event."""
     handlers.run_event(event_id)
+
+
+@shared_task(name="peers.nudge_each")
+def nudge_each(event_ids: list[str], callback_ids: list[str]) -> None:
+    """Hand on the one message of rows that were written together."""
+    outbox.nudge_each(event_ids, callback_ids)
 
 
 @shared_task(name="peers.sweep")

@@ -12,7 +12,7 @@ from federations.services.actors import actor_of
 from fedhub.api.scopes import PEERS_WRITE
 from peers import schema
 from peers.authentication import CallbackAuthentication, IsProvenPeer, OperatorAuthentication, PeerCredential
-from peers.errors import FederationViewSet
+from peers.errors import FederationViewSet, PeersViewSet
 from peers.protocol import DispatchResult, DispatchStatus
 from peers.serializers import DispatchRequestSerializer
 from peers.services.callbacks_in import accept_callback
@@ -53,7 +53,7 @@ class DispatchViewSet(FederationViewSet):
         return Response(result.to_dict())
 
 
-class CallbackViewSet(FederationViewSet):
+class CallbackViewSet(PeersViewSet):
     """What peers report about work that this hub dispatched to them."""
 
     authentication_classes = (CallbackAuthentication,)

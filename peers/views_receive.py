@@ -10,12 +10,12 @@ from rest_framework.response import Response
 
 from peers import schema
 from peers.authentication import IsProvenPeer, PeerCredential, ReceiveAuthentication
-from peers.errors import FederationViewSet
+from peers.errors import PeersViewSet
 from peers.services.proofs import NotTrustedError
 from peers.services.receive import receive
 
 
-class ReceiveViewSet(FederationViewSet):
+class ReceiveViewSet(PeersViewSet):
     """Intents that peers dispatch to this hub."""
 
     authentication_classes = (ReceiveAuthentication,)

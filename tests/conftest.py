@@ -20,7 +20,7 @@ from federations.services.actors import actor_of
 from federations.services.federations import create_federation
 from fedhub.sandbox.client import SandboxClient
 from fedhub.tokens.services import issue_token
-from peers.services import known_peers
+from peers.services import known_peers, limits
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
 
 READ_WRITE = "federations-read federations-write"
@@ -35,8 +35,9 @@ MakeAgent = Callable[..., A2aAgent]
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> None:
-    """Each test starts as a process does, that knows nothing of peers yet."""
+    """Each test starts as a process does, that has heard of no peer yet."""
     known_peers.forget_all()
+    limits.forget_all()
 
 
 @pytest.fixture

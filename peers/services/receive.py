@@ -17,7 +17,6 @@ from datetime import datetime
 from django.conf import settings
 
 from fedhub.errors import HubError
-from fedhub.queue import enqueue
 from peers.models import PeerState
 from peers.protocol import (
     FederationEnvelope,
@@ -35,6 +34,8 @@ from peers.services import known_peers
 from peers.services.group_commit import GroupCommit
 from peers.services.identity import hub_url
 from peers.services.intake import Submission, Taken, take_in
+from peers.services.limits import has_refusals_left
+from peers.services.outbox import nudge_new
 from peers.services.peers import record_stranger
 from peers.services.proofs import Claim, Incoming, NotTrustedError, Proof, claim_by, prove, shows_its_key
 from peers.services.standing import check_trust
@@ -85,7 +86,8 @@ def prove_source(incoming: Incoming, message: JsonObject, envelope: FederationEn
     except UnknownKey as exc:
         if claim.peer is not None and claim.peer.state == PeerState.APPROVED:
             raise
-        _note_stranger(incoming, message, claim, now)
+        if has_refusals_left(incoming.address):
+            _note_stranger(incoming, message, claim, now)
         raise NotTrustedError(claim.server_url) from exc
     if proof.peer.state == PeerState.APPROVED and proof.peer.may_send_work:
         known_peers.remember(claim)
@@ -122,11 +124,10 @@ def check_fresh(submission: Submission, now: datetime) -> None:
 
 def _nudge(group: Sequence[Taken]) -> None:
     """Tell workers what is due since."""
-    for taken in group:
-        for event in taken.events:
-            enqueue("peers.run_event", event.pk)
-        for callback in taken.callbacks:
-            enqueue("peers.deliver_callback", callback.pk)
+    nudge_new(
+        [event.pk for taken in group for event in taken.events],
+        [callback.pk for taken in group for callback in taken.callbacks],
+    )
 
 
 _intake = GroupCommit(take_in, _nudge, most=MOST_TOGETHER, wait_seconds=WAIT_SECONDS)

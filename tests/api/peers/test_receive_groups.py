@@ -7,20 +7,32 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.db import DatabaseError
 from django.utils import timezone
 
 from fedhub.errors import ConflictError, InvalidRequestError
 from peers.authentication import proof_headers
-from peers.models import Intent, JournalEntry, KeyOrigin, Peer, PeerKey, ReceivedDispatch, SeenNonce
+from peers.models import (
+    HandlerEvent,
+    Intent,
+    JournalEntry,
+    KeyOrigin,
+    OutboundCallback,
+    Peer,
+    PeerKey,
+    ReceivedDispatch,
+    SeenNonce,
+)
 from peers.protocol import SigningKey, UnknownKey
-from peers.services import receive
+from peers.services import outbox, receive
 from peers.services.intake import Submission, Taken, take_in
 from peers.services.keys import approve_key, propose_key, revoke_key
 from peers.services.peers import approve_peer, suspend_peer
 from peers.services.proofs import Incoming
 from peers.services.replay import NonceReplayedError
 from peers.services.tokens import issue_peer_token, revoke_tokens
+from peers.tasks import nudge_each
 from tests.api.peers.partner import HUB, MARTA, RECEIVE, Partner, body_of, deliver, everything_stored, send
 
 pytestmark = pytest.mark.django_db
@@ -216,3 +228,41 @@ def test_a_suspended_peer_is_refused_at_once(alpha: Partner, alpha_peer: Peer, r
 
     for _ in range(2):
         refused(deliver(alpha, alpha.signed()), 403, "not trusted")
+
+
+# What workers are told ------------------------------------------------------------------------------------------------
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...]]]:
+    """Return the messages that went to workers."""
+    messages: list[tuple[str, tuple[Any, ...]]] = []
+    monkeypatch.setattr(outbox, "enqueue", lambda name, *args: messages.append((name, args)))
+    return messages
+
+
+def test_a_lone_receive_is_worked_on_at_once_and_a_group_shares_a_message(
+    alpha: Partner, alpha_peer: Peer, settings: LazySettings, sent: list[tuple[str, tuple[Any, ...]]]
+) -> None:
+    settings.FEDHUB_HANDLERS = ["peers.handlers.EchoAgents"]
+    url = f"{alpha.url}/cb"
+    lone = take_in([proven(alpha, callback_url=url)])
+    many = take_in([proven(alpha, callback_url=url) for _ in range(3)])
+
+    for outcomes in (lone, many):
+        receive._nudge([outcome for outcome in outcomes if isinstance(outcome, Taken)])
+
+    events = list(HandlerEvent.objects.order_by("created_at", "id").values_list("pk", flat=True))
+    callbacks = list(OutboundCallback.objects.order_by("created_at", "id").values_list("pk", flat=True))
+    assert (len(events), len(callbacks), len(sent)) == (4, 4, 3)
+    assert sent[:2] == [("peers.run_event", (events[0],)), ("peers.deliver_callback", (callbacks[0],))]
+    name, (event_ids, callback_ids) = sent[2]
+    assert (name, sorted(event_ids), sorted(callback_ids)) == (
+        "peers.nudge_each", sorted(events[1:]), sorted(callbacks[1:]),
+    )  # fmt: skip
+
+
+def test_the_shared_message_is_handed_on_row_by_row(sent: list[tuple[str, tuple[Any, ...]]]) -> None:
+    nudge_each(["e-1", "e-2"], ["c-1"])
+
+    assert sent == [
+        ("peers.run_event", ("e-1",)), ("peers.run_event", ("e-2",)), ("peers.deliver_callback", ("c-1",)),
+    ]  # fmt: skip
