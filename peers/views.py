@@ -20,7 +20,7 @@ from peers.errors import FederationViewSet
 from peers.models import Intent
 from peers.serializers import CreateIntentSerializer, IntentSerializer
 from peers.services.agents import visible_agents
-from peers.services.identity import hub_identity, is_enabled
+from peers.services.identity import did_document, is_enabled
 from peers.services.intents import create_intent, get_intent
 from peers.services.status import federation_status, manifest
 
@@ -46,7 +46,7 @@ class DocumentViewSet(FederationViewSet):
 
     def did_document(self, request: Request) -> Response:
         """Serve the DID document (did:web) with each key that verifies."""
-        return Response(hub_identity().did_document(), headers={"Cache-Control": DOCUMENT_MAX_AGE})
+        return Response(did_document(), headers={"Cache-Control": DOCUMENT_MAX_AGE})
 
 
 class StatusViewSet(FederationViewSet):

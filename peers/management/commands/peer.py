@@ -19,7 +19,7 @@ from federations.management.output import console_on
 from federations.services.actors import Actor
 from fedhub.errors import HubError, InvalidRequestError, NotFoundError
 from peers.models import Peer, PeerKey, PeerState, Relationship, Visibility
-from peers.services import agents, imports, keys, peers
+from peers.services import agents, imports, keys, peers, rotation
 from peers.services.documents import refresh_documents
 
 SHELL = Actor(id="", name="shell")
@@ -81,6 +81,8 @@ class Command(BaseCommand):
         choosing = verbs.add_parser("visibility", help="choose who sees an agent of this hub")
         choosing.add_argument("agent", metavar="PATH", help="the agent's path, or its id as peers know it")
         choosing.add_argument("visibility", choices=Visibility.values)
+        rotating = verbs.add_parser("rotate-key", help="announce this hub's next key; with --switch sign with it")
+        rotating.add_argument("--switch", action="store_true", help="once peers have approved the announced key")
         for verb in (shown, choosing):
             verb.add_argument("--federation", metavar="ID", help="only agents of this federation")
 
@@ -213,6 +215,13 @@ class Command(BaseCommand):
         named = {"federation_id": options["federation"], "by": SHELL}
         sight = agents.choose_visibility(options["agent"], options["visibility"], **named)
         self._say(f"{sight.agent_id} is {sight.visibility}.", style=STYLE_OF_VISIBILITY[Visibility(sight.visibility)])
+
+    def _rotate_key(self, options: dict[str, Any]) -> None:
+        if options["switch"]:
+            self._say(f"This hub signs with {rotation.switch_key(by=SHELL).fingerprint}", style="green")
+            return
+        self._say(f"Announced: {rotation.announce_key(by=SHELL).fingerprint}")
+        self._say("Tell it to your peers' people. When they have approved it: peer rotate-key --switch")
 
     def _say(self, text: str, style: str = "") -> None:
         console_on(self.stdout).print(text, style=style)

@@ -111,7 +111,7 @@ def test_no_slash_is_answered_by_a_redirect(path: str) -> None:
         (f"{FEDERATION}/agents", "peers.views.visible_agents"),
         (f"{FEDERATION}/status", "peers.views.federation_status"),
         (DOCUMENTS[0], "peers.views.manifest"),
-        (DOCUMENTS[1], "peers.views.hub_identity"),
+        (DOCUMENTS[1], "peers.views.did_document"),
         (INTENTS, "peers.views.page_of"),
     ],
 )

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import io
+import os
 import stat
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.core.management import call_command
 
-from peers.protocol import HubIdentity, InvalidKey, ServerIdentity
+from federations.services.actors import Actor
+from fedhub.errors import ConflictError
+from peers.protocol import HubIdentity, InvalidKey, ServerIdentity, VerificationKey
+from peers.protocol.continuity import is_continued
+from peers.protocol.did_document import read_did_document
 from peers.protocol.errors import InvalidIdentifier
-from peers.services.identity import choose_identity, hub_identity, hub_url
+from peers.services.identity import KEY_OVERLAP, beside_key, choose_identity, did_document, hub_identity, hub_url
+from peers.services.rotation import announce_key, switch_key
+
+STAFF = Actor(id="1", name="staff")
 
 
 @pytest.fixture
@@ -72,3 +83,46 @@ def test_a_process_may_sign_as_an_identity_of_the_same_server_and_no_other(key_p
     with pytest.raises(InvalidKey):
         choose_identity(HubIdentity(hub_url()))
     assert hub_identity() is own
+
+
+def test_the_next_key_is_announced_before_it_signs_and_the_old_one_stays_for_a_while(key_path: Path, db: None) -> None:
+    def documents() -> tuple[list[str], list[VerificationKey]]:
+        """Return the keys published, and which of them a peer that trusts `trusted` sees as continuous."""
+        document = did_document()
+        keys = read_did_document(document, hub_identity().did)
+        continuous = [key for key in keys if is_continued(document, hub_identity().did, key, trusted)]
+        return [key.base64 for key in keys], continuous
+
+    old = hub_identity()
+    trusted = old.verification_keys
+    assert documents() == ([old.public_key_b64], [])
+
+    new = announce_key(by=STAFF)
+    assert stat.S_IMODE(beside_key("next").stat().st_mode) == 0o600
+    assert hub_identity().public_key_b64 == old.public_key_b64
+    assert documents() == ([old.public_key_b64, new.base64], [new])
+    with pytest.raises(ConflictError):
+        announce_key(by=STAFF)
+
+    assert switch_key(by=STAFF) == new
+    assert sorted(path.name for path in key_path.parent.iterdir()) == ["hub_key", "hub_key.previous"]
+    assert stat.S_IMODE(beside_key("previous").stat().st_mode) == 0o600
+    assert hub_identity().public_key_b64 == new.base64
+    assert hub_identity().verify(b"text", old.sign(b"text"))
+    assert documents() == ([new.base64, old.public_key_b64], [new])
+    with pytest.raises(ConflictError):
+        switch_key(by=STAFF)
+
+    long_ago = time.time() - KEY_OVERLAP.total_seconds() - 1
+    os.utime(key_path, (long_ago, long_ago))
+    assert documents() == ([new.base64], [])
+    assert not hub_identity().verify(b"text", old.sign(b"text"))
+
+
+def test_a_running_process_follows_a_key_that_another_one_changed(key_path: Path, db: None) -> None:
+    before = hub_identity().public_key_b64
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: hub_identity().public_key_b64).result() == before
+        call_command("peer", "rotate-key", stdout=io.StringIO())
+        call_command("peer", "rotate-key", "--switch", stdout=io.StringIO())
+        assert pool.submit(lambda: hub_identity().public_key_b64).result() == hub_identity().public_key_b64 != before
