@@ -52,7 +52,7 @@ check: install ## format, lint, layers, types, system checks, migrations, lock
 	@if grep -nE '://|^-' requirements.lock; then \
 		echo "requirements.lock holds addresses or options; it must hold versions alone." >&2; exit 1; fi
 
-bench: install ## measure syncs of 1,000 sandbox runtimes, and receiving from peers
+bench: install ## measure syncs, receiving from peers, and how search ranks
 	@exec $(BIN)/python -m benchmarks
 
 lock: install ## choose versions anew within pyproject.toml's bounds
