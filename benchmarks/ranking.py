@@ -87,7 +87,7 @@ def ndcg(found: Sequence[str], judgments: Mapping[str, int]) -> float:
 
 
 def _gain(grades: Sequence[int]) -> float:
-    return sum((2**grade - 1) / math.log2(rank + 1) for rank, grade in enumerate(grades[:DEPTH], 1))
+    return sum((2.0**grade - 1.0) / math.log2(rank + 1) for rank, grade in enumerate(grades[:DEPTH], 1))
 
 
 def measure(index: SearchIndex, half: str) -> list[Outcome]:
