@@ -75,8 +75,8 @@ def unit_of_work() -> Iterator[None]:
 def retried(function: Callable[P, T]) -> Callable[P, T]:
     """Run `function` again, a few times, where its unit of work lost a race; for functions that may run twice.
 
-    Such a function reads what it decides on inside its unit of work and does nothing outside the database. Inside an
-    outer unit of work only the outermost can begin again, so there it runs once.
+    Such a function reads what it decides on inside its unit of work, and does nothing that would be wrong to do twice.
+    Inside an outer unit of work it runs once, since only the outermost can begin again.
     """
 
     @wraps(function)
@@ -85,8 +85,6 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
             try:
                 return function(*args, **kwargs)
             except LostRaceError:
-                if _is_open(connections[REGISTRY]):
-                    raise
                 # Random, so that two that have collided do not collide again.
                 time.sleep(random.uniform(0, PAUSE_SECONDS * 2**attempt))  # noqa: S311
         return function(*args, **kwargs)

@@ -37,7 +37,7 @@ from federations.services.sync import as_hub_error, check_config, open_job, run_
 from federations.sync.resources import JsonObject
 from federations.sync.summary import summarise
 from fedhub.errors import ConflictError
-from fedhub.storage import after_commit, unit_of_work
+from fedhub.storage import after_commit, locked, retried, unit_of_work
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ def _write_update(federation: Federation, values: dict[str, Any], tags: list[str
 
     It is compared with the row as it is now, locked: somebody else may have changed it since the caller read it.
     """
-    stored = Federation.objects.select_for_update().filter(id=federation.id).values_list("provider_config", flat=True)
+    stored = locked(Federation.objects.filter(id=federation.id)).values_list("provider_config", flat=True)
     is_new_config = bool(stored.first() != values["provider_config"])
     if is_new_config:
         values = {**values, "force_next_sync": force}
@@ -219,6 +219,7 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
     return SyncJob.objects.get(id=job.id)
 
 
+@retried
 def _open_deletion(federation: Federation, by: Actor, trigger: JobTrigger) -> SyncJob:
     try:
         with unit_of_work():

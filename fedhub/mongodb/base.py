@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 from django.db import DatabaseError, NotSupportedError
 from django.db.models import Model
-from django_mongodb_backend import base
+from django_mongodb_backend import base, features, operations
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
@@ -26,10 +26,24 @@ COMMIT_SECONDS = 30.0
 COMMIT_PAUSE_SECONDS = 0.1
 
 
+class DatabaseFeatures(features.DatabaseFeatures):
+    """What the backend has, and what this package adds."""
+
+    supports_table_check_constraints = True
+
+
+class DatabaseOperations(operations.DatabaseOperations):
+    """Says where the compilers of queries are."""
+
+    compiler_module = "fedhub.mongodb.compiler"
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """One thread's connection; the sockets are a pool that all threads share."""
 
     SchemaEditorClass = SchemaEditor
+    features_class = DatabaseFeatures
+    ops_class = DatabaseOperations
     session: ClientSession | None
 
     def has_transactions(self) -> bool:

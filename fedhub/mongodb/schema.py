@@ -1,10 +1,11 @@
-"""Indexes as MongoDB's planner can use them."""
+"""Constraints that MongoDB can be made to keep, and indexes as its planner can use them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Field, Index, Model, Q
+from django.db.models import BaseConstraint, CheckConstraint, Field, Index, Model, Q
+from django.db.models.sql import Query
 from django_mongodb_backend import schema
 from pymongo.operations import IndexModel
 
@@ -40,6 +41,30 @@ class SchemaEditor(schema.DatabaseSchemaEditor):
         super().add_index(
             model, index, field=field, unique=unique, column_prefix=column_prefix, parent_model=parent_model
         )
+
+    def add_constraint(self, model: type[Model], constraint: BaseConstraint, *args: Any, **options: Any) -> None:
+        """Add a constraint: a unique one is an index, a check is part of the collection's validator."""
+        super().add_constraint(model, constraint, *args, **options)
+        if isinstance(constraint, CheckConstraint):
+            self._validate(model, _checks(model))
+
+    def remove_constraint(self, model: type[Model], constraint: BaseConstraint) -> None:
+        """Remove a constraint."""
+        super().remove_constraint(model, constraint)
+        if isinstance(constraint, CheckConstraint):
+            self._validate(model, [check for check in _checks(model) if check.name != constraint.name])
+
+    def _validate(self, model: type[Model], checks: list[CheckConstraint]) -> None:
+        """Have the server refuse what violates one of `checks`, as other databases do."""
+        query: Any = Query(model=model, alias_cols=False)
+        compiler = query.get_compiler(connection=self.connection)
+        conditions = [query.build_where(check.condition).as_mql(compiler, self.connection) for check in checks]
+        validator = {"$and": conditions} if conditions else {}
+        self.get_database().command("collMod", model._meta.db_table, validator=validator)
+
+
+def _checks(model: type[Model]) -> list[CheckConstraint]:
+    return [found for found in model._meta.constraints if isinstance(found, CheckConstraint)]
 
 
 def _unique_index(

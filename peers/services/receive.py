@@ -19,7 +19,7 @@ from django.db import IntegrityError
 from django.db.models import Q
 
 from fedhub.errors import ConflictError, InvalidRequestError, NotFoundError
-from fedhub.storage import unit_of_work
+from fedhub.storage import locked, retried, unit_of_work
 from peers.models import HandlerEventKind, Intent, JournalKind, Peer, PeerState, ReceivedDispatch
 from peers.protocol import (
     CallbackEventType,
@@ -142,11 +142,12 @@ def check_fresh(submission: Submission, now: datetime) -> None:
         )
 
 
+@retried
 def _receive_once(submission: Submission, now: datetime) -> ReceiveResult:
     digest = idempotency_digest(submission.message)
     with unit_of_work():
         peer = submission.proof.peer
-        peer.refresh_from_db(fields=REREAD, from_queryset=Peer.objects.select_for_update(no_key=True))
+        peer.refresh_from_db(fields=REREAD, from_queryset=locked(Peer.objects.filter(pk=peer.pk), no_key=True))
         check_trust(peer)
         known = _find_known(peer, submission.envelope, digest)
         result = _answer_again(known) if known else _take(submission, peer, digest, now)
