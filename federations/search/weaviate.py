@@ -35,7 +35,7 @@ from federations.search.weaviate_schema import (
     federation_value,
     marker_object,
 )
-from federations.search.words import Term, query_terms, squash
+from federations.search.words import Term, query_terms, single_words, squash
 
 UNFINISHED = ""
 # No server has to take more objects, or return more, in one call; it returns 10,000 at most unless configured.
@@ -136,8 +136,12 @@ class WeaviateSearchIndex:
         self._connection.read(delete, missing=None)
 
     def _search(self, documents: Documents, query: SearchQuery, asked: Sequence[Term]) -> SearchPage:
-        chosen = _hits_of(query, asked)
+        chosen = _hits_of(query, Filter.all_of([_has_term(term) for term in asked]))
         found = self._ranked(documents, query, asked, chosen, WINDOW)
+        words = single_words(asked)
+        if not found and len(words) > 1:
+            chosen = _hits_of(query, Filter.any_of([_has_term(word) for word in words]))
+            found = self._ranked(documents, query, asked, chosen, WINDOW)
         total = len(found)
         if total == WINDOW:
             total = _count(documents, chosen)
@@ -203,9 +207,9 @@ class WeaviateSearchIndex:
 _NO_MARKER = Filter.by_property("kind").not_equal(MARKER)
 
 
-def _hits_of(query: SearchQuery, asked: Sequence[Term]) -> FilterReturn:
+def _hits_of(query: SearchQuery, has_words: FilterReturn) -> FilterReturn:
     """Return the filter that decides what is a hit."""
-    conditions = [_has_term(term) for term in asked]
+    conditions = [has_words]
     if query.kinds:
         conditions.append(Filter.by_property("kind").contains_any(sorted(kind.value for kind in query.kinds)))
     if query.federation_ids is not None:
