@@ -99,24 +99,25 @@ class SqliteSearchIndex:
 
 
 def _searching(query: SearchQuery, asked: Sequence[Term]) -> Callable[[sqlite3.Connection], SearchPage]:
-    words = single_words(asked)
-    parameters = {
-        "expression": " AND ".join(map(_expression, asked)),
+    expressions = (
+        " AND ".join(map(_expression, asked)),
+        " OR ".join(map(_expression, single_words(asked))),
+    )
+    filters = {
         "kinds": json.dumps(sorted(query.kinds)) if query.kinds else None,
         "federation_ids": None if query.federation_ids is None else json.dumps(sorted(query.federation_ids)),
-        "name": squash(query.text),
-        "limit": query.limit,
-        "offset": query.offset,
     }
+    page = {"name": squash(query.text), "limit": query.limit, "offset": query.offset}
 
     def search(connection: sqlite3.Connection) -> SearchPage:
-        (total,) = connection.execute(_COUNT, parameters).fetchone()
-        if not total and len(words) > 1:
-            parameters["expression"] = " OR ".join(map(_expression, words))
-            (total,) = connection.execute(_COUNT, parameters).fetchone()
-        # Asked past the end there is nothing to rank, and an offset may be more than SQLite's integers hold.
-        rows = connection.execute(_PAGE, parameters) if query.offset < total else ()
-        return SearchPage(tuple(_hit(row, asked) for row in rows), total)
+        for expression in expressions:
+            found = filters | {"expression": expression}
+            (total,) = connection.execute(_COUNT, found).fetchone()
+            if total:
+                # Asked past the end there is nothing to rank, and an offset may be more than SQLite's integers hold.
+                rows = connection.execute(_PAGE, found | page) if query.offset < total else ()
+                return SearchPage(tuple(_hit(row, asked) for row in rows), total)
+        return SearchPage((), 0)
 
     return search
 

@@ -84,13 +84,18 @@ def query_terms(text: str) -> tuple[Term, ...]:
 
 
 def single_words(asked: Iterable[Term]) -> tuple[Term, ...]:
-    """Return each word of a query as a term of its own, to look for any of them where no document has all terms."""
-    words = (each for term in asked for each in ([term] if len(term.parts) == 1 else map(_one_word, term.parts)))
-    return tuple(dict.fromkeys(words))
+    """Return each word of a query as a term of its own, to look for any of them where no document has all terms.
+
+    A single character begins too many words to stand alone, so `x_y` and ideographs stay together.
+    """
+    words = list(dict.fromkeys(word for term in asked for word in _words_of(term)))
+    return tuple([word for word in words if len(word.joined) > 1] or words)
 
 
-def _one_word(part: str) -> Term:
-    return Term((part,), part)
+def _words_of(term: Term) -> list[Term]:
+    if len(term.parts) == 1:
+        return [term]
+    return [Term((part,), part) for part in term.parts if len(part) > 1] or [term]
 
 
 def _without_plural_ending(word: str) -> str:
@@ -115,7 +120,7 @@ def _other_forms(part: str) -> list[str]:
     if len(pieces) > 1:
         return pieces
     if len(part) > 3 and part.endswith("y"):
-        return [f"{part[:-1]}ie"]
+        return [f"{part[:-1]}ie"[:MAX_WORD_CHARS]]
     return [f"{part[:-3]}y"] if len(part) > 4 and part.endswith("ies") else []
 
 

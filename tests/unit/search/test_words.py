@@ -131,6 +131,17 @@ def test_each_word_of_a_query_can_stand_alone() -> None:
     assert single_words(()) == ()
 
 
+def test_a_single_character_does_not_stand_alone_where_there_is_more() -> None:
+    asked = query_terms("vitamin c x_y 会議")
+    assert single_words(asked) == (Term(("vitamin",), "vitamin"), Term(("x", "y"), "xy"), Term(("会", "議"), "会議"))
+    assert single_words(query_terms("a 天")) == query_terms("a 天")
+
+
+@pytest.mark.parametrize("ending", ["y", "ies"])
+def test_the_other_number_of_a_long_word_is_bounded(ending: str) -> None:
+    assert max(map(len, index_words("a" * (MAX_WORD_CHARS - len(ending)) + ending))) == MAX_WORD_CHARS
+
+
 def test_a_term_matches_by_the_parts_or_by_the_joined_form() -> None:
     term = Term(("get", "total"), "gettotal")
     assert matches(term, ["totals", "getting"])
