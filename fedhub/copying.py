@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from auditlog.context import disable_auditlog
 from django.apps import apps
@@ -30,7 +32,7 @@ CHUNK = 500
 LEFT_OUT = ("sessions.Session", "django_celery_beat.PeriodicTasks")
 _DIGEST_BYTES = 32
 
-Progress: TypeAlias = Callable[[str, int, int], None]
+Progress: TypeAlias = Callable[[str, int], None]
 Row: TypeAlias = models.Model
 
 
@@ -52,9 +54,11 @@ class TableCopy:
 def connected(alias: str, url: str) -> Iterator[None]:
     """Know another database as `alias`, in this thread, for as long as the block runs.
 
-    Raises ValueError for an address that is none, ImproperlyConfigured where its driver is not installed.
+    Raises ValueError for an address that is none, CopyError for one that the hub uses already.
     """
     settings = connections.configure_settings({DEFAULT_DB_ALIAS: {}, alias: database(url)})[alias]
+    if any(_place(settings) == _place(known.settings_dict) for known in connections.all()):
+        raise CopyError("The target is the database that this hub uses already.")
     connection = load_backend(settings["ENGINE"]).DatabaseWrapper(settings, alias)
     connections[alias] = connection
     try:
@@ -84,7 +88,7 @@ def copy_tables(
 ) -> list[TableCopy]:
     """Bring the target's rows of these models in line with the source's; return one entry a table, verified.
 
-    `progress` is called with a table's label, the rows looked at and how many there are. Raises CopyError where the
+    `progress` is called with a table's label and how many more of its rows were looked at. Raises CopyError where the
     target holds rows that the source lacks, unless they are to be deleted, and where the result is not equal.
     """
     written = {model: _copy_table(model, source, target, progress) for model in chosen}
@@ -109,6 +113,11 @@ def replace_accounts(*, source: str, target: str, progress: Progress) -> list[Ta
         written = {model: _insert_all(model, source, target, progress) for model in chosen}
     _restart_sequences(chosen, target)
     return [verify_table(model, source=source, target=target, written=written[model]) for model in chosen]
+
+
+def count_rows(chosen: Iterable[type[Row]], using: str) -> int:
+    """Return how many rows the tables of these models have together."""
+    return sum(model._base_manager.using(using).count() for model in chosen)
 
 
 def verify_table(model: type[Row], *, source: str, target: str, written: int = 0) -> TableCopy:
@@ -145,6 +154,12 @@ def row_digest(row: Row) -> bytes:
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=_as_text).encode()).digest()
 
 
+def _place(settings: dict[str, Any]) -> tuple[str, ...]:
+    # MongoDB's host is a whole address, which may or may not repeat the name.
+    host = urlsplit(settings["HOST"]).netloc or settings["HOST"]
+    return (settings["ENGINE"], host, str(settings["PORT"]), str(Path(settings["NAME"]).resolve()))
+
+
 def _as_text(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds")
@@ -152,7 +167,7 @@ def _as_text(value: object) -> str:
 
 
 def _all_models() -> Iterable[type[Row]]:
-    return apps.get_models(include_auto_created=True)
+    return (model for model in apps.get_models(include_auto_created=True) if not model._meta.proxy)
 
 
 def _referred(model: type[Row], chosen: Sequence[type[Row]]) -> Iterator[type[Row]]:
@@ -162,12 +177,10 @@ def _referred(model: type[Row], chosen: Sequence[type[Row]]) -> Iterator[type[Ro
 
 
 def _copy_table(model: type[Row], source: str, target: str, progress: Progress) -> int:
-    total, looked_at, written = model._base_manager.using(source).count(), 0, 0
-    progress(model._meta.label, 0, total)
+    written = 0
     for rows in _chunks(model, source):
         written += _write_changed(model, rows, target)
-        looked_at += len(rows)
-        progress(model._meta.label, looked_at, max(total, looked_at))
+        progress(model._meta.label, len(rows))
     return written
 
 
@@ -208,13 +221,13 @@ def _settle_surplus(model: type[Row], source: str, target: str, *, delete_surplu
 
 
 def _insert_all(model: type[Row], source: str, target: str, progress: Progress) -> int:
-    total = model._base_manager.using(source).count()
-    progress(model._meta.label, 0, total)
-    for number, row in enumerate(model._base_manager.using(source).iterator(CHUNK), start=1):
+    written = 0
+    for row in model._base_manager.using(source).iterator(CHUNK):
         # Raw: as it is, without the times that a save would set anew.
         row.save_base(using=target, raw=True, force_insert=True)
-        progress(model._meta.label, number, total)
-    return total
+        written += 1
+        progress(model._meta.label, 1)
+    return written
 
 
 def _restart_sequences(chosen: Sequence[type[Row]], target: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from django.core.management import call_command
@@ -11,7 +12,16 @@ from rich.progress import Progress
 from rich.table import Table
 
 from fedhub.console import console_on, progress_on
-from fedhub.copying import CopyError, TableCopy, connected, copy_tables, registry_models, replace_accounts
+from fedhub.copying import (
+    CopyError,
+    TableCopy,
+    account_models,
+    connected,
+    copy_tables,
+    count_rows,
+    registry_models,
+    replace_accounts,
+)
 from fedhub.databases import REGISTRY_APPS
 from fedhub.storage import REGISTRY
 
@@ -38,7 +48,7 @@ class Command(BaseCommand):
         console = console_on(self.stdout)
         try:
             with progress_on(console) as progress, connected(TARGET, options["to"]):
-                copies = _copy_all(_Bars(progress), delete_surplus=options["delete_surplus"])
+                copies = _copy_all(progress, delete_surplus=options["delete_surplus"])
         except (CopyError, DatabaseError, ValueError) as exc:
             raise CommandError(str(exc)) from exc
         console.print(_table(copies))
@@ -47,40 +57,26 @@ class Command(BaseCommand):
         console.print("Next: set the new address in the environment, and run manage.py rebuild_search.")
 
 
-class _Bars:
-    """One progress bar a table."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-        self.tasks: dict[str, Any] = {}
-
-    def __call__(self, label: str, done: int, total: int) -> None:
-        if label not in self.tasks:
-            self.tasks[label] = self.progress.add_task(label)
-        self.progress.update(self.tasks[label], completed=done, total=total)
-
-
-def _copy_all(bars: _Bars, *, delete_surplus: bool) -> list[TableCopy]:
+def _copy_all(progress: Progress, *, delete_surplus: bool) -> list[TableCopy]:
     """Create the target's tables and fill them.
 
     Django's own tables go along where the registry shares a relational database with them; else they are elsewhere,
     and stay there.
     """
-    if REGISTRY == DEFAULT_DB_ALIAS and connections[TARGET].vendor != "mongodb":
-        _migrate()
-        accounts = replace_accounts(source=DEFAULT_DB_ALIAS, target=TARGET, progress=bars)
-    else:
-        accounts = []
-        for app in REGISTRY_APPS:
-            _migrate(app)
-    registry = registry_models()
-    return accounts + copy_tables(
-        registry, source=REGISTRY, target=TARGET, progress=bars, delete_surplus=delete_surplus
-    )
+    task = progress.add_task("creating tables", total=None)
+    with_accounts = REGISTRY == DEFAULT_DB_ALIAS and connections[TARGET].vendor != "mongodb"
+    for apps in [()] if with_accounts else [(app,) for app in REGISTRY_APPS]:
+        call_command("migrate", *apps, database=TARGET, interactive=False, verbosity=0)
+    accounts, registry = account_models() if with_accounts else [], registry_models()
+    progress.update(task, total=count_rows([*accounts, *registry], REGISTRY))
 
+    def show(label: str, rows: int) -> None:
+        progress.update(task, description=label, advance=rows)
 
-def _migrate(*apps: str) -> None:
-    call_command("migrate", *apps, database=TARGET, interactive=False, verbosity=0)
+    copies = replace_accounts(source=REGISTRY, target=TARGET, progress=show) if with_accounts else []
+    copies += copy_tables(registry, source=REGISTRY, target=TARGET, progress=show, delete_surplus=delete_surplus)
+    progress.update(task, description="all tables equal")
+    return copies
 
 
 def _table(copies: list[TableCopy]) -> Table:
@@ -88,6 +84,6 @@ def _table(copies: list[TableCopy]) -> Table:
     table.add_column("Table")
     for heading in ("Rows", "Written", "Digest"):
         table.add_column(heading, justify="right" if heading != "Digest" else "left")
-    for copy in copies:
+    for copy in filter(attrgetter("rows"), copies):
         table.add_row(copy.label, str(copy.rows), str(copy.written), copy.digest[:12])
     return table
