@@ -9,10 +9,8 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
 from django.db.models import Model
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -44,6 +42,7 @@ from peers.services.peers import (
 )
 from peers.services.tokens import issue_peer_token, peer_of_token
 from tests.conftest import MakeAgent
+from tests.stores.counting import counted_queries
 from tests.unit.peers.staff.conftest import KEY, MARTA, NEXT_KEY, URL, Partner
 
 pytestmark = pytest.mark.django_db
@@ -574,7 +573,7 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(
 
 def queries_of(client: Client, path: str) -> int:
     client.get(path)
-    with CaptureQueriesContext(connection) as captured:
+    with counted_queries() as captured:
         assert client.get(path).status_code == 200
     return len(captured)
 
