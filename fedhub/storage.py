@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -37,6 +37,7 @@ LOST_RACE_LABEL = "TransientTransactionError"
 P = ParamSpec("P")
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
+V = TypeVar("V")
 
 
 class LostRaceError(ConflictError):
@@ -47,29 +48,20 @@ class LostRaceError(ConflictError):
 
 
 @contextmanager
-def unit_of_work() -> Iterator[None]:
+def unit_of_work(*, with_accounts: bool = False) -> Iterator[None]:
     """Open a transaction on the registry's database: all that is written inside is kept, or nothing.
 
     Nested use joins the outer transaction. An exception that leaves an inner block undoes the outermost too, and one
     that was caught in between comes back at its end as TransactionManagementError. Raises LostRaceError.
+
+    `with_accounts` is for blocks that write to Django's own tables besides, such as the audit log. Where those are in
+    another database they have a transaction there, which commits once this one has.
     """
     connection: Any = connections[REGISTRY]
-    if _is_open(connection):
-        with _doomed_by_exceptions(connection):
-            yield
-        return
-    connection.is_unit_open, connection.is_unit_doomed = True, False
-    try:
-        with _transaction(connection):
-            yield
-            if connection.is_unit_doomed:
-                raise TransactionManagementError("An inner unit of work failed, so the outer one cannot be kept.")
-    except Exception as exc:
-        if is_lost_race(exc):
-            raise LostRaceError from exc
-        raise
-    finally:
-        connection.is_unit_open = False
+    has_two = with_accounts and REGISTRY != DEFAULT_DB_ALIAS
+    accounts = transaction.atomic(using=DEFAULT_DB_ALIAS) if has_two else nullcontext()
+    with accounts, _joined(connection) if _is_open(connection) else _opened(connection):
+        yield
 
 
 def retried(function: Callable[P, T]) -> Callable[P, T]:
@@ -107,6 +99,14 @@ def locked(rows: QuerySet[M], *, no_key: bool = False) -> QuerySet[M]:
     return rows
 
 
+def inlined(rows: QuerySet[Any, V]) -> Iterable[V]:
+    """Return the values of a query as the list of an `__in` look-up: nested in it where that uses an index.
+
+    On MongoDB it is read first, as a nested query there makes the outer one look at every row.
+    """
+    return list(rows) if connections[REGISTRY].vendor == "mongodb" else rows
+
+
 def after_commit(callback: Callable[..., object], *args: object) -> None:
     """Call `callback(*args)` once the open transaction has committed; at once where none is open."""
     transaction.on_commit(partial(callback, *args), using=REGISTRY)
@@ -139,7 +139,23 @@ def _transaction(connection: Any) -> AbstractContextManager[object]:
 
 
 @contextmanager
-def _doomed_by_exceptions(connection: Any) -> Iterator[None]:
+def _opened(connection: Any) -> Iterator[None]:
+    connection.is_unit_open, connection.is_unit_doomed = True, False
+    try:
+        with _transaction(connection):
+            yield
+            if connection.is_unit_doomed:
+                raise TransactionManagementError("An inner unit of work failed, so the outer one cannot be kept.")
+    except Exception as exc:
+        if is_lost_race(exc):
+            raise LostRaceError from exc
+        raise
+    finally:
+        connection.is_unit_open = False
+
+
+@contextmanager
+def _joined(connection: Any) -> Iterator[None]:
     try:
         yield
     except BaseException:

@@ -56,7 +56,7 @@ def create_federation(
     Raises InvalidRequestError (unknown provider, bad configuration), NotImplementedYetError.
     """
     config = normalise_config(provider_type, provider_config)
-    with unit_of_work():
+    with unit_of_work(with_accounts=True):
         federation = Federation.objects.create(
             provider_type=ProviderType(provider_type),
             display_name=display_name,
@@ -195,7 +195,7 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
     job = _open_deletion(federation, by, trigger)
     lease = jobs.claim(job.id)
     try:
-        with unit_of_work():
+        with unit_of_work(with_accounts=True):
             lease.update(phase=JobPhase.APPLYING)
             stored = count_stored(scope_of(federation))
             RuntimeSighting.objects.filter(scope=federation.id).delete()

@@ -12,6 +12,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from federations.admin.labels import label
+from federations.admin.saving import SavedWholeMixin
 from federations.services.actors import actor_of
 from fedhub.errors import HubError
 from peers.admin.pages import DISPATCH_COLOURS, PagesMixin, dispatch_status, link, pretty, when
@@ -29,7 +30,7 @@ INTENT_COLOURS = {
 
 
 @admin.register(Intent)
-class IntentAdmin(PagesMixin):
+class IntentAdmin(SavedWholeMixin, PagesMixin):
     """Work that is described: what it is, where it came from, where it went."""
 
     list_display = ["title_column", "status_label", "origin", "made_by", "made"]
