@@ -31,8 +31,9 @@ DATA = Path(__file__).parent / "ranking"
 DEPTH = 10
 AIM = 0.75
 TUNING, HELD_OUT = "tuning", "held_out"
-# Names the catalogue in an index that holds other things, too; removed at the end.
 FEDERATION = "ranking-benchmark"
+# A collection of its own, left behind empty: what else a Weaviate server holds would change the figures.
+COLLECTION = "FedhubRanking"
 STAMPS = {"version": "1", "enriched_at": "2026-01-02T03:04:05Z"}
 
 
@@ -142,12 +143,17 @@ def _indexes(folder: Path) -> Iterator[tuple[str, SearchIndex]]:
     yield "memory", MemorySearchIndex()
     if os.environ.get("WEAVIATE_URL"):
         os.environ |= {"FEDHUB_VAR_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "fedhub.settings"}
+        os.environ["WEAVIATE_COLLECTION"] = COLLECTION
         import django
 
         django.setup()
         from federations.search.registry import search_index
+        from federations.search.weaviate import WeaviateSearchIndex
 
-        yield "weaviate", search_index()
+        index = search_index()
+        assert isinstance(index, WeaviateSearchIndex)
+        yield "weaviate", index
+        index.close()
 
 
 def _result(tuning: Sequence[Outcome], held_out: Sequence[Outcome]) -> dict[str, Any]:

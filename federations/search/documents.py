@@ -84,7 +84,7 @@ Indexable = IndexableServer | IndexableAgent
 
 def _indexed(owner: Indexable, kind: DocumentKind, parts: Sequence[SearchDocument]) -> IndexedResource:
     # The parts' names end the text, so that "payslip" finds the payroll server, too.
-    text = _joined([owner.description[:MAX_TEXT_CHARS], *(part.name for part in parts)])
+    text = _joined([owner.description, *(part.name for part in parts)])
     own = _document(owner, owner.resource_id, kind, owner.name, text, owner.tags)
     return IndexedResource(
         owner.resource_id, owner.federation_id, stamp(owner.version, owner.enriched_at), (own, *parts)
