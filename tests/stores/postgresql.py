@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
+import sys
 import tempfile
 import time
 from functools import partial
@@ -24,6 +24,22 @@ INITDB = ("-U", "fedhub", "-A", "trust", "-E", "UTF8", "--locale-provider=icu", 
 # The data is thrown away, so nothing need survive a crash of the machine.
 SETTINGS = ("listen_addresses=", "fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=300")
 START_SECONDS = 30
+# Starts the server and ends it with whoever started this, however they end: their end of the pipe closes. SIGINT is
+# PostgreSQL's "fast shutdown", which ends open connections.
+GUARD = """
+import shutil, signal, subprocess, sys
+folder, user, *command = sys.argv[1:]
+owner = {"user": user, "group": user, "extra_groups": ()} if user else {}
+with open(folder + "/log", "ab") as log:
+    server = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **owner)
+sys.stdin.read()
+server.send_signal(signal.SIGINT)
+try:
+    server.wait(timeout=20)
+except subprocess.TimeoutExpired:
+    server.kill()
+shutil.rmtree(folder, ignore_errors=True)
+"""
 
 
 def binary_folder() -> Path | None:
@@ -43,49 +59,40 @@ def start() -> Server:
             "No PostgreSQL found. Install version 15 or later, for example: apt install postgresql"
         )
     folder = Path(tempfile.mkdtemp(prefix="fedhub-postgresql-"))
-    owner = _owner(folder)
+    user = _give_to_server(folder)
+    owner: dict[str, Any] = {"user": user, "group": user, "extra_groups": ()} if user else {}
     subprocess.run(
         [binaries / "initdb", "-D", folder / "data", *INITDB], check=True, capture_output=True, cwd=folder, **owner
     )
-    with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(
-            [binaries / "postgres", "-D", folder / "data", "-k", folder, *(f"-c{setting}" for setting in SETTINGS)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            **owner,
-            # Ctrl-C is for the tests: they still need the server to clean up.
-            start_new_session=True,
-        )
-    _wait_until_ready(binaries, folder, process)
-    return Server(f"postgres://fedhub@{quote(str(folder), safe='')}/postgres", partial(_stop, process, folder))
+    options = [f"-c{setting}" for setting in SETTINGS]
+    command = [binaries / "postgres", "-D", folder / "data", "-k", folder, *options]
+    # Ctrl-C is for the tests: they still need the server to clean up.
+    guard = subprocess.Popen(
+        [sys.executable, "-c", GUARD, folder, user, *command], stdin=subprocess.PIPE, start_new_session=True
+    )
+    _wait_until_ready(binaries, folder, guard)
+    return Server(f"postgres://fedhub@{quote(str(folder), safe='')}/postgres", partial(_stop, guard))
 
 
-def _owner(folder: Path) -> dict[str, Any]:
-    """Give the folder to who shall run the server, which refuses to run as root; return that as Popen takes it."""
+def _give_to_server(folder: Path) -> str:
+    """Give the folder to who shall run the server, which refuses to run as root; return who, empty for ourselves."""
     if os.geteuid() != 0:
-        return {}
+        return ""
     shutil.chown(folder, "postgres", "postgres")
-    return {"user": "postgres", "group": "postgres", "extra_groups": ()}
+    return "postgres"
 
 
-def _wait_until_ready(binaries: Path, folder: Path, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_ready(binaries: Path, folder: Path, guard: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while subprocess.run([binaries / "pg_isready", "-q", "-h", folder], check=False).returncode:
-        if process.poll() is not None or time.monotonic() > deadline:
+        if time.monotonic() > deadline:
             log = (folder / "log").read_text(encoding="utf-8", errors="replace")
-            _stop(process, folder)
+            _stop(guard)
             raise RuntimeError(f"PostgreSQL did not start; its log ends:\n{log[-2000:]}")
         time.sleep(0.05)
 
 
-def _stop(process: subprocess.Popen[bytes], folder: Path) -> None:
-    # "Fast shutdown": open connections are ended.
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    shutil.rmtree(folder, ignore_errors=True)
+def _stop(guard: subprocess.Popen[bytes]) -> None:
+    assert guard.stdin is not None
+    guard.stdin.close()
+    guard.wait()
