@@ -65,10 +65,10 @@ def start() -> Server:
         [binaries / "initdb", "-D", folder / "data", *INITDB], check=True, capture_output=True, cwd=folder, **owner
     )
     options = [f"-c{setting}" for setting in SETTINGS]
-    command = [binaries / "postgres", "-D", folder / "data", "-k", folder, *options]
+    command = [f"{binaries}/postgres", "-D", f"{folder}/data", "-k", f"{folder}", *options]
     # Ctrl-C is for the tests: they still need the server to clean up.
     guard = subprocess.Popen(
-        [sys.executable, "-c", GUARD, folder, user, *command], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-c", GUARD, f"{folder}", user, *command], stdin=subprocess.PIPE, start_new_session=True
     )
     _wait_until_ready(binaries, folder, guard)
     return Server(f"postgres://fedhub@{quote(str(folder), safe='')}/postgres", partial(_stop, guard))
