@@ -11,6 +11,14 @@ PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python3.1
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile -q pyproject.toml --all-extras --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+# Two test processes, each with its own files; a third would only wait for the processors.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# Beside SQLite; `make test STORES=` leaves them out.
+STORES ?= postgresql mongodb
+STORE_TESTS := tests/api tests/unit/admin tests/unit/peers tests/unit/services $(wildcard tests/unit/storage) \
+	tests/unit/queue/test_enqueue.py tests/unit/queue/test_schedule.py tests/contract/test_commands.py \
+	$(wildcard tests/contract/test_sync_*.py) tests/contract/test_worker.py tests/contract/test_two_hubs.py \
+	tests/contract/test_kills.py
 SOURCES := fedhub federations peers tests benchmarks
 
 help: ## list the targets
@@ -34,9 +42,10 @@ install: .venv/installed ## set .venv up
 demo: install ## run the hub with a sandbox in place of AWS; Ctrl-C stops it
 	@exec $(BIN)/python -m fedhub.demo
 
-# Two test processes, each with its own files; a third would only wait for the processors.
-test: install ## run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+test: install ## run all tests, and on each further store those that it matters to
+	@echo "All tests, on SQLite"
+	@$(PYTEST)
+	@for store in $(STORES); do echo "The tests of the registry, on $$store"; $(PYTEST) --store=$$store $(STORE_TESTS); done
 
 check: install ## format, lint, layers, types, system checks, migrations, lock
 	$(BIN)/ruff format --check .
@@ -52,7 +61,7 @@ check: install ## format, lint, layers, types, system checks, migrations, lock
 	@if grep -nE '://|^-' requirements.lock; then \
 		echo "requirements.lock holds addresses or options; it must hold versions alone." >&2; exit 1; fi
 
-bench: install ## measure syncs of 1,000 sandbox runtimes, and receiving from peers
+bench: install ## measure syncs, receiving from peers, and how search ranks
 	@exec $(BIN)/python -m benchmarks
 
 lock: install ## choose versions anew within pyproject.toml's bounds

@@ -1,4 +1,4 @@
-"""Run every benchmark and print each figure beside its ideal: `python -m benchmarks [sync] [protocol] [receive]`.
+"""Run every benchmark, or those named, and print each figure beside its ideal: `python -m benchmarks [ranking] …`.
 
 The raw results are written to benchmarks/results, one JSON file for each benchmark.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("sync", "protocol", "receive")
+BENCHMARKS = ("sync", "protocol", "receive", "ranking", "plans")
 
 
 def main(names: list[str]) -> int:

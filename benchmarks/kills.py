@@ -12,11 +12,15 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+import django
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import keep
-from tests.kills.campaign import POINTS, Outcome, run
+django.setup()
+
+from benchmarks.measure import keep  # noqa: E402 - after the set-up
+from tests.kills.campaign import POINTS, Outcome, run  # noqa: E402
+from tests.stores.databases import hub_databases  # noqa: E402
 
 LEAST_HITS = 5
 # A kill takes a few seconds, and four programs are killed side by side.
@@ -30,7 +34,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--folder", type=Path, help="where to keep the hubs' files")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="fedhub-kills-") as folder:
+    with tempfile.TemporaryDirectory(prefix="fedhub-kills-") as folder, hub_databases():
         outcome = run(
             arguments.folder or Path(folder),
             seed=arguments.seed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from django.db.models import QuerySet
 from django.http import QueryDict
@@ -13,6 +13,7 @@ from fedhub.api.errors import BadRequestError
 from fedhub.api.query import text_parameter, text_parameters
 from fedhub.folding import contains_text
 from fedhub.ids import is_object_id
+from fedhub.storage import inlined
 
 LAST_SEARCH_PAGE = 1000
 
@@ -51,7 +52,9 @@ def filter_resources(rows: QuerySet[Resource], query: QueryDict, *, name_column:
         rows = rows.filter(status=status)
     if (tag := text_parameter(query, "tag")) is not None:
         # By key, not by join: a resource with the tag twice must come once.
-        rows = rows.filter(id__in=rows.filter(tag_rows__name=tag).values("id"))
+        tags: Any = rows.model._meta.get_field("tag_rows").related_model
+        tagged = tags._default_manager.filter(name=tag).values_list("resource_id", flat=True)
+        rows = rows.filter(id__in=inlined(tagged))
     if text := text_parameter(query, "query"):
         rows = rows.filter(contains_text(text, name_column, "description", "path"))
     return rows

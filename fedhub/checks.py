@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 from django.apps.config import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError, connections
+
+from fedhub.storage import REGISTRY
 
 LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
 PLACEHOLDERS = ("changeme", "change-me", "secret", "insecure", "example", "placeholder")
@@ -92,5 +95,34 @@ def check_shared_state(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
             "The database is a server, but the broker is this machine's files.",
             hint="With workers on several machines set CELERY_BROKER_URL to Redis or RabbitMQ.",
             id="fedhub.W002",
+        )
+    ]
+
+
+@register(Tags.database)
+def check_registry(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """A MongoDB server must answer, and have transactions: without them half of a sync could be stored."""
+    registry: Any = connections[REGISTRY]
+    if REGISTRY not in (databases or ()) or registry.vendor != "mongodb":
+        return []
+    try:
+        has_transactions = registry.has_transactions()
+    except DatabaseError as exc:
+        return [
+            Error(
+                f"The MongoDB server of MONGODB_URI cannot be used. {exc}",
+                hint="See that it runs, that this machine reaches it, and that user and password are right.",
+                id="fedhub.E004",
+            )
+        ]
+    if has_transactions:
+        return []
+    return [
+        Error(
+            "The MongoDB server of MONGODB_URI is no member of a replica set, so it has no transactions.",
+            hint="Start mongod with --replSet rs0 and run rs.initiate() in mongosh once. One member is enough.",
+            id="fedhub.E005",
         )
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import DatabaseError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -12,11 +13,18 @@ from django.views.decorators.http import require_safe
 @never_cache
 def healthz(request: HttpRequest) -> JsonResponse:
     """Answer 200 where every database answers, else 503; the body tells a stranger no more than that."""
+    if all(_answers(connection) for connection in connections.all()):
+        return JsonResponse({"status": "ok"})
+    return JsonResponse({"status": "unavailable"}, status=503)
+
+
+def _answers(connection: BaseDatabaseWrapper) -> bool:
+    if connection.vendor == "mongodb":
+        return connection.is_usable()
     try:
-        for connection in connections.all():
-            connection.ensure_connection()
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1")
+        connection.ensure_connection()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
     except DatabaseError:
-        return JsonResponse({"status": "unavailable"}, status=503)
-    return JsonResponse({"status": "ok"})
+        return False
+    return True

@@ -11,11 +11,11 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import dj_database_url
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
 from fedhub import environment
+from fedhub.databases import database, mongodb_database
 from fedhub.secret_key import development_secret_key
 
 # Lets class definitions name their type arguments, such as ModelForm[Federation], at run time too.
@@ -89,18 +89,18 @@ TEMPLATES = [
 ]
 
 # Database -----------------------------------------------------------------------------------------------------------
-SQLITE_OPTIONS = {
-    # Immediate: a transaction that will write takes the write lock at its start, so it can wait for it; one that
-    # upgrades from reading to writing in the middle fails at once with "database is locked".
-    "transaction_mode": "IMMEDIATE",
-    "timeout": 20,
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
-}
 DATABASE_URL = environment.secret("DATABASE_URL") or f"sqlite:///{VAR_DIR / 'fedhub.sqlite3'}"
-DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True)}
+DATABASES = {"default": database(DATABASE_URL)}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
     VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+# With MongoDB the registry lives there; users, sessions, tokens, schedules and the audit log stay where they are.
+MONGODB_URI = environment.secret("MONGODB_URI")
+if MONGODB_URI:
+    try:
+        DATABASES["registry"] = mongodb_database(MONGODB_URI)
+    except ValueError as exc:
+        raise ImproperlyConfigured(f"MONGODB_URI: {exc}") from exc
+    DATABASE_ROUTERS = ["fedhub.routers.RegistryRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Security -----------------------------------------------------------------------------------------------------------

@@ -33,18 +33,15 @@ def provider(twin: object) -> Iterator[None]:
 def start_process(federation_id: str, wait_at: str = "", **environment: str) -> subprocess.Popen[str]:
     """Sync a federation of the test's database in a process of its own."""
     from django.conf import settings
-    from django.db import connection
 
-    database = connection.settings_dict
-    url = f"sqlite:///{database['NAME']}"
-    if connection.vendor != "sqlite":
-        url = f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+    from tests.stores.databases import variables_of_test_database
+
     return subprocess.Popen(
         [sys.executable, "-m", "tests.memory_hub", federation_id, wait_at],
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.settings",
-            "TEST_DATABASE_URL": url,
+            **{f"TEST_{name}": value for name, value in variables_of_test_database().items()},
             "FEDHUB_VAR_DIR": str(settings.VAR_DIR),
             "FEDHUB_JOB_LEASE_SECONDS": str(settings.FEDHUB_JOB_LEASE_SECONDS),
             **environment,

@@ -13,7 +13,8 @@ if os.environ.get("FEDHUB_TESTS_OF") != WORKER:
     os.environ["FEDHUB_VAR_DIR"] = tempfile.mkdtemp(prefix=f"fedhub-tests-{WORKER}-")
     atexit.register(shutil.rmtree, os.environ["FEDHUB_VAR_DIR"], ignore_errors=True)
 for name in ("DATABASE_URL", "MONGODB_URI", "CELERY_BROKER_URL", "WEAVIATE_URL", "FEDHUB_SERVER_URL", "SEARCH_PATH"):
-    value = os.environ.pop(f"TEST_{name}", None)
+    # Kept: the workers of pytest-xdist read it again.
+    value = os.environ.get(f"TEST_{name}")
     os.environ.pop(name, None)
     if value:
         os.environ[name] = value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -34,6 +35,7 @@ from federations.admin.labels import (
     sync_outcome,
 )
 from federations.admin.permissions import GrantedPermissionsMixin
+from federations.admin.saving import SavedWholeMixin
 from federations.admin.skipped import notice_of_last_sync
 from federations.forms import FederationForm, GrantForm, GrantFormSet, format_tag_filter
 from federations.models import Federation, FederationGrant, JobTrigger, JobType, ProviderType, SyncJob, SyncStatus
@@ -67,7 +69,7 @@ class GrantInline(TabularInline):
 
 
 @admin.register(Federation)
-class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
+class FederationAdmin(SavedWholeMixin, FederationActionsMixin, GrantedPermissionsMixin):
     """The page that staff work on most."""
 
     form = FederationForm
@@ -136,11 +138,15 @@ class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
 
     def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super().changeform_view(request, object_id, *args, **kwargs)
+            response = super().changeform_view(request, object_id, *args, **kwargs)
         except HubError as error:
             # The transaction is undone by now. Show the form again, with what was typed and why it was refused.
             request.refusal = error.message  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, *args, **kwargs)
+        # Apart from the save, which a sync that cannot start must not undo.
+        if start := getattr(request, "start_sync", None):
+            start()
+        return response
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
@@ -169,7 +175,10 @@ class FederationAdmin(FederationActionsMixin, GrantedPermissionsMixin):
                 set_interval(obj, typed["sync_interval_minutes"])
         obj.refresh_from_db()
         if typed["sync_after_save"]:
-            self._sync_after_save(request, obj, is_new_config=change and was != obj.provider_config)
+            is_new_config = change and was != obj.provider_config
+            request.start_sync = partial(  # type: ignore[attr-defined]
+                self._sync_after_save, request, obj, is_new_config=is_new_config
+            )
 
     def _sync_after_save(self, request: HttpRequest, federation: Federation, *, is_new_config: bool) -> None:
         try:

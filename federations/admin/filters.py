@@ -10,6 +10,7 @@ from unfold.contrib.filters.admin import DropdownFilter, MultipleDropdownFilter,
 
 from federations.models import A2aAgentTag, Federation, FederationTag, McpServerTag
 from federations.services.access import federations_visible_to
+from fedhub.storage import inlined
 
 MOST_TAGS = 500
 
@@ -29,7 +30,8 @@ class FederationTagFilter(MultipleDropdownFilter):
     parameter_name = "tag"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return _names(FederationTag.objects.filter(federation__in=federations_visible_to(request.user).order_by()))
+        visible = federations_visible_to(request.user).order_by()
+        return _names(FederationTag.objects.filter(federation__in=inlined(visible.values_list("pk", flat=True))))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Federation]) -> QuerySet[Federation]:
         for tag in [value for value in self.value() or [] if value]:
@@ -45,7 +47,11 @@ class ResourceTagFilter(DropdownFilter):
     tags: ClassVar[type[Model]]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return _names(self.tags._default_manager.filter(resource__in=model_admin.get_queryset(request).order_by()))
+        tags, visible = self.tags._default_manager.all(), model_admin.get_queryset(request).order_by()
+        # Whoever sees everything needs no list of it.
+        if visible.query.where:
+            tags = tags.filter(resource__in=inlined(visible.values_list("pk", flat=True)))
+        return _names(tags)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(tag_rows__name=self.value()) if self.value() else queryset

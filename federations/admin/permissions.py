@@ -10,6 +10,7 @@ from unfold.admin import ModelAdmin
 
 from federations.models import AccessLevel, SyncJob
 from federations.services.access import PERMISSION_OF, AnyUser, federations_visible_to, level_of
+from fedhub.storage import inlined
 
 
 class GrantedPermissionsMixin(ModelAdmin):
@@ -47,7 +48,8 @@ def jobs_visible_to(user: AnyUser) -> QuerySet[SyncJob]:
     """Return the jobs that `user` may view: all by role, else those of the federations granted."""
     if user.has_perm("federations.view_syncjob"):
         return SyncJob.objects.all()
-    return SyncJob.objects.filter(federation_id__in=federations_visible_to(user).order_by().values("id"))
+    visible = federations_visible_to(user).order_by()
+    return SyncJob.objects.filter(federation_id__in=inlined(visible.values_list("id", flat=True)))
 
 
 def _is_allowed(request: HttpRequest, obj: Any, level: AccessLevel) -> bool:

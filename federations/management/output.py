@@ -1,40 +1,15 @@
-"""How the commands show changes, counters and progress."""
+"""How the commands show changes and counters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import IO, Any, cast
+from typing import Any
 
-from django.core.management.base import OutputWrapper
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 STYLE_OF_ACTION = {"create": "green", "update": "yellow", "delete": "red", "skip": "dim"}
-# Without a terminal there is no window to fold lines for.
-WIDTH_WITHOUT_TERMINAL = 160
 _COUNTERS = ("discovered", "created", "updated", "deleted", "unchanged", "skipped")
-
-
-def console_on(stdout: OutputWrapper) -> Console:
-    """Return a console that writes where the command does, so that `call_command(stdout=…)` gets it too."""
-    # Django ends every write with a new line, which would tear a progress bar apart.
-    stdout.ending = ""
-    # No markup either: a runtime may be called [bold].
-    width = None if stdout.isatty() else WIDTH_WITHOUT_TERMINAL
-    return Console(file=cast("IO[str]", stdout), width=width, highlight=False, markup=False)
-
-
-def progress_on(console: Console) -> Progress:
-    """Return a progress display: what is being done, how much of it, since when."""
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    )
 
 
 def changes_table(changes: Sequence[Mapping[str, Any]]) -> Table:

@@ -116,7 +116,8 @@ class SearchIndex(Protocol):
     def search(self, query: SearchQuery) -> SearchPage:
         """Return ranked hits, a document whose whole name is the query first; equals are ordered by document id.
 
-        Every word must match by prefix, in any of name, tags and text; text of metacharacters only finds nothing.
+        Every word must match by prefix, in any of name, tags and text; where no document has them all, a document with
+        any of them is a hit. What counts as a word of a query: words.query_terms. Metacharacters alone find nothing.
         """
 
     def clear(self) -> None:

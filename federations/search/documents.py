@@ -18,7 +18,7 @@ MAX_TAGS = 50
 MAX_TAG_CHARS = 200
 
 # Part of every stamp: raise it when documents are built differently, and the next sync rebuilds them all.
-DOCUMENT_FORMAT = 1
+DOCUMENT_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,34 +66,29 @@ def stamp(version: str, enriched_at: str) -> str:
 
 def documents_for_server(server: IndexableServer) -> IndexedResource:
     """Return a server's documents: itself, and one for each named tool, resource and prompt."""
-    return _indexed(
-        server,
-        _own_document(server, DocumentKind.SERVER),
-        _part_documents(server, DocumentKind.TOOL, server.tools),
-        _part_documents(server, DocumentKind.RESOURCE, server.resources),
-        _part_documents(server, DocumentKind.PROMPT, server.prompts),
+    parts = (
+        *_part_documents(server, DocumentKind.TOOL, server.tools),
+        *_part_documents(server, DocumentKind.RESOURCE, server.resources),
+        *_part_documents(server, DocumentKind.PROMPT, server.prompts),
     )
+    return _indexed(server, DocumentKind.SERVER, parts)
 
 
 def documents_for_agent(agent: IndexableAgent) -> IndexedResource:
     """Return an agent's documents: itself, and one for each named skill."""
-    return _indexed(
-        agent,
-        _own_document(agent, DocumentKind.AGENT),
-        _part_documents(agent, DocumentKind.SKILL, agent.skills),
-    )
+    return _indexed(agent, DocumentKind.AGENT, tuple(_part_documents(agent, DocumentKind.SKILL, agent.skills)))
 
 
 Indexable = IndexableServer | IndexableAgent
 
 
-def _indexed(owner: Indexable, *groups: Iterable[SearchDocument]) -> IndexedResource:
-    documents = tuple(document for group in groups for document in group)
-    return IndexedResource(owner.resource_id, owner.federation_id, stamp(owner.version, owner.enriched_at), documents)
-
-
-def _own_document(owner: Indexable, kind: DocumentKind) -> Iterator[SearchDocument]:
-    yield _document(owner, owner.resource_id, kind, owner.name, owner.description[:MAX_TEXT_CHARS], owner.tags)
+def _indexed(owner: Indexable, kind: DocumentKind, parts: Sequence[SearchDocument]) -> IndexedResource:
+    # The parts' names end the text, so that "payslip" finds the payroll server, too.
+    text = _joined([owner.description, *(part.name for part in parts)])
+    own = _document(owner, owner.resource_id, kind, owner.name, text, owner.tags)
+    return IndexedResource(
+        owner.resource_id, owner.federation_id, stamp(owner.version, owner.enriched_at), (own, *parts)
+    )
 
 
 def _part_documents(owner: Indexable, kind: DocumentKind, parts: Sequence[JsonObject]) -> Iterator[SearchDocument]:

@@ -6,12 +6,12 @@ Its hits are those of the SQLite index; its order is its own, but for exact name
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from federations.search.base import IndexedResource, SearchDocument, SearchHit, SearchPage, SearchQuery
 from federations.search.excerpt import excerpt
-from federations.search.words import Term, index_words, matches, query_terms, squash
+from federations.search.words import Term, index_words, matches, query_terms, single_words, squash
 
 _NAME_WEIGHT, _TAGS_WEIGHT, _TEXT_WEIGHT = 10.0, 4.0, 1.0
 
@@ -64,7 +64,8 @@ class MemorySearchIndex:
             return SearchPage((), 0)
         with self._lock:
             entries = [entry for group in self._entries.values() for entry in group]
-        found = [entry for entry in entries if _is_wanted(entry.document, query) and _has_all(entry, asked)]
+        wanted = [entry for entry in entries if _is_wanted(entry.document, query)]
+        found = _having(wanted, asked, all) or _having(wanted, single_words(asked), any)
         name = squash(query.text)
         scored = sorted((-_score(entry, asked, name), entry.document.id, entry.document) for entry in found)
         page = scored[query.offset : query.offset + query.limit]
@@ -94,8 +95,8 @@ def _is_wanted(document: SearchDocument, query: SearchQuery) -> bool:
     return query.federation_ids is None or document.federation_id in query.federation_ids
 
 
-def _has_all(entry: _Entry, asked: Sequence[Term]) -> bool:
-    return all(matches(term, entry.words) for term in asked)
+def _having(entries: Iterable[_Entry], asked: Sequence[Term], need: Callable[[Iterable[bool]], bool]) -> list[_Entry]:
+    return [entry for entry in entries if need(matches(term, entry.words) for term in asked)]
 
 
 def _score(entry: _Entry, asked: Sequence[Term], name: str) -> float:

@@ -14,7 +14,7 @@ from pathlib import Path
 from federations.search.base import DocumentKind, IndexedResource, SearchDocument, SearchHit, SearchPage, SearchQuery
 from federations.search.excerpt import excerpt
 from federations.search.sqlite_file import SqliteFile
-from federations.search.words import Term, index_words, query_terms, squash
+from federations.search.words import Term, index_words, query_terms, single_words, squash
 
 BUSY_TIMEOUT_SECONDS = 30.0
 
@@ -99,20 +99,25 @@ class SqliteSearchIndex:
 
 
 def _searching(query: SearchQuery, asked: Sequence[Term]) -> Callable[[sqlite3.Connection], SearchPage]:
-    parameters = {
-        "expression": " AND ".join(_expression(term) for term in asked),
+    expressions = (
+        " AND ".join(map(_expression, asked)),
+        " OR ".join(map(_expression, single_words(asked))),
+    )
+    filters = {
         "kinds": json.dumps(sorted(query.kinds)) if query.kinds else None,
         "federation_ids": None if query.federation_ids is None else json.dumps(sorted(query.federation_ids)),
-        "name": squash(query.text),
-        "limit": query.limit,
-        "offset": query.offset,
     }
+    page = {"name": squash(query.text), "limit": query.limit, "offset": query.offset}
 
     def search(connection: sqlite3.Connection) -> SearchPage:
-        (total,) = connection.execute(_COUNT, parameters).fetchone()
-        # Asked past the end there is nothing to rank, and an offset may be more than SQLite's integers hold.
-        rows = connection.execute(_PAGE, parameters) if query.offset < total else ()
-        return SearchPage(tuple(_hit(row, asked) for row in rows), total)
+        for expression in expressions:
+            found = filters | {"expression": expression}
+            (total,) = connection.execute(_COUNT, found).fetchone()
+            if total:
+                # Asked past the end there is nothing to rank, and an offset may be more than SQLite's integers hold.
+                rows = connection.execute(_PAGE, found | page) if query.offset < total else ()
+                return SearchPage(tuple(_hit(row, asked) for row in rows), total)
+        return SearchPage((), 0)
 
     return search
 
@@ -120,10 +125,12 @@ def _searching(query: SearchQuery, asked: Sequence[Term]) -> Callable[[sqlite3.C
 def _expression(term: Term) -> str:
     """Return the term in FTS5's syntax: all its parts, or its joined form, each by prefix.
 
-    A part is asked for twice, so that a document with the whole word comes before one with a longer word.
+    A part is asked for twice, so that a document with the whole word comes before one with a longer word; a plural
+    is asked for as it was typed, too, so that it comes before the singular.
     """
     parts = " AND ".join(f'("{part}" OR "{part}"*)' for part in term.parts)
-    return f"({parts})" if len(term.parts) == 1 else f'(({parts}) OR ("{term.joined}" OR "{term.joined}"*))'
+    is_one_word = term.parts == (term.joined,)
+    return f"({parts})" if is_one_word else f'(({parts}) OR ("{term.joined}" OR "{term.joined}"*))'
 
 
 def _hit(row: tuple[str, int, float], asked: Sequence[Term]) -> SearchHit:

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 # Raise it with every change of the schema, or of how words.py makes words: the old index is then dropped.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x66656468
 
 # Words are made in Python, so the tokenizer has only to split at spaces: `ascii` does, and takes every letter beyond

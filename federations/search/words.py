@@ -1,15 +1,16 @@
 """How text becomes words: the same way for what is indexed and for what is asked, whatever the index.
 
 Case and diacritics are folded, and a compound such as `getInvoiceTotal`, `get_invoice_total` or `invoice-tool` becomes
-its parts and its joined form, so that `invoice`, `get invoice` and `getinvoice` all find it. A word holds letters and
-digits only: whatever an index gives a meaning of its own (quotes, `*`, `:`, brackets) cannot be in one.
+its parts and its joined form, so that `invoice`, `get invoice` and `getinvoice` all find it. A plural finds the
+singular and the other way round, and what only holds a sentence together (`how do I …`) is not asked for. A word holds
+letters and digits only: whatever an index gives a meaning of its own (quotes, `*`, `:`, brackets) cannot be in one.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -26,11 +27,23 @@ _HUMPS = re.compile(
     r"|(?<=[\u3040-\u30ff\u3400-\u9fff])(?=\w)|(?<=\w)(?=[\u3040-\u30ff\u3400-\u9fff])"
 )
 _LETTERS_OR_DIGITS = re.compile(r"\d+|\D+")
+# A query's word matches by prefix, so it has only to lose its ending: `boxes` and `invoices` look for `box…` and
+# `invoice…`. Short words and those in -ss, -us and -is are seldom plurals (`sms`, `access`, `status`, `analysis`).
+_PLURAL_ENDING = re.compile(r"(?<=[a-z]{3})(?:(?:(?<=[sxz])|(?<=[cs]h))es|(?<=[^sui])s)$")
+# English words that say nothing of what is looked for.
+_FILLER = re.compile(
+    r"am?|an|and|any|are|as|at|be|by|can|could|did|do|does|for|from|has|have|how|i|if|in|is|me|my|of|on|or|our|please"
+    r"|should|that|the|their|there|these|they|this|those|to|us|was|we|were|what|when|where|which|whom?|why|will|with"
+    r"|would|you|your"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One word or compound: a document has it where every part begins one of its words, or the joined form does."""
+    """One word or compound: a document has it where every part begins one of its words, or the joined form does.
+
+    In a query a part is without the ending of a plural; the joined form is as it was typed.
+    """
 
     parts: tuple[str, ...]
     joined: str
@@ -54,32 +67,61 @@ def terms(text: str) -> Iterator[Term]:
 
 
 def query_terms(text: str) -> tuple[Term, ...]:
-    """Return the terms of a query, without repeats, cut to MAX_QUERY_CHARS characters and MAX_QUERY_WORDS words."""
-    chosen: dict[Term, None] = {}
+    """Return the terms of a query, without repeats and fillers, for singular and plural alike.
+
+    They are cut to MAX_QUERY_CHARS characters and MAX_QUERY_WORDS words. A query of nothing but fillers keeps them: it
+    may be the beginning of a word (`the` of `thermal`).
+    """
+    typed = dict.fromkeys(terms(text[:MAX_QUERY_CHARS]))
+    chosen = [term for term in typed if not _FILLER.fullmatch(term.joined)] or list(typed)
+    asked: list[Term] = []
     left = MAX_QUERY_WORDS
-    for term in terms(text[:MAX_QUERY_CHARS]):
-        if term in chosen:
-            continue
-        if len(term.parts) > left:
-            term = Term(term.parts[:left], term.joined)
+    for term in chosen:
+        if left > 0:
+            asked.append(Term(tuple(map(_without_plural_ending, term.parts[:left])), term.joined))
         left -= len(term.parts)
-        chosen[term] = None
-        if not left:
-            break
-    return tuple(chosen)
+    return tuple(asked)
+
+
+def single_words(asked: Iterable[Term]) -> tuple[Term, ...]:
+    """Return each word of a query as a term of its own, to look for any of them where no document has all terms.
+
+    A single character begins too many words to stand alone, so `x_y` and ideographs stay together.
+    """
+    words = list(dict.fromkeys(word for term in asked for word in _words_of(term)))
+    return tuple([word for word in words if len(word.joined) > 1] or words)
+
+
+def _words_of(term: Term) -> list[Term]:
+    if len(term.parts) == 1:
+        return [term]
+    return [Term((part,), part) for part in term.parts if len(part) > 1] or [term]
+
+
+def _without_plural_ending(word: str) -> str:
+    return _PLURAL_ENDING.sub("", word)
 
 
 def index_words(text: str) -> list[str]:
-    """Return every word that `text` is found by: parts, joined forms, and the letters and digits of a mixed part."""
+    """Return every word that `text` is found by: parts, joined forms, and the other forms of a part."""
     words: list[str] = []
     for term in terms(text):
         for part in term.parts:
             words.append(part)
-            pieces = _LETTERS_OR_DIGITS.findall(part)
-            words.extend(pieces if len(pieces) > 1 else ())
+            words.extend(_other_forms(part))
         if len(term.parts) > 1:
             words.append(term.joined)
     return words
+
+
+def _other_forms(part: str) -> list[str]:
+    """Return the letters and digits of a mixed part, and what the other number of a word in -y or -ies begins with."""
+    pieces = _LETTERS_OR_DIGITS.findall(part)
+    if len(pieces) > 1:
+        return pieces
+    if len(part) > 3 and part.endswith("y"):
+        return [f"{part[:-1]}ie"[:MAX_WORD_CHARS]]
+    return [f"{part[:-3]}y"] if len(part) > 4 and part.endswith("ies") else []
 
 
 def squash(text: str) -> str:

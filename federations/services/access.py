@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db.models import Max, Q, QuerySet
 
 from federations.models import A2aAgent, AccessLevel, DiscoveredResource, Federation, FederationGrant, McpServer
+from fedhub.storage import inlined
 
 Resource = TypeVar("Resource", bound=DiscoveredResource)
 AnyUser = User | AnonymousUser
@@ -23,7 +25,7 @@ def federations_visible_to(user: AnyUser) -> QuerySet[Federation]:
     """Return the federations that `user` may view."""
     if user.has_perm(PERMISSION_OF[AccessLevel.VIEW]):
         return Federation.objects.all()
-    return Federation.objects.filter(id__in=_grants_of(user).values("federation"))
+    return Federation.objects.filter(id__in=_granted_to(user))
 
 
 def servers_visible_to(user: AnyUser) -> QuerySet[McpServer]:
@@ -68,12 +70,16 @@ def _grants_of(user: AnyUser) -> QuerySet[FederationGrant]:
     return FederationGrant.objects.filter(Q(user_id=str(user.pk)) | Q(group_id__in=groups))
 
 
+def _granted_to(user: AnyUser) -> Iterable[str]:
+    """Return the ids of the federations on which `user` has a grant."""
+    return inlined(_grants_of(user).values_list("federation_id", flat=True))
+
+
 def _visible(resources: QuerySet[Resource], user: AnyUser, unfederated_permission: str) -> QuerySet[Resource]:
-    allowed = Q()
-    if not user.has_perm(PERMISSION_OF[AccessLevel.VIEW]):
-        allowed = Q(federation__in=_grants_of(user).values("federation"))
-    else:
-        allowed = Q(federation__isnull=False)
-    if user.has_perm(unfederated_permission):
+    sees_federated, sees_others = user.has_perm(PERMISSION_OF[AccessLevel.VIEW]), user.has_perm(unfederated_permission)
+    if sees_federated and sees_others:
+        return resources
+    allowed = Q(federation__isnull=False) if sees_federated else Q(federation__in=_granted_to(user))
+    if sees_others:
         allowed |= Q(federation__isnull=True)
     return resources.filter(allowed)

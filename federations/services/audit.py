@@ -39,7 +39,7 @@ def audited(federation: Federation, *, by: Actor) -> Iterator[None]:
         return
     recording = _is_recording.set(True)
     try:
-        with unit_of_work():
+        with unit_of_work(with_accounts=True):
             old = Federation.objects.filter(pk=federation.pk).first()
             if old is None:
                 raise NotFoundError("Federation not found")

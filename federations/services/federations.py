@@ -37,7 +37,7 @@ from federations.services.sync import as_hub_error, check_config, open_job, run_
 from federations.sync.resources import JsonObject
 from federations.sync.summary import summarise
 from fedhub.errors import ConflictError
-from fedhub.storage import after_commit, unit_of_work
+from fedhub.storage import after_commit, locked, retried, unit_of_work
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def create_federation(
     Raises InvalidRequestError (unknown provider, bad configuration), NotImplementedYetError.
     """
     config = normalise_config(provider_type, provider_config)
-    with unit_of_work():
+    with unit_of_work(with_accounts=True):
         federation = Federation.objects.create(
             provider_type=ProviderType(provider_type),
             display_name=display_name,
@@ -146,7 +146,7 @@ def _write_update(federation: Federation, values: dict[str, Any], tags: list[str
 
     It is compared with the row as it is now, locked: somebody else may have changed it since the caller read it.
     """
-    stored = Federation.objects.select_for_update().filter(id=federation.id).values_list("provider_config", flat=True)
+    stored = locked(Federation.objects.filter(id=federation.id)).values_list("provider_config", flat=True)
     is_new_config = bool(stored.first() != values["provider_config"])
     if is_new_config:
         values = {**values, "force_next_sync": force}
@@ -195,7 +195,7 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
     job = _open_deletion(federation, by, trigger)
     lease = jobs.claim(job.id)
     try:
-        with unit_of_work():
+        with unit_of_work(with_accounts=True):
             lease.update(phase=JobPhase.APPLYING)
             stored = count_stored(scope_of(federation))
             RuntimeSighting.objects.filter(scope=federation.id).delete()
@@ -219,6 +219,7 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
     return SyncJob.objects.get(id=job.id)
 
 
+@retried
 def _open_deletion(federation: Federation, by: Actor, trigger: JobTrigger) -> SyncJob:
     try:
         with unit_of_work():

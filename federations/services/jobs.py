@@ -26,7 +26,7 @@ from federations.models import (
     SyncStatus,
 )
 from federations.sync.summary import failed_summary
-from fedhub.storage import unit_of_work
+from fedhub.storage import retried, unit_of_work
 
 # A queued job waits this long for its worker before the sweep reminds the workers of it.
 NUDGE_DELAY = timedelta(seconds=30)
@@ -61,6 +61,7 @@ def lease_end(*, queued: bool = False) -> datetime:
     return timezone.now() + timedelta(seconds=seconds)
 
 
+@retried
 def claim(job_id: str) -> Lease:
     """Take a pending job to work on it; raises LeaseLostError where another process was first."""
     lease = Lease(job_id, secrets.token_hex(16))
@@ -79,6 +80,7 @@ def claim(job_id: str) -> Lease:
     return lease
 
 
+@retried
 def finish(lease: Lease, *, index_error: str = "") -> None:
     """End a job whose changes are committed, with the outcome that was recorded with them."""
     with unit_of_work():
@@ -88,6 +90,7 @@ def finish(lease: Lease, *, index_error: str = "") -> None:
         _finish_row(job, index_error=index_error)
 
 
+@retried
 def fail(lease: Lease, error: str, **values: Any) -> None:
     """End a job that changed nothing, with `error` as its only error message."""
     with unit_of_work():
@@ -122,6 +125,7 @@ def due_jobs(limit: int = 100) -> list[str]:
     ]
 
 
+@retried
 def _reap(job: SyncJob) -> int:
     with unit_of_work():
         # The same test again, now as the compare-and-set: a heartbeat may have come in between.

@@ -9,16 +9,17 @@ from django.db.models import Q, QuerySet
 from federations.models import A2aAgent, Federation, McpServer
 from federations.sync.naming import resource_path
 from federations.sync.resources import Json, ResourceKind
+from fedhub.storage import inlined
 
 
 def owners_of_skipped(changes: Sequence[Mapping[str, Json]], *, federation_id: str) -> QuerySet[Federation]:
-    """Return the other federations that own the names of the skipped among `changes` now, by name, in one query.
+    """Return the other federations that own the names of the skipped among `changes` now, by name.
 
     A name may since be free again, or belong to no federation.
     """
     skipped = [change for change in changes if change["action"] == "skip"]
     paths = [resource_path(ResourceKind(str(change["kind"])), str(change["name"])) for change in skipped]
-    servers = McpServer.objects.filter(path__in=paths).order_by().values("federation")
-    agents = A2aAgent.objects.filter(path__in=paths).order_by().values("federation")
-    owners = Federation.objects.filter(Q(id__in=servers) | Q(id__in=agents))
+    servers = McpServer.objects.filter(path__in=paths).order_by().values_list("federation_id", flat=True)
+    agents = A2aAgent.objects.filter(path__in=paths).order_by().values_list("federation_id", flat=True)
+    owners = Federation.objects.filter(Q(id__in=inlined(servers)) | Q(id__in=inlined(agents)))
     return owners.exclude(id=federation_id).order_by("display_name", "id")

@@ -15,7 +15,7 @@ from federations.services.scopes import scope_of
 from federations.services.sync import check_syncable, describe, discover, plan_for
 from federations.sync.resources import JsonObject
 from fedhub.errors import TooManyRequestsError
-from fedhub.storage import unit_of_work
+from fedhub.storage import LostRaceError, unit_of_work
 
 SLOTS = 2
 SLOT_LEASE = timedelta(minutes=15)
@@ -65,6 +65,6 @@ def _take_slot(federation: Federation) -> PreviewSlot:
                 return PreviewSlot.objects.create(
                     federation=federation, number=number, lease_expires_at=now + SLOT_LEASE
                 )
-        except IntegrityError:
+        except (IntegrityError, LostRaceError):
             continue
     raise TooManyRequestsError(f"{SLOTS} dry runs of this federation are under way; try again when one has ended")

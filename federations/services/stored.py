@@ -66,9 +66,10 @@ def read_taken_paths(scope: SyncScope, paths: Iterable[str]) -> frozenset[str]:
 def _others(
     everyone: QuerySet[McpServer] | QuerySet[A2aAgent], own: QuerySet[McpServer] | QuerySet[A2aAgent], paths: list[str]
 ) -> Iterable[str]:
+    own_paths = set(own.values_list("path", flat=True))
     for start in range(0, len(paths), 500):
-        batch = paths[start : start + 500]
-        yield from everyone.filter(path__in=batch).exclude(id__in=own.values("id")).values_list("path", flat=True)
+        stored = everyone.filter(path__in=paths[start : start + 500]).values_list("path", flat=True)
+        yield from (path for path in stored if path not in own_paths)
 
 
 def read_audience_accounts() -> dict[str, frozenset[str]]:

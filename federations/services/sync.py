@@ -61,7 +61,7 @@ from fedhub.errors import (
     NotImplementedYetError,
 )
 from fedhub.queue import enqueue
-from fedhub.storage import unit_of_work
+from fedhub.storage import retried, unit_of_work
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ class HeldPlanError(ConflictError):
 
 
 # Starting -----------------------------------------------------------------------------------------------------------
+@retried
 def start_sync(
     federation: Federation,
     *,
@@ -299,6 +300,7 @@ def as_hub_error(error: ProviderError) -> HubError:
     return ExternalServiceError(error.message)
 
 
+@retried
 def _apply(
     lease: jobs.Lease,
     job: SyncJob,

@@ -14,6 +14,7 @@ from unfold.decorators import display
 
 from federations.admin.filters import FederationFilter
 from federations.admin.read_only import ReadOnlyAdmin
+from federations.admin.saving import SavedWholeMixin
 from federations.services.access import agents_visible_to
 from federations.services.actors import actor_of
 from fedhub.errors import HubError
@@ -58,7 +59,7 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
             federation_id=Coalesce(OuterRef("federation_id"), Value("")), path=OuterRef("path")
         )
         seen = agents_visible_to(request.user).values("pk")
-        agents = DiscoveredAgent.objects.filter(pk__in=seen).select_related("federation").defer("card")
+        agents = DiscoveredAgent.objects.filter(pk__in=seen).prefetch_related("federation").defer("card")
         return agents.order_by("name", "pk").annotate(
             chosen=Subquery(choice.values("visibility")[:1]),
             chooser=Subquery(choice.values("changed_by_name")[:1]),
@@ -113,7 +114,7 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
 
 
 @admin.register(RegisteredAgent)
-class RegisteredAgentAdmin(PagesMixin):
+class RegisteredAgentAdmin(SavedWholeMixin, PagesMixin):
     """Agents that no federation discovers."""
 
     form = RegisteredAgentForm

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from peers.models import Dispatch, KeyState, OutboundCallback, Peer, PeerState
+from peers.models import Dispatch, KeyState, OutboundCallback, Peer, PeerKey, PeerState
 
 
 def attention_cards(request: HttpRequest) -> list[dict[str, Any]]:
     """Return number, title and link of everything that waits, in a constant number of queries; none at zero."""
     if not request.user.has_perm("peers.view_peer"):
         return []
-    approved = Q(state=PeerState.APPROVED)
-    waits = Peer.objects.aggregate(
-        proposed=Count("pk", filter=Q(state=PeerState.PROPOSED), distinct=True),
-        keys=Count("pk", filter=approved & Q(keys__state=KeyState.PROPOSED), distinct=True),
-        reviews=Count("pk", filter=approved & Q(review_by__lte=timezone.localdate()), distinct=True),
-    )
+    proposed = Peer.objects.filter(state=PeerState.PROPOSED).count()
+    approved = Peer.objects.filter(state=PeerState.APPROVED)
+    changed = PeerKey.objects.filter(state=KeyState.PROPOSED, peer__in=approved).values("peer").distinct().count()
+    reviews = approved.filter(review_by__lte=timezone.localdate()).count()
     peers = reverse("admin:peers_peer_changelist")
     sent, owed = reverse("admin:peers_dispatch_changelist"), reverse("admin:peers_outboundcallback_changelist")
     cards = [
-        _card(waits["proposed"], "proposed peer{}", f"{peers}?state__exact=proposed", "handshake"),
-        _card(waits["keys"], "changed key{}", f"{peers}?look=key", "key"),
-        _card(waits["reviews"], "review{} due", f"{peers}?look=review", "event"),
+        _card(proposed, "proposed peer{}", f"{peers}?state__exact=proposed", "handshake"),
+        _card(changed, "changed key{}", f"{peers}?look=key", "key"),
+        _card(reviews, "review{} due", f"{peers}?look=review", "event"),
         _card(_dead(Dispatch), "dispatch{} given up", f"{sent}?work=dead", "outbox"),
         _card(_dead(OutboundCallback), "callback{} given up", f"{owed}?work=dead", "call_made"),
     ]

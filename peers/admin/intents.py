@@ -13,6 +13,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from federations.admin.labels import label
+from federations.admin.saving import SavedWholeMixin
 from federations.services.actors import actor_of
 from fedhub.errors import HubError
 from peers.admin.labelled import labelled
@@ -34,7 +35,7 @@ JSON_HINT = "JSON objects, both optional: leave them as they are where the descr
 
 
 @admin.register(Intent)
-class IntentAdmin(PagesMixin):
+class IntentAdmin(SavedWholeMixin, PagesMixin):
     """Work that is described: what it is, where it came from, where it went."""
 
     list_display = ["title_column", "status_label", "origin", "made_by", "made"]

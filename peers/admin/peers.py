@@ -13,6 +13,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
 from federations.admin.labels import label
+from federations.admin.saving import SavedWholeMixin
 from federations.services.actors import actor_of
 from fedhub.errors import HubError
 from peers.admin.imports import ImportsMixin
@@ -45,7 +46,7 @@ class AttentionFilter(DropdownFilter):
 
 
 @admin.register(Peer)
-class PeerAdmin(ImportsMixin, PeerActionsMixin):
+class PeerAdmin(SavedWholeMixin, ImportsMixin, PeerActionsMixin):
     """Whom we know and how far we trust them."""
 
     list_display = ["name", "state_label", "relationship_label", "keys_label", "review", "attempts", "added"]

@@ -46,7 +46,7 @@ class ReceivedDispatch(models.Model):
             models.UniqueConstraint(fields=["peer", "dispatch_id"], name="received_dispatch_once"),
             models.UniqueConstraint(
                 fields=["peer", "idempotency_key"],
-                condition=~Q(idempotency_key=""),
+                condition=Q(idempotency_key__gt=""),
                 name="received_idempotency_key_once",
             ),
         ]

@@ -10,7 +10,7 @@ from datetime import datetime
 from django.conf import settings
 
 from fedhub.errors import ConflictError, InvalidRequestError, NotFoundError, UnauthenticatedError
-from fedhub.storage import unit_of_work
+from fedhub.storage import locked, retried, unit_of_work
 from peers.models import (
     Dispatch,
     DispatchState,
@@ -93,6 +93,7 @@ def prove_callback(incoming: Incoming, *, now: datetime) -> ProvenCallback:
     return ProvenCallback(received, dispatch.pk, proof, _check_attestation(received, proof))
 
 
+@retried
 def accept_callback(proven: ProvenCallback, *, now: datetime) -> JsonObject:
     """Apply a proven callback to its dispatch, and return the answer, which follows the commit.
 
@@ -179,12 +180,12 @@ def _check_attestation(received: _Received, proof: Proof) -> bool:
 # What it does -------------------------------------------------------------------------------------------------------
 def _apply(proven: ProvenCallback, *, now: datetime) -> str:
     received, proof = proven.received, proven.proof
-    peer = Peer.objects.select_for_update().get(pk=proof.peer.pk)
+    peer = locked(Peer.objects.filter(pk=proof.peer.pk)).get()
     if peer.state != PeerState.APPROVED or settings.FEDHUB_TRUST_POLICY == "trustless":
         raise NotTrustedError(peer.server_url)
     if proof.by_http_signature is not None:
         claim_nonce(peer, proof.by_http_signature)
-    dispatch = Dispatch.objects.select_for_update().get(pk=proven.dispatch_id)
+    dispatch = locked(Dispatch.objects.filter(pk=proven.dispatch_id)).get()
     _check_scope(received.callback, dispatch, now)
     if _is_known(received, dispatch):
         return ALREADY_PROCESSED

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from fedhub.queue import enqueue
-from fedhub.storage import unit_of_work
+from fedhub.storage import retried, unit_of_work
 from peers.models import Dispatch, DispatchState, JournalKind, OutboundCallback, Peer, PeerState
 from peers.models.dispatches import FINAL_STATES
 from peers.protocol import (
@@ -90,6 +90,7 @@ def deliver_dispatch(dispatch_id: str) -> None:
         settle_dispatch(dispatch, peer, token, sent)
 
 
+@retried
 def settle_dispatch(dispatch: Dispatch, peer: Peer, token: str, sent: Sent) -> None:
     """Write down what became of an attempt, as far as the worker with this lease token still has the row."""
     now = timezone.now()
@@ -169,6 +170,7 @@ def deliver_callback(callback_id: str) -> None:
         _settle_callback(callback, peer, token, post(peer, url, callback.body, now=now))
 
 
+@retried
 def _settle_callback(callback: OutboundCallback, peer: Peer, token: str, sent: Sent) -> None:
     now = timezone.now()
     with unit_of_work():

@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from fedhub.queue import enqueue
-from fedhub.storage import unit_of_work
+from fedhub.storage import retried, unit_of_work
 from peers.models import HandlerEvent, HandlerEventKind, JournalKind
 from peers.protocol import FederationCallback, FederationEnvelope, JsonObject, federation_handlers
 from peers.protocol.decorators import HANDLER_ATTRIBUTE
@@ -145,6 +145,7 @@ async def _wait(result: Awaitable[object]) -> None:
     await result
 
 
+@retried
 def _put_off(event: HandlerEvent, token: str, text: str) -> None:
     now = timezone.now()
     with unit_of_work():

@@ -20,7 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from fedhub.errors import ConflictError, HubError, NotFoundError
-from fedhub.storage import unit_of_work
+from fedhub.storage import retried, unit_of_work
 from peers.models import (
     HandlerEvent,
     HandlerEventKind,
@@ -100,10 +100,10 @@ def take_in(submissions: Sequence[Submission]) -> list[Taken | Exception]:
 def _take_alone(submission: Submission) -> Taken | Exception:
     try:
         try:
-            return _take_together([submission])[0]
+            return _take_anew([submission])[0]
         except IntegrityError:
             # A copy was faster, on a database whose rows cannot be locked; it has committed, so its row is found now.
-            return _take_together([submission])[0]
+            return _take_anew([submission])[0]
     except Exception as exc:  # noqa: BLE001 - raised in the thread whose submission it is
         return exc
 
@@ -114,6 +114,9 @@ def _take_together(submissions: Sequence[Submission]) -> list[Taken | Exception]
         outcomes = [group.decide(submission) for submission in submissions]
         group.write()
     return outcomes
+
+
+_take_anew = retried(_take_together)
 
 
 @dataclass(slots=True)
@@ -229,7 +232,7 @@ def _known_rows(submissions: Sequence[Submission]) -> Iterator[ReceivedDispatch]
     peers = {submission.proof.peer.pk for submission in submissions}
     same = Q(peer__in=peers, dispatch_id__in={submission.envelope.dispatch_id for submission in submissions})
     if keys := {submission.envelope.idempotency_key for submission in submissions} - {None, ""}:
-        same |= Q(peer__in=peers, idempotency_key__in=keys) & ~Q(idempotency_key="")
+        same |= Q(peer__in=peers, idempotency_key__in=keys, idempotency_key__gt="")
     return ReceivedDispatch.objects.filter(same).order_by().only(*KNOWN_COLUMNS).iterator()
 
 

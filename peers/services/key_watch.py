@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from fedhub.errors import HubError
-from fedhub.storage import unit_of_work
+from fedhub.storage import locked, retried, unit_of_work
 from peers.models import JournalKind, KeyState, Peer, PeerKey, PeerState
 from peers.services.documents import is_fetch_due, refresh_documents
 from peers.services.journal import note
@@ -72,9 +72,10 @@ def _may_fetch(peer: Peer, now: datetime) -> bool:
     return is_due and recent.count() < MAX_PROVISIONAL_FETCHES
 
 
+@retried
 def _trust(peer: Peer, keys: tuple[PeerKey, ...], now: datetime) -> None:
     with unit_of_work():
-        if not Peer.objects.select_for_update().filter(pk=peer.pk, state=PeerState.PROPOSED).exists():
+        if not locked(Peer.objects.filter(pk=peer.pk, state=PeerState.PROPOSED)).exists():
             return
         rows = PeerKey.objects.filter(pk__in=[key.pk for key in keys], state=KeyState.PROPOSED)
         if rows.update(state=KeyState.PROVISIONAL, valid_from=now):

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from federations.services.actors import Actor
 from fedhub.errors import ConflictError, InvalidRequestError
-from fedhub.storage import unit_of_work
+from fedhub.storage import locked, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerKey, PeerState
 from peers.protocol import InvalidKey, VerificationKey
 from peers.services.journal import note
@@ -113,7 +113,7 @@ def revoke_key(key: PeerKey, *, by: Actor, reason: str = "") -> None:
 
 
 def _require_state(peer_id: str, state: PeerState) -> None:
-    if not Peer.objects.select_for_update().filter(pk=peer_id, state=state).exists():
+    if not locked(Peer.objects.filter(pk=peer_id, state=state)).exists():
         raise ConflictError(f"The peer is not {state.value}")
 
 

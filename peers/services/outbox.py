@@ -13,7 +13,7 @@ from django.utils import timezone
 from federations.services.actors import Actor
 from fedhub.errors import ConflictError
 from fedhub.queue import enqueue
-from fedhub.storage import unit_of_work
+from fedhub.storage import locked, unit_of_work
 from peers.models import Dispatch, DispatchState, HandlerEvent, JournalKind, OutboundCallback, Peer, PeerState
 from peers.models.outbox import OutboxRow
 from peers.services.backoff import LONGEST_PAUSE, retry_delay, scattered
@@ -158,7 +158,7 @@ def _release_forgotten() -> None:
     owners = set(callbacks.values_list("peer__server_url", flat=True).distinct()[:SWEEP_BATCH])
     for peer in Peer.objects.filter(server_url__in=targets | owners, state=PeerState.APPROVED):
         with unit_of_work():
-            if Peer.objects.select_for_update().filter(pk=peer.pk, state=PeerState.APPROVED).exists():
+            if locked(Peer.objects.filter(pk=peer.pk, state=PeerState.APPROVED)).exists():
                 release_waiting(peer, now=timezone.now())
 
 

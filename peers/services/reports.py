@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from django.utils import timezone
 
 from fedhub.errors import NotFoundError
-from fedhub.storage import unit_of_work
+from fedhub.storage import locked, retried, unit_of_work
 from peers.models import HandlerEventKind, Intent, IntentStatus, JournalKind, ReceivedDispatch
 from peers.protocol import CallbackEventType, DelegationScope, FederationAttestation, FederationCallback, JsonMapping
 from peers.protocol.merge_patch import merge_patch
@@ -20,6 +20,7 @@ from peers.services.handlers import queue_event
 from peers.services.journal import note
 
 
+@retried
 def report_progress(received_id: str, *, state_delta: JsonMapping, key: str) -> bool:
     """Merge a delta into the intent's state and tell the peer; False, and nothing done, once the work has ended."""
     with unit_of_work():
@@ -31,6 +32,7 @@ def report_progress(received_id: str, *, state_delta: JsonMapping, key: str) -> 
     return True
 
 
+@retried
 def report_usage(received_id: str, *, usage: JsonMapping) -> list[str]:
     """Warn the peer, and this hub's handlers, of each budget of which four fifths are used; return their names.
 
@@ -68,6 +70,7 @@ def fail(received_id: str, *, reason: str, usage: JsonMapping) -> bool:
     return _end(received_id, CallbackEventType.FAILED, state_delta={"error": reason}, usage=usage)
 
 
+@retried
 def _end(
     received_id: str,
     event_type: CallbackEventType,
@@ -115,7 +118,7 @@ def _warn(received: ReceivedDispatch, budget: str, attestation: FederationAttest
 
 
 def _get(received_id: str) -> ReceivedDispatch:
-    received = ReceivedDispatch.objects.select_for_update().filter(pk=received_id, accepted=True).first()
+    received = locked(ReceivedDispatch.objects.filter(pk=received_id, accepted=True)).first()
     if received is None:
         raise NotFoundError("No such received dispatch")
     return received
@@ -127,7 +130,7 @@ def _open(received_id: str) -> ReceivedDispatch | None:
 
 
 def _patch_intent(received: ReceivedDispatch, state_delta: JsonMapping) -> None:
-    intent = Intent.objects.select_for_update().filter(pk=received.intent_id).first()
+    intent = locked(Intent.objects.filter(pk=received.intent_id)).first()
     if intent is not None and state_delta:
         Intent.objects.filter(pk=intent.pk).update(
             state=merge_patch(intent.state, state_delta), updated_at=timezone.now()

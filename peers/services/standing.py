@@ -14,6 +14,7 @@ from datetime import datetime
 from django.conf import settings
 
 from fedhub.errors import UnauthenticatedError
+from fedhub.storage import locked
 from peers.models import Peer, PeerKey
 from peers.protocol import SignatureMissing, UnknownKey, VerificationKey
 from peers.services.peers import counting_keys
@@ -40,7 +41,8 @@ def lock_standings(proofs: Collection[Proof], now: datetime) -> dict[str, Standi
     They are locked in the order of their keys, so that no two groups wait for each other. One that is gone is left out.
     """
     ids = {proof.peer.pk for proof in proofs}
-    peers = list(Peer.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk").only(*PEER_COLUMNS))
+    rows = Peer.objects.filter(pk__in=ids).order_by("pk").only(*PEER_COLUMNS)
+    peers = list(locked(rows, no_key=True))
     keys: dict[str, list[PeerKey]] = {peer.pk: [] for peer in peers}
     for key in PeerKey.objects.filter(peer__in=keys).order_by().only(*KEY_COLUMNS):
         keys[key.peer_id].append(key)

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import F, Q
 
 from fedhub.queue import enqueue
-from fedhub.storage import unit_of_work
+from fedhub.storage import retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, Peer, PeerState
 from peers.protocol import InvalidIdentifier, InvalidKey, VerificationKey, did_of_url, is_same_did, normalize_server_url
 from peers.protocol.urls import split_url
@@ -28,6 +28,7 @@ MAX_TEXT = 200
 MAX_CLAIMED_KEYS = 3
 
 
+@retried
 def record_stranger(server_url: str, did: str, public_key_b64: str, *, address: str, now: datetime) -> None:
     """Make or refresh the proposal of the origin that signed a well-formed receive by itself.
 

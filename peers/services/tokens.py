@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from federations.services.actors import Actor
 from fedhub.errors import ConflictError, InvalidRequestError
-from fedhub.storage import unit_of_work
+from fedhub.storage import locked, unit_of_work
 from peers.models import JournalKind, Peer, PeerState, PeerToken
 from peers.services.journal import note
 
@@ -30,7 +30,7 @@ def issue_peer_token(peer: Peer, *, days: int, by: Actor) -> str:
         raise InvalidRequestError(f"days: must be from 1 to {MAX_DAYS}")
     raw = PREFIX + secrets.token_urlsafe(32)
     with unit_of_work():
-        if not Peer.objects.select_for_update().filter(pk=peer.pk, state=PeerState.APPROVED).exists():
+        if not locked(Peer.objects.filter(pk=peer.pk, state=PeerState.APPROVED)).exists():
             raise ConflictError(f"{peer} is not approved, so a token of it would be dead")
         expires_at = timezone.now() + timedelta(days=days)
         PeerToken.objects.create(peer=peer, checksum=checksum(raw), expires_at=expires_at, created_by_name=by.name)

@@ -6,9 +6,6 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
-
 from federations.models import Federation, JobPhase, JobStatus, JobTrigger, JobType, SyncJob
 from federations.sync.summary import summarise
 from tests.conftest import CONFIG
@@ -106,10 +103,6 @@ def touch(federation: Federation, day: int) -> None:
 
 def raw(client: Any, method: str, path: str, body: bytes, *, content_type: str) -> Any:
     return client.generic(method, path, body, content_type=content_type)
-
-
-def count_queries() -> CaptureQueriesContext:
-    return CaptureQueriesContext(connection)
 
 
 def with_job(federation: Federation, **columns: Any) -> SyncJob:

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import connection
+
+from tests.stores.databases import variables_of_test_database
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 3
@@ -25,19 +25,13 @@ PROGRAMS = {
 
 def hub_environment() -> dict[str, str]:
     """Return this environment with the test's database and with short leases and sweeps."""
-    name = str(connection.settings_dict["NAME"])
-    url = f"sqlite:///{name}" if connection.vendor == "sqlite" else _with_name(os.environ["DATABASE_URL"], name)
     return os.environ | {
         "DJANGO_SETTINGS_MODULE": "fedhub.settings",
-        "DATABASE_URL": url,
+        **variables_of_test_database(),
         "FEDHUB_VAR_DIR": str(settings.VAR_DIR),
         "FEDHUB_JOB_LEASE_SECONDS": str(LEASE_SECONDS),
         "FEDHUB_SWEEP_SECONDS": "1",
     }
-
-
-def _with_name(url: str, name: str) -> str:
-    return urlsplit(url)._replace(path=f"/{name}").geturl()
 
 
 @contextmanager

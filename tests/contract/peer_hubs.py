@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -18,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from django.db.models import QuerySet
+
+from tests.stores.databases import HubDatabase, Row, hub_database, rows_of
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 3
@@ -33,12 +35,11 @@ def free_port() -> int:
 
 
 def template(folder: Path) -> Path:
-    """Return a migrated, empty database to copy for each hub."""
+    """Make a migrated, empty hub, whose database others start with; return its folder."""
     hub = Hub("template", folder)
+    hub.store.create()
     hub.run("-m", "django", "migrate", "--verbosity", "0")
-    with closing(sqlite3.connect(hub.database)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return hub.database
+    return folder
 
 
 @dataclass
@@ -63,8 +64,13 @@ class Hub:
         return f"http://{self.host}:{self.port}"
 
     @property
+    def store(self) -> HubDatabase:
+        """Return the hub's database."""
+        return hub_database(self.folder)
+
+    @property
     def database(self) -> Path:
-        """Return the hub's database file."""
+        """Return the hub's database file, where its store is SQLite."""
         return self.folder / "fedhub.sqlite3"
 
     @property
@@ -80,7 +86,7 @@ class Hub:
             "DJANGO_SETTINGS_MODULE": "fedhub.settings",
             "FEDHUB_SERVER_URL": self.url,
             "FEDHUB_VAR_DIR": str(self.folder),
-            "DATABASE_URL": f"sqlite:///{self.database}",
+            **self.store.variables,
             "FEDHUB_ALLOWED_NETWORKS": "127.0.0.0/8",
             "FEDHUB_JOB_LEASE_SECONDS": str(LEASE_SECONDS),
             "FEDHUB_SWEEP_SECONDS": "1",
@@ -90,9 +96,9 @@ class Hub:
             **self.extra,
         }
 
-    def create(self, database: Path) -> None:
-        """Start with a copy of a migrated database."""
-        shutil.copy(database, self.database)
+    def create(self, other: Path) -> None:
+        """Start with a copy of the database of the hub in the folder `other`."""
+        self.store.create_as(other)
 
     def start(self, *programs: str) -> None:
         """Start `web`, `worker` or `beat`; the web process answers when this returns."""
@@ -143,8 +149,12 @@ class Hub:
         text = self.run("-c", f"{SETUP}import json; out = None\n{code}\nprint(json.dumps(out, default=str))")
         return json.loads(text.splitlines()[-1])
 
+    def stored(self, model: type[Row]) -> QuerySet[Row]:
+        """Return the rows of a registry model in the hub's database; for tests with the fixture `hub_rows`."""
+        return rows_of(self.folder, model)
+
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a query on the hub's database."""
+        """Return the rows of a query on the hub's database, where its store is SQLite."""
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=20)) as connection:
             return connection.execute(query, values).fetchall()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from peers.models import Dispatch
 from tests.contract.peer_hubs import Hub
 
 APPROVE = """
@@ -72,7 +73,7 @@ class Pair:
 
     def status(self, dispatch_id: str) -> str:
         """Return the dispatch's status by its row."""
-        return str(self.left.rows("SELECT status FROM peers_dispatch WHERE id = ?", dispatch_id)[0][0])
+        return self.left.stored(Dispatch).get(pk=dispatch_id).status
 
     def wait_for(self, dispatch_id: str, status: str) -> None:
         """Wait until the dispatch has this status."""

@@ -4,40 +4,43 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.db.models import QuerySet
 
+from peers.models import Dispatch, HandlerEvent, InboundCallback, Intent, OutboundCallback, ReceivedDispatch
 from tests.contract.peer_hubs import Hub
 from tests.kills.campaign import POINTS, Outcome, plan, run
 from tests.kills.invariants import violations
 from tests.kills.points import append, calls_path, read_lines
+from tests.stores.databases import Row
 
 KILLS = 8
-ANY_DISPATCH = "(SELECT min(id) FROM peers_dispatch)"
-ANY_RECEIVED = "(SELECT min(id) FROM peers_receiveddispatch)"
 
 
 @pytest.fixture(scope="module")
-def campaign(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+def campaign(tmp_path_factory: pytest.TempPathFactory, hub_rows: None) -> tuple[Path, Outcome]:
     """Where the two hubs' files are, and what was seen."""
     folder = tmp_path_factory.mktemp("kills")
     return folder, run(folder, seed=7, kills=KILLS, seconds=120)
 
 
 @pytest.fixture
-def pair(campaign: tuple[Path, Outcome], tmp_path: Path) -> Iterator[tuple[Hub, Hub]]:
-    """Copies of both hubs' files, to be spoilt; no process runs on them."""
+def pair(campaign: tuple[Path, Outcome], tmp_path: Path) -> tuple[Hub, Hub]:
+    """Copies of both hubs' files and rows, to be spoilt; no process runs on them."""
+    copies = []
     for name in ("sender", "receiver"):
         shutil.copytree(campaign[0] / name, tmp_path / name)
-    yield Hub("sender", tmp_path / "sender"), Hub("receiver", tmp_path / "receiver")
+        copies.append(Hub(name, tmp_path / name))
+        copies[-1].create(campaign[0] / name)
+    return copies[0], copies[1]
 
 
 def found(pair: tuple[Hub, Hub]) -> list[str]:
-    stored = dict(pair[0].rows("SELECT id, intent_id FROM peers_dispatch"))
+    stored = dict(pair[0].stored(Dispatch).values_list("pk", "intent_id"))
     return violations(*pair, answered=stored, asked=set(stored.values())).violations
 
 
@@ -52,25 +55,40 @@ def test_each_dispatch_is_done_and_recorded_once_although_processes_are_killed(
     assert outcome.rows["dispatches"] >= outcome.answered > 0
 
 
-@pytest.mark.parametrize(
-    ("side", "change"),
-    [
-        (0, f"UPDATE peers_dispatch SET status = 'accepted' WHERE id = {ANY_DISPATCH}"),
-        (0, f"UPDATE peers_dispatch SET state = '{{}}' WHERE id = {ANY_DISPATCH}"),
-        (0, f"DELETE FROM peers_inboundcallback WHERE dispatch_id = {ANY_DISPATCH} AND event_type = 'completed'"),
-        (0, "DELETE FROM peers_handlerevent WHERE id = (SELECT min(id) FROM peers_handlerevent)"),
-        (0, "UPDATE peers_handlerevent SET finished_at = NULL"),
-        (1, f"UPDATE peers_receiveddispatch SET dispatch_id = 'another' WHERE id = {ANY_RECEIVED}"),
-        (1, "UPDATE peers_intent SET status = 'active' WHERE id = (SELECT min(id) FROM peers_intent)"),
-        (1, f"DELETE FROM peers_outboundcallback WHERE received_id = {ANY_RECEIVED}"),
-        (1, "UPDATE peers_handlerevent SET finished_at = '2001-01-01 00:00:00'"),
-    ],
-)
-def test_comparison_sees_what_is_wrong_in_rows(pair: tuple[Hub, Hub], side: int, change: str) -> None:
+def one(hub: Hub, model: type[Row]) -> QuerySet[Row]:
+    """Return one row of a model, whichever."""
+    first = hub.stored(model).order_by("pk").values_list("pk", flat=True)[0]
+    return hub.stored(model).filter(pk=first)
+
+
+def an_end_is_missing(sender: Hub, receiver: Hub) -> None:
+    dispatch = one(sender, Dispatch).get()
+    sender.stored(InboundCallback).filter(dispatch_id=dispatch.pk, event_type="completed").delete()
+
+
+def owed_callbacks_are_missing(sender: Hub, receiver: Hub) -> None:
+    receiver.stored(OutboundCallback).filter(received_id=one(receiver, ReceivedDispatch).get().pk).delete()
+
+
+CHANGES: dict[str, Callable[[Hub, Hub], object]] = {
+    "a dispatch is not completed": lambda sender, receiver: one(sender, Dispatch).update(status="accepted"),
+    "a dispatch has no result": lambda sender, receiver: one(sender, Dispatch).update(state={}),
+    "an end is missing": an_end_is_missing,
+    "an event is missing": lambda sender, receiver: one(sender, HandlerEvent).delete(),
+    "events are not finished": lambda sender, receiver: sender.stored(HandlerEvent).update(finished_at=None),
+    "a receipt is another's": lambda sender, receiver: one(receiver, ReceivedDispatch).update(dispatch_id="another"),
+    "an intent is not completed": lambda sender, receiver: one(receiver, Intent).update(status="active"),
+    "owed callbacks are missing": owed_callbacks_are_missing,
+    "calls came after the end": lambda sender, receiver: receiver.stored(HandlerEvent).update(
+        finished_at=datetime(2001, 1, 1, tzinfo=UTC)
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_comparison_sees_what_is_wrong_in_rows(pair: tuple[Hub, Hub], change: str) -> None:
     assert found(pair) == []
-    with closing(sqlite3.connect(pair[side].database)) as connection:
-        connection.execute(change)
-        connection.commit()
+    CHANGES[change](*pair)
     assert found(pair) != []
 
 

@@ -12,6 +12,7 @@ from openintent import AsyncOpenIntentClient, OpenIntentClient
 from openintent.exceptions import OpenIntentError
 from openintent.federation.models import CallbackEventType, DispatchStatus, FederationManifest, TrustPolicy
 
+from peers.models import Dispatch, ReceivedDispatch
 from tests.contract.peer_hubs import Hub, template
 
 PARTNER = "https://partner.example.com"
@@ -43,7 +44,7 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def running(tmp_path_factory: pytest.TempPathFactory, hub_rows: None) -> Iterator[Running]:
     """A hub without a worker: what it is asked to send stays in its outbox."""
     folder = tmp_path_factory.mktemp("openintent")
     hub = Hub("hub", folder / "hub", extra={"FEDHUB_HANDLERS": ""})
@@ -130,27 +131,24 @@ def test_federation_discover(call: Call, running: Running) -> None:
 def test_federation_dispatch(call: Call, running: Running) -> None:
     result = dispatch(call, running)
     assert (result.status, result.target_server) == (DispatchStatus.ACCEPTED, PARTNER)
-    rows = running.hub.rows("SELECT intent_id, agent_id, trace_id FROM peers_dispatch WHERE id = ?", result.dispatch_id)
-    assert rows == [("intent-1", "analyst", "t-1")]
+    row = running.hub.stored(Dispatch).get(pk=result.dispatch_id)
+    assert (row.intent_id, row.agent_id, row.trace_id) == ("intent-1", "analyst", "t-1")
 
 
 def test_federation_dispatch_is_not_for_peers(call: Call, running: Running) -> None:
-    before = running.hub.rows("SELECT count(*) FROM peers_dispatch")
+    before = running.hub.stored(Dispatch).count()
     status, _ = refusal(call, running.partner, "federation_dispatch", intent_id="i", target_server=PARTNER)
     assert status == 403
-    assert running.hub.rows("SELECT count(*) FROM peers_dispatch") == before
+    assert running.hub.stored(Dispatch).count() == before
 
 
 def test_federation_receive(call: Call, running: Running) -> None:
     dispatch_id = str(uuid.uuid4())
     first = receive(call, running.partner, dispatch_id=dispatch_id, idempotency_key=f"key-{dispatch_id}")
     assert (first.accepted, first.dispatch_id) == (True, dispatch_id)
-    rows = running.hub.rows(
-        "SELECT i.id, i.title FROM peers_receiveddispatch r JOIN peers_intent i ON i.id = r.intent_id "
-        "WHERE r.dispatch_id = ?",
-        dispatch_id,
-    )
-    assert rows == [(first.local_intent_id, "Sum up")]
+    intent = running.hub.stored(ReceivedDispatch).get(dispatch_id=dispatch_id).intent
+    assert intent is not None
+    assert (intent.pk, intent.title) == (first.local_intent_id, "Sum up")
     again = receive(call, running.partner, dispatch_id=dispatch_id, idempotency_key=f"key-{dispatch_id}")
     assert (again.local_intent_id, again.message) == (first.local_intent_id, "Already processed (idempotent)")
 
@@ -161,12 +159,12 @@ def test_federation_receive_without_budget(call: Call, running: Running) -> None
 
 
 def test_federation_receive_is_for_the_tokens_own_peer_alone(call: Call, running: Running) -> None:
-    before = running.hub.rows("SELECT count(*) FROM peers_receiveddispatch")
+    before = running.hub.stored(ReceivedDispatch).count()
     claimed = {"source_server": "https://other.example.com", "callback_url": None}
     assert refusal(lambda: receive(call, running.partner, **claimed))[0] == 403
     assert refusal(lambda: receive(call, running.operator))[0] == 401
     assert refusal(lambda: receive(call, "wrong"))[0] == 401
-    assert running.hub.rows("SELECT count(*) FROM peers_receiveddispatch") == before
+    assert running.hub.stored(ReceivedDispatch).count() == before
 
 
 def test_send_federation_callback(call: Call, running: Running) -> None:
@@ -181,8 +179,7 @@ def test_send_federation_callback(call: Call, running: Running) -> None:
     # Who may report is the peer that the dispatch went to: an operator of this hub may not in its name.
     assert refusal(call, running.operator, "send_federation_callback", **arguments)[0] == 401
     assert isinstance(call(running.partner, "send_federation_callback", **arguments), dict)
-    state = running.hub.rows("SELECT json_extract(state, '$.phase') FROM peers_dispatch WHERE id = ?", dispatch_id)
-    assert state == [("done",)]
+    assert running.hub.stored(Dispatch).get(pk=dispatch_id).state["phase"] == "done"
 
 
 def test_refusals_are_the_clients_own_errors(call: Call, running: Running) -> None:

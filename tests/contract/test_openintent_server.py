@@ -12,6 +12,7 @@ import pytest
 from openintent import OpenIntentClient
 from openintent.federation.security import verify_envelope_signature
 
+from peers.models import Dispatch, InboundCallback, ReceivedDispatch
 from tests.contract.peer_hubs import Hub, free_port, template
 from tests.openintent_server import API_KEY, CALLBACK_PATH, OpenIntentProcess
 
@@ -53,13 +54,13 @@ class Pair:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["dispatch_id"])
 
-    def row(self, dispatch_id: str, *columns: str) -> tuple[Any, ...]:
-        """Return columns of the hub's row of a dispatch."""
-        return self.hub.rows(f"SELECT {', '.join(columns)} FROM peers_dispatch WHERE id = ?", dispatch_id)[0]
+    def row(self, dispatch_id: str) -> Dispatch:
+        """Return the hub's row of a dispatch."""
+        return self.hub.stored(Dispatch).get(pk=dispatch_id)
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def pair(tmp_path_factory: pytest.TempPathFactory, hub_rows: None) -> Iterator[Pair]:
     """Both as processes; the hub with its worker and beat."""
     folder = tmp_path_factory.mktemp("hub-and-openintent")
     hub = Hub(
@@ -76,9 +77,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 def test_hub_sends_nothing_twice_where_its_key_is_missing(pair: Pair) -> None:
     dispatch_id = pair.dispatch(intent_id="i-0")
-    pair.hub.wait(lambda: pair.row(dispatch_id, "dead_at")[0], "no dead letter")
-    status_code, attempts, error = pair.row(dispatch_id, "last_status_code", "attempts", "last_error")
-    assert (status_code, attempts, "Invalid or missing API key" in error) == (401, 1, True)
+    pair.hub.wait(lambda: pair.row(dispatch_id).dead_at, "no dead letter")
+    row = pair.row(dispatch_id)
+    assert (row.last_status_code, row.attempts) == (401, 1)
+    assert "Invalid or missing API key" in row.last_error
 
 
 def test_hub_dispatches_to_openintent_and_takes_its_callback(pair: Pair) -> None:
@@ -86,22 +88,18 @@ def test_hub_dispatches_to_openintent_and_takes_its_callback(pair: Pair) -> None
     before = pair.other.status()["total_received"]
     dispatch_id = pair.dispatch(agent_id="helper", intent_state={"phase": "draft"}, trace_context={"trace_id": "t-1"})
     # It says "accepted" twice: in its answer, and by a callback of which only the body is signed.
-    pair.hub.wait(lambda: pair.row(dispatch_id, "status")[0] == "accepted", "not accepted")
-    pair.hub.wait(
-        lambda: pair.hub.rows("SELECT 1 FROM peers_inboundcallback WHERE dispatch_id = ?", dispatch_id), "no callback"
-    )
-    remote_id, state, envelope = pair.row(dispatch_id, "remote_intent_id", "state", "envelope")
-    assert remote_id.startswith(f"fed-{dispatch_id[:8]}-")
-    assert json.loads(state) == {"phase": "draft", "status": "accepted"}
+    pair.hub.wait(lambda: pair.row(dispatch_id).status == "accepted", "not accepted")
+    callbacks = pair.hub.stored(InboundCallback).filter(dispatch_id=dispatch_id)
+    pair.hub.wait(callbacks.exists, "no callback")
+    row = pair.row(dispatch_id)
+    assert row.remote_intent_id.startswith(f"fed-{dispatch_id[:8]}-")
+    assert row.state == {"phase": "draft", "status": "accepted"}
     assert pair.other.status()["total_received"] == before + 1
-    sent = json.loads(envelope)
+    sent = json.loads(row.envelope)
     assert verify_envelope_signature(pair.hub_key, sent, sent["signature"])
-    events = pair.hub.rows(
-        "SELECT event_type, json_extract(body, '$.idempotency_key'), json_extract(body, '$.trace_id'), is_applied "
-        "FROM peers_inboundcallback WHERE dispatch_id = ?",
-        dispatch_id,
-    )
-    assert events == [("state_delta", f"accept-{dispatch_id}", "t-1", 1)]
+    (callback,) = callbacks
+    assert (callback.event_type, callback.is_applied) == ("state_delta", True)
+    assert (callback.body["idempotency_key"], callback.body["trace_id"]) == (f"accept-{dispatch_id}", "t-1")
 
 
 def test_openintent_dispatches_to_hub_and_gets_its_callbacks(pair: Pair) -> None:
@@ -119,12 +117,10 @@ def test_openintent_dispatches_to_hub_and_gets_its_callbacks(pair: Pair) -> None
         return [callback for callback in pair.other.callbacks if callback["dispatch_id"] == result.dispatch_id]
 
     pair.hub.wait(lambda: len(mine()) >= 3, "not three callbacks")
-    rows = pair.hub.rows(
-        "SELECT r.local_intent_id, r.accepted, i.title FROM peers_receiveddispatch r "
-        "JOIN peers_intent i ON i.id = r.intent_id WHERE r.dispatch_id = ?",
-        result.dispatch_id,
-    )
-    assert rows == [(rows[0][0], 1, "intent-9")]
+    received = pair.hub.stored(ReceivedDispatch).get(dispatch_id=result.dispatch_id)
+    assert received.accepted
+    assert received.intent is not None
+    assert received.intent.title == "intent-9"
     assert [callback["event_type"] for callback in mine()] == ["state_delta", "state_delta", "completed"]
     assert {callback["trace_id"] for callback in mine()} == {"t-9"}
     assert mine()[-1]["attestation"]["governance_compliant"] is True
@@ -134,12 +130,12 @@ def test_openintent_dispatches_to_hub_and_gets_its_callbacks(pair: Pair) -> None
 
 def test_openintent_is_refused_once_it_is_suspended(pair: Pair) -> None:
     pair.hub.run("manage.py", "peer", "suspend", pair.other.url, "--reason", "test")
-    before = pair.hub.rows("SELECT count(*) FROM peers_receiveddispatch")
+    before = pair.hub.stored(ReceivedDispatch).count()
     try:
         with OpenIntentClient(base_url=pair.other.url, api_key=API_KEY, agent_id="tester") as client:
             client.federation_dispatch("intent-10", pair.hub.url)
         # It tries three times, one and two seconds apart, and gives up.
         pair.hub.wait(lambda: pair.other.log.read_text(encoding="utf-8").count("attempt 3 failed: 403"), "no refusal")
-        assert pair.hub.rows("SELECT count(*) FROM peers_receiveddispatch") == before
+        assert pair.hub.stored(ReceivedDispatch).count() == before
     finally:
         pair.hub.run("manage.py", "peer", "resume", pair.other.url, "--reason", "test")

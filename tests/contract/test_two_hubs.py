@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pytest
 
+from peers.models import Dispatch, InboundCallback, Intent, ReceivedDispatch
 from tests.contract.peer_hubs import Hub, template
 from tests.contract.peer_pair import RETRY, Pair
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def pair(tmp_path_factory: pytest.TempPathFactory, hub_rows: None) -> Iterator[Pair]:
     """Two hubs that run."""
     folder = tmp_path_factory.mktemp("hubs")
     database = template(folder / "template")
@@ -35,19 +35,15 @@ def test_work_goes_out_and_its_callbacks_come_back(pair: Pair) -> None:
         delegation_scope={"permissions": ["state.patch", "events.log"]}, trace_context={"trace_id": "t-1"}
     )
     pair.wait_for(dispatch_id, "completed")
-    state, attestation, is_attested, remote_id = pair.left.rows(
-        "SELECT state, attestation, is_attested, remote_intent_id FROM peers_dispatch WHERE id = ?", dispatch_id
-    )[0]
-    assert json.loads(state) == {"status": "done", "agent": "analyst", "answer": "analyst: Sum up"}
-    assert json.loads(attestation)["usage"] == {"llm_tokens": 2, "cost_usd": 0.0}
-    assert json.loads(attestation)["governance_compliant"] is True
-    assert is_attested == 1
-    assert remote_id.startswith(f"fed-{dispatch_id[:8]}-")
-    events = pair.left.rows(
-        "SELECT event_type, json_extract(body, '$.trace_id') FROM peers_inboundcallback WHERE dispatch_id = ? "
-        "ORDER BY received_at",
-        dispatch_id,
-    )
+    dispatch = pair.left.stored(Dispatch).get(pk=dispatch_id)
+    assert dispatch.state == {"status": "done", "agent": "analyst", "answer": "analyst: Sum up"}
+    attestation = dispatch.attestation or {}
+    assert attestation["usage"] == {"llm_tokens": 2, "cost_usd": 0.0}
+    assert attestation["governance_compliant"] is True
+    assert dispatch.is_attested
+    assert dispatch.remote_intent_id.startswith(f"fed-{dispatch_id[:8]}-")
+    callbacks = pair.left.stored(InboundCallback).filter(dispatch_id=dispatch_id).order_by("received_at")
+    events = [(callback.event_type, callback.body["trace_id"]) for callback in callbacks]
     assert events == [("state_delta", "t-1"), ("state_delta", "t-1"), ("completed", "t-1")]
     after = pair.counters(pair.left)
     assert after["peer_count"] == 1
@@ -59,15 +55,14 @@ def test_receiver_that_was_stopped_gets_the_work_once_when_it_is_back(pair: Pair
     pair.right.kill("web", "worker", "beat")
     dispatch_id = pair.dispatch(intent_id="i-2")
     pair.left.wait(
-        lambda: pair.left.rows("SELECT attempts FROM peers_dispatch WHERE id = ?", dispatch_id)[0][0] >= 2,
+        lambda: pair.left.stored(Dispatch).get(pk=dispatch_id).attempts >= 2,
         "no second attempt",
     )
     assert pair.status(dispatch_id) == "pending"
     pair.right.start("web", "worker", "beat")
     pair.wait_for(dispatch_id, "completed")
-    received = pair.right.rows("SELECT count(*) FROM peers_receiveddispatch WHERE dispatch_id = ?", dispatch_id)
-    intents = pair.right.rows("SELECT count(*) FROM peers_intent WHERE id LIKE ?", f"fed-{dispatch_id[:8]}-%")
-    assert (received, intents) == ([(1,)], [(1,)])
+    assert pair.right.stored(ReceivedDispatch).filter(dispatch_id=dispatch_id).count() == 1
+    assert pair.right.stored(Intent).filter(pk__startswith=f"fed-{dispatch_id[:8]}-").count() == 1
 
 
 def test_suspension_on_either_side_stops_the_work_between_them(pair: Pair) -> None:
@@ -78,7 +73,7 @@ def test_suspension_on_either_side_stops_the_work_between_them(pair: Pair) -> No
     # Released here, and refused there: the other side has suspended us.
     pair.left.wait(lambda: dead_reason(pair.left, waiting), "not refused")
     assert "HTTP 403" in dead_reason(pair.left, waiting)
-    assert pair.right.rows("SELECT count(*) FROM peers_receiveddispatch WHERE dispatch_id = ?", waiting) == [(0,)]
+    assert not pair.right.stored(ReceivedDispatch).filter(dispatch_id=waiting).exists()
     pair.decide(pair.right, "resume")
     pair.left.do(RETRY.format(dispatch_id=waiting))
     pair.wait_for(waiting, "completed")
@@ -86,5 +81,5 @@ def test_suspension_on_either_side_stops_the_work_between_them(pair: Pair) -> No
 
 def dead_reason(hub: Hub, dispatch_id: str) -> str:
     """Return why a dispatch was given up; empty where it was not."""
-    (row,) = hub.rows("SELECT reason, dead_at FROM peers_dispatch WHERE id = ?", dispatch_id)
-    return str(row[0]) if row[1] else ""
+    dispatch = hub.stored(Dispatch).get(pk=dispatch_id)
+    return dispatch.reason if dispatch.dead_at else ""

@@ -14,12 +14,15 @@ import subprocess
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from django.db import connections
 
+from peers.models import Dispatch, InboundCallback, OutboundCallback, ReceivedDispatch
 from tests.contract.peer_hubs import Hub, template
 from tests.contract.peer_pair import Pair
 from tests.kills.invariants import unsettled, violations
@@ -135,6 +138,14 @@ def _hub(name: str, folder: Path) -> Hub:
     return Hub(name, folder, extra, web="tests.kills.web:application", worker="tests.kills.worker")
 
 
+def _disconnecting(work: Callable[..., None], *args: object) -> None:
+    """Do a thread's work; its connections to the hubs' databases end with it."""
+    try:
+        work(*args)
+    finally:
+        connections.close_all()
+
+
 @dataclass
 class Campaign:
     """Two hubs that run, the load on them, and what was seen."""
@@ -152,8 +163,8 @@ class Campaign:
 
     def run(self, planned: dict[Lane, list[Kill]]) -> Outcome:
         """Work the plan off under load; return what is there in the end."""
-        load = threading.Thread(target=self._load)
-        lanes = [threading.Thread(target=self._work_off, args=item) for item in planned.items()]
+        load = threading.Thread(target=_disconnecting, args=(self._load,))
+        lanes = [threading.Thread(target=_disconnecting, args=(self._work_off, *item)) for item in planned.items()]
         for thread in (load, *lanes):
             thread.start()
         for thread in lanes:
@@ -249,15 +260,15 @@ class Campaign:
         line = next(line for line in reversed(read_lines(kill_log(watcher.folder))) if line["id"] == kill_id)
         subject = line["subject"]
         if point == "create.answered":
-            rows = left.rows("SELECT id FROM peers_dispatch WHERE id = ?", subject)
+            rows = left.stored(Dispatch).filter(pk=subject).count()
         elif point == "dispatch.answered":
-            rows = right.rows("SELECT id FROM peers_receiveddispatch WHERE dispatch_id = ?", subject)
+            rows = right.stored(ReceivedDispatch).filter(dispatch_id=subject).count()
         else:
-            key = right.rows("SELECT idempotency_key FROM peers_outboundcallback WHERE id = ?", subject)[0][0]
+            key = right.stored(OutboundCallback).get(pk=subject).idempotency_key
             digest = hashlib.sha256(key.encode()).hexdigest()
-            rows = left.rows("SELECT id FROM peers_inboundcallback WHERE dedup_key = ?", f"key:{digest}")
-        if len(rows) != 1:
-            self.seen.append(f"{point}: {len(rows)} rows of {subject}, which was answered with 200")
+            rows = left.stored(InboundCallback).filter(dedup_key=f"key:{digest}").count()
+        if rows != 1:
+            self.seen.append(f"{point}: {rows} rows of {subject}, which was answered with 200")
 
     # The load -----------------------------------------------------------------------------------------------------
     def _load(self) -> None:
@@ -269,7 +280,7 @@ class Campaign:
                     self._dispatch(client)
 
     def _in_flight(self) -> int:
-        return int(self.pair.left.rows("SELECT count(*) FROM peers_dispatch WHERE finished_at IS NULL")[0][0])
+        return self.pair.left.stored(Dispatch).filter(finished_at=None).count()
 
     def _dispatch(self, client: httpx.Client) -> None:
         intent_id = f"k-{len(self.asked):05d}"

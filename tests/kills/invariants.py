@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
+from django.db.models import Model, Q
+
+from peers.models import (
+    Dispatch,
+    HandlerEvent,
+    InboundCallback,
+    Intent,
+    JournalEntry,
+    OutboundCallback,
+    ReceivedDispatch,
+)
 from tests.contract.peer_hubs import Hub
 from tests.kills.points import calls_path, kill_log, read_lines
 
-DUE = """
-SELECT (SELECT count(*) FROM peers_dispatch WHERE due_at IS NOT NULL OR finished_at IS NULL)
-     + (SELECT count(*) FROM peers_outboundcallback WHERE due_at IS NOT NULL)
-     + (SELECT count(*) FROM peers_handlerevent WHERE due_at IS NOT NULL)
-"""
 # The acceptance, the handler's first step, and the end.
 EVENTS = ("completed", "state_delta", "state_delta")
 
@@ -31,7 +35,12 @@ class Findings:
 
 def unsettled(hub: Hub) -> int:
     """Return how many rows a worker still has to do something with."""
-    return int(hub.rows(DUE)[0][0])
+    is_due = Q(due_at__isnull=False)
+    return (
+        hub.stored(Dispatch).filter(is_due | Q(finished_at=None)).count()
+        + hub.stored(OutboundCallback).filter(is_due).count()
+        + hub.stored(HandlerEvent).filter(is_due).count()
+    )
 
 
 def violations(sender: Hub, receiver: Hub, *, answered: Mapping[str, str], asked: Collection[str]) -> Findings:
@@ -39,7 +48,7 @@ def violations(sender: Hub, receiver: Hub, *, answered: Mapping[str, str], asked
 
     `answered` are the intents of dispatches that were answered with 200; `asked` those of all requests.
     """
-    dispatches = _table(sender, "peers_dispatch")
+    dispatches = _table(sender, Dispatch)
     ids = {row["id"] for row in dispatches}
     found = [
         *_of_requests(dispatches, answered, asked),
@@ -48,8 +57,8 @@ def violations(sender: Hub, receiver: Hub, *, answered: Mapping[str, str], asked
         *_of_handlers(sender),
         *_of_handlers(receiver),
     ]
-    events = [*_table(sender, "peers_handlerevent"), *_table(receiver, "peers_handlerevent")]
-    owed = _table(receiver, "peers_outboundcallback")
+    events = [*_table(sender, HandlerEvent), *_table(receiver, HandlerEvent)]
+    owed = _table(receiver, OutboundCallback)
     rows = {
         "dispatches": len(dispatches),
         "dispatches of requests without an answer": len(ids - set(answered)),
@@ -76,11 +85,11 @@ def _of_requests(
 
 def _of_dispatches(sender: Hub, dispatches: list[dict[str, Any]]) -> Iterator[str]:
     callbacks: dict[str, list[str]] = defaultdict(list)
-    for row in _table(sender, "peers_inboundcallback"):
+    for row in _table(sender, InboundCallback):
         callbacks[row["dispatch_id"]].append(row["event_type"] if row["is_applied"] else f"late {row['event_type']}")
     ends = Counter(
         row["dispatch_id"]
-        for row in _table(sender, "peers_journalentry")
+        for row in _table(sender, JournalEntry)
         if row["kind"] == "callback" and row["text"] == "completed"
     )
     for row in dispatches:
@@ -90,16 +99,16 @@ def _of_dispatches(sender: Hub, dispatches: list[dict[str, Any]]) -> Iterator[st
             continue
         if tuple(sorted(callbacks[row["id"]])) != EVENTS or ends[row["id"]] != 1:
             yield f"{about} has the callbacks {callbacks[row['id']]}, and ended {ends[row['id']]} times"
-        state = json.loads(row["state"])
+        state = row["state"]
         if state.get("answer") != row["intent_id"] or not row["is_attested"]:
             yield f"{about} has the result {state}, attested {row['is_attested']}"
 
 
 def _of_receiver(receiver: Hub, ids: Collection[str]) -> Iterator[str]:
-    received = _table(receiver, "peers_receiveddispatch")
-    intents = {row["id"]: row for row in _table(receiver, "peers_intent")}
+    received = _table(receiver, ReceivedDispatch)
+    intents = {row["id"]: row for row in _table(receiver, Intent)}
     owed: dict[str, list[str]] = defaultdict(list)
-    for row in _table(receiver, "peers_outboundcallback"):
+    for row in _table(receiver, OutboundCallback):
         owed[row["received_id"]].append(row["event_type"] if row["delivered_at"] else f"owed {row['event_type']}")
     counts = Counter(row["dispatch_id"] for row in received)
     for dispatch_id in set(ids) | set(counts):
@@ -126,9 +135,9 @@ def _of_handlers(hub: Hub) -> Iterator[str]:
     spoilt = Counter(
         line["subject"] for line in read_lines(kill_log(hub.folder)) if line["point"] == "event.after_call"
     )
-    sources = {row["id"] for row in _table(hub, "peers_receiveddispatch")}
-    sources |= {row["id"] for row in _table(hub, "peers_inboundcallback")}
-    events = _table(hub, "peers_handlerevent")
+    sources = {row["id"] for row in _table(hub, ReceivedDispatch)}
+    sources |= {row["id"] for row in _table(hub, InboundCallback)}
+    events = _table(hub, HandlerEvent)
     for source_id, count in Counter(row["source_id"] for row in events).items():
         if count != 1:
             yield f"{hub.name}: {count} handler events of {source_id}"
@@ -146,18 +155,13 @@ def _of_handlers(hub: Hub) -> Iterator[str]:
             yield f"{about} was called for the attempts {attempts}"
         if len(ends) != 1 + spoilt[row["id"]]:
             yield f"{about} ended {len(ends)} times, with {spoilt[row['id']]} kills before that was recorded"
-        if any(call["at"] > _seconds(row["finished_at"]) for call in begins):
+        if any(call["at"] > row["finished_at"].timestamp() for call in begins):
             yield f"{about} was called after it had finished"
 
 
-def _table(hub: Hub, name: str) -> list[dict[str, Any]]:
-    columns = [row[1] for row in hub.rows(f"PRAGMA table_info({name})")]
-    return [dict(zip(columns, row, strict=True)) for row in hub.rows(f"SELECT * FROM {name}")]
+def _table(hub: Hub, model: type[Model]) -> list[dict[str, Any]]:
+    return list(hub.stored(model).order_by("pk").values())
 
 
 def _calls(hub: Hub) -> list[dict[str, Any]]:
     return read_lines(calls_path(hub.folder))
-
-
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()

@@ -15,8 +15,8 @@ from django.utils import timezone
 from rich.console import Console
 from rich.table import Table
 
-from federations.management.output import console_on
 from federations.services.actors import Actor
+from fedhub.console import console_on
 from fedhub.errors import HubError, InvalidRequestError, NotFoundError
 from peers.models import Peer, PeerKey, PeerState, Relationship, Visibility
 from peers.services import agents, imports, keys, peers, rotation

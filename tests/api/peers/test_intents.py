@@ -8,8 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 
 from peers.models import Intent
-from tests.api.contract import TIME, count_queries
+from tests.api.contract import TIME
 from tests.conftest import Api
+from tests.stores.counting import counted_queries
 
 pytestmark = pytest.mark.django_db
 
@@ -94,7 +95,7 @@ def test_reading_and_writing_need_their_scopes(api: Api, owner: User) -> None:
 def test_a_list_is_paged_newest_first_in_a_fixed_number_of_queries(writer: Any) -> None:
     for number in range(25):
         writer.post(INTENTS, {"title": f"Task {number}"}, format="json")
-    with count_queries() as queries:
+    with counted_queries() as queries:
         page = writer.get(INTENTS, {"per_page": 10, "page": 2}).json()
     assert [intent["title"] for intent in page["intents"]] == [f"Task {number}" for number in range(14, 4, -1)]
     assert page["pagination"] == {"total": 25, "page": 2, "perPage": 10, "totalPages": 3}

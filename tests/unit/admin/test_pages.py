@@ -7,9 +7,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin as site
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from oauth2_provider.models import get_access_token_model, get_application_model
@@ -21,6 +19,7 @@ from federations.services.access import grant
 from federations.services.jobs import claim
 from federations.services.sync import start_sync
 from fedhub.errors import ExternalServiceError
+from tests.stores.counting import counted_queries
 from tests.unit.admin.cloud import STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,7 +45,7 @@ def populated(cloud: MemoryCloud, count: int = 1) -> Federation:
 
 
 def queries_of(client: Client, path: str) -> int:
-    with CaptureQueriesContext(connection) as captured:
+    with counted_queries() as captured:
         assert client.get(path).status_code == 200
     return len(captured)
 

@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from federations.models import AccessLevel, Federation, SyncJob
 from federations.services.access import grant
 from federations.services.owners import owners_of_skipped
+from tests.stores.counting import counted_queries
 from tests.unit.admin.cloud import MemoryCloud, agent, federation, server, sync
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,7 +83,7 @@ def test_the_owners_of_many_names_take_one_query(second: Federation) -> None:
     changes = SyncJob.objects.get(federation_id=second.pk).changes
     assert len(changes) == 3
 
-    with CaptureQueriesContext(connection) as captured:
+    with counted_queries() as captured:
         owners = list(owners_of_skipped(changes, federation_id=second.pk))
 
     assert [owner.display_name for owner in owners] == ["First", "Third"]

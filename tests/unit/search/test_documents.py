@@ -58,7 +58,7 @@ def test_a_server_yields_itself_and_each_of_its_parts() -> None:
         ("r1", "f1", "/agentcore/mcp/billing")
     }
     assert (indexed.resource_id, indexed.federation_id) == ("r1", "f1")
-    assert indexed.documents[0].text == "Invoices"
+    assert indexed.documents[0].text.splitlines() == ["Invoices", "one", "two", "three", "four"]
     assert indexed.documents[0].tags == ("prod",)
 
 
@@ -71,7 +71,7 @@ def test_an_agent_yields_itself_and_each_of_its_skills() -> None:
         "examples": ["Is it genuine?"],
     }
     own, detect = documents_for_agent(replace(AGENT, skills=[skill])).documents
-    assert (own.id, own.kind, own.text) == ("r2", DocumentKind.AGENT, "Finds fraud")
+    assert (own.id, own.kind, own.text) == ("r2", DocumentKind.AGENT, "Finds fraud\nDetect")
     assert (detect.id, detect.kind, detect.tags) == ("r2:skill:0", DocumentKind.SKILL, ("scoring",))
     assert detect.text.splitlines() == ["Scores", "detect-1", "Is it genuine?", "fraud"]
 

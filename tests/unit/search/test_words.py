@@ -10,6 +10,7 @@ from federations.search.words import (
     index_words,
     matches,
     query_terms,
+    single_words,
     squash,
     terms,
 )
@@ -52,6 +53,9 @@ def test_a_compound_becomes_its_parts_and_its_joined_form(text: str, parts: list
         ("one two", ["one", "two"]),
         ("one/two:three", ["one", "two", "three"]),
         ("end.", ["end"]),
+        ("query", ["query", "querie"]),
+        ("queries", ["queries", "query"]),
+        ("by ties", ["by", "ties"]),
         ("", []),
         ("🚀 *", []),
     ],
@@ -81,6 +85,61 @@ def test_folding_twice_is_folding_once(text: str) -> None:
 def test_a_text_matches_each_of_its_own_terms(text: str) -> None:
     words = index_words(text)
     assert all(matches(term, words) for term in query_terms(text))
+
+
+@pytest.mark.parametrize(
+    ("singular", "plural"),
+    [
+        ("invoice", "invoices"),
+        ("log", "logs"),
+        ("address", "addresses"),
+        ("box", "boxes"),
+        ("branch", "branches"),
+        ("crash", "crashes"),
+        ("database", "databases"),
+        ("query", "queries"),
+        ("key", "keys"),
+        ("cookie", "cookies"),
+        ("list_query", "listQueries"),
+        ("billet", "billets"),
+    ],
+)
+def test_singular_and_plural_find_each_other(singular: str, plural: str) -> None:
+    for asked, text in [(singular, plural), (plural, singular), (plural, plural), (singular, singular)]:
+        assert all(matches(term, index_words(text)) for term in query_terms(asked)), (asked, text)
+
+
+@pytest.mark.parametrize("word", ["sms", "aws", "access", "status", "analysis", "s", "dns"])
+def test_a_word_that_only_ends_like_a_plural_stays_whole(word: str) -> None:
+    assert query_terms(word) == (Term((word,), word),)
+
+
+def test_a_query_has_no_fillers_unless_there_is_nothing_else() -> None:
+    assert query_terms("Who is on call?") == query_terms("call")
+    assert query_terms("where IS the") == query_terms("where is THE") != ()
+    assert query_terms("on-call") == (Term(("on", "call"), "oncall"),)
+
+
+def test_each_word_of_a_query_can_stand_alone() -> None:
+    asked = query_terms("get_invoices total Invoices get")
+    assert single_words(asked) == (
+        Term(("get",), "get"),
+        Term(("invoice",), "invoice"),
+        Term(("total",), "total"),
+        Term(("invoice",), "invoices"),
+    )
+    assert single_words(()) == ()
+
+
+def test_a_single_character_does_not_stand_alone_where_there_is_more() -> None:
+    asked = query_terms("vitamin c x_y 会議")
+    assert single_words(asked) == (Term(("vitamin",), "vitamin"), Term(("x", "y"), "xy"), Term(("会", "議"), "会議"))
+    assert single_words(query_terms("a 天")) == query_terms("a 天")
+
+
+@pytest.mark.parametrize("ending", ["y", "ies"])
+def test_the_other_number_of_a_long_word_is_bounded(ending: str) -> None:
+    assert max(map(len, index_words("a" * (MAX_WORD_CHARS - len(ending)) + ending))) == MAX_WORD_CHARS
 
 
 def test_a_term_matches_by_the_parts_or_by_the_joined_form() -> None:

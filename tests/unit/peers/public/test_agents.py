@@ -19,8 +19,8 @@ from peers.services.agents import (
     visibility_of,
     visible_agents,
 )
-from tests.api.contract import count_queries
 from tests.conftest import MakeAgent, MakeServer
+from tests.stores.counting import counted_queries
 
 pytestmark = pytest.mark.django_db
 
@@ -172,7 +172,7 @@ def test_a_list_of_any_length_takes_as_many_queries(make_agent: MakeAgent, setti
     for size in (1, 20):
         for number in range(size):
             set_visibility("", make_agent(None, f"agent-{size}-{number}").path, "public", by=MARTA)
-        with count_queries() as queries:
+        with counted_queries() as queries:
             assert visible_agents(None)
         counts.append(len(queries))
     assert counts == [3, 3]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 
-from django.db import connection
 from django.db.models import Model
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -29,6 +27,7 @@ from peers.services.peers import (
 )
 from peers.services.tokens import issue_peer_token
 from tests.conftest import MakeAgent
+from tests.stores.counting import counted_queries
 from tests.unit.peers.staff.conftest import KEY, MARTA, URL
 
 LIST = reverse("admin:peers_peer_changelist")
@@ -63,7 +62,7 @@ def text_of(client: Client, path: str) -> str:
 
 def queries_of(client: Client, path: str) -> int:
     client.get(path)
-    with CaptureQueriesContext(connection) as captured:
+    with counted_queries() as captured:
         assert client.get(path).status_code == 200
     return len(captured)
 

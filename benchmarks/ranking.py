@@ -1,0 +1,190 @@
+"""How well each search index ranks: NDCG@10 over a judged catalogue of 500 servers, agents, tools and skills.
+
+Run from the root of the checkout: `python -m benchmarks.ranking [--show]`; the ideal is 1, the aim above 0.75. The
+catalogue and the judgments lie in benchmarks/ranking. Half of the searches are for tuning: `--show` prints what they
+find. Of the held-out half only the mean is ever printed or kept, so that nobody tunes for it by looking.
+
+NDCG as by Burges et al. (2005): a hit of grade g at rank r counts (2^g - 1) / log2(r + 1), relative to the best order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from benchmarks.measure import keep
+from federations.search.base import DocumentKind, IndexedResource, SearchDocument, SearchIndex, SearchQuery
+from federations.search.documents import IndexableAgent, IndexableServer, documents_for_agent, documents_for_server
+from federations.search.memory import MemorySearchIndex
+from federations.search.sqlite import SqliteSearchIndex
+
+DATA = Path(__file__).parent / "ranking"
+DEPTH = 10
+AIM = 0.75
+TUNING, HELD_OUT = "tuning", "held_out"
+FEDERATION = "ranking-benchmark"
+# A collection of its own, left behind empty: what else a Weaviate server holds would change the figures.
+COLLECTION = "FedhubRanking"
+STAMPS = {"version": "1", "enriched_at": "2026-01-02T03:04:05Z"}
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedSearch:
+    """A search and its grades: 3 exactly it, 2 very useful, 1 related; by `key` of a document."""
+
+    id: str
+    kind: str
+    text: str
+    judgments: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The keys that a search found, best first, and how good that is."""
+
+    search: JudgedSearch
+    found: tuple[str, ...]
+    ndcg: float
+
+
+def catalogue() -> list[IndexedResource]:
+    """Return the catalogue's documents, made by the product's own code."""
+    content = json.loads((DATA / "catalogue.json").read_text(encoding="utf-8"))
+    return [documents_for_server(IndexableServer(**_given(each))) for each in content["servers"]] + [
+        documents_for_agent(IndexableAgent(**_given(each))) for each in content["agents"]
+    ]
+
+
+def _given(entry: Mapping[str, Any]) -> dict[str, Any]:
+    own = {name: value for name, value in entry.items() if name != "id"}
+    return own | STAMPS | {"resource_id": entry["id"], "federation_id": FEDERATION, "path": f"/{entry['id']}"}
+
+
+def searches(half: str) -> list[JudgedSearch]:
+    """Return the judged searches of a half."""
+    content = json.loads((DATA / f"{half}.json").read_text(encoding="utf-8"))
+    return [JudgedSearch(**each) for each in content["queries"]]
+
+
+def key(document: SearchDocument) -> str:
+    """Return what the judgments call a document: its resource's id, and for a part `/` and the part's name."""
+    is_whole = document.kind in (DocumentKind.SERVER, DocumentKind.AGENT)
+    return document.resource_id if is_whole else f"{document.resource_id}/{document.name}"
+
+
+def ndcg(found: Sequence[str], judgments: Mapping[str, int]) -> float:
+    """Return NDCG@10: 1 for the best possible order, 0 where nothing relevant was found."""
+    best = sorted(judgments.values(), reverse=True)
+    return _gain([judgments.get(each, 0) for each in found]) / _gain(best)
+
+
+def _gain(grades: Sequence[int]) -> float:
+    return sum((2.0**grade - 1.0) / math.log2(rank + 1) for rank, grade in enumerate(grades[:DEPTH], 1))
+
+
+def measure(index: SearchIndex, half: str) -> list[Outcome]:
+    """Ask an index that holds the catalogue everything of a half."""
+    return [_outcome(index, search) for search in searches(half)]
+
+
+def _outcome(index: SearchIndex, search: JudgedSearch) -> Outcome:
+    page = index.search(SearchQuery(search.text, federation_ids=frozenset({FEDERATION}), limit=DEPTH))
+    found = tuple(key(hit.document) for hit in page.hits)
+    return Outcome(search, found, ndcg(found, search.judgments))
+
+
+def mean_ndcg(outcomes: Sequence[Outcome]) -> float:
+    """Return the mean over all searches, those without a hit included."""
+    return fmean(outcome.ndcg for outcome in outcomes)
+
+
+def by_kind(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Return the mean of each kind of search, in the order of the file."""
+    groups: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        groups[outcome.search.kind].append(outcome)
+    return {kind: mean_ndcg(group) for kind, group in groups.items()}
+
+
+def main() -> None:
+    """Measure each index, print the means and keep what tuning may look at."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--show", action="store_true", help="print each search of the tuning half and what it finds")
+    show = parser.parse_args().show
+    resources = catalogue()
+    results: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="fedhub-bench-") as folder:
+        for name, index in _indexes(Path(folder)):
+            index.replace(resources)
+            try:
+                tuning, held_out = measure(index, TUNING), measure(index, HELD_OUT)
+            finally:
+                index.delete_federation(FEDERATION)
+            if show:
+                _show(tuning)
+            results[name] = _result(tuning, held_out)
+    documents = sum(len(resource.documents) for resource in resources)
+    _report(documents, results)
+    print("raw:", keep("ranking", {"documents": documents, "indexes": results}))
+
+
+def _indexes(folder: Path) -> Iterator[tuple[str, SearchIndex]]:
+    """Yield the embedded indexes, and the one that WEAVIATE_URL names."""
+    yield "sqlite", SqliteSearchIndex(folder / "search.sqlite3")
+    yield "memory", MemorySearchIndex()
+    if os.environ.get("WEAVIATE_URL"):
+        os.environ |= {"FEDHUB_VAR_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "fedhub.settings"}
+        os.environ["WEAVIATE_COLLECTION"] = COLLECTION
+        import django
+
+        django.setup()
+        from federations.search.registry import search_index
+        from federations.search.weaviate import WeaviateSearchIndex
+
+        index = search_index()
+        assert isinstance(index, WeaviateSearchIndex)
+        yield "weaviate", index
+        index.close()
+
+
+def _result(tuning: Sequence[Outcome], held_out: Sequence[Outcome]) -> dict[str, Any]:
+    return {
+        TUNING: round(mean_ndcg(tuning), 4),
+        HELD_OUT: round(mean_ndcg(held_out), 4),
+        "searches": {TUNING: len(tuning), HELD_OUT: len(held_out)},
+        "tuning_by_kind": {kind: round(mean, 4) for kind, mean in by_kind(tuning).items()},
+        "tuning_by_search": {outcome.search.id: round(outcome.ndcg, 4) for outcome in tuning},
+    }
+
+
+def _report(documents: int, results: Mapping[str, Any]) -> None:
+    print(f"NDCG@{DEPTH} over {documents} documents (aim above {AIM})")
+    print(f"{'index':<12}{'tuning':>10}{'held out':>10}")
+    for name, result in results.items():
+        print(f"{name:<12}{result[TUNING]:>10.3f}{result[HELD_OUT]:>10.3f}")
+    print("tuning half, by kind of search")
+    print(f"{'kind':<12}" + "".join(f"{name:>10}" for name in results))
+    for kind in next(iter(results.values()))["tuning_by_kind"]:
+        print(f"{kind:<12}" + "".join(f"{result['tuning_by_kind'][kind]:>10.3f}" for result in results.values()))
+
+
+def _show(outcomes: Sequence[Outcome]) -> None:
+    for outcome in sorted(outcomes, key=lambda each: each.ndcg):
+        judgments = outcome.search.judgments
+        print(f"{outcome.ndcg:.2f} {outcome.search.id} {outcome.search.text!r}")
+        print("     found ", ", ".join(f"{each} ({judgments.get(each, 0)})" for each in outcome.found))
+        missed = [f"{each} ({grade})" for each, grade in judgments.items() if each not in outcome.found]
+        print("     missed", ", ".join(missed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Saving a form and its inlines whole, whichever database holds the registry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from fedhub.storage import unit_of_work
+
+
+class SavedWholeMixin(ModelAdmin):
+    """What Django's own `atomic` does on other databases: a save that fails in the middle stores nothing."""
+
+    def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if request.method != "POST":
+            return super().changeform_view(request, object_id, *args, **kwargs)
+        with unit_of_work(with_accounts=True):
+            return super().changeform_view(request, object_id, *args, **kwargs)

@@ -1,0 +1,219 @@
+"""One process's connection to a Weaviate server: REST for the schema, gRPC for everything else.
+
+Theory of operation. The client is made on first use, and made anew in a forked child: a gRPC channel must not be
+shared across a fork. From then on httpx and gRPC reconnect by themselves, whatever became of the server meanwhile, so
+a client that threads are using is never closed under them. Every call has a time-out. A gRPC call waits for a server
+that is restarting (`waitForReady`) until its time-out; the client library's own retries of an unavailable server would
+go on for a minute. After a failure the next call asks for a sign of life first, and so fails at once for as long as
+nothing listens.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+import grpc
+import httpx
+from weaviate import WeaviateClient
+from weaviate.auth import Auth
+from weaviate.collections import Collection
+from weaviate.config import AdditionalConfig, GrpcConfig, Timeout
+from weaviate.connect import ConnectionParams
+from weaviate.exceptions import UnexpectedStatusCodeError, WeaviateBaseError
+
+from federations.search.base import SearchError
+from federations.search.weaviate_schema import create_collection, description
+
+T = TypeVar("T")
+Documents = Collection[dict[str, object], None]
+
+QUERY_SECONDS = 10.0
+WRITE_SECONDS = 30.0
+DEFAULT_GRPC_PORT = 50051
+
+_ERRORS = (WeaviateBaseError, httpx.HTTPError, grpc.RpcError, OSError)
+# What gRPC calls answer where the collection is gone: nobody has written to it, or a rebuild has just dropped it.
+_MISSING = ("could not find class", "cannot find index for class")
+# Channels of one process share their connections, and with them a pause of up to two minutes between attempts.
+_CHANNEL_OPTIONS = (
+    ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "waitForReady": True}]})),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WeaviateServer:
+    """Where the index is. `vectorizer` names a module of the server, or is empty for keyword search alone.
+
+    `url` is the REST address, `grpc_url` the other one; empty: the same host at port 50051. https means TLS. Raises
+    ValueError for an address that is neither http nor https.
+    """
+
+    url: str
+    grpc_url: str = ""
+    api_key: str = field(default="", repr=False)
+    vectorizer: str = ""
+    collection: str = "Fedhub"
+
+    def __post_init__(self) -> None:
+        self.connection_params()
+
+    def connection_params(self) -> ConnectionParams:
+        """Return both addresses as the client wants them."""
+        http = _split(self.url)
+        rpc = _split(self.grpc_url) if self.grpc_url else http
+        return ConnectionParams.from_params(
+            http_host=str(http.hostname),
+            http_port=http.port or _default_port(http),
+            http_secure=http.scheme == "https",
+            grpc_host=str(rpc.hostname),
+            grpc_port=(rpc.port or _default_port(rpc)) if self.grpc_url else DEFAULT_GRPC_PORT,
+            grpc_secure=rpc.scheme == "https",
+        )
+
+
+class WeaviateConnection:
+    """Runs operations on the collection; whatever goes wrong is a SearchError."""
+
+    def __init__(self, server: WeaviateServer, *, query_seconds: float, write_seconds: float) -> None:
+        self._server = server
+        self._timeout = Timeout(init=query_seconds, query=query_seconds, insert=write_seconds)
+        self._lock = threading.Lock()
+        self._client: WeaviateClient | None = None
+        self._process_id = 0
+        self._is_suspect = False
+        self._is_schema_known = False
+        self._left_behind: list[WeaviateClient] = []
+
+    def read(self, operation: Callable[[Documents], T], *, missing: T) -> T:
+        """Call `operation` on the collection; return `missing` where there is none."""
+        return self._run(lambda client: self._read(client, operation, missing))
+
+    def write(self, operation: Callable[[Documents], T]) -> T:
+        """Call `operation` on the collection, which is created where it is missing."""
+        return self._run(lambda client: operation(self._writable(client)))
+
+    def recreate(self) -> None:
+        """Drop the collection, whatever its schema, and create an empty one."""
+        self._run(self._recreate)
+
+    def close(self) -> None:
+        """Close the connection; the next call opens a new one."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None and self._process_id == os.getpid():
+            client.close()
+
+    def _run(self, operation: Callable[[WeaviateClient], T]) -> T:
+        try:
+            client = self._connected()
+            if self._is_suspect:
+                client.get_meta()
+            result = operation(client)
+        except _ERRORS as exc:
+            self._is_suspect = True
+            raise SearchError(f"search index {self._server.url}: {_reason(exc)}") from exc
+        self._is_suspect = False
+        return result
+
+    def _connected(self) -> WeaviateClient:
+        with self._lock:
+            if self._client is not None and self._process_id != os.getpid():
+                # Closing it would end the parent's TLS sessions; so would its finalizer.
+                self._left_behind.append(self._client)
+                self._client = None
+            if self._client is None:
+                self._client = self._connect()
+                self._process_id = os.getpid()
+            return self._client
+
+    def _connect(self) -> WeaviateClient:
+        client = WeaviateClient(
+            connection_params=self._server.connection_params(),
+            auth_client_secret=Auth.api_key(self._server.api_key) if self._server.api_key else None,
+            additional_config=AdditionalConfig(
+                timeout=self._timeout, grpc_config=GrpcConfig(channel_options=_CHANNEL_OPTIONS)
+            ),
+            # They would ask a package registry for the client's newest version.
+            skip_init_checks=True,
+        )
+        try:
+            client.connect()
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _read(self, client: WeaviateClient, operation: Callable[[Documents], T], missing: T) -> T:
+        if not self._is_schema_known and not self._has_schema(client):
+            return missing
+        try:
+            return operation(self._collection(client))
+        except WeaviateBaseError as exc:
+            if any(text in str(exc) for text in _MISSING):
+                self._is_schema_known = False
+                return missing
+            raise
+
+    def _writable(self, client: WeaviateClient) -> Documents:
+        """Return the collection, looked at anew: a write to a missing one would let the server make up a schema."""
+        if not self._has_schema(client):
+            self._create(client)
+        return self._collection(client)
+
+    def _recreate(self, client: WeaviateClient) -> None:
+        client.collections.delete(self._server.collection)
+        self._create(client)
+
+    def _create(self, client: WeaviateClient) -> None:
+        try:
+            create_collection(client, self._server.collection, self._server.vectorizer)
+        except UnexpectedStatusCodeError as exc:
+            # 422: another process was first.
+            if exc.status_code != httpx.codes.UNPROCESSABLE_ENTITY or not self._has_schema(client):
+                raise
+
+    def _has_schema(self, client: WeaviateClient) -> bool:
+        """Tell whether the collection exists; raises SearchError where it is not of this version."""
+        try:
+            config = self._collection(client).config.get(simple=True)
+        except UnexpectedStatusCodeError as exc:
+            if exc.status_code != httpx.codes.NOT_FOUND:
+                raise
+            return False
+        if config.description != description(self._server.vectorizer):
+            raise SearchError(
+                f"search index {self._server.url}: the collection {self._server.collection} is of another version or "
+                "vectorizer; run manage.py rebuild_search"
+            )
+        self._is_schema_known = True
+        return True
+
+    def _collection(self, client: WeaviateClient) -> Documents:
+        return client.collections.use(self._server.collection)
+
+
+def _split(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url!r} is no http or https address")
+    return parts
+
+
+def _default_port(parts: SplitResult) -> int:
+    return 443 if parts.scheme == "https" else 80
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,89 @@
+"""Copy the registry into another database."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from rich.progress import Progress
+from rich.table import Table
+
+from fedhub.console import console_on, progress_on
+from fedhub.copying import (
+    CopyError,
+    TableCopy,
+    account_models,
+    connected,
+    copy_tables,
+    count_rows,
+    registry_models,
+    replace_accounts,
+)
+from fedhub.databases import REGISTRY_APPS
+from fedhub.storage import REGISTRY
+
+TARGET = "copy_target"
+
+
+class Command(BaseCommand):
+    """Leaves the source as it is; can be cut short and run again."""
+
+    help = (
+        "Copy the registry into another database and verify that both hold the same. Between relational databases "
+        "users, tokens and schedules go along. Stop the web, worker and beat processes first."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the target, and what may happen to what it holds."""
+        parser.add_argument("--to", required=True, metavar="URL", help="postgres://…, sqlite:///… or mongodb://…")
+        parser.add_argument(
+            "--delete-surplus", action="store_true", help="delete rows of the target's registry that are not here"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Migrate the target, copy table by table, then compare them all."""
+        console = console_on(self.stdout)
+        try:
+            with progress_on(console) as progress, connected(TARGET, options["to"]):
+                copies = _copy_all(progress, delete_surplus=options["delete_surplus"])
+        except (CopyError, DatabaseError, ValueError) as exc:
+            raise CommandError(str(exc)) from exc
+        console.print(_table(copies))
+        rows, written = sum(copy.rows for copy in copies), sum(copy.written for copy in copies)
+        console.print(f"Both hold the same {rows} rows; {written} were written now.", style="green")
+        console.print("Next: set the new address in the environment, and run manage.py rebuild_search.")
+
+
+def _copy_all(progress: Progress, *, delete_surplus: bool) -> list[TableCopy]:
+    """Create the target's tables and fill them.
+
+    Django's own tables go along where the registry shares a relational database with them; else they are elsewhere,
+    and stay there.
+    """
+    task = progress.add_task("creating tables", total=None)
+    with_accounts = REGISTRY == DEFAULT_DB_ALIAS and connections[TARGET].vendor != "mongodb"
+    for apps in [()] if with_accounts else [(app,) for app in REGISTRY_APPS]:
+        call_command("migrate", *apps, database=TARGET, interactive=False, verbosity=0)
+    accounts, registry = account_models() if with_accounts else [], registry_models()
+    progress.update(task, total=count_rows([*accounts, *registry], REGISTRY))
+
+    def show(label: str, rows: int) -> None:
+        progress.update(task, description=label, advance=rows)
+
+    copies = replace_accounts(source=REGISTRY, target=TARGET, progress=show) if with_accounts else []
+    copies += copy_tables(registry, source=REGISTRY, target=TARGET, progress=show, delete_surplus=delete_surplus)
+    progress.update(task, description="all tables equal")
+    return copies
+
+
+def _table(copies: list[TableCopy]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Table")
+    for heading in ("Rows", "Written", "Digest"):
+        table.add_column(heading, justify="right" if heading != "Digest" else "left")
+    for copy in filter(attrgetter("rows"), copies):
+        table.add_row(copy.label, str(copy.rows), str(copy.written), copy.digest[:12])
+    return table

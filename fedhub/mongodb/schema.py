@@ -1,0 +1,90 @@
+"""Constraints that MongoDB can be made to keep, and indexes as its planner can use them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import BaseConstraint, CheckConstraint, Field, Index, Model, Q
+from django.db.models.sql import Query
+from django_mongodb_backend import schema
+from pymongo.operations import IndexModel
+
+
+class SchemaEditor(schema.DatabaseSchemaEditor):
+    """Creates collections and indexes."""
+
+    def add_index(
+        self,
+        model: type[Model],
+        index: Index,
+        *,
+        field: Field[Any, Any] | None = None,
+        unique: bool = False,
+        column_prefix: str = "",
+        parent_model: type[Model] | None = None,
+    ) -> None:
+        """Create an index that the planner uses for what it is there for.
+
+        A unique index may hold no nulls, of which SQL allows many. The backend filters by `{$type: "string"}`, which
+        the planner does not see implied by an equality, so that look-ups scan the collection; `{$gt: ""}` it does see
+        (MongoDB, "Partial Indexes", query coverage). A column that is never null needs no filter.
+
+        An index for speed whose condition no filter can express is made without it: it is only larger then.
+        """
+        columns = [field] if field else [_field(model, name) for name, _ in index.fields_orders]
+        if unique and all(_is_text(self, column) for column in columns if column.null):
+            collection = self.get_collection((parent_model or model)._meta.db_table)
+            collection.create_indexes([_unique_index(self, model, index, columns, column_prefix)])
+            return
+        if not unique and _tests_for_null(index.condition):
+            index = Index(fields=index.fields, name=index.name)
+        super().add_index(
+            model, index, field=field, unique=unique, column_prefix=column_prefix, parent_model=parent_model
+        )
+
+    def add_constraint(self, model: type[Model], constraint: BaseConstraint, *args: Any, **options: Any) -> None:
+        """Add a constraint: a unique one is an index, a check is part of the collection's validator."""
+        super().add_constraint(model, constraint, *args, **options)
+        if isinstance(constraint, CheckConstraint):
+            self._validate(model, _checks(model))
+
+    def remove_constraint(self, model: type[Model], constraint: BaseConstraint) -> None:
+        """Remove a constraint."""
+        super().remove_constraint(model, constraint)
+        if isinstance(constraint, CheckConstraint):
+            self._validate(model, [check for check in _checks(model) if check.name != constraint.name])
+
+    def _validate(self, model: type[Model], checks: list[CheckConstraint]) -> None:
+        """Have the server refuse what violates one of `checks`, as other databases do."""
+        query: Any = Query(model=model, alias_cols=False)
+        compiler = query.get_compiler(connection=self.connection)
+        conditions = [query.build_where(check.condition).as_mql(compiler, self.connection) for check in checks]
+        validator = {"$and": conditions} if conditions else {}
+        self.get_database().command("collMod", model._meta.db_table, validator=validator)
+
+
+def _checks(model: type[Model]) -> list[CheckConstraint]:
+    return [found for found in model._meta.constraints if isinstance(found, CheckConstraint)]
+
+
+def _unique_index(
+    editor: SchemaEditor, model: type[Model], index: Index, columns: list[Field[Any, Any]], prefix: str
+) -> IndexModel:
+    # The backend gives Index the method that reads its condition.
+    kept = dict(index._get_condition_mql(model, editor)) if index.condition else {}  # type: ignore[attr-defined]
+    kept |= {f"{prefix}{column.column}": {"$gt": ""} for column in columns if column.null}
+    options = {"partialFilterExpression": kept} if kept else {}
+    return IndexModel([(f"{prefix}{column.column}", 1) for column in columns], name=index.name, unique=True, **options)
+
+
+def _field(model: type[Model], name: str) -> Field[Any, Any]:
+    return model._meta.get_field(name)  # type: ignore[return-value]
+
+
+def _is_text(editor: SchemaEditor, column: Field[Any, Any]) -> bool:
+    return column.db_type(editor.connection) == "string"
+
+
+def _tests_for_null(condition: Q | None) -> bool:
+    children = condition.children if condition else []
+    return any(isinstance(child, tuple) and child[0].endswith("__isnull") for child in children)

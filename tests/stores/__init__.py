@@ -1,0 +1,94 @@
+"""Run tests on another store than SQLite: `python -m pytest --store=postgresql tests/api`.
+
+The store's server is started before Django reads the tests' settings, and stopped at the end of the run. The workers of
+pytest-xdist inherit its address by the environment, and keep a database each.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+from django.db import connections
+from pytest_django import DjangoDbBlocker
+
+from tests.stores import mongodb, postgresql
+from tests.stores.servers import MissingServerError, Server
+
+VARIABLES = {"postgresql": "TEST_DATABASE_URL", "mongodb": "TEST_MONGODB_URI"}
+STARTERS: dict[str, Callable[[], Server]] = {"postgresql": postgresql.start, "mongodb": mongodb.start}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer the choice."""
+    parser.addoption(
+        "--store",
+        choices=("sqlite", *STARTERS),
+        default="sqlite",
+        help="the store to test on; on a throw-away server, unless TEST_DATABASE_URL or TEST_MONGODB_URI names one",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    """Start the store's server; a wrapper, since pytest-django reads the settings in this very hook."""
+    store = early_config.known_args_namespace.store
+    if store in STARTERS and not os.environ.get(VARIABLES[store]):
+        try:
+            server = STARTERS[store]()
+        except MissingServerError as exc:
+            _give_up(str(exc))
+        early_config.add_cleanup(server.stop)
+        os.environ[VARIABLES[store]] = server.url
+    yield
+
+
+def _give_up(reason: str) -> None:
+    """End the run: as a failure where CI requires every store."""
+    print(f"The tests of this store did NOT run. {reason}", file=sys.stderr)
+    sys.exit(1 if os.environ.get("FEDHUB_REQUIRE_STORES") == "1" else 0)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Name the store at the head of the report."""
+    return f"store: {config.getoption('store')}"
+
+
+# Where the registry has a database of its own -------------------------------------------------------------------------
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let every test that uses a database use the registry's too, which pytest-django offers by mark alone."""
+    from fedhub.storage import REGISTRY
+
+    if REGISTRY == "default":
+        return
+    for item in items:
+        mark = item.get_closest_marker("django_db")
+        if mark or {"db", "transactional_db", "live_server"} & set(getattr(item, "fixturenames", ())):
+            given = dict(mark.kwargs) if mark else {}
+            item.add_marker(pytest.mark.django_db(**given | {"databases": ["default", REGISTRY]}), append=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _registry_is_emptied_by_us() -> None:
+    """Keep Django's quick tests, which roll back: it would empty every table where one database cannot."""
+    from fedhub.storage import REGISTRY
+
+    if connections[REGISTRY].vendor == "mongodb":
+        connections[REGISTRY].features.supports_transactions = True
+
+
+@pytest.fixture(autouse=True)
+def _empty_registry(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Leave nothing of a test in MongoDB, where nothing was rolled back."""
+    from fedhub.storage import REGISTRY
+
+    yield
+    if connections[REGISTRY].vendor == "mongodb" and "_django_db_helper" in request.fixturenames:
+        with django_db_blocker.unblock():
+            registry: Any = connections[REGISTRY]
+            for name in registry.introspection.table_names():
+                if name != "django_migrations":
+                    registry.database[name].delete_many({})

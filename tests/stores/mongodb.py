@@ -1,0 +1,60 @@
+"""A throw-away MongoDB server: SecantusDB, which speaks MongoDB's protocol and has transactions."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from tests.stores.servers import MissingServerError, Server
+
+START_SECONDS = 30
+# Prints its address once it listens, and goes away with whoever started it: their end of the pipe closes.
+PROGRAM = """
+import sys
+from secantus import SecantusDBServer
+server = SecantusDBServer(storage_path=sys.argv[1], cache_size="256M", oplog_max_entries=1000)
+server.start()
+print(server.uri, flush=True)
+sys.stdin.read()
+server.stop()
+"""
+
+
+def start() -> Server:
+    """Start a server with nothing in it; raises MissingServerError where SecantusDB is not installed."""
+    if importlib.util.find_spec("secantus") is None:
+        raise MissingServerError("No SecantusDB found. Install the development dependencies: make install")
+    folder = Path(tempfile.mkdtemp(prefix="fedhub-mongodb-"))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, folder / "data"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            # Ctrl-C is for the tests: they still need the server to clean up.
+            start_new_session=True,
+        )
+    assert process.stdout is not None
+    uri = process.stdout.readline().strip()
+    if not uri:
+        log_end = (folder / "log").read_text(encoding="utf-8", errors="replace")[-2000:]
+        _stop(process, folder)
+        raise RuntimeError(f"SecantusDB did not start; its log ends:\n{log_end}")
+    return Server(uri + "fedhub", partial(_stop, process, folder))
+
+
+def _stop(process: subprocess.Popen[str], folder: Path) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        process.wait(timeout=START_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
