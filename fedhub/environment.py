@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -55,6 +56,19 @@ def integer(name: str, *, default: int, minimum: int, maximum: int) -> int:
     if not value.isascii() or not value.isdigit() or not minimum <= int(value) <= maximum:
         raise ImproperlyConfigured(f"{name} is {value!r}; use a whole number from {minimum} to {maximum}.")
     return int(value)
+
+
+def address(name: str) -> str:
+    """Return the variable, an http or https address of a server, or nothing; raises ImproperlyConfigured otherwise."""
+    value = text(name).rstrip("/")
+    try:
+        parts = urlsplit(value)
+        is_server = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.path
+    except ValueError:
+        is_server = False
+    if value and not is_server:
+        raise ImproperlyConfigured(f"{name} is {value!r}; use scheme, host and port, e.g. https://search.example.com.")
+    return value
 
 
 def words(name: str, default: str = "") -> list[str]:

@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.models import CharField, F, Func, Q
 from django.db.models.functions import Lower
-from django.db.models.lookups import Contains
+from django.db.models.lookups import Contains, IContains
 from django.dispatch import receiver
 
 FUNCTION = "FEDHUB_LOWER"
@@ -25,14 +25,19 @@ class UnicodeLower(Lower):
         return Func.as_sql(self, compiler, connection, function=FUNCTION, **context)
 
 
+class FoldedContains(IContains):
+    """`icontains`, on SQLite too for letters beyond ASCII."""
+
+    def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
+        lowered = UnicodeLower(self.lhs, output_field=CharField())
+        return compiler.compile(Contains(lowered, str(self.rhs).lower()))
+
+
 def contains_text(text: str, *columns: str) -> Q:
     """Return the condition that one of `columns` contains `text`, in any case; its metacharacters are literal."""
     found = Q()
     for column in columns:
-        if text.isascii():
-            found |= Q(**{f"{column}__icontains": text})
-        else:
-            found |= Q(Contains(UnicodeLower(F(column), output_field=CharField()), text.lower()))
+        found |= Q(**{f"{column}__icontains": text}) if text.isascii() else Q(FoldedContains(F(column), text))
     return found
 
 

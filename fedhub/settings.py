@@ -251,6 +251,12 @@ CELERY_TIMEZONE = "UTC"
 
 # The hub ------------------------------------------------------------------------------------------------------------
 SEARCH_PATH = environment.text("SEARCH_PATH") or str(VAR_DIR / "search.sqlite3")
+# With a Weaviate server the search index is there, and SEARCH_PATH means nothing.
+WEAVIATE_URL = environment.address("WEAVIATE_URL")
+WEAVIATE_GRPC_URL = environment.address("WEAVIATE_GRPC_URL")
+WEAVIATE_API_KEY = environment.secret("WEAVIATE_API_KEY")
+WEAVIATE_VECTORIZER = environment.text("WEAVIATE_VECTORIZER")
+WEAVIATE_COLLECTION = environment.text("WEAVIATE_COLLECTION") or "Fedhub"
 FEDHUB_OIDC_KEY_PATH = Path(environment.text("FEDHUB_OIDC_KEY_PATH") or VAR_DIR / "oidc_key.pem")
 FEDHUB_DEFAULT_REGION = environment.text("FEDHUB_DEFAULT_REGION") or os.environ.get("AWS_REGION", "us-east-1")
 FEDHUB_ASSUMABLE_ROLES = environment.words("FEDHUB_ASSUMABLE_ROLES", "*")

@@ -12,7 +12,11 @@ if os.environ.get("FEDHUB_TESTS_OF") != WORKER:
     os.environ["FEDHUB_TESTS_OF"] = WORKER
     os.environ["FEDHUB_VAR_DIR"] = tempfile.mkdtemp(prefix=f"fedhub-tests-{WORKER}-")
     atexit.register(shutil.rmtree, os.environ["FEDHUB_VAR_DIR"], ignore_errors=True)
-for name in ("DATABASE_URL", "MONGODB_URI", "CELERY_BROKER_URL", "WEAVIATE_URL", "FEDHUB_SERVER_URL", "SEARCH_PATH"):
+# A real Weaviate server is for the tests in tests/live alone.
+for name in ("WEAVIATE_URL", "WEAVIATE_GRPC_URL", "WEAVIATE_API_KEY", "WEAVIATE_VECTORIZER", "WEAVIATE_COLLECTION"):
+    if value := os.environ.pop(name, None):
+        os.environ[f"LIVE_{name}"] = value
+for name in ("DATABASE_URL", "MONGODB_URI", "CELERY_BROKER_URL", "FEDHUB_SERVER_URL", "SEARCH_PATH"):
     # Kept: the workers of pytest-xdist read it again.
     value = os.environ.get(f"TEST_{name}")
     os.environ.pop(name, None)

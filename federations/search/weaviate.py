@@ -1,24 +1,20 @@
 """The search index in a Weaviate server.
 
-Weaviate has no transactions, and its BM25 knows whole words alone. So a resource's marker is written twice, unfinished
+Weaviate has no transactions. So a resource's marker is written twice, unfinished
 before its documents and with its stamp after them: whatever breaks in between leaves a stamp that no registry has, and
-the next repair builds the resource anew. What is a hit is decided by a filter on the beginnings of words; BM25, or
-hybrid search where there is a vectorizer, only ranks what passes it.
+the next repair builds the resource anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
-from uuid import UUID
 
 from weaviate.classes.data import DataObject
-from weaviate.classes.query import Filter, FilterReturn, HybridVector, MetadataQuery, Sort
+from weaviate.classes.query import Filter, FilterReturn, Sort
 from weaviate.exceptions import WeaviateInsertManyAllFailedError
 
-from federations.search.base import IndexedResource, SearchDocument, SearchError, SearchHit, SearchPage, SearchQuery
-from federations.search.excerpt import excerpt
+from federations.search.base import IndexedResource, SearchDocument, SearchError, SearchPage, SearchQuery
 from federations.search.weaviate_connection import (
     QUERY_SECONDS,
     WRITE_SECONDS,
@@ -27,15 +23,14 @@ from federations.search.weaviate_connection import (
     WeaviateServer,
 )
 from federations.search.weaviate_schema import (
-    EVERY_DOCUMENT,
     MARKER,
     Values,
     document_object,
-    document_of,
     federation_value,
     marker_object,
 )
-from federations.search.words import Term, query_terms, single_words, squash
+from federations.search.weaviate_search import Search
+from federations.search.words import query_terms
 
 UNFINISHED = ""
 # No server has to take more objects, or return more, in one call; it returns 10,000 at most unless configured.
@@ -43,28 +38,10 @@ BATCH_OBJECTS = 1_000
 BATCH_CHARS = 8_000_000
 DELETE_IDS = 1_000
 STAMPS_PAGE = 5_000
-# A page is cut here out of so many best hits, in an order that is the same for every page.
-WINDOW = 500
-DEEP_WINDOW = 10_000
 
-_RANKED_BY = ["name_words^10", "tag_words^4", "text_words", "beginnings^3"]
 _EMPTY = SearchPage((), 0)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A hit before its document is fetched."""
-
-    uuid: UUID
-    key: str
-    is_exact: bool
-    score: float
-
-    @property
-    def rank(self) -> tuple[bool, float, str]:
-        return (not self.is_exact, -self.score, self.key)
 
 
 class WeaviateSearchIndex:
@@ -100,14 +77,11 @@ class WeaviateSearchIndex:
         return self._connection.read(lambda documents: _stamps(documents, federation_id), missing=nothing)
 
     def search(self, query: SearchQuery) -> SearchPage:
-        """Return ranked hits: one call ranks, one fetches the page, and one counts where there are more than WINDOW.
-
-        Raises SearchError for a page beyond the first DEEP_WINDOW hits, too.
-        """
+        """Return ranked hits; raises SearchError for a page beyond the first 10,000, too."""
         asked = query_terms(query.text)
         if not asked or query.federation_ids == frozenset():
             return _EMPTY
-        return self._connection.read(lambda documents: self._search(documents, query, asked), missing=_EMPTY)
+        return self._connection.read(Search(query, asked, self._has_vectorizer).page, missing=_EMPTY)
 
     def clear(self) -> None:
         """Remove everything, and make the collection anew."""
@@ -135,93 +109,8 @@ class WeaviateSearchIndex:
 
         self._connection.read(delete, missing=None)
 
-    def _search(self, documents: Documents, query: SearchQuery, asked: Sequence[Term]) -> SearchPage:
-        chosen = _hits_of(query, Filter.all_of([_has_term(term) for term in asked]))
-        found = self._ranked(documents, query, asked, chosen, WINDOW)
-        words = single_words(asked)
-        if not found and len(words) > 1:
-            chosen = _hits_of(query, Filter.any_of([_has_term(word) for word in words]))
-            found = self._ranked(documents, query, asked, chosen, WINDOW)
-        total = len(found)
-        if total == WINDOW:
-            total = _count(documents, chosen)
-            found = self._ranked_window(documents, query, asked, chosen, total)
-        page = sorted(found, key=lambda each: each.rank)[query.offset : query.offset + query.limit]
-        fetched = _fetched(documents, [each.uuid for each in page])
-        hits = (_hit(each, fetched[each.uuid], asked) for each in page if each.uuid in fetched)
-        return SearchPage(tuple(hits), total)
-
-    def _ranked_window(
-        self, documents: Documents, query: SearchQuery, asked: Sequence[Term], chosen: FilterReturn, total: int
-    ) -> list[_Found]:
-        """Return enough of the best hits to cut the page out of; the exact names are among them wherever they rank."""
-        end = query.offset + query.limit
-        if query.offset >= total:
-            return []
-        if query.offset >= DEEP_WINDOW:
-            raise SearchError(f"no page beyond the first {DEEP_WINDOW} hits can be had; narrow the search")
-        exact = Filter.by_property("squashed_name").equal(squash(query.text))
-        first = self._ranked(documents, query, asked, chosen & exact, WINDOW)
-        rest = self._ranked(
-            documents, query, asked, chosen & Filter.not_(exact), WINDOW if end <= WINDOW else DEEP_WINDOW
-        )
-        return first + rest
-
-    def _ranked(
-        self, documents: Documents, query: SearchQuery, asked: Sequence[Term], chosen: FilterReturn, limit: int
-    ) -> list[_Found]:
-        words = " ".join(dict.fromkeys([word for term in asked for word in (*term.parts, term.joined)]))
-        ranking = f"{words} {EVERY_DOCUMENT}"
-        returned = ["key", "squashed_name"]
-        if self._has_vectorizer:
-            answer = documents.query.hybrid(
-                ranking,
-                vector=HybridVector.near_text(query.text),
-                query_properties=_RANKED_BY,
-                filters=chosen,
-                limit=limit,
-                return_metadata=MetadataQuery(score=True),
-                return_properties=returned,
-            )
-        else:
-            answer = documents.query.bm25(
-                ranking,
-                query_properties=_RANKED_BY,
-                filters=chosen,
-                limit=limit,
-                return_metadata=MetadataQuery(score=True),
-                return_properties=returned,
-            )
-        name = squash(query.text)
-        return [
-            _Found(
-                each.uuid,
-                str(each.properties["key"]),
-                each.properties["squashed_name"] == name,
-                each.metadata.score or 0.0,
-            )
-            for each in answer.objects
-        ]
-
 
 _NO_MARKER = Filter.by_property("kind").not_equal(MARKER)
-
-
-def _hits_of(query: SearchQuery, has_words: FilterReturn) -> FilterReturn:
-    """Return the filter that decides what is a hit."""
-    conditions = [has_words]
-    if query.kinds:
-        conditions.append(Filter.by_property("kind").contains_any(sorted(kind.value for kind in query.kinds)))
-    if query.federation_ids is not None:
-        values = sorted(federation_value(federation_id) for federation_id in query.federation_ids)
-        conditions.append(Filter.by_property("federation").contains_any(values))
-    return Filter.all_of(conditions)
-
-
-def _has_term(term: Term) -> FilterReturn:
-    """Match what has all parts of a term, or its joined form, each by prefix; a word holds no wildcard."""
-    parts = Filter.all_of([Filter.by_property("words").like(f"{part}*") for part in term.parts])
-    return parts if len(term.parts) == 1 else parts | Filter.by_property("words").like(f"{term.joined}*")
 
 
 def _of_federation(federation_id: str) -> FilterReturn:
@@ -245,22 +134,6 @@ def _stamps(documents: Documents, federation_id: str) -> dict[str, str]:
         # By value, not by offset: a server gives no more than a fixed number of objects that way.
         last = str(answer.objects[-1].properties["resource_id"])
         chosen = markers & Filter.by_property("resource_id").greater_than(last)
-
-
-def _count(documents: Documents, chosen: FilterReturn) -> int:
-    return documents.aggregate.over_all(filters=chosen, total_count=True).total_count or 0
-
-
-def _fetched(documents: Documents, uuids: Sequence[UUID]) -> dict[UUID, SearchDocument]:
-    if not uuids:
-        return {}
-    answer = documents.query.fetch_objects_by_ids(uuids, limit=len(uuids), return_properties=["body"])
-    return {each.uuid: document_of(each.properties) for each in answer.objects}
-
-
-def _hit(found: _Found, document: SearchDocument, asked: Sequence[Term]) -> SearchHit:
-    score = found.is_exact + (1.0 + found.score) / (2.0 + found.score)
-    return SearchHit(document, score, excerpt(document.text, asked))
 
 
 def _insert(documents: Documents, objects: Sequence[DataObject[Values, None]]) -> None:

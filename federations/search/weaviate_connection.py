@@ -215,5 +215,13 @@ def _default_port(parts: SplitResult) -> int:
     return 443 if parts.scheme == "https" else 80
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
+    """Return what an error says, with its first cause: the client's own words for a refused connection leave it out."""
+    cause = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return " ".join(_line(each) for each in dict.fromkeys([error, cause]))
+
+
+def _line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__

@@ -74,6 +74,7 @@ NEVER_SHARED = (
     *_SECRETS,
     *(f"{name}_FILE" for name in _SECRETS),
     "SEARCH_PATH",
+    "WEAVIATE_URL",
     "FEDHUB_KEY_PATH",
     "FEDHUB_OIDC_KEY_PATH",
 )

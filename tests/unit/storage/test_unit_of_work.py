@@ -54,7 +54,8 @@ def test_what_is_written_is_kept_and_callbacks_come_after_it() -> None:
 
 
 def test_an_exception_undoes_all_and_calls_nothing() -> None:
-    kept, called = add("https://kept.example.org"), []
+    kept = add("https://kept.example.org")
+    called: list[str] = []
     with pytest.raises(UndoneError), unit_of_work():
         add()
         Peer.objects.filter(pk=kept.pk).update(notes="changed")
