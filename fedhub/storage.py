@@ -26,9 +26,10 @@ from django.db.transaction import TransactionManagementError
 from fedhub.errors import ConflictError
 
 REGISTRY = "registry" if "registry" in settings.DATABASES else DEFAULT_DB_ALIAS
-ATTEMPTS = 6
+ATTEMPTS = 30
 # At most before the second attempt; twice as long before each further one.
 PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 0.1
 # PostgreSQL, appendix A: serialization_failure, deadlock_detected.
 LOST_RACE_STATES = ("40001", "40P01")
 # MongoDB's word for "the transaction is undone, and may succeed if run again": write conflicts, elections.
@@ -78,7 +79,7 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
                 return function(*args, **kwargs)
             except LostRaceError:
                 # Random, so that two that have collided do not collide again.
-                time.sleep(random.uniform(0, PAUSE_SECONDS * 2**attempt))  # noqa: S311
+                time.sleep(random.uniform(0, min(PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)))  # noqa: S311
         return function(*args, **kwargs)
 
     return run

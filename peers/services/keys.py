@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from federations.services.actors import Actor
 from fedhub.errors import ConflictError, InvalidRequestError
-from fedhub.storage import locked, unit_of_work
+from fedhub.storage import locked, retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerKey, PeerState
 from peers.protocol import InvalidKey, VerificationKey
 from peers.services.journal import note
@@ -78,6 +78,7 @@ def pin_key(key: PeerKey, *, now: datetime) -> None:
     key.state, key.valid_from, key.valid_until = KeyState.PINNED, now, None
 
 
+@retried
 def approve_key(key: PeerKey, *, overlap_days: int, by: Actor, reason: str = "") -> None:
     """Pin a proposed key of an approved peer; the keys pinned before it count for `overlap_days` more, then no longer.
 
@@ -97,6 +98,7 @@ def approve_key(key: PeerKey, *, overlap_days: int, by: Actor, reason: str = "")
         note(JournalKind.KEY, _with_reason(text, reason), peer_url=key.peer.server_url, by=by)
 
 
+@retried
 def revoke_key(key: PeerKey, *, by: Actor, reason: str = "") -> None:
     """End a key at once, whatever it was; a proposed one is turned down. Raises ConflictError for a revoked one."""
     now = timezone.now()

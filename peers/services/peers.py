@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from federations.services.actors import Actor
 from fedhub.errors import ConflictError, InvalidRequestError
-from fedhub.storage import unit_of_work
+from fedhub.storage import retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerDecision, PeerKey, PeerState, Relationship
 from peers.protocol import (
     InvalidIdentifier,
@@ -128,6 +128,7 @@ def _server_url_of(did: str) -> str:
     return place.removesuffix("/did.json").removesuffix("/.well-known")
 
 
+@retried
 def approve_peer(
     peer: Peer, *, key_fingerprint: str, by: Actor, reason: str = "", review_by: date | None = None
 ) -> None:
@@ -151,6 +152,7 @@ def approve_peer(
         release_waiting(peer, now=now)
 
 
+@retried
 def reject_peer(peer: Peer, *, reason: str, by: Actor) -> None:
     """Reject a proposed peer, for a reason; raises InvalidRequestError without one, ConflictError in another state."""
     if not reason.strip():
@@ -158,6 +160,7 @@ def reject_peer(peer: Peer, *, reason: str, by: Actor) -> None:
     _decide(peer, PeerState.REJECTED, source=PeerState.PROPOSED, reason=reason, by=by)
 
 
+@retried
 def suspend_peer(peer: Peer, *, reason: str, by: Actor) -> None:
     """Stop all that goes to and from an approved peer, at once: its state is read again wherever something happens.
 
@@ -168,6 +171,7 @@ def suspend_peer(peer: Peer, *, reason: str, by: Actor) -> None:
         _stop(peer, because="peer suspended")
 
 
+@retried
 def resume_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
     """Approve a suspended peer again with the keys it has; parked work becomes due, tokens stay revoked.
 
