@@ -53,6 +53,7 @@ class Hub:
     port: int = field(default_factory=free_port)
     web: str = "fedhub.wsgi:application"
     worker: str = "fedhub"
+    threads: int = 8
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -106,7 +107,7 @@ class Hub:
         commands = {
             "web": (
                 *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", self.host, "--no-ws"),
-                *("--port", str(self.port), "--workers", "1", "--blocking-threads", "8", self.web),
+                *("--port", str(self.port), "--workers", "1", "--blocking-threads", str(self.threads), self.web),
             ),
             "worker": (
                 *(*celery, self.worker, "worker", "-c", "1"),
