@@ -121,7 +121,7 @@ class DispatchAdmin(OutboxAdmin):
     empty_hint = "Open an intent and press Dispatch to send it to an approved peer."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Dispatch]:
-        return super().get_queryset(request).select_related("peer").defer("envelope")  # type: ignore[no-any-return]
+        return super().get_queryset(request).prefetch_related("peer").defer("envelope")  # type: ignore[no-any-return]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
