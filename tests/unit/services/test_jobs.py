@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from django.db import connections
 from django.utils import timezone
 
 from federations.models import Federation, SyncJob
@@ -16,8 +12,8 @@ from federations.providers.memory import MemoryProvider
 from federations.services import jobs
 from federations.services.actors import Actor
 from federations.services.sync import start_sync
-from fedhub.storage import REGISTRY, unit_of_work
 from tests.memory_hub import provider
+from tests.stores.holding import held_elsewhere, require_transactions_that_outlive_their_process
 
 pytestmark = pytest.mark.django_db
 
@@ -122,30 +118,15 @@ def test_a_deletion_that_stopped_leaves_the_federation_active(federation: Federa
 
 @pytest.mark.django_db(transaction=True)
 def test_a_job_that_a_dead_worker_s_transaction_holds_keeps_no_other_from_being_reaped() -> None:
-    if connections[REGISTRY].vendor != "mongodb":
-        pytest.skip("elsewhere a transaction ends with its connection; MongoDB keeps it until its lifetime is over")
+    require_transactions_that_outlive_their_process()
     free, kept = [
         SyncJob.objects.create(
             lock_key=name, job_type="full_sync", trigger="api", lease_expires_at=timezone.now() - timedelta(seconds=1)
         )
         for name in ("free", "kept")
     ]
-    is_held, is_over = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with closing(connections[REGISTRY]), unit_of_work():
-            SyncJob.objects.filter(id=kept.id).update(progress_done=1)
-            is_held.set()
-            is_over.wait(20)
-
-    with ThreadPoolExecutor(1) as pool:
-        holding = pool.submit(hold)
-        assert is_held.wait(20)
-        try:
-            assert jobs.reap_lapsed_jobs() == 1
-        finally:
-            is_over.set()
-        holding.result(20)
+    with held_elsewhere(SyncJob.objects.filter(id=kept.id)):
+        assert jobs.reap_lapsed_jobs() == 1
     assert SyncJob.objects.get(id=free.id).status == "failed"
     assert SyncJob.objects.get(id=kept.id).status == "pending"
     assert jobs.reap_lapsed_jobs() == 1
