@@ -27,7 +27,7 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
     empty_hint = "A2A agents appear here when a federation is synced. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[A2aAgent]:
-        agents = agents_visible_to(request.user).select_related("federation").prefetch_related("tag_rows")
+        agents = agents_visible_to(request.user).prefetch_related("federation", "tag_rows")
         return agents.defer("card") if is_list(request) else agents
 
     def render_change_form(

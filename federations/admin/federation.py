@@ -69,7 +69,7 @@ class GrantInline(TabularInline):
 
 
 @admin.register(Federation)
-class FederationAdmin(SavedWholeMixin, FederationActionsMixin, GrantedPermissionsMixin):
+class FederationAdmin(FederationActionsMixin, SavedWholeMixin, GrantedPermissionsMixin):
     """The page that staff work on most."""
 
     form = FederationForm

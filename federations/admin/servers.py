@@ -27,7 +27,7 @@ class McpServerAdmin(DiscoveredResourceAdmin):
     empty_hint = "MCP servers appear here when a federation is synced. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[McpServer]:
-        servers = servers_visible_to(request.user).select_related("federation").prefetch_related("tag_rows")
+        servers = servers_visible_to(request.user).prefetch_related("federation", "tag_rows")
         return servers.defer("tools", "resources", "prompts") if is_list(request) else servers
 
     def offers_of(self, resource: Any) -> list[tuple[str, list[Offer]]]:

@@ -81,6 +81,7 @@ class SyncJob(models.Model):
     class Meta:
         ordering = ["-created_at", "-id"]
         indexes = [
+            models.Index(fields=["-created_at", "-id"], name="job_newest"),
             models.Index(fields=["federation_id", "-created_at", "-id"], name="job_federation_newest"),
             models.Index(fields=["status", "lease_expires_at"], name="job_lease"),
             models.Index(fields=["status", "due_at"], name="job_due"),

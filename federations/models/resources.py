@@ -143,6 +143,7 @@ class RuntimeSighting(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["scope", "runtime_id"], name="sighting_once_per_runtime")]
+        indexes = [models.Index(fields=["-last_updated_at", "-id"], name="sighting_newest")]
 
     def __str__(self) -> str:
         return f"{self.name or self.runtime_id} version {self.version}"

@@ -6,6 +6,7 @@ unfinished job always has a lease that lapses by itself, so no crash can block a
 
 from __future__ import annotations
 
+import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +27,9 @@ from federations.models import (
     SyncStatus,
 )
 from federations.sync.summary import failed_summary
-from fedhub.storage import retried, unit_of_work
+from fedhub.storage import LostRaceError, retried, unit_of_work
+
+logger = logging.getLogger(__name__)
 
 # A queued job waits this long for its worker before the sweep reminds the workers of it.
 NUDGE_DELAY = timedelta(seconds=30)
@@ -108,7 +111,7 @@ def reap_lapsed_jobs(*, lock_key: str | None = None) -> int:
     lapsed = SyncJob.objects.filter(ACTIVE_JOB, lease_expires_at__lt=timezone.now())
     if lock_key is not None:
         lapsed = lapsed.filter(lock_key=lock_key)
-    return sum(_reap(job) for job in lapsed[:100])
+    return sum(_reap_if_free(job) for job in lapsed[:100])
 
 
 def due_jobs(limit: int = 100) -> list[str]:
@@ -123,6 +126,15 @@ def due_jobs(limit: int = 100) -> list[str]:
         for job_id, due_at in due.values_list("id", "due_at")[:limit]
         if SyncJob.objects.filter(id=job_id, status=JobStatus.PENDING, due_at=due_at).update(due_at=later)
     ]
+
+
+def _reap_if_free(job: SyncJob) -> int:
+    try:
+        return _reap(job)
+    except LostRaceError:
+        # MongoDB keeps the transaction of a dead worker open for up to a minute; the next sweep finds the job free.
+        logger.warning("Sync job %s is held by another transaction; it is looked at again later", job.id)
+        return 0
 
 
 @retried

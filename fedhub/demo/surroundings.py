@@ -68,7 +68,7 @@ class Addresses:
         return self.environ() | dict.fromkeys(NEVER_SHARED, "") | own
 
 
-_SECRETS = ("DATABASE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "FEDHUB_SECRETS_KEY")
+_SECRETS = ("DATABASE_URL", "MONGODB_URI", "CELERY_BROKER_URL", "SECRET_KEY", "FEDHUB_SECRETS_KEY")
 # What two hubs must not have in common: empty, each has its own under its FEDHUB_VAR_DIR.
 NEVER_SHARED = (
     *_SECRETS,

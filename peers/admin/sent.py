@@ -67,7 +67,7 @@ class DispatchAdmin(OutboxAdmin):
         return f"{row.intent_title or row.intent_id} to {row.peer or row.target_server}"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Dispatch]:
-        return super().get_queryset(request).select_related("peer").defer("envelope")  # type: ignore[no-any-return]
+        return super().get_queryset(request).prefetch_related("peer").defer("envelope")  # type: ignore[no-any-return]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any

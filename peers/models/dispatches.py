@@ -101,6 +101,7 @@ class InboundCallback(models.Model):
 
     class Meta:
         ordering = ["-received_at", "-id"]
+        indexes = [models.Index(fields=["-received_at", "-id"], name="inbound_callback_newest")]
         constraints = [models.UniqueConstraint(fields=["dispatch", "dedup_key"], name="inbound_callback_once")]
 
     def __str__(self) -> str:

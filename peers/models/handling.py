@@ -32,7 +32,10 @@ class HandlerEvent(OutboxRow):
 
     class Meta:
         ordering = ["-created_at", "-id"]
-        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="handler_event_due")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="handler_event_due"),
+            models.Index(fields=["-created_at", "-id"], name="handler_event_newest"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["handler", "kind", "source_id"], name="handler_event_once"),
         ]

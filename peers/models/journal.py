@@ -31,7 +31,10 @@ class JournalEntry(models.Model):
     class Meta:
         ordering = ["-at", "-id"]
         verbose_name_plural = "journal entries"
-        indexes = [models.Index(fields=["-at", "-id"], name="journal_newest")]
+        indexes = [
+            models.Index(fields=["-at", "-id"], name="journal_newest"),
+            models.Index(fields=["peer_url", "-at", "-id"], name="journal_of_peer"),
+        ]
 
     def __str__(self) -> str:
         return self.text

@@ -70,7 +70,10 @@ class OutboundCallback(OutboxMessage):
 
     class Meta:
         ordering = ["created_at", "id"]
-        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="callback_due")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="callback_due"),
+            models.Index(fields=["created_at", "id"], name="callback_oldest"),
+        ]
         constraints = [models.UniqueConstraint(fields=["received", "idempotency_key"], name="outbound_callback_once")]
 
     def __str__(self) -> str:

@@ -45,6 +45,7 @@ from peers.services.identity import is_enabled
 from peers.services.journal import note
 from peers.services.proofs import UNPROVEN, Incoming, NotTrustedError, Proof, claim_as, prove, prove_request
 from peers.services.replay import claim_nonce
+from peers.services.standing import check_proof, lock_standings
 
 MAX_DELTA_BYTES = 64 * 1024
 MAX_STATE_BYTES = 1024 * 1024
@@ -98,7 +99,8 @@ def accept_callback(proven: ProvenCallback, *, now: datetime) -> JsonObject:
     """Apply a proven callback to its dispatch, and return the answer, which follows the commit.
 
     A copy is answered and changes nothing; one that comes after the end is only noted. Raises NotTrustedError where
-    the peer is not approved now, NonceReplayedError, DelegationError beyond the delegated scope, ConflictError for
+    the peer is not approved now, UnknownKey or UnauthenticatedError where its key or token counts no more,
+    NonceReplayedError, DelegationError beyond the delegated scope, ConflictError for
     another body under a known idempotency key.
     """
     with unit_of_work():
@@ -180,9 +182,11 @@ def _check_attestation(received: _Received, proof: Proof) -> bool:
 # What it does -------------------------------------------------------------------------------------------------------
 def _apply(proven: ProvenCallback, *, now: datetime) -> str:
     received, proof = proven.received, proven.proof
-    peer = locked(Peer.objects.filter(pk=proof.peer.pk)).get()
-    if peer.state != PeerState.APPROVED or settings.FEDHUB_TRUST_POLICY == "trustless":
-        raise NotTrustedError(peer.server_url)
+    standing = lock_standings([proof], now).get(proof.peer.pk)
+    if standing is None or standing.peer.state != PeerState.APPROVED or settings.FEDHUB_TRUST_POLICY == "trustless":
+        raise NotTrustedError(proof.peer.server_url)
+    check_proof(proof, standing)
+    peer = standing.peer
     if proof.by_http_signature is not None:
         claim_nonce(peer, proof.by_http_signature)
     dispatch = locked(Dispatch.objects.filter(pk=proven.dispatch_id)).get()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 from federations.services.actors import Actor
 from fedhub.errors import ConflictError
 from fedhub.queue import enqueue
-from fedhub.storage import locked, unit_of_work
+from fedhub.storage import LostRaceError, locked, unit_of_work
 from peers.models import Dispatch, DispatchState, HandlerEvent, JournalKind, OutboundCallback, Peer, PeerState
 from peers.models.outbox import OutboxRow
 from peers.services.backoff import LONGEST_PAUSE, retry_delay, scattered
@@ -157,7 +158,8 @@ def _release_forgotten() -> None:
     targets = set(dispatches.values_list("target_server", flat=True).distinct()[:SWEEP_BATCH])
     owners = set(callbacks.values_list("peer__server_url", flat=True).distinct()[:SWEEP_BATCH])
     for peer in Peer.objects.filter(server_url__in=targets | owners, state=PeerState.APPROVED):
-        with unit_of_work():
+        # What lost a race with a busy peer's requests is found again by the next sweep.
+        with suppress(LostRaceError), unit_of_work():
             if locked(Peer.objects.filter(pk=peer.pk, state=PeerState.APPROVED)).exists():
                 release_waiting(peer, now=timezone.now())
 

@@ -63,7 +63,8 @@ def drop_stale_proposals(now: datetime) -> int:
         state=PeerState.PROPOSED, decisions=None, received=None, dispatches=None, owed_callbacks=None
     )
     stale = stale.exclude(proposed_from="").filter(last_attempt_at__lt=now - LIFETIME)
-    dropped, _ = Peer.objects.filter(pk__in=list(stale.values_list("pk", flat=True))).delete()
+    with unit_of_work():
+        dropped, _ = Peer.objects.filter(pk__in=list(stale.values_list("pk", flat=True))).delete()
     return dropped
 
 

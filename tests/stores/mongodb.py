@@ -13,16 +13,25 @@ from pathlib import Path
 from tests.stores.servers import MissingServerError, Server
 
 START_SECONDS = 30
+# mongod's transactionLifetimeLimitSeconds, shorter: how long a killed process's transaction keeps others out. mongod
+# looks for such by itself; SecantusDB 0.7 only when another transaction goes on, so a plain write would wait for ever.
+LIFETIME_SECONDS = 5
 # Prints its address once it listens, and goes away with whoever started it: their end of the pipe closes.
 PROGRAM = """
-import sys
+import sys, threading
 from secantus import SecantusDBServer
-server = SecantusDBServer(storage_path=sys.argv[1], cache_size="256M", oplog_max_entries=1000)
+server = SecantusDBServer(
+    storage_path=sys.argv[1], cache_size="256M", oplog_max_entries=1000, transaction_lifetime_seconds=LIFETIME_SECONDS
+)
 server.start()
 print(server.uri, flush=True)
+def end_forgotten_transactions(is_over=threading.Event()):
+    while not is_over.wait(1):
+        server.transactions.prune_expired()
+threading.Thread(target=end_forgotten_transactions, daemon=True).start()
 sys.stdin.read()
 server.stop()
-"""
+""".replace("LIFETIME_SECONDS", str(LIFETIME_SECONDS))
 
 
 def start() -> Server:

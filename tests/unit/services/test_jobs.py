@@ -13,6 +13,7 @@ from federations.services import jobs
 from federations.services.actors import Actor
 from federations.services.sync import start_sync
 from tests.memory_hub import provider
+from tests.stores.holding import held_elsewhere, require_transactions_that_outlive_their_process
 
 pytestmark = pytest.mark.django_db
 
@@ -113,6 +114,22 @@ def test_a_deletion_that_stopped_leaves_the_federation_active(federation: Federa
     federation.refresh_from_db()
     job.refresh_from_db()
     assert (federation.status, job.status) == ("active", "failed")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_a_dead_worker_s_transaction_holds_keeps_no_other_from_being_reaped() -> None:
+    require_transactions_that_outlive_their_process()
+    free, kept = [
+        SyncJob.objects.create(
+            lock_key=name, job_type="full_sync", trigger="api", lease_expires_at=timezone.now() - timedelta(seconds=1)
+        )
+        for name in ("free", "kept")
+    ]
+    with held_elsewhere(SyncJob.objects.filter(id=kept.id)):
+        assert jobs.reap_lapsed_jobs() == 1
+    assert SyncJob.objects.get(id=free.id).status == "failed"
+    assert SyncJob.objects.get(id=kept.id).status == "pending"
+    assert jobs.reap_lapsed_jobs() == 1
 
 
 def test_a_queued_job_is_due_once_until_it_is_due_again(job: SyncJob) -> None:

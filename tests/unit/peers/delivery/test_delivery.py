@@ -16,6 +16,7 @@ from fedhub.errors import ConflictError
 from peers.admin.pages import dispatch_status
 from peers.models import Dispatch, IssuedDelegation, JournalEntry, Peer
 from peers.protocol import UCAN_HEADER, parse_json_object, verify_chain, verify_envelope, verify_request
+from peers.services import outbox
 from peers.services.backoff import MAX_ATTEMPTS
 from peers.services.delivery import deliver_dispatch, settle_dispatch
 from peers.services.identity import hub_identity
@@ -23,6 +24,7 @@ from peers.services.outbound import post
 from peers.services.outbox import retry_dead, sweep
 from peers.services.peers import resume_peer, set_outbound_key, suspend_peer
 from peers.services.status import federation_status
+from tests.stores.holding import held_elsewhere, require_transactions_that_outlive_their_process
 from tests.unit.peers.delivery.conftest import RECEIVE_PATH, STAFF, Partner, fresh, identity_of, json_of, make_due
 
 
@@ -280,6 +282,22 @@ def test_suspension_at_the_moment_of_sending_is_seen_by_the_worker(partner: Part
     Peer.objects.update(state="approved")
     sweep()
     assert again(dispatch).status == "accepted"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_peer_that_another_transaction_holds_keeps_nothing_else_from_being_swept(
+    partner: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_transactions_that_outlive_their_process()
+    parked, due = partner.dispatch(), partner.dispatch()
+    Dispatch.objects.filter(pk=parked.pk).update(due_at=None)
+    nudged: list[str] = []
+    monkeypatch.setattr(outbox, "enqueue", lambda name, row_id: nudged.append(row_id))
+    with held_elsewhere(Peer.objects.filter(pk=partner.peer.pk)):
+        sweep()
+    assert nudged == [due.pk]
+    sweep()
+    assert set(nudged) == {due.pk, parked.pk}
 
 
 def test_nothing_is_sent_while_federation_is_disabled(partner: Partner, settings: LazySettings) -> None:

@@ -1,0 +1,241 @@
+"""Index and search 1,000 MCP servers of 10 tools each, on SQLite and, where WEAVIATE_URL names a server, on Weaviate.
+
+The rows are in a database; a rebuild drops the index and builds it from them, an unchanged check compares all versions
+and finds nothing to do. A call is a transaction of SQLite, or a REST or gRPC call to Weaviate. The ideal of a check is
+one call. The server shares the machine with the hub, which is this process, unless it is elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial, wraps
+from typing import Any
+from unittest import mock
+
+SERVERS = 1_000
+TOOLS = 10
+SEARCHES = 300
+AIM_P95_MS = 200.0
+# A collection of its own, left behind empty: what else a Weaviate server holds would change the figures.
+COLLECTION = "FedhubSearchBenchmark"
+VERBS = ["get", "list", "create", "update", "delete", "find", "export", "import", "approve", "cancel", "send", "check"]
+PREFIXES = ["tax", "gold", "city", "fleet", "home", "night", "river", "store", "team", "trade", "water", "young"]
+SUFFIXES = ["account", "book", "card", "desk", "file", "form", "guide", "line", "list", "map", "note", "plan", "rate"]
+# As many as a catalogue of thousands of tools would have: some are in a few documents, some in hundreds.
+NOUNS = [f"{prefix}{suffix}" for prefix in PREFIXES for suffix in SUFFIXES] + PREFIXES + SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one index needed. `calls` go to its file or server."""
+
+    index: str
+    rebuild_seconds: float
+    rebuild_calls: int
+    check_seconds: float
+    check_calls: int
+    search_p50_ms: float
+    search_p95_ms: float
+    search_calls: float
+
+
+def main() -> None:
+    """Measure each index and print the figures."""
+    with tempfile.TemporaryDirectory(prefix="fedhub-bench-") as folder:
+        os.environ |= {"FEDHUB_VAR_DIR": folder, "DJANGO_SETTINGS_MODULE": "fedhub.settings", "LOG_LEVEL": "WARNING"}
+        os.environ["WEAVIATE_COLLECTION"] = COLLECTION
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        _store()
+        runs = _runs()
+    _report(runs)
+
+
+def _store() -> None:
+    from django.utils import timezone
+
+    from federations.models import Federation, McpServer
+
+    rng = random.Random(7)
+    federation = Federation.objects.create(display_name="Benchmark", provider_config={"region": "us-east-1"})
+    now = timezone.now()
+    McpServer.objects.bulk_create(
+        McpServer(
+            federation=federation,
+            server_name=f"{rng.choice(NOUNS)}_{number}_mcp",
+            path=f"/agentcore/mcp/{number}",
+            description=_sentence(rng),
+            status="READY",
+            region="us-east-1",
+            account_id="123456789012",
+            runtime_id=f"runtime-{number}",
+            runtime_arn=f"arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/{number}",
+            runtime_version="1",
+            access_mode="iam",
+            runtime_access={"mode": "iam"},
+            url=f"https://runtime.example/{number}",
+            tools=[_tool(rng) for _ in range(TOOLS)],
+            num_tools=TOOLS,
+            enriched_at=now,
+        )
+        for number in range(SERVERS)
+    )
+
+
+def _tool(rng: random.Random) -> dict[str, Any]:
+    properties = {rng.choice(NOUNS) + "_id": {"type": "string", "description": _sentence(rng)} for _ in range(3)}
+    return {
+        "name": f"{rng.choice(VERBS)}_{rng.choice(NOUNS)}",
+        "description": _sentence(rng),
+        "inputSchema": {"type": "object", "properties": properties},
+    }
+
+
+def _sentence(rng: random.Random) -> str:
+    verb, nouns = rng.choice(VERBS).capitalize(), rng.sample(NOUNS, 3)
+    return f"{verb} the {nouns[0]} of a {nouns[1]} by {nouns[2]} number"
+
+
+def _queries() -> list[str]:
+    """Return what people type: a name, two words, the beginning of a word, a word that thousands have."""
+    rng = random.Random(11)
+    kinds: list[Callable[[], str]] = [
+        lambda: f"{rng.choice(VERBS)}_{rng.choice(NOUNS)}",
+        lambda: f"{rng.choice(NOUNS)} {rng.choice(NOUNS)}",
+        lambda: rng.choice(NOUNS)[:4],
+        lambda: f"{rng.choice(NOUNS)}_{rng.randrange(SERVERS)}_mcp",
+        lambda: rng.choice([*NOUNS, "number"]),
+    ]
+    return [kinds[number % len(kinds)]() for number in range(SEARCHES)]
+
+
+def _runs() -> list[Run]:
+    from django.conf import settings
+    from django.test import override_settings
+
+    runs = []
+    with override_settings(WEAVIATE_URL=""), _sqlite_calls() as calls:
+        runs.append(_measured("SQLite", calls))
+    if settings.WEAVIATE_URL:
+        with _weaviate_calls() as calls:
+            runs.append(_measured("Weaviate", calls))
+    return runs
+
+
+def _measured(name: str, calls: list[str]) -> Run:
+    from federations.models import Federation
+    from federations.search.base import SearchQuery
+    from federations.search.registry import search_index
+    from federations.services.index import bring_in_line, rebuild_index
+
+    index = search_index()
+    try:
+        rebuild_seconds, built = _timed(rebuild_index)
+        rebuild_calls = len(calls)
+        calls.clear()
+        federation = Federation.objects.get()
+        check_seconds, mended = _timed(lambda: bring_in_line(federation.id))
+        if (built, mended) != (SERVERS, 0):
+            raise SystemExit(f"{name}: built {built}, mended {mended}")
+        check_calls = len(calls)
+        calls.clear()
+        searches = [partial(index.search, SearchQuery(text)) for text in _queries()]
+        times = sorted(_timed(search)[0] * 1000 for search in searches)
+        p50, p95 = (times[int(len(times) * share)] for share in (0.5, 0.95))
+        return Run(name, rebuild_seconds, rebuild_calls, check_seconds, check_calls, p50, p95, len(calls) / len(times))
+    finally:
+        index.clear()
+
+
+def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    started = time.perf_counter()
+    result = call()
+    return time.perf_counter() - started, result
+
+
+@contextmanager
+def _sqlite_calls() -> Iterator[list[str]]:
+    from federations.search.sqlite_file import SqliteFile
+
+    with _counted(SqliteFile, "read", "write") as calls:
+        yield calls
+
+
+@contextmanager
+def _weaviate_calls() -> Iterator[list[str]]:
+    from weaviate.connect.v4 import ConnectionSync
+
+    with _counted(
+        ConnectionSync, "_send", "grpc_search", "grpc_batch_objects", "grpc_batch_delete", "grpc_aggregate"
+    ) as calls:
+        yield calls
+
+
+@contextmanager
+def _counted(owner: type, *names: str) -> Iterator[list[str]]:
+    """Note each call of these methods while the block runs."""
+    calls: list[str] = []
+
+    def counting(name: str) -> Callable[..., Any]:
+        method = getattr(owner, name)
+
+        @wraps(method)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            calls.append(name)
+            return method(*args, **kwargs)
+
+        return call
+
+    with ExitStack() as stack:
+        for name in names:
+            stack.enter_context(mock.patch.object(owner, name, counting(name)))
+        yield calls
+
+
+def _report(runs: list[Run]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from benchmarks.measure import keep, peak_memory_mb
+
+    table = Table(title=f"{SERVERS} MCP servers of {TOOLS} tools, {SEARCHES} searches")
+    for heading in (
+        "",
+        "rebuild s",
+        "calls",
+        "check s",
+        "calls (ideal 1)",
+        "search p50 ms",
+        f"p95 (aim {AIM_P95_MS:.0f})",
+        "calls",
+    ):
+        table.add_column(heading, justify="right" if heading else "left")
+    for run in runs:
+        table.add_row(
+            run.index,
+            f"{run.rebuild_seconds:.2f}",
+            str(run.rebuild_calls),
+            f"{run.check_seconds:.3f}",
+            str(run.check_calls),
+            f"{run.search_p50_ms:.1f}",
+            f"{run.search_p95_ms:.1f}",
+            f"{run.search_calls:.1f}",
+        )
+    console = Console()
+    console.print(table)
+    peak = peak_memory_mb()
+    path = keep("search", {"peak_memory_mb": round(peak, 1), "runs": [asdict(run) for run in runs]})
+    console.print(f"Peak memory of the hub's process: {peak:.0f} MB. Raw results: {path.relative_to(path.parents[2])}")
+
+
+if __name__ == "__main__":
+    main()
