@@ -100,8 +100,8 @@ def accept_callback(proven: ProvenCallback, *, now: datetime) -> JsonObject:
 
     A copy is answered and changes nothing; one that comes after the end is only noted. Raises NotTrustedError where
     the peer is not approved now, UnknownKey or UnauthenticatedError where its key or token counts no more,
-    NonceReplayedError, DelegationError beyond the delegated scope, ConflictError for
-    another body under a known idempotency key.
+    NonceReplayedError, DelegationError beyond the delegated scope, ConflictError for another body under a known
+    idempotency key.
     """
     with unit_of_work():
         message = _apply(proven, now=now)

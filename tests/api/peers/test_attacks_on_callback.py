@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.utils import timezone
 
-from peers.models import Dispatch, Peer
+from peers import authentication
+from peers.models import Dispatch, Peer, PeerKey
 from peers.protocol import DelegationScope
+from peers.services import callbacks_in
+from peers.services.keys import revoke_key
 from peers.services.peers import suspend_peer
-from peers.services.tokens import issue_peer_token
+from peers.services.tokens import issue_peer_token, revoke_tokens
 from tests.api.peers.callbacks import CALLBACK, attestation, callback, dispatch_to, report, report_plainly
 from tests.api.peers.conftest import Refused
 from tests.api.peers.partner import MARTA, RECEIVE, Partner, body_of, send
@@ -75,6 +79,28 @@ def test_a_suspended_peer(dispatch: Dispatch, alpha: Partner, alpha_peer: Peer, 
     refused.start()
     refused(report(alpha, callback(dispatch.pk)), 403, f"Source server {alpha.url} not trusted")
     refused(report_plainly(alpha, callback(dispatch.pk)), 403)
+
+
+@pytest.mark.parametrize("is_token", [False, True])
+def test_a_key_or_token_revoked_between_its_proof_and_the_transaction(
+    dispatch: Dispatch, alpha: Partner, alpha_peer: Peer, refused: Any, monkeypatch: pytest.MonkeyPatch, is_token: bool
+) -> None:
+    token = issue_peer_token(alpha_peer, days=1, by=MARTA) if is_token else ""
+    proved = callbacks_in.prove_callback
+
+    def prove_then_revoke(*args: Any, **kwargs: Any) -> callbacks_in.ProvenCallback:
+        proven = proved(*args, **kwargs)
+        if is_token:
+            revoke_tokens(alpha_peer, now=timezone.now())
+        else:
+            revoke_key(PeerKey.objects.get(peer=alpha_peer), by=MARTA)
+        refused.start()
+        return proven
+
+    monkeypatch.setattr(authentication, "prove_callback", prove_then_revoke)
+    message = callback(dispatch.pk)
+    answer = send(message, {"HTTP_X_API_KEY": token}, path=CALLBACK) if is_token else report(alpha, message)
+    refused(answer, 401)
 
 
 def test_a_callback_changed_after_signing(dispatch: Dispatch, alpha: Partner, refused: Refused) -> None:
