@@ -179,6 +179,7 @@ class WeaviateConnection:
     def _create(self, client: WeaviateClient) -> None:
         try:
             create_collection(client, self._server.collection, self._server.vectorizer)
+            self._is_schema_known = True
         except UnexpectedStatusCodeError as exc:
             # 422: another process was first.
             if exc.status_code != httpx.codes.UNPROCESSABLE_ENTITY or not self._has_schema(client):
