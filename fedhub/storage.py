@@ -12,6 +12,7 @@ MongoDB's. Where the three differ, the strictest decides for all:
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -34,6 +35,9 @@ PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.2
 LOST_RACE_STATES = ("40001", "40P01")
 # MongoDB's word for "the transaction is undone, and may succeed if run again": write conflicts, elections.
 LOST_RACE_LABEL = "TransientTransactionError"
+
+# The threads of a process that have lost a race go on one by one, else many would go on losing to each other.
+_one_at_a_time = threading.RLock()
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -75,12 +79,15 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         deadline, pause = time.monotonic() + RETRY_SECONDS, PAUSE_SECONDS
+        turn: AbstractContextManager[object] = nullcontext()
         while True:
             try:
-                return function(*args, **kwargs)
+                with turn:
+                    return function(*args, **kwargs)
             except LostRaceError:
                 if time.monotonic() > deadline:
                     raise
+            turn = _one_at_a_time
             # Random, so that two that have collided do not collide again.
             time.sleep(random.uniform(0, pause))  # noqa: S311
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
