@@ -12,8 +12,9 @@ MongoDB's. Where the three differ, the strictest decides for all:
 from __future__ import annotations
 
 import random
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
@@ -26,14 +27,17 @@ from django.db.transaction import TransactionManagementError
 from fedhub.errors import ConflictError
 
 REGISTRY = "registry" if "registry" in settings.DATABASES else DEFAULT_DB_ALIAS
-ATTEMPTS = 30
-# At most before the second attempt; twice as long before each further one.
-PAUSE_SECONDS = 0.02
-LONGEST_PAUSE_SECONDS = 0.1
+# As long as SQLite waits for its lock.
+RETRY_SECONDS = 20.0
+# At most before the second attempt; twice as long before each further one, up to the other.
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.2
 # PostgreSQL, appendix A: serialization_failure, deadlock_detected.
 LOST_RACE_STATES = ("40001", "40P01")
 # MongoDB's word for "the transaction is undone, and may succeed if run again": write conflicts, elections.
 LOST_RACE_LABEL = "TransientTransactionError"
+
+# The threads of a process that have lost a race go on one by one, else many would go on losing to each other.
+_one_at_a_time = threading.RLock()
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -66,7 +70,7 @@ def unit_of_work(*, with_accounts: bool = False) -> Iterator[None]:
 
 
 def retried(function: Callable[P, T]) -> Callable[P, T]:
-    """Run `function` again, a few times, where its unit of work lost a race; for functions that may run twice.
+    """Run `function` again, for up to 20 s, where its unit of work lost a race; for functions that may run twice.
 
     Such a function reads what it decides on inside its unit of work, and does nothing that would be wrong to do twice.
     Inside an outer unit of work it runs once, since only the outermost can begin again.
@@ -74,13 +78,19 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        for attempt in range(1, ATTEMPTS):
+        deadline, pause = time.monotonic() + RETRY_SECONDS, PAUSE_SECONDS
+        turn: AbstractContextManager[object] = nullcontext()
+        while True:
             try:
-                return function(*args, **kwargs)
+                with turn:
+                    return function(*args, **kwargs)
             except LostRaceError:
-                # Random, so that two that have collided do not collide again.
-                time.sleep(random.uniform(0, min(PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)))  # noqa: S311
-        return function(*args, **kwargs)
+                if time.monotonic() > deadline:
+                    raise
+            turn = _one_at_a_time
+            # Random, so that two that have collided do not collide again.
+            time.sleep(random.uniform(0, pause))  # noqa: S311
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     return run
 
@@ -98,6 +108,20 @@ def locked(rows: QuerySet[M], *, no_key: bool = False) -> QuerySet[M]:
     keys = list(rows.order_by().values_list("pk", flat=True))
     connection.touch(rows.model, keys)
     return rows
+
+
+def update_each(rows: Sequence[M], fields: Sequence[str], *, batch_size: int) -> None:
+    """Write `fields` of each of `rows`, all of one model, as `bulk_update` does.
+
+    On MongoDB that would be one statement in which every row looks through the values of all the others.
+    """
+    connection: Any = connections[REGISTRY]
+    if connection.vendor != "mongodb":
+        if rows:
+            type(rows[0])._default_manager.bulk_update(rows, fields, batch_size=batch_size)
+        return
+    for start in range(0, len(rows), batch_size):
+        connection.update_rows(rows[start : start + batch_size], fields)
 
 
 def inlined(rows: QuerySet[Any, V]) -> Iterable[V]:

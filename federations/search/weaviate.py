@@ -35,6 +35,8 @@ from federations.search.words import query_terms
 UNFINISHED = ""
 # No server has to take more objects, or return more, in one call; it returns 10,000 at most unless configured.
 BATCH_OBJECTS = 1_000
+# A module of the server has to embed each of them before it answers.
+EMBEDDED_BATCH_OBJECTS = 100
 BATCH_CHARS = 8_000_000
 DELETE_IDS = 1_000
 STAMPS_PAGE = 5_000
@@ -92,13 +94,14 @@ class WeaviateSearchIndex:
         self._connection.close()
 
     def _replace(self, documents: Documents, batch: Mapping[str, IndexedResource], delete_first: bool) -> None:
-        _insert(documents, [marker_object(resource, UNFINISHED) for resource in batch.values()])
+        _mark(documents, [marker_object(resource, UNFINISHED) for resource in batch.values()])
         if delete_first:
             for ids in _chunks(list(batch), DELETE_IDS):
                 _delete_all(documents, Filter.by_property("resource_id").contains_any(ids) & _NO_MARKER)
-        for objects in _batches(document for resource in batch.values() for document in resource.documents):
+        size = EMBEDDED_BATCH_OBJECTS if self._has_vectorizer else BATCH_OBJECTS
+        for objects in _batches([each for resource in batch.values() for each in resource.documents], size):
             _insert(documents, [document_object(each, has_vectorizer=self._has_vectorizer) for each in objects])
-        _insert(documents, [marker_object(resource, resource.stamp) for resource in batch.values()])
+        _mark(documents, [marker_object(resource, resource.stamp) for resource in batch.values()])
 
     def _delete(self, chosen: FilterReturn) -> None:
         """Delete documents and then their markers: what is left of a broken delete is still known by its marker."""
@@ -136,6 +139,11 @@ def _stamps(documents: Documents, federation_id: str) -> dict[str, str]:
         chosen = markers & Filter.by_property("resource_id").greater_than(last)
 
 
+def _mark(documents: Documents, markers: Sequence[DataObject[Values, None]]) -> None:
+    for objects in _chunks(markers, BATCH_OBJECTS):
+        _insert(documents, objects)
+
+
 def _insert(documents: Documents, objects: Sequence[DataObject[Values, None]]) -> None:
     """Write objects over those of the same id; raises SearchError where the server refuses any."""
     try:
@@ -161,13 +169,13 @@ def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _batches(documents: Iterable[SearchDocument]) -> Iterator[list[SearchDocument]]:
-    """Group documents so that no call is too large for a server."""
+def _batches(documents: Iterable[SearchDocument], most: int) -> Iterator[list[SearchDocument]]:
+    """Group documents, `most` at a time, so that no call is too large for a server."""
     batch: list[SearchDocument] = []
     chars = 0
     for document in documents:
         size = len(document.name) + len(document.text)
-        if batch and (len(batch) == BATCH_OBJECTS or chars + size > BATCH_CHARS):
+        if batch and (len(batch) == most or chars + size > BATCH_CHARS):
             yield batch
             batch, chars = [], 0
         batch.append(document)

@@ -157,14 +157,20 @@ class WeaviateConnection:
 
     def _read(self, client: WeaviateClient, operation: Callable[[Documents], T], missing: T) -> T:
         if not self._is_schema_known and not self._has_schema(client):
-            return missing
+            return self._missing(client, missing)
         try:
             return operation(self._collection(client))
         except WeaviateBaseError as exc:
             if any(text in str(exc) for text in _MISSING):
                 self._is_schema_known = False
-                return missing
+                return self._missing(client, missing)
             raise
+
+    def _missing(self, client: WeaviateClient, missing: T) -> T:
+        """Return `missing`, unless the server has only begun to start: until it is ready it knows no collection."""
+        if not client.is_ready():
+            raise SearchError(f"search index {self._server.url}: the server is not ready yet")
+        return missing
 
     def _writable(self, client: WeaviateClient) -> Documents:
         """Return the collection, looked at anew: a write to a missing one would let the server make up a schema."""
@@ -179,6 +185,7 @@ class WeaviateConnection:
     def _create(self, client: WeaviateClient) -> None:
         try:
             create_collection(client, self._server.collection, self._server.vectorizer)
+            self._is_schema_known = True
         except UnexpectedStatusCodeError as exc:
             # 422: another process was first.
             if exc.status_code != httpx.codes.UNPROCESSABLE_ENTITY or not self._has_schema(client):

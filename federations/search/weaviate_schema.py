@@ -44,7 +44,9 @@ def description(vectorizer: str) -> str:
 def create_collection(client: WeaviateClient, name: str, vectorizer: str) -> None:
     """Create the collection; `vectorizer` names a module, with the server's defaults, or is empty."""
     if vectorizer:
-        vectors = Configure.Vectors.custom(module_name=vectorizer, source_properties=["prose"])
+        vectors = Configure.Vectors.custom(
+            module_name=vectorizer, module_config={"vectorizeClassName": False}, source_properties=["prose"]
+        )
     else:
         vectors = Configure.Vectors.self_provided()
     client.collections.create(

@@ -20,7 +20,7 @@ from federations.search.weaviate_schema import EVERY_DOCUMENT, document_of, fede
 from federations.search.words import Term, single_words, squash
 
 # How many of the best hits are asked for at first, and at most: servers return no more unless configured.
-WINDOW = 500
+WINDOW = 200
 DEEP_WINDOW = 10_000
 
 _RANKED_BY = ["name_words^10", "tag_words^4", "text_words", "beginnings^3"]
@@ -56,7 +56,7 @@ class Search:
         total = len(found)
         if total == WINDOW:
             total = documents.aggregate.over_all(filters=chosen, total_count=True).total_count or 0
-            found = self._best_of_many(documents, chosen, total)
+            found = self._best_of_many(documents, chosen, found, total)
         page = sorted(found, key=lambda each: each.rank)[self.query.offset : self.query.offset + self.query.limit]
         fetched = _fetched(documents, [each.uuid for each in page])
         hits = (_hit(each, fetched[each.uuid], self.asked) for each in page if each.uuid in fetched)
@@ -82,7 +82,9 @@ class Search:
             conditions.append(Filter.by_property("federation").contains_any(federations))
         return Filter.all_of(conditions)
 
-    def _best_of_many(self, documents: Documents, chosen: FilterReturn, total: int) -> list[_Found]:
+    def _best_of_many(
+        self, documents: Documents, chosen: FilterReturn, found: list[_Found], total: int
+    ) -> list[_Found]:
         """Return enough hits to cut the page out of; exact names are asked for apart, since they may rank anywhere."""
         end = min(self.query.offset + self.query.limit, total)
         if self.query.offset >= total:
@@ -90,20 +92,23 @@ class Search:
         if end > DEEP_WINDOW:
             raise SearchError(f"no page beyond the first {DEEP_WINDOW} hits can be had; narrow the search")
         exact = Filter.by_property("squashed_name").equal(self._name)
-        first = self._best(documents, chosen & exact, end)
-        return first + self._best(documents, chosen & Filter.not_(exact), end - len(first))
+        first = self._best(documents, chosen & exact, end, WINDOW)
+        rest = [each for each in _settled(found) if not each.is_exact]
+        if len(first) + len(rest) < end:
+            rest = self._best(documents, chosen & Filter.not_(exact), end - len(first), 4 * WINDOW)
+        return first + rest
 
-    def _best(self, documents: Documents, chosen: FilterReturn, needed: int) -> list[_Found]:
-        """Return the `needed` best hits, or more: of equal scores all or none, for they are sorted here."""
-        limit = WINDOW
+    def _best(self, documents: Documents, chosen: FilterReturn, needed: int, limit: int) -> list[_Found]:
+        """Return the `needed` best hits, or more; `limit` is how many are asked for at first."""
         while needed > 0:
+            limit = min(limit, DEEP_WINDOW)
             found = self._ranked(documents, chosen, limit)
-            if len(found) < limit or limit >= DEEP_WINDOW:
+            if len(found) < limit or limit == DEEP_WINDOW:
                 return found
-            settled = [each for each in found if each.score > found[-1].score]
+            settled = _settled(found)
             if len(settled) >= needed:
                 return settled
-            limit = min(4 * limit, DEEP_WINDOW)
+            limit *= 4
         return []
 
     def _ranked(self, documents: Documents, chosen: FilterReturn, limit: int) -> list[_Found]:
@@ -142,6 +147,11 @@ class Search:
     @property
     def _name(self) -> str:
         return squash(self.query.text)
+
+
+def _settled(found: Sequence[_Found]) -> list[_Found]:
+    """Leave out the last score of a cut list: more hits may have it, and of equals all or none can be sorted here."""
+    return [each for each in found if each.score > found[-1].score]
 
 
 def _has_term(term: Term) -> FilterReturn:

@@ -23,6 +23,7 @@ from federations.sync.resources import (
     UnsupportedRuntime,
 )
 from fedhub.ids import new_object_id
+from fedhub.storage import update_each
 
 BATCH = 200
 COMMON_FIELDS = (
@@ -59,7 +60,7 @@ def note_sightings(scope: SyncScope, plan: Plan, findings: Iterable[Finding]) ->
     new = [row for key, row in wanted.items() if key not in known]
     RuntimeSighting.objects.bulk_create(new, batch_size=BATCH)
     changed = [_as_row(known[key], row) for key, row in wanted.items() if key in known and _differs(known[key], row)]
-    RuntimeSighting.objects.bulk_update(changed, SIGHTING_FIELDS, batch_size=BATCH)
+    update_each(changed, SIGHTING_FIELDS, batch_size=BATCH)
 
 
 def count_stored(scope: SyncScope) -> dict[str, int]:
@@ -84,7 +85,7 @@ def _write_servers(scope: SyncScope, plan: Plan) -> frozenset[str]:
     rows = [McpServer(**_common_values(scope, change), **_server_values(change)) for change in changes]
     created = {row.id for row, change in zip(rows, changes, strict=True) if isinstance(change, Create)}
     McpServer.objects.bulk_create([row for row in rows if row.id in created], batch_size=BATCH)
-    McpServer.objects.bulk_update([row for row in rows if row.id not in created], SERVER_FIELDS, batch_size=BATCH)
+    update_each([row for row in rows if row.id not in created], SERVER_FIELDS, batch_size=BATCH)
     ids = [row.id for row in rows]
     for batch in _batches([key for key in ids if key not in created]):
         McpServerTag.objects.filter(resource_id__in=batch).delete()
@@ -98,7 +99,7 @@ def _write_agents(scope: SyncScope, plan: Plan) -> frozenset[str]:
     rows = [A2aAgent(**_common_values(scope, change), **_agent_values(change)) for change in changes]
     created = {row.id for row, change in zip(rows, changes, strict=True) if isinstance(change, Create)}
     A2aAgent.objects.bulk_create([row for row in rows if row.id in created], batch_size=BATCH)
-    A2aAgent.objects.bulk_update([row for row in rows if row.id not in created], AGENT_FIELDS, batch_size=BATCH)
+    update_each([row for row in rows if row.id not in created], AGENT_FIELDS, batch_size=BATCH)
     ids = [row.id for row in rows]
     for batch in _batches([key for key in ids if key not in created]):
         A2aAgentTag.objects.filter(resource_id__in=batch).delete()

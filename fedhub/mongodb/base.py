@@ -10,11 +10,13 @@ from bson import ObjectId
 from django.db import DatabaseError, NotSupportedError
 from django.db.models import Model
 from django_mongodb_backend import base, features, operations
+from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from fedhub.mongodb.compiler import errors_as_django
 from fedhub.mongodb.schema import SchemaEditor
 
 NO_TRANSACTIONS = (
@@ -71,12 +73,24 @@ class DatabaseWrapper(base.DatabaseWrapper):
         The value is a new one each time, since an update that changes nothing is none. Raises DatabaseError.
         """
         rows = {model._meta.pk.column: {"$in": list(keys)}}
-        try:
+        with errors_as_django():
             self.get_collection(model._meta.db_table).update_many(
                 rows, {"$set": {LOCK_FIELD: ObjectId()}}, session=self.session
             )
-        except PyMongoError as exc:
-            raise DatabaseError(str(exc)) from exc
+
+    def update_rows(self, rows: Sequence[Model], fields: Sequence[str]) -> None:
+        """Write `fields` of each row, all of one model, in one message; raises IntegrityError, DatabaseError."""
+        meta = rows[0]._meta
+        columns: list[Any] = [meta.get_field(name) for name in fields]
+        updates = [
+            UpdateOne(
+                {str(meta.pk.column): row.pk},
+                {"$set": {each.column: each.get_db_prep_save(getattr(row, each.attname), self) for each in columns}},
+            )
+            for row in rows
+        ]
+        with errors_as_django():
+            self.get_collection(meta.db_table).bulk_write(updates, ordered=False, session=self.session)
 
     def start_transaction_mongo(self) -> None:
         """Open a transaction that sees one snapshot and commits to a majority; raises NotSupportedError without any."""

@@ -21,7 +21,7 @@ class SQLInsertCompiler(compiler.SQLInsertCompiler):
 
     def insert(self, docs: list[dict[str, Any]], returning_fields: Any = None) -> list[tuple[Any, ...]]:
         """Insert documents; raises IntegrityError, DatabaseError."""
-        with _errors_as_django():
+        with errors_as_django():
             return super().insert(docs, returning_fields=returning_fields)  # type: ignore[no-any-return]
 
 
@@ -30,12 +30,12 @@ class SQLUpdateCompiler(compiler.SQLUpdateCompiler):
 
     def update(self, criteria: dict[str, Any], pipeline: list[dict[str, Any]]) -> int:
         """Change what matches and return how many that were; raises IntegrityError, DatabaseError."""
-        with _errors_as_django():
+        with errors_as_django():
             return super().update(criteria, pipeline)  # type: ignore[no-any-return]
 
 
 @contextmanager
-def _errors_as_django() -> Iterator[None]:
+def errors_as_django() -> Iterator[None]:
     """Make a violated check constraint an IntegrityError, and let no error of the driver out."""
     try:
         yield

@@ -357,7 +357,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='receiveddispatch',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key__gt', '')), fields=('peer', 'idempotency_key'), name='received_idempotency_key_once'),
+            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key__gt', '')), fields=('idempotency_key', 'peer'), name='received_idempotency_key_once'),
         ),
         migrations.AddIndex(
             model_name='outboundcallback',

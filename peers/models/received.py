@@ -45,7 +45,7 @@ class ReceivedDispatch(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["peer", "dispatch_id"], name="received_dispatch_once"),
             models.UniqueConstraint(
-                fields=["peer", "idempotency_key"],
+                fields=["idempotency_key", "peer"],
                 condition=Q(idempotency_key__gt=""),
                 name="received_idempotency_key_once",
             ),

@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
 from unittest import mock
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connections
+from rest_framework.test import APIClient
 
 from federations.models import Federation, McpServer, SyncJob
 from federations.providers.base import DiscoveryRequest
@@ -21,6 +25,7 @@ from federations.services.preview import preview_sync
 from federations.services.sync import run_sync, start_sync
 from federations.sync.resources import JsonObject
 from fedhub.errors import ConflictError, TooManyRequestsError
+from tests.conftest import CONFIG, Api, MakeFederation
 from tests.findings import server
 from tests.memory_hub import provider
 
@@ -163,6 +168,35 @@ def test_a_dry_run_is_allowed_during_a_sync_and_a_third_at_once_is_refused(feder
             preview.result(30)
     assert federation.preview_slots.count() == 0
     assert SyncJob.objects.count() == 0
+
+
+def test_whoever_loses_a_race_over_http_is_told_409_and_never_500(
+    api: Api, owner: User, make_federation: MakeFederation
+) -> None:
+    federation = make_federation("Race")
+    path = f"/api/v1/federations/{federation.id}"
+    body: dict[str, Any] = {"displayName": "Renamed", "description": None, "tags": ["a"], "providerConfig": CONFIG}
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        *[("post", f"{path}/sync", {})] * 4,
+        *[("put", path, body | {"syncAfterUpdate": True})] * 2,
+        *[("put", path, body | {"tags": ["b", "c"]})] * 2,
+    ]
+    clients = [api(owner) for _ in calls]
+    barrier = threading.Barrier(len(calls))
+
+    def ask(client: APIClient, method: str, address: str, sent: dict[str, Any]) -> int:
+        barrier.wait(20)
+        return int(getattr(client, method)(address, sent, format="json").status_code)
+
+    with provider(MemoryProvider(findings=[server("one")])), ThreadPoolExecutor(len(calls)) as pool:
+        outcomes = [in_thread(pool, partial(ask, client, *call)) for client, call in zip(clients, calls, strict=True)]
+        statuses = [outcome.result(60) for outcome in outcomes]
+        assert set(statuses) <= {200, 409}, statuses
+        assert 200 in statuses
+        # Nothing of the race is left that would keep the next one out.
+        assert clients[0].post(f"{path}/sync", {}, format="json").status_code == 200
+    assert api(owner).delete(path).status_code == 200
+    assert McpServer.objects.count() == 0
 
 
 def test_every_phase_is_observable_from_outside_while_it_lasts(federation: Federation) -> None:

@@ -248,6 +248,20 @@ def test_https_means_tls_for_both_addresses(weaviate_double: Front) -> None:
         index.stamps("finance")
 
 
+def test_a_server_that_has_only_begun_to_start_is_an_error_and_not_empty(weaviate_front: Front) -> None:
+    weaviate_front.reset()
+    weaviate_front.answers = Replay(
+        [
+            ("GET /v1/meta", None, {"status": 200, "body": {"version": "1.39.0"}}),
+            ("GET /v1/schema/Fresh", None, {"status": 404, "body": None}),
+            ("GET /v1/.well-known/ready", None, {"status": 503, "body": None}),
+        ]
+    )
+    with opened(weaviate_front.server("Fresh")) as index, pytest.raises(SearchError, match="not ready yet"):
+        index.stamps("finance")
+    assert weaviate_front.unknown == []
+
+
 def test_the_double_answers_nothing_but_what_was_recorded(weaviate_front: Front) -> None:
     weaviate_front.reset()
     meta = {"status": 200, "body": {"version": "1.39.0"}}
