@@ -12,7 +12,7 @@ from openintent import AsyncOpenIntentClient, OpenIntentClient
 from openintent.exceptions import OpenIntentError
 from openintent.federation.models import CallbackEventType, DispatchStatus, FederationManifest, TrustPolicy
 
-from peers.models import Dispatch, ReceivedDispatch
+from peers.models import Dispatch, Intent, ReceivedDispatch
 from tests.contract.peer_hubs import Hub, template
 
 PARTNER = "https://partner.example.com"
@@ -146,8 +146,8 @@ def test_federation_receive(call: Call, running: Running) -> None:
     dispatch_id = str(uuid.uuid4())
     first = receive(call, running.partner, dispatch_id=dispatch_id, idempotency_key=f"key-{dispatch_id}")
     assert (first.accepted, first.dispatch_id) == (True, dispatch_id)
-    intent = running.hub.stored(ReceivedDispatch).get(dispatch_id=dispatch_id).intent
-    assert intent is not None
+    received = running.hub.stored(ReceivedDispatch).get(dispatch_id=dispatch_id)
+    intent = running.hub.stored(Intent).get(pk=received.intent_id)
     assert (intent.pk, intent.title) == (first.local_intent_id, "Sum up")
     again = receive(call, running.partner, dispatch_id=dispatch_id, idempotency_key=f"key-{dispatch_id}")
     assert (again.local_intent_id, again.message) == (first.local_intent_id, "Already processed (idempotent)")
