@@ -34,8 +34,10 @@ def database(url: str) -> dict[str, Any]:
         return mongodb_database(url)
     if not url.startswith(RELATIONAL_SCHEMES):
         raise ValueError("An address of a database is postgres://host/name, sqlite:///path or mongodb://host/name")
-    settings: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
-    if settings["ENGINE"] == "django.db.backends.sqlite3":
+    is_sqlite = url.startswith("sqlite://")
+    # A file does not go away between two requests.
+    settings: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=not is_sqlite))
+    if is_sqlite:
         settings["OPTIONS"] = SQLITE_OPTIONS
     return settings
 
