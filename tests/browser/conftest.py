@@ -57,13 +57,13 @@ def cloud(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, tmp_path: Pat
 @pytest.fixture
 def page(transactional_db: None, browser: Browser, live_server: Any, cloud: MemoryCloud) -> Iterator[Page]:
     """Return a page that has logged in through the login form; an error in its scripts fails the test."""
-    User.objects.create_superuser("marta", password=PASSWORD)
+    User.objects.create_superuser("operator", password=PASSWORD)
     context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
     context.set_default_timeout(15_000)
     opened, errors = context.new_page(), []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.goto("/admin/")
-    opened.get_by_label("Username").fill("marta")
+    opened.get_by_label("Username").fill("operator")
     opened.get_by_label("Password").fill(PASSWORD)
     opened.get_by_role("button", name="Log in").click()
     opened.wait_for_url("**/admin/")

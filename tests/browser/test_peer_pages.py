@@ -13,7 +13,7 @@ from tests.unit.admin.cloud import federation
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-MARTA = Actor(id="1", name="marta")
+OPERATOR = Actor(id="1", name="operator")
 KEY = SigningKey(b"1" * 32).verification_key
 
 
@@ -66,8 +66,8 @@ def test_no_script_in_what_a_peer_says_runs(page: Page) -> None:
 
     page.on("dialog", noticed)
     evil = "\"><img src=x onerror=alert(1)><script>alert(2)</script><a href='javascript:alert(3)'>x</a>"
-    peer = add_peer("https://partner.example.org", by=MARTA, notes=evil)
-    change_settings(peer, PeerSettings(evil, "peer", False, (), evil, None), by=MARTA)
+    peer = add_peer("https://partner.example.org", by=OPERATOR, notes=evil)
+    change_settings(peer, PeerSettings(evil, "peer", False, (), evil, None), by=OPERATOR)
 
     for path in ("/admin/peers/peer/", f"/admin/peers/peer/{peer.pk}/change/", f"/admin/peers/peer/{peer.pk}/approve"):
         page.goto(path)
@@ -87,7 +87,7 @@ def test_what_a_peer_sends_fits_a_narrow_screen(page: Page) -> None:
         attestation={"usage": {"cost_usd": 2.4137}},
         last_error="The peer answered 410 Gone: " + "it does not know the dispatch any more. " * 3,
     )
-    key = add_peer("https://partner.example.org", by=MARTA, public_key=KEY.base64).keys.get()
+    key = add_peer("https://partner.example.org", by=OPERATOR, public_key=KEY.base64).keys.get()
     page.set_viewport_size({"width": 400, "height": 900})
 
     for path in (f"dispatch/{sent.pk}", f"peerkey/{key.pk}"):

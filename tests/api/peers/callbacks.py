@@ -7,7 +7,7 @@ from typing import Any
 from peers.models import Dispatch
 from peers.protocol import DelegationScope, JsonObject, sign_envelope
 from peers.services.dispatch import create_dispatch
-from tests.api.peers.partner import MARTA, Partner, body_of, send
+from tests.api.peers.partner import OPERATOR, Partner, body_of, send
 
 CALLBACK = "/api/v1/federation/callback"
 
@@ -15,7 +15,7 @@ CALLBACK = "/api/v1/federation/callback"
 def dispatch_to(partner: Partner, **fields: Any) -> Dispatch:
     """Have staff dispatch an intent with a state of its own to an approved partner."""
     scope = fields.pop("scope", DelegationScope())
-    return create_dispatch(intent_id="i-1", target_server=partner.url, scope=scope, by=MARTA, **fields)
+    return create_dispatch(intent_id="i-1", target_server=partner.url, scope=scope, by=OPERATOR, **fields)
 
 
 def callback(dispatch_id: str, event_type: str = "state_delta", **changes: Any) -> JsonObject:

@@ -19,7 +19,7 @@ from peers.protocol.ucan import encode_token
 from peers.services.keys import propose_key
 from peers.services.peers import add_peer, approve_peer
 
-MARTA = Actor(id="1", name="marta")
+OPERATOR = Actor(id="1", name="operator")
 HUB = "http://127.0.0.1:8000"
 HUB_DID = "did:web:127.0.0.1%3A8000"
 RECEIVE = "/api/v1/federation/receive"
@@ -46,14 +46,14 @@ class Partner:
 
     def propose(self, **values: Any) -> Peer:
         """Have staff add it, its key shown."""
-        peer = add_peer(self.url, by=MARTA, **values)
-        propose_key(peer, self.key.verification_key, origin=KeyOrigin.ENTERED, by=MARTA)
+        peer = add_peer(self.url, by=OPERATOR, **values)
+        propose_key(peer, self.key.verification_key, origin=KeyOrigin.ENTERED, by=OPERATOR)
         return peer
 
     def approve(self, **values: Any) -> Peer:
         """Have staff add and approve it."""
         peer = self.propose(**values)
-        approve_peer(peer, key_fingerprint=self.key.verification_key.fingerprint, by=MARTA)
+        approve_peer(peer, key_fingerprint=self.key.verification_key.fingerprint, by=OPERATOR)
         return peer
 
     def envelope(self, **changes: Any) -> dict[str, Any]:

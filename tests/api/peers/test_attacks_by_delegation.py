@@ -20,7 +20,7 @@ from peers.services.peers import suspend_peer
 from peers.services.terms import delegation_digest
 from peers.services.tokens import issue_peer_token
 from tests.api.peers.conftest import Refused
-from tests.api.peers.partner import HUB_DID, MARTA, UCAN, Partner, ago, body_of, send
+from tests.api.peers.partner import HUB_DID, OPERATOR, UCAN, Partner, ago, body_of, send
 
 pytestmark = pytest.mark.django_db
 SCOPE: dict[str, Any] = {"permissions": ["state.patch"], "denied_operations": [], "max_delegation_depth": 1}
@@ -103,7 +103,7 @@ def test_a_grant_of_this_hub_that_it_never_wrote_down_is_none(
 def test_suspending_a_peer_revokes_what_this_hub_granted_it(alpha: Partner, alpha_peer: Peer) -> None:
     issue(alpha_peer)
 
-    suspend_peer(alpha_peer, reason="Incident", by=MARTA)
+    suspend_peer(alpha_peer, reason="Incident", by=OPERATOR)
 
     assert IssuedDelegation.objects.filter(revoked_at=None).count() == 0
 
@@ -209,7 +209,7 @@ def test_a_token_presented_by_another_is_refused(
 
 
 def test_a_token_needs_a_request_that_its_presenter_signed(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
-    headers = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=MARTA), UCAN: alpha.ucan()}
+    headers = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=OPERATOR), UCAN: alpha.ucan()}
     refused.start()
 
     refused(send(alpha.envelope(), headers), 403, "that its presenter signed")

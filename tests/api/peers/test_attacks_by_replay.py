@@ -9,7 +9,7 @@ import pytest
 from peers.models import Peer, ReceivedDispatch, SeenNonce
 from peers.services.tokens import issue_peer_token
 from tests.api.peers.conftest import Refused
-from tests.api.peers.partner import MARTA, Partner, body_of, deliver, send
+from tests.api.peers.partner import OPERATOR, Partner, body_of, deliver, send
 
 pytestmark = pytest.mark.django_db
 CONFLICT = "used with another body"
@@ -119,6 +119,6 @@ def test_a_peer_cannot_ask_for_anothers_result(alpha: Partner, alpha_peer: Peer,
     before = ReceivedDispatch.objects.count()
 
     assert deliver(beta, envelope).status_code == 403
-    headers = {"HTTP_X_API_KEY": issue_peer_token(Peer.objects.get(server_url=beta.url), days=1, by=MARTA)}
+    headers = {"HTTP_X_API_KEY": issue_peer_token(Peer.objects.get(server_url=beta.url), days=1, by=OPERATOR)}
     assert send(envelope, headers).status_code == 403
     assert ReceivedDispatch.objects.count() == before

@@ -18,7 +18,7 @@ from peers.services.peers import suspend_peer
 from peers.services.tokens import issue_peer_token, revoke_tokens
 from tests.api.peers.callbacks import CALLBACK, attestation, callback, dispatch_to, report, report_plainly
 from tests.api.peers.conftest import Refused
-from tests.api.peers.partner import MARTA, RECEIVE, Partner, body_of, send
+from tests.api.peers.partner import OPERATOR, RECEIVE, Partner, body_of, send
 
 pytestmark = pytest.mark.django_db
 UNKNOWN = "6f0c7f0e-0000-4000-8000-000000000000"
@@ -54,7 +54,7 @@ def test_a_dispatch_that_was_sent_to_another_peer_looks_like_none(
 
 
 def test_another_peers_token(dispatch: Dispatch, beta: Partner, refused: Any) -> None:
-    token = issue_peer_token(Peer.objects.get(server_url=beta.url), days=1, by=MARTA)
+    token = issue_peer_token(Peer.objects.get(server_url=beta.url), days=1, by=OPERATOR)
     refused.start()
     for dispatch_id in (dispatch.pk, UNKNOWN):
         refused(send(callback(dispatch_id), {"HTTP_X_API_KEY": token}, path=CALLBACK), 404)
@@ -69,13 +69,13 @@ def test_a_stranger_learns_nothing(dispatch: Dispatch, stranger: Partner, refuse
 def test_a_good_token_does_not_rescue_a_bad_signature(
     dispatch: Dispatch, alpha_peer: Peer, stranger: Partner, refused: Any
 ) -> None:
-    token = issue_peer_token(alpha_peer, days=1, by=MARTA)
+    token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
     refused.start()
     refused(send(stranger.sign(callback(dispatch.pk)), {"HTTP_X_API_KEY": token}, path=CALLBACK), 401)
 
 
 def test_a_suspended_peer(dispatch: Dispatch, alpha: Partner, alpha_peer: Peer, refused: Any) -> None:
-    suspend_peer(alpha_peer, reason="incident", by=MARTA)
+    suspend_peer(alpha_peer, reason="incident", by=OPERATOR)
     refused.start()
     refused(report(alpha, callback(dispatch.pk)), 403, f"Source server {alpha.url} not trusted")
     refused(report_plainly(alpha, callback(dispatch.pk)), 403)
@@ -85,7 +85,7 @@ def test_a_suspended_peer(dispatch: Dispatch, alpha: Partner, alpha_peer: Peer, 
 def test_a_key_or_token_revoked_between_its_proof_and_the_transaction(
     dispatch: Dispatch, alpha: Partner, alpha_peer: Peer, refused: Any, monkeypatch: pytest.MonkeyPatch, is_token: bool
 ) -> None:
-    token = issue_peer_token(alpha_peer, days=1, by=MARTA) if is_token else ""
+    token = issue_peer_token(alpha_peer, days=1, by=OPERATOR) if is_token else ""
     proved = callbacks_in.prove_callback
 
     def prove_then_revoke(*args: Any, **kwargs: Any) -> callbacks_in.ProvenCallback:
@@ -93,7 +93,7 @@ def test_a_key_or_token_revoked_between_its_proof_and_the_transaction(
         if is_token:
             revoke_tokens(alpha_peer, now=timezone.now())
         else:
-            revoke_key(PeerKey.objects.get(peer=alpha_peer), by=MARTA)
+            revoke_key(PeerKey.objects.get(peer=alpha_peer), by=OPERATOR)
         refused.start()
         return proven
 

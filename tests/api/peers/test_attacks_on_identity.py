@@ -17,7 +17,7 @@ from peers.services.keys import approve_key, propose_key, revoke_key
 from peers.services.peers import add_peer, reject_peer, resume_peer, retire_peer, suspend_peer
 from peers.services.tokens import issue_peer_token
 from tests.api.peers.conftest import Refused
-from tests.api.peers.partner import MARTA, Partner, body_of, deliver, send
+from tests.api.peers.partner import OPERATOR, Partner, body_of, deliver, send
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +51,7 @@ def test_request_and_envelope_by_two_peers_are_not_trusted(
 def test_a_peers_token_is_good_for_that_peer_alone(
     alpha: Partner, alpha_peer: Peer, beta: Partner, stranger: Partner, refused: Refused
 ) -> None:
-    headers = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=MARTA)}
+    headers = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=OPERATOR)}
     refused.start()
 
     refused(send(beta.envelope(), headers), 403, not_trusted(beta.url))
@@ -60,7 +60,7 @@ def test_a_peers_token_is_good_for_that_peer_alone(
 
 
 def test_dead_tokens_prove_nothing(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
-    expired, revoked = (issue_peer_token(alpha_peer, days=1, by=MARTA) for _ in range(2))
+    expired, revoked = (issue_peer_token(alpha_peer, days=1, by=OPERATOR) for _ in range(2))
     first, second = alpha_peer.tokens.order_by("pk")
     now = timezone.now()
     alpha_peer.tokens.filter(pk__in=[first.pk]).update(expires_at=now)
@@ -80,21 +80,21 @@ def test_an_operators_token_is_no_peers(alpha: Partner, alpha_peer: Peer, owner:
 
 # Peers that may not -------------------------------------------------------------------------------------------------
 def test_a_suspended_peer_is_refused_until_it_is_resumed(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
-    token = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=MARTA)}
-    suspend_peer(alpha_peer, reason="Incident", by=MARTA)
+    token = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=OPERATOR)}
+    suspend_peer(alpha_peer, reason="Incident", by=OPERATOR)
     refused.start()
 
     refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
     refused(send(alpha.signed()), 403, not_trusted(alpha.url))
     refused(send(alpha.envelope(), token), 401, "Invalid or missing API key")
 
-    resume_peer(alpha_peer, by=MARTA)
+    resume_peer(alpha_peer, by=OPERATOR)
     assert deliver(alpha, alpha.signed()).status_code == 200
     assert send(alpha.envelope(), token).status_code == 401
 
 
 def test_a_retired_peer_is_refused(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
-    retire_peer(alpha_peer, by=MARTA)
+    retire_peer(alpha_peer, by=OPERATOR)
     refused.start()
 
     refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
@@ -105,7 +105,7 @@ def test_a_proposed_and_a_rejected_peer_are_refused(alpha: Partner, refused: Ref
     refused.start()
     refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
 
-    reject_peer(peer, reason="Nobody knows them", by=MARTA)
+    reject_peer(peer, reason="Nobody knows them", by=OPERATOR)
     refused.start()
     refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
 
@@ -138,11 +138,11 @@ def test_a_trustless_hub_refuses_everyone(
 # Keys ---------------------------------------------------------------------------------------------------------------
 def test_a_rotated_key_counts_once_staff_approved_it(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
     rotated = Partner(alpha.url, b"A" * 32)
-    shown = propose_key(alpha_peer, rotated.key.verification_key, origin=KeyOrigin.PUBLISHED, by=MARTA)
+    shown = propose_key(alpha_peer, rotated.key.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
     refused.start()
     refused(deliver(rotated, rotated.signed()), 401, "SignatureMismatch")
 
-    approve_key(shown, overlap_days=1, by=MARTA)
+    approve_key(shown, overlap_days=1, by=OPERATOR)
     assert deliver(rotated, rotated.signed()).status_code == 200
     assert deliver(alpha, alpha.signed()).status_code == 200
 
@@ -162,7 +162,7 @@ def test_a_provisional_key_counts_under_policy_open_alone(alpha: Partner, alpha_
 
 
 def test_a_revoked_key_counts_no_more(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
-    revoke_key(alpha_peer.keys.get(), by=MARTA, reason="Stolen")
+    revoke_key(alpha_peer.keys.get(), by=OPERATOR, reason="Stolen")
     refused.start()
 
     refused(deliver(alpha, alpha.signed()), 401, "UnknownKey")
@@ -217,7 +217,7 @@ def test_a_stranger_that_signs_with_a_key_it_shows_is_proposed_and_refused(stran
 
 def test_a_rejected_strangers_new_attempts_are_only_counted(stranger: Partner) -> None:
     peer = stranger.propose()
-    reject_peer(peer, reason="Spam", by=MARTA)
+    reject_peer(peer, reason="Spam", by=OPERATOR)
 
     assert send(stranger.signed(), show_key(stranger)).status_code == 403
 
@@ -240,8 +240,8 @@ def test_a_strangers_signature_must_fit_the_key_the_target_and_the_time(stranger
 def test_under_policy_open_a_provisional_key_lets_work_in_for_public_agents(
     stranger: Partner, settings: LazySettings, refused: Refused
 ) -> None:
-    peer = add_peer(stranger.url, by=MARTA)
-    propose_key(peer, stranger.key.verification_key, origin=KeyOrigin.PUBLISHED, by=MARTA)
+    peer = add_peer(stranger.url, by=OPERATOR)
+    propose_key(peer, stranger.key.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
     PeerKey.objects.update(state=KeyState.PROVISIONAL)
     register_agent("open-one", visibility="public")
     register_agent("hidden-one", visibility="unlisted")

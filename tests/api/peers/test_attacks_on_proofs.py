@@ -19,7 +19,7 @@ from peers.protocol.signature_base import HttpRequest, signature_base
 from peers.protocol.signature_fields import SignatureInput, serialize_fields
 from peers.services.tokens import issue_peer_token
 from tests.api.peers.conftest import Refused
-from tests.api.peers.partner import HUB, MARTA, RECEIVE, Partner, ago, as_meta, body_of, deliver, send
+from tests.api.peers.partner import HUB, OPERATOR, RECEIVE, Partner, ago, as_meta, body_of, deliver, send
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("alpha_peer")]
 UNPROVEN = "Invalid or missing API key"
@@ -322,7 +322,7 @@ def test_a_keyid_is_never_fetched_nor_believed(
 
 # Several proofs -----------------------------------------------------------------------------------------------------
 def test_a_failing_proof_is_not_rescued_by_another(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
-    token = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=MARTA)}
+    token = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=OPERATOR)}
     body = body_of(alpha.signed())
     bad_envelope = body_of(alpha.signed() | {"intent_title": "changed"})
     bad_request = alpha.headers(body, created=1)
@@ -334,7 +334,7 @@ def test_a_failing_proof_is_not_rescued_by_another(alpha: Partner, alpha_peer: P
 
 
 def test_two_different_tokens_are_refused(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
-    first, second = (issue_peer_token(alpha_peer, days=1, by=MARTA) for _ in range(2))
+    first, second = (issue_peer_token(alpha_peer, days=1, by=OPERATOR) for _ in range(2))
     refused.start()
 
     headers = {"HTTP_AUTHORIZATION": f"Bearer {first}", "HTTP_X_API_KEY": second}
@@ -343,7 +343,7 @@ def test_two_different_tokens_are_refused(alpha: Partner, alpha_peer: Peer, refu
 
 def test_a_peer_that_must_sign_is_not_let_in_by_its_token(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
     Peer.objects.filter(pk=alpha_peer.pk).update(requires_signature=True)
-    headers = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=MARTA)}
+    headers = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=OPERATOR)}
     refused.start()
 
     refused(send(alpha.envelope(), headers), 401, "SignatureMissing")

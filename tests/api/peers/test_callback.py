@@ -8,7 +8,7 @@ from django.conf import LazySettings
 from peers.models import Dispatch, HandlerEvent, InboundCallback, JournalEntry, Peer
 from peers.services.tokens import issue_peer_token
 from tests.api.peers.callbacks import CALLBACK, attestation, callback, dispatch_to, report, report_plainly
-from tests.api.peers.partner import MARTA, Partner, body_of, send
+from tests.api.peers.partner import OPERATOR, Partner, body_of, send
 
 pytestmark = pytest.mark.django_db
 
@@ -91,7 +91,7 @@ def test_the_request_signature_alone_is_enough(alpha: Partner, dispatch: Dispatc
 def test_the_peers_token_is_enough_unless_staff_require_a_signature(
     alpha: Partner, alpha_peer: Peer, dispatch: Dispatch
 ) -> None:
-    token = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=MARTA)}
+    token = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=OPERATOR)}
 
     assert send(callback(dispatch.pk, state_delta={"a": 1}), token, path=CALLBACK).status_code == 200
 

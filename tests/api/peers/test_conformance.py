@@ -13,7 +13,7 @@ from fedhub.tokens.services import issue_token
 from peers.services.dispatch import create_dispatch
 from peers.services.intents import create_intent
 from peers.services.tokens import issue_peer_token
-from tests.api.peers.partner import MARTA, Partner
+from tests.api.peers.partner import OPERATOR, Partner
 from tests.api.test_conformance import CHECKS, EXAMPLES, PEER_OPERATIONS, SCHEMA, requests_to
 from tests.conftest import MakeAgent
 
@@ -24,7 +24,7 @@ BY_PEERS = ("federation_receive", "federation_callback")
 def headers(alpha: Partner, owner: User) -> dict[str, dict[str, str]]:
     """What each operation is asked with: a peer's token where only peers may ask, else an operator's."""
     operator = issue_token("owner", scopes=["peers-read", "peers-write"], days=1)
-    peer = issue_peer_token(alpha.approve(), days=1, by=MARTA)
+    peer = issue_peer_token(alpha.approve(), days=1, by=OPERATOR)
     by_peer, by_operator = {"X-API-Key": peer}, {"Authorization": f"Bearer {operator}"}
     return {name: by_peer if name in BY_PEERS else by_operator for name in PEER_OPERATIONS}
 

@@ -17,7 +17,7 @@ from peers.services.identity import hub_identity
 from peers.services.intents import create_intent
 from peers.services.peers import approve_peer, suspend_peer
 from peers.services.tokens import issue_peer_token
-from tests.api.peers.partner import HUB, MARTA, Partner, deliver
+from tests.api.peers.partner import HUB, OPERATOR, Partner, deliver
 from tests.conftest import Api
 
 pytestmark = pytest.mark.django_db
@@ -97,7 +97,7 @@ def test_callbacks_come_to_this_hub_unless_another_place_is_named(
 def test_the_hubs_own_intent_is_described_and_the_request_may_say_otherwise(
     operator: APIClient, alpha: Partner, alpha_peer: Peer
 ) -> None:
-    intent = create_intent(title="Ours", description="All", state={"a": 1}, constraints={"b": 2}, by=MARTA)
+    intent = create_intent(title="Ours", description="All", state={"a": 1}, constraints={"b": 2}, by=OPERATOR)
     body = {"intent_id": intent.pk, "target_server": alpha.url}
 
     operator.post(DISPATCH, body, format="json")
@@ -119,7 +119,7 @@ def test_a_target_that_is_not_approved_waits_and_goes_when_it_is(operator: APICl
         "pending", "awaiting approval", None, None,
     )  # fmt: skip
 
-    approve_peer(peer, key_fingerprint=alpha.key.verification_key.fingerprint, by=MARTA)
+    approve_peer(peer, key_fingerprint=alpha.key.verification_key.fingerprint, by=OPERATOR)
 
     dispatch.refresh_from_db()
     assert (dispatch.reason, dispatch.due_at is None, dispatch.peer) == ("", False, peer)
@@ -133,7 +133,7 @@ def test_a_host_that_does_not_resolve_is_no_error(operator: APIClient) -> None:
 def test_a_suspended_peer_and_one_that_gets_no_work_wait(
     operator: APIClient, alpha: Partner, alpha_peer: Peer, beta: Partner
 ) -> None:
-    suspend_peer(alpha_peer, reason="incident", by=MARTA)
+    suspend_peer(alpha_peer, reason="incident", by=OPERATOR)
     Peer.objects.filter(server_url=beta.url).update(relationship=Relationship.UPSTREAM)
     for partner in (alpha, beta):
         operator.post(DISPATCH, {"intent_id": "i-1", "target_server": partner.url}, format="json")
@@ -183,7 +183,7 @@ def test_who_may_not_dispatch(
     api: Api, owner: User, alpha: Partner, alpha_peer: Peer, refused: Any, operator: APIClient
 ) -> None:
     body = {"intent_id": "i-1", "target_server": alpha.url}
-    peers_token, partner = issue_peer_token(alpha_peer, days=1, by=MARTA), APIClient()
+    peers_token, partner = issue_peer_token(alpha_peer, days=1, by=OPERATOR), APIClient()
     reader, bad = api(owner, "peers-read federations-write"), APIClient(headers={"X-API-Key": "unknown"})
     refused.start()
     for header in ({"X-API-Key": peers_token}, {"Authorization": f"Bearer {peers_token}"}):

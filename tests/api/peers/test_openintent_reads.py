@@ -18,7 +18,7 @@ from peers.models import Peer
 from peers.services.agents import register_agent
 from peers.services.identity import hub_identity
 from peers.services.tokens import issue_peer_token
-from tests.api.peers.partner import HUB_DID, MARTA, Partner
+from tests.api.peers.partner import HUB_DID, OPERATOR, Partner
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,7 +67,7 @@ def test_list_federated_agents(
         return [agent["agent_id"] for agent in found]
 
     assert ids(operator, None) == ids(operator, alpha.url) == ["public-agent"]
-    token = issue_peer_token(alpha_peer, days=1, by=MARTA)
+    token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
     assert ids(token, alpha.url) == ["public-agent", "unlisted-agent"]
 
 
@@ -87,7 +87,7 @@ def test_refusals_reach_the_clients_as_its_own_errors(
         ask(is_async, live_server.url, "wrong", "federation_status")
     assert unknown.value.status_code == 401
     with pytest.raises(OpenIntentError) as partner:
-        token = issue_peer_token(alpha_peer, days=1, by=MARTA)
+        token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
         ask(is_async, live_server.url, token, "federation_status")
     assert partner.value.status_code == 403
     settings.FEDHUB_ENABLED = False

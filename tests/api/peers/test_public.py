@@ -16,7 +16,7 @@ from peers.services.agents import register_agent
 from peers.services.identity import hub_identity
 from peers.services.peers import reject_peer, repropose_peer, resume_peer, retire_peer, suspend_peer
 from peers.services.tokens import issue_peer_token
-from tests.api.peers.partner import HUB, HUB_DID, MARTA, Partner
+from tests.api.peers.partner import HUB, HUB_DID, OPERATOR, Partner
 from tests.conftest import Api
 from tests.stores.counting import counted_queries
 
@@ -57,7 +57,7 @@ def test_approved_peers_are_published_by_setting_alone(
     alpha_peer: Peer, beta: Partner, stranger: Partner, settings: LazySettings
 ) -> None:
     stranger.propose()
-    suspend_peer(Peer.objects.get(server_url=beta.url), reason="Audit", by=MARTA)
+    suspend_peer(Peer.objects.get(server_url=beta.url), reason="Audit", by=OPERATOR)
     assert Client().get(MANIFEST).json()["peers"] == []
     settings.FEDHUB_PUBLISH_PEERS = True
     assert Client().get(MANIFEST).json()["peers"] == [alpha_peer.server_url]
@@ -116,7 +116,7 @@ def test_status_needs_a_token_with_its_scope(api: Api, owner: User, alpha_peer: 
     assert (Client().get(STATUS).status_code, Client().get(STATUS).json()) == (401, UNPROVEN)
     others = api(owner, "federations-read federations-write system-ops peers-write").get(STATUS)
     assert (others.status_code, others.json()) == (403, SCOPE_LACKS)
-    partners = Client().get(STATUS, headers={"X-API-Key": issue_peer_token(alpha_peer, days=1, by=MARTA)})
+    partners = Client().get(STATUS, headers={"X-API-Key": issue_peer_token(alpha_peer, days=1, by=OPERATOR)})
     assert (partners.status_code, partners.json()) == (403, SCOPE_LACKS)
     assert api(owner, "peers-read").get(STATUS).status_code == 200
 
@@ -160,7 +160,7 @@ def test_a_stranger_sees_public_agents_whoever_it_claims_to_be(alpha: Partner, a
 @pytest.mark.usefixtures("agents")
 def test_a_peer_sees_unlisted_agents_by_its_signature_or_its_token(alpha: Partner, alpha_peer: Peer) -> None:
     assert listed(signed_get(alpha)) == ALSO_UNLISTED
-    token = issue_peer_token(alpha_peer, days=1, by=MARTA)
+    token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
     assert listed(Client().get(AGENTS, headers={"X-API-Key": token})) == ALSO_UNLISTED
     assert listed(Client().get(AGENTS, headers={"Authorization": f"Bearer {token}"})) == ALSO_UNLISTED
 
@@ -172,14 +172,14 @@ def test_an_operator_sees_what_a_stranger_sees(api: Api, owner: User) -> None:
 
 @pytest.mark.usefixtures("agents")
 def test_suspending_a_peer_takes_unlisted_agents_from_it(alpha: Partner, alpha_peer: Peer) -> None:
-    token = issue_peer_token(alpha_peer, days=1, by=MARTA)
+    token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
     assert listed(signed_get(alpha)) == ALSO_UNLISTED
-    suspend_peer(alpha_peer, reason="Audit", by=MARTA)
+    suspend_peer(alpha_peer, reason="Audit", by=OPERATOR)
     assert listed(signed_get(alpha)) == PUBLIC
     assert Client().get(AGENTS, headers={"X-API-Key": token}).status_code == 401
-    resume_peer(alpha_peer, by=MARTA)
+    resume_peer(alpha_peer, by=OPERATOR)
     assert listed(signed_get(alpha)) == ALSO_UNLISTED
-    retire_peer(alpha_peer, by=MARTA)
+    retire_peer(alpha_peer, by=OPERATOR)
     assert listed(signed_get(alpha)) == PUBLIC
 
 
@@ -188,7 +188,7 @@ def test_a_key_that_nobody_pinned_proves_nothing(stranger: Partner) -> None:
     assert signed_get(stranger).status_code == 401
     peer = stranger.propose()
     assert signed_get(stranger).status_code == 401
-    reject_peer(peer, reason="Unknown to us", by=MARTA)
+    reject_peer(peer, reason="Unknown to us", by=OPERATOR)
     assert signed_get(stranger).status_code == 401
     repropose_peer(peer, by=Actor(id="", name="x"))
     assert signed_get(stranger).status_code == 401
@@ -196,7 +196,7 @@ def test_a_key_that_nobody_pinned_proves_nothing(stranger: Partner) -> None:
 
 @pytest.mark.usefixtures("agents")
 def test_a_failing_proof_is_refused_and_not_taken_for_none(alpha: Partner, beta: Partner, alpha_peer: Peer) -> None:
-    token = issue_peer_token(alpha_peer, days=1, by=MARTA)
+    token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
     refusals = [
         signed_get(alpha, signed_method="POST"),
         signed_get(alpha, target_uri=f"https://other.example.com{AGENTS}"),

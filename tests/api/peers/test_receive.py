@@ -12,7 +12,7 @@ from django.test import Client
 from peers.models import Intent, JournalEntry, OutboundCallback, Peer, ReceivedDispatch, SeenNonce
 from peers.services.agents import register_agent
 from peers.services.tokens import issue_peer_token
-from tests.api.peers.partner import MARTA, RECEIVE, Partner, body_of, deliver, everything_stored, send
+from tests.api.peers.partner import OPERATOR, RECEIVE, Partner, body_of, deliver, everything_stored, send
 from tests.stores.counting import counted_queries
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +59,7 @@ def test_the_request_signature_alone_is_enough(alpha: Partner, alpha_peer: Peer)
 
 @pytest.mark.parametrize("header", ["HTTP_AUTHORIZATION", "HTTP_X_API_KEY"])
 def test_a_client_that_cannot_sign_sends_its_token(alpha: Partner, alpha_peer: Peer, header: str) -> None:
-    token = issue_peer_token(alpha_peer, days=1, by=MARTA)
+    token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
     value = f"Bearer {token}" if header == "HTTP_AUTHORIZATION" else token
 
     assert send(alpha.envelope(target_server=..., created_at=...), {header: value}).json()["accepted"] is True

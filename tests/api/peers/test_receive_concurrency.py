@@ -16,7 +16,7 @@ from django.db import connections
 from peers.models import Intent, JournalEntry, OutboundCallback, Peer, ReceivedDispatch, SeenNonce
 from peers.services import receive
 from peers.services.peers import suspend_peer
-from tests.api.peers.partner import MARTA, Partner, body_of, everything_stored, send
+from tests.api.peers.partner import OPERATOR, Partner, body_of, everything_stored, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SENDERS = 50
@@ -110,7 +110,7 @@ def test_a_suspension_in_the_middle_lets_nothing_in_after_it(alpha: Partner, alp
     def suspend() -> int:
         while ReceivedDispatch.objects.count() < 10:
             pass
-        suspend_peer(alpha_peer, reason="Incident", by=MARTA)
+        suspend_peer(alpha_peer, reason="Incident", by=OPERATOR)
         suspended.set()
         stored_then.append(ReceivedDispatch.objects.count())
         return 0
@@ -134,7 +134,7 @@ def test_a_peer_suspended_between_its_proof_and_the_transaction_is_refused(
 
     def check_then_suspend(*args: Any) -> None:
         checked(*args)
-        suspend_peer(Peer.objects.get(pk=alpha_peer.pk), reason="Incident", by=MARTA)
+        suspend_peer(Peer.objects.get(pk=alpha_peer.pk), reason="Incident", by=OPERATOR)
         before.append(everything_stored())
 
     monkeypatch.setattr(receive, "check_fresh", check_then_suspend)

@@ -33,7 +33,7 @@ from peers.services.proofs import Incoming
 from peers.services.replay import NonceReplayedError
 from peers.services.tokens import issue_peer_token, revoke_tokens
 from peers.tasks import nudge_each
-from tests.api.peers.partner import HUB, MARTA, RECEIVE, Partner, body_of, deliver, everything_stored, send
+from tests.api.peers.partner import HUB, OPERATOR, RECEIVE, Partner, body_of, deliver, everything_stored, send
 
 pytestmark = pytest.mark.django_db
 
@@ -122,7 +122,7 @@ def test_a_suspended_peer_in_a_group_is_refused_and_the_others_are_taken(
     alpha: Partner, alpha_peer: Peer, beta: Partner
 ) -> None:
     submissions = [proven(alpha), proven(beta), proven(alpha)]
-    suspend_peer(alpha_peer, reason="Incident", by=MARTA)
+    suspend_peer(alpha_peer, reason="Incident", by=OPERATOR)
 
     outcomes = take_in(submissions)
 
@@ -154,7 +154,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
 def test_a_key_revoked_between_its_proof_and_the_transaction_is_refused(
     alpha: Partner, alpha_peer: Peer, meanwhile: Any, is_http_signed: bool
 ) -> None:
-    before = meanwhile(lambda: revoke_key(PeerKey.objects.get(peer=alpha_peer), by=MARTA))
+    before = meanwhile(lambda: revoke_key(PeerKey.objects.get(peer=alpha_peer), by=OPERATOR))
     body = body_of(alpha.envelope() if is_http_signed else alpha.signed())
 
     answer = send(body, alpha.headers(body) if is_http_signed else {})
@@ -166,7 +166,7 @@ def test_a_key_revoked_between_its_proof_and_the_transaction_is_refused(
 def test_a_token_revoked_between_its_proof_and_the_transaction_is_refused(
     alpha: Partner, alpha_peer: Peer, meanwhile: Any
 ) -> None:
-    token = issue_peer_token(alpha_peer, days=1, by=MARTA)
+    token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
     before = meanwhile(lambda: revoke_tokens(alpha_peer, now=timezone.now()))
 
     answer = send(alpha.envelope(), {"HTTP_X_API_KEY": token})
@@ -176,7 +176,7 @@ def test_a_token_revoked_between_its_proof_and_the_transaction_is_refused(
 
 
 def test_a_token_whose_peer_must_sign_since_is_refused(alpha: Partner, alpha_peer: Peer, meanwhile: Any) -> None:
-    token = issue_peer_token(alpha_peer, days=1, by=MARTA)
+    token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
     before = meanwhile(lambda: Peer.objects.update(requires_signature=True))
 
     assert send(alpha.envelope(), {"HTTP_X_API_KEY": token}).status_code == 401
@@ -196,8 +196,8 @@ def test_a_key_approved_a_moment_ago_works_at_once(alpha: Partner, alpha_peer: P
     renewed = Partner(alpha.url, b"n" * 32)
     assert deliver(renewed, renewed.signed()).status_code == 401
 
-    row = propose_key(alpha_peer, SigningKey(b"n" * 32).verification_key, origin=KeyOrigin.ENTERED, by=MARTA)
-    approve_key(row, overlap_days=1, by=MARTA)
+    row = propose_key(alpha_peer, SigningKey(b"n" * 32).verification_key, origin=KeyOrigin.ENTERED, by=OPERATOR)
+    approve_key(row, overlap_days=1, by=OPERATOR)
 
     assert deliver(renewed, renewed.signed()).status_code == 200
     assert deliver(alpha, alpha.signed()).status_code == 200
@@ -207,14 +207,14 @@ def test_a_peer_approved_a_moment_ago_works_at_once(alpha: Partner) -> None:
     peer = alpha.propose()
     assert deliver(alpha, alpha.signed()).status_code == 403
 
-    approve_peer(peer, key_fingerprint=alpha.key.verification_key.fingerprint, by=MARTA)
+    approve_peer(peer, key_fingerprint=alpha.key.verification_key.fingerprint, by=OPERATOR)
 
     assert deliver(alpha, alpha.signed()).status_code == 200
 
 
 def test_a_revoked_key_is_refused_at_once(alpha: Partner, alpha_peer: Peer, refused: Any) -> None:
     assert deliver(alpha, alpha.signed()).status_code == 200
-    revoke_key(PeerKey.objects.get(peer=alpha_peer), by=MARTA)
+    revoke_key(PeerKey.objects.get(peer=alpha_peer), by=OPERATOR)
     refused.start()
 
     for _ in range(2):
@@ -223,7 +223,7 @@ def test_a_revoked_key_is_refused_at_once(alpha: Partner, alpha_peer: Peer, refu
 
 def test_a_suspended_peer_is_refused_at_once(alpha: Partner, alpha_peer: Peer, refused: Any) -> None:
     assert deliver(alpha, alpha.signed()).status_code == 200
-    suspend_peer(alpha_peer, reason="Incident", by=MARTA)
+    suspend_peer(alpha_peer, reason="Incident", by=OPERATOR)
     refused.start()
 
     for _ in range(2):

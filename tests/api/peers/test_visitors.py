@@ -16,7 +16,7 @@ from peers.services.agents import register_agent
 from peers.services.peers import suspend_peer
 from peers.services.tokens import issue_peer_token
 from tests.api.peers.conftest import Refused
-from tests.api.peers.partner import HUB, MARTA, RECEIVE, Partner, get, send
+from tests.api.peers.partner import HUB, OPERATOR, RECEIVE, Partner, get, send
 
 pytestmark = pytest.mark.django_db
 AGENTS = "/api/v1/federation/agents"
@@ -51,7 +51,7 @@ def test_anyone_sees_public_agents_and_claims_change_nothing(alpha: Partner, alp
 
 
 def test_an_approved_peer_sees_unlisted_agents_too(alpha: Partner, alpha_peer: Peer) -> None:
-    token = issue_peer_token(alpha_peer, days=1, by=MARTA)
+    token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
 
     assert seen(signed(alpha)) == ALL
     assert seen({"HTTP_X_API_KEY": token}) == ALL
@@ -59,8 +59,8 @@ def test_an_approved_peer_sees_unlisted_agents_too(alpha: Partner, alpha_peer: P
 
 
 def test_a_suspended_peer_sees_what_strangers_see(alpha: Partner, alpha_peer: Peer) -> None:
-    token = issue_peer_token(alpha_peer, days=1, by=MARTA)
-    suspend_peer(alpha_peer, reason="Incident", by=MARTA)
+    token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
+    suspend_peer(alpha_peer, reason="Incident", by=OPERATOR)
 
     assert seen(signed(alpha)) == ["public-one"]
     assert seen({"HTTP_X_API_KEY": token}) == 401
@@ -69,7 +69,7 @@ def test_a_suspended_peer_sees_what_strangers_see(alpha: Partner, alpha_peer: Pe
 def test_a_failing_proof_is_not_taken_for_none(
     alpha: Partner, alpha_peer: Peer, beta: Partner, stranger: Partner
 ) -> None:
-    token = issue_peer_token(alpha_peer, days=1, by=MARTA)
+    token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
 
     assert seen(signed(stranger)) == 401
     assert seen(signed(alpha, keyid=beta.identity.did)) == 401
@@ -88,7 +88,7 @@ def test_an_operator_sees_public_agents(owner: User) -> None:
 
 # Operators' endpoints -----------------------------------------------------------------------------------------------
 def test_a_peers_token_is_good_for_nothing_of_an_operators(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
-    headers = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=MARTA)}
+    headers = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=OPERATOR)}
     refused.start()
 
     refused(send({"target_server": alpha.url, "intent_id": "i"}, headers, path=DISPATCH), 403, "permission")

@@ -21,7 +21,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, tmp_path: Pat
 @pytest.fixture
 def admin(db: None, cloud: MemoryCloud) -> Client:
     """Sign in as a superuser."""
-    return signed_in(User.objects.create_superuser("marta", password="a long enough password"))
+    return signed_in(User.objects.create_superuser("operator", password="a long enough password"))
 
 
 @pytest.fixture

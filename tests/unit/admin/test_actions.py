@@ -46,7 +46,7 @@ def test_sync_now_queues_a_job_and_goes_to_its_page(admin: Client) -> None:
         "pending",
         "manual",
         "New runtimes",
-        "marta",
+        "operator",
     )
     assert response.redirect_chain == [(reverse("admin:federations_syncjob_change", args=[job.pk]), 302)]
     assert "The sync is queued" in response.content.decode()

@@ -57,7 +57,7 @@ def test_a_federation_is_created_from_what_is_typed(admin: Client) -> None:
         "assumeRoleArn": ROLE,
         "resourceTagsFilter": {"env": "production", "team": "platform"},
     }
-    assert found.created_by_name == "marta"
+    assert found.created_by_name == "operator"
     assert found.external_id.startswith("fedhub-")
     assert SyncJob.objects.count() == 0
 
@@ -66,7 +66,7 @@ def test_its_creator_owns_it(admin: Client) -> None:
     admin.post(ADD, TYPED)
 
     grant = FederationGrant.objects.get()
-    assert (grant.holder_name, grant.level) == ("marta", AccessLevel.OWNER)
+    assert (grant.holder_name, grant.level) == ("operator", AccessLevel.OWNER)
 
 
 def test_the_region_and_the_role_may_come_later(admin: Client) -> None:
@@ -136,7 +136,7 @@ def test_a_change_replaces_what_was_said_and_keeps_the_rest(admin: Client) -> No
     found.refresh_from_db()
     assert (found.display_name, found.tags, found.external_id) == ("Payments EU", ["new"], external_id)
     assert found.provider_config == {"region": "eu-west-1", "assumeRoleArn": ROLE}
-    assert found.updated_by_name == "marta"
+    assert found.updated_by_name == "operator"
 
 
 def test_state_cannot_be_written_by_a_form(admin: Client) -> None:
@@ -190,7 +190,7 @@ def test_sync_after_saving_queues_a_sync(admin: Client) -> None:
     admin.post(ADD, TYPED | {"sync_after_save": "on"})
 
     job = SyncJob.objects.get()
-    assert (job.job_type, job.status, job.requested_by_name) == (JobType.FULL_SYNC, "pending", "marta")
+    assert (job.job_type, job.status, job.requested_by_name) == (JobType.FULL_SYNC, "pending", "operator")
     assert job.due_at is not None
 
 
@@ -252,7 +252,7 @@ def test_a_change_is_audited_with_its_actor_and_without_the_external_id(admin: C
     admin.post(change(found), TYPED | {"display_name": "Renamed", "tags": "new"})
 
     entry = LogEntry.objects.get(action=LogEntry.Action.UPDATE)
-    assert entry.actor is not None and entry.actor.get_username() == "marta"
+    assert entry.actor is not None and entry.actor.get_username() == "operator"
     assert entry.changes["display_name"] == ["Payments", "Renamed"]
     assert entry.changes["tags"] == ["production", "new"]
     assert found.external_id not in str(list(LogEntry.objects.values()))

@@ -339,9 +339,9 @@ def test_who_is_not_signed_in_is_sent_to_the_login() -> None:
 
 
 def test_who_signs_in_at_the_bare_login_page_lands_on_the_dashboard() -> None:
-    User.objects.create_superuser("marta", password="a long enough password")
+    User.objects.create_superuser("operator", password="a long enough password")
 
-    response = Client().post(reverse("admin:login"), {"username": "marta", "password": "a long enough password"})
+    response = Client().post(reverse("admin:login"), {"username": "operator", "password": "a long enough password"})
 
     assert (response.status_code, response.headers["Location"]) == (302, INDEX)
 

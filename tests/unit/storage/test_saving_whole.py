@@ -41,7 +41,7 @@ class BrokenError(Exception):
 @pytest.fixture
 def staff() -> Client:
     client = Client(raise_request_exception=False)
-    client.force_login(User.objects.create_superuser("marta", password="a long enough password"))
+    client.force_login(User.objects.create_superuser("operator", password="a long enough password"))
     return client
 
 
@@ -105,6 +105,6 @@ def test_a_failing_inline_leaves_a_federation_as_it_was(
 def test_what_does_not_fail_is_stored_with_its_inline_and_audited(staff: Client, reader: User) -> None:
     response = staff.post(reverse("admin:federations_federation_add"), TYPED | {"grants-0-holder": f"user:{reader.pk}"})
     assert response.status_code == 302
-    assert set(FederationGrant.objects.values_list("holder_name", "level")) == {("marta", 3), ("reader", 1)}
+    assert set(FederationGrant.objects.values_list("holder_name", "level")) == {("operator", 3), ("reader", 1)}
     assert AuditEntry.objects.filter(content_type__model="federation").count() == 1
     assert LogEntry.objects.get().object_id == Federation.objects.get().pk

@@ -21,7 +21,7 @@ from peers.services.dispatch import create_dispatch
 from peers.services.intents import create_intent
 from peers.services.peers import add_peer, approve_peer
 
-STAFF = Actor(id="1", name="marta")
+STAFF = Actor(id="1", name="operator")
 KEY = SigningKey(b"k" * 32)
 CALLBACK_PATH = "/api/v1/federation/callback"
 RECEIVE_PATH = "/api/v1/federation/receive"

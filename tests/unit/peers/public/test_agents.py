@@ -24,7 +24,7 @@ from tests.stores.counting import counted_queries
 
 pytestmark = pytest.mark.django_db
 
-MARTA = Actor(id="1", name="marta")
+OPERATOR = Actor(id="1", name="operator")
 VISIBILITIES = ("public", "unlisted", "private")
 
 
@@ -44,7 +44,7 @@ def three(federation: Federation, make_agent: MakeAgent) -> None:
     """Three discovered agents, one of each visibility, under the visibility's name."""
     for visibility in VISIBILITIES:
         agent = make_agent(federation, visibility)
-        set_visibility(federation.id, agent.path, visibility, by=MARTA)
+        set_visibility(federation.id, agent.path, visibility, by=OPERATOR)
 
 
 @pytest.mark.parametrize("default", VISIBILITIES)
@@ -93,7 +93,7 @@ def test_a_recreated_agent_keeps_its_visibility_but_not_in_another_federation(
     federation: Federation, make_agent: MakeAgent
 ) -> None:
     agent = make_agent(federation, "phoenix")
-    set_visibility(federation.id, agent.path, "public", by=MARTA)
+    set_visibility(federation.id, agent.path, "public", by=OPERATOR)
     agent.delete()
     assert visible_agents(None) == []
     again = make_agent(federation, "phoenix")
@@ -106,13 +106,13 @@ def test_a_recreated_agent_keeps_its_visibility_but_not_in_another_federation(
 
 
 def test_a_choice_is_one_row_that_names_who_made_it_last() -> None:
-    set_visibility("f" * 24, "/agentcore/a2a/demo", "public", by=MARTA)
+    set_visibility("f" * 24, "/agentcore/a2a/demo", "public", by=OPERATOR)
     row = set_visibility("f" * 24, "/agentcore/a2a/demo", AgentVisibility.PRIVATE, by=Actor(id="2", name="jonas"))
     assert AgentVisibilityChoice.objects.get() == row
     assert (row.visibility, row.changed_by_name) == ("private", "jonas")
     assert visibility_of("f" * 24, "/agentcore/a2a/demo") == AgentVisibility.PRIVATE
     with pytest.raises(InvalidRequestError, match="visibility: must be one of public, unlisted, private"):
-        set_visibility("f" * 24, "/agentcore/a2a/demo", "secret", by=MARTA)
+        set_visibility("f" * 24, "/agentcore/a2a/demo", "secret", by=OPERATOR)
 
 
 def test_an_agent_is_shown_by_its_slug_with_its_skills_and_whether_it_is_ready(
@@ -145,7 +145,7 @@ def test_an_mcp_server_is_no_agent(federation: Federation, make_server: MakeServ
 
 def test_a_registered_agent_is_public_unless_told_otherwise_and_hides_a_discovered_one(make_agent: MakeAgent) -> None:
     agent = make_agent(None, "helper-agent")
-    set_visibility("", agent.path, "public", by=MARTA)
+    set_visibility("", agent.path, "public", by=OPERATOR)
     assert register_agent("helper-agent", capabilities=["translate"]).visibility == AgentVisibility.PUBLIC
     (shown,) = visible_agents(None)
     assert shown.capabilities == ["translate"]
@@ -171,7 +171,7 @@ def test_a_list_of_any_length_takes_as_many_queries(make_agent: MakeAgent, setti
     counts = []
     for size in (1, 20):
         for number in range(size):
-            set_visibility("", make_agent(None, f"agent-{size}-{number}").path, "public", by=MARTA)
+            set_visibility("", make_agent(None, f"agent-{size}-{number}").path, "public", by=OPERATOR)
         with counted_queries() as queries:
             assert visible_agents(None)
         counts.append(len(queries))

@@ -19,7 +19,7 @@ from peers.services.documents import MANIFEST_PATH
 from peers.services.keys import propose_key
 from peers.services.peers import add_peer, approve_peer
 
-MARTA = Actor(id="1", name="marta")
+OPERATOR = Actor(id="1", name="operator")
 URL = "https://partner.example.org"
 KEY = SigningKey(b"1" * 32)
 NEXT_KEY = SigningKey(b"2" * 32)
@@ -31,13 +31,13 @@ MakePeer = Callable[..., Peer]
 @pytest.fixture
 def proposed(db: None) -> Peer:
     """A peer that staff added by hand, with the key that it told them on another way."""
-    return add_peer(URL, by=MARTA, public_key=KEY.verification_key.base64)
+    return add_peer(URL, by=OPERATOR, public_key=KEY.verification_key.base64)
 
 
 @pytest.fixture
 def approved(proposed: Peer) -> Peer:
     """A peer whose key staff compared and pinned."""
-    approve_peer(proposed, key_fingerprint=proposed.keys.get().fingerprint, by=MARTA, reason="Compared by phone")
+    approve_peer(proposed, key_fingerprint=proposed.keys.get().fingerprint, by=OPERATOR, reason="Compared by phone")
     return proposed
 
 
@@ -65,10 +65,10 @@ class Partner:
 
     def approved(self, *keys: SigningKey) -> Peer:
         """Return the peer, approved with these keys."""
-        peer = add_peer(self.url, by=MARTA)
+        peer = add_peer(self.url, by=OPERATOR)
         for key in keys:
-            propose_key(peer, key.verification_key, origin=KeyOrigin.ENTERED, by=MARTA)
-        approve_peer(peer, key_fingerprint=keys[0].verification_key.fingerprint, by=MARTA)
+            propose_key(peer, key.verification_key, origin=KeyOrigin.ENTERED, by=OPERATOR)
+        approve_peer(peer, key_fingerprint=keys[0].verification_key.fingerprint, by=OPERATOR)
         return peer
 
 

@@ -28,7 +28,7 @@ from peers.services.peers import (
 from peers.services.tokens import issue_peer_token
 from tests.conftest import MakeAgent
 from tests.stores.counting import counted_queries
-from tests.unit.peers.staff.conftest import KEY, MARTA, URL
+from tests.unit.peers.staff.conftest import KEY, OPERATOR, URL
 
 LIST = reverse("admin:peers_peer_changelist")
 IMPORT = reverse("admin:peers_peer_import_peers")
@@ -69,8 +69,8 @@ def queries_of(client: Client, path: str) -> int:
 
 def hostile_rows() -> list[Model]:
     """Store what a hostile peer could say, wherever a peer can say something."""
-    peer = add_peer(URL, by=MARTA, notes=EVIL)
-    change_settings(peer, PeerSettings(EVIL, "peer", False, (), f"{EVIL} {EVIL_LINK}", None), by=MARTA)
+    peer = add_peer(URL, by=OPERATOR, notes=EVIL)
+    change_settings(peer, PeerSettings(EVIL, "peer", False, (), f"{EVIL} {EVIL_LINK}", None), by=OPERATOR)
     Peer.objects.filter(pk=peer.pk).update(state="approved", did=EVIL_LINK)
     odd = {EVIL: EVIL, "link": EVIL_LINK, "nested": [{"a": EVIL}]}
     intent = Intent.objects.create(title=EVIL, description=EVIL_LINK + EVIL, state=odd, constraints=odd)
@@ -119,9 +119,9 @@ def hostile_rows() -> list[Model]:
 
 
 def fill(make_agent: MakeAgent, number: int) -> None:
-    peer = add_peer(f"https://p{number}.example.org", by=MARTA, public_key=KEY.verification_key.base64)
+    peer = add_peer(f"https://p{number}.example.org", by=OPERATOR, public_key=KEY.verification_key.base64)
     Peer.objects.filter(pk=peer.pk).update(state="approved")
-    issue_peer_token(peer, days=1, by=MARTA)
+    issue_peer_token(peer, days=1, by=OPERATOR)
     intent = Intent.objects.create(title=f"Intent {number}")
     dispatch = Dispatch.objects.create(
         id=f"d-{number}", intent_id=intent.pk, intent_title="x", peer=peer, target_server=peer.server_url, envelope="{}"

@@ -19,7 +19,7 @@ from peers.services.keys import propose_key
 from peers.services.peers import add_peer, outbound_key_of, valid_keys
 from peers.services.tokens import peer_of_token
 from tests.conftest import MakeAgent
-from tests.unit.peers.staff.conftest import KEY, MARTA, NEXT_KEY, OTHER_KEY, URL, Partner
+from tests.unit.peers.staff.conftest import KEY, NEXT_KEY, OPERATOR, OTHER_KEY, URL, Partner
 
 pytestmark = pytest.mark.django_db
 
@@ -107,7 +107,7 @@ def test_what_cannot_be_done_is_an_error_of_the_command(proposed: Peer, words: l
 
 
 def test_keys_are_approved_and_revoked_by_fingerprint(approved: Peer) -> None:
-    propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=MARTA)
+    propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
 
     run("peer", "approve-key", URL, "--fingerprint", NEXT_KEY.verification_key.fingerprint, "--overlap-days", "1")
     run("peer", "revoke-key", URL, "--fingerprint", KEY.verification_key.fingerprint, "--reason", "Leaked")
@@ -118,7 +118,7 @@ def test_keys_are_approved_and_revoked_by_fingerprint(approved: Peer) -> None:
 
 def test_fetch_shows_the_fingerprint_that_people_compare(partner: Partner) -> None:
     partner.publish(KEY)
-    add_peer(partner.url, by=MARTA)
+    add_peer(partner.url, by=OPERATOR)
 
     shown = run("peer", "fetch", partner.url)
 
@@ -146,7 +146,7 @@ def test_an_export_is_what_an_import_reads(tmp_path: Path, approved: Peer) -> No
 
 
 def test_list_shows_peers_by_state(approved: Peer) -> None:
-    add_peer("https://other.example.org", by=MARTA)
+    add_peer("https://other.example.org", by=OPERATOR)
 
     assert URL in run("peer", "list", "--state", "approved")
     assert "other.example.org" not in run("peer", "list", "--state", "approved")

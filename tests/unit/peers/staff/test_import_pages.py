@@ -16,7 +16,7 @@ from peers.services.peers import (
     PeerSettings,
     change_settings,
 )
-from tests.unit.peers.staff.conftest import MARTA
+from tests.unit.peers.staff.conftest import OPERATOR
 from tests.unit.peers.staff.pages import (
     EVIL,
     IMPORT,
@@ -51,7 +51,7 @@ def test_a_file_that_is_no_list_of_peers_is_refused(admin: Client, content: byte
 
 def test_exports_are_files_in_which_no_cell_is_a_formula(admin: Client, approved: Peer) -> None:
     evil = '=HYPERLINK("https://evil.example","x")'
-    change_settings(approved, PeerSettings(evil, "peer", False, (), evil, None), by=MARTA)
+    change_settings(approved, PeerSettings(evil, "peer", False, (), evil, None), by=OPERATOR)
 
     as_csv = admin.get(reverse("admin:peers_peer_export_as_csv"))
     as_json = admin.get(reverse("admin:peers_peer_export_as_json"))

@@ -10,7 +10,7 @@ from fedhub.errors import InvalidRequestError
 from peers.models import KeyOrigin, Peer
 from peers.services.imports import MAX_ROWS, Verdict, export_csv, export_json, import_rows, inert, review
 from peers.services.peers import PeerSettings, add_peer, change_settings, retire_peer
-from tests.unit.peers.staff.conftest import KEY, MARTA, URL
+from tests.unit.peers.staff.conftest import KEY, OPERATOR, URL
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +56,7 @@ def test_each_row_gets_a_verdict_and_nothing_is_stored(approved: Peer) -> None:
 def test_imported_rows_are_proposed_and_nothing_more(db: None) -> None:
     rows = review(f"server_url,public_key,relationship\n{URL},{KEY.verification_key.base64},downstream\n")
 
-    outcome = import_rows(rows, by=MARTA)
+    outcome = import_rows(rows, by=OPERATOR)
 
     peer = Peer.objects.get()
     assert (outcome.proposed, outcome.refusals) == (1, ())
@@ -66,9 +66,9 @@ def test_imported_rows_are_proposed_and_nothing_more(db: None) -> None:
 
 def test_a_row_that_became_known_meanwhile_is_refused_and_the_others_are_stored(db: None) -> None:
     rows = review("server_url\nhttps://a.example.org\nhttps://b.example.org\n")
-    add_peer("https://a.example.org", by=MARTA)
+    add_peer("https://a.example.org", by=OPERATOR)
 
-    outcome = import_rows(rows, by=MARTA)
+    outcome = import_rows(rows, by=OPERATOR)
 
     assert outcome.proposed == 1
     assert len(outcome.refusals) == 1
@@ -76,11 +76,11 @@ def test_a_row_that_became_known_meanwhile_is_refused_and_the_others_are_stored(
 
 
 def test_a_retired_peer_is_proposed_again(approved: Peer) -> None:
-    retire_peer(approved, by=MARTA)
+    retire_peer(approved, by=OPERATOR)
     rows = review(json.dumps([{"server_url": URL}]))
     assert rows[0].verdict == Verdict.AGAIN
 
-    import_rows(rows, by=MARTA)
+    import_rows(rows, by=OPERATOR)
 
     assert Peer.objects.get().state == "proposed"
 
@@ -123,7 +123,7 @@ def test_odd_items_of_a_list_are_refused_one_by_one(item: object) -> None:
 
 @pytest.mark.parametrize("text", EVIL)
 def test_no_cell_of_an_export_is_a_formula_and_reading_gives_the_text_back(approved: Peer, text: str) -> None:
-    change_settings(approved, PeerSettings("", "peer", False, (), text, None), by=MARTA)
+    change_settings(approved, PeerSettings("", "peer", False, (), text, None), by=OPERATOR)
 
     exported = export_csv(Peer.objects.all())
 

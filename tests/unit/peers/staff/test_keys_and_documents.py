@@ -17,14 +17,14 @@ from peers.services.documents import MANIFEST_PATH, fetch_documents, refresh_doc
 from peers.services.key_watch import pin_provisionally, refresh_keys
 from peers.services.keys import MAX_SHOWN_KEYS, approve_key, propose_key, revoke_key
 from peers.services.peers import add_peer, suspend_peer, valid_keys
-from tests.unit.peers.staff.conftest import KEY, MARTA, NEXT_KEY, OTHER_KEY, Partner
+from tests.unit.peers.staff.conftest import KEY, NEXT_KEY, OPERATOR, OTHER_KEY, Partner
 
 
 def test_the_documents_of_a_peer_show_its_key_and_trust_it_for_nothing(partner: Partner) -> None:
     partner.publish(KEY)
-    peer = add_peer(partner.url, by=MARTA)
+    peer = add_peer(partner.url, by=OPERATOR)
 
-    findings = refresh_documents(peer, by=MARTA, now=timezone.now())
+    findings = refresh_documents(peer, by=OPERATOR, now=timezone.now())
 
     key = peer.keys.get()
     assert findings.new_keys == (key,)
@@ -38,14 +38,14 @@ def test_the_documents_of_a_peer_show_its_key_and_trust_it_for_nothing(partner: 
 
 def test_a_second_fetch_finds_nothing_new(partner: Partner) -> None:
     partner.publish(KEY)
-    peer = add_peer(partner.url, by=MARTA)
-    refresh_documents(peer, by=MARTA, now=timezone.now())
+    peer = add_peer(partner.url, by=OPERATOR)
+    refresh_documents(peer, by=OPERATOR, now=timezone.now())
 
-    assert refresh_documents(peer, by=MARTA, now=timezone.now()).new_keys == ()
+    assert refresh_documents(peer, by=OPERATOR, now=timezone.now()).new_keys == ()
 
 
 def test_documents_of_another_server_are_refused(partner: Partner) -> None:
-    peer = add_peer(partner.url, by=MARTA)
+    peer = add_peer(partner.url, by=OPERATOR)
     wrong: list[dict[str, JsonObject]] = [
         {"manifest": partner.manifest(server_url="https://other.example.org")},
         {"manifest": partner.manifest(server_did="did:web:other.example.org")},
@@ -59,7 +59,7 @@ def test_documents_of_another_server_are_refused(partner: Partner) -> None:
     for changes in wrong:
         partner.publish(KEY, **changes)
         with pytest.raises(ExternalServiceError):
-            refresh_documents(peer, by=MARTA, now=timezone.now())
+            refresh_documents(peer, by=OPERATOR, now=timezone.now())
 
     assert PeerKey.objects.count() == 0
 
@@ -71,7 +71,7 @@ def test_bytes_that_are_no_document_are_refused(partner: Partner, body: bytes) -
     partner.server.expect_request(MANIFEST_PATH).respond_with_data(body, content_type="application/json")
 
     with pytest.raises(ExternalServiceError):
-        fetch_documents(add_peer(partner.url, by=MARTA))
+        fetch_documents(add_peer(partner.url, by=OPERATOR))
 
 
 def test_a_redirect_is_not_followed(partner: Partner, httpserver: HTTPServer) -> None:
@@ -86,7 +86,7 @@ def test_a_redirect_is_not_followed(partner: Partner, httpserver: HTTPServer) ->
     httpserver.expect_request(MANIFEST_PATH).respond_with_handler(elsewhere)
 
     with pytest.raises(ExternalServiceError, match="302"):
-        fetch_documents(add_peer(partner.url, by=MARTA))
+        fetch_documents(add_peer(partner.url, by=OPERATOR))
     assert asked == [MANIFEST_PATH]
 
 
@@ -94,7 +94,7 @@ def test_without_an_allowed_network_loopback_is_never_asked(
     partner: Partner, httpserver: HTTPServer, settings: LazySettings
 ) -> None:
     partner.publish(KEY)
-    peer = add_peer(partner.url, by=MARTA)
+    peer = add_peer(partner.url, by=OPERATOR)
     settings.FEDHUB_ALLOWED_NETWORKS = []
 
     with pytest.raises(ExternalServiceError):
@@ -132,7 +132,7 @@ def test_a_changed_proof_of_continuity_proves_nothing(partner: Partner, change: 
     other = continuity_proof(partner.did, OTHER_KEY.verification_key, OTHER_KEY)
     partner.publish(did=partner.did_document(NEXT_KEY) | {CONTINUITY: [proof | {change: other.get(change)}, "no", {}]})
 
-    refresh_documents(peer, by=MARTA, now=timezone.now())
+    refresh_documents(peer, by=OPERATOR, now=timezone.now())
 
     assert not peer.keys.filter(is_continuous=True).exists()
 
@@ -142,15 +142,15 @@ def test_a_key_that_no_pinned_key_signed_is_not_continuous(partner: Partner) -> 
     proof = continuity_proof(partner.did, NEXT_KEY.verification_key, OTHER_KEY)
     partner.publish(did=partner.did_document(NEXT_KEY) | {CONTINUITY: [proof]})
 
-    refresh_documents(peer, by=MARTA, now=timezone.now())
+    refresh_documents(peer, by=OPERATOR, now=timezone.now())
 
     assert not peer.keys.filter(is_continuous=True).exists()
 
 
 def test_old_and_new_key_overlap_for_the_stated_time(approved: Peer) -> None:
-    key = propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=MARTA)
+    key = propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
 
-    approve_key(key, overlap_days=2, by=MARTA)
+    approve_key(key, overlap_days=2, by=OPERATOR)
 
     now = timezone.now()
     both = [NEXT_KEY.verification_key, KEY.verification_key]
@@ -161,8 +161,8 @@ def test_old_and_new_key_overlap_for_the_stated_time(approved: Peer) -> None:
 
 def test_an_overlap_is_never_made_longer_by_the_next_change(approved: Peer) -> None:
     for signer, days in ((NEXT_KEY, 1), (OTHER_KEY, 30)):
-        key = propose_key(approved, signer.verification_key, origin=KeyOrigin.PUBLISHED, by=MARTA)
-        approve_key(key, overlap_days=days, by=MARTA)
+        key = propose_key(approved, signer.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
+        approve_key(key, overlap_days=days, by=OPERATOR)
 
     later = timezone.now() + timedelta(days=2)
     assert valid_keys(approved, later) == [OTHER_KEY.verification_key, NEXT_KEY.verification_key]
@@ -171,8 +171,8 @@ def test_an_overlap_is_never_made_longer_by_the_next_change(approved: Peer) -> N
 def test_at_most_three_keys_are_valid(approved: Peer) -> None:
     for number in range(5):
         signer = SigningKey(bytes([number + 40]) * 32)
-        key = propose_key(approved, signer.verification_key, origin=KeyOrigin.PUBLISHED, by=MARTA)
-        approve_key(key, overlap_days=30, by=MARTA)
+        key = propose_key(approved, signer.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
+        approve_key(key, overlap_days=30, by=OPERATOR)
 
     assert len(valid_keys(approved, timezone.now())) == 3
     assert valid_keys(approved, timezone.now())[0] == SigningKey(bytes([44]) * 32).verification_key
@@ -180,33 +180,33 @@ def test_at_most_three_keys_are_valid(approved: Peer) -> None:
 
 @pytest.mark.parametrize("days", [-1, 91])
 def test_an_overlap_has_bounds(approved: Peer, days: int) -> None:
-    key = propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=MARTA)
+    key = propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
 
     with pytest.raises(InvalidRequestError):
-        approve_key(key, overlap_days=days, by=MARTA)
+        approve_key(key, overlap_days=days, by=OPERATOR)
 
 
 def test_a_revoked_key_ends_at_once_and_stays_revoked_when_it_is_published_again(partner: Partner) -> None:
     peer = partner.approved(KEY)
     partner.publish(KEY)
-    revoke_key(peer.keys.get(), by=MARTA, reason="Leaked")
+    revoke_key(peer.keys.get(), by=OPERATOR, reason="Leaked")
 
-    refresh_documents(peer, by=MARTA, now=timezone.now())
+    refresh_documents(peer, by=OPERATOR, now=timezone.now())
 
     assert valid_keys(peer, timezone.now()) == []
     assert peer.keys.get().state == KeyState.REVOKED
     with pytest.raises(ConflictError):
-        approve_key(peer.keys.get(), overlap_days=0, by=MARTA)
+        approve_key(peer.keys.get(), overlap_days=0, by=OPERATOR)
     with pytest.raises(ConflictError):
-        revoke_key(peer.keys.get(), by=MARTA)
+        revoke_key(peer.keys.get(), by=OPERATOR)
 
 
 def test_keys_of_a_peer_that_is_not_approved_are_not_pinned_beside_the_decision(approved: Peer) -> None:
-    key = propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=MARTA)
-    suspend_peer(approved, reason="Incident", by=MARTA)
+    key = propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
+    suspend_peer(approved, reason="Incident", by=OPERATOR)
 
     with pytest.raises(ConflictError):
-        approve_key(key, overlap_days=0, by=MARTA)
+        approve_key(key, overlap_days=0, by=OPERATOR)
     assert PeerKey.objects.get(pk=key.pk).state == KeyState.PROPOSED
 
 
@@ -214,7 +214,7 @@ def test_proposals_are_bounded(approved: Peer) -> None:
     with pytest.raises(ConflictError):
         for number in range(MAX_SHOWN_KEYS + 1):
             signer = SigningKey(bytes([number + 40]) * 32)
-            propose_key(approved, signer.verification_key, origin=KeyOrigin.PUBLISHED, by=MARTA)
+            propose_key(approved, signer.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
     assert approved.keys.filter(state=KeyState.PROPOSED).count() == MAX_SHOWN_KEYS
 
 
@@ -223,7 +223,7 @@ def test_the_daily_look_asks_each_approved_peer_once_a_day_and_survives_one_that
 ) -> None:
     partner.approved(KEY)
     partner.publish(KEY)
-    broken = add_peer("http://127.0.0.1:9", by=MARTA)
+    broken = add_peer("http://127.0.0.1:9", by=OPERATOR)
     Peer.objects.filter(pk=broken.pk).update(state="approved")
     now = timezone.now()
 
@@ -240,7 +240,7 @@ def test_the_daily_look_asks_each_approved_peer_once_a_day_and_survives_one_that
 def test_policy_open_pins_a_strangers_published_key_provisionally(partner: Partner, settings: LazySettings) -> None:
     settings.FEDHUB_TRUST_POLICY = "open"
     partner.publish(KEY)
-    peer = add_peer(partner.url, by=MARTA)
+    peer = add_peer(partner.url, by=OPERATOR)
 
     pin_provisionally(peer.pk, timezone.now())
 
@@ -253,7 +253,7 @@ def test_policy_open_pins_a_strangers_published_key_provisionally(partner: Partn
 def test_policy_allowlist_pins_nothing_by_itself(partner: Partner, httpserver: HTTPServer) -> None:
     partner.publish(KEY)
 
-    pin_provisionally(add_peer(partner.url, by=MARTA).pk, timezone.now())
+    pin_provisionally(add_peer(partner.url, by=OPERATOR).pk, timezone.now())
 
     assert httpserver.log == []
 
@@ -263,7 +263,7 @@ def test_a_strangers_documents_are_fetched_once_an_hour(
 ) -> None:
     settings.FEDHUB_TRUST_POLICY = "open"
     httpserver.expect_request(MANIFEST_PATH).respond_with_data("gone", status=410)
-    peer = add_peer(partner.url, by=MARTA)
+    peer = add_peer(partner.url, by=OPERATOR)
     now = timezone.now()
 
     for minutes in (0, 1, 59, 61):
@@ -282,6 +282,6 @@ def test_a_slow_document_is_given_up(partner: Partner, httpserver: HTTPServer, m
     started = time.monotonic()
 
     with pytest.raises(ExternalServiceError):
-        fetch_documents(add_peer(partner.url, by=MARTA))
+        fetch_documents(add_peer(partner.url, by=OPERATOR))
 
     assert time.monotonic() - started < 1.4

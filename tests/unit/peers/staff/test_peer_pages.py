@@ -25,7 +25,7 @@ from peers.services.peers import (
     valid_keys,
 )
 from peers.services.tokens import peer_of_token
-from tests.unit.peers.staff.conftest import KEY, MARTA, NEXT_KEY, URL, Partner
+from tests.unit.peers.staff.conftest import KEY, NEXT_KEY, OPERATOR, URL, Partner
 from tests.unit.peers.staff.pages import (
     CONFIRMED,
     EVIL_LINK,
@@ -50,7 +50,7 @@ def test_a_peer_is_added_and_its_page_says_what_comes_next(admin: Client) -> Non
 
 
 def test_a_retired_peer_is_proposed_again_by_adding_it(admin: Client, approved: Peer) -> None:
-    retire_peer(approved, by=MARTA)
+    retire_peer(approved, by=OPERATOR)
 
     admin.post(reverse("admin:peers_peer_add"), {"server_url": URL, "relationship": "peer"})
 
@@ -72,7 +72,7 @@ def test_a_retired_peer_is_proposed_again_by_adding_it(admin: Client, approved: 
 def test_a_peer_that_cannot_be_meant_is_refused_beside_its_field(
     admin: Client, typed: dict[str, str], expected: str
 ) -> None:
-    add_peer("https://known.example.org", by=MARTA)
+    add_peer("https://known.example.org", by=OPERATOR)
 
     response = admin.post(reverse("admin:peers_peer_add"), typed | {"relationship": "peer"})
 
@@ -138,7 +138,7 @@ def test_rejecting_and_suspending_ask_for_a_reason(admin: Client, proposed: Peer
 
 
 def test_a_stale_page_is_told_what_happened_meanwhile(admin: Client, approved: Peer) -> None:
-    suspend_peer(approved, reason="Incident", by=MARTA)
+    suspend_peer(approved, reason="Incident", by=OPERATOR)
 
     response = admin.post(url(approved, "suspend"), CONFIRMED | {"reason": "Again"}, follow=True)
 
@@ -167,7 +167,7 @@ def test_a_page_offers_what_its_state_allows(
 
 def test_fetching_shows_the_key_and_trusts_nothing(admin: Client, partner: Partner) -> None:
     partner.publish(KEY)
-    peer = add_peer(partner.url, by=MARTA)
+    peer = add_peer(partner.url, by=OPERATOR)
 
     response = admin.post(url(peer, "fetch"), CONFIRMED, follow=True)
 
@@ -176,7 +176,7 @@ def test_fetching_shows_the_key_and_trusts_nothing(admin: Client, partner: Partn
 
 
 def test_a_fetch_that_fails_says_why(admin: Client, partner: Partner) -> None:
-    peer = add_peer(partner.url, by=MARTA)
+    peer = add_peer(partner.url, by=OPERATOR)
 
     response = admin.post(url(peer, "fetch"), CONFIRMED, follow=True)
 
@@ -184,7 +184,7 @@ def test_a_fetch_that_fails_says_why(admin: Client, partner: Partner) -> None:
 
 
 def test_a_changed_key_is_shown_as_waiting_and_pinned_after_comparing(admin: Client, approved: Peer) -> None:
-    key = propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=MARTA, is_continuous=True)
+    key = propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR, is_continuous=True)
     assert "A different key waits for you" in text_of(admin, url(approved))
     assert "signed by the key before it" in text_of(admin, url(key, "approve"))
 
@@ -280,7 +280,7 @@ def test_a_peer_is_never_deleted(admin: Client, proposed: Peer) -> None:
 )
 def test_peers_are_searched_and_filtered(admin: Client, approved: Peer, query: str, found: set[str]) -> None:
     Peer.objects.update(review_by=timezone.localdate() - timedelta(days=1))
-    propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=MARTA)
+    propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
     key = KEY.verification_key.base64
     record_stranger("https://stranger.example.org", "", key, address="192.0.2.1", now=timezone.now())
 

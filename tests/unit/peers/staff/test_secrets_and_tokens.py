@@ -12,7 +12,7 @@ from peers.models import Peer, PeerToken
 from peers.services.peers import suspend_peer
 from peers.services.secrets import decrypt, encrypt
 from peers.services.tokens import issue_peer_token, peer_of_token
-from tests.unit.peers.staff.conftest import MARTA
+from tests.unit.peers.staff.conftest import OPERATOR
 
 FIRST, SECOND = "a" * 43, "b" * 43
 
@@ -56,7 +56,7 @@ def test_production_needs_a_key_that_nobody_guesses(settings: LazySettings, key:
 
 
 def test_a_token_stands_for_its_peer_and_is_stored_hashed(approved: Peer) -> None:
-    raw = issue_peer_token(approved, days=1, by=MARTA)
+    raw = issue_peer_token(approved, days=1, by=OPERATOR)
 
     assert peer_of_token(raw, timezone.now()) == approved
     assert raw not in str(PeerToken.objects.values().get())
@@ -64,7 +64,7 @@ def test_a_token_stands_for_its_peer_and_is_stored_hashed(approved: Peer) -> Non
 
 def test_expired_revoked_unknown_and_suspended_tokens_stand_for_nobody(approved: Peer) -> None:
     now = timezone.now()
-    raw = issue_peer_token(approved, days=1, by=MARTA)
+    raw = issue_peer_token(approved, days=1, by=OPERATOR)
 
     assert peer_of_token(raw, now + timedelta(days=1, seconds=5)) is None
     for wrong in ("", raw[:-1], raw + "x", "\udcff"):
@@ -72,17 +72,17 @@ def test_expired_revoked_unknown_and_suspended_tokens_stand_for_nobody(approved:
     Peer.objects.update(state="retired")
     assert peer_of_token(raw, now) is None
     Peer.objects.update(state="approved")
-    suspend_peer(approved, reason="Incident", by=MARTA)
+    suspend_peer(approved, reason="Incident", by=OPERATOR)
     assert peer_of_token(raw, now) is None
 
 
 @pytest.mark.parametrize("days", [0, -1, 3651])
 def test_a_token_has_an_end(approved: Peer, days: int) -> None:
     with pytest.raises(InvalidRequestError):
-        issue_peer_token(approved, days=days, by=MARTA)
+        issue_peer_token(approved, days=days, by=OPERATOR)
 
 
 def test_only_an_approved_peer_gets_a_token(proposed: Peer) -> None:
     with pytest.raises(ConflictError):
-        issue_peer_token(proposed, days=1, by=MARTA)
+        issue_peer_token(proposed, days=1, by=OPERATOR)
     assert PeerToken.objects.count() == 0

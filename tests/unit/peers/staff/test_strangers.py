@@ -11,7 +11,7 @@ from peers.models import KeyOrigin, KeyState, Peer
 from peers.protocol import SigningKey
 from peers.services.peers import add_peer, record_stranger, reject_peer, valid_keys
 from peers.services.strangers import MAX_OPEN, drop_stale_proposals
-from tests.unit.peers.staff.conftest import KEY, MARTA, URL
+from tests.unit.peers.staff.conftest import KEY, OPERATOR, URL
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -65,7 +65,7 @@ def test_a_stranger_that_makes_no_sense_leaves_nothing_behind(changes: dict[str,
 
 def test_a_rejected_stranger_is_counted_and_not_shown_again() -> None:
     knock()
-    reject_peer(Peer.objects.get(), reason="Unknown", by=MARTA)
+    reject_peer(Peer.objects.get(), reason="Unknown", by=OPERATOR)
 
     knock(public_key_b64=SigningKey(b"9" * 32).verification_key.base64)
     knock(f"{URL}/other")
@@ -102,15 +102,15 @@ def test_at_most_two_hundred_proposals_are_open() -> None:
         knock(f"https://stranger-{number}.example.org", address=f"2001:db8::{number // 5:x}")
     assert Peer.objects.count() == MAX_OPEN
 
-    add_peer(URL, by=MARTA)
+    add_peer(URL, by=OPERATOR)
     assert Peer.objects.count() == MAX_OPEN + 1
 
 
 def test_silent_strangers_are_dropped_after_thirty_days_and_what_staff_touched_stays() -> None:
     for name in ("silent", "talking", "rejected"):
         knock(f"https://{name}.example.org")
-    add_peer("https://added.example.org", by=MARTA)
-    reject_peer(Peer.objects.get(server_url="https://rejected.example.org"), reason="Unknown", by=MARTA)
+    add_peer("https://added.example.org", by=OPERATOR)
+    reject_peer(Peer.objects.get(server_url="https://rejected.example.org"), reason="Unknown", by=OPERATOR)
     knock("https://talking.example.org", now=NOW + timedelta(days=20))
 
     drop_stale_proposals(NOW + timedelta(days=31))

@@ -36,15 +36,15 @@ from peers.services.peers import (
     valid_keys,
 )
 from peers.services.tokens import issue_peer_token, peer_of_token
-from tests.unit.peers.staff.conftest import KEY, MARTA, URL
+from tests.unit.peers.staff.conftest import KEY, OPERATOR, URL
 
 VERBS = {
-    "approve": lambda peer: approve_peer(peer, key_fingerprint=KEY.verification_key.fingerprint, by=MARTA),
-    "reject": lambda peer: reject_peer(peer, reason="Unknown to us", by=MARTA),
-    "suspend": lambda peer: suspend_peer(peer, reason="Incident", by=MARTA),
-    "resume": lambda peer: resume_peer(peer, by=MARTA),
-    "retire": lambda peer: retire_peer(peer, by=MARTA),
-    "repropose": lambda peer: repropose_peer(peer, by=MARTA),
+    "approve": lambda peer: approve_peer(peer, key_fingerprint=KEY.verification_key.fingerprint, by=OPERATOR),
+    "reject": lambda peer: reject_peer(peer, reason="Unknown to us", by=OPERATOR),
+    "suspend": lambda peer: suspend_peer(peer, reason="Incident", by=OPERATOR),
+    "resume": lambda peer: resume_peer(peer, by=OPERATOR),
+    "retire": lambda peer: retire_peer(peer, by=OPERATOR),
+    "repropose": lambda peer: repropose_peer(peer, by=OPERATOR),
 }
 ALLOWED = {
     ("proposed", "approve"): "approved",
@@ -88,7 +88,7 @@ def test_a_decision_keeps_who_when_why_which_key_and_when_to_look_again(proposed
     fingerprint = proposed.keys.get().fingerprint
 
     approve_peer(
-        proposed, key_fingerprint=fingerprint, by=MARTA, reason="Compared by phone", review_by=date(2027, 1, 31)
+        proposed, key_fingerprint=fingerprint, by=OPERATOR, reason="Compared by phone", review_by=date(2027, 1, 31)
     )
 
     decision = proposed.decisions.first()
@@ -96,7 +96,7 @@ def test_a_decision_keeps_who_when_why_which_key_and_when_to_look_again(proposed
     assert (decision.from_state, decision.to_state, decision.actor_name, decision.actor_id) == (
         "proposed",
         "approved",
-        "marta",
+        "operator",
         "1",
     )
     assert (decision.reason, decision.fingerprint, decision.review_by) == (
@@ -106,15 +106,15 @@ def test_a_decision_keeps_who_when_why_which_key_and_when_to_look_again(proposed
     )
     assert timezone.now() - decision.decided_at < timedelta(minutes=1)
     line = JournalEntry.objects.filter(text__startswith="proposed -> approved").get()
-    assert (line.peer_url, line.actor_name) == (URL, "marta")
+    assert (line.peer_url, line.actor_name) == (URL, "operator")
 
 
 def test_a_stale_page_cannot_decide(proposed: Peer) -> None:
     stale = Peer.objects.get()
-    reject_peer(proposed, reason="Unknown", by=MARTA)
+    reject_peer(proposed, reason="Unknown", by=OPERATOR)
 
     with pytest.raises(ConflictError, match="is rejected"):
-        approve_peer(stale, key_fingerprint=KEY.verification_key.fingerprint, by=MARTA)
+        approve_peer(stale, key_fingerprint=KEY.verification_key.fingerprint, by=OPERATOR)
 
     assert Peer.objects.get().state == "rejected"
     assert stale.keys.get().state == KeyState.PROPOSED
@@ -123,7 +123,7 @@ def test_a_stale_page_cannot_decide(proposed: Peer) -> None:
 def test_approving_pins_the_compared_key_and_no_other(proposed: Peer) -> None:
     assert valid_keys(proposed, timezone.now()) == []
 
-    approve_peer(proposed, key_fingerprint=KEY.verification_key.fingerprint.upper(), by=MARTA)
+    approve_peer(proposed, key_fingerprint=KEY.verification_key.fingerprint.upper(), by=OPERATOR)
 
     assert valid_keys(proposed, timezone.now()) == [KEY.verification_key]
 
@@ -133,7 +133,7 @@ def test_approving_without_the_shown_fingerprint_is_refused_and_changes_nothing(
     proposed: Peer, fingerprint: str
 ) -> None:
     with pytest.raises(ConflictError):
-        approve_peer(proposed, key_fingerprint=fingerprint, by=MARTA)
+        approve_peer(proposed, key_fingerprint=fingerprint, by=OPERATOR)
 
     assert Peer.objects.get().state == "proposed"
     assert proposed.keys.get().state == KeyState.PROPOSED
@@ -141,24 +141,24 @@ def test_approving_without_the_shown_fingerprint_is_refused_and_changes_nothing(
 
 
 def test_a_peer_without_any_key_is_approved_for_its_token_alone(db: None) -> None:
-    peer = add_peer(URL, by=MARTA)
+    peer = add_peer(URL, by=OPERATOR)
 
-    approve_peer(peer, key_fingerprint="", by=MARTA)
+    approve_peer(peer, key_fingerprint="", by=OPERATOR)
 
     assert valid_keys(peer, timezone.now()) == []
-    assert peer_of_token(issue_peer_token(peer, days=1, by=MARTA), timezone.now()) == peer
+    assert peer_of_token(issue_peer_token(peer, days=1, by=OPERATOR), timezone.now()) == peer
 
 
 def test_rejecting_needs_a_reason(proposed: Peer) -> None:
     with pytest.raises(InvalidRequestError):
-        reject_peer(proposed, reason="  ", by=MARTA)
+        reject_peer(proposed, reason="  ", by=OPERATOR)
 
 
 def test_suspending_revokes_delegations_and_tokens_and_parks_work_and_resuming_makes_work_due(
     approved: Peer,
 ) -> None:
     now = timezone.now()
-    token = issue_peer_token(approved, days=1, by=MARTA)
+    token = issue_peer_token(approved, days=1, by=OPERATOR)
     queued = dispatch("d-1", peer=approved, due_at=now + timedelta(hours=1), attempts=3)
     dead = dispatch("d-2", peer=approved, dead_at=now)
     done = dispatch("d-3", peer=approved, status="completed")
@@ -168,7 +168,7 @@ def test_suspending_revokes_delegations_and_tokens_and_parks_work_and_resuming_m
     owed = callback(approved, "c-1", due_at=now)
     sent = callback(approved, "c-2", delivered_at=now)
 
-    suspend_peer(approved, reason="Incident 7", by=MARTA)
+    suspend_peer(approved, reason="Incident 7", by=OPERATOR)
 
     for row in (queued, issued, owed):
         row.refresh_from_db()
@@ -176,7 +176,7 @@ def test_suspending_revokes_delegations_and_tokens_and_parks_work_and_resuming_m
     assert issued.revoked_at is not None
     assert peer_of_token(token, timezone.now()) is None
 
-    resume_peer(approved, by=MARTA)
+    resume_peer(approved, by=OPERATOR)
 
     for row in (queued, dead, done, owed, sent, issued):
         row.refresh_from_db()
@@ -189,9 +189,9 @@ def test_suspending_revokes_delegations_and_tokens_and_parks_work_and_resuming_m
 
 def test_retiring_stops_the_same_and_keeps_history(approved: Peer) -> None:
     queued = dispatch("d-1", peer=approved, due_at=timezone.now())
-    token = issue_peer_token(approved, days=1, by=MARTA)
+    token = issue_peer_token(approved, days=1, by=OPERATOR)
 
-    retire_peer(approved, by=MARTA)
+    retire_peer(approved, by=OPERATOR)
 
     queued.refresh_from_db()
     assert (queued.due_at, queued.reason) == (None, "peer retired")
@@ -200,9 +200,9 @@ def test_retiring_stops_the_same_and_keeps_history(approved: Peer) -> None:
 
 
 def test_adding_a_retired_peer_again_starts_as_proposed_with_its_history_and_without_trust(approved: Peer) -> None:
-    retire_peer(approved, by=MARTA)
+    retire_peer(approved, by=OPERATOR)
 
-    again = add_peer(f"{URL}/", by=MARTA)
+    again = add_peer(f"{URL}/", by=OPERATOR)
 
     assert again.pk == approved.pk
     assert (again.state, again.decisions.count()) == ("proposed", 4)
@@ -213,7 +213,7 @@ def test_approving_sends_what_waited_for_it(proposed: Peer) -> None:
     waiting = dispatch("d-1", reason=AWAITING_APPROVAL)
     elsewhere = dispatch("d-2", reason=AWAITING_APPROVAL, target_server="https://other.example.org")
 
-    approve_peer(proposed, key_fingerprint=proposed.keys.get().fingerprint, by=MARTA)
+    approve_peer(proposed, key_fingerprint=proposed.keys.get().fingerprint, by=OPERATOR)
 
     waiting.refresh_from_db()
     elsewhere.refresh_from_db()
@@ -223,10 +223,10 @@ def test_approving_sends_what_waited_for_it(proposed: Peer) -> None:
 
 
 def test_approving_a_peer_that_gets_no_work_from_us_sends_nothing(db: None) -> None:
-    peer = add_peer(URL, by=MARTA, relationship="upstream")
+    peer = add_peer(URL, by=OPERATOR, relationship="upstream")
     waiting = dispatch("d-1", reason=AWAITING_APPROVAL)
 
-    approve_peer(peer, key_fingerprint="", by=MARTA)
+    approve_peer(peer, key_fingerprint="", by=OPERATOR)
 
     waiting.refresh_from_db()
     assert waiting.due_at is None
@@ -244,7 +244,7 @@ def test_approving_a_peer_that_gets_no_work_from_us_sends_nothing(db: None) -> N
 def test_every_spelling_of_a_url_is_one_peer(proposed: Peer, url: str) -> None:
     assert find_peer(url) == proposed
     with pytest.raises(ConflictError):
-        add_peer(url, by=MARTA)
+        add_peer(url, by=OPERATOR)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_every_spelling_of_a_url_is_one_peer(proposed: Peer, url: str) -> None:
 )
 def test_a_url_that_leads_elsewhere_is_no_peer(db: None, url: str) -> None:
     with pytest.raises(InvalidRequestError):
-        add_peer(url, by=MARTA)
+        add_peer(url, by=OPERATOR)
 
     assert find_peer(url) is None
     assert Peer.objects.count() == 0
@@ -293,7 +293,7 @@ def test_a_hub_is_not_its_own_peer(db: None, settings: LazySettings) -> None:
     settings.FEDHUB_SERVER_URL = "https://hub.example.com"
 
     with pytest.raises(InvalidRequestError, match="itself"):
-        add_peer("https://hub.example.com:443/", by=MARTA)
+        add_peer("https://hub.example.com:443/", by=OPERATOR)
 
 
 @pytest.mark.parametrize(
@@ -305,30 +305,30 @@ def test_a_hub_is_not_its_own_peer(db: None, settings: LazySettings) -> None:
     ],
 )
 def test_a_peer_is_added_by_its_did_alone(db: None, did: str, url: str) -> None:
-    assert add_peer("", did=did, by=MARTA).server_url == url
+    assert add_peer("", did=did, by=OPERATOR).server_url == url
 
 
 def test_a_did_of_another_server_is_refused(db: None) -> None:
     with pytest.raises(InvalidRequestError, match="did:"):
-        add_peer(URL, did="did:web:other.example.org", by=MARTA)
+        add_peer(URL, did="did:web:other.example.org", by=OPERATOR)
 
 
 def test_the_outbound_key_is_stored_encrypted_and_read_back(approved: Peer) -> None:
-    set_outbound_key(approved, "sk-partner-1", by=MARTA)
+    set_outbound_key(approved, "sk-partner-1", by=OPERATOR)
 
     stored = Peer.objects.get()
     assert "sk-partner" not in stored.outbound_key
     assert outbound_key_of(stored) == "sk-partner-1"
     assert not JournalEntry.objects.filter(text__contains="sk-partner").exists()
 
-    set_outbound_key(approved, "", by=MARTA)
+    set_outbound_key(approved, "", by=OPERATOR)
     assert outbound_key_of(Peer.objects.get()) == ""
 
 
 @pytest.mark.parametrize("raw", ["two words", "line\nfeed", "Schlüssel", "x" * 1001])
 def test_an_outbound_key_that_no_header_carries_is_refused(approved: Peer, raw: str) -> None:
     with pytest.raises(InvalidRequestError):
-        set_outbound_key(approved, raw, by=MARTA)
+        set_outbound_key(approved, raw, by=OPERATOR)
 
 
 def wanted(**changes: object) -> PeerSettings:
@@ -344,8 +344,8 @@ def wanted(**changes: object) -> PeerSettings:
 
 
 def test_settings_are_stored_and_noted_once(approved: Peer) -> None:
-    change_settings(approved, wanted(), by=MARTA)
-    change_settings(approved, wanted(), by=MARTA)
+    change_settings(approved, wanted(), by=OPERATOR)
+    change_settings(approved, wanted(), by=OPERATOR)
 
     stored = Peer.objects.get()
     assert (stored.requires_signature, stored.callback_origins) == (True, ["https://callbacks.example.org"])
@@ -355,7 +355,7 @@ def test_settings_are_stored_and_noted_once(approved: Peer) -> None:
 @pytest.mark.parametrize("origin", ["https://callbacks.example.org/path", "http://10.0.0.1", "javascript:alert(1)"])
 def test_callbacks_go_to_origins_on_the_public_internet_alone(approved: Peer, origin: str) -> None:
     with pytest.raises(InvalidRequestError):
-        change_settings(approved, wanted(callback_origins=(origin,)), by=MARTA)
+        change_settings(approved, wanted(callback_origins=(origin,)), by=OPERATOR)
 
 
 def dispatch(dispatch_id: str, **columns: object) -> Dispatch:
