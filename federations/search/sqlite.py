@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from federations.search.base import DocumentKind, IndexedResource, SearchDocument, SearchHit, SearchPage, SearchQuery
+from federations.search.base import IndexedResource, SearchDocument, SearchHit, SearchPage, SearchQuery
+from federations.search.body import body_of, document_in
 from federations.search.excerpt import excerpt
 from federations.search.sqlite_file import SqliteFile
 from federations.search.words import Term, index_words, query_terms, single_words, squash
@@ -135,7 +136,7 @@ def _expression(term: Term) -> str:
 
 def _hit(row: tuple[str, int, float], asked: Sequence[Term]) -> SearchHit:
     body, exact, rank = row
-    document = _document(body)
+    document = document_in(body)
     return SearchHit(document, exact + rank / (rank - 1.0), excerpt(document.text, asked))
 
 
@@ -146,32 +147,11 @@ def _row(document: SearchDocument) -> Row:
         document.resource_id,
         document.federation_id,
         squash(document.name),
-        _body(document),
+        body_of(document),
         " ".join(index_words(document.name)),
         " ".join(index_words(" ".join(document.tags))),
         " ".join(index_words(document.text)),
     )
-
-
-def _body(document: SearchDocument) -> str:
-    """Return the document as ASCII JSON, which SQLite can hold even where the text has a lone surrogate or a NUL."""
-    return json.dumps(
-        [
-            document.id,
-            document.kind,
-            document.resource_id,
-            document.federation_id,
-            document.name,
-            document.path,
-            document.text,
-            document.tags,
-        ]
-    )
-
-
-def _document(body: str) -> SearchDocument:
-    id_, kind, resource_id, federation_id, name, path, text, tags = json.loads(body)
-    return SearchDocument(id_, DocumentKind(kind), resource_id, federation_id, name, path, text, tuple(tags))
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:

@@ -11,7 +11,6 @@ as for every index; Weaviate has only to split them at white space.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from uuid import UUID, uuid5
 
@@ -19,7 +18,8 @@ from weaviate import WeaviateClient
 from weaviate.classes.config import Configure, DataType, Property, StopwordsPreset, Tokenization
 from weaviate.classes.data import DataObject
 
-from federations.search.base import DocumentKind, IndexedResource, SearchDocument
+from federations.search.base import IndexedResource, SearchDocument
+from federations.search.body import body_of, document_in
 from federations.search.words import index_words, squash
 
 # Raise it with every change of the schema, of the objects, or of how words.py makes words.
@@ -89,7 +89,7 @@ def document_object(document: SearchDocument, *, has_vectorizer: bool) -> DataOb
         "tag_words": _joined(tags),
         "text_words": _joined([EVERY_DOCUMENT, *text]),
         "beginnings": _joined(_beginnings([*name, *tags])),
-        "body": _body(document),
+        "body": body_of(document),
         **prose,
     }
     return DataObject(properties=values, uuid=document_uuid(document.id))
@@ -118,8 +118,7 @@ def federation_value(federation_id: str) -> str:
 
 def document_of(values: Mapping[str, object]) -> SearchDocument:
     """Return the document that an object was made of."""
-    id_, kind, resource_id, federation_id, name, path, text, tags = json.loads(str(values["body"]))
-    return SearchDocument(id_, DocumentKind(kind), resource_id, federation_id, name, path, text, tuple(tags))
+    return document_in(str(values["body"]))
 
 
 def _text(
@@ -152,22 +151,6 @@ def _beginnings(words: Iterable[str]) -> list[str]:
         for end in range(2, min(len(word), MAX_BEGINNING_CHARS + 1)):
             found[word[:end]] = None
     return list(found)
-
-
-def _body(document: SearchDocument) -> str:
-    """Return the document as ASCII JSON, which can be sent even where the text has a lone surrogate or a NUL."""
-    return json.dumps(
-        [
-            document.id,
-            document.kind,
-            document.resource_id,
-            document.federation_id,
-            document.name,
-            document.path,
-            document.text,
-            document.tags,
-        ]
-    )
 
 
 def _encodable(text: str) -> str:
