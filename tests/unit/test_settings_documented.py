@@ -11,7 +11,7 @@ from django.conf import settings
 
 # AWS's own, which its documentation describes.
 FOREIGN = re.compile(r"AWS_")
-READERS = {"text", "secret", "boolean", "integer", "words", "choice", "networks", "json_sections"}
+READERS = {"text", "secret", "boolean", "integer", "words", "choice", "networks", "address", "json_sections"}
 
 
 def calls(path: Path) -> Iterator[tuple[str, str]]:
