@@ -14,7 +14,7 @@ from django.conf import settings
 
 from federations.services.actors import Actor
 from fedhub.errors import ConflictError
-from peers.models import JournalKind
+from peers.models import JournalKind, PeerKey
 from peers.protocol import ServerIdentity, VerificationKey
 from peers.services.identity import beside_key, hub_identity, hub_url, next_key
 from peers.services.journal import note
@@ -29,7 +29,7 @@ def announce_key(*, by: Actor) -> VerificationKey:
     except FileExistsError as exc:
         raise ConflictError(f"A key is announced already, in {path}: switch to it, or delete it first") from exc
     key = ServerIdentity.from_key_file(hub_url(), path).signing_key().verification_key
-    note(JournalKind.KEY, f"Own key announced: {key.fingerprint}", by=by)
+    note(JournalKind.KEY, f"Own key announced: {fingerprint_of(key)}", by=by)
     return key
 
 
@@ -42,5 +42,10 @@ def switch_key(*, by: Actor) -> VerificationKey:
     # Its time tells when the overlap began. One rename decides, so a crash leaves either key signing.
     os.utime(beside_key("next"))
     beside_key("next").replace(Path(settings.FEDHUB_KEY_PATH))
-    note(JournalKind.KEY, f"Own key in use: {key.verification_key.fingerprint}", by=by)
+    note(JournalKind.KEY, f"Own key in use: {fingerprint_of(key.verification_key)}", by=by)
     return key.verification_key
+
+
+def fingerprint_of(key: VerificationKey) -> str:
+    """Return a key's fingerprint in the form in which people compare those of peers."""
+    return PeerKey(public_key=key.base64).fingerprint

@@ -218,9 +218,9 @@ class Command(BaseCommand):
 
     def _rotate_key(self, options: dict[str, Any]) -> None:
         if options["switch"]:
-            self._say(f"This hub signs with {rotation.switch_key(by=SHELL).fingerprint}", style="green")
+            self._say(f"This hub signs with {rotation.fingerprint_of(rotation.switch_key(by=SHELL))}", style="green")
             return
-        self._say(f"Announced: {rotation.announce_key(by=SHELL).fingerprint}")
+        self._say(f"Announced: {rotation.fingerprint_of(rotation.announce_key(by=SHELL))}")
         self._say("Tell it to your peers' people. When they have approved it: peer rotate-key --switch")
 
     def _say(self, text: str, style: str = "") -> None:
