@@ -137,7 +137,6 @@ def _reap_if_free(job: SyncJob) -> int:
         return 0
 
 
-@retried
 def _reap(job: SyncJob) -> int:
     with unit_of_work():
         # The same test again, now as the compare-and-set: a heartbeat may have come in between.
