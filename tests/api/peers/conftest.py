@@ -59,7 +59,7 @@ def alpha_peer(alpha: Partner) -> Peer:
 
 
 @pytest.fixture
-def refused(db: None) -> Iterator[Refused]:
+def assert_refused(db: None) -> Iterator[Refused]:
     """Check that an answer is a refusal in JSON of this status, and that nothing was stored since the test began.
 
     The test calls `refused.start()` once its own rows are in place.

@@ -80,24 +80,24 @@ def test_the_effective_scope_is_the_envelopes_within_the_chains(alpha: Partner, 
 
 
 def test_a_grant_of_this_hub_comes_back_as_long_as_it_stands(
-    alpha: Partner, alpha_peer: Peer, refused: Refused
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused
 ) -> None:
     token = child_of(issue(alpha_peer), alpha, DelegationScope(max_delegation_depth=1))
     assert present(alpha, token).status_code == 200
 
     IssuedDelegation.objects.update(revoked_at=timezone.now())
-    refused.start()
-    refused(present(alpha, token), 403, "this hub does not grant it any more")
+    assert_refused.start()
+    assert_refused(present(alpha, token), 403, "this hub does not grant it any more")
 
 
 def test_a_grant_of_this_hub_that_it_never_wrote_down_is_none(
-    alpha: Partner, alpha_peer: Peer, refused: Refused
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused
 ) -> None:
     token = child_of(issue(alpha_peer), alpha, DelegationScope(max_delegation_depth=1))
     IssuedDelegation.objects.all().delete()
-    refused.start()
+    assert_refused.start()
 
-    refused(present(alpha, token), 403, "this hub does not grant it any more")
+    assert_refused(present(alpha, token), 403, "this hub does not grant it any more")
 
 
 def test_suspending_a_peer_revokes_what_this_hub_granted_it(alpha: Partner, alpha_peer: Peer) -> None:
@@ -124,12 +124,12 @@ def test_suspending_a_peer_revokes_what_this_hub_granted_it(alpha: Partner, alph
     ],
 )
 def test_an_impossible_scope_is_refused(
-    alpha: Partner, alpha_peer: Peer, refused: Refused, scope: dict[str, Any], status: int
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused, scope: dict[str, Any], status: int
 ) -> None:
-    refused.start()
+    assert_refused.start()
 
     body = body_of(alpha.signed(delegation_scope=scope))
-    refused(send(body, alpha.headers(body)), status)
+    assert_refused(send(body, alpha.headers(body)), status)
 
 
 # Chains -------------------------------------------------------------------------------------------------------------
@@ -145,11 +145,11 @@ def test_an_impossible_scope_is_refused(
     ],
 )
 def test_a_token_that_grants_nothing_here_is_refused(
-    alpha: Partner, alpha_peer: Peer, refused: Refused, changes: dict[str, Any], reason: str
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused, changes: dict[str, Any], reason: str
 ) -> None:
-    refused.start()
+    assert_refused.start()
 
-    refused(present(alpha, alpha.ucan(**changes)), 403, reason)
+    assert_refused(present(alpha, alpha.ucan(**changes)), 403, reason)
 
 
 @pytest.mark.parametrize(
@@ -161,61 +161,63 @@ def test_a_token_that_grants_nothing_here_is_refused(
     ],
 )
 def test_a_child_wider_than_its_parent_is_refused(
-    alpha: Partner, alpha_peer: Peer, refused: Refused, scope: DelegationScope, reason: str
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused, scope: DelegationScope, reason: str
 ) -> None:
     token = child_of(issue(alpha_peer), alpha, scope)
-    refused.start()
+    assert_refused.start()
 
-    refused(present(alpha, token), 403, reason)
+    assert_refused(present(alpha, token), 403, reason)
 
 
 def test_a_child_that_drops_a_denial_or_outlives_its_parent_is_refused(
-    alpha: Partner, alpha_peer: Peer, beta: Partner, refused: Refused
+    alpha: Partner, alpha_peer: Peer, beta: Partner, assert_refused: Refused
 ) -> None:
     denying = beta.ucan(audience=alpha.identity.did, scope=DelegationScope(["state.patch"], ["agents.call"], 2))
     dropped = child_of(denying, alpha, DelegationScope(["state.patch"], [], 0))
     outliving = child_of(issue(alpha_peer), alpha, DelegationScope(max_delegation_depth=0), expires_at=4_000_000_000)
-    refused.start()
+    assert_refused.start()
 
-    refused(present(alpha, dropped), 403, "grants more than its parent")
-    refused(present(alpha, outliving), 403, "is valid outside its parent's time")
+    assert_refused(present(alpha, dropped), 403, "grants more than its parent")
+    assert_refused(present(alpha, outliving), 403, "is valid outside its parent's time")
 
 
-def test_an_expired_parent_is_refused(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_an_expired_parent_is_refused(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     old = alpha.ucan(audience=alpha.identity.did, scope=DelegationScope(max_delegation_depth=3), not_before=1,
                      expires_at=1_000_000_000)  # fmt: skip
     token = child_of(old, alpha, DelegationScope(max_delegation_depth=0), not_before=2, expires_at=999_999_999)
-    refused.start()
+    assert_refused.start()
 
-    refused(present(alpha, token), 403, "link 0: has ended")
+    assert_refused(present(alpha, token), 403, "link 0: has ended")
 
 
-def test_a_foreign_root_is_refused(alpha: Partner, alpha_peer: Peer, beta: Partner, refused: Refused) -> None:
+def test_a_foreign_root_is_refused(alpha: Partner, alpha_peer: Peer, beta: Partner, assert_refused: Refused) -> None:
     root = beta.ucan(audience=alpha.identity.did, scope=DelegationScope(max_delegation_depth=3))
-    refused.start()
+    assert_refused.start()
 
-    refused(
+    assert_refused(
         present(alpha, child_of(root, alpha, DelegationScope(max_delegation_depth=0))), 403, "by someone who cannot"
     )
 
 
 def test_a_token_presented_by_another_is_refused(
-    alpha: Partner, alpha_peer: Peer, beta: Partner, refused: Refused
+    alpha: Partner, alpha_peer: Peer, beta: Partner, assert_refused: Refused
 ) -> None:
     stolen = alpha.ucan()
-    refused.start()
+    assert_refused.start()
 
-    refused(present(beta, stolen), 403, "is presented by another")
+    assert_refused(present(beta, stolen), 403, "is presented by another")
 
 
-def test_a_token_needs_a_request_that_its_presenter_signed(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_a_token_needs_a_request_that_its_presenter_signed(
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused
+) -> None:
     headers = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=OPERATOR), UCAN: alpha.ucan()}
-    refused.start()
+    assert_refused.start()
 
-    refused(send(alpha.envelope(), headers), 403, "that its presenter signed")
+    assert_refused(send(alpha.envelope(), headers), 403, "that its presenter signed")
 
 
-def test_a_link_forged_in_another_name_is_refused(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_a_link_forged_in_another_name_is_refused(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     forged = encode_token(
         UcanClaims(
             HUB_DID, alpha.identity.did, DelegationScope(max_delegation_depth=5), 1, 4_000_000_000, "n"
@@ -223,31 +225,31 @@ def test_a_link_forged_in_another_name_is_refused(alpha: Partner, alpha_peer: Pe
         alpha.key.sign,
     )
     token = child_of(forged, alpha, DelegationScope(max_delegation_depth=0))
-    refused.start()
+    assert_refused.start()
 
-    refused(present(alpha, token), 403, "link 0: is not signed by its issuer")
+    assert_refused(present(alpha, token), 403, "link 0: is not signed by its issuer")
 
 
 def test_a_chain_of_a_thousand_links_is_refused_before_it_costs_anything(
-    alpha: Partner, alpha_peer: Peer, refused: Refused
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused
 ) -> None:
     claims = json.loads(json.dumps(UcanClaims(alpha.identity.did, HUB_DID, DelegationScope(), 1, 4_000_000_000, "n",
                                               ("a.b.c",) * 1000).to_dict()))  # fmt: skip
     signed = f"{alpha.ucan().split('.')[0]}.{encode_base64url(json.dumps(claims, sort_keys=True).encode())}"
     token = f"{signed}.{encode_base64url(alpha.key.sign(signed.encode()))}"
-    refused.start()
+    assert_refused.start()
 
-    refused(present(alpha, token), 403)
-    refused(present(alpha, "x" * 20_000), 403, "at most 16384")
+    assert_refused(present(alpha, token), 403)
+    assert_refused(present(alpha, "x" * 20_000), 403, "at most 16384")
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256", "ES256"])
 def test_a_token_of_another_algorithm_is_refused(
-    alpha: Partner, alpha_peer: Peer, refused: Refused, algorithm: str
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused, algorithm: str
 ) -> None:
     _, payload, signature = alpha.ucan().split(".")
     header = encode_base64url(json.dumps({"alg": algorithm, "typ": "UCAN"}).encode())
-    refused.start()
+    assert_refused.start()
 
-    refused(present(alpha, f"{header}.{payload}.{signature}"), 403, "not that of an EdDSA UCAN")
-    refused(present(alpha, f"{header}.{payload}."), 403)
+    assert_refused(present(alpha, f"{header}.{payload}.{signature}"), 403, "not that of an EdDSA UCAN")
+    assert_refused(present(alpha, f"{header}.{payload}."), 403)

@@ -21,11 +21,11 @@ FOREIGN = "Invalid callback URL: not an origin of the source server"
 
 
 # Bodies -------------------------------------------------------------------------------------------------------------
-def test_a_body_of_two_megabytes_is_too_large(alpha: Partner, refused: Refused) -> None:
+def test_a_body_of_two_megabytes_is_too_large(alpha: Partner, assert_refused: Refused) -> None:
     body = body_of(alpha.signed(intent_description="x" * 2_000_000))
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, alpha.headers(body)), 413)
+    assert_refused(send(body, alpha.headers(body)), 413)
 
 
 @pytest.mark.parametrize(
@@ -36,19 +36,23 @@ def test_a_body_of_two_megabytes_is_too_large(alpha: Partner, refused: Refused) 
         b'{"a": "\\u0000"}', b"[" * 10_000, b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
     ],
 )  # fmt: skip
-def test_a_body_that_is_no_strict_json_object_is_malformed(alpha: Partner, refused: Refused, body: bytes) -> None:
-    refused.start()
+def test_a_body_that_is_no_strict_json_object_is_malformed(
+    alpha: Partner, assert_refused: Refused, body: bytes
+) -> None:
+    assert_refused.start()
 
     started = time.monotonic()
-    refused(send(body, alpha.headers(body)), 422)
+    assert_refused(send(body, alpha.headers(body)), 422)
     assert time.monotonic() - started < 1
 
 
-def test_duplicate_keys_are_refused_even_where_the_signature_fits_one_reading(alpha: Partner, refused: Refused) -> None:
+def test_duplicate_keys_are_refused_even_where_the_signature_fits_one_reading(
+    alpha: Partner, assert_refused: Refused
+) -> None:
     body = body_of(alpha.signed()).replace(b'{"dispatch_id"', b'{"intent_title": "Other", "dispatch_id"', 1)
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, alpha.headers(body)), 422, "duplicate key")
+    assert_refused(send(body, alpha.headers(body)), 422, "duplicate key")
 
 
 FIELDS = [
@@ -60,8 +64,8 @@ WRONG = [7, -1.5, True, [], ["x"], {"x": {"y": [1]}}, "\u202e", 2**63]
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_wrong_types_are_refused_for_each_field(alpha: Partner, refused: Refused, field: str) -> None:
-    refused.start()
+def test_wrong_types_are_refused_for_each_field(alpha: Partner, assert_refused: Refused, field: str) -> None:
+    assert_refused.start()
 
     for value in WRONG:
         signed = alpha.signed(**{field: value})
@@ -71,17 +75,17 @@ def test_wrong_types_are_refused_for_each_field(alpha: Partner, refused: Refused
         if response.status_code == 200:
             # Open objects take objects, texts take texts.
             assert isinstance(value, dict | str), (field, value)
-            refused.start()
+            assert_refused.start()
         else:
-            refused(response, response.status_code)
+            assert_refused(response, response.status_code)
             assert response.status_code in (400, 401, 403, 404, 422), (field, value)
 
 
 @pytest.mark.parametrize("field", ["dispatch_id", "source_server", "intent_id", "intent_title"])
-def test_required_fields_are_required(alpha: Partner, refused: Refused, field: str) -> None:
-    refused.start()
+def test_required_fields_are_required(alpha: Partner, assert_refused: Refused, field: str) -> None:
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed(**{field: ...})), 422)
+    assert_refused(deliver(alpha, alpha.signed(**{field: ...})), 422)
 
 
 @pytest.mark.parametrize(
@@ -89,41 +93,45 @@ def test_required_fields_are_required(alpha: Partner, refused: Refused, field: s
     [("dispatch_id", 201), ("intent_title", 501), ("agent_id", 256), ("idempotency_key", 301), ("intent_id", 201),
      ("callback_url", 1001)],
 )  # fmt: skip
-def test_texts_longer_than_their_columns_are_refused(alpha: Partner, refused: Refused, field: str, length: int) -> None:
-    refused.start()
+def test_texts_longer_than_their_columns_are_refused(
+    alpha: Partner, assert_refused: Refused, field: str, length: int
+) -> None:
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed(**{field: "x" * length})), 422)
+    assert_refused(deliver(alpha, alpha.signed(**{field: "x" * length})), 422)
 
 
 @pytest.mark.parametrize("dispatch_id", ["../../admin", "a b", "a\nb", "<script>", "ä", "a/b", "%2e%2e"])
-def test_a_dispatch_id_that_no_address_may_have_is_refused(alpha: Partner, refused: Refused, dispatch_id: str) -> None:
-    refused.start()
+def test_a_dispatch_id_that_no_address_may_have_is_refused(
+    alpha: Partner, assert_refused: Refused, dispatch_id: str
+) -> None:
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed(dispatch_id=dispatch_id)), 422)
+    assert_refused(deliver(alpha, alpha.signed(dispatch_id=dispatch_id)), 422)
 
 
 def test_texts_are_kept_to_the_character_and_never_made_a_log_line(
-    alpha: Partner, refused: Refused, caplog: pytest.LogCaptureFixture
+    alpha: Partner, assert_refused: Refused, caplog: pytest.LogCaptureFixture
 ) -> None:
     title = '<script>alert(1)</script> =cmd|"/C calc" javascript:alert(1)'
     assert deliver(alpha, alpha.signed(intent_title=title)).status_code == 200
     assert Intent.objects.get().title == title
-    refused.start()
+    assert_refused.start()
 
     caplog.clear()
     send(b"{}", path=RECEIVE + "%0aINFO forged line")
-    refused(deliver(alpha, alpha.signed(dispatch_id="x\nINFO forged line")), 422)
+    assert_refused(deliver(alpha, alpha.signed(dispatch_id="x\nINFO forged line")), 422)
     assert not any("\n" in record.getMessage() for record in caplog.records if record.name.startswith("peers"))
 
 
 def test_a_refusal_writes_a_line_and_a_count_that_say_why(
-    alpha: Partner, refused: Refused, caplog: pytest.LogCaptureFixture
+    alpha: Partner, assert_refused: Refused, caplog: pytest.LogCaptureFixture
 ) -> None:
-    refused.start()
+    assert_refused.start()
     before = refusal_counts().get("WrongTarget", 0)
 
     with caplog.at_level("INFO", logger="peers.errors"):
-        refused(send(alpha.signed(target_server="https://third.example.org")), 401)
+        assert_refused(send(alpha.signed(target_server="https://third.example.org")), 401)
 
     assert refusal_counts()["WrongTarget"] == before + 1
     assert "the envelope is signed for another server" in caplog.text
@@ -144,11 +152,11 @@ def test_a_refusal_writes_a_line_and_a_count_that_say_why(
         "https://224.0.0.1/", "https://198.18.0.1/", "http://alpha.example.org/", " https://alpha.example.org/",
     ],
 )  # fmt: skip
-def test_a_blocked_callback_url_is_refused(alpha: Partner, refused: Refused, url: str) -> None:
-    refused.start()
+def test_a_blocked_callback_url_is_refused(alpha: Partner, assert_refused: Refused, url: str) -> None:
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed(callback_url=url)), 400, BLOCKED)
-    refused(send(alpha.signed(callback_url=url)), 400, BLOCKED)
+    assert_refused(deliver(alpha, alpha.signed(callback_url=url)), 400, BLOCKED)
+    assert_refused(send(alpha.signed(callback_url=url)), 400, BLOCKED)
 
 
 @pytest.mark.parametrize(
@@ -158,22 +166,24 @@ def test_a_blocked_callback_url_is_refused(alpha: Partner, refused: Refused, url
         "https://sub.alpha.example.org/", "https://8.8.8.8/", "https://beta.example.org/api/v1/federation/callback",
     ],
 )  # fmt: skip
-def test_a_callback_url_at_a_third_party_is_refused(alpha: Partner, beta: Partner, refused: Refused, url: str) -> None:
-    refused.start()
+def test_a_callback_url_at_a_third_party_is_refused(
+    alpha: Partner, beta: Partner, assert_refused: Refused, url: str
+) -> None:
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed(callback_url=url)), 400, FOREIGN)
+    assert_refused(deliver(alpha, alpha.signed(callback_url=url)), 400, FOREIGN)
 
 
 def test_a_loopback_callback_needs_an_allowed_network_and_the_signers_origin(
-    alpha: Partner, alpha_peer: Peer, settings: LazySettings, refused: Refused
+    alpha: Partner, alpha_peer: Peer, settings: LazySettings, assert_refused: Refused
 ) -> None:
     settings.FEDHUB_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
     local = Partner("http://127.0.0.1:8001", b"l" * 32)
     local.approve()
-    refused.start()
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed(callback_url="http://127.0.0.1:8001/cb")), 400, FOREIGN)
-    refused(deliver(local, local.signed(callback_url="http://127.0.0.1:8002/cb")), 400, FOREIGN)
+    assert_refused(deliver(alpha, alpha.signed(callback_url="http://127.0.0.1:8001/cb")), 400, FOREIGN)
+    assert_refused(deliver(local, local.signed(callback_url="http://127.0.0.1:8002/cb")), 400, FOREIGN)
     assert deliver(local, local.signed(callback_url="http://127.0.0.1:8001/cb")).status_code == 200
 
 

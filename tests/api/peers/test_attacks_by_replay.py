@@ -17,21 +17,21 @@ CONFLICT = "used with another body"
 
 @pytest.mark.parametrize("changes", [{}, {"idempotency_key": "key-1"}])
 def test_a_captured_request_is_refused(
-    alpha: Partner, alpha_peer: Peer, refused: Refused, changes: dict[str, str]
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused, changes: dict[str, str]
 ) -> None:
     body = body_of(alpha.signed(**changes))
     headers = alpha.headers(body)
     assert send(body, headers).status_code == 200
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, headers), 401, "NonceReplayed")
+    assert_refused(send(body, headers), 401, "NonceReplayed")
 
 
-def test_a_nonce_is_used_up_whatever_the_body(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_a_nonce_is_used_up_whatever_the_body(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     assert deliver(alpha, alpha.signed(), nonce="n-1").status_code == 200
-    refused.start()
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed(), nonce="n-1"), 401, "NonceReplayed")
+    assert_refused(deliver(alpha, alpha.signed(), nonce="n-1"), 401, "NonceReplayed")
 
 
 def test_nonces_are_each_peers_own(alpha: Partner, alpha_peer: Peer, beta: Partner) -> None:
@@ -60,11 +60,11 @@ def test_a_replayed_envelope_is_answered_as_the_first_and_does_nothing(
 
 
 def test_an_envelope_for_a_third_hub_is_refused_here(
-    alpha: Partner, alpha_peer: Peer, beta: Partner, refused: Refused
+    alpha: Partner, alpha_peer: Peer, beta: Partner, assert_refused: Refused
 ) -> None:
-    refused.start()
+    assert_refused.start()
 
-    refused(send(alpha.signed(target_server=beta.url)), 401, "WrongTarget")
+    assert_refused(send(alpha.signed(target_server=beta.url)), 401, "WrongTarget")
 
 
 @pytest.mark.parametrize(
@@ -77,27 +77,27 @@ def test_an_envelope_for_a_third_hub_is_refused_here(
     ],
 )
 def test_a_known_key_with_another_body_conflicts(
-    alpha: Partner, alpha_peer: Peer, refused: Refused, change: dict[str, Any]
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused, change: dict[str, Any]
 ) -> None:
     envelope = alpha.envelope(idempotency_key="key-1")
     assert deliver(alpha, alpha.sign(envelope)).status_code == 200
-    refused.start()
+    assert_refused.start()
 
     response = deliver(alpha, alpha.sign(envelope | change))
 
-    refused(response, 409, CONFLICT)
+    assert_refused(response, 409, CONFLICT)
     assert "lease" not in response.content.decode().lower()
 
 
 @pytest.mark.parametrize("change", [{"intent_title": "Another task"}, {"idempotency_key": "key-2"}])
 def test_a_known_dispatch_id_with_another_body_conflicts(
-    alpha: Partner, alpha_peer: Peer, refused: Refused, change: dict[str, Any]
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused, change: dict[str, Any]
 ) -> None:
     envelope = alpha.envelope()
     assert deliver(alpha, alpha.sign(envelope)).status_code == 200
-    refused.start()
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.sign(envelope | change)), 409, CONFLICT)
+    assert_refused(deliver(alpha, alpha.sign(envelope | change)), 409, CONFLICT)
 
 
 def test_another_peers_key_and_dispatch_id_lead_to_nothing_of_its(

@@ -28,145 +28,149 @@ def not_trusted(url: str) -> str:
 
 # Another peer -------------------------------------------------------------------------------------------------------
 def test_a_peer_that_claims_to_be_another_is_not_trusted(
-    alpha: Partner, alpha_peer: Peer, beta: Partner, refused: Refused
+    alpha: Partner, alpha_peer: Peer, beta: Partner, assert_refused: Refused
 ) -> None:
     body = body_of(alpha.envelope(source_server=beta.url))
-    refused.start()
+    assert_refused.start()
 
     # By its own name the proof holds, and is another's; under the other's name it does not hold.
-    refused(send(body, alpha.headers(body)), 403, not_trusted(beta.url))
-    refused(send(body, alpha.headers(body, keyid=did_of_url(beta.url))), 401, "SignatureMismatch")
-    refused(send(alpha.signed(source_server=beta.url)), 401, "SignatureMismatch")
+    assert_refused(send(body, alpha.headers(body)), 403, not_trusted(beta.url))
+    assert_refused(send(body, alpha.headers(body, keyid=did_of_url(beta.url))), 401, "SignatureMismatch")
+    assert_refused(send(alpha.signed(source_server=beta.url)), 401, "SignatureMismatch")
 
 
 def test_request_and_envelope_by_two_peers_are_not_trusted(
-    alpha: Partner, alpha_peer: Peer, beta: Partner, refused: Refused
+    alpha: Partner, alpha_peer: Peer, beta: Partner, assert_refused: Refused
 ) -> None:
     body = body_of(alpha.signed())
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, beta.headers(body)), 403, not_trusted(alpha.url))
+    assert_refused(send(body, beta.headers(body)), 403, not_trusted(alpha.url))
 
 
 def test_a_peers_token_is_good_for_that_peer_alone(
-    alpha: Partner, alpha_peer: Peer, beta: Partner, stranger: Partner, refused: Refused
+    alpha: Partner, alpha_peer: Peer, beta: Partner, stranger: Partner, assert_refused: Refused
 ) -> None:
     headers = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=OPERATOR)}
-    refused.start()
+    assert_refused.start()
 
-    refused(send(beta.envelope(), headers), 403, not_trusted(beta.url))
-    refused(send(beta.signed(), headers), 403, not_trusted(beta.url))
-    refused(send(stranger.envelope(), headers), 403, not_trusted(stranger.url))
+    assert_refused(send(beta.envelope(), headers), 403, not_trusted(beta.url))
+    assert_refused(send(beta.signed(), headers), 403, not_trusted(beta.url))
+    assert_refused(send(stranger.envelope(), headers), 403, not_trusted(stranger.url))
 
 
-def test_dead_tokens_prove_nothing(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_dead_tokens_prove_nothing(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     expired, revoked = (issue_peer_token(alpha_peer, days=1, by=OPERATOR) for _ in range(2))
     first, second = alpha_peer.tokens.order_by("pk")
     now = timezone.now()
     alpha_peer.tokens.filter(pk__in=[first.pk]).update(expires_at=now)
     alpha_peer.tokens.filter(pk__in=[second.pk]).update(revoked_at=now)
-    refused.start()
+    assert_refused.start()
 
     for token in (expired, revoked):
-        refused(send(alpha.envelope(), {"HTTP_X_API_KEY": token}), 401, "Invalid or missing API key")
+        assert_refused(send(alpha.envelope(), {"HTTP_X_API_KEY": token}), 401, "Invalid or missing API key")
 
 
-def test_an_operators_token_is_no_peers(alpha: Partner, alpha_peer: Peer, owner: User, refused: Refused) -> None:
+def test_an_operators_token_is_no_peers(alpha: Partner, alpha_peer: Peer, owner: User, assert_refused: Refused) -> None:
     token = issue_token(owner.username, scopes=["peers-read", "peers-write"], days=1)
-    refused.start()
+    assert_refused.start()
 
-    refused(send(alpha.envelope(), {"HTTP_X_API_KEY": token}), 401, "Invalid or missing API key")
+    assert_refused(send(alpha.envelope(), {"HTTP_X_API_KEY": token}), 401, "Invalid or missing API key")
 
 
 # Peers that may not -------------------------------------------------------------------------------------------------
-def test_a_suspended_peer_is_refused_until_it_is_resumed(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_a_suspended_peer_is_refused_until_it_is_resumed(
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused
+) -> None:
     token = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=OPERATOR)}
     suspend_peer(alpha_peer, reason="Incident", by=OPERATOR)
-    refused.start()
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
-    refused(send(alpha.signed()), 403, not_trusted(alpha.url))
-    refused(send(alpha.envelope(), token), 401, "Invalid or missing API key")
+    assert_refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
+    assert_refused(send(alpha.signed()), 403, not_trusted(alpha.url))
+    assert_refused(send(alpha.envelope(), token), 401, "Invalid or missing API key")
 
     resume_peer(alpha_peer, by=OPERATOR)
     assert deliver(alpha, alpha.signed()).status_code == 200
     assert send(alpha.envelope(), token).status_code == 401
 
 
-def test_a_retired_peer_is_refused(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_a_retired_peer_is_refused(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     retire_peer(alpha_peer, by=OPERATOR)
-    refused.start()
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
+    assert_refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
 
 
-def test_a_proposed_and_a_rejected_peer_are_refused(alpha: Partner, refused: Refused) -> None:
+def test_a_proposed_and_a_rejected_peer_are_refused(alpha: Partner, assert_refused: Refused) -> None:
     peer = alpha.propose()
-    refused.start()
-    refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
+    assert_refused.start()
+    assert_refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
 
     reject_peer(peer, reason="Nobody knows them", by=OPERATOR)
-    refused.start()
-    refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
+    assert_refused.start()
+    assert_refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
 
 
-def test_an_unknown_peer_is_refused(stranger: Partner, refused: Refused) -> None:
-    refused.start()
+def test_an_unknown_peer_is_refused(stranger: Partner, assert_refused: Refused) -> None:
+    assert_refused.start()
 
-    refused(deliver(stranger, stranger.signed()), 403, not_trusted(stranger.url))
-    refused(send(stranger.signed()), 403, not_trusted(stranger.url))
+    assert_refused(deliver(stranger, stranger.signed()), 403, not_trusted(stranger.url))
+    assert_refused(send(stranger.signed()), 403, not_trusted(stranger.url))
 
 
-def test_the_relationship_decides_who_may_send_work(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_the_relationship_decides_who_may_send_work(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     Peer.objects.filter(pk=alpha_peer.pk).update(relationship="downstream")
-    refused.start()
-    refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
+    assert_refused.start()
+    assert_refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
 
     Peer.objects.filter(pk=alpha_peer.pk).update(relationship="upstream")
     assert deliver(alpha, alpha.signed()).status_code == 200
 
 
 def test_a_trustless_hub_refuses_everyone(
-    alpha: Partner, alpha_peer: Peer, settings: LazySettings, refused: Refused
+    alpha: Partner, alpha_peer: Peer, settings: LazySettings, assert_refused: Refused
 ) -> None:
     settings.FEDHUB_TRUST_POLICY = "trustless"
-    refused.start()
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
+    assert_refused(deliver(alpha, alpha.signed()), 403, not_trusted(alpha.url))
 
 
 # Keys ---------------------------------------------------------------------------------------------------------------
-def test_a_rotated_key_counts_once_staff_approved_it(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_a_rotated_key_counts_once_staff_approved_it(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     rotated = Partner(alpha.url, b"A" * 32)
     shown = propose_key(alpha_peer, rotated.key.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
-    refused.start()
-    refused(deliver(rotated, rotated.signed()), 401, "SignatureMismatch")
+    assert_refused.start()
+    assert_refused(deliver(rotated, rotated.signed()), 401, "SignatureMismatch")
 
     approve_key(shown, overlap_days=1, by=OPERATOR)
     assert deliver(rotated, rotated.signed()).status_code == 200
     assert deliver(alpha, alpha.signed()).status_code == 200
 
 
-def test_a_key_whose_time_is_over_counts_no_more(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_a_key_whose_time_is_over_counts_no_more(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     alpha_peer.keys.update(valid_until=timezone.now() - timedelta(seconds=1))
-    refused.start()
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed()), 401, "UnknownKey")
+    assert_refused(deliver(alpha, alpha.signed()), 401, "UnknownKey")
 
 
-def test_a_provisional_key_counts_under_policy_open_alone(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_a_provisional_key_counts_under_policy_open_alone(
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused
+) -> None:
     alpha_peer.keys.update(state=KeyState.PROVISIONAL)
-    refused.start()
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed()), 401, "UnknownKey")
+    assert_refused(deliver(alpha, alpha.signed()), 401, "UnknownKey")
 
 
-def test_a_revoked_key_counts_no_more(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_a_revoked_key_counts_no_more(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     revoke_key(alpha_peer.keys.get(), by=OPERATOR, reason="Stolen")
-    refused.start()
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed()), 401, "UnknownKey")
-    refused(send(alpha.signed()), 401, "UnknownKey")
+    assert_refused(deliver(alpha, alpha.signed()), 401, "UnknownKey")
+    assert_refused(send(alpha.signed()), 401, "UnknownKey")
 
 
 # Spellings ----------------------------------------------------------------------------------------------------------
@@ -175,10 +179,12 @@ def test_a_revoked_key_counts_no_more(alpha: Partner, alpha_peer: Peer, refused:
     ["http://alpha.example.org", "https://alpha.example.org:8443", "https://alpha.example.org/hub",
      "https://xn--lpha-5na.example.org", "https://alpha.example.org.evil.example.com"],
 )  # fmt: skip
-def test_another_origin_or_path_is_another_server(alpha: Partner, alpha_peer: Peer, refused: Refused, url: str) -> None:
-    refused.start()
+def test_another_origin_or_path_is_another_server(
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused, url: str
+) -> None:
+    assert_refused.start()
 
-    refused(send(alpha.signed(source_server=url)), 403, not_trusted(url))
+    assert_refused(send(alpha.signed(source_server=url)), 403, not_trusted(url))
 
 
 @pytest.mark.parametrize(
@@ -189,11 +195,11 @@ def test_another_origin_or_path_is_another_server(alpha: Partner, alpha_peer: Pe
      "https://0x7f.1", "https://alpha\\@evil.example.com", "javascript:alert(1)", "//alpha.example.org", " "],
 )  # fmt: skip
 def test_a_source_that_is_no_plain_url_is_malformed(
-    alpha: Partner, alpha_peer: Peer, refused: Refused, url: str
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused, url: str
 ) -> None:
-    refused.start()
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed(source_server=url)), 422)
+    assert_refused(deliver(alpha, alpha.signed(source_server=url)), 422)
 
 
 # Strangers ----------------------------------------------------------------------------------------------------------
@@ -225,29 +231,33 @@ def test_a_rejected_strangers_new_attempts_are_only_counted(stranger: Partner) -
     assert (peer.state, peer.attempt_count) == ("rejected", 1)
 
 
-def test_a_strangers_signature_must_fit_the_key_the_target_and_the_time(stranger: Partner, refused: Refused) -> None:
+def test_a_strangers_signature_must_fit_the_key_the_target_and_the_time(
+    stranger: Partner, assert_refused: Refused
+) -> None:
     other = Partner("https://other.example.net", b"o" * 32)
     body = body_of(stranger.envelope())
-    refused.start()
+    assert_refused.start()
 
-    refused(send(stranger.signed(), show_key(other)), 401, "SignatureMismatch")
-    refused(send(body, stranger.headers(body, keyid=other.identity.did) | show_key(stranger)), 401, "UnknownKey")
-    refused(send(stranger.envelope(), show_key(stranger)), 401, "Invalid or missing API key")
-    refused(send(stranger.signed(target_server=other.url), show_key(stranger)), 401, "WrongTarget")
-    refused(send(stranger.signed(created_at="2020-01-01T00:00:00Z"), show_key(stranger)), 401, "SignatureExpired")
+    assert_refused(send(stranger.signed(), show_key(other)), 401, "SignatureMismatch")
+    assert_refused(send(body, stranger.headers(body, keyid=other.identity.did) | show_key(stranger)), 401, "UnknownKey")
+    assert_refused(send(stranger.envelope(), show_key(stranger)), 401, "Invalid or missing API key")
+    assert_refused(send(stranger.signed(target_server=other.url), show_key(stranger)), 401, "WrongTarget")
+    assert_refused(
+        send(stranger.signed(created_at="2020-01-01T00:00:00Z"), show_key(stranger)), 401, "SignatureExpired"
+    )
 
 
 def test_under_policy_open_a_provisional_key_lets_work_in_for_public_agents(
-    stranger: Partner, settings: LazySettings, refused: Refused
+    stranger: Partner, settings: LazySettings, assert_refused: Refused
 ) -> None:
     peer = add_peer(stranger.url, by=OPERATOR)
     propose_key(peer, stranger.key.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
     PeerKey.objects.update(state=KeyState.PROVISIONAL)
     register_agent("open-one", visibility="public")
     register_agent("hidden-one", visibility="unlisted")
-    refused.start()
-    refused(deliver(stranger, stranger.signed()), 403, not_trusted(stranger.url))
+    assert_refused.start()
+    assert_refused(deliver(stranger, stranger.signed()), 403, not_trusted(stranger.url))
 
     settings.FEDHUB_TRUST_POLICY = "open"
-    refused(deliver(stranger, stranger.signed(agent_id="hidden-one")), 404, "Agent not found")
+    assert_refused(deliver(stranger, stranger.signed(agent_id="hidden-one")), 404, "Agent not found")
     assert deliver(stranger, stranger.signed(agent_id="open-one")).status_code == 200

@@ -60,39 +60,39 @@ def sign_components(partner: Partner, body: bytes, components: tuple[str, ...], 
         {"HTTP_X_API_KEY": ""},
     ],
 )
-def test_an_unsigned_request_proves_nothing(alpha: Partner, refused: Refused, headers: dict[str, str]) -> None:
-    refused.start()
+def test_an_unsigned_request_proves_nothing(alpha: Partner, assert_refused: Refused, headers: dict[str, str]) -> None:
+    assert_refused.start()
 
     response = send(alpha.envelope(), headers)
 
-    refused(response, 401, UNPROVEN)
+    assert_refused(response, 401, UNPROVEN)
     assert response["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_a_digest_without_a_signature_proves_nothing(alpha: Partner, refused: Refused) -> None:
+def test_a_digest_without_a_signature_proves_nothing(alpha: Partner, assert_refused: Refused) -> None:
     body = body_of(alpha.envelope())
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, {"HTTP_CONTENT_DIGEST": digest_of(body)}), 401, UNPROVEN)
+    assert_refused(send(body, {"HTTP_CONTENT_DIGEST": digest_of(body)}), 401, UNPROVEN)
 
 
 @pytest.mark.parametrize("missing", ["HTTP_SIGNATURE", "HTTP_SIGNATURE_INPUT"])
 def test_half_a_signature_is_a_failed_one_even_beside_a_good_envelope(
-    alpha: Partner, refused: Refused, missing: str
+    alpha: Partner, assert_refused: Refused, missing: str
 ) -> None:
     body = body_of(alpha.signed())
     headers = alpha.headers(body)
     del headers[missing]
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, headers), 401, "SignatureMissing")
+    assert_refused(send(body, headers), 401, "SignatureMissing")
 
 
 @pytest.mark.parametrize("signature", ["", None])
-def test_an_empty_signature_is_none(alpha: Partner, refused: Refused, signature: str | None) -> None:
-    refused.start()
+def test_an_empty_signature_is_none(alpha: Partner, assert_refused: Refused, signature: str | None) -> None:
+    assert_refused.start()
 
-    refused(send(alpha.envelope(signature=signature)), 401, UNPROVEN)
+    assert_refused(send(alpha.envelope(signature=signature)), 401, UNPROVEN)
 
 
 # Envelope signatures ------------------------------------------------------------------------------------------------
@@ -106,18 +106,20 @@ def test_an_empty_signature_is_none(alpha: Partner, refused: Refused, signature:
         ("A" * 100_000, "SignatureMalformed"),
     ],
 )
-def test_a_garbage_envelope_signature_fails(alpha: Partner, refused: Refused, signature: str, reason: str) -> None:
-    refused.start()
+def test_a_garbage_envelope_signature_fails(
+    alpha: Partner, assert_refused: Refused, signature: str, reason: str
+) -> None:
+    assert_refused.start()
 
-    refused(send(alpha.envelope(signature=signature)), 401, reason)
+    assert_refused(send(alpha.envelope(signature=signature)), 401, reason)
 
 
-def test_openintents_hmac_fall_back_is_no_signature(alpha: Partner, refused: Refused) -> None:
+def test_openintents_hmac_fall_back_is_no_signature(alpha: Partner, assert_refused: Refused) -> None:
     envelope = alpha.envelope()
     mac = hmac.new(b"a" * 32, canonical_bytes(envelope), hashlib.sha256).digest()
-    refused.start()
+    assert_refused.start()
 
-    refused(send(envelope | {"signature": base64.b64encode(mac).decode()}), 401, "SignatureMalformed")
+    assert_refused(send(envelope | {"signature": base64.b64encode(mac).decode()}), 401, "SignatureMalformed")
 
 
 @pytest.mark.parametrize(
@@ -134,19 +136,21 @@ def test_openintents_hmac_fall_back_is_no_signature(alpha: Partner, refused: Ref
         {"x_unknown": 1},
     ],
 )
-def test_an_envelope_changed_after_signing_fails(alpha: Partner, refused: Refused, change: dict[str, Any]) -> None:
-    refused.start()
+def test_an_envelope_changed_after_signing_fails(
+    alpha: Partner, assert_refused: Refused, change: dict[str, Any]
+) -> None:
+    assert_refused.start()
 
-    refused(send(alpha.signed() | change), 401, "SignatureMismatch")
+    assert_refused(send(alpha.signed() | change), 401, "SignatureMismatch")
 
 
-def test_an_envelope_for_another_target_fails(alpha: Partner, refused: Refused) -> None:
-    refused.start()
+def test_an_envelope_for_another_target_fails(alpha: Partner, assert_refused: Refused) -> None:
+    assert_refused.start()
 
     for target in ("https://third.example.org", "http://127.0.0.1:8001", "https://127.0.0.1:8000"):
-        refused(send(alpha.signed(target_server=target)), 401, "WrongTarget")
-        refused(deliver(alpha, alpha.signed(target_server=target)), 401, "WrongTarget")
-    refused(send(alpha.signed(target_server=...)), 401, "WrongTarget")
+        assert_refused(send(alpha.signed(target_server=target)), 401, "WrongTarget")
+        assert_refused(deliver(alpha, alpha.signed(target_server=target)), 401, "WrongTarget")
+    assert_refused(send(alpha.signed(target_server=...)), 401, "WrongTarget")
 
 
 @pytest.mark.parametrize(
@@ -159,54 +163,56 @@ def test_an_envelope_for_another_target_fails(alpha: Partner, refused: Refused) 
     ],
 )
 def test_a_stale_future_or_timeless_envelope_fails(
-    alpha: Partner, refused: Refused, age: dict[str, float] | None, reason: str
+    alpha: Partner, assert_refused: Refused, age: dict[str, float] | None, reason: str
 ) -> None:
-    refused.start()
+    assert_refused.start()
 
-    refused(send(alpha.signed(created_at=ago(**age) if age else ...)), 401, reason)
+    assert_refused(send(alpha.signed(created_at=ago(**age) if age else ...)), 401, reason)
 
 
-def test_an_unsigned_stale_envelope_is_not_rescued_by_a_fresh_request(alpha: Partner, refused: Refused) -> None:
-    refused.start()
+def test_an_unsigned_stale_envelope_is_not_rescued_by_a_fresh_request(alpha: Partner, assert_refused: Refused) -> None:
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.envelope(created_at=ago(hours=25))), 401, "SignatureExpired")
+    assert_refused(deliver(alpha, alpha.envelope(created_at=ago(hours=25))), 401, "SignatureExpired")
 
 
 # Request signatures -------------------------------------------------------------------------------------------------
-def test_a_body_changed_after_signing_fails(alpha: Partner, refused: Refused) -> None:
+def test_a_body_changed_after_signing_fails(alpha: Partner, assert_refused: Refused) -> None:
     body = body_of(alpha.envelope())
     headers = alpha.headers(body)
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body.replace(b"Research", b"Re5earch"), headers), 401, "DigestMismatch")
+    assert_refused(send(body.replace(b"Research", b"Re5earch"), headers), 401, "DigestMismatch")
 
 
-def test_a_body_and_digest_changed_after_signing_fail(alpha: Partner, refused: Refused) -> None:
+def test_a_body_and_digest_changed_after_signing_fail(alpha: Partner, assert_refused: Refused) -> None:
     body = body_of(alpha.envelope())
     changed = body.replace(b"Research", b"Re5earch")
-    refused.start()
+    assert_refused.start()
 
-    refused(send(changed, alpha.headers(body) | {"HTTP_CONTENT_DIGEST": digest_of(changed)}), 401, "SignatureMismatch")
+    assert_refused(
+        send(changed, alpha.headers(body) | {"HTTP_CONTENT_DIGEST": digest_of(changed)}), 401, "SignatureMismatch"
+    )
 
 
-def test_an_absent_or_unsigned_digest_fails(alpha: Partner, refused: Refused) -> None:
+def test_an_absent_or_unsigned_digest_fails(alpha: Partner, assert_refused: Refused) -> None:
     body = body_of(alpha.envelope())
     headers = alpha.headers(body)
     del headers["HTTP_CONTENT_DIGEST"]
     unsigned = sign_components(alpha, body, ("@method", "@target-uri", "content-type"))
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, headers), 401, "DigestMismatch")
-    refused(send(body, unsigned), 401, "ComponentNotCovered")
+    assert_refused(send(body, headers), 401, "DigestMismatch")
+    assert_refused(send(body, unsigned), 401, "ComponentNotCovered")
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_every_component_must_be_covered(alpha: Partner, refused: Refused, component: str) -> None:
+def test_every_component_must_be_covered(alpha: Partner, assert_refused: Refused, component: str) -> None:
     body = body_of(alpha.envelope())
     rest = tuple(name for name in COMPONENTS if name != component)
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, sign_components(alpha, body, rest)), 401, "ComponentNotCovered")
+    assert_refused(send(body, sign_components(alpha, body, rest)), 401, "ComponentNotCovered")
 
 
 @pytest.mark.parametrize(
@@ -224,28 +230,28 @@ def test_every_component_must_be_covered(alpha: Partner, refused: Refused, compo
     ],
 )
 def test_another_path_host_method_query_or_type_was_signed(
-    alpha: Partner, refused: Refused, change: dict[str, str]
+    alpha: Partner, assert_refused: Refused, change: dict[str, str]
 ) -> None:
     body = body_of(alpha.envelope())
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, alpha.headers(body, **change)), 401, "SignatureMismatch")
+    assert_refused(send(body, alpha.headers(body, **change)), 401, "SignatureMismatch")
 
 
-def test_a_query_that_was_not_signed_fails(alpha: Partner, refused: Refused) -> None:
+def test_a_query_that_was_not_signed_fails(alpha: Partner, assert_refused: Refused) -> None:
     body = body_of(alpha.envelope())
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, alpha.headers(body), path=f"{RECEIVE}?admin=1"), 401, "SignatureMismatch")
+    assert_refused(send(body, alpha.headers(body), path=f"{RECEIVE}?admin=1"), 401, "SignatureMismatch")
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1", "[::1]"])
-def test_a_forged_host_header_makes_no_other_target(alpha: Partner, refused: Refused, host: str) -> None:
+def test_a_forged_host_header_makes_no_other_target(alpha: Partner, assert_refused: Refused, host: str) -> None:
     body = body_of(alpha.envelope())
     headers = alpha.headers(body, target_uri=f"http://{host}{RECEIVE}")
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, headers | {"HTTP_HOST": host, "HTTP_X_FORWARDED_HOST": host}), 401, "SignatureMismatch")
+    assert_refused(send(body, headers | {"HTTP_HOST": host, "HTTP_X_FORWARDED_HOST": host}), 401, "SignatureMismatch")
 
 
 @pytest.mark.parametrize(
@@ -259,38 +265,38 @@ def test_a_forged_host_header_makes_no_other_target(alpha: Partner, refused: Ref
     ],
 )
 def test_a_stale_future_expired_or_long_lived_request_fails(
-    alpha: Partner, refused: Refused, times: dict[str, Any], reason: str
+    alpha: Partner, assert_refused: Refused, times: dict[str, Any], reason: str
 ) -> None:
     body = body_of(alpha.signed())
     created = int(time.time()) + times.pop("created")
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, alpha.headers(body, created=created, **times)), 401, reason)
+    assert_refused(send(body, alpha.headers(body, created=created, **times)), 401, reason)
 
 
 @pytest.mark.parametrize("parameter", ["created", "expires", "nonce", "keyid"])
-def test_every_parameter_is_needed(alpha: Partner, refused: Refused, parameter: str) -> None:
+def test_every_parameter_is_needed(alpha: Partner, assert_refused: Refused, parameter: str) -> None:
     body = body_of(alpha.envelope())
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, sign_components(alpha, body, COMPONENTS, **{parameter: ...})), 401, "SignatureMalformed")
+    assert_refused(send(body, sign_components(alpha, body, COMPONENTS, **{parameter: ...})), 401, "SignatureMalformed")
 
 
 @pytest.mark.parametrize("algorithm", ["none", "hmac-sha256", "ed448", "rsa-pss-sha512", "ED25519", ""])
-def test_the_algorithm_is_never_the_senders_choice(alpha: Partner, refused: Refused, algorithm: str) -> None:
+def test_the_algorithm_is_never_the_senders_choice(alpha: Partner, assert_refused: Refused, algorithm: str) -> None:
     body = body_of(alpha.envelope())
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, sign_components(alpha, body, COMPONENTS, alg=algorithm)), 401, "AlgorithmRefused")
+    assert_refused(send(body, sign_components(alpha, body, COMPONENTS, alg=algorithm)), 401, "AlgorithmRefused")
 
 
-def test_an_hmac_with_the_public_key_is_no_signature(alpha: Partner, refused: Refused) -> None:
+def test_an_hmac_with_the_public_key_is_no_signature(alpha: Partner, assert_refused: Refused) -> None:
     body = body_of(alpha.envelope())
     headers = alpha.headers(body)
     mac = hmac.new(bytes(alpha.key.verification_key), body, hashlib.sha512).digest()
-    refused.start()
+    assert_refused.start()
 
-    refused(
+    assert_refused(
         send(body, headers | {"HTTP_SIGNATURE": f"sig1=:{base64.b64encode(mac).decode()}:"}), 401, "SignatureMismatch"
     )
 
@@ -307,7 +313,7 @@ def test_an_hmac_with_the_public_key_is_no_signature(alpha: Partner, refused: Re
     ],
 )
 def test_a_keyid_is_never_fetched_nor_believed(
-    alpha: Partner, refused: Refused, keyid: str, monkeypatch: pytest.MonkeyPatch
+    alpha: Partner, assert_refused: Refused, keyid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def connect(*args: object, **kwargs: object) -> None:
         raise AssertionError("a receive opened a connection")
@@ -315,59 +321,63 @@ def test_a_keyid_is_never_fetched_nor_believed(
     monkeypatch.setattr(socket.socket, "connect", connect)
     monkeypatch.setattr(socket, "getaddrinfo", connect)
     body = body_of(alpha.signed())
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, alpha.headers(body, keyid=keyid)), 401, "UnknownKey")
+    assert_refused(send(body, alpha.headers(body, keyid=keyid)), 401, "UnknownKey")
 
 
 # Several proofs -----------------------------------------------------------------------------------------------------
-def test_a_failing_proof_is_not_rescued_by_another(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_a_failing_proof_is_not_rescued_by_another(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     token = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=OPERATOR)}
     body = body_of(alpha.signed())
     bad_envelope = body_of(alpha.signed() | {"intent_title": "changed"})
     bad_request = alpha.headers(body, created=1)
-    refused.start()
+    assert_refused.start()
 
-    refused(send(bad_envelope, alpha.headers(bad_envelope) | token), 401, "SignatureMismatch")
-    refused(send(body, bad_request | token), 401, "SignatureExpired")
-    refused(send(body, alpha.headers(body) | {"HTTP_X_API_KEY": "nonsense"}), 401, UNPROVEN)
+    assert_refused(send(bad_envelope, alpha.headers(bad_envelope) | token), 401, "SignatureMismatch")
+    assert_refused(send(body, bad_request | token), 401, "SignatureExpired")
+    assert_refused(send(body, alpha.headers(body) | {"HTTP_X_API_KEY": "nonsense"}), 401, UNPROVEN)
 
 
-def test_two_different_tokens_are_refused(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_two_different_tokens_are_refused(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     first, second = (issue_peer_token(alpha_peer, days=1, by=OPERATOR) for _ in range(2))
-    refused.start()
+    assert_refused.start()
 
     headers = {"HTTP_AUTHORIZATION": f"Bearer {first}", "HTTP_X_API_KEY": second}
-    refused(send(alpha.envelope(), headers), 401, UNPROVEN)
+    assert_refused(send(alpha.envelope(), headers), 401, UNPROVEN)
 
 
-def test_a_peer_that_must_sign_is_not_let_in_by_its_token(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_a_peer_that_must_sign_is_not_let_in_by_its_token(
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused
+) -> None:
     Peer.objects.filter(pk=alpha_peer.pk).update(requires_signature=True)
     headers = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=OPERATOR)}
-    refused.start()
+    assert_refused.start()
 
-    refused(send(alpha.envelope(), headers), 401, "SignatureMissing")
-
-
-def test_a_sessions_cookie_proves_no_peer(alpha: Partner, admin_client: Client, refused: Refused) -> None:
-    refused.start()
-
-    refused(admin_client.post(RECEIVE, json.dumps(alpha.envelope()), content_type="application/json"), 401, UNPROVEN)
+    assert_refused(send(alpha.envelope(), headers), 401, "SignatureMissing")
 
 
-def test_a_key_of_small_order_verifies_nothing(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_a_sessions_cookie_proves_no_peer(alpha: Partner, admin_client: Client, assert_refused: Refused) -> None:
+    assert_refused.start()
+
+    assert_refused(
+        admin_client.post(RECEIVE, json.dumps(alpha.envelope()), content_type="application/json"), 401, UNPROVEN
+    )
+
+
+def test_a_key_of_small_order_verifies_nothing(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     small = base64.b64encode(b"\1" + bytes(31)).decode()
-    refused.start()
+    assert_refused.start()
 
-    refused(send(alpha.envelope(signature=base64.b64encode(b"\1" + bytes(63)).decode()),
+    assert_refused(send(alpha.envelope(signature=base64.b64encode(b"\1" + bytes(63)).decode()),
                  {"HTTP_X_OPENINTENT_PUBLIC_KEY": small}), 401, "SignatureMismatch")  # fmt: skip
 
 
-def test_a_shown_key_is_believed_for_nothing(alpha: Partner, refused: Refused) -> None:
+def test_a_shown_key_is_believed_for_nothing(alpha: Partner, assert_refused: Refused) -> None:
     other = SigningKey(b"x" * 32)
     thief = Partner(alpha.url, b"x" * 32)
     body = body_of(thief.signed())
-    refused.start()
+    assert_refused.start()
 
     shown = {"HTTP_X_OPENINTENT_PUBLIC_KEY": other.verification_key.base64}
-    refused(send(body, thief.headers(body) | shown), 401, "SignatureMismatch")
+    assert_refused(send(body, thief.headers(body) | shown), 401, "SignatureMismatch")

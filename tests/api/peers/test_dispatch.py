@@ -144,12 +144,16 @@ def test_a_suspended_peer_and_one_that_gets_no_work_wait(
 
 
 @pytest.mark.parametrize("url", BLOCKED)
-def test_blocked_urls(operator: APIClient, alpha: Partner, alpha_peer: Peer, refused: Any, url: str) -> None:
-    refused.start()
+def test_blocked_urls(operator: APIClient, alpha: Partner, alpha_peer: Peer, assert_refused: Any, url: str) -> None:
+    assert_refused.start()
     body = {"intent_id": "i-1", "target_server": url or "https://"}
-    refused(operator.post(DISPATCH, body, format="json"), 400, "Invalid target server URL: blocked by SSRF protection")
+    assert_refused(
+        operator.post(DISPATCH, body, format="json"), 400, "Invalid target server URL: blocked by SSRF protection"
+    )
     body = {"intent_id": "i-1", "target_server": alpha.url, "callback_url": url or "https://"}
-    refused(operator.post(DISPATCH, body, format="json"), 400, "Invalid callback URL: blocked by SSRF protection")
+    assert_refused(
+        operator.post(DISPATCH, body, format="json"), 400, "Invalid callback URL: blocked by SSRF protection"
+    )
 
 
 def test_named_networks_are_open_in_development(operator: APIClient, settings: LazySettings) -> None:
@@ -172,32 +176,32 @@ def test_named_networks_are_open_in_development(operator: APIClient, settings: L
         {"intent_state": []}, {"intent_constraints": "x"},
     ],
 )  # fmt: skip
-def test_wrong_types(operator: APIClient, alpha: Partner, alpha_peer: Peer, refused: Any, change: Any) -> None:
-    refused.start()
+def test_wrong_types(operator: APIClient, alpha: Partner, alpha_peer: Peer, assert_refused: Any, change: Any) -> None:
+    assert_refused.start()
     body = {"intent_id": "i-1", "target_server": alpha.url} | change
     body = {name: value for name, value in body.items() if value is not ...}
-    refused(operator.post(DISPATCH, body, format="json"), 422)
+    assert_refused(operator.post(DISPATCH, body, format="json"), 422)
 
 
 def test_who_may_not_dispatch(
-    api: Api, owner: User, alpha: Partner, alpha_peer: Peer, refused: Any, operator: APIClient
+    api: Api, owner: User, alpha: Partner, alpha_peer: Peer, assert_refused: Any, operator: APIClient
 ) -> None:
     body = {"intent_id": "i-1", "target_server": alpha.url}
     peers_token, partner = issue_peer_token(alpha_peer, days=1, by=OPERATOR), APIClient()
     reader, bad = api(owner, "peers-read federations-write"), APIClient(headers={"X-API-Key": "unknown"})
-    refused.start()
+    assert_refused.start()
     for header in ({"X-API-Key": peers_token}, {"Authorization": f"Bearer {peers_token}"}):
-        refused(partner.post(DISPATCH, body, format="json", headers=header), 403)
-    refused(reader.post(DISPATCH, body, format="json"), 403)
-    refused(bad.post(DISPATCH, body, format="json"), 401)
-    refused(APIClient().post(DISPATCH, body, format="json"), 401, "Invalid or missing API key")
+        assert_refused(partner.post(DISPATCH, body, format="json", headers=header), 403)
+    assert_refused(reader.post(DISPATCH, body, format="json"), 403)
+    assert_refused(bad.post(DISPATCH, body, format="json"), 401)
+    assert_refused(APIClient().post(DISPATCH, body, format="json"), 401, "Invalid or missing API key")
 
 
-def test_while_disabled(operator: APIClient, alpha: Partner, settings: LazySettings, refused: Any) -> None:
-    refused.start()
+def test_while_disabled(operator: APIClient, alpha: Partner, settings: LazySettings, assert_refused: Any) -> None:
+    assert_refused.start()
     settings.FEDHUB_ENABLED = False
     body = {"intent_id": "i-1", "target_server": alpha.url}
-    refused(operator.post(DISPATCH, body, format="json"), 400, "Federation not enabled")
+    assert_refused(operator.post(DISPATCH, body, format="json"), 400, "Federation not enabled")
 
 
 # Passing received work on --------------------------------------------------------------------------------------------
@@ -231,20 +235,20 @@ def test_received_work_goes_on_within_what_was_delegated(
 
 
 def test_received_work_without_depth_left_stays_here(
-    operator: APIClient, alpha: Partner, alpha_peer: Peer, beta: Partner, refused: Any
+    operator: APIClient, alpha: Partner, alpha_peer: Peer, beta: Partner, assert_refused: Any
 ) -> None:
     intent = received_from(alpha, max_delegation_depth=0)
-    refused.start()
+    assert_refused.start()
     body = {"intent_id": intent.pk, "target_server": beta.url}
-    refused(operator.post(DISPATCH, body, format="json"), 403, "Delegation depth exceeded")
+    assert_refused(operator.post(DISPATCH, body, format="json"), 403, "Delegation depth exceeded")
 
 
 def test_received_work_whose_delegation_has_expired_stays_here(
-    operator: APIClient, alpha: Partner, alpha_peer: Peer, beta: Partner, refused: Any
+    operator: APIClient, alpha: Partner, alpha_peer: Peer, beta: Partner, assert_refused: Any
 ) -> None:
     intent = received_from(alpha, max_delegation_depth=1)
     row = ReceivedDispatch.objects.get()
     ReceivedDispatch.objects.update(scope=row.scope | {"expires_at": "2020-01-01T00:00:00Z"})
-    refused.start()
+    assert_refused.start()
     body = {"intent_id": intent.pk, "target_server": beta.url}
-    refused(operator.post(DISPATCH, body, format="json"), 403)
+    assert_refused(operator.post(DISPATCH, body, format="json"), 403)

@@ -101,6 +101,6 @@ def test_a_list_is_paged_newest_first_in_a_fixed_number_of_queries(writer: Any) 
     assert page["pagination"] == {"total": 25, "page": 2, "perPage": 10, "totalPages": 3}
     assert len(queries) <= 5
     for query in ("page=0", "page=x", "per_page=101", "page=1&page=2"):
-        refused = writer.get(f"{INTENTS}?{query}")
-        assert refused.status_code == 422
-        assert refused.json()["message"].startswith(("page: ", "per_page: "))
+        assert_refused = writer.get(f"{INTENTS}?{query}")
+        assert assert_refused.status_code == 422
+        assert assert_refused.json()["message"].startswith(("page: ", "per_page: "))

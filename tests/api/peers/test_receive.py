@@ -148,11 +148,13 @@ def test_an_agent_that_the_peer_may_see_takes_the_work(alpha: Partner, alpha_pee
 
 
 @pytest.mark.parametrize("agent_id", ["private-one", "no-such-agent"])
-def test_a_private_agent_is_as_unknown_as_none(alpha: Partner, alpha_peer: Peer, agent_id: str, refused: Any) -> None:
+def test_a_private_agent_is_as_unknown_as_none(
+    alpha: Partner, alpha_peer: Peer, agent_id: str, assert_refused: Any
+) -> None:
     register_agent("private-one", visibility="private")
-    refused.start()
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed(agent_id=agent_id)), 404, "Agent not found")
+    assert_refused(deliver(alpha, alpha.signed(agent_id=agent_id)), 404, "Agent not found")
 
 
 def test_a_retry_gets_the_first_answer_and_does_nothing(alpha: Partner, alpha_peer: Peer) -> None:
@@ -171,21 +173,23 @@ def test_a_retry_gets_the_first_answer_and_does_nothing(alpha: Partner, alpha_pe
     assert everything_stored() | {"SeenNonce": []} == before
 
 
-def test_a_disabled_hub_says_so(alpha: Partner, alpha_peer: Peer, settings: LazySettings, refused: Any) -> None:
+def test_a_disabled_hub_says_so(alpha: Partner, alpha_peer: Peer, settings: LazySettings, assert_refused: Any) -> None:
     settings.FEDHUB_ENABLED = False
-    refused.start()
+    assert_refused.start()
 
-    refused(deliver(alpha, alpha.signed()), 400, "Federation not enabled")
+    assert_refused(deliver(alpha, alpha.signed()), 400, "Federation not enabled")
 
 
-def test_other_methods_and_media_types_are_refused_in_json(alpha: Partner, alpha_peer: Peer, refused: Any) -> None:
-    refused.start()
+def test_other_methods_and_media_types_are_refused_in_json(
+    alpha: Partner, alpha_peer: Peer, assert_refused: Any
+) -> None:
+    assert_refused.start()
 
     for method in ("get", "put", "delete"):
         response = getattr(Client(), method)(RECEIVE)
         assert (response.status_code, response.json()["message"]) == (405, f'Method "{method.upper()}" not allowed.')
     for media_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
-        refused(Client().post(RECEIVE, b"{}", content_type=media_type), 415)
+        assert_refused(Client().post(RECEIVE, b"{}", content_type=media_type), 415)
 
 
 def test_one_receive_costs_one_transaction_and_few_queries(

@@ -212,22 +212,22 @@ def test_a_peer_approved_a_moment_ago_works_at_once(alpha: Partner) -> None:
     assert deliver(alpha, alpha.signed()).status_code == 200
 
 
-def test_a_revoked_key_is_refused_at_once(alpha: Partner, alpha_peer: Peer, refused: Any) -> None:
+def test_a_revoked_key_is_refused_at_once(alpha: Partner, alpha_peer: Peer, assert_refused: Any) -> None:
     assert deliver(alpha, alpha.signed()).status_code == 200
     revoke_key(PeerKey.objects.get(peer=alpha_peer), by=OPERATOR)
-    refused.start()
+    assert_refused.start()
 
     for _ in range(2):
-        refused(deliver(alpha, alpha.signed()), 401, UnknownKey.__name__)
+        assert_refused(deliver(alpha, alpha.signed()), 401, UnknownKey.__name__)
 
 
-def test_a_suspended_peer_is_refused_at_once(alpha: Partner, alpha_peer: Peer, refused: Any) -> None:
+def test_a_suspended_peer_is_refused_at_once(alpha: Partner, alpha_peer: Peer, assert_refused: Any) -> None:
     assert deliver(alpha, alpha.signed()).status_code == 200
     suspend_peer(alpha_peer, reason="Incident", by=OPERATOR)
-    refused.start()
+    assert_refused.start()
 
     for _ in range(2):
-        refused(deliver(alpha, alpha.signed()), 403, "not trusted")
+        assert_refused(deliver(alpha, alpha.signed()), 403, "not trusted")
 
 
 # What workers are told ------------------------------------------------------------------------------------------------

@@ -20,15 +20,15 @@ def shows_itself(stranger: Partner) -> Any:
 
 
 def test_a_peer_that_sends_too_much_waits_and_no_other_does(
-    alpha: Partner, alpha_peer: Peer, beta: Partner, settings: LazySettings, refused: Any
+    alpha: Partner, alpha_peer: Peer, beta: Partner, settings: LazySettings, assert_refused: Any
 ) -> None:
     settings.FEDHUB_PEER_REQUESTS_PER_MINUTE = 2
     assert [deliver(alpha, alpha.signed()).status_code for _ in range(2)] == [200, 200]
-    refused.start()
+    assert_refused.start()
 
     answer = deliver(alpha, alpha.signed())
 
-    refused(answer, 429, "Too many requests")
+    assert_refused(answer, 429, "Too many requests")
     assert 0 < int(answer["Retry-After"]) <= 30
     assert answer.json() == {"detail": "Too many requests", "message": "Too many requests"}
     assert deliver(beta, beta.signed()).status_code == 200
@@ -46,16 +46,16 @@ def test_whoever_only_claims_to_be_a_peer_takes_nothing_from_it(
 
 @pytest.mark.parametrize("path", ["/api/v1/federation/receive", CALLBACK])
 def test_an_address_that_is_refused_too_often_is_told_to_slow_down(
-    db: None, path: str, settings: LazySettings, refused: Any
+    db: None, path: str, settings: LazySettings, assert_refused: Any
 ) -> None:
     settings.FEDHUB_REFUSALS_PER_MINUTE = 2
-    refused.start()
+    assert_refused.start()
 
     statuses = [send(b"{}", path=path).status_code for _ in range(2)]
     answer = send(b"{}", path=path)
 
     assert 429 not in statuses
-    refused(answer, 429, "Too many requests")
+    assert_refused(answer, 429, "Too many requests")
     assert 0 < int(answer["Retry-After"]) <= 30
     assert send(b"{}", path=path, REMOTE_ADDR="203.0.113.9").status_code == statuses[0]
 
@@ -70,13 +70,13 @@ def test_an_approved_peer_is_served_although_its_address_was_refused_too_often(
 
 
 def test_a_stranger_whose_address_was_refused_too_often_is_not_proposed(
-    stranger: Partner, settings: LazySettings, refused: Any
+    stranger: Partner, settings: LazySettings, assert_refused: Any
 ) -> None:
     settings.FEDHUB_REFUSALS_PER_MINUTE = 1
     assert send(b"{}").status_code == 422
-    refused.start()
+    assert_refused.start()
 
-    refused(shows_itself(stranger), 429)
+    assert_refused(shows_itself(stranger), 429)
 
     settings.FEDHUB_REFUSALS_PER_MINUTE = 0
     assert shows_itself(stranger).status_code == 403

@@ -87,25 +87,27 @@ def test_an_operator_sees_public_agents(owner: User) -> None:
 
 
 # Operators' endpoints -----------------------------------------------------------------------------------------------
-def test_a_peers_token_is_good_for_nothing_of_an_operators(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_a_peers_token_is_good_for_nothing_of_an_operators(
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused
+) -> None:
     headers = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=OPERATOR)}
-    refused.start()
+    assert_refused.start()
 
-    refused(send({"target_server": alpha.url, "intent_id": "i"}, headers, path=DISPATCH), 403, "permission")
-    refused(send({"title": "Mine"}, headers, path="/api/v1/intents"), 403)
+    assert_refused(send({"target_server": alpha.url, "intent_id": "i"}, headers, path=DISPATCH), 403, "permission")
+    assert_refused(send({"title": "Mine"}, headers, path="/api/v1/intents"), 403)
     for path in (STATUS, "/api/v1/intents"):
-        refused(get(path, headers), 403)
+        assert_refused(get(path, headers), 403)
 
 
-def test_a_peers_signature_is_no_operators_token(alpha: Partner, alpha_peer: Peer, refused: Refused) -> None:
+def test_a_peers_signature_is_no_operators_token(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     body = b'{"target_server": "https://beta.example.org", "intent_id": "i"}'
-    refused.start()
+    assert_refused.start()
 
-    refused(send(body, alpha.headers(body, path=DISPATCH), path=DISPATCH), 401, "Invalid or missing API key")
+    assert_refused(send(body, alpha.headers(body, path=DISPATCH), path=DISPATCH), 401, "Invalid or missing API key")
 
 
 def test_a_runtime_jwt_of_the_hubs_own_opens_no_endpoint(
-    alpha: Partner, alpha_peer: Peer, owner: User, settings: LazySettings, refused: Refused
+    alpha: Partner, alpha_peer: Peer, owner: User, settings: LazySettings, assert_refused: Refused
 ) -> None:
     key = load_or_create(settings.FEDHUB_OIDC_KEY_PATH)
     claims = {"iss": HUB, "aud": HUB, "sub": owner.username, "scope": "peers-read peers-write", "exp": 4_000_000_000}
@@ -115,9 +117,9 @@ def test_a_runtime_jwt_of_the_hubs_own_opens_no_endpoint(
         RECEIVE: alpha.envelope(),
         "/api/v1/intents": {"title": "t"},
     }
-    refused.start()
+    assert_refused.start()
 
     for headers in ({"HTTP_AUTHORIZATION": f"Bearer {token}"}, {"HTTP_X_API_KEY": token}):
         for path, message in messages.items():
-            refused(send(message, headers, path=path), 401, "Invalid or missing API key")
-        refused(get(STATUS, headers), 401)
+            assert_refused(send(message, headers, path=path), 401, "Invalid or missing API key")
+        assert_refused(get(STATUS, headers), 401)
