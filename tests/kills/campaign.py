@@ -33,6 +33,7 @@ MOST_PASSES = 2
 # The rest kills the whole program, which takes longer to start again.
 SHARE_OF_CHILDREN = 2 / 3
 REACH_SECONDS = 30.0
+SAY_SECONDS = 2
 SETTLE_SECONDS = 90.0
 EVENT_POINTS = ("event.before_claim", "event.after_claim", "event.in_handler", "event.after_call", "event.after_finish")
 
@@ -221,10 +222,13 @@ class Campaign:
         return True
 
     def _has_fired(self, watched: Path, process: subprocess.Popen[bytes]) -> bool:
-        deadline = time.monotonic() + REACH_SECONDS
+        deadline, ended = time.monotonic() + REACH_SECONDS, 0.0
         while not watched.exists():
-            if process.poll() is not None and not watched.exists():
-                raise RuntimeError(f"the process ended by itself with {process.returncode}")
+            if process.poll() is not None:
+                # Who kills from outside says so just after.
+                ended = ended or time.monotonic()
+                if time.monotonic() > ended + SAY_SECONDS:
+                    raise RuntimeError(f"the process ended by itself with {process.returncode}")
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.02)
