@@ -74,8 +74,10 @@ def test_deleted_federation_has_no_task(federation: Federation, owner: User) -> 
 
 
 def test_removing_or_refreshing_what_is_not_there_is_no_error() -> None:
+    before = list(PeriodicTask.objects.values())
     remove_schedule("0" * 24)
     refresh_schedule("0" * 24)
+    assert list(PeriodicTask.objects.values()) == before
 
 
 def test_scheduled_sync_runs_the_service_with_its_trigger(federation: Federation, cloud: SandboxClient) -> None:
@@ -125,7 +127,10 @@ def test_job_that_is_gone_or_ended_is_no_error_for_the_worker(federation: Federa
 
 
 def test_sweep_with_nothing_to_do_does_nothing() -> None:
+    before = list(PeriodicTask.objects.values())
     sweep()
+    assert list(PeriodicTask.objects.values()) == before
+    assert not SyncJob.objects.exists()
 
 
 def test_the_sweep_mends_a_schedule_that_is_out_of_step(federation: Federation) -> None:
