@@ -34,7 +34,7 @@ LOAD_SECONDS = 240
 AIM_RATIO, AIM_P95_MS = 0.4, 80.0
 HANDLER = "peers.handlers.EchoAgents"
 APPROVE = """
-from federations.services.actors import Actor
+from core.actors import Actor
 from peers.protocol import VerificationKey
 from peers.services.peers import add_peer, approve_peer
 staff = Actor(id="1", name="staff")

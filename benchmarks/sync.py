@@ -73,8 +73,8 @@ def main() -> None:
 
 
 def _scenario(sandbox: RunningSandbox) -> list[Run]:
+    from core.actors import Actor
     from federations.models import Federation
-    from federations.services.actors import Actor
     from federations.services.federations import create_federation, delete_federation
 
     me = Actor("1", "benchmark")
@@ -114,8 +114,8 @@ def _quietly(sandbox: RunningSandbox, change: Callable[[], object]) -> None:
 
 def _measured(sandbox: RunningSandbox, federation: Any, name: str) -> Run:
     from benchmarks.measure import rows_written
+    from core.actors import Actor
     from federations.models import Federation
-    from federations.services.actors import Actor
     from federations.services.sync import run_sync, start_sync
 
     sandbox.admin.reset()

@@ -11,12 +11,12 @@ import logging
 from celery import shared_task
 from django.db import DatabaseError, OperationalError
 
+from core.actors import SCHEDULE
+from core.errors import HubError
 from federations.models import Federation, JobTrigger, JobType
-from federations.services.actors import SCHEDULE
 from federations.services.jobs import due_jobs, reap_lapsed_jobs
 from federations.services.schedule import remove_schedule, repair_schedules
 from federations.services.sync import run_sync, start_sync
-from fedhub.errors import HubError
 from fedhub.queue import enqueue
 
 logger = logging.getLogger(__name__)

@@ -10,6 +10,9 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.actors import actor_of
+from core.errors import NotFoundError
+from core.ids import is_object_id
 from federations import schema
 from federations.filters import (
     LAST_SEARCH_PAGE,
@@ -39,7 +42,6 @@ from federations.serializers import (
     UpdateFederationSerializer,
 )
 from federations.services.access import agents_visible_to, federations_visible_to, level_of, servers_visible_to
-from federations.services.actors import actor_of
 from federations.services.federations import check_updatable, create_federation, delete_federation, update_federation
 from federations.services.legacy import sync_unfederated
 from federations.services.preview import preview_sync
@@ -48,8 +50,6 @@ from federations.services.sync import run_sync, start_sync
 from fedhub.api.pagination import page_of, paginate
 from fedhub.api.scopes import READ, SYSTEM, WRITE
 from fedhub.api.viewsets import HubViewSet, accepted, each, prefers_async
-from fedhub.errors import NotFoundError
-from fedhub.ids import is_object_id
 
 PERMISSION_NAMES = {AccessLevel.VIEW: "VIEW", AccessLevel.EDIT: "EDIT", AccessLevel.OWNER: "DELETE"}
 

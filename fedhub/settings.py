@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
-from fedhub import environment
+from core import environment
+from core.key_files import development_secret_key
 from fedhub.databases import database, mongodb_database
-from fedhub.secret_key import development_secret_key
 
 # Lets class definitions name their type arguments, such as ModelForm[Federation], at run time too.
 django_stubs_ext.monkeypatch()
@@ -67,7 +67,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "fedhub.audit.StaffAuditlogMiddleware",
+    "core.audit.StaffAuditlogMiddleware",
 ]
 
 ROOT_URLCONF = "fedhub.urls"

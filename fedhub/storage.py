@@ -24,7 +24,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models import Model, QuerySet
 from django.db.transaction import TransactionManagementError
 
-from fedhub.errors import ConflictError
+from core.errors import ConflictError
 
 REGISTRY = "registry" if "registry" in settings.DATABASES else DEFAULT_DB_ALIAS
 # As long as SQLite waits for its lock.

@@ -19,8 +19,8 @@ from django.urls import URLPattern
 from django.utils.module_loading import import_string
 from rest_framework.exceptions import APIException
 
-from federations.services.actors import Actor
-from fedhub.errors import HubError, UnauthenticatedError
+from core.actors import Actor
+from core.errors import HubError, UnauthenticatedError
 from peers.errors import UNPROVEN, refusal_of
 from peers.models import Peer, PeerState
 from peers.protocol import (

@@ -20,7 +20,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from fedhub.errors import HubError
+from core.errors import HubError
 from peers.models import Intent, KeyState, Peer, PeerKey, PeerState, RegisteredAgent, Relationship, Visibility
 from peers.protocol import ProtocolError, parse_json_object
 from peers.services.imports import MAX_BYTES

@@ -9,11 +9,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from federations.services.actors import actor_of
+from core.actors import actor_of
+from core.errors import NotFoundError
 from fedhub.api.pagination import page_of, paginate
 from fedhub.api.scopes import PEERS_READ, PEERS_WRITE
 from fedhub.api.viewsets import each
-from fedhub.errors import NotFoundError
 from peers import schema
 from peers.authentication import OperatorAuthentication, PeerCredential, VisitorAuthentication
 from peers.errors import FederationViewSet

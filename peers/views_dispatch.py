@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from federations.services.actors import actor_of
+from core.actors import actor_of
 from fedhub.api.scopes import PEERS_WRITE
 from peers import schema
 from peers.authentication import CallbackAuthentication, IsProvenPeer, OperatorAuthentication, PeerCredential

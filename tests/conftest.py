@@ -13,10 +13,10 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
+from core.actors import actor_of
 from federations.models import A2aAgent, A2aAgentTag, AccessLevel, Federation, McpServer, McpServerTag
 from federations.search.registry import search_index
 from federations.services.access import grant
-from federations.services.actors import actor_of
 from federations.services.federations import create_federation
 from fedhub.sandbox.client import SandboxClient
 from fedhub.tokens.services import issue_token

@@ -60,11 +60,11 @@ def _say(word: str, wait_at: str) -> None:
 
 def _main(federation_id: str, wait_at: str) -> None:
     django.setup()
+    from core.actors import Actor
+    from core.errors import ConflictError
     from federations.models import Federation
     from federations.providers.memory import MemoryProvider
     from federations.services import apply, sync
-    from federations.services.actors import Actor
-    from fedhub.errors import ConflictError
     from tests.findings import agent, server
 
     names = os.environ.get("SERVERS", "one,two").split(",")

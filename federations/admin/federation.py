@@ -16,6 +16,8 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
+from core.actors import actor_of
+from core.errors import HubError
 from federations.admin.actions import FederationActionsMixin
 from federations.admin.filters import FederationTagFilter
 from federations.admin.labels import (
@@ -40,12 +42,10 @@ from federations.admin.skipped import notice_of_last_sync
 from federations.forms import FederationForm, GrantForm, GrantFormSet, format_tag_filter
 from federations.models import Federation, FederationGrant, JobTrigger, JobType, ProviderType, SyncJob, SyncStatus
 from federations.services.access import federations_visible_to
-from federations.services.actors import actor_of
 from federations.services.audit import audited
 from federations.services.federations import create_federation, update_federation
 from federations.services.schedule import set_interval
 from federations.services.sync import start_sync
-from fedhub.errors import HubError
 
 SHORT_PROVIDERS = {ProviderType.AWS_AGENTCORE: "AWS AgentCore", ProviderType.AZURE_AI_FOUNDRY: "Azure AI Foundry"}
 RECENT_JOBS = 5

@@ -3,7 +3,7 @@
 import django.db.models.deletion
 import django.utils.timezone
 import federations.models
-import fedhub.ids
+import core.ids
 from django.db import migrations, models
 
 
@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Federation',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('provider_type', models.CharField(choices=[('aws_agentcore', 'AWS Bedrock AgentCore'), ('azure_ai_foundry', 'Azure AI Foundry')], default='aws_agentcore', max_length=32)),
                 ('display_name', models.CharField(max_length=200)),
                 ('description', models.TextField(blank=True, max_length=10000, null=True)),
@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='A2aAgent',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('path', models.CharField(max_length=255, unique=True)),
                 ('description', models.TextField(blank=True)),
                 ('status', models.CharField(blank=True, db_index=True, help_text="AgentCore's status when last read.", max_length=32)),
@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='FederationGrant',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('user_id', models.CharField(blank=True, max_length=64)),
                 ('group_id', models.CharField(blank=True, max_length=64)),
                 ('holder_name', models.CharField(blank=True, max_length=200)),
@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='FederationTag',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('position', models.PositiveSmallIntegerField()),
                 ('name', models.CharField(max_length=200)),
                 ('federation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tag_rows', to='federations.federation')),
@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='McpServer',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('path', models.CharField(max_length=255, unique=True)),
                 ('description', models.TextField(blank=True)),
                 ('status', models.CharField(blank=True, db_index=True, help_text="AgentCore's status when last read.", max_length=32)),
@@ -132,7 +132,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='McpServerTag',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=400)),
                 ('resource', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tag_rows', to='federations.mcpserver')),
             ],
@@ -140,7 +140,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='PreviewSlot',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('number', models.PositiveSmallIntegerField()),
                 ('lease_expires_at', models.DateTimeField()),
                 ('federation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='preview_slots', to='federations.federation')),
@@ -149,7 +149,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='RuntimeSighting',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('scope', models.CharField(max_length=100)),
                 ('runtime_id', models.CharField(max_length=128)),
                 ('name', models.CharField(blank=True, max_length=200)),
@@ -166,7 +166,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='SyncJob',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('lock_key', models.CharField(max_length=100)),
                 ('federation_id', models.CharField(blank=True, db_index=True, max_length=24)),
                 ('federation_name', models.CharField(blank=True, max_length=200)),
@@ -207,7 +207,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='A2aAgentTag',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=400)),
                 ('resource', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tag_rows', to='federations.a2aagent')),
             ],

@@ -9,8 +9,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from core.ids import new_object_id
 from fedhub.folding import contains_text
-from fedhub.ids import new_object_id
 
 
 class ProviderType(models.TextChoices):

@@ -6,8 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from core.ids import new_object_id
 from federations.models.federations import Federation
-from fedhub.ids import new_object_id
 
 
 class JobType(models.TextChoices):

@@ -7,9 +7,9 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
+from core.ids import new_object_id
 from federations.models.federations import Federation
 from federations.sync.resources import ResourceKind
-from fedhub.ids import new_object_id
 
 
 class DiscoveredResource(models.Model):

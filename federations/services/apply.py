@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from django.db.models import Count, Sum
 from django.utils import timezone
 
+from core.ids import new_object_id
 from federations.models import A2aAgent, A2aAgentTag, McpServer, McpServerTag, RuntimeSighting
 from federations.services.scopes import SyncScope
 from federations.sync.changes import Create, Delete, Enriched, Failure, Update, kind_of
@@ -22,7 +23,6 @@ from federations.sync.resources import (
     ResourceKind,
     UnsupportedRuntime,
 )
-from fedhub.ids import new_object_id
 from fedhub.storage import update_each
 
 BATCH = 200

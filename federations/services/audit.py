@@ -15,9 +15,9 @@ from auditlog.models import LogEntry
 from auditlog.registry import auditlog
 from django.contrib.auth import get_user_model
 
+from core.actors import Actor
+from core.errors import NotFoundError
 from federations.models import Federation, FederationGrant
-from federations.services.actors import Actor
-from fedhub.errors import NotFoundError
 from fedhub.storage import unit_of_work
 
 SPOKEN_FIELDS = ["provider_type", "display_name", "description", "provider_config", "sync_interval_minutes", "status"]

@@ -9,6 +9,8 @@ from typing import Any
 from django.db import IntegrityError
 from django.utils import timezone
 
+from core.actors import Actor
+from core.errors import ConflictError
 from federations.models import (
     AccessLevel,
     Federation,
@@ -28,7 +30,6 @@ from federations.providers.registry import provider_for
 from federations.search.base import SearchError
 from federations.search.registry import search_index
 from federations.services import jobs
-from federations.services.actors import Actor
 from federations.services.apply import count_stored
 from federations.services.audit import audited
 from federations.services.schedule import refresh_schedule, remove_schedule
@@ -36,7 +37,6 @@ from federations.services.scopes import scope_of
 from federations.services.sync import as_hub_error, check_config, open_job, run_sync
 from federations.sync.resources import JsonObject
 from federations.sync.summary import summarise
-from fedhub.errors import ConflictError
 from fedhub.storage import after_commit, locked, retried, unit_of_work
 
 logger = logging.getLogger(__name__)

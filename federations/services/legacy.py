@@ -9,9 +9,10 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError
 
+from core.actors import Actor
+from core.errors import ConflictError, ExternalServiceError, InternalError, InvalidRequestError
 from federations.models import JobTrigger, JobType, ProviderType, SyncJob
 from federations.services import jobs
-from federations.services.actors import Actor
 from federations.services.federations import normalise_config
 from federations.services.scopes import SyncScope, unfederated_scope
 from federations.services.sync import discover, execute, plan_for
@@ -19,7 +20,6 @@ from federations.sync.changes import Change, Create, Delete, Failure, Unchanged,
 from federations.sync.naming import region_and_account
 from federations.sync.plan import Plan
 from federations.sync.resources import AsLastSeen, Discovery, ResourceKind, UnsupportedRuntime
-from fedhub.errors import ConflictError, ExternalServiceError, InternalError, InvalidRequestError
 
 ACTIONS = {
     "create": ("created", "would_create"),

@@ -10,11 +10,11 @@ from datetime import timedelta
 from django.db import IntegrityError
 from django.utils import timezone
 
+from core.errors import TooManyRequestsError
 from federations.models import Federation, PreviewSlot
 from federations.services.scopes import scope_of
 from federations.services.sync import check_syncable, describe, discover, plan_for
 from federations.sync.resources import JsonObject
-from fedhub.errors import TooManyRequestsError
 from fedhub.storage import LostRaceError, unit_of_work
 
 SLOTS = 2

@@ -10,8 +10,8 @@ import json
 
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from core.errors import InvalidRequestError
 from federations.models import Federation, FederationStatus
-from fedhub.errors import InvalidRequestError
 from fedhub.storage import after_commit, unit_of_work
 
 PREFIX = "Sync federation "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from core.errors import ExternalServiceError
 from federations.models import AccessLevel
 from federations.search.base import DocumentKind, SearchError, SearchHit, SearchQuery
 from federations.search.registry import search_index
@@ -15,7 +16,6 @@ from federations.services.access import (
     federations_visible_to,
     servers_visible_to,
 )
-from fedhub.errors import ExternalServiceError
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,15 @@ from dataclasses import dataclass
 from django.db import IntegrityError
 from django.utils import timezone
 
+from core.actors import Actor
+from core.errors import (
+    ConflictError,
+    ExternalServiceError,
+    HubError,
+    InvalidRequestError,
+    NotFoundError,
+    NotImplementedYetError,
+)
 from federations.models import (
     Federation,
     FederationStatus,
@@ -37,7 +46,6 @@ from federations.providers.base import (
 from federations.providers.registry import provider_for
 from federations.search.base import SearchError
 from federations.services import jobs
-from federations.services.actors import Actor
 from federations.services.apply import apply_changes, count_stored, note_sightings
 from federations.services.heartbeat import Heartbeat
 from federations.services.index import bring_in_line
@@ -52,14 +60,6 @@ from federations.sync.changes import Unchanged, kind_of
 from federations.sync.naming import resource_path
 from federations.sync.plan import Plan, make_plan
 from federations.sync.resources import Discovery, EnrichedAgent, EnrichedMcpServer, JsonObject
-from fedhub.errors import (
-    ConflictError,
-    ExternalServiceError,
-    HubError,
-    InvalidRequestError,
-    NotFoundError,
-    NotImplementedYetError,
-)
 from fedhub.queue import enqueue
 from fedhub.storage import retried, unit_of_work
 

@@ -56,10 +56,10 @@ def _take_environment(addresses: Addresses) -> None:
 def _run(console: Console, addresses: Addresses) -> int:
     from django.conf import settings
 
+    from core.errors import HubError
     from fedhub.demo.box import make_box, peer_lines
     from fedhub.demo.health import NotHealthyError
     from fedhub.demo.prepare import prepare
-    from fedhub.errors import HubError
 
     folder, log_folder = settings.VAR_DIR / "demo", settings.VAR_DIR / "log"
     partner_dir = settings.VAR_DIR.resolve() / "partner"

@@ -15,8 +15,8 @@ from django.core.management import call_command
 from django.db import connections
 from django.utils import timezone
 
+from core.actors import Actor, actor_of
 from federations.models import Federation, ProviderType, SyncJob
-from federations.services.actors import Actor, actor_of
 from federations.services.federations import create_federation
 from federations.services.sync import start_sync
 from federations.sync.naming import resource_path

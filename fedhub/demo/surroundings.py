@@ -10,7 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fedhub import environment
+from core import environment
 from fedhub.sandbox.accounts import DEFAULT_ACCESS_KEY_ID, DEFAULT_SECRET_ACCESS_KEY
 from fedhub.sandbox.client import DEFAULT_URL
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from oauth2_provider.models import get_access_token_model, set_token_value
 from oauth2_provider.settings import oauth2_settings
 
-from fedhub.errors import InvalidRequestError
+from core.errors import InvalidRequestError
 
 PREFIX = "fedhub_"
 """Lets scanners for leaked secrets recognise a token."""

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import action
 
-from federations.services.actors import actor_of
-from fedhub.errors import HubError
+from core.actors import actor_of
+from core.errors import HubError
 from peers.admin.pages import PagesMixin
 from peers.forms import ImportForm
 from peers.models import Peer

@@ -12,10 +12,10 @@ from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilt
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
+from core.actors import actor_of
+from core.errors import HubError
 from federations.admin.labels import label
 from federations.admin.saving import SavedWholeMixin
-from federations.services.actors import actor_of
-from fedhub.errors import HubError
 from peers.admin.labelled import labelled
 from peers.admin.pages import DISPATCH_COLOURS, PagesMixin, code, dispatch_status, link, peer_link, when
 from peers.forms import DispatchForm, IntentForm

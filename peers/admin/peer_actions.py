@@ -11,9 +11,9 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
+from core.actors import actor_of
+from core.errors import HubError
 from federations.admin.actions import refusals_shown
-from federations.services.actors import actor_of
-from fedhub.errors import HubError
 from fedhub.storage import unit_of_work
 from peers.admin.pages import PagesMixin
 from peers.forms import ApprovalForm, FetchForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, TokenForm

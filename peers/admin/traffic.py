@@ -11,10 +11,10 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
+from core.actors import actor_of
 from federations.admin.actions import refusals_shown
 from federations.admin.labels import exactly
 from federations.admin.read_only import ReadOnlyAdmin
-from federations.services.actors import actor_of
 from peers.admin.pages import EVENTS, PagesMixin, http_answer, until, when
 from peers.admin.peer_actions import dialog
 from peers.forms import FetchForm

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import fedhub.ids
+import core.ids
 from django.db import migrations, models
 
 
@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='RegisteredAgent',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('agent_id', models.CharField(max_length=255, unique=True)),
                 ('server_url', models.CharField(blank=True, max_length=500)),
                 ('capabilities', models.JSONField(blank=True, default=list)),
@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='AgentVisibilityChoice',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('federation_id', models.CharField(blank=True, max_length=24)),
                 ('path', models.CharField(max_length=255)),
                 ('visibility', models.CharField(choices=[('public', 'Public'), ('unlisted', 'Unlisted'), ('private', 'Private')], max_length=16)),
@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
                 ('attempts', models.PositiveIntegerField(default=0)),
                 ('last_error', models.TextField(blank=True)),
                 ('dead_at', models.DateTimeField(blank=True, help_text='Given up then; staff can try it again.', null=True)),
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('handler', models.CharField(help_text='Dotted path of the class.', max_length=300)),
                 ('kind', models.CharField(choices=[('federation_received', 'Federation Received'), ('federation_callback', 'Federation Callback'), ('budget_warning', 'Budget Warning')], max_length=32)),
                 ('source_id', models.CharField(help_text='Id of the row that the event is about.', max_length=64)),
@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Intent',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=64, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=64, primary_key=True, serialize=False)),
                 ('title', models.CharField(max_length=500)),
                 ('description', models.TextField(blank=True)),
                 ('state', models.JSONField(blank=True, default=dict)),
@@ -137,7 +137,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='JournalEntry',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('kind', models.CharField(choices=[('peer', 'Peer'), ('dispatch', 'Dispatch'), ('receive', 'Receive'), ('callback', 'Callback'), ('handler', 'Handler'), ('key', 'Key')], max_length=16)),
                 ('peer_url', models.CharField(blank=True, max_length=500)),
@@ -154,7 +154,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Peer',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('server_url', models.CharField(max_length=500, unique=True, verbose_name='server URL')),
                 ('did', models.CharField(blank=True, max_length=500, verbose_name='DID')),
                 ('display_name', models.CharField(blank=True, max_length=200)),
@@ -183,7 +183,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='IssuedDelegation',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('token_digest', models.CharField(max_length=64, unique=True)),
                 ('expires_at', models.DateTimeField()),
                 ('revoked_at', models.DateTimeField(blank=True, null=True)),
@@ -200,7 +200,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='PeerDecision',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('from_state', models.CharField(blank=True, max_length=16)),
                 ('to_state', models.CharField(max_length=16)),
                 ('reason', models.TextField(blank=True)),
@@ -218,7 +218,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='PeerKey',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('public_key', models.CharField(max_length=44)),
                 ('state', models.CharField(choices=[('proposed', 'Proposed'), ('pinned', 'Pinned'), ('provisional', 'Provisional'), ('revoked', 'Revoked')], default='proposed', max_length=16)),
                 ('origin', models.CharField(choices=[('claimed', 'Claimed'), ('entered', 'Entered'), ('published', 'Published')], default='claimed', max_length=16)),
@@ -235,7 +235,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='PeerToken',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('checksum', models.CharField(max_length=64, unique=True)),
                 ('expires_at', models.DateTimeField()),
                 ('revoked_at', models.DateTimeField(blank=True, null=True)),
@@ -247,7 +247,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ReceivedDispatch',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('dispatch_id', models.CharField(max_length=200)),
                 ('idempotency_key', models.CharField(blank=True, max_length=300)),
                 ('body_digest', models.CharField(max_length=64)),
@@ -279,7 +279,7 @@ class Migration(migrations.Migration):
                 ('attempts', models.PositiveIntegerField(default=0)),
                 ('last_error', models.TextField(blank=True)),
                 ('dead_at', models.DateTimeField(blank=True, help_text='Given up then; staff can try it again.', null=True)),
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('event_type', models.CharField(max_length=32)),
                 ('idempotency_key', models.CharField(max_length=300)),
                 ('body', models.TextField()),
@@ -296,7 +296,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='SeenNonce',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('nonce', models.CharField(max_length=200)),
                 ('expires_at', models.DateTimeField(db_index=True)),
                 ('peer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='peers.peer')),
@@ -305,7 +305,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='InboundCallback',
             fields=[
-                ('id', models.CharField(default=fedhub.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
                 ('dedup_key', models.CharField(max_length=300)),
                 ('body_digest', models.CharField(max_length=64)),
                 ('event_type', models.CharField(max_length=32)),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+from core.ids import new_object_id
 from federations.models import A2aAgent
-from fedhub.ids import new_object_id
 
 
 class Visibility(models.TextChoices):

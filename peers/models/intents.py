@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from fedhub.ids import new_object_id
+from core.ids import new_object_id
 
 
 class IntentStatus(models.TextChoices):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
-from fedhub.ids import new_object_id
+from core.ids import new_object_id
 
 
 class JournalKind(models.TextChoices):

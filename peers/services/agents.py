@@ -9,11 +9,11 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from core.actors import Actor
+from core.errors import InvalidRequestError, NotFoundError
 from federations.models import A2aAgent
-from federations.services.actors import Actor
 from federations.sync.naming import PATH_PREFIX
 from federations.sync.resources import ResourceKind
-from fedhub.errors import InvalidRequestError, NotFoundError
 from fedhub.storage import unit_of_work
 from peers.models import AgentVisibilityChoice, Peer, PeerState, RegisteredAgent
 from peers.protocol import AgentVisibility, FederatedAgent, TrustPolicy

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from fedhub.errors import ConflictError, InvalidRequestError, NotFoundError, UnauthenticatedError
+from core.errors import ConflictError, InvalidRequestError, NotFoundError, UnauthenticatedError
 from fedhub.storage import locked, retried, unit_of_work
 from peers.models import (
     Dispatch,

@@ -10,8 +10,8 @@ from datetime import datetime
 from django.conf import settings
 from django.utils import timezone
 
-from federations.services.actors import Actor
-from fedhub.errors import InvalidRequestError
+from core.actors import Actor
+from core.errors import InvalidRequestError
 from fedhub.queue import enqueue
 from fedhub.storage import unit_of_work
 from peers.models import Dispatch, Intent, JournalKind, Peer, PeerState, ReceivedDispatch

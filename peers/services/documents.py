@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from federations.services.actors import Actor
-from fedhub.errors import ExternalServiceError
+from core.actors import Actor
+from core.errors import ExternalServiceError
 from fedhub.storage import unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerKey
 from peers.protocol import (

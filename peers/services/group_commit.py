@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from fedhub.errors import InternalError
+from core.errors import InternalError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

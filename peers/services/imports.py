@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from federations.services.actors import Actor
-from fedhub.errors import ConflictError, HubError, InvalidRequestError
+from core.actors import Actor
+from core.errors import ConflictError, HubError, InvalidRequestError
 from peers.models import KeyState, Peer, PeerState, Relationship
 from peers.protocol import Json, ProtocolError, parse_json
 from peers.services.keys import read_key

@@ -19,7 +19,7 @@ from django.db import IntegrityError
 from django.db.models import Q
 from django.utils import timezone
 
-from fedhub.errors import ConflictError, HubError, NotFoundError
+from core.errors import ConflictError, HubError, NotFoundError
 from fedhub.storage import retried, unit_of_work
 from peers.models import (
     HandlerEvent,

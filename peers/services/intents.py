@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from federations.services.actors import Actor
-from fedhub.errors import NotFoundError
+from core.actors import Actor
+from core.errors import NotFoundError
 from fedhub.storage import unit_of_work
 from peers.models import Intent
 from peers.protocol import JsonObject

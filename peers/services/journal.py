@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from federations.services.actors import Actor
+from core.actors import Actor
 from peers.models import JournalEntry, JournalKind
 
 MAX_TEXT = 2000

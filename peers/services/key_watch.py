@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Q
 
-from fedhub.errors import HubError
+from core.errors import HubError
 from fedhub.storage import locked, retried, unit_of_work
 from peers.models import JournalKind, KeyState, Peer, PeerKey, PeerState
 from peers.services.documents import is_fetch_due, refresh_documents

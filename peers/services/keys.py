@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from federations.services.actors import Actor
-from fedhub.errors import ConflictError, InvalidRequestError
+from core.actors import Actor
+from core.errors import ConflictError, InvalidRequestError
 from fedhub.storage import locked, retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerKey, PeerState
 from peers.protocol import InvalidKey, VerificationKey

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from fedhub.errors import TooManyRequestsError
+from core.errors import TooManyRequestsError
 from peers.models import Peer
 
 MAX_BUCKETS = 10_000

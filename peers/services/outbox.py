@@ -11,8 +11,8 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from federations.services.actors import Actor
-from fedhub.errors import ConflictError
+from core.actors import Actor
+from core.errors import ConflictError
 from fedhub.queue import enqueue
 from fedhub.storage import LostRaceError, locked, unit_of_work
 from peers.models import Dispatch, DispatchState, HandlerEvent, JournalKind, OutboundCallback, Peer, PeerState

@@ -13,8 +13,8 @@ from datetime import date, datetime
 from django.conf import settings
 from django.utils import timezone
 
-from federations.services.actors import Actor
-from fedhub.errors import ConflictError, InvalidRequestError
+from core.actors import Actor
+from core.errors import ConflictError, InvalidRequestError
 from fedhub.storage import retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerDecision, PeerKey, PeerState, Relationship
 from peers.protocol import (

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from fedhub.errors import ForbiddenError, UnauthenticatedError
+from core.errors import ForbiddenError, UnauthenticatedError
 from peers.models import Peer, PeerState
 from peers.protocol import (
     InvalidIdentifier,

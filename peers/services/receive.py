@@ -16,7 +16,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from fedhub.errors import HubError
+from core.errors import HubError
 from peers.models import PeerState
 from peers.protocol import (
     FederationEnvelope,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import IntegrityError
 
-from fedhub.errors import UnauthenticatedError
+from core.errors import UnauthenticatedError
 from peers.models import Peer, SeenNonce
 from peers.protocol import VerifiedRequest
 from peers.protocol.http_signatures import MAX_SKEW_SECONDS

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from federations.services.actors import Actor
-from fedhub.errors import ConflictError
+from core.actors import Actor
+from core.errors import ConflictError
 from peers.models import JournalKind, PeerKey
 from peers.protocol import ServerIdentity, VerificationKey
 from peers.services.identity import beside_key, hub_identity, hub_url, next_key

@@ -12,7 +12,7 @@ import hashlib
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
-from fedhub.errors import InternalError
+from core.errors import InternalError
 
 
 def encrypt(text: str) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from fedhub.errors import UnauthenticatedError
+from core.errors import UnauthenticatedError
 from fedhub.storage import locked
 from peers.models import Peer, PeerKey
 from peers.protocol import SignatureMissing, UnknownKey, VerificationKey

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from fedhub.errors import InvalidRequestError
+from core.errors import InvalidRequestError
 from peers.models import IssuedDelegation, Peer, PeerState
 from peers.protocol import (
     AgentVisibility,

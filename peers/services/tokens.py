@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from federations.services.actors import Actor
-from fedhub.errors import ConflictError, InvalidRequestError
+from core.actors import Actor
+from core.errors import ConflictError, InvalidRequestError
 from fedhub.storage import locked, unit_of_work
 from peers.models import JournalKind, Peer, PeerState, PeerToken
 from peers.services.journal import note

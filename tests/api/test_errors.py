@@ -14,8 +14,8 @@ from django.test import Client, RequestFactory
 from rest_framework import exceptions
 from rest_framework.test import APIClient
 
+from core import errors as hub
 from federations.models import Federation
-from fedhub import errors as hub
 from fedhub.api import errors
 from fedhub.api.viewsets import prefers_async
 from tests.api.contract import CREATE, FEDERATIONS, answer, error, path_of, raw

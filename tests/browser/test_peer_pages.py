@@ -4,8 +4,8 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Dialog, Page, expect
 
+from core.actors import Actor
 from federations.models import FederationGrant
-from federations.services.actors import Actor
 from peers.models import Dispatch, Peer
 from peers.protocol import SigningKey
 from peers.services.peers import PeerSettings, add_peer, change_settings

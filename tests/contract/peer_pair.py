@@ -10,7 +10,7 @@ from peers.models import Dispatch
 from tests.contract.peer_hubs import Hub
 
 APPROVE = """
-from federations.services.actors import Actor
+from core.actors import Actor
 from peers.services.documents import refresh_documents
 from peers.services.peers import add_peer, approve_peer
 from django.utils import timezone
@@ -36,13 +36,13 @@ from peers.services.agents import register_agent
 register_agent("analyst", visibility="unlisted")
 """
 DECIDE = """
-from federations.services.actors import Actor
+from core.actors import Actor
 from peers.services import peers
 peer = peers.find_peer("{url}")
 peers.{verb}_peer(peer, reason="test", by=Actor(id="1", name="staff"))
 """
 RETRY = """
-from federations.services.actors import Actor
+from core.actors import Actor
 from peers.models import Dispatch
 from peers.services.outbox import retry_dead
 retry_dead(Dispatch.objects.get(pk="{dispatch_id}"), by=Actor(id="1", name="staff"))

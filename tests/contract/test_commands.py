@@ -8,10 +8,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
+from core.actors import actor_of
 from federations.management.commands.sync_federation import SHELL
 from federations.models import Federation, McpServer, SyncJob
 from federations.search.registry import search_index
-from federations.services.actors import actor_of
 from federations.services.federations import set_enabled
 from federations.services.sync import start_sync
 from fedhub.sandbox.client import SandboxClient

@@ -18,7 +18,7 @@ from tests.contract.peer_hubs import Hub, template
 PARTNER = "https://partner.example.com"
 SET_UP = f"""
 from django.contrib.auth.models import User
-from federations.services.actors import Actor
+from core.actors import Actor
 from fedhub.tokens.services import issue_token
 from peers.services.agents import register_agent
 from peers.services.peers import add_peer, approve_peer

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(180)
 
 SET_UP = """
 from django.contrib.auth.models import User
-from federations.services.actors import Actor
+from core.actors import Actor
 from fedhub.tokens.services import issue_token
 from peers.models import PeerKey
 from peers.protocol import VerificationKey
@@ -32,7 +32,7 @@ token = issue_token("operator", scopes=["peers-read", "peers-write"], days=1)
 out = [token, hub_identity().public_key_b64, VerificationKey.from_base64("{key}").fingerprint]
 """
 GIVE_KEY = """
-from federations.services.actors import Actor
+from core.actors import Actor
 from peers.services.peers import find_peer, set_outbound_key
 set_outbound_key(find_peer("{url}"), "{key}", by=Actor(id="1", name="staff"))
 """

@@ -14,17 +14,17 @@ from django.contrib.auth.models import User
 from django.db import connections
 from rest_framework.test import APIClient
 
+from core.actors import Actor
+from core.errors import ConflictError, TooManyRequestsError
 from federations.models import Federation, McpServer, SyncJob
 from federations.providers.base import DiscoveryRequest
 from federations.providers.memory import MemoryProvider
 from federations.services import sync as engine
-from federations.services.actors import Actor
 from federations.services.federations import delete_federation, update_federation
 from federations.services.index import bring_in_line
 from federations.services.preview import preview_sync
 from federations.services.sync import run_sync, start_sync
 from federations.sync.resources import JsonObject
-from fedhub.errors import ConflictError, TooManyRequestsError
 from tests.conftest import CONFIG, Api, MakeFederation
 from tests.findings import server
 from tests.memory_hub import provider

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from core.actors import actor_of
 from federations.models import Federation, McpServer, SyncJob
-from federations.services.actors import actor_of
 from federations.services.sync import run_sync, start_sync
 from fedhub.sandbox.client import SandboxClient
 from tests.contract.hub_processes import kill_group, running, wait_for

@@ -18,13 +18,13 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
+from core.actors import Actor
 from federations.models import A2aAgent, Federation, McpServer, SyncJob
 from federations.providers.memory import MemoryProvider
 from federations.search import weaviate_schema
 from federations.search.base import IndexedResource, SearchError, SearchIndex, SearchQuery
 from federations.search.registry import search_index
 from federations.search.weaviate import UNFINISHED, WeaviateSearchIndex
-from federations.services.actors import Actor
 from federations.services.federations import delete_federation
 from federations.services.index import rebuild_index
 from federations.services.sync import run_sync, start_sync

@@ -15,7 +15,7 @@ READERS = {"text", "secret", "boolean", "integer", "words", "choice", "networks"
 
 
 def calls(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield reader and name of each variable that a module reads by fedhub.environment or from os.environ."""
+    """Yield reader and name of each variable that a module reads by core.environment or from os.environ."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
             continue

@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 from rich.table import Table
 
+from core.console import console_on
 from federations.models import JobStatus, SyncJob
-from fedhub.console import console_on
 
 STYLE_OF_STATUS = {JobStatus.SUCCESS: "green", JobStatus.FAILED: "red", JobStatus.SYNCING: "yellow"}
 # So that a job stays a line of the table; its page and the API have the whole text.

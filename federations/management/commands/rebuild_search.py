@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from core.console import console_on, progress_on
 from federations.search.base import SearchError
 from federations.services.index import rebuild_index
-from fedhub.console import console_on, progress_on
 
 
 class Command(BaseCommand):

@@ -9,13 +9,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 from rich.console import Console
 
+from core.actors import Actor
+from core.console import console_on, progress_on
+from core.errors import HubError
 from federations.management.output import show_outcome
 from federations.models import Federation, JobStatus, JobTrigger, SyncJob
-from federations.services.actors import Actor
 from federations.services.preview import preview_sync
 from federations.services.sync import run_sync, start_sync
-from fedhub.console import console_on, progress_on
-from fedhub.errors import HubError
 
 SHELL = Actor(id="", name="shell")
 POLL_SECONDS = 0.25

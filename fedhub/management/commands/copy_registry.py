@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from rich.progress import Progress
 from rich.table import Table
 
-from fedhub.console import console_on, progress_on
+from core.console import console_on, progress_on
 from fedhub.copying import (
     CopyError,
     TableCopy,

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from federations.services.actors import Actor
-from fedhub.errors import HubError
+from core.actors import Actor
+from core.errors import HubError
 from fedhub.tokens.management.commands.issue_token import Command as IssueToken
 from peers.services.peers import find_peer
 from peers.services.tokens import issue_peer_token

@@ -15,9 +15,9 @@ from django.utils import timezone
 from rich.console import Console
 from rich.table import Table
 
-from federations.services.actors import Actor
-from fedhub.console import console_on
-from fedhub.errors import HubError, InvalidRequestError, NotFoundError
+from core.actors import Actor
+from core.console import console_on
+from core.errors import HubError, InvalidRequestError, NotFoundError
 from peers.models import Peer, PeerKey, PeerState, Relationship, Visibility
 from peers.services import agents, imports, keys, peers, rotation
 from peers.services.documents import refresh_documents

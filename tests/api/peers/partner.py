@@ -11,7 +11,7 @@ from typing import Any
 from django.apps import apps
 from django.test import Client
 
-from federations.services.actors import Actor
+from core.actors import Actor
 from peers.models import KeyOrigin, Peer
 from peers.protocol import DelegationScope, HubIdentity, SigningKey, UcanClaims, sign_envelope, sign_request
 from peers.protocol.compat import make_nonce

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from hypothesis import HealthCheck, given, settings
 
-from federations.services.actors import actor_of
+from core.actors import actor_of
 from fedhub.tokens.services import issue_token
 from peers.services.dispatch import create_dispatch
 from peers.services.intents import create_intent

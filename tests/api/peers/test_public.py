@@ -9,7 +9,7 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from federations.services.actors import Actor
+from core.actors import Actor
 from peers.models import Dispatch, DispatchState, Peer, ReceivedDispatch
 from peers.protocol import VerificationKey, is_same_did, read_did_document
 from peers.services.agents import register_agent

@@ -11,7 +11,7 @@ from django.conf import LazySettings
 from django.db import DatabaseError
 from django.utils import timezone
 
-from fedhub.errors import ConflictError, InvalidRequestError
+from core.errors import ConflictError, InvalidRequestError
 from peers.authentication import proof_headers
 from peers.models import (
     HandlerEvent,

@@ -9,6 +9,7 @@ from zlib import crc32
 import pytest
 from django.conf import LazySettings
 
+from core.actors import Actor
 from federations import forms
 from federations.models import Federation, SyncJob
 from federations.providers.agentcore.config import check_complete, normalise_config
@@ -16,7 +17,6 @@ from federations.providers.base import ProviderNotImplementedError
 from federations.providers.memory import MemoryProvider
 from federations.services import federations
 from federations.services import sync as sync_service
-from federations.services.actors import Actor
 from federations.services.federations import create_federation
 from federations.services.sync import run_sync, start_sync
 from federations.sync.resources import (

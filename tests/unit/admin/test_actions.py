@@ -8,11 +8,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from core.errors import ConflictError
 from federations.models import A2aAgent, AccessLevel, Federation, McpServer, SyncJob
 from federations.providers.base import ProviderError
 from federations.services.access import grant
 from federations.services.federations import set_enabled
-from fedhub.errors import ConflictError
 from tests.unit.admin.cloud import STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
 
 # The heartbeat of a sync writes through a connection of its own.

@@ -13,12 +13,12 @@ from django.utils import timezone
 from oauth2_provider.models import get_access_token_model, get_application_model
 from unfold.admin import ModelAdmin
 
+from core.errors import ExternalServiceError
 from federations.models import A2aAgent, AccessLevel, Federation, McpServer, SyncJob
 from federations.providers.base import ProviderError
 from federations.services.access import grant
 from federations.services.jobs import claim
 from federations.services.sync import start_sync
-from fedhub.errors import ExternalServiceError
 from tests.stores.counting import counted_queries
 from tests.unit.admin.cloud import STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
 

@@ -8,13 +8,13 @@ import pytest
 from django.contrib.auth.models import User
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from core.actors import actor_of
+from core.errors import InvalidRequestError
 from federations.models import Federation, JobTrigger, SyncJob
-from federations.services.actors import actor_of
 from federations.services.federations import delete_federation, set_enabled
 from federations.services.schedule import refresh_schedule, remove_schedule, set_interval
 from federations.services.sync import start_sync
 from federations.tasks import run_job, sweep, sync_on_schedule
-from fedhub.errors import InvalidRequestError
 from fedhub.sandbox.client import SandboxClient
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -4,12 +4,12 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
+from core import environment
 from federations.search.base import SearchError, SearchQuery
 from federations.search.memory import MemorySearchIndex
 from federations.search.registry import search_index
 from federations.search.sqlite import SqliteSearchIndex
 from federations.search.weaviate import WeaviateSearchIndex
-from fedhub import environment
 from tests.unit.search.catalog import resource
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
+from core.actors import Actor
 from federations.models import Federation, JobPhase, JobTrigger, JobType, SyncJob
 from federations.providers.base import Progress
 from federations.services import jobs
-from federations.services.actors import Actor
 from federations.services.heartbeat import Heartbeat
 from federations.services.jobs import Lease, LeaseLostError
 from federations.services.sync import open_job

@@ -12,18 +12,18 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 
+from core.actors import Actor, actor_of
+from core.errors import ConflictError, ExternalServiceError, InvalidRequestError, NotFoundError
 from federations.models import A2aAgent, Federation, FederationGrant, McpServer, RuntimeSighting, SyncJob
 from federations.providers.base import ProviderError
 from federations.providers.memory import MemoryProvider
 from federations.search.base import SearchQuery
 from federations.search.registry import search_index
-from federations.services.actors import Actor, actor_of
 from federations.services.federations import delete_federation, set_enabled, update_federation
 from federations.services.jobs import reap_lapsed_jobs
 from federations.services.preview import preview_sync
 from federations.services.sync import HeldPlanError, release_held_plan, run_sync, start_sync
 from federations.sync.resources import AsLastSeen, ResourceKind
-from fedhub.errors import ConflictError, ExternalServiceError, InvalidRequestError, NotFoundError
 from tests.findings import SEEN_AT, agent, arn_of, failure, runtime, server
 from tests.memory_hub import provider
 from tests.stores.counting import counted_queries

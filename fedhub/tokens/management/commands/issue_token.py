@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from oauth2_provider.settings import oauth2_settings
 
-from fedhub.errors import InvalidRequestError
+from core.errors import InvalidRequestError
 from fedhub.tokens.services import issue_token
 
 

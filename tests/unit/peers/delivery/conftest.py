@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from federations.services.actors import Actor
+from core.actors import Actor
 from peers.models import Dispatch, HandlerEvent, OutboundCallback, Peer, ReceivedDispatch
 from peers.protocol import DelegationScope, HubIdentity, JsonObject, SigningKey
 from peers.services.dispatch import create_dispatch

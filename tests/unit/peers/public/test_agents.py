@@ -7,9 +7,9 @@ import itertools
 import pytest
 from django.conf import LazySettings
 
+from core.actors import Actor
+from core.errors import InvalidRequestError
 from federations.models import Federation
-from federations.services.actors import Actor
-from fedhub.errors import InvalidRequestError
 from peers.models import AgentVisibilityChoice, Peer, PeerState, RegisteredAgent
 from peers.protocol import AgentVisibility
 from peers.services.agents import (

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client, override_settings
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 
-from fedhub.errors import InvalidRequestError
+from core.errors import InvalidRequestError
 from peers.federation import FederationState, configure_federation, create_federation_router
 from peers.models import Peer, PeerDecision, PeerState, RegisteredAgent
 from peers.protocol import AgentVisibility, InvalidIdentifier, ServerIdentity, TrustPolicy

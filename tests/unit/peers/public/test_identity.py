@@ -14,8 +14,8 @@ import pytest
 from django.conf import LazySettings
 from django.core.management import call_command
 
-from federations.services.actors import Actor
-from fedhub.errors import ConflictError
+from core.actors import Actor
+from core.errors import ConflictError
 from peers.protocol import HubIdentity, InvalidKey, ServerIdentity, VerificationKey
 from peers.protocol.continuity import is_continued
 from peers.protocol.did_document import read_did_document

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from pytest_httpserver import HTTPServer
 
-from federations.services.actors import Actor
+from core.actors import Actor
 from peers.models import KeyOrigin, Peer
 from peers.protocol import FederationManifest, JsonObject, SigningKey, did_of_url
 from peers.protocol.did_document import build_did_document

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fedhub.errors import InvalidRequestError
+from core.errors import InvalidRequestError
 from peers.models import KeyOrigin, Peer
 from peers.services.imports import MAX_ROWS, Verdict, export_csv, export_json, import_rows, inert, review
 from peers.services.peers import PeerSettings, add_peer, change_settings, retire_peer

@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from fedhub.errors import ConflictError, ExternalServiceError, InvalidRequestError
+from core.errors import ConflictError, ExternalServiceError, InvalidRequestError
 from peers.models import KeyOrigin, KeyState, Peer, PeerKey
 from peers.protocol import JsonObject, SigningKey
 from peers.protocol.continuity import CONTINUITY, continuity_proof

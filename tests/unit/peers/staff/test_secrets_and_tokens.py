@@ -6,7 +6,7 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
-from fedhub.errors import ConflictError, InternalError, InvalidRequestError
+from core.errors import ConflictError, InternalError, InvalidRequestError
 from peers.checks import check_secrets_key
 from peers.models import Peer, PeerToken
 from peers.services.peers import suspend_peer

@@ -7,7 +7,7 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
-from fedhub.errors import ConflictError, InvalidRequestError
+from core.errors import ConflictError, InvalidRequestError
 from peers.models import (
     Dispatch,
     IssuedDelegation,
