@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from django.db import connections
 from pymongo import monitoring
 
-from fedhub.storage import REGISTRY
+from core.store.units import REGISTRY
 
 Query: TypeAlias = tuple[str, Any]
 """SQL and its parameters; on MongoDB a collection's name and a pipeline."""

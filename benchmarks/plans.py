@@ -181,7 +181,7 @@ def _fill() -> str:
     from django.core.management import call_command
     from django.db import connections
 
-    from fedhub.storage import REGISTRY
+    from core.store.units import REGISTRY
 
     call_command("migrate", verbosity=0)
     ids = _fill_federations()

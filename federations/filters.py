@@ -8,12 +8,12 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 
 from core.ids import is_object_id
+from core.store.folding import contains_text
+from core.store.units import inlined
 from federations.models import A2aAgent, DiscoveredResource, Federation, FederationQuerySet, McpServer
 from federations.search.base import DocumentKind
 from fedhub.api.errors import BadRequestError
 from fedhub.api.query import text_parameter, text_parameters
-from fedhub.folding import contains_text
-from fedhub.storage import inlined
 
 LAST_SEARCH_PAGE = 1000
 

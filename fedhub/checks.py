@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connections
 
-from fedhub.storage import REGISTRY
+from core.store.units import REGISTRY
 
 LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
 PLACEHOLDERS = ("changeme", "change-me", "secret", "insecure", "example", "placeholder")

@@ -11,7 +11,7 @@ import logging
 from celery import current_app
 from kombu.exceptions import KombuError
 
-from fedhub.storage import after_commit
+from core.store.units import after_commit
 
 logger = logging.getLogger(__name__)
 

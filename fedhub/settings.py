@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from core import environment
 from core.key_files import development_secret_key
-from fedhub.databases import database, mongodb_database
+from core.store.databases import database, mongodb_database
 
 # Lets class definitions name their type arguments, such as ModelForm[Federation], at run time too.
 django_stubs_ext.monkeypatch()
@@ -100,7 +100,7 @@ if MONGODB_URI:
         DATABASES["registry"] = mongodb_database(MONGODB_URI)
     except ValueError as exc:
         raise ImproperlyConfigured(f"MONGODB_URI: {exc}") from exc
-    DATABASE_ROUTERS = ["fedhub.routers.RegistryRouter"]
+    DATABASE_ROUTERS = ["core.store.routers.RegistryRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Security -----------------------------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter, MultipleDropdownFilter, RelatedDropdownFilter
 
+from core.store.units import inlined
 from federations.models import A2aAgentTag, Federation, FederationTag, McpServerTag
 from federations.services.access import federations_visible_to
-from fedhub.storage import inlined
 
 MOST_TAGS = 500
 

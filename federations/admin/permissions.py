@@ -8,9 +8,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from core.store.units import inlined
 from federations.models import AccessLevel, SyncJob
 from federations.services.access import PERMISSION_OF, AnyUser, federations_visible_to, level_of
-from fedhub.storage import inlined
 
 
 class GrantedPermissionsMixin(ModelAdmin):

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from fedhub.storage import unit_of_work
+from core.store.units import unit_of_work
 
 
 class SavedWholeMixin(ModelAdmin):

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from core.ids import new_object_id
-from fedhub.folding import contains_text
+from core.store.folding import contains_text
 
 
 class ProviderType(models.TextChoices):

@@ -8,8 +8,8 @@ from typing import TypeVar
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db.models import Max, Q, QuerySet
 
+from core.store.units import inlined
 from federations.models import A2aAgent, AccessLevel, DiscoveredResource, Federation, FederationGrant, McpServer
-from fedhub.storage import inlined
 
 Resource = TypeVar("Resource", bound=DiscoveredResource)
 AnyUser = User | AnonymousUser

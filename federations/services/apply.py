@@ -10,6 +10,7 @@ from django.db.models import Count, Sum
 from django.utils import timezone
 
 from core.ids import new_object_id
+from core.store.units import update_each
 from federations.models import A2aAgent, A2aAgentTag, McpServer, McpServerTag, RuntimeSighting
 from federations.services.scopes import SyncScope
 from federations.sync.changes import Create, Delete, Enriched, Failure, Update, kind_of
@@ -23,7 +24,6 @@ from federations.sync.resources import (
     ResourceKind,
     UnsupportedRuntime,
 )
-from fedhub.storage import update_each
 
 BATCH = 200
 COMMON_FIELDS = (

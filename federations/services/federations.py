@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError
+from core.store.units import after_commit, locked, retried, unit_of_work
 from federations.models import (
     AccessLevel,
     Federation,
@@ -37,7 +38,6 @@ from federations.services.scopes import scope_of
 from federations.services.sync import as_hub_error, check_config, open_job, run_sync
 from federations.sync.resources import JsonObject
 from federations.sync.summary import summarise
-from fedhub.storage import after_commit, locked, retried, unit_of_work
 
 logger = logging.getLogger(__name__)
 

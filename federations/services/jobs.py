@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from core.store.units import LostRaceError, retried, unit_of_work
 from federations.models import (
     ACTIVE_JOB,
     Federation,
@@ -27,7 +28,6 @@ from federations.models import (
     SyncStatus,
 )
 from federations.sync.summary import failed_summary
-from fedhub.storage import LostRaceError, retried, unit_of_work
 
 logger = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from django.db.models import Q, QuerySet
 
+from core.store.units import inlined
 from federations.models import A2aAgent, Federation, McpServer
 from federations.sync.naming import resource_path
 from federations.sync.resources import Json, ResourceKind
-from fedhub.storage import inlined
 
 
 def owners_of_skipped(changes: Sequence[Mapping[str, Json]], *, federation_id: str) -> QuerySet[Federation]:

@@ -11,11 +11,11 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from core.errors import TooManyRequestsError
+from core.store.units import LostRaceError, unit_of_work
 from federations.models import Federation, PreviewSlot
 from federations.services.scopes import scope_of
 from federations.services.sync import check_syncable, describe, discover, plan_for
 from federations.sync.resources import JsonObject
-from fedhub.storage import LostRaceError, unit_of_work
 
 SLOTS = 2
 SLOT_LEASE = timedelta(minutes=15)

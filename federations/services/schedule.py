@@ -11,8 +11,8 @@ import json
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from core.errors import InvalidRequestError
+from core.store.units import after_commit, unit_of_work
 from federations.models import Federation, FederationStatus
-from fedhub.storage import after_commit, unit_of_work
 
 PREFIX = "Sync federation "
 SHORTEST_INTERVAL_MINUTES = 5

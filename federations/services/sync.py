@@ -26,6 +26,7 @@ from core.errors import (
     NotFoundError,
     NotImplementedYetError,
 )
+from core.store.units import retried, unit_of_work
 from federations.models import (
     Federation,
     FederationStatus,
@@ -61,7 +62,6 @@ from federations.sync.naming import resource_path
 from federations.sync.plan import Plan, make_plan
 from federations.sync.resources import Discovery, EnrichedAgent, EnrichedMcpServer, JsonObject
 from fedhub.queue import enqueue
-from fedhub.storage import retried, unit_of_work
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from unfold.forms import BaseDialogForm
 
 from core.actors import actor_of
 from core.errors import HubError
+from core.store.units import unit_of_work
 from federations.admin.actions import refusals_shown
-from fedhub.storage import unit_of_work
 from peers.admin.pages import PagesMixin
 from peers.forms import ApprovalForm, FetchForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, TokenForm
 from peers.models import JournalKind, Peer, PeerState

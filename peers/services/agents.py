@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import InvalidRequestError, NotFoundError
+from core.store.units import unit_of_work
 from federations.models import A2aAgent
 from federations.sync.naming import PATH_PREFIX
 from federations.sync.resources import ResourceKind
-from fedhub.storage import unit_of_work
 from peers.models import AgentVisibilityChoice, Peer, PeerState, RegisteredAgent
 from peers.protocol import AgentVisibility, FederatedAgent, TrustPolicy
 from peers.services.identity import hub_identity, hub_url, is_enabled

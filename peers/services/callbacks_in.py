@@ -10,7 +10,7 @@ from datetime import datetime
 from django.conf import settings
 
 from core.errors import ConflictError, InvalidRequestError, NotFoundError, UnauthenticatedError
-from fedhub.storage import locked, retried, unit_of_work
+from core.store.units import locked, retried, unit_of_work
 from peers.models import (
     Dispatch,
     DispatchState,

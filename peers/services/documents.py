@@ -13,7 +13,7 @@ from django.conf import settings
 
 from core.actors import Actor
 from core.errors import ExternalServiceError
-from fedhub.storage import unit_of_work
+from core.store.units import unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerKey
 from peers.protocol import (
     FederationManifest,

@@ -20,7 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from core.errors import ConflictError, HubError, NotFoundError
-from fedhub.storage import retried, unit_of_work
+from core.store.units import retried, unit_of_work
 from peers.models import (
     HandlerEvent,
     HandlerEventKind,

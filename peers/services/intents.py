@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.actors import Actor
 from core.errors import NotFoundError
-from fedhub.storage import unit_of_work
+from core.store.units import unit_of_work
 from peers.models import Intent
 from peers.protocol import JsonObject
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from core.errors import HubError
-from fedhub.storage import locked, retried, unit_of_work
+from core.store.units import locked, retried, unit_of_work
 from peers.models import JournalKind, KeyState, Peer, PeerKey, PeerState
 from peers.services.documents import is_fetch_due, refresh_documents
 from peers.services.journal import note

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError, InvalidRequestError
-from fedhub.storage import retried, unit_of_work
+from core.store.units import retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerDecision, PeerKey, PeerState, Relationship
 from peers.protocol import (
     InvalidIdentifier,

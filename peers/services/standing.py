@@ -14,7 +14,7 @@ from datetime import datetime
 from django.conf import settings
 
 from core.errors import UnauthenticatedError
-from fedhub.storage import locked
+from core.store.units import locked
 from peers.models import Peer, PeerKey
 from peers.protocol import SignatureMissing, UnknownKey, VerificationKey
 from peers.services.peers import counting_keys

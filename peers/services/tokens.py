@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError, InvalidRequestError
-from fedhub.storage import locked, unit_of_work
+from core.store.units import locked, unit_of_work
 from peers.models import JournalKind, Peer, PeerState, PeerToken
 from peers.services.journal import note
 

@@ -16,11 +16,11 @@ from django_celery_beat.models import PeriodicTask
 from oauth2_provider.models import AccessToken
 from pytest_django import DjangoDbBlocker
 
+from core.store import copying
+from core.store.copying import connected
+from core.store.units import REGISTRY
 from federations.models import Federation, FederationTag, McpServer
 from federations.services.schedule import set_interval
-from fedhub import copying
-from fedhub.copying import connected
-from fedhub.storage import REGISTRY
 from fedhub.tokens.services import issue_token
 from peers.models import Dispatch, Peer
 from tests.conftest import MakeFederation, MakeServer

@@ -18,7 +18,7 @@ from django.db.models import Model, QuerySet
 from pymongo import MongoClient
 from pymongo.operations import IndexModel
 
-from fedhub.databases import MONGODB_SCHEMES
+from core.store.databases import MONGODB_SCHEMES
 from tests.stores import VARIABLES
 
 Row = TypeVar("Row", bound=Model)

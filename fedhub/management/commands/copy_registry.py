@@ -12,7 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from core.console import console_on, progress_on
-from fedhub.copying import (
+from core.store.copying import (
     CopyError,
     TableCopy,
     account_models,
@@ -22,8 +22,8 @@ from fedhub.copying import (
     registry_models,
     replace_accounts,
 )
-from fedhub.databases import REGISTRY_APPS
-from fedhub.storage import REGISTRY
+from core.store.databases import REGISTRY_APPS
+from core.store.units import REGISTRY
 
 TARGET = "copy_target"
 

@@ -8,8 +8,8 @@ from django.core.management.base import CommandParser
 from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import DEFAULT_DB_ALIAS
 
-from fedhub.databases import REGISTRY_APPS
-from fedhub.storage import REGISTRY
+from core.store.databases import REGISTRY_APPS
+from core.store.units import REGISTRY
 
 
 class Command(MigrateCommand):

@@ -14,8 +14,8 @@ import pytest
 from celery import current_app
 from django.conf import settings
 
+from core.store.units import unit_of_work
 from fedhub.queue import enqueue
-from fedhub.storage import unit_of_work
 
 ROOT = Path(__file__).resolve().parents[3]
 QUEUE_FOLDER = Path(settings.BROKER_DIR) / "queue"

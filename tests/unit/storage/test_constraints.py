@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.db import IntegrityError, models
 
+from core.store.units import unit_of_work
 from federations.models import Federation, FederationGrant, JobStatus, McpServer, SyncJob
-from fedhub.storage import unit_of_work
 from peers.models import Peer, ReceivedDispatch
 from tests.conftest import resource_columns
 

@@ -7,9 +7,9 @@ from django.db import DatabaseError, IntegrityError, OperationalError
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from pymongo.errors import OperationFailure, PyMongoError
 
-from fedhub import storage
+from core.store import units
+from core.store.units import LostRaceError, retried, unit_of_work
 from fedhub.api.errors import exception_handler
-from fedhub.storage import LostRaceError, retried, unit_of_work
 
 LABELLED = {"errorLabels": ["TransientTransactionError"]}
 
@@ -73,7 +73,7 @@ def test_a_lost_race_is_run_again(losses: int) -> None:
 
 
 def test_running_again_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(units, "RETRY_SECONDS", 0.2)
     runs: list[int] = []
 
     @retried

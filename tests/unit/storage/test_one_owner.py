@@ -1,4 +1,4 @@
-"""Only fedhub.storage knows how a store opens transactions and locks rows."""
+"""Only core.store.units knows how a store opens transactions and locks rows."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from secantus import SecantusDBServer
 
-from fedhub.databases import database, mongodb_database
+from core.store.databases import database, mongodb_database
 
 PROGRAM = """
 import json
@@ -25,7 +25,7 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 from federations.models import Federation
-from fedhub.storage import unit_of_work
+from core.store.units import unit_of_work
 from fedhub.checks import check_registry
 
 def error_of(function):

@@ -14,8 +14,8 @@ from django.http.response import HttpResponse, HttpResponseBase
 from django.test import Client
 from django.urls import reverse
 
+from core.store.units import LostRaceError
 from federations.models import AccessLevel, Federation, FederationGrant
-from fedhub.storage import LostRaceError
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

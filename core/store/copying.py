@@ -25,7 +25,7 @@ from django.core.management.color import no_style
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, models, transaction
 from django.db.utils import load_backend
 
-from fedhub.databases import REGISTRY_APPS, database
+from core.store.databases import REGISTRY_APPS, database
 
 CHUNK = 500
 # Sessions are thrown away; the other is the mark by which the beat knows that its schedules have changed.

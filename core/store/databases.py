@@ -55,4 +55,4 @@ def mongodb_database(uri: str) -> dict[str, Any]:
         raise ValueError("The address of MongoDB names no database: mongodb://host/NAME")
     said = {option.partition("=")[0].lower() for option in parts.query.split("&")}
     options = {option: value for option, value in MONGODB_OPTIONS.items() if option.lower() not in said}
-    return {"ENGINE": "fedhub.mongodb", "HOST": uri, "NAME": name, "OPTIONS": options}
+    return {"ENGINE": "core.store.mongodb", "HOST": uri, "NAME": name, "OPTIONS": options}

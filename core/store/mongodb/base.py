@@ -1,4 +1,4 @@
-"""The connection: Django loads it by the name of the engine, `fedhub.mongodb`."""
+"""The connection: Django loads it by the name of the engine, `core.store.mongodb`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from fedhub.mongodb.compiler import errors_as_django
-from fedhub.mongodb.schema import SchemaEditor
+from core.store.mongodb.compiler import errors_as_django
+from core.store.mongodb.schema import SchemaEditor
 
 NO_TRANSACTIONS = (
     "The MongoDB server has no transactions, which the registry needs: it is no member of a replica set. "
@@ -37,7 +37,7 @@ class DatabaseFeatures(features.DatabaseFeatures):
 class DatabaseOperations(operations.DatabaseOperations):
     """Says where the compilers of queries are."""
 
-    compiler_module = "fedhub.mongodb.compiler"
+    compiler_module = "core.store.mongodb.compiler"
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

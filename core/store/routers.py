@@ -7,8 +7,8 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 
-from fedhub.databases import REGISTRY_APPS
-from fedhub.storage import REGISTRY
+from core.store.databases import REGISTRY_APPS
+from core.store.units import REGISTRY
 
 
 class RegistryRouter:
