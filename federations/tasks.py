@@ -13,11 +13,11 @@ from django.db import DatabaseError, OperationalError
 
 from core.actors import SCHEDULE
 from core.errors import HubError
+from core.jobs.queue import enqueue
 from federations.models import Federation, JobTrigger, JobType
 from federations.services.jobs import due_jobs, reap_lapsed_jobs
 from federations.services.schedule import remove_schedule, repair_schedules
 from federations.services.sync import run_sync, start_sync
-from fedhub.queue import enqueue
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fedhub.settings")
 # Kombu's own file transport loses its way when its files are deleted, and stops the worker at a half-written message.
-TRANSPORT_ALIASES["filesystem"] = "fedhub.file_broker:Transport"
+TRANSPORT_ALIASES["filesystem"] = "core.jobs.file_broker:Transport"
 
 # A process that ends looks through all its objects for garbage, which takes it a second or two for nothing.
 atexit.register(gc.freeze)

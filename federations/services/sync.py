@@ -26,6 +26,7 @@ from core.errors import (
     NotFoundError,
     NotImplementedYetError,
 )
+from core.jobs.queue import enqueue
 from core.store.units import retried, unit_of_work
 from federations.models import (
     Federation,
@@ -61,7 +62,6 @@ from federations.sync.changes import Unchanged, kind_of
 from federations.sync.naming import resource_path
 from federations.sync.plan import Plan, make_plan
 from federations.sync.resources import Discovery, EnrichedAgent, EnrichedMcpServer, JsonObject
-from fedhub.queue import enqueue
 
 logger = logging.getLogger(__name__)
 

@@ -94,8 +94,8 @@ def _start_all(children: list[Child], addresses: Addresses, folder: Path, log_fo
     """Start the four into `children`, so that the caller can stop what was started, and wait until each works."""
     from django.utils import timezone
 
+    from core.jobs.queue import enqueue
     from fedhub.demo import health
-    from fedhub.queue import enqueue
 
     started_at = timezone.now()
     for command in _commands(addresses, folder):

@@ -81,9 +81,9 @@ def _prepare(other_url: str) -> dict[str, object]:
 
 
 def _greet(other_url: str, since: str) -> dict[str, object]:
+    from core.jobs.queue import enqueue
     from fedhub.demo import health
     from fedhub.demo.prepare import look_at, sync_once
-    from fedhub.queue import enqueue
 
     enqueue("federations.sweep")
     _wait_until(health.queue_is_drained, "worker")

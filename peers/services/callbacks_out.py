@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from fedhub.queue import enqueue
+from core.jobs.queue import enqueue
 from peers.models import JournalKind, OutboundCallback, PeerState, ReceivedDispatch
 from peers.protocol import (
     CallbackEventType,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import F
 
-from fedhub.queue import enqueue
+from core.jobs.queue import enqueue
 from peers.models import Dispatch, DispatchState, OutboundCallback, Peer
 
 FAILURES_TO_OPEN = 5

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from core.jobs.queue import enqueue
 from core.store.units import retried, unit_of_work
-from fedhub.queue import enqueue
 from peers.models import Dispatch, DispatchState, JournalKind, OutboundCallback, Peer, PeerState
 from peers.models.dispatches import FINAL_STATES
 from peers.protocol import (

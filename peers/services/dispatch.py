@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import InvalidRequestError
+from core.jobs.queue import enqueue
 from core.store.units import unit_of_work
-from fedhub.queue import enqueue
 from peers.models import Dispatch, Intent, JournalKind, Peer, PeerState, ReceivedDispatch
 from peers.protocol import (
     DelegationError,

@@ -20,8 +20,8 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from core.jobs.queue import enqueue
 from core.store.units import retried, unit_of_work
-from fedhub.queue import enqueue
 from peers.models import HandlerEvent, HandlerEventKind, JournalKind
 from peers.protocol import FederationCallback, FederationEnvelope, JsonObject, federation_handlers
 from peers.protocol.decorators import HANDLER_ATTRIBUTE

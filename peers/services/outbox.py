@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError
+from core.jobs.queue import enqueue
 from core.store.units import LostRaceError, locked, unit_of_work
-from fedhub.queue import enqueue
 from peers.models import Dispatch, DispatchState, HandlerEvent, JournalKind, OutboundCallback, Peer, PeerState
 from peers.models.outbox import OutboxRow
 from peers.services.backoff import LONGEST_PAUSE, retry_delay, scattered

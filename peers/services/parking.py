@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from fedhub.queue import enqueue
+from core.jobs.queue import enqueue
 from peers.models import Dispatch, DispatchState, OutboundCallback, Peer
 
 AWAITING_APPROVAL = "awaiting approval"

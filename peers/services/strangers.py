@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import F, Q
 
+from core.jobs.queue import enqueue
 from core.store.units import retried, unit_of_work
-from fedhub.queue import enqueue
 from peers.models import JournalKind, KeyOrigin, Peer, PeerState
 from peers.protocol import InvalidIdentifier, InvalidKey, VerificationKey, did_of_url, is_same_did, normalize_server_url
 from peers.protocol.urls import split_url

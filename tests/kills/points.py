@@ -125,7 +125,7 @@ def install(program: str) -> None:
     Its pauses become short, so that many kills fit into minutes.
     """
     global _program
-    from fedhub import queue
+    from core.jobs import queue
     from peers.models.outbox import OutboxRow
     from peers.services import backoff, callbacks_in, circuit, delivery, dispatch, handlers, intake, outbox, reports
 

@@ -14,8 +14,8 @@ import pytest
 from celery import current_app
 from django.conf import settings
 
+from core.jobs.queue import enqueue
 from core.store.units import unit_of_work
-from fedhub.queue import enqueue
 
 ROOT = Path(__file__).resolve().parents[3]
 QUEUE_FOLDER = Path(settings.BROKER_DIR) / "queue"
@@ -103,7 +103,7 @@ def test_broker_that_is_down_is_a_warning_and_no_error(scheme: str, tmp_path: Pa
         broker = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
         program = (
             "import django, time; django.setup()\n"
-            "from fedhub.queue import enqueue\n"
+            "from core.jobs.queue import enqueue\n"
             "started_at = time.monotonic(); enqueue('federations.sweep'); print(time.monotonic() - started_at)"
         )
         environ = os.environ | {

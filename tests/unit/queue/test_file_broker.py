@@ -13,7 +13,7 @@ import pytest
 from kombu import Connection, Queue
 
 import fedhub  # noqa: F401 (registers the transport)
-from fedhub.file_broker import Channel
+from core.jobs.file_broker import Channel
 
 
 @pytest.fixture
