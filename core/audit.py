@@ -5,7 +5,7 @@ from __future__ import annotations
 from auditlog.middleware import AuditlogMiddleware
 from django.http import HttpRequest, HttpResponseBase
 
-from fedhub.api.errors import PEERS_PATH
+from core.api.errors import PEERS_PATH
 
 
 class StaffAuditlogMiddleware(AuditlogMiddleware):  # type: ignore[misc]

@@ -1,6 +1,6 @@
 """What can go wrong, by what the caller can do about it.
 
-Services raise these; one exception handler (fedhub.api.errors) turns the type into the contract's status and body.
+Services raise these; one exception handler (core.api.errors) turns the type into the contract's status and body.
 """
 
 from __future__ import annotations

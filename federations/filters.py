@@ -7,13 +7,13 @@ from typing import Any, TypeVar, cast
 from django.db.models import QuerySet
 from django.http import QueryDict
 
+from core.api.errors import BadRequestError
+from core.api.query import text_parameter, text_parameters
 from core.ids import is_object_id
 from core.store.folding import contains_text
 from core.store.units import inlined
 from federations.models import A2aAgent, DiscoveredResource, Federation, FederationQuerySet, McpServer
 from federations.search.base import DocumentKind
-from fedhub.api.errors import BadRequestError
-from fedhub.api.query import text_parameter, text_parameters
 
 LAST_SEARCH_PAGE = 1000
 

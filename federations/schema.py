@@ -14,6 +14,9 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
+from core.api.pagination import DEFAULT_PER_PAGE, MAX_PER_PAGE
+from core.api.query import LONGEST_TEXT, MOST_VALUES
+from core.api.schema import WITH_BODY, errors
 from federations.filters import LAST_SEARCH_PAGE
 from federations.models import ProviderType, SyncStatus
 from federations.search.base import DocumentKind
@@ -35,9 +38,6 @@ from federations.serializers import (
     SyncRequestSerializer,
     UpdateFederationSerializer,
 )
-from fedhub.api.pagination import DEFAULT_PER_PAGE, MAX_PER_PAGE
-from fedhub.api.query import LONGEST_TEXT, MOST_VALUES
-from fedhub.api.schema import WITH_BODY, errors
 
 
 # Parameters ---------------------------------------------------------------------------------------------------------

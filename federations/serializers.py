@@ -7,6 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from core.api.fields import Flag, JsonObject, Text, UtcTime
+from core.api.viewsets import each
 from federations.models import (
     A2aAgent,
     Federation,
@@ -20,8 +22,6 @@ from federations.models import (
     SyncStatus,
 )
 from federations.search.base import DocumentKind
-from fedhub.api.fields import Flag, JsonObject, Text, UtcTime
-from fedhub.api.viewsets import each
 
 MAX_TAGS = 100
 RECENT_JOBS = 10

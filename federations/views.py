@@ -11,6 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.actors import actor_of
+from core.api.pagination import page_of, paginate
+from core.api.scopes import READ, SYSTEM, WRITE
+from core.api.viewsets import HubViewSet, accepted, each, prefers_async
 from core.errors import NotFoundError
 from core.ids import is_object_id
 from federations import schema
@@ -47,9 +50,6 @@ from federations.services.legacy import sync_unfederated
 from federations.services.preview import preview_sync
 from federations.services.search import search
 from federations.services.sync import run_sync, start_sync
-from fedhub.api.pagination import page_of, paginate
-from fedhub.api.scopes import READ, SYSTEM, WRITE
-from fedhub.api.viewsets import HubViewSet, accepted, each, prefers_async
 
 PERMISSION_NAMES = {AccessLevel.VIEW: "VIEW", AccessLevel.EDIT: "EDIT", AccessLevel.OWNER: "DELETE"}
 

@@ -60,7 +60,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "fedhub.api.middleware.json_errors",
+    "core.api.middleware.json_errors",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -125,15 +125,15 @@ LOGIN_REDIRECT_URL = "admin:index"
 # API ----------------------------------------------------------------------------------------------------------------
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["fedhub.api.authentication.TokenOrSessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["fedhub.api.scopes.HasRequiredScope"],
-    "DEFAULT_PARSER_CLASSES": ["fedhub.api.parsers.StrictJSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["core.api.authentication.TokenOrSessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["core.api.scopes.HasRequiredScope"],
+    "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
-    "EXCEPTION_HANDLER": "fedhub.api.errors.exception_handler",
-    "DEFAULT_SCHEMA_CLASS": "fedhub.api.schema.HubSchema",
+    "EXCEPTION_HANDLER": "core.api.errors.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "core.api.schema.HubSchema",
     # The Accept header alone decides: a query parameter of that name would shadow an endpoint's own.
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -155,7 +155,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "PREPROCESSING_HOOKS": ["fedhub.api.schema.without_optional_slash"],
+    "PREPROCESSING_HOOKS": ["core.api.schema.without_optional_slash"],
     "ENUM_NAME_OVERRIDES": {
         name: f"federations.models.{name}"
         for name in ("ProviderType", "FederationStatus", "SyncStatus", "JobType", "JobStatus", "JobPhase")

@@ -8,7 +8,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from fedhub.api.errors import not_found
+from core.api.errors import not_found
 from fedhub.health import healthz
 
 urlpatterns = [
@@ -26,6 +26,6 @@ urlpatterns = [
     re_path(r"^api(/.*)?\Z", csrf_exempt(not_found)),
 ]
 
-handler400 = "fedhub.api.errors.bad_request"
-handler404 = "fedhub.api.errors.not_found"
-handler500 = "fedhub.api.errors.internal_error"
+handler400 = "core.api.errors.bad_request"
+handler404 = "core.api.errors.not_found"
+handler500 = "core.api.errors.internal_error"

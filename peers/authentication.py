@@ -18,10 +18,10 @@ from rest_framework.exceptions import MethodNotAllowed, UnsupportedMediaType
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from core.api.authentication import TokenOrSessionAuthentication, presented_tokens
+from core.api.errors import LengthRequiredError
+from core.api.scopes import Credential
 from core.errors import InvalidRequestError
-from fedhub.api.authentication import TokenOrSessionAuthentication, presented_tokens
-from fedhub.api.errors import LengthRequiredError
-from fedhub.api.scopes import Credential
 from peers.models import Peer
 from peers.protocol import UCAN_HEADER
 from peers.services.callbacks_in import ProvenCallback, prove_callback

@@ -21,9 +21,9 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.errors import INTERNAL_ERROR, BadRequestError, api_error_headers, as_api_exception, messages
+from core.api.viewsets import HubViewSet
 from core.errors import HubError
-from fedhub.api.errors import INTERNAL_ERROR, BadRequestError, api_error_headers, as_api_exception, messages
-from fedhub.api.viewsets import HubViewSet
 from peers.authentication import OperatorAuthentication
 from peers.protocol import DelegationError, MalformedMessage, ProtocolError
 from peers.services.limits import RateLimitedError, spend_refusal

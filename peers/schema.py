@@ -9,10 +9,10 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
+from core.api.errors import INTERNAL_ERROR
+from core.api.schema import TokenOrSessionScheme
+from core.api.scopes import HasRequiredScope
 from federations.schema import PAGE, page_body
-from fedhub.api.errors import INTERNAL_ERROR
-from fedhub.api.schema import TokenOrSessionScheme
-from fedhub.api.scopes import HasRequiredScope
 from peers.protocol import UCAN_HEADER
 from peers.serializers import (
     AgentListSerializer,

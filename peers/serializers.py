@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from fedhub.api.fields import JsonObject, Text, UtcTime
+from core.api.fields import JsonObject, Text, UtcTime
 from peers.models import Intent
 from peers.protocol import (
     AgentVisibility,

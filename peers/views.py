@@ -10,10 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.actors import actor_of
+from core.api.pagination import page_of, paginate
+from core.api.scopes import PEERS_READ, PEERS_WRITE
+from core.api.viewsets import each
 from core.errors import NotFoundError
-from fedhub.api.pagination import page_of, paginate
-from fedhub.api.scopes import PEERS_READ, PEERS_WRITE
-from fedhub.api.viewsets import each
 from peers import schema
 from peers.authentication import OperatorAuthentication, PeerCredential, VisitorAuthentication
 from peers.errors import FederationViewSet

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.actors import actor_of
-from fedhub.api.scopes import PEERS_WRITE
+from core.api.scopes import PEERS_WRITE
 from peers import schema
 from peers.authentication import CallbackAuthentication, IsProvenPeer, OperatorAuthentication, PeerCredential
 from peers.errors import FederationViewSet, PeersViewSet

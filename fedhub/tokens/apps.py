@@ -12,4 +12,4 @@ class TokensConfig(AppConfig):
     label = "tokens"
 
     def ready(self) -> None:
-        from fedhub.api import schema  # noqa: F401 (registers the description of the authentication)
+        from core.api import schema  # noqa: F401 (registers the description of the authentication)

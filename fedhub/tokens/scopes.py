@@ -7,7 +7,7 @@ from typing import Any
 from oauth2_provider.scopes import BaseScopes
 from oauth2_provider.settings import oauth2_settings
 
-from fedhub.api.scopes import READ, scopes_of_roles
+from core.api.scopes import READ, scopes_of_roles
 
 
 class OwnersScopes(BaseScopes):  # type: ignore[misc]

@@ -15,9 +15,9 @@ from rest_framework import exceptions
 from rest_framework.test import APIClient
 
 from core import errors as hub
+from core.api import errors
+from core.api.viewsets import prefers_async
 from federations.models import Federation
-from fedhub.api import errors
-from fedhub.api.viewsets import prefers_async
 from tests.api.contract import CREATE, FEDERATIONS, answer, error, path_of, raw
 from tests.conftest import Api, MakeUser
 

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 import pytest
 from django.http import QueryDict
 
-from fedhub.api.errors import BadRequestError
-from fedhub.api.pagination import PageRequest, page_of
+from core.api.errors import BadRequestError
+from core.api.pagination import PageRequest, page_of
 
 
 @pytest.mark.parametrize(

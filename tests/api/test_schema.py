@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.regex_helper import normalize
 from drf_spectacular.generators import SchemaGenerator
 
-from fedhub.api.errors import PEERS_PATH
+from core.api.errors import PEERS_PATH
 
 SPEC_ROUTES = {
     ("post", "/api/v1/federations"),

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fedhub.api.errors import BadRequestError, PayloadTooLargeError
-from fedhub.api.parsers import StrictJSONParser, parse_json
+from core.api.errors import BadRequestError, PayloadTooLargeError
+from core.api.parsers import StrictJSONParser, parse_json
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from django.db import DatabaseError, IntegrityError, OperationalError
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from pymongo.errors import OperationFailure, PyMongoError
 
+from core.api.errors import exception_handler
 from core.store import units
 from core.store.units import LostRaceError, retried, unit_of_work
-from fedhub.api.errors import exception_handler
 
 LABELLED = {"errorLabels": ["TransientTransactionError"]}
 

@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
 
+from core.api.authentication import TokenOrSessionAuthentication
 from federations.models import Federation
-from fedhub.api.authentication import TokenOrSessionAuthentication
 from peers.models import AgentVisibilityChoice, JournalEntry, KeyOrigin, KeyState, Peer, RegisteredAgent, Visibility
 from peers.services.agents import register_agent, visible_agents
 from peers.services.keys import propose_key

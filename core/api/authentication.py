@@ -18,8 +18,8 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from fedhub.api.errors import UNAUTHENTICATED
-from fedhub.api.scopes import Credential, scopes_of_roles
+from core.api.errors import UNAUTHENTICATED
+from core.api.scopes import Credential, scopes_of_roles
 
 BEARER_CREDENTIALS = re.compile(r"Bearer +([A-Za-z0-9\-._~+/]+=*)\Z", re.IGNORECASE)
 """RFC 6750, section 2.1: `credentials = "Bearer" 1*SP b64token`; RFC 9110 makes the scheme's case irrelevant."""

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ViewSet
 
-from fedhub.api.errors import BadRequestError, LengthRequiredError
+from core.api.errors import BadRequestError, LengthRequiredError
 
 
 class HubViewSet(ViewSet):

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import QueryDict
 
-from fedhub.api.errors import BadRequestError
-from fedhub.api.query import only_value
+from core.api.errors import BadRequestError
+from core.api.query import only_value
 
 DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from fedhub.api.errors import API_PATH, INTERNAL_ERROR, PEERS_PATH, outside_error
+from core.api.errors import API_PATH, INTERNAL_ERROR, PEERS_PATH, outside_error
 
 MESSAGES = {400: "The request is malformed", 404: "Not found", 500: INTERNAL_ERROR}
 # Pages for people, whose errors are pages too.

@@ -15,7 +15,7 @@ from typing import IO, Any, NoReturn
 from django.conf import settings
 from rest_framework.parsers import BaseParser
 
-from fedhub.api.errors import BadRequestError, PayloadTooLargeError, nested
+from core.api.errors import BadRequestError, PayloadTooLargeError, nested
 
 MAX_DEPTH = 32
 MAX_INTEGER_DIGITS = 18

@@ -10,14 +10,14 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 
-from fedhub.api.errors import CODES, INTERNAL_ERROR, UNAUTHENTICATED, error_body
-from fedhub.api.scopes import HasRequiredScope, required_scope
+from core.api.errors import CODES, INTERNAL_ERROR, UNAUTHENTICATED, error_body
+from core.api.scopes import HasRequiredScope, required_scope
 
 
 class TokenOrSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Describes TokenOrSessionAuthentication: any one of three ways."""
 
-    target_class = "fedhub.api.authentication.TokenOrSessionAuthentication"
+    target_class = "core.api.authentication.TokenOrSessionAuthentication"
     name = ["bearer", "apiKey", "session"]
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:

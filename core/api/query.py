@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import QueryDict
 
-from fedhub.api.errors import BadRequestError
+from core.api.errors import BadRequestError
 
 LONGEST_TEXT = 500
 # Each wanted value is a join, of which SQLite allows 64.
