@@ -13,7 +13,7 @@ from fedhub.health import healthz
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
-    path("", include("fedhub.oidc.urls")),
+    path("", include("core.oidc.urls")),
     path("admin/", admin.site.urls),
     re_path(r"^healthz/?\Z", healthz, name="healthz"),
     path("o/", include("fedhub.tokens.urls")),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.conf import settings
 
+from core.oidc.signing_key import load_or_create
 from federations.providers.base import InvalidProviderConfigError, Provider, ProviderNotImplementedError
-from fedhub.oidc.signing_key import load_or_create
 
 AWS_AGENTCORE = "aws_agentcore"
 AZURE_AI_FOUNDRY = "azure_ai_foundry"

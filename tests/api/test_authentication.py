@@ -15,8 +15,8 @@ from django.utils import timezone
 from oauth2_provider.models import get_access_token_model, get_application_model, set_token_value
 from rest_framework.test import APIClient
 
+from core.oidc.signing_key import load_or_create
 from federations.models import Federation
-from fedhub.oidc.signing_key import load_or_create
 from fedhub.tokens.services import issue_token
 from tests.conftest import Api, MakeUser
 

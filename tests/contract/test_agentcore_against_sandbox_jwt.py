@@ -13,13 +13,13 @@ from typing import Any
 import jwt
 import pytest
 
+from core.oidc import documents
+from core.oidc.signing_key import load_or_create
 from federations.providers.agentcore import data_plane
 from federations.providers.agentcore.bearer import BearerKey, mint
 from federations.providers.agentcore.provider import AgentCoreProvider
 from federations.providers.base import DiscoveryRequest
 from federations.sync.resources import EnrichedAgent, EnrichedMcpServer, FailedRuntime, Finding, JsonObject
-from fedhub.oidc import documents
-from fedhub.oidc.signing_key import load_or_create
 from fedhub.sandbox.client import SandboxClient
 from tests.sandbox_server import REGION, ROLE_ARN, start_sandbox
 

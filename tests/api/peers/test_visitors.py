@@ -9,7 +9,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 
-from fedhub.oidc.signing_key import load_or_create
+from core.oidc.signing_key import load_or_create
 from fedhub.tokens.services import issue_token
 from peers.models import Peer
 from peers.services.agents import register_agent

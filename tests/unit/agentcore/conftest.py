@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from core.oidc.signing_key import load_or_create
 from federations.providers.agentcore.bearer import BearerKey
 from federations.providers.agentcore.bounds import Limits
 from federations.providers.agentcore.provider import AgentCoreProvider
 from federations.providers.base import DiscoveryRequest
 from federations.sync.resources import Finding, JsonObject
-from fedhub.oidc.signing_key import load_or_create
 from tests.unit.agentcore.aws_server import AwsServer, aws_server
 
 ROLE = "arn:aws:iam::123456789012:role/demo"

@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from fedhub.oidc import documents
-from fedhub.oidc.signing_key import SigningKeyError, load_or_create, thumbprint
+from core.oidc import documents
+from core.oidc.signing_key import SigningKeyError, load_or_create, thumbprint
 
 # RFC 7638, 3.1.
 RFC_MODULUS = (

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-pytestmark = pytest.mark.urls("fedhub.oidc.urls")
+pytestmark = pytest.mark.urls("core.oidc.urls")
 
 
 def test_a_verifier_gets_from_the_issuer_to_its_keys(client: Client, settings: Settings, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from fedhub.oidc import documents
-from fedhub.oidc.signing_key import load_or_create
+from core.oidc import documents
+from core.oidc.signing_key import load_or_create
 
 
 @require_safe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from fedhub.oidc.signing_key import public_jwk, thumbprint
+from core.oidc.signing_key import public_jwk, thumbprint
 
 JWKS_PATH = "/.well-known/jwks.json"
 DISCOVERY_PATH = "/.well-known/openid-configuration"

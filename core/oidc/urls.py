@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fedhub.oidc import documents, views
+from core.oidc import documents, views
 
 urlpatterns = [
     path(documents.DISCOVERY_PATH.lstrip("/"), views.discovery, name="oidc-discovery"),
