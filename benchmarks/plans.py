@@ -168,7 +168,7 @@ def _callers() -> dict[str, APIClient]:
 def _client(user: User) -> APIClient:
     from rest_framework.test import APIClient
 
-    from fedhub.tokens.services import issue_token
+    from core.tokens.services import issue_token
 
     client = APIClient()
     token = issue_token(user.username, scopes=["federations-read", "peers-read"], days=1)

@@ -52,7 +52,7 @@ INSTALLED_APPS = [
     "fedhub.apps.FedhubConfig",
     # Before the tokens: its issue_token adds to theirs.
     "peers",
-    "fedhub.tokens",
+    "core.tokens",
     "fedhub.sandbox",
     "federations",
 ]
@@ -172,7 +172,7 @@ OAUTH2_PROVIDER = {
         "peers-read": "See peers, dispatches and intents",
         "peers-write": "Dispatch intents to peers and make intents",
     },
-    "SCOPES_BACKEND_CLASS": "fedhub.tokens.scopes.OwnersScopes",
+    "SCOPES_BACKEND_CLASS": "core.tokens.scopes.OwnersScopes",
     "ACCESS_TOKEN_EXPIRE_SECONDS": int(timedelta(hours=1).total_seconds()),
     # Only the client credentials grant is served; these close what an application could be configured for (RFC 9700).
     "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,

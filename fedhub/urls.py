@@ -16,7 +16,7 @@ urlpatterns = [
     path("", include("core.oidc.urls")),
     path("admin/", admin.site.urls),
     re_path(r"^healthz/?\Z", healthz, name="healthz"),
-    path("o/", include("fedhub.tokens.urls")),
+    path("o/", include("core.tokens.urls")),
     path("api/auth/", include("rest_framework.urls")),
     re_path(r"^api/schema/?\Z", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^api/docs/?\Z", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

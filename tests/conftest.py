@@ -14,12 +14,12 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from core.actors import actor_of
+from core.tokens.services import issue_token
 from federations.models import A2aAgent, A2aAgentTag, AccessLevel, Federation, McpServer, McpServerTag
 from federations.search.registry import search_index
 from federations.services.access import grant
 from federations.services.federations import create_federation
 from fedhub.sandbox.client import SandboxClient
-from fedhub.tokens.services import issue_token
 from peers.services import known_peers, limits
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
 

@@ -16,8 +16,8 @@ from oauth2_provider.models import get_access_token_model, get_application_model
 from rest_framework.test import APIClient
 
 from core.oidc.signing_key import load_or_create
+from core.tokens.services import issue_token
 from federations.models import Federation
-from fedhub.tokens.services import issue_token
 from tests.conftest import Api, MakeUser
 
 FEDERATIONS = "/api/v1/federations"

@@ -19,9 +19,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from core.tokens.services import issue_token
 from federations.models import Federation
 from fedhub.sandbox.client import SandboxClient
-from fedhub.tokens.services import issue_token
 from fedhub.wsgi import application
 from tests.api.contract import with_job
 from tests.conftest import MakeAgent, MakeServer

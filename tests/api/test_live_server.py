@@ -8,9 +8,9 @@ import httpx
 import pytest
 from django.contrib.auth.models import User
 
+from core.tokens.services import issue_token
 from federations.models import SyncJob
 from fedhub.sandbox.client import SandboxClient
-from fedhub.tokens.services import issue_token
 from tests.api.contract import CREATE, UPDATE
 from tests.conftest import CONFIG
 

@@ -22,7 +22,7 @@ approve_peer(peer, key_fingerprint="{fingerprint}", by=staff)
 """
 TOKEN = """
 from django.contrib.auth.models import User
-from fedhub.tokens.services import issue_token
+from core.tokens.services import issue_token
 User.objects.create_user("operator")
 out = issue_token("operator", scopes=["peers-read", "peers-write"], days=1)
 """

@@ -19,9 +19,9 @@ from pytest_django import DjangoDbBlocker
 from core.store import copying
 from core.store.copying import connected
 from core.store.units import REGISTRY
+from core.tokens.services import issue_token
 from federations.models import Federation, FederationTag, McpServer
 from federations.services.schedule import set_interval
-from fedhub.tokens.services import issue_token
 from peers.models import Dispatch, Peer
 from tests.conftest import MakeFederation, MakeServer
 from tests.stores.databases import variables_of_test_database

@@ -19,7 +19,7 @@ PARTNER = "https://partner.example.com"
 SET_UP = f"""
 from django.contrib.auth.models import User
 from core.actors import Actor
-from fedhub.tokens.services import issue_token
+from core.tokens.services import issue_token
 from peers.services.agents import register_agent
 from peers.services.peers import add_peer, approve_peer
 from peers.services.tokens import issue_peer_token

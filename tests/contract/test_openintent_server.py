@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(180)
 SET_UP = """
 from django.contrib.auth.models import User
 from core.actors import Actor
-from fedhub.tokens.services import issue_token
+from core.tokens.services import issue_token
 from peers.models import PeerKey
 from peers.protocol import VerificationKey
 from peers.services.agents import register_agent

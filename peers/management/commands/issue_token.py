@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from core.actors import Actor
 from core.errors import HubError
-from fedhub.tokens.management.commands.issue_token import Command as IssueToken
+from core.tokens.management.commands.issue_token import Command as IssueToken
 from peers.services.peers import find_peer
 from peers.services.tokens import issue_peer_token
 

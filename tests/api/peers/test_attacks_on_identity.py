@@ -9,7 +9,7 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from fedhub.tokens.services import issue_token
+from core.tokens.services import issue_token
 from peers.models import KeyOrigin, KeyState, Peer, PeerKey
 from peers.protocol import did_of_url
 from peers.services.agents import register_agent

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from hypothesis import HealthCheck, given, settings
 
 from core.actors import actor_of
-from fedhub.tokens.services import issue_token
+from core.tokens.services import issue_token
 from peers.services.dispatch import create_dispatch
 from peers.services.intents import create_intent
 from peers.services.tokens import issue_peer_token

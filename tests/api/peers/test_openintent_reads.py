@@ -12,7 +12,7 @@ from openintent import AsyncOpenIntentClient, OpenIntentClient
 from openintent.exceptions import NotFoundError, OpenIntentError
 from openintent.federation.models import FederatedAgent, FederationManifest, TrustPolicy
 
-from fedhub.tokens.services import issue_token
+from core.tokens.services import issue_token
 from peers.client import FederationClient
 from peers.models import Peer
 from peers.services.agents import register_agent

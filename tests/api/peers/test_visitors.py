@@ -10,7 +10,7 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 
 from core.oidc.signing_key import load_or_create
-from fedhub.tokens.services import issue_token
+from core.tokens.services import issue_token
 from peers.models import Peer
 from peers.services.agents import register_agent
 from peers.services.peers import suspend_peer

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from oauth2_provider.settings import oauth2_settings
 
 from core.errors import InvalidRequestError
-from fedhub.tokens.services import issue_token
+from core.tokens.services import issue_token
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from django.apps import AppConfig
 class TokensConfig(AppConfig):
     """Issues tokens, and describes them to the API's schema."""
 
-    name = "fedhub.tokens"
+    name = "core.tokens"
     label = "tokens"
 
     def ready(self) -> None:
