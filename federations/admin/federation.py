@@ -17,6 +17,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from core.actors import actor_of
+from core.admin.saving import SavedWholeMixin
 from core.errors import HubError
 from federations.admin.actions import FederationActionsMixin
 from federations.admin.filters import FederationTagFilter
@@ -37,7 +38,6 @@ from federations.admin.labels import (
     sync_outcome,
 )
 from federations.admin.permissions import GrantedPermissionsMixin
-from federations.admin.saving import SavedWholeMixin
 from federations.admin.skipped import notice_of_last_sync
 from federations.forms import FederationForm, GrantForm, GrantFormSet, format_tag_filter
 from federations.models import Federation, FederationGrant, JobTrigger, JobType, ProviderType, SyncJob, SyncStatus

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
+from core.admin.read_only import ReadOnlyAdmin, is_list
 from federations.admin.changes import group_changes
 from federations.admin.labels import (
     JOB_COLOURS,
@@ -28,7 +29,6 @@ from federations.admin.labels import (
     progress_bar,
 )
 from federations.admin.permissions import SeenThroughFederationsMixin, jobs_visible_to
-from federations.admin.read_only import ReadOnlyAdmin, is_list
 from federations.admin.skipped import skipped_notice
 from federations.models import ACTIVE_JOB, Federation, SyncJob
 

@@ -13,10 +13,10 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
 from core.actors import actor_of
+from core.admin.read_only import ReadOnlyAdmin
+from core.admin.saving import SavedWholeMixin
 from core.errors import HubError
 from federations.admin.filters import FederationFilter
-from federations.admin.read_only import ReadOnlyAdmin
-from federations.admin.saving import SavedWholeMixin
 from federations.services.access import agents_visible_to
 from peers.admin.pages import PagesMixin, when
 from peers.forms import VISIBILITY_HELP, RegisteredAgentForm

@@ -13,9 +13,9 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from core.actors import actor_of
+from core.admin.saving import SavedWholeMixin
 from core.errors import HubError
 from federations.admin.labels import label
-from federations.admin.saving import SavedWholeMixin
 from peers.admin.labelled import labelled
 from peers.admin.pages import DISPATCH_COLOURS, PagesMixin, code, dispatch_status, link, peer_link, when
 from peers.forms import DispatchForm, IntentForm

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from federations.admin.read_only import ReadOnlyAdmin
+from core.admin.read_only import ReadOnlyAdmin
 from peers.admin.pages import PagesMixin, code, link, peer_link, when
 from peers.models import Dispatch, JournalEntry, JournalKind, Peer, ReceivedDispatch
 

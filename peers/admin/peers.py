@@ -13,9 +13,9 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
 from core.actors import actor_of
+from core.admin.saving import SavedWholeMixin
 from core.errors import HubError
 from federations.admin.labels import label
-from federations.admin.saving import SavedWholeMixin
 from peers.admin.imports import ImportsMixin
 from peers.admin.journal import journal_url
 from peers.admin.pages import STATE_COLOURS, key_table, link, short, when
