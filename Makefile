@@ -21,7 +21,7 @@ STORE_TESTS := --ignore-glob='*/test_conformance.py' tests/api tests/unit/admin 
 	tests/contract/test_copy_registry.py \
 	$(wildcard tests/contract/test_sync_*.py) tests/contract/test_worker.py tests/contract/test_two_hubs.py \
 	tests/contract/test_kills.py
-SOURCES := core fedhub federations peers tests benchmarks
+SOURCES := core fedhub federations peers sandbox tests benchmarks
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -42,7 +42,7 @@ install: .venv/installed ## set .venv up
 	@touch $@
 
 demo: install ## run the hub with a sandbox in place of AWS; Ctrl-C stops it
-	@exec $(BIN)/python -m fedhub.demo
+	@exec $(BIN)/python -m sandbox.demo
 
 test: install ## run all tests, and on each further store those that it matters to
 	@echo "All tests, on SQLite"

@@ -53,7 +53,7 @@ INSTALLED_APPS = [
     # Before the tokens: its issue_token adds to theirs.
     "peers",
     "core.tokens",
-    "fedhub.sandbox",
+    "sandbox",
     "federations",
 ]
 

@@ -19,8 +19,8 @@ from federations.models import A2aAgent, A2aAgentTag, AccessLevel, Federation, M
 from federations.search.registry import search_index
 from federations.services.access import grant
 from federations.services.federations import create_federation
-from fedhub.sandbox.client import SandboxClient
 from peers.services import known_peers, limits
+from sandbox.client import SandboxClient
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
 
 READ_WRITE = "federations-read federations-write"

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from fedhub.sandbox.client import SandboxClient, SandboxClientError
+from sandbox.client import SandboxClient, SandboxClientError
 
 START_SECONDS = 30.0
 ROLE_ARN = "arn:aws:iam::123456789012:role/fedhub-discovery"
@@ -59,7 +59,7 @@ def start_sandbox(**options: str | int | float | bool) -> RunningSandbox:
     ends early.
     """
     output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-    command = [sys.executable, "-m", "fedhub.sandbox", "serve", *_arguments({"port": 0, **options})]
+    command = [sys.executable, "-m", "sandbox", "serve", *_arguments({"port": 0, **options})]
     process = subprocess.Popen(command, cwd=_ROOT, stdout=output, stderr=subprocess.STDOUT, env=_environment())
     try:
         text = _wait_for_banner(process, output)

@@ -21,8 +21,8 @@ from schemathesis.specs.openapi.checks import (
 
 from core.tokens.services import issue_token
 from federations.models import Federation
-from fedhub.sandbox.client import SandboxClient
 from fedhub.wsgi import application
+from sandbox.client import SandboxClient
 from tests.api.contract import with_job
 from tests.conftest import MakeAgent, MakeServer
 

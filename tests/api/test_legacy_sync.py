@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from federations.models import Federation, McpServer, SyncJob
-from fedhub.sandbox.client import SandboxClient
+from sandbox.client import SandboxClient
 from tests.api.contract import answer, error
 from tests.conftest import Api, MakeServer
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 
 from core.tokens.services import issue_token
 from federations.models import SyncJob
-from fedhub.sandbox.client import SandboxClient
+from sandbox.client import SandboxClient
 from tests.api.contract import CREATE, UPDATE
 from tests.conftest import CONFIG
 

@@ -26,7 +26,7 @@ from federations.sync.resources import (
     Runtime,
     UnsupportedRuntime,
 )
-from fedhub.sandbox.client import SandboxClient
+from sandbox.client import SandboxClient
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
 
 CONFIG: JsonObject = {"region": REGION, "assumeRoleArn": ROLE_ARN}

@@ -20,7 +20,7 @@ from federations.providers.agentcore.bearer import BearerKey, mint
 from federations.providers.agentcore.provider import AgentCoreProvider
 from federations.providers.base import DiscoveryRequest
 from federations.sync.resources import EnrichedAgent, EnrichedMcpServer, FailedRuntime, Finding, JsonObject
-from fedhub.sandbox.client import SandboxClient
+from sandbox.client import SandboxClient
 from tests.sandbox_server import REGION, ROLE_ARN, start_sandbox
 
 Discover = Callable[[], Finding]

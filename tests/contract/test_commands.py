@@ -14,7 +14,7 @@ from federations.models import Federation, McpServer, SyncJob
 from federations.search.registry import search_index
 from federations.services.federations import set_enabled
 from federations.services.sync import start_sync
-from fedhub.sandbox.client import SandboxClient
+from sandbox.client import SandboxClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,4 +1,4 @@
-"""The demo as people start it: `python -m fedhub.demo`, with all its processes, twice over the same data."""
+"""The demo as people start it: `python -m sandbox.demo`, with all its processes, twice over the same data."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fedhub.sandbox.client import SandboxClient
+from sandbox.client import SandboxClient
 from tests.contract.demo_staff import Staff
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 100
 # A loaded machine may take this long; an idle one stops within ten seconds.
 STOP_SECONDS = 40
-SERVICES = ("fedhub.sandbox", "granian", " worker ", " beat ")
+SERVICES = ("sandbox", "granian", " worker ", " beat ")
 
 # Starting the demo takes seconds of processor time, so the tests share one folder and go through its life in order.
 pytestmark = pytest.mark.timeout(300)
@@ -54,7 +54,7 @@ class Demo:
         environ = {name: value for name, value in os.environ.items() if name not in foreign}
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "fedhub.demo"],
+                [sys.executable, "-m", "sandbox.demo"],
                 cwd=ROOT,
                 env=environ | variables,
                 stdin=subprocess.DEVNULL,
@@ -280,7 +280,7 @@ def test_child_that_dies_stops_the_others_and_is_named(demo: Demo) -> None:
     if not demo.commands():
         demo.start_and_wait_for_box()
     assert demo.process is not None
-    sandbox = next(pid for pid, command in demo.commands().items() if "fedhub.sandbox" in command)
+    sandbox = next(pid for pid, command in demo.commands().items() if "sandbox" in command)
     os.kill(sandbox, signal.SIGKILL)
     assert demo.process.wait(timeout=STOP_SECONDS) == 1
     assert "sandbox stopped (signal 9)" in demo.text()

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from federations.models import A2aAgent, Federation, McpServer
-from fedhub.sandbox.client import SandboxClient
+from sandbox.client import SandboxClient
 from tests.conftest import Api
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from core.actors import actor_of
 from federations.models import Federation, McpServer, SyncJob
 from federations.services.sync import run_sync, start_sync
-from fedhub.sandbox.client import SandboxClient
+from sandbox.client import SandboxClient
 from tests.contract.hub_processes import kill_group, running, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)

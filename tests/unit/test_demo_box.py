@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fedhub.demo.box import make_box
-from fedhub.demo.prepare import Prepared
-from fedhub.demo.surroundings import Addresses
+from sandbox.demo.addresses import Addresses
+from sandbox.demo.box import make_box
+from sandbox.demo.prepare import Prepared
 
 
 @pytest.mark.parametrize("password", ["p" * 20, None])

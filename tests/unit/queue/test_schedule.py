@@ -15,7 +15,7 @@ from federations.services.federations import delete_federation, set_enabled
 from federations.services.schedule import refresh_schedule, remove_schedule, set_interval
 from federations.services.sync import start_sync
 from federations.tasks import run_job, sweep, sync_on_schedule
-from fedhub.sandbox.client import SandboxClient
+from sandbox.client import SandboxClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

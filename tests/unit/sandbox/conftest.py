@@ -22,8 +22,8 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from fedhub.sandbox.seeds import AUDIENCE, jwt_authorizer
-from fedhub.sandbox.specs import JsonObject
+from sandbox.seeds import AUDIENCE, jwt_authorizer
+from sandbox.specs import JsonObject
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
 
 KEY_ID = "issuer-key-1"

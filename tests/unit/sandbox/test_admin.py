@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from fedhub.sandbox.accounts import Accounts
-from fedhub.sandbox.app import Sandbox
-from fedhub.sandbox.client import SandboxClient, SandboxClientError
-from fedhub.sandbox.registry import Registry
+from sandbox.accounts import Accounts
+from sandbox.app import Sandbox
+from sandbox.client import SandboxClient, SandboxClientError
+from sandbox.registry import Registry
 from tests.sandbox_server import RunningSandbox
 from tests.unit.sandbox.conftest import HTTP, Caller
 

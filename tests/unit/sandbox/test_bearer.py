@@ -14,8 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from fedhub.sandbox.bearer import IssuerKeys, JwtTrust, TokenRefusedError, read_trust, verify_bearer
-from fedhub.sandbox.seeds import AUDIENCE
+from sandbox.bearer import IssuerKeys, JwtTrust, TokenRefusedError, read_trust, verify_bearer
+from sandbox.seeds import AUDIENCE
 from tests.unit.sandbox.conftest import KEY_ID, Issuer, jwt_block
 
 

@@ -61,7 +61,7 @@ def test_what_cannot_be_done_is_said_plainly(sandbox: RunningSandbox, arguments:
 
 def test_a_taken_port_is_named(sandbox: RunningSandbox) -> None:
     port = sandbox.url.rpartition(":")[2]
-    command = [sys.executable, "-m", "fedhub.sandbox", "--port", port]
+    command = [sys.executable, "-m", "sandbox", "--port", port]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 1
     assert f"port {port} is taken" in ended.stderr

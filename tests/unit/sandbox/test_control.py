@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fedhub.sandbox.specs import Json
+from sandbox.specs import Json
 from tests.sandbox_server import ROLE_ARN, RunningSandbox
 from tests.unit.sandbox.conftest import Caller
 

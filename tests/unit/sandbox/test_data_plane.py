@@ -20,7 +20,7 @@ from mcp import types
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from fedhub.sandbox.specs import JsonObject
+from sandbox.specs import JsonObject
 from tests.unit.sandbox.conftest import HTTP, Caller, Issuer, jwt_block
 
 INITIALIZE = json.dumps(

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from fedhub.sandbox.catalogue import DOMAINS, make_tools
-from fedhub.sandbox.seeds import SeedOptions, make_seeds
+from sandbox.catalogue import DOMAINS, make_tools
+from sandbox.seeds import SeedOptions, make_seeds
 
 
 def test_the_same_options_give_the_same_runtimes() -> None:

@@ -13,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from fedhub.sandbox.sigv4 import Credential, RequestRefusedError, SignedRequest, canonical_path, canonical_query, verify
+from sandbox.sigv4 import Credential, RequestRefusedError, SignedRequest, canonical_path, canonical_query, verify
 
 ARN = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/weather-0123456789"
 ENCODED_ARN = "arn%3Aaws%3Abedrock-agentcore%3Aus-east-1%3A123456789012%3Aruntime%2Fweather-0123456789"

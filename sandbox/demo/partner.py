@@ -1,6 +1,6 @@
 """The second hub of the demo: its processes, and what is done in its own environment, by a process of its own.
 
-`python -m fedhub.demo.partner STEP OTHER_URL SINCE` does one step there and prints what came of it as JSON.
+`python -m sandbox.demo.partner STEP OTHER_URL SINCE` does one step there and prints what came of it as JSON.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import django
 
-from fedhub.demo.processes import Child, Command, output_of
-from fedhub.demo.surroundings import HOST, Addresses
+from sandbox.demo.addresses import HOST, Addresses
+from sandbox.demo.processes import Child, Command, output_of
 
 PREPARE, GREET = "prepare", "greet"
 WAIT_SECONDS = 60
@@ -64,7 +64,7 @@ def _do(
     step: str, addresses: Addresses, var_dir: Path, *, since: datetime | None, among: Sequence[Child]
 ) -> dict[str, str]:
     words = (step, addresses.hub_url, since.isoformat() if since else "")
-    command = Command(f"partner's {step}", (sys.executable, "-m", "fedhub.demo.partner", *words))
+    command = Command(f"partner's {step}", (sys.executable, "-m", "sandbox.demo.partner", *words))
     found: dict[str, str] = json.loads(
         output_of(command, environ={**os.environ, **addresses.partner_environ(var_dir)}, among=among)
     )
@@ -74,7 +74,7 @@ def _do(
 def _prepare(other_url: str) -> dict[str, object]:
     from django.conf import settings
 
-    from fedhub.demo.prepare import AGENT_ID, prepare
+    from sandbox.demo.prepare import AGENT_ID, prepare
 
     variables = {name: os.environ[name] for name in Addresses(0, 0, 0).partner_environ(settings.VAR_DIR)}
     return {**asdict(prepare(settings.VAR_DIR / "demo", variables, other_url=other_url)), "agent_id": AGENT_ID}
@@ -82,8 +82,8 @@ def _prepare(other_url: str) -> dict[str, object]:
 
 def _greet(other_url: str, since: str) -> dict[str, object]:
     from core.jobs.queue import enqueue
-    from fedhub.demo import health
-    from fedhub.demo.prepare import look_at, sync_once
+    from sandbox.demo import health
+    from sandbox.demo.prepare import look_at, sync_once
 
     enqueue("federations.sweep")
     _wait_until(health.queue_is_drained, "worker")

@@ -1,10 +1,10 @@
-"""Run the sandbox without Django: `python -m fedhub.sandbox --port 0 --runtimes 12`."""
+"""Run the sandbox without Django: `python -m sandbox --port 0 --runtimes 12`."""
 
 import argparse
 import sys
 
-from fedhub.sandbox.client import SandboxClientError
-from fedhub.sandbox.command import add_arguments, run
+from sandbox.client import SandboxClientError
+from sandbox.command import add_arguments, run
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from fedhub.sandbox.specs import Json, JsonObject
+from sandbox.specs import Json, JsonObject
 
 
 class Calls:

@@ -7,15 +7,15 @@ import asyncio
 from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from fedhub.sandbox.accounts import Accounts
-from fedhub.sandbox.admin_api import AdminApi, is_local
-from fedhub.sandbox.calls import Calls
-from fedhub.sandbox.control import ControlPlane
-from fedhub.sandbox.data_plane import DataPlane, parse_invocation
-from fedhub.sandbox.faults import Faults
-from fedhub.sandbox.journal import Journal
-from fedhub.sandbox.registry import Registry
-from fedhub.sandbox.sigv4 import SignedRequest
+from sandbox.accounts import Accounts
+from sandbox.admin_api import AdminApi, is_local
+from sandbox.calls import Calls
+from sandbox.control import ControlPlane
+from sandbox.data_plane import DataPlane, parse_invocation
+from sandbox.faults import Faults
+from sandbox.registry import Registry
+from sandbox.saved_changes import Journal
+from sandbox.sigv4 import SignedRequest
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 

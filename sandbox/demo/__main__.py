@@ -1,4 +1,4 @@
-"""Run the demo: `python -m fedhub.demo`.
+"""Run the demo: `python -m sandbox.demo`.
 
 Prepares the databases, starts sandbox, web, worker and beat, and a second hub as a peer, and says so once each of them
 has shown that it works. Then it waits: Ctrl-C and SIGTERM stop all of them, and where one ends by itself the others
@@ -18,9 +18,9 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from rich.console import Console
 
-from fedhub.demo import partner
-from fedhub.demo.processes import Child, Command, ProcessDiedError, check_alive, start, stop
-from fedhub.demo.surroundings import FOREIGN_AWS_VARIABLES, HOST, Addresses, PortBusyError, find_addresses
+from sandbox.demo import partner
+from sandbox.demo.addresses import FOREIGN_AWS_VARIABLES, HOST, Addresses, PortBusyError, find_addresses
+from sandbox.demo.processes import Child, Command, ProcessDiedError, check_alive, start, stop
 
 # The box holds commands to copy: where there is no terminal to fold them for, they stay on one line.
 WIDTH_WITHOUT_TERMINAL = 140
@@ -57,9 +57,9 @@ def _run(console: Console, addresses: Addresses) -> int:
     from django.conf import settings
 
     from core.errors import HubError
-    from fedhub.demo.box import make_box, peer_lines
-    from fedhub.demo.health import NotHealthyError
-    from fedhub.demo.prepare import prepare
+    from sandbox.demo.box import make_box, peer_lines
+    from sandbox.demo.health import NotHealthyError
+    from sandbox.demo.prepare import prepare
 
     folder, log_folder = settings.VAR_DIR / "demo", settings.VAR_DIR / "log"
     partner_dir = settings.VAR_DIR.resolve() / "partner"
@@ -95,7 +95,7 @@ def _start_all(children: list[Child], addresses: Addresses, folder: Path, log_fo
     from django.utils import timezone
 
     from core.jobs.queue import enqueue
-    from fedhub.demo import health
+    from sandbox.demo import health
 
     started_at = timezone.now()
     for command in _commands(addresses, folder):
@@ -115,8 +115,8 @@ def _start_partner(children: list[Child], addresses: Addresses, var_dir: Path, l
     """
     from django.utils import timezone
 
-    from fedhub.demo import health
-    from fedhub.demo.prepare import look_at
+    from sandbox.demo import health
+    from sandbox.demo.prepare import look_at
 
     started_at = timezone.now()
     environ = {**os.environ, **addresses.partner_environ(var_dir)}
@@ -131,7 +131,7 @@ def _start_partner(children: list[Child], addresses: Addresses, var_dir: Path, l
 def _commands(addresses: Addresses, folder: Path) -> tuple[Command, ...]:
     celery = (sys.executable, "-m", "celery", "-A", "fedhub")
     granian = (sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--no-ws", "--access-log")
-    sandbox = (sys.executable, "-m", "fedhub.sandbox", "--port", str(addresses.sandbox_port))
+    sandbox = (sys.executable, "-m", "sandbox", "--port", str(addresses.sandbox_port))
     return (
         # The hub keeps its data, so its AWS must: else a second run would show what was changed in the first undone.
         Command("sandbox", (*sandbox, "--hub-url", addresses.hub_url, "--journal", str(folder / "sandbox.jsonl"))),

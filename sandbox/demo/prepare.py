@@ -21,12 +21,12 @@ from federations.services.federations import create_federation
 from federations.services.sync import start_sync
 from federations.sync.naming import resource_path
 from federations.sync.resources import ResourceKind
-from fedhub.demo.surroundings import REGION, shell_lines
 from peers.models import AgentVisibilityChoice, PeerKey, PeerState, Visibility
 from peers.services.agents import agent_id_of, set_visibility
 from peers.services.documents import refresh_documents
 from peers.services.identity import hub_identity
 from peers.services.peers import add_peer, find_peer
+from sandbox.demo.addresses import REGION, shell_lines
 
 USERNAME = "admin"
 ROLE_ARN = "arn:aws:iam::123456789012:role/fedhub-discovery"

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from fedhub.sandbox.accounts import DEFAULT_ACCOUNT
-from fedhub.sandbox.catalogue import DOMAINS, make_spec
-from fedhub.sandbox.specs import Behaviour, JsonObject, RuntimeSpec
+from sandbox.accounts import DEFAULT_ACCOUNT
+from sandbox.catalogue import DOMAINS, make_spec
+from sandbox.specs import Behaviour, JsonObject, RuntimeSpec
 
 DEFAULT_REGION = "us-east-1"
 DEFAULT_HUB_URL = "http://127.0.0.1:8000"

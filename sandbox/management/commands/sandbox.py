@@ -5,12 +5,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from fedhub.sandbox.client import SandboxClientError
-from fedhub.sandbox.command import add_arguments, run
+from sandbox.client import SandboxClientError
+from sandbox.command import add_arguments, run
 
 
 class Command(BaseCommand):
-    """Wraps the command line that `python -m fedhub.sandbox` has too."""
+    """Wraps the command line that `python -m sandbox` has too."""
 
     help = (
         "Serve a local AWS Bedrock AgentCore (default), or list, add, update and remove the runtimes of a running one."

@@ -10,9 +10,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import RLock
 
-from fedhub.sandbox import moto_cloud
-from fedhub.sandbox.catalogue import fingerprint
-from fedhub.sandbox.specs import PROTOCOLS, InvalidSpecError, RuntimeSpec, SandboxRuntime
+from sandbox import moto_cloud
+from sandbox.catalogue import fingerprint
+from sandbox.specs import PROTOCOLS, InvalidSpecError, RuntimeSpec, SandboxRuntime
 
 _ALPHABET = string.ascii_letters + string.digits
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}")

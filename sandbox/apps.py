@@ -6,6 +6,6 @@ from django.apps import AppConfig
 class SandboxConfig(AppConfig):
     """The sandbox has no models."""
 
-    name = "fedhub.sandbox"
+    name = "sandbox"
     label = "sandbox"
     verbose_name = "AgentCore sandbox"

@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.panel import Panel
 from rich.table import Table
 
-from fedhub.demo.partner import Partner
-from fedhub.demo.prepare import Prepared
-from fedhub.demo.surroundings import Addresses
+from sandbox.demo.addresses import Addresses
+from sandbox.demo.partner import Partner
+from sandbox.demo.prepare import Prepared
 
 
 def make_box(

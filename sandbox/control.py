@@ -19,12 +19,12 @@ from urllib.parse import parse_qs, unquote, urlencode
 
 from starlette.responses import Response
 
-from fedhub.sandbox.accounts import Accounts
-from fedhub.sandbox.calls import Calls
-from fedhub.sandbox.faults import Faults, aws_error, sts_error
-from fedhub.sandbox.moto_cloud import CONTROL_SERVICE, STS_SERVICE, Cloud, CloudResponse, read_credential
-from fedhub.sandbox.registry import Registry
-from fedhub.sandbox.sigv4 import Credential, RequestRefusedError, SignedRequest, verify
+from sandbox.accounts import Accounts
+from sandbox.calls import Calls
+from sandbox.faults import Faults, aws_error, sts_error
+from sandbox.moto_cloud import CONTROL_SERVICE, STS_SERVICE, Cloud, CloudResponse, read_credential
+from sandbox.registry import Registry
+from sandbox.sigv4 import Credential, RequestRefusedError, SignedRequest, verify
 
 MAX_RESULTS = 100
 _ROLE_ARN = re.compile(r"arn:aws(-[^:]+)?:iam::(\d{12}):role/[\w+=,.@/-]+")

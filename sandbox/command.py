@@ -1,4 +1,4 @@
-"""The command line of the sandbox, shared by `manage.py sandbox` and `python -m fedhub.sandbox`."""
+"""The command line of the sandbox, shared by `manage.py sandbox` and `python -m sandbox`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from fedhub.sandbox.client import DEFAULT_URL, SandboxClient
-from fedhub.sandbox.ports import listen
-from fedhub.sandbox.specs import Json, JsonObject
+from sandbox.client import DEFAULT_URL, SandboxClient
+from sandbox.ports import listen
+from sandbox.specs import Json, JsonObject
 
 ACTIONS = ("serve", "list", "add", "update", "remove", "calls")
 _ADDED_PROTOCOLS = ("MCP", "A2A", "HTTP", "AGUI")
@@ -59,8 +59,8 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> None:
 def _serve(options: argparse.Namespace, write: Callable[[str], None]) -> None:
     listener = listen(options.port)
     # moto takes a second to import, which neither a taken port nor the other actions should have to wait for.
-    from fedhub.sandbox.seeds import SeedOptions
-    from fedhub.sandbox.server import ServeOptions, serve
+    from sandbox.seeds import SeedOptions
+    from sandbox.server import ServeOptions, serve
 
     seeds = SeedOptions(
         runtimes=options.runtimes,

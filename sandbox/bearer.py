@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import jwt
 
-from fedhub.sandbox.specs import JsonObject
+from sandbox.specs import JsonObject
 
 ALGORITHMS = ["RS256"]
 CLOCK_LEEWAY_SECONDS = 5

@@ -19,17 +19,17 @@ from urllib.parse import parse_qs, unquote
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from fedhub.sandbox.accounts import Accounts
-from fedhub.sandbox.bearer import IssuerKeys, TokenRefusedError, read_trust, verify_bearer
-from fedhub.sandbox.calls import Calls
-from fedhub.sandbox.faults import Faults, aws_error
-from fedhub.sandbox.registry import Registry
-from fedhub.sandbox.sigv4 import RequestRefusedError, SignedRequest, verify
-from fedhub.sandbox.specs import SandboxRuntime
+from sandbox.accounts import Accounts
+from sandbox.bearer import IssuerKeys, TokenRefusedError, read_trust, verify_bearer
+from sandbox.calls import Calls
+from sandbox.faults import Faults, aws_error
+from sandbox.registry import Registry
+from sandbox.sigv4 import RequestRefusedError, SignedRequest, verify
+from sandbox.specs import SandboxRuntime
 
 if TYPE_CHECKING:
-    from fedhub.sandbox.a2a_agents import A2aHost
-    from fedhub.sandbox.mcp_servers import McpHost
+    from sandbox.a2a_agents import A2aHost
+    from sandbox.mcp_servers import McpHost
 
 SERVICE = "bedrock-agentcore"
 SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
@@ -89,8 +89,8 @@ class Servers:
 
 
 def _load_hosts() -> tuple[McpHost, A2aHost]:
-    mcp_servers = importlib.import_module("fedhub.sandbox.mcp_servers")
-    a2a_agents = importlib.import_module("fedhub.sandbox.a2a_agents")
+    mcp_servers = importlib.import_module("sandbox.mcp_servers")
+    a2a_agents = importlib.import_module("sandbox.a2a_agents")
     return mcp_servers.McpHost(), a2a_agents.A2aHost()
 
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from fedhub.sandbox.registry import UnknownRuntimeError
-from fedhub.sandbox.specs import InvalidSpecError, JsonObject
+from sandbox.registry import UnknownRuntimeError
+from sandbox.specs import InvalidSpecError, JsonObject
 
 
 class Journal:

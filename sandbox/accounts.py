@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Lock
 
-from fedhub.sandbox.sigv4 import Credential, RequestRefusedError
+from sandbox.sigv4 import Credential, RequestRefusedError
 
 DEFAULT_ACCOUNT = "123456789012"
 # AWS's own example key, which everybody's secret scanner knows.
