@@ -12,7 +12,7 @@ from rest_framework import serializers
 from core.api.errors import INTERNAL_ERROR
 from core.api.schema import TokenOrSessionScheme
 from core.api.scopes import HasRequiredScope
-from federations.schema import PAGE, page_body
+from federations.api.schema import PAGE, page_body
 from peers.protocol import UCAN_HEADER
 from peers.serializers import (
     AgentListSerializer,

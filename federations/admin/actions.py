@@ -22,9 +22,9 @@ from unfold.forms import BaseDialogForm
 from core.actors import actor_of
 from core.errors import HubError
 from federations.admin.changes import group_changes
+from federations.admin.forms import ReleaseForm, SyncForm
 from federations.admin.labels import counter_labels
 from federations.admin.skipped import skipped_notice
-from federations.forms import ReleaseForm, SyncForm
 from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, JobType, SyncJob
 from federations.services.federations import delete_federation, set_enabled
 from federations.services.preview import preview_sync

@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
 from core.admin.read_only import is_list
+from federations.admin.catalog_view import Offer, as_json, skills_of
 from federations.admin.filters import AgentTagFilter
-from federations.admin.offers import Offer, as_json, skills_of
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
 from federations.models import A2aAgent
 from federations.services.access import agents_visible_to

@@ -21,6 +21,7 @@ from core.admin.saving import SavedWholeMixin
 from core.errors import HubError
 from federations.admin.actions import FederationActionsMixin
 from federations.admin.filters import FederationTagFilter
+from federations.admin.forms import FederationForm, GrantForm, GrantFormSet, format_tag_filter
 from federations.admin.labels import (
     JOB_COLOURS,
     STATUS_COLOURS,
@@ -39,7 +40,6 @@ from federations.admin.labels import (
 )
 from federations.admin.permissions import GrantedPermissionsMixin
 from federations.admin.skipped import notice_of_last_sync
-from federations.forms import FederationForm, GrantForm, GrantFormSet, format_tag_filter
 from federations.models import Federation, FederationGrant, JobTrigger, JobType, ProviderType, SyncJob, SyncStatus
 from federations.services.access import federations_visible_to
 from federations.services.audit import audited

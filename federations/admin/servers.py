@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from core.admin.read_only import is_list
+from federations.admin.catalog_view import Offer, prompts_of, resources_of, tools_of
 from federations.admin.filters import ServerTagFilter
-from federations.admin.offers import Offer, prompts_of, resources_of, tools_of
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
 from federations.models import McpServer
 from federations.services.access import servers_visible_to

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from federations.models import Federation, SyncJob
 from federations.services.access import AnyUser, federations_visible_to
-from federations.services.owners import owners_of_skipped
+from federations.services.name_owners import owners_of_skipped
 from federations.sync.resources import Json
 
 MOST_OWNERS = 20

@@ -51,13 +51,13 @@ from federations.services import jobs
 from federations.services.apply import apply_changes, count_stored, note_sightings
 from federations.services.heartbeat import Heartbeat
 from federations.services.index import bring_in_line
-from federations.services.scopes import SyncScope, scope_of
-from federations.services.stored import (
+from federations.services.read_stored import (
     read_audience_accounts,
     read_last_seen,
     read_stored,
     read_taken_paths,
 )
+from federations.services.scopes import SyncScope, scope_of
 from federations.sync.changes import Unchanged, kind_of
 from federations.sync.naming import resource_path
 from federations.sync.plan import Plan, make_plan

@@ -61,7 +61,7 @@ def test_an_unforeseen_error_is_logged_whole_and_told_to_nobody(
     def explode(user: object) -> None:
         raise RuntimeError("password=hunter2")
 
-    monkeypatch.setattr("federations.views.federations_visible_to", explode)
+    monkeypatch.setattr("federations.api.views.federations_visible_to", explode)
     response = api(owner).get(FEDERATIONS)
     assert answer(response) == (500, error("internal_error", "Internal server error"))
     assert "RuntimeError: password=hunter2" in caplog.text

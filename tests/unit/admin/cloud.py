@@ -10,7 +10,7 @@ import pytest
 from django.conf import LazySettings
 
 from core.actors import Actor
-from federations import forms
+from federations.admin import forms
 from federations.models import Federation, SyncJob
 from federations.providers.agentcore.config import check_complete, normalise_config
 from federations.providers.base import ProviderNotImplementedError

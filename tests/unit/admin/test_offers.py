@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import reduce
 
-from federations.admin.offers import as_json
+from federations.admin.catalog_view import as_json
 from federations.sync.resources import Json
 
 

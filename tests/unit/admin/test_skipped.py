@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from federations.models import AccessLevel, Federation, SyncJob
 from federations.services.access import grant
-from federations.services.owners import owners_of_skipped
+from federations.services.name_owners import owners_of_skipped
 from tests.stores.counting import counted_queries
 from tests.unit.admin.cloud import MemoryCloud, agent, federation, server, sync
 

@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federations.forms import format_tag_filter, format_words, parse_tag_filter, parse_words
+from federations.admin.forms import format_tag_filter, format_words, parse_tag_filter, parse_words
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from('\n",:\\ '), max_size=20)
 

@@ -16,8 +16,8 @@ from core.api.scopes import READ, SYSTEM, WRITE
 from core.api.viewsets import HubViewSet, accepted, each, prefers_async
 from core.errors import NotFoundError
 from core.ids import is_object_id
-from federations import schema
-from federations.filters import (
+from federations.api import schema
+from federations.api.filters import (
     LAST_SEARCH_PAGE,
     filter_agents,
     filter_federations,
@@ -25,8 +25,7 @@ from federations.filters import (
     search_kinds,
     search_text,
 )
-from federations.models import A2aAgent, AccessLevel, Federation, FederationStatus, JobTrigger, McpServer, SyncJob
-from federations.serializers import (
+from federations.api.serializers import (
     AgentDetailSerializer,
     AgentSerializer,
     CreateFederationSerializer,
@@ -44,6 +43,7 @@ from federations.serializers import (
     SyncRequestSerializer,
     UpdateFederationSerializer,
 )
+from federations.models import A2aAgent, AccessLevel, Federation, FederationStatus, JobTrigger, McpServer, SyncJob
 from federations.services.access import agents_visible_to, federations_visible_to, level_of, servers_visible_to
 from federations.services.federations import check_updatable, create_federation, delete_federation, update_federation
 from federations.services.legacy import sync_unfederated

@@ -17,10 +17,8 @@ from rest_framework import serializers
 from core.api.pagination import DEFAULT_PER_PAGE, MAX_PER_PAGE
 from core.api.query import LONGEST_TEXT, MOST_VALUES
 from core.api.schema import WITH_BODY, errors
-from federations.filters import LAST_SEARCH_PAGE
-from federations.models import ProviderType, SyncStatus
-from federations.search.base import DocumentKind
-from federations.serializers import (
+from federations.api.filters import LAST_SEARCH_PAGE
+from federations.api.serializers import (
     AgentDetailSerializer,
     AgentSerializer,
     CreateFederationSerializer,
@@ -38,6 +36,8 @@ from federations.serializers import (
     SyncRequestSerializer,
     UpdateFederationSerializer,
 )
+from federations.models import ProviderType, SyncStatus
+from federations.search.base import DocumentKind
 
 
 # Parameters ---------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from federations.views import (
+from federations.api.views import (
     AgentViewSet,
     FederationViewSet,
     JobViewSet,
