@@ -21,7 +21,7 @@ urlpatterns = [
     re_path(r"^api/schema/?\Z", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^api/docs/?\Z", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/v1/", include("federations.api.urls")),
-    path("", include("peers.urls")),
+    path("", include("peers.api.urls")),
     # Besides handler404: with DEBUG Django answers an unknown address in HTML, and a POST there with a CSRF page.
     re_path(r"^api(/.*)?\Z", csrf_exempt(not_found)),
 ]

@@ -21,7 +21,7 @@ from rest_framework.exceptions import APIException
 
 from core.actors import Actor
 from core.errors import HubError, UnauthenticatedError
-from peers.errors import UNPROVEN, refusal_of
+from peers.api.errors import UNPROVEN, refusal_of
 from peers.models import Peer, PeerState
 from peers.protocol import (
     AgentVisibility,
@@ -142,8 +142,8 @@ def create_federation_router(validate_api_key: ValidateApiKey | None = None) -> 
     `validate_api_key` is asked before every endpoint but the well-known documents, on top of the hub's own checks:
     it can refuse, never let in. The key is that of X-API-Key, else of Authorization.
     """
-    patterns: list[URLPattern] = import_string("peers.urls.federation_patterns")
-    documents: list[URLPattern] = import_string("peers.urls.document_patterns")
+    patterns: list[URLPattern] = import_string("peers.api.urls.federation_patterns")
+    documents: list[URLPattern] = import_string("peers.api.urls.document_patterns")
     if validate_api_key is None:
         return [*documents, *patterns]
     guarded = [

@@ -18,8 +18,8 @@ from core.admin.saving import SavedWholeMixin
 from core.errors import HubError
 from federations.admin.filters import FederationFilter
 from federations.services.access import agents_visible_to
+from peers.admin.forms import VISIBILITY_HELP, RegisteredAgentForm
 from peers.admin.pages import PagesMixin, when
-from peers.forms import VISIBILITY_HELP, RegisteredAgentForm
 from peers.models import AgentVisibilityChoice, DiscoveredAgent, RegisteredAgent, Visibility
 from peers.services.agents import agent_id_of, register_agent, set_visibility
 

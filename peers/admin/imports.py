@@ -12,8 +12,8 @@ from unfold.decorators import action
 
 from core.actors import actor_of
 from core.errors import HubError
+from peers.admin.forms import ImportForm
 from peers.admin.pages import PagesMixin
-from peers.forms import ImportForm
 from peers.models import Peer
 from peers.services.imports import ImportRow, Verdict, export_csv, export_json, import_rows, review
 

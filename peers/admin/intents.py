@@ -16,9 +16,9 @@ from core.actors import actor_of
 from core.admin.saving import SavedWholeMixin
 from core.errors import HubError
 from federations.admin.labels import label
+from peers.admin.forms import DispatchForm, IntentForm
 from peers.admin.labelled import labelled
 from peers.admin.pages import DISPATCH_COLOURS, PagesMixin, code, dispatch_status, link, peer_link, when
-from peers.forms import DispatchForm, IntentForm
 from peers.models import Dispatch, Intent, IntentStatus, ReceivedDispatch
 from peers.protocol import DelegationScope, ProtocolError
 from peers.services.dispatch import create_dispatch

@@ -16,9 +16,9 @@ from core.actors import actor_of
 from core.admin.read_only import ReadOnlyAdmin
 from federations.admin.actions import refusals_shown
 from federations.admin.labels import exactly
+from peers.admin.forms import KeyApprovalForm, RequiredReasonForm
 from peers.admin.pages import KEY_COLOURS, ORIGINS, PagesMixin, code, key_state, peer_link, short, when
 from peers.admin.peer_actions import dialog
-from peers.forms import KeyApprovalForm, RequiredReasonForm
 from peers.models import KeyOrigin, KeyState, PeerKey, PeerState
 from peers.services.keys import approve_key, revoke_key
 

@@ -15,8 +15,8 @@ from core.actors import actor_of
 from core.errors import HubError
 from core.store.units import unit_of_work
 from federations.admin.actions import refusals_shown
+from peers.admin.forms import ApprovalForm, FetchForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, TokenForm
 from peers.admin.pages import PagesMixin
-from peers.forms import ApprovalForm, FetchForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, TokenForm
 from peers.models import JournalKind, Peer, PeerState
 from peers.services import peers
 from peers.services.documents import refresh_documents

@@ -16,11 +16,11 @@ from core.actors import actor_of
 from core.admin.saving import SavedWholeMixin
 from core.errors import HubError
 from federations.admin.labels import label
+from peers.admin.forms import PeerAddForm, PeerForm
 from peers.admin.imports import ImportsMixin
 from peers.admin.journal import journal_url
 from peers.admin.pages import STATE_COLOURS, key_table, link, short, when
 from peers.admin.peer_actions import AFTER, PeerActionsMixin
-from peers.forms import PeerAddForm, PeerForm
 from peers.models import Dispatch, JournalEntry, KeyState, Peer, PeerDecision, PeerState, ReceivedDispatch
 from peers.services.peers import add_peer, change_settings
 

@@ -15,9 +15,9 @@ from core.actors import actor_of
 from core.admin.read_only import ReadOnlyAdmin
 from federations.admin.actions import refusals_shown
 from federations.admin.labels import exactly
+from peers.admin.forms import FetchForm
 from peers.admin.pages import EVENTS, PagesMixin, http_answer, until, when
 from peers.admin.peer_actions import dialog
-from peers.forms import FetchForm
 from peers.models import OutboxRow
 from peers.services.outbox import retry_dead
 

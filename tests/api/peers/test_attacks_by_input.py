@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 
-from peers.errors import refusal_counts
+from peers.api.errors import refusal_counts
 from peers.models import Intent, Peer
 from tests.api.peers.conftest import Refused
 from tests.api.peers.partner import RECEIVE, Partner, body_of, deliver, send
@@ -130,7 +130,7 @@ def test_a_refusal_writes_a_line_and_a_count_that_say_why(
     assert_refused.start()
     before = refusal_counts().get("WrongTarget", 0)
 
-    with caplog.at_level("INFO", logger="peers.errors"):
+    with caplog.at_level("INFO", logger="peers.api.errors"):
         assert_refused(send(alpha.signed(target_server="https://third.example.org")), 401)
 
     assert refusal_counts()["WrongTarget"] == before + 1

@@ -9,7 +9,7 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
-from peers import authentication
+from peers.api import authentication
 from peers.models import Dispatch, Peer, PeerKey
 from peers.protocol import DelegationScope
 from peers.services import callbacks_in

@@ -108,11 +108,11 @@ def test_no_slash_is_answered_by_a_redirect(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "service"),
     [
-        (f"{FEDERATION}/agents", "peers.views.visible_agents"),
-        (f"{FEDERATION}/status", "peers.views.federation_status"),
-        (DOCUMENTS[0], "peers.views.manifest"),
-        (DOCUMENTS[1], "peers.views.did_document"),
-        (INTENTS, "peers.views.page_of"),
+        (f"{FEDERATION}/agents", "peers.api.views.visible_agents"),
+        (f"{FEDERATION}/status", "peers.api.views.federation_status"),
+        (DOCUMENTS[0], "peers.api.views.manifest"),
+        (DOCUMENTS[1], "peers.api.views.did_document"),
+        (INTENTS, "peers.api.views.page_of"),
     ],
 )
 def test_an_unforeseen_error_is_answered_in_json_and_tells_nothing(
@@ -130,7 +130,7 @@ def test_an_unforeseen_error_is_answered_in_json_and_tells_nothing(
 def test_a_refusal_is_one_line_in_the_log_and_has_its_reason(caplog: pytest.LogCaptureFixture) -> None:
     Client().post(f"{FEDERATION}/dispatch", "{}", content_type="application/json")
     (line,) = caplog.records
-    assert (line.name, line.levelname) == ("peers.errors", "WARNING")
+    assert (line.name, line.levelname) == ("peers.api.errors", "WARNING")
     assert "POST /api/v1/federation/dispatch from 127.0.0.1: 401 " in line.getMessage()
 
 

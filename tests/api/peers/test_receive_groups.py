@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from core.errors import ConflictError, InvalidRequestError
-from peers.authentication import proof_headers
+from peers.api.authentication import proof_headers
 from peers.models import (
     HandlerEvent,
     Intent,

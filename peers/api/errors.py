@@ -24,7 +24,7 @@ from rest_framework.response import Response
 from core.api.errors import INTERNAL_ERROR, BadRequestError, api_error_headers, as_api_exception, messages
 from core.api.viewsets import HubViewSet
 from core.errors import HubError
-from peers.authentication import OperatorAuthentication
+from peers.api.authentication import OperatorAuthentication
 from peers.protocol import DelegationError, MalformedMessage, ProtocolError
 from peers.services.limits import RateLimitedError, spend_refusal
 

@@ -14,11 +14,11 @@ from core.api.pagination import page_of, paginate
 from core.api.scopes import PEERS_READ, PEERS_WRITE
 from core.api.viewsets import each
 from core.errors import NotFoundError
-from peers import schema
-from peers.authentication import OperatorAuthentication, PeerCredential, VisitorAuthentication
-from peers.errors import FederationViewSet
+from peers.api import schema
+from peers.api.authentication import OperatorAuthentication, PeerCredential, VisitorAuthentication
+from peers.api.errors import FederationViewSet
+from peers.api.serializers import CreateIntentSerializer, IntentSerializer
 from peers.models import Intent
-from peers.serializers import CreateIntentSerializer, IntentSerializer
 from peers.services.agents import visible_agents
 from peers.services.identity import did_document, is_enabled
 from peers.services.intents import create_intent, get_intent

@@ -10,11 +10,11 @@ from rest_framework.response import Response
 
 from core.actors import actor_of
 from core.api.scopes import PEERS_WRITE
-from peers import schema
-from peers.authentication import CallbackAuthentication, IsProvenPeer, OperatorAuthentication, PeerCredential
-from peers.errors import FederationViewSet, PeersViewSet
+from peers.api import schema
+from peers.api.authentication import CallbackAuthentication, IsProvenPeer, OperatorAuthentication, PeerCredential
+from peers.api.errors import FederationViewSet, PeersViewSet
+from peers.api.serializers import DispatchRequestSerializer
 from peers.protocol import DispatchResult, DispatchStatus
-from peers.serializers import DispatchRequestSerializer
 from peers.services.callbacks_in import accept_callback
 from peers.services.dispatch import IntentText, create_dispatch
 from peers.services.proofs import NotTrustedError

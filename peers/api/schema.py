@@ -13,8 +13,7 @@ from core.api.errors import INTERNAL_ERROR
 from core.api.schema import TokenOrSessionScheme
 from core.api.scopes import HasRequiredScope
 from federations.api.schema import PAGE, page_body
-from peers.protocol import UCAN_HEADER
-from peers.serializers import (
+from peers.api.serializers import (
     AgentListSerializer,
     CallbackResultSerializer,
     CallbackSerializer,
@@ -26,13 +25,14 @@ from peers.serializers import (
     ReceiveResultSerializer,
     StatusSerializer,
 )
+from peers.protocol import UCAN_HEADER
 from peers.services.proofs import PUBLIC_KEY_HEADER
 
 
 class OperatorScheme(TokenOrSessionScheme):  # type: ignore[no-untyped-call]
     """Describes OperatorAuthentication by the same ways, which the other family defines."""
 
-    target_class = "peers.authentication.OperatorAuthentication"
+    target_class = "peers.api.authentication.OperatorAuthentication"
     name: list[str] = []
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ class OperatorScheme(TokenOrSessionScheme):  # type: ignore[no-untyped-call]
 class VisitorScheme(OperatorScheme):  # type: ignore[no-untyped-call]
     """Describes VisitorAuthentication: the same ways, or none of them."""
 
-    target_class = "peers.authentication.VisitorAuthentication"
+    target_class = "peers.api.authentication.VisitorAuthentication"
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
         """Return the alternatives."""
@@ -57,7 +57,7 @@ class VisitorScheme(OperatorScheme):  # type: ignore[no-untyped-call]
 class PeerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Describes ReceiveAuthentication: a peer's own token, where no signature is required of it."""
 
-    target_class = "peers.authentication.ReceiveAuthentication"
+    target_class = "peers.api.authentication.ReceiveAuthentication"
     name: list[str] = ["peer"]
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ class PeerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-cal
 class CallbackScheme(PeerScheme):  # type: ignore[no-untyped-call]
     """Describes CallbackAuthentication by the same way, which receive defines."""
 
-    target_class = "peers.authentication.CallbackAuthentication"
+    target_class = "peers.api.authentication.CallbackAuthentication"
     name: list[str] = []
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.urls import URLPattern, re_path
 
-from peers.views import AgentsViewSet, DocumentViewSet, IntentViewSet, StatusViewSet
-from peers.views_dispatch import CallbackViewSet, DispatchViewSet
-from peers.views_receive import ReceiveViewSet
+from peers.api.views import AgentsViewSet, DocumentViewSet, IntentViewSet, StatusViewSet
+from peers.api.views_dispatch import CallbackViewSet, DispatchViewSet
+from peers.api.views_receive import ReceiveViewSet
 
 FEDERATION = r"^api/v1/federation"
 INTENTS = r"^api/v1/intents"

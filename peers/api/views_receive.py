@@ -8,9 +8,9 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from peers import schema
-from peers.authentication import IsProvenPeer, PeerCredential, ReceiveAuthentication
-from peers.errors import PeersViewSet
+from peers.api import schema
+from peers.api.authentication import IsProvenPeer, PeerCredential, ReceiveAuthentication
+from peers.api.errors import PeersViewSet
 from peers.services.proofs import NotTrustedError
 from peers.services.receive import receive
 
