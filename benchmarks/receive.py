@@ -36,7 +36,7 @@ HANDLER = "peers.handlers.EchoAgents"
 APPROVE = """
 from core.actors import Actor
 from peers.protocol import VerificationKey
-from peers.services.peers import add_peer, approve_peer
+from peers.services.trust.peers import add_peer, approve_peer
 staff = Actor(id="1", name="staff")
 for url, key in {peers}:
     peer = add_peer(url, public_key=key, by=staff)

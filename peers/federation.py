@@ -34,9 +34,9 @@ from peers.protocol import (
     is_same_server,
 )
 from peers.services.agents import register_agent, visible_agents
-from peers.services.identity import choose_identity, hub_identity, hub_url, is_enabled
-from peers.services.peers import add_peer, find_peer
 from peers.services.status import federation_status, manifest
+from peers.services.trust.identity import choose_identity, hub_identity, hub_url, is_enabled
+from peers.services.trust.peers import add_peer, find_peer
 
 CONFIGURATION = Actor(id="", name="configure_federation")
 

@@ -9,7 +9,8 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from peers.services import delivery, handlers, key_watch, outbox, replay
+from peers.services import delivery, handlers, outbox
+from peers.services.trust import key_refresh, replay
 
 
 @shared_task(name="peers.deliver_dispatch")
@@ -50,10 +51,10 @@ def sweep() -> None:
 @shared_task(name="peers.refresh_keys")
 def refresh_keys() -> None:
     """Look at the documents of approved peers, and drop old proposals of strangers."""
-    key_watch.refresh_keys(timezone.now())
+    key_refresh.refresh_keys(timezone.now())
 
 
 @shared_task(name="peers.pin_provisionally")
 def pin_provisionally(peer_id: str) -> None:
     """Under policy `open`, look at the documents of a stranger."""
-    key_watch.pin_provisionally(peer_id, timezone.now())
+    key_refresh.pin_provisionally(peer_id, timezone.now())

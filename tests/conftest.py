@@ -19,7 +19,7 @@ from federations.models import A2aAgent, A2aAgentTag, AccessLevel, Federation, M
 from federations.search.registry import search_index
 from federations.services.access import grant
 from federations.services.federations import create_federation
-from peers.services import known_peers, limits
+from peers.services.trust import limits, peer_cache
 from sandbox.client import SandboxClient
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
 
@@ -36,7 +36,7 @@ MakeAgent = Callable[..., A2aAgent]
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> None:
     """Each test starts as a process does, that has heard of no peer yet."""
-    known_peers.forget_all()
+    peer_cache.forget_all()
     limits.forget_all()
 
 

@@ -25,7 +25,7 @@ API_PATH = re.compile(r"/api(/|\Z)")
 PEERS_PATH = re.compile(
     r"/api/v1/(federation(?!/agentcore(/|\Z))|intents)(/|\Z)|/\.well-known/(did|openintent-federation)\.json/?\Z"
 )
-"""The addresses of federation between hubs, whose errors have other bodies: `peers.api.errors` answers inside a view."""
+"""The addresses of the protocol between hubs, whose errors have other bodies: see `peers.api.errors`."""
 
 logger = logging.getLogger(__name__)
 

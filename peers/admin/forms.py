@@ -23,9 +23,9 @@ from unfold.widgets import (
 from core.errors import HubError
 from peers.models import Intent, KeyState, Peer, PeerKey, PeerState, RegisteredAgent, Relationship, Visibility
 from peers.protocol import ProtocolError, parse_json_object
-from peers.services.imports import MAX_BYTES
-from peers.services.keys import MAX_OVERLAP_DAYS, read_key
-from peers.services.peers import PeerSettings, checked_origins, checked_place
+from peers.services.trust.imports import MAX_BYTES
+from peers.services.trust.keys import MAX_OVERLAP_DAYS, read_key
+from peers.services.trust.peers import PeerSettings, checked_origins, checked_place
 
 MAX_REASON = 2000
 PERMISSIONS = "state.patch, events.log"

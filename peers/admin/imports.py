@@ -15,7 +15,7 @@ from core.errors import HubError
 from peers.admin.forms import ImportForm
 from peers.admin.pages import PagesMixin
 from peers.models import Peer
-from peers.services.imports import ImportRow, Verdict, export_csv, export_json, import_rows, review
+from peers.services.trust.imports import ImportRow, Verdict, export_csv, export_json, import_rows, review
 
 VERDICTS = {
     Verdict.NEW: {"text": "new", "type": "success"},

@@ -20,7 +20,7 @@ from peers.admin.forms import KeyApprovalForm, RequiredReasonForm
 from peers.admin.pages import KEY_COLOURS, ORIGINS, PagesMixin, code, key_state, peer_link, short, when
 from peers.admin.peer_actions import dialog
 from peers.models import KeyOrigin, KeyState, PeerKey, PeerState
-from peers.services.keys import approve_key, revoke_key
+from peers.services.trust.keys import approve_key, revoke_key
 
 
 @admin.register(PeerKey)

@@ -18,10 +18,10 @@ from federations.admin.actions import refusals_shown
 from peers.admin.forms import ApprovalForm, FetchForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, TokenForm
 from peers.admin.pages import PagesMixin
 from peers.models import JournalKind, Peer, PeerState
-from peers.services import peers
-from peers.services.documents import refresh_documents
-from peers.services.journal import note
-from peers.services.tokens import issue_peer_token, revoke_tokens
+from peers.services.trust import peers
+from peers.services.trust.documents import refresh_documents
+from peers.services.trust.journal import note
+from peers.services.trust.tokens import issue_peer_token, revoke_tokens
 
 FITTING: dict[str, set[str]] = {
     PeerState.PROPOSED: {"approve", "fetch", "reject"},

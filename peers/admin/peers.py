@@ -22,7 +22,7 @@ from peers.admin.journal import journal_url
 from peers.admin.pages import STATE_COLOURS, key_table, link, short, when
 from peers.admin.peer_actions import AFTER, PeerActionsMixin
 from peers.models import Dispatch, JournalEntry, KeyState, Peer, PeerDecision, PeerState, ReceivedDispatch
-from peers.services.peers import add_peer, change_settings
+from peers.services.trust.peers import add_peer, change_settings
 
 RECENT = 8
 

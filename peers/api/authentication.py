@@ -25,12 +25,12 @@ from core.errors import InvalidRequestError
 from peers.models import Peer
 from peers.protocol import UCAN_HEADER
 from peers.services.callbacks_in import ProvenCallback, prove_callback
-from peers.services.identity import hub_url, is_enabled
 from peers.services.intake import Submission
-from peers.services.limits import spend_request
-from peers.services.proofs import PUBLIC_KEY_HEADER, UNPROVEN, Incoming, prove_request
 from peers.services.receive import prove_source, read_submission, submission_of
-from peers.services.tokens import peer_of_token
+from peers.services.trust.identity import hub_url, is_enabled
+from peers.services.trust.limits import spend_request
+from peers.services.trust.proofs import PUBLIC_KEY_HEADER, UNPROVEN, Incoming, prove_request
+from peers.services.trust.tokens import peer_of_token
 
 PEERS_RECEIVE = "peers-receive"
 """All that a token of a peer is good for."""

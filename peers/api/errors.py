@@ -26,7 +26,7 @@ from core.api.viewsets import HubViewSet
 from core.errors import HubError
 from peers.api.authentication import OperatorAuthentication
 from peers.protocol import DelegationError, MalformedMessage, ProtocolError
-from peers.services.limits import RateLimitedError, spend_refusal
+from peers.services.trust.limits import RateLimitedError, spend_refusal
 
 UNPROVEN = "Invalid or missing API key"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="fedhub"'}

@@ -26,7 +26,7 @@ from peers.api.serializers import (
     StatusSerializer,
 )
 from peers.protocol import UCAN_HEADER
-from peers.services.proofs import PUBLIC_KEY_HEADER
+from peers.services.trust.proofs import PUBLIC_KEY_HEADER
 
 
 class OperatorScheme(TokenOrSessionScheme):  # type: ignore[no-untyped-call]

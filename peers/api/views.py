@@ -20,9 +20,9 @@ from peers.api.errors import FederationViewSet
 from peers.api.serializers import CreateIntentSerializer, IntentSerializer
 from peers.models import Intent
 from peers.services.agents import visible_agents
-from peers.services.identity import did_document, is_enabled
 from peers.services.intents import create_intent, get_intent
 from peers.services.status import federation_status, manifest
+from peers.services.trust.identity import did_document, is_enabled
 
 DOCUMENT_MAX_AGE = "public, max-age=300"
 

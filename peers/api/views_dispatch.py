@@ -17,7 +17,7 @@ from peers.api.serializers import DispatchRequestSerializer
 from peers.protocol import DispatchResult, DispatchStatus
 from peers.services.callbacks_in import accept_callback
 from peers.services.dispatch import IntentText, create_dispatch
-from peers.services.proofs import NotTrustedError
+from peers.services.trust.proofs import NotTrustedError
 
 INITIATED = "Dispatch initiated"
 

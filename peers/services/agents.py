@@ -17,7 +17,7 @@ from federations.sync.naming import PATH_PREFIX
 from federations.sync.resources import ResourceKind
 from peers.models import AgentVisibilityChoice, Peer, PeerState, RegisteredAgent
 from peers.protocol import AgentVisibility, FederatedAgent, TrustPolicy
-from peers.services.identity import hub_identity, hub_url, is_enabled
+from peers.services.trust.identity import hub_identity, hub_url, is_enabled
 
 READY = "READY"
 """AgentCore's status of a runtime that takes calls."""

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from peers.models import ReceivedDispatch
 from peers.protocol import FederationAttestation, FederationPolicy, JsonMapping, sign_envelope
-from peers.services.identity import hub_identity
+from peers.services.trust.identity import hub_identity
 
 BUDGETS = {"max_llm_tokens": "llm_tokens", "max_tool_calls": "tool_calls", "cost_ceiling_usd": "cost_usd"}
 """Which usage each budget bounds, by the names that OpenIntent's examples use."""

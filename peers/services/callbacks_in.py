@@ -41,11 +41,11 @@ from peers.protocol.merge_patch import merge_patch
 from peers.services.callbacks_out import is_in_scope
 from peers.services.dispatch import DISABLED
 from peers.services.handlers import queue_event
-from peers.services.identity import is_enabled
-from peers.services.journal import note
-from peers.services.proofs import UNPROVEN, Incoming, NotTrustedError, Proof, claim_as, prove, prove_request
-from peers.services.replay import claim_nonce
-from peers.services.standing import check_proof, lock_standings
+from peers.services.trust.identity import is_enabled
+from peers.services.trust.journal import note
+from peers.services.trust.proofs import UNPROVEN, Incoming, NotTrustedError, Proof, claim_as, prove, prove_request
+from peers.services.trust.recheck import check_proof, lock_standings
+from peers.services.trust.replay import claim_nonce
 
 MAX_DELTA_BYTES = 64 * 1024
 MAX_STATE_BYTES = 1024 * 1024

@@ -17,8 +17,8 @@ from peers.protocol import (
     JsonMapping,
     sign_envelope,
 )
-from peers.services.identity import hub_identity
-from peers.services.journal import note
+from peers.services.trust.identity import hub_identity
+from peers.services.trust.journal import note
 
 STATE_PATCH = "state.patch"
 EVENTS_LOG = "events.log"

@@ -10,7 +10,7 @@ from peers.models import Dispatch, IssuedDelegation, Peer
 from peers.protocol import DelegationScope, UcanClaims
 from peers.protocol.timestamps import parse_timestamp
 from peers.protocol.ucan import encode_token
-from peers.services.identity import hub_identity
+from peers.services.trust.identity import hub_identity
 
 LIFETIME = timedelta(days=7)
 # The receiver's clock may be behind ours.

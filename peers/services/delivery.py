@@ -30,11 +30,11 @@ from peers.services import circuit
 from peers.services.backoff import MAX_ATTEMPTS
 from peers.services.delegations import delegation_of
 from peers.services.dispatch import reason_to_wait, signed_envelope
-from peers.services.identity import is_enabled
-from peers.services.journal import note
 from peers.services.outbound import Sent, post
 from peers.services.outbox import Message, bury, held, horizon, lease_length, park, postpone, put_off, take_back_attempt
-from peers.services.peers import find_peer
+from peers.services.trust.identity import is_enabled
+from peers.services.trust.journal import note
+from peers.services.trust.peers import find_peer
 
 RECEIVE_PATH = "/api/v1/federation/receive"
 CIRCUIT_OPEN = "the peer does not answer; waiting before the next try"

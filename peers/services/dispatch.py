@@ -26,11 +26,11 @@ from peers.protocol import (
     normalize_server_url,
     sign_envelope,
 )
-from peers.services.identity import hub_identity, hub_url, is_enabled
-from peers.services.journal import note
-from peers.services.parking import AWAITING_APPROVAL
-from peers.services.peers import find_peer
 from peers.services.status import CALLBACK_PATH
+from peers.services.trust.holds import AWAITING_APPROVAL
+from peers.services.trust.identity import hub_identity, hub_url, is_enabled
+from peers.services.trust.journal import note
+from peers.services.trust.peers import find_peer
 from peers.transport import is_permitted_url
 
 DISABLED = "Federation not enabled"

@@ -26,7 +26,7 @@ from peers.models import HandlerEvent, HandlerEventKind, JournalKind
 from peers.protocol import FederationCallback, FederationEnvelope, JsonObject, federation_handlers
 from peers.protocol.decorators import HANDLER_ATTRIBUTE
 from peers.services.backoff import MAX_ATTEMPTS, retry_delay
-from peers.services.journal import note
+from peers.services.trust.journal import note
 
 # A worker that is told to stop has this long to say so before its event counts as abandoned.
 LEASE_MARGIN = timedelta(seconds=15)

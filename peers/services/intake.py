@@ -43,11 +43,11 @@ from peers.protocol import (
 )
 from peers.services.callbacks_out import new_callback, why_unreported
 from peers.services.handlers import new_events
-from peers.services.journal import new_line
-from peers.services.proofs import NotTrustedError, Proof
-from peers.services.replay import NonceReplayedError, new_nonce, seen_nonces
-from peers.services.standing import Standing, check_proof, check_trust, lock_standings
 from peers.services.terms import AgentsSeen, agreed_policy, check_callback_url, effective_scope, is_spent, trace_id_of
+from peers.services.trust.journal import new_line
+from peers.services.trust.proofs import NotTrustedError, Proof
+from peers.services.trust.recheck import Standing, check_proof, check_trust, lock_standings
+from peers.services.trust.replay import NonceReplayedError, new_nonce, seen_nonces
 
 ACCEPTED = "Intent received and accepted for processing"
 SPENT = "Rejected: budget constraints too restrictive"

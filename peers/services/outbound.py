@@ -11,9 +11,9 @@ from django.conf import settings
 from peers.models import Peer
 from peers.protocol import is_same_origin, sign_request
 from peers.protocol.compat import make_nonce
-from peers.services.identity import hub_identity
-from peers.services.peers import outbound_key_of
-from peers.services.proofs import PUBLIC_KEY_HEADER
+from peers.services.trust.identity import hub_identity
+from peers.services.trust.peers import outbound_key_of
+from peers.services.trust.proofs import PUBLIC_KEY_HEADER
 from peers.transport import TIMEOUT_SECONDS, Answer, TransportError, send
 
 # RFC 9110, section 15.5.9; RFC 8470, section 5.2; RFC 6585, section 4: the request may be right another time.

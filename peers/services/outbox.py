@@ -18,9 +18,9 @@ from core.store.units import LostRaceError, locked, unit_of_work
 from peers.models import Dispatch, DispatchState, HandlerEvent, JournalKind, OutboundCallback, Peer, PeerState
 from peers.models.outbox import OutboxRow
 from peers.services.backoff import LONGEST_PAUSE, retry_delay, scattered
-from peers.services.identity import is_enabled
-from peers.services.journal import note
-from peers.services.parking import release_waiting
+from peers.services.trust.holds import release_waiting
+from peers.services.trust.identity import is_enabled
+from peers.services.trust.journal import note
 
 Message = TypeVar("Message", Dispatch, OutboundCallback)
 Dead = TypeVar("Dead", Dispatch, OutboundCallback, HandlerEvent)

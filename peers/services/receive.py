@@ -30,15 +30,15 @@ from peers.protocol import (
     parse_json_object,
 )
 from peers.protocol.envelope import check_freshness, read_envelope
-from peers.services import known_peers
 from peers.services.group_commit import GroupCommit
-from peers.services.identity import hub_url
 from peers.services.intake import Submission, Taken, take_in
-from peers.services.limits import has_refusals_left
 from peers.services.outbox import nudge_new
-from peers.services.peers import record_stranger
-from peers.services.proofs import Claim, Incoming, NotTrustedError, Proof, claim_by, prove, shows_its_key
-from peers.services.standing import check_trust
+from peers.services.trust import peer_cache
+from peers.services.trust.identity import hub_url
+from peers.services.trust.limits import has_refusals_left
+from peers.services.trust.peers import record_stranger
+from peers.services.trust.proofs import Claim, Incoming, NotTrustedError, Proof, claim_by, prove, shows_its_key
+from peers.services.trust.recheck import check_trust
 
 MOST_TOGETHER = 64
 """Requests in one transaction; their rows fit into a few statements, and nobody waits long for the lock."""
@@ -75,11 +75,11 @@ def prove_source(incoming: Incoming, message: JsonObject, envelope: FederationEn
     nothing known. A stranger that signs with a key it shows is proposed to staff, and refused. Raises as `prove` does.
     """
     server_url = normalize_server_url(envelope.source_server)
-    if hint := known_peers.recall(server_url):
+    if hint := peer_cache.recall(server_url):
         try:
             return prove(incoming, message, hint, now)
         except (HubError, ProtocolError):
-            known_peers.forget(server_url)
+            peer_cache.forget(server_url)
     claim = claim_by(server_url, now)
     try:
         proof = prove(incoming, message, claim, now)
@@ -90,7 +90,7 @@ def prove_source(incoming: Incoming, message: JsonObject, envelope: FederationEn
             _note_stranger(incoming, message, claim, now)
         raise NotTrustedError(claim.server_url) from exc
     if proof.peer.state == PeerState.APPROVED and proof.peer.may_send_work:
-        known_peers.remember(claim)
+        peer_cache.remember(claim)
     return proof
 
 
@@ -105,7 +105,7 @@ def receive(submission: Submission, *, now: datetime) -> ReceiveResult:
     try:
         return _intake.submit(submission).result
     except Exception:
-        known_peers.forget(submission.proof.peer.server_url)
+        peer_cache.forget(submission.proof.peer.server_url)
         raise
 
 

@@ -17,7 +17,7 @@ from peers.protocol.merge_patch import merge_patch
 from peers.services.attestations import WARN_AT, attest, budgets_used
 from peers.services.callbacks_out import STATE_PATCH, queue_callback
 from peers.services.handlers import queue_event
-from peers.services.journal import note
+from peers.services.trust.journal import note
 
 
 @retried

@@ -8,7 +8,7 @@ from peers.models import Dispatch, Peer, PeerState, ReceivedDispatch
 from peers.models.dispatches import OPEN_STATES
 from peers.protocol import AgentVisibility, FederationManifest, FederationStatus, TrustPolicy
 from peers.protocol.discovery import DEFAULT_ENDPOINTS
-from peers.services.identity import hub_identity, hub_url, is_enabled
+from peers.services.trust.identity import hub_identity, hub_url, is_enabled
 
 CALLBACK_PATH = "/api/v1/federation/callback"
 

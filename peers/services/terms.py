@@ -26,9 +26,9 @@ from peers.protocol import (
     verify_chain,
 )
 from peers.services.agents import find_visible_agent, visibilities_of
-from peers.services.identity import hub_identity
-from peers.services.peers import valid_keys
-from peers.services.proofs import Proof, find_peer_by_did
+from peers.services.trust.identity import hub_identity
+from peers.services.trust.peers import valid_keys
+from peers.services.trust.proofs import Proof, find_peer_by_did
 from peers.transport import is_permitted_url
 
 BLOCKED_CALLBACK = "Invalid callback URL: blocked by SSRF protection"

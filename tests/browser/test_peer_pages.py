@@ -8,7 +8,7 @@ from core.actors import Actor
 from federations.models import FederationGrant
 from peers.models import Dispatch, Peer
 from peers.protocol import SigningKey
-from peers.services.peers import PeerSettings, add_peer, change_settings
+from peers.services.trust.peers import PeerSettings, add_peer, change_settings
 from tests.unit.admin.cloud import federation
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

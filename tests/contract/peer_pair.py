@@ -11,8 +11,8 @@ from tests.contract.peer_hubs import Hub
 
 APPROVE = """
 from core.actors import Actor
-from peers.services.documents import refresh_documents
-from peers.services.peers import add_peer, approve_peer
+from peers.services.trust.documents import refresh_documents
+from peers.services.trust.peers import add_peer, approve_peer
 from django.utils import timezone
 staff = Actor(id="1", name="{name}")
 peer = add_peer("{url}", by=staff)
@@ -28,7 +28,7 @@ out = issue_token("operator", scopes=["peers-read", "peers-write"], days=1)
 """
 FINGERPRINT = """
 from peers.models import PeerKey
-from peers.services.identity import hub_identity
+from peers.services.trust.identity import hub_identity
 out = PeerKey(public_key=hub_identity().public_key_b64).fingerprint
 """
 REGISTER = """

@@ -21,8 +21,8 @@ from django.contrib.auth.models import User
 from core.actors import Actor
 from core.tokens.services import issue_token
 from peers.services.agents import register_agent
-from peers.services.peers import add_peer, approve_peer
-from peers.services.tokens import issue_peer_token
+from peers.services.trust.peers import add_peer, approve_peer
+from peers.services.trust.tokens import issue_peer_token
 staff = Actor(id="1", name="staff")
 User.objects.create_user("operator")
 peer = add_peer("{PARTNER}", by=staff)

@@ -25,7 +25,7 @@ from core.tokens.services import issue_token
 from peers.models import PeerKey
 from peers.protocol import VerificationKey
 from peers.services.agents import register_agent
-from peers.services.identity import hub_identity
+from peers.services.trust.identity import hub_identity
 User.objects.create_user("operator")
 register_agent("analyst", visibility="unlisted")
 token = issue_token("operator", scopes=["peers-read", "peers-write"], days=1)
@@ -33,7 +33,7 @@ out = [token, hub_identity().public_key_b64, VerificationKey.from_base64("{key}"
 """
 GIVE_KEY = """
 from core.actors import Actor
-from peers.services.peers import find_peer, set_outbound_key
+from peers.services.trust.peers import find_peer, set_outbound_key
 set_outbound_key(find_peer("{url}"), "{key}", by=Actor(id="1", name="staff"))
 """
 

@@ -9,8 +9,8 @@ from django.core.management.base import CommandError, CommandParser
 from core.actors import Actor
 from core.errors import HubError
 from core.tokens.management.commands.issue_token import Command as IssueToken
-from peers.services.peers import find_peer
-from peers.services.tokens import issue_peer_token
+from peers.services.trust.peers import find_peer
+from peers.services.trust.tokens import issue_peer_token
 
 SHELL = Actor(id="", name="shell")
 

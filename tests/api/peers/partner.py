@@ -16,8 +16,8 @@ from peers.models import KeyOrigin, Peer
 from peers.protocol import DelegationScope, HubIdentity, SigningKey, UcanClaims, sign_envelope, sign_request
 from peers.protocol.compat import make_nonce
 from peers.protocol.ucan import encode_token
-from peers.services.keys import propose_key
-from peers.services.peers import add_peer, approve_peer
+from peers.services.trust.keys import propose_key
+from peers.services.trust.peers import add_peer, approve_peer
 
 OPERATOR = Actor(id="1", name="operator")
 HUB = "http://127.0.0.1:8000"

@@ -15,10 +15,10 @@ from peers.protocol import DelegationScope, UcanClaims
 from peers.protocol.compat import make_nonce
 from peers.protocol.encoding import encode_base64url
 from peers.protocol.ucan import encode_token
-from peers.services.identity import hub_identity
-from peers.services.peers import suspend_peer
 from peers.services.terms import delegation_digest
-from peers.services.tokens import issue_peer_token
+from peers.services.trust.identity import hub_identity
+from peers.services.trust.peers import suspend_peer
+from peers.services.trust.tokens import issue_peer_token
 from tests.api.peers.conftest import Refused
 from tests.api.peers.partner import HUB_DID, OPERATOR, UCAN, Partner, ago, body_of, send
 

@@ -6,7 +6,7 @@ import pytest
 from django.conf import LazySettings
 
 from peers.models import Dispatch, HandlerEvent, InboundCallback, JournalEntry, Peer
-from peers.services.tokens import issue_peer_token
+from peers.services.trust.tokens import issue_peer_token
 from tests.api.peers.callbacks import CALLBACK, attestation, callback, dispatch_to, report, report_plainly
 from tests.api.peers.partner import OPERATOR, Partner, body_of, send
 

@@ -13,9 +13,9 @@ from core.actors import Actor
 from peers.models import Dispatch, DispatchState, Peer, ReceivedDispatch
 from peers.protocol import VerificationKey, is_same_did, read_did_document
 from peers.services.agents import register_agent
-from peers.services.identity import hub_identity
-from peers.services.peers import reject_peer, repropose_peer, resume_peer, retire_peer, suspend_peer
-from peers.services.tokens import issue_peer_token
+from peers.services.trust.identity import hub_identity
+from peers.services.trust.peers import reject_peer, repropose_peer, resume_peer, retire_peer, suspend_peer
+from peers.services.trust.tokens import issue_peer_token
 from tests.api.peers.partner import HUB, HUB_DID, OPERATOR, Partner
 from tests.conftest import Api
 from tests.stores.counting import counted_queries

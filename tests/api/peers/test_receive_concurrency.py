@@ -15,7 +15,7 @@ from django.db import connections
 
 from peers.models import Intent, JournalEntry, OutboundCallback, Peer, ReceivedDispatch, SeenNonce
 from peers.services import receive
-from peers.services.peers import suspend_peer
+from peers.services.trust.peers import suspend_peer
 from tests.api.peers.partner import OPERATOR, Partner, body_of, everything_stored, send
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -27,11 +27,11 @@ from peers.models import (
 from peers.protocol import SigningKey, UnknownKey
 from peers.services import outbox, receive
 from peers.services.intake import Submission, Taken, take_in
-from peers.services.keys import approve_key, propose_key, revoke_key
-from peers.services.peers import approve_peer, suspend_peer
-from peers.services.proofs import Incoming
-from peers.services.replay import NonceReplayedError
-from peers.services.tokens import issue_peer_token, revoke_tokens
+from peers.services.trust.keys import approve_key, propose_key, revoke_key
+from peers.services.trust.peers import approve_peer, suspend_peer
+from peers.services.trust.proofs import Incoming
+from peers.services.trust.replay import NonceReplayedError
+from peers.services.trust.tokens import issue_peer_token, revoke_tokens
 from peers.tasks import nudge_each
 from tests.api.peers.partner import HUB, OPERATOR, RECEIVE, Partner, body_of, deliver, everything_stored, send
 

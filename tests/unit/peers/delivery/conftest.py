@@ -19,7 +19,7 @@ from peers.models import Dispatch, HandlerEvent, OutboundCallback, Peer, Receive
 from peers.protocol import DelegationScope, HubIdentity, JsonObject, SigningKey
 from peers.services.dispatch import create_dispatch
 from peers.services.intents import create_intent
-from peers.services.peers import add_peer, approve_peer
+from peers.services.trust.peers import add_peer, approve_peer
 
 STAFF = Actor(id="1", name="operator")
 KEY = SigningKey(b"k" * 32)

@@ -19,11 +19,11 @@ from peers.protocol import UCAN_HEADER, parse_json_object, verify_chain, verify_
 from peers.services import outbox
 from peers.services.backoff import MAX_ATTEMPTS
 from peers.services.delivery import deliver_dispatch, settle_dispatch
-from peers.services.identity import hub_identity
 from peers.services.outbound import post
 from peers.services.outbox import retry_dead, sweep
-from peers.services.peers import resume_peer, set_outbound_key, suspend_peer
 from peers.services.status import federation_status
+from peers.services.trust.identity import hub_identity
+from peers.services.trust.peers import resume_peer, set_outbound_key, suspend_peer
 from tests.stores.holding import held_elsewhere, require_transactions_that_outlive_their_process
 from tests.unit.peers.delivery.conftest import RECEIVE_PATH, STAFF, Partner, fresh, identity_of, json_of, make_due
 

@@ -16,7 +16,7 @@ from core.errors import InvalidRequestError
 from peers.federation import FederationState, configure_federation, create_federation_router
 from peers.models import Peer, PeerDecision, PeerState, RegisteredAgent
 from peers.protocol import AgentVisibility, InvalidIdentifier, ServerIdentity, TrustPolicy
-from peers.services.identity import choose_identity, hub_identity
+from peers.services.trust.identity import choose_identity, hub_identity
 
 pytestmark = pytest.mark.django_db
 

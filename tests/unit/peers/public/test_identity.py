@@ -20,8 +20,8 @@ from peers.protocol import HubIdentity, InvalidKey, ServerIdentity, Verification
 from peers.protocol.continuity import is_continued
 from peers.protocol.did_document import read_did_document
 from peers.protocol.errors import InvalidIdentifier
-from peers.services.identity import KEY_OVERLAP, beside_key, choose_identity, did_document, hub_identity, hub_url
-from peers.services.rotation import announce_key, switch_key
+from peers.services.trust.identity import KEY_OVERLAP, beside_key, choose_identity, did_document, hub_identity, hub_url
+from peers.services.trust.rotation import announce_key, switch_key
 
 STAFF = Actor(id="1", name="staff")
 

@@ -10,7 +10,7 @@ from core.store.units import unit_of_work
 from peers.models import Peer, SeenNonce
 from peers.protocol import SigningKey, VerifiedRequest
 from peers.protocol.http_signatures import MAX_LIFETIME_SECONDS, MAX_SKEW_SECONDS
-from peers.services.replay import NonceReplayedError, claim_nonce, forget_nonces
+from peers.services.trust.replay import NonceReplayedError, claim_nonce, forget_nonces
 
 pytestmark = pytest.mark.django_db
 CREATED = 1_795_000_000

@@ -10,9 +10,9 @@ from django.conf import LazySettings
 
 from peers.models import Peer
 from peers.protocol import FederationEnvelope, FederationPolicy, MalformedMessage
-from peers.services.proofs import Incoming, is_trusted_state, shown_key
 from peers.services.receive import read_submission
 from peers.services.terms import agreed_policy, is_spent, trace_id_of
+from peers.services.trust.proofs import Incoming, is_trusted_state, shown_key
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ENVELOPE = b'{"dispatch_id": "d-1", "source_server": "https://a.example.org", "intent_id": "i", "intent_title": ""}'

@@ -20,12 +20,12 @@ from peers.models import (
     ReceivedDispatch,
     RegisteredAgent,
 )
-from peers.services.peers import (
+from peers.services.trust.peers import (
     PeerSettings,
     add_peer,
     change_settings,
 )
-from peers.services.tokens import issue_peer_token
+from peers.services.trust.tokens import issue_peer_token
 from tests.conftest import MakeAgent
 from tests.stores.counting import counted_queries
 from tests.unit.peers.staff.conftest import KEY, OPERATOR, URL

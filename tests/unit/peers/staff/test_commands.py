@@ -15,9 +15,9 @@ from core.api.authentication import TokenOrSessionAuthentication
 from federations.models import Federation
 from peers.models import AgentVisibilityChoice, JournalEntry, KeyOrigin, KeyState, Peer, RegisteredAgent, Visibility
 from peers.services.agents import register_agent, visible_agents
-from peers.services.keys import propose_key
-from peers.services.peers import add_peer, outbound_key_of, valid_keys
-from peers.services.tokens import peer_of_token
+from peers.services.trust.keys import propose_key
+from peers.services.trust.peers import add_peer, outbound_key_of, valid_keys
+from peers.services.trust.tokens import peer_of_token
 from tests.conftest import MakeAgent
 from tests.unit.peers.staff.conftest import KEY, NEXT_KEY, OPERATOR, OTHER_KEY, URL, Partner
 

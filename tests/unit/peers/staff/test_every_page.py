@@ -12,7 +12,7 @@ from peers.models import (
     Intent,
     Peer,
 )
-from peers.services.peers import (
+from peers.services.trust.peers import (
     record_stranger,
 )
 from tests.conftest import MakeAgent

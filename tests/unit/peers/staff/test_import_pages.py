@@ -12,7 +12,7 @@ from django.urls import reverse
 from peers.models import (
     Peer,
 )
-from peers.services.peers import (
+from peers.services.trust.peers import (
     PeerSettings,
     change_settings,
 )

@@ -8,8 +8,8 @@ import pytest
 
 from core.errors import InvalidRequestError
 from peers.models import KeyOrigin, Peer
-from peers.services.imports import MAX_ROWS, Verdict, export_csv, export_json, import_rows, inert, review
-from peers.services.peers import PeerSettings, add_peer, change_settings, retire_peer
+from peers.services.trust.imports import MAX_ROWS, Verdict, export_csv, export_json, import_rows, inert, review
+from peers.services.trust.peers import PeerSettings, add_peer, change_settings, retire_peer
 from tests.unit.peers.staff.conftest import KEY, OPERATOR, URL
 
 pytestmark = pytest.mark.django_db

@@ -13,10 +13,10 @@ from core.errors import ConflictError, ExternalServiceError, InvalidRequestError
 from peers.models import KeyOrigin, KeyState, Peer, PeerKey
 from peers.protocol import JsonObject, SigningKey
 from peers.protocol.continuity import CONTINUITY, continuity_proof
-from peers.services.documents import MANIFEST_PATH, fetch_documents, refresh_documents
-from peers.services.key_watch import pin_provisionally, refresh_keys
-from peers.services.keys import MAX_SHOWN_KEYS, approve_key, propose_key, revoke_key
-from peers.services.peers import add_peer, suspend_peer, valid_keys
+from peers.services.trust.documents import MANIFEST_PATH, fetch_documents, refresh_documents
+from peers.services.trust.key_refresh import pin_provisionally, refresh_keys
+from peers.services.trust.keys import MAX_SHOWN_KEYS, approve_key, propose_key, revoke_key
+from peers.services.trust.peers import add_peer, suspend_peer, valid_keys
 from tests.unit.peers.staff.conftest import KEY, NEXT_KEY, OPERATOR, OTHER_KEY, Partner
 
 
@@ -278,7 +278,7 @@ def test_a_slow_document_is_given_up(partner: Partner, httpserver: HTTPServer, m
         return Response("{}")
 
     httpserver.expect_request(MANIFEST_PATH).respond_with_handler(slow)
-    monkeypatch.setattr("peers.services.documents.TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("peers.services.trust.documents.TIMEOUT_SECONDS", 0.3)
     started = time.monotonic()
 
     with pytest.raises(ExternalServiceError):

@@ -15,8 +15,8 @@ from peers.models import (
     Peer,
     PeerToken,
 )
-from peers.services.keys import propose_key
-from peers.services.peers import (
+from peers.services.trust.keys import propose_key
+from peers.services.trust.peers import (
     add_peer,
     outbound_key_of,
     record_stranger,
@@ -24,7 +24,7 @@ from peers.services.peers import (
     suspend_peer,
     valid_keys,
 )
-from peers.services.tokens import peer_of_token
+from peers.services.trust.tokens import peer_of_token
 from tests.unit.peers.staff.conftest import KEY, NEXT_KEY, OPERATOR, URL, Partner
 from tests.unit.peers.staff.pages import (
     CONFIRMED,

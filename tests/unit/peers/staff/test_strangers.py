@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from peers.models import KeyOrigin, KeyState, Peer
 from peers.protocol import SigningKey
-from peers.services.peers import add_peer, record_stranger, reject_peer, valid_keys
-from peers.services.strangers import MAX_OPEN, drop_stale_proposals
+from peers.services.trust.peers import add_peer, record_stranger, reject_peer, valid_keys
+from peers.services.trust.proposals import MAX_OPEN, drop_stale_proposals
 from tests.unit.peers.staff.conftest import KEY, OPERATOR, URL
 
 pytestmark = pytest.mark.django_db
@@ -123,7 +123,7 @@ def test_policy_open_asks_a_worker_for_the_documents_and_allowlist_does_not(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, ...]] = []
-    monkeypatch.setattr("peers.services.strangers.enqueue", lambda *names: asked.append(names))
+    monkeypatch.setattr("peers.services.trust.proposals.enqueue", lambda *names: asked.append(names))
 
     knock()
     assert asked == []

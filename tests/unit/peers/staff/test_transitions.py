@@ -18,8 +18,8 @@ from peers.models import (
     PeerState,
     ReceivedDispatch,
 )
-from peers.services.parking import AWAITING_APPROVAL
-from peers.services.peers import (
+from peers.services.trust.holds import AWAITING_APPROVAL
+from peers.services.trust.peers import (
     TRANSITIONS,
     PeerSettings,
     add_peer,
@@ -35,7 +35,7 @@ from peers.services.peers import (
     suspend_peer,
     valid_keys,
 )
-from peers.services.tokens import issue_peer_token, peer_of_token
+from peers.services.trust.tokens import issue_peer_token, peer_of_token
 from tests.unit.peers.staff.conftest import KEY, OPERATOR, URL
 
 VERBS = {

@@ -29,8 +29,8 @@ from peers.protocol import (
 from peers.protocol.continuity import is_continued
 from peers.protocol.keys import MAX_KEYS_TRIED
 from peers.protocol.urls import split_url
-from peers.services.journal import note
-from peers.services.keys import show_key
+from peers.services.trust.journal import note
+from peers.services.trust.keys import show_key
 from peers.transport import TIMEOUT_SECONDS, TransportError, send
 
 MANIFEST_PATH = "/.well-known/openintent-federation.json"

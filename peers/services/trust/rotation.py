@@ -16,8 +16,8 @@ from core.actors import Actor
 from core.errors import ConflictError
 from peers.models import JournalKind, PeerKey
 from peers.protocol import ServerIdentity, VerificationKey
-from peers.services.identity import beside_key, hub_identity, hub_url, next_key
-from peers.services.journal import note
+from peers.services.trust.identity import beside_key, hub_identity, hub_url, next_key
+from peers.services.trust.journal import note
 
 
 def announce_key(*, by: Actor) -> VerificationKey:

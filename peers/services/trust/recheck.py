@@ -17,9 +17,9 @@ from core.errors import UnauthenticatedError
 from core.store.units import locked
 from peers.models import Peer, PeerKey
 from peers.protocol import SignatureMissing, UnknownKey, VerificationKey
-from peers.services.peers import counting_keys
-from peers.services.proofs import UNPROVEN, NotTrustedError, Proof, is_trusted_state
-from peers.services.tokens import live_tokens
+from peers.services.trust.peers import counting_keys
+from peers.services.trust.proofs import UNPROVEN, NotTrustedError, Proof, is_trusted_state
+from peers.services.trust.tokens import live_tokens
 
 # Few columns, as this query is in every receive.
 PEER_COLUMNS = ("server_url", "did", "state", "relationship", "requires_signature", "callback_origins")

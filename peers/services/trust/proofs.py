@@ -27,8 +27,8 @@ from peers.protocol import (
     verify_object,
     verify_request,
 )
-from peers.services.peers import find_peer_with_keys, valid_keys
-from peers.services.tokens import checksum, peer_of_token
+from peers.services.trust.peers import find_peer_with_keys, valid_keys
+from peers.services.trust.tokens import checksum, peer_of_token
 
 PUBLIC_KEY_HEADER = "X-OpenIntent-Public-Key"
 """Where a signer shows the key (base64) to a hub that does not know it yet; it is believed for nothing else."""

@@ -13,7 +13,7 @@ from core.actors import Actor
 from core.errors import ConflictError, InvalidRequestError
 from core.store.units import locked, unit_of_work
 from peers.models import JournalKind, Peer, PeerState, PeerToken
-from peers.services.journal import note
+from peers.services.trust.journal import note
 
 PREFIX = "fedhub_peer_"
 """Lets scanners for leaked secrets recognise a token, and tells it from a person's."""

@@ -1,7 +1,7 @@
 """What was lately known of trusted peers, so that not every request has to ask the database for the same keys.
 
 A hint, never a decision: it spares the look-up before a signature is verified. Whether peer, key and token count is
-read again in the transaction that writes (`peers.services.standing`), and whatever a hint would refuse is looked up
+read again in the transaction that writes (`peers.services.trust.recheck`), and whatever a hint would refuse is looked up
 afresh first, so that a peer or key approved a moment ago works at once. Each process has its own.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from peers.services.proofs import Claim
+from peers.services.trust.proofs import Claim
 
 HINT_SECONDS = 5.0
 MAX_HINTS = 1000

@@ -17,8 +17,8 @@ from core.actors import Actor
 from core.errors import ConflictError, HubError, InvalidRequestError
 from peers.models import KeyState, Peer, PeerState, Relationship
 from peers.protocol import Json, ProtocolError, parse_json
-from peers.services.keys import read_key
-from peers.services.peers import add_peer, checked_place
+from peers.services.trust.keys import read_key
+from peers.services.trust.peers import add_peer, checked_place
 
 COLUMNS = ("server_url", "did", "relationship", "public_key", "state", "notes")
 MAX_ROWS = 500

@@ -14,9 +14,9 @@ from django.db.models import Q
 from core.errors import HubError
 from core.store.units import locked, retried, unit_of_work
 from peers.models import JournalKind, KeyState, Peer, PeerKey, PeerState
-from peers.services.documents import is_fetch_due, refresh_documents
-from peers.services.journal import note
-from peers.services.strangers import drop_stale_proposals
+from peers.services.trust.documents import is_fetch_due, refresh_documents
+from peers.services.trust.journal import note
+from peers.services.trust.proposals import drop_stale_proposals
 
 REFRESH_INTERVAL = timedelta(hours=20)
 """Shorter than a day, so that a daily task finds every peer due however long the last round took."""

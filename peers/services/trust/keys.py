@@ -15,7 +15,7 @@ from core.errors import ConflictError, InvalidRequestError
 from core.store.units import locked, retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerKey, PeerState
 from peers.protocol import InvalidKey, VerificationKey
-from peers.services.journal import note
+from peers.services.trust.journal import note
 
 MAX_SHOWN_KEYS = 8
 """More keys than staff would compare do not wait for them."""
