@@ -33,8 +33,8 @@ from peers.protocol import (
     is_same_did,
     is_same_server,
 )
-from peers.services.agents import register_agent, visible_agents
-from peers.services.status import federation_status, manifest
+from peers.services.catalog.agents import register_agent, visible_agents
+from peers.services.catalog.status import federation_status, manifest
 from peers.services.trust.identity import choose_identity, hub_identity, hub_url, is_enabled
 from peers.services.trust.peers import add_peer, find_peer
 

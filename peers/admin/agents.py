@@ -21,7 +21,7 @@ from federations.services.access import agents_visible_to
 from peers.admin.forms import VISIBILITY_HELP, RegisteredAgentForm
 from peers.admin.pages import PagesMixin, when
 from peers.models import AgentVisibilityChoice, DiscoveredAgent, RegisteredAgent, Visibility
-from peers.services.agents import agent_id_of, register_agent, set_visibility
+from peers.services.catalog.agents import agent_id_of, register_agent, set_visibility
 
 VISIBILITY_COLOURS = {"public": "success", "unlisted": "info", "private": "default"}
 

@@ -21,8 +21,8 @@ from peers.admin.labelled import labelled
 from peers.admin.pages import DISPATCH_COLOURS, PagesMixin, code, dispatch_status, link, peer_link, when
 from peers.models import Dispatch, Intent, IntentStatus, ReceivedDispatch
 from peers.protocol import DelegationScope, ProtocolError
+from peers.services.catalog.intents import create_intent
 from peers.services.dispatch import create_dispatch
-from peers.services.intents import create_intent
 
 INTENT_COLOURS = {
     IntentStatus.ACTIVE.label: "info",

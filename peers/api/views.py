@@ -19,9 +19,9 @@ from peers.api.authentication import OperatorAuthentication, PeerCredential, Vis
 from peers.api.errors import FederationViewSet
 from peers.api.serializers import CreateIntentSerializer, IntentSerializer
 from peers.models import Intent
-from peers.services.agents import visible_agents
-from peers.services.intents import create_intent, get_intent
-from peers.services.status import federation_status, manifest
+from peers.services.catalog.agents import visible_agents
+from peers.services.catalog.intents import create_intent, get_intent
+from peers.services.catalog.status import federation_status, manifest
 from peers.services.trust.identity import did_document, is_enabled
 
 DOCUMENT_MAX_AGE = "public, max-age=300"

@@ -26,7 +26,7 @@ from peers.protocol import (
     normalize_server_url,
     sign_envelope,
 )
-from peers.services.status import CALLBACK_PATH
+from peers.services.catalog.status import CALLBACK_PATH
 from peers.services.trust.holds import AWAITING_APPROVAL
 from peers.services.trust.identity import hub_identity, hub_url, is_enabled
 from peers.services.trust.journal import note

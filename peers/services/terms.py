@@ -25,7 +25,7 @@ from peers.protocol import (
     is_same_origin,
     verify_chain,
 )
-from peers.services.agents import find_visible_agent, visibilities_of
+from peers.services.catalog.agents import find_visible_agent, visibilities_of
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import valid_keys
 from peers.services.trust.proofs import Proof, find_peer_by_did

@@ -22,7 +22,7 @@ from federations.services.sync import start_sync
 from federations.sync.naming import resource_path
 from federations.sync.resources import ResourceKind
 from peers.models import AgentVisibilityChoice, PeerKey, PeerState, Visibility
-from peers.services.agents import agent_id_of, set_visibility
+from peers.services.catalog.agents import agent_id_of, set_visibility
 from peers.services.trust.documents import refresh_documents
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import add_peer, find_peer

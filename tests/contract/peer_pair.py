@@ -32,7 +32,7 @@ from peers.services.trust.identity import hub_identity
 out = PeerKey(public_key=hub_identity().public_key_b64).fingerprint
 """
 REGISTER = """
-from peers.services.agents import register_agent
+from peers.services.catalog.agents import register_agent
 register_agent("analyst", visibility="unlisted")
 """
 DECIDE = """

@@ -20,7 +20,7 @@ SET_UP = f"""
 from django.contrib.auth.models import User
 from core.actors import Actor
 from core.tokens.services import issue_token
-from peers.services.agents import register_agent
+from peers.services.catalog.agents import register_agent
 from peers.services.trust.peers import add_peer, approve_peer
 from peers.services.trust.tokens import issue_peer_token
 staff = Actor(id="1", name="staff")

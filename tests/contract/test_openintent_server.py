@@ -24,7 +24,7 @@ from core.actors import Actor
 from core.tokens.services import issue_token
 from peers.models import PeerKey
 from peers.protocol import VerificationKey
-from peers.services.agents import register_agent
+from peers.services.catalog.agents import register_agent
 from peers.services.trust.identity import hub_identity
 User.objects.create_user("operator")
 register_agent("analyst", visibility="unlisted")

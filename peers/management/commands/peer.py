@@ -19,7 +19,7 @@ from core.actors import Actor
 from core.console import console_on
 from core.errors import HubError, InvalidRequestError, NotFoundError
 from peers.models import Peer, PeerKey, PeerState, Relationship, Visibility
-from peers.services import agents
+from peers.services.catalog import agents
 from peers.services.trust import imports, keys, peers, rotation
 from peers.services.trust.documents import refresh_documents
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from core.tokens.services import issue_token
 from peers.models import KeyOrigin, KeyState, Peer, PeerKey
 from peers.protocol import did_of_url
-from peers.services.agents import register_agent
+from peers.services.catalog.agents import register_agent
 from peers.services.trust.keys import approve_key, propose_key, revoke_key
 from peers.services.trust.peers import add_peer, reject_peer, resume_peer, retire_peer, suspend_peer
 from peers.services.trust.tokens import issue_peer_token

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 
 from peers.models import Dispatch, Intent, Peer, ReceivedDispatch, Relationship
 from peers.protocol import DelegationScope, FederationEnvelope, parse_json_object, verify_envelope
-from peers.services.intents import create_intent
+from peers.services.catalog.intents import create_intent
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import approve_peer, suspend_peer
 from peers.services.trust.tokens import issue_peer_token

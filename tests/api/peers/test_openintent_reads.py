@@ -15,7 +15,7 @@ from openintent.federation.models import FederatedAgent, FederationManifest, Tru
 from core.tokens.services import issue_token
 from peers.client import FederationClient
 from peers.models import Peer
-from peers.services.agents import register_agent
+from peers.services.catalog.agents import register_agent
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.tokens import issue_peer_token
 from tests.api.peers.partner import HUB_DID, OPERATOR, Partner

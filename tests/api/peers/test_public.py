@@ -12,7 +12,7 @@ from django.test import Client
 from core.actors import Actor
 from peers.models import Dispatch, DispatchState, Peer, ReceivedDispatch
 from peers.protocol import VerificationKey, is_same_did, read_did_document
-from peers.services.agents import register_agent
+from peers.services.catalog.agents import register_agent
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import reject_peer, repropose_peer, resume_peer, retire_peer, suspend_peer
 from peers.services.trust.tokens import issue_peer_token

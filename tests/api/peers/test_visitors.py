@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from core.oidc.signing_key import load_or_create
 from core.tokens.services import issue_token
 from peers.models import Peer
-from peers.services.agents import register_agent
+from peers.services.catalog.agents import register_agent
 from peers.services.trust.peers import suspend_peer
 from peers.services.trust.tokens import issue_peer_token
 from tests.api.peers.conftest import Refused

@@ -12,7 +12,7 @@ from core.errors import InvalidRequestError
 from federations.models import Federation
 from peers.models import AgentVisibilityChoice, Peer, PeerState, RegisteredAgent
 from peers.protocol import AgentVisibility
-from peers.services.agents import (
+from peers.services.catalog.agents import (
     find_visible_agent,
     register_agent,
     set_visibility,

@@ -14,7 +14,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from core.api.authentication import TokenOrSessionAuthentication
 from federations.models import Federation
 from peers.models import AgentVisibilityChoice, JournalEntry, KeyOrigin, KeyState, Peer, RegisteredAgent, Visibility
-from peers.services.agents import register_agent, visible_agents
+from peers.services.catalog.agents import register_agent, visible_agents
 from peers.services.trust.keys import propose_key
 from peers.services.trust.peers import add_peer, outbound_key_of, valid_keys
 from peers.services.trust.tokens import peer_of_token
