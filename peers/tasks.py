@@ -9,7 +9,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from peers.services import delivery, handlers, outbox
+from peers.services import delivery, handlers, leases
 from peers.services.trust import key_refresh, replay
 
 
@@ -38,13 +38,13 @@ def run_event(event_id: str) -> None:
 @shared_task(name="peers.nudge_each")
 def nudge_each(event_ids: list[str], callback_ids: list[str]) -> None:
     """Hand on the one message of rows that were written together."""
-    outbox.nudge_each(event_ids, callback_ids)
+    leases.nudge_each(event_ids, callback_ids)
 
 
 @shared_task(name="peers.sweep")
 def sweep() -> None:
     """Nudge the workers to all that is due, and forget the nonces that no signature can bring again."""
-    outbox.sweep()
+    leases.sweep()
     replay.forget_nonces(timezone.now())
 
 

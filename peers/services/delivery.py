@@ -30,8 +30,8 @@ from peers.services import circuit
 from peers.services.backoff import MAX_ATTEMPTS
 from peers.services.delegations import delegation_of
 from peers.services.dispatch import reason_to_wait, signed_envelope
+from peers.services.leases import Message, bury, held, horizon, lease_length, park, postpone, put_off, take_back_attempt
 from peers.services.outbound import Sent, post
-from peers.services.outbox import Message, bury, held, horizon, lease_length, park, postpone, put_off, take_back_attempt
 from peers.services.trust.identity import is_enabled
 from peers.services.trust.journal import note
 from peers.services.trust.peers import find_peer

@@ -127,14 +127,14 @@ def install(program: str) -> None:
     global _program
     from core.jobs import queue
     from peers.models.outbox import OutboxRow
-    from peers.services import backoff, callbacks_in, circuit, delivery, dispatch, handlers, intake, outbox, reports
+    from peers.services import backoff, callbacks_in, circuit, delivery, dispatch, handlers, intake, leases, reports
 
     _replace(OutboxRow, "take", classmethod(_taking(OutboxRow.__dict__["take"].__func__)))
     _wrap(delivery, "post", _sending)
     _wrap(queue, "_send", _nudging)
     _wrap(handlers, "call_handler", _calling)
     _wrap(handlers, "run_event", partial(_then, "event.after_finish"))
-    _wrap(outbox, "sweep", partial(_then, "sweep.after"))
+    _wrap(leases, "sweep", partial(_then, "sweep.after"))
     for module, name in ((dispatch, "create"), (intake, "receive"), (callbacks_in, "accept"), (reports, "report")):
         _wrap(module, "unit_of_work", partial(_committing, name))
     _wrap(delivery, "unit_of_work", partial(_committing, ""))

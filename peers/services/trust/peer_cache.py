@@ -1,8 +1,8 @@
 """What was lately known of trusted peers, so that not every request has to ask the database for the same keys.
 
 A hint, never a decision: it spares the look-up before a signature is verified. Whether peer, key and token count is
-read again in the transaction that writes (`peers.services.trust.recheck`), and whatever a hint would refuse is looked up
-afresh first, so that a peer or key approved a moment ago works at once. Each process has its own.
+read again in the transaction that writes (`peers.services.trust.recheck`), and whatever a hint would refuse is looked
+up afresh first, so that a peer or key approved a moment ago works at once. Each process has its own.
 """
 
 from __future__ import annotations

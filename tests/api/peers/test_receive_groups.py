@@ -25,7 +25,7 @@ from peers.models import (
     SeenNonce,
 )
 from peers.protocol import SigningKey, UnknownKey
-from peers.services import outbox, receive
+from peers.services import leases, receive
 from peers.services.intake import Submission, Taken, take_in
 from peers.services.trust.keys import approve_key, propose_key, revoke_key
 from peers.services.trust.peers import approve_peer, suspend_peer
@@ -235,7 +235,7 @@ def test_a_suspended_peer_is_refused_at_once(alpha: Partner, alpha_peer: Peer, a
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...]]]:
     """Return the messages that went to workers."""
     messages: list[tuple[str, tuple[Any, ...]]] = []
-    monkeypatch.setattr(outbox, "enqueue", lambda name, *args: messages.append((name, args)))
+    monkeypatch.setattr(leases, "enqueue", lambda name, *args: messages.append((name, args)))
     return messages
 
 

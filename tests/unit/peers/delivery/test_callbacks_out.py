@@ -15,7 +15,7 @@ from peers.protocol import CallbackEventType, parse_json_object, verify_callback
 from peers.services.backoff import MAX_ATTEMPTS
 from peers.services.callbacks_out import queue_callback
 from peers.services.delivery import deliver_callback
-from peers.services.outbox import retry_dead, sweep
+from peers.services.leases import retry_dead, sweep
 from peers.services.reports import complete, fail, report_progress, report_usage
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import resume_peer, set_outbound_key, suspend_peer
