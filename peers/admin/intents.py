@@ -22,7 +22,7 @@ from peers.admin.pages import DISPATCH_COLOURS, PagesMixin, code, dispatch_statu
 from peers.models import Dispatch, Intent, IntentStatus, ReceivedDispatch
 from peers.protocol import DelegationScope, ProtocolError
 from peers.services.catalog.intents import create_intent
-from peers.services.dispatch import create_dispatch
+from peers.services.outbox.dispatch import create_dispatch
 
 INTENT_COLOURS = {
     IntentStatus.ACTIVE.label: "info",

@@ -16,7 +16,7 @@ from peers.api.errors import FederationViewSet, PeersViewSet
 from peers.api.serializers import DispatchRequestSerializer
 from peers.protocol import DispatchResult, DispatchStatus
 from peers.services.callbacks_in import accept_callback
-from peers.services.dispatch import IntentText, create_dispatch
+from peers.services.outbox.dispatch import IntentText, create_dispatch
 from peers.services.trust.proofs import NotTrustedError
 
 INITIATED = "Dispatch initiated"

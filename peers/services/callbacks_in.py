@@ -38,9 +38,9 @@ from peers.protocol import (
 )
 from peers.protocol.envelope import read_callback
 from peers.protocol.merge_patch import merge_patch
-from peers.services.callbacks_out import is_in_scope
-from peers.services.dispatch import DISABLED
 from peers.services.handlers import queue_event
+from peers.services.outbox.callbacks import is_in_scope
+from peers.services.outbox.dispatch import DISABLED
 from peers.services.trust.identity import is_enabled
 from peers.services.trust.journal import note
 from peers.services.trust.proofs import UNPROVEN, Incoming, NotTrustedError, Proof, claim_as, prove, prove_request

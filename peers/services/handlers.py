@@ -25,7 +25,7 @@ from core.store.units import retried, unit_of_work
 from peers.models import HandlerEvent, HandlerEventKind, JournalKind
 from peers.protocol import FederationCallback, FederationEnvelope, JsonObject, federation_handlers
 from peers.protocol.decorators import HANDLER_ATTRIBUTE
-from peers.services.backoff import MAX_ATTEMPTS, retry_delay
+from peers.services.outbox.backoff import MAX_ATTEMPTS, retry_delay
 from peers.services.trust.journal import note
 
 # A worker that is told to stop has this long to say so before its event counts as abandoned.

@@ -41,8 +41,8 @@ from peers.protocol import (
     ProtocolError,
     ReceiveResult,
 )
-from peers.services.callbacks_out import new_callback, why_unreported
 from peers.services.handlers import new_events
+from peers.services.outbox.callbacks import new_callback, why_unreported
 from peers.services.terms import AgentsSeen, agreed_policy, check_callback_url, effective_scope, is_spent, trace_id_of
 from peers.services.trust.journal import new_line
 from peers.services.trust.proofs import NotTrustedError, Proof

@@ -32,7 +32,7 @@ from peers.protocol import (
 from peers.protocol.envelope import check_freshness, read_envelope
 from peers.services.group_commit import GroupCommit
 from peers.services.intake import Submission, Taken, take_in
-from peers.services.leases import nudge_new
+from peers.services.outbox.leases import nudge_new
 from peers.services.trust import peer_cache
 from peers.services.trust.identity import hub_url
 from peers.services.trust.limits import has_refusals_left

@@ -127,7 +127,19 @@ def install(program: str) -> None:
     global _program
     from core.jobs import queue
     from peers.models.outbox import OutboxRow
-    from peers.services import backoff, callbacks_in, circuit, delivery, dispatch, handlers, intake, leases, reports
+    from peers.services import (
+        callbacks_in,
+        handlers,
+        intake,
+        reports,
+    )
+    from peers.services.outbox import (
+        backoff,
+        circuit,
+        delivery,
+        dispatch,
+        leases,
+    )
 
     _replace(OutboxRow, "take", classmethod(_taking(OutboxRow.__dict__["take"].__func__)))
     _wrap(delivery, "post", _sending)

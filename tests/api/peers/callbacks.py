@@ -6,7 +6,7 @@ from typing import Any
 
 from peers.models import Dispatch
 from peers.protocol import DelegationScope, JsonObject, sign_envelope
-from peers.services.dispatch import create_dispatch
+from peers.services.outbox.dispatch import create_dispatch
 from tests.api.peers.partner import OPERATOR, Partner, body_of, send
 
 CALLBACK = "/api/v1/federation/callback"

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from core.actors import actor_of
 from core.tokens.services import issue_token
 from peers.services.catalog.intents import create_intent
-from peers.services.dispatch import create_dispatch
+from peers.services.outbox.dispatch import create_dispatch
 from peers.services.trust.tokens import issue_peer_token
 from tests.api.peers.partner import OPERATOR, Partner
 from tests.api.test_conformance import CHECKS, EXAMPLES, PEER_OPERATIONS, SCHEMA, requests_to

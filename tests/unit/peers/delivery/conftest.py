@@ -18,7 +18,7 @@ from core.actors import Actor
 from peers.models import Dispatch, HandlerEvent, OutboundCallback, Peer, ReceivedDispatch
 from peers.protocol import DelegationScope, HubIdentity, JsonObject, SigningKey
 from peers.services.catalog.intents import create_intent
-from peers.services.dispatch import create_dispatch
+from peers.services.outbox.dispatch import create_dispatch
 from peers.services.trust.peers import add_peer, approve_peer
 
 STAFF = Actor(id="1", name="operator")

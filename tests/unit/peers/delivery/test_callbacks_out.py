@@ -12,10 +12,10 @@ from django.utils import timezone
 from core.errors import NotFoundError
 from peers.models import IntentStatus, JournalEntry, OutboundCallback, ReceivedDispatch
 from peers.protocol import CallbackEventType, parse_json_object, verify_callback, verify_object, verify_request
-from peers.services.backoff import MAX_ATTEMPTS
-from peers.services.callbacks_out import queue_callback
-from peers.services.delivery import deliver_callback
-from peers.services.leases import retry_dead, sweep
+from peers.services.outbox.backoff import MAX_ATTEMPTS
+from peers.services.outbox.callbacks import queue_callback
+from peers.services.outbox.delivery import deliver_callback
+from peers.services.outbox.leases import retry_dead, sweep
 from peers.services.reports import complete, fail, report_progress, report_usage
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import resume_peer, set_outbound_key, suspend_peer

@@ -8,9 +8,9 @@ from django.conf import LazySettings
 from django.utils import timezone
 
 from peers.models import Dispatch, OutboundCallback, Peer
-from peers.services import circuit
-from peers.services.backoff import MAX_ATTEMPTS
-from peers.services.delivery import CIRCUIT_OPEN, deliver_callback, deliver_dispatch
+from peers.services.outbox import circuit
+from peers.services.outbox.backoff import MAX_ATTEMPTS
+from peers.services.outbox.delivery import CIRCUIT_OPEN, deliver_callback, deliver_dispatch
 from peers.services.reports import complete
 from tests.unit.peers.delivery.conftest import Partner, fresh, make_due
 

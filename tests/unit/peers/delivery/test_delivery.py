@@ -16,12 +16,12 @@ from core.errors import ConflictError
 from peers.admin.pages import dispatch_status
 from peers.models import Dispatch, IssuedDelegation, JournalEntry, Peer
 from peers.protocol import UCAN_HEADER, parse_json_object, verify_chain, verify_envelope, verify_request
-from peers.services import leases
-from peers.services.backoff import MAX_ATTEMPTS
 from peers.services.catalog.status import federation_status
-from peers.services.delivery import deliver_dispatch, settle_dispatch
-from peers.services.leases import retry_dead, sweep
-from peers.services.outbound import post
+from peers.services.outbox import leases
+from peers.services.outbox.backoff import MAX_ATTEMPTS
+from peers.services.outbox.delivery import deliver_dispatch, settle_dispatch
+from peers.services.outbox.leases import retry_dead, sweep
+from peers.services.outbox.outbound import post
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import resume_peer, set_outbound_key, suspend_peer
 from tests.stores.holding import held_elsewhere, require_transactions_that_outlive_their_process

@@ -26,12 +26,22 @@ from peers.protocol import (
     parse_json_object,
 )
 from peers.protocol.timestamps import parse_timestamp
-from peers.services import circuit
-from peers.services.backoff import MAX_ATTEMPTS
-from peers.services.delegations import delegation_of
-from peers.services.dispatch import reason_to_wait, signed_envelope
-from peers.services.leases import Message, bury, held, horizon, lease_length, park, postpone, put_off, take_back_attempt
-from peers.services.outbound import Sent, post
+from peers.services.outbox import circuit
+from peers.services.outbox.backoff import MAX_ATTEMPTS
+from peers.services.outbox.delegations import delegation_of
+from peers.services.outbox.dispatch import reason_to_wait, signed_envelope
+from peers.services.outbox.leases import (
+    Message,
+    bury,
+    held,
+    horizon,
+    lease_length,
+    park,
+    postpone,
+    put_off,
+    take_back_attempt,
+)
+from peers.services.outbox.outbound import Sent, post
 from peers.services.trust.identity import is_enabled
 from peers.services.trust.journal import note
 from peers.services.trust.peers import find_peer

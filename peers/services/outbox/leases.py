@@ -17,7 +17,7 @@ from core.jobs.queue import enqueue
 from core.store.units import LostRaceError, locked, unit_of_work
 from peers.models import Dispatch, DispatchState, HandlerEvent, JournalKind, OutboundCallback, Peer, PeerState
 from peers.models.outbox import OutboxRow
-from peers.services.backoff import LONGEST_PAUSE, retry_delay, scattered
+from peers.services.outbox.backoff import LONGEST_PAUSE, retry_delay, scattered
 from peers.services.trust.holds import release_waiting
 from peers.services.trust.identity import is_enabled
 from peers.services.trust.journal import note
