@@ -25,7 +25,7 @@ from peers.models import (
     SeenNonce,
 )
 from peers.protocol import SigningKey, UnknownKey
-from peers.services import receive
+from peers.services import prove
 from peers.services.intake import Submission, Taken, take_in
 from peers.services.outbox import leases
 from peers.services.trust.keys import approve_key, propose_key, revoke_key
@@ -44,8 +44,8 @@ def proven(partner: Partner, message: Any = None, **changes: Any) -> Submission:
     body = body_of(message or partner.signed(**changes))
     headers = proof_headers(partner.headers(body) | {"CONTENT_TYPE": "application/json"})
     incoming = Incoming("POST", HUB + RECEIVE, headers, body)
-    read, envelope = receive.read_submission(body)
-    return receive.submission_of(read, envelope, receive.prove_source(incoming, read, envelope, timezone.now()), "")
+    read, envelope = prove.read_submission(body)
+    return prove.submission_of(read, envelope, prove.prove_source(incoming, read, envelope, timezone.now()), "")
 
 
 def ids_of(outcomes: list[Taken | Exception]) -> list[str | None]:
@@ -137,7 +137,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
     """Have something happen after a request was proved, and return what was stored right after that."""
 
     def arrange(change: Callable[[], object]) -> list[dict[str, Any]]:
-        checked = receive.check_fresh
+        checked = prove.check_fresh
         before: list[dict[str, Any]] = []
 
         def check_then_change(*args: Any) -> None:
@@ -145,7 +145,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
             change()
             before.append(everything_stored())
 
-        monkeypatch.setattr(receive, "check_fresh", check_then_change)
+        monkeypatch.setattr(prove, "check_fresh", check_then_change)
         return before
 
     return arrange
@@ -249,7 +249,7 @@ def test_a_lone_receive_is_worked_on_at_once_and_a_group_shares_a_message(
     many = take_in([proven(alpha, callback_url=url) for _ in range(3)])
 
     for outcomes in (lone, many):
-        receive._nudge([outcome for outcome in outcomes if isinstance(outcome, Taken)])
+        prove._nudge([outcome for outcome in outcomes if isinstance(outcome, Taken)])
 
     events = list(HandlerEvent.objects.order_by("created_at", "id").values_list("pk", flat=True))
     callbacks = list(OutboundCallback.objects.order_by("created_at", "id").values_list("pk", flat=True))

@@ -10,7 +10,7 @@ from django.conf import LazySettings
 
 from peers.models import Peer
 from peers.protocol import FederationEnvelope, FederationPolicy, MalformedMessage
-from peers.services.receive import read_submission
+from peers.services.prove import read_submission
 from peers.services.terms import agreed_policy, is_spent, trace_id_of
 from peers.services.trust.proofs import Incoming, is_trusted_state, shown_key
 
