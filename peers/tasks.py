@@ -9,7 +9,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from peers.services import handlers
+from peers.services.inbox import handlers
 from peers.services.outbox import delivery, leases
 from peers.services.trust import key_refresh, replay
 

@@ -24,9 +24,9 @@ from core.api.scopes import Credential
 from core.errors import InvalidRequestError
 from peers.models import Peer
 from peers.protocol import UCAN_HEADER
-from peers.services.callbacks_in import ProvenCallback, prove_callback
-from peers.services.intake import Submission
-from peers.services.prove import prove_source, read_submission, submission_of
+from peers.services.inbox.callbacks import ProvenCallback, prove_callback
+from peers.services.inbox.receive.prove import prove_source, read_submission, submission_of
+from peers.services.inbox.receive.store import Submission
 from peers.services.trust.identity import hub_url, is_enabled
 from peers.services.trust.limits import spend_request
 from peers.services.trust.proofs import PUBLIC_KEY_HEADER, UNPROVEN, Incoming, prove_request

@@ -15,7 +15,7 @@ from peers.api.authentication import CallbackAuthentication, IsProvenPeer, Opera
 from peers.api.errors import FederationViewSet, PeersViewSet
 from peers.api.serializers import DispatchRequestSerializer
 from peers.protocol import DispatchResult, DispatchStatus
-from peers.services.callbacks_in import accept_callback
+from peers.services.inbox.callbacks import accept_callback
 from peers.services.outbox.dispatch import IntentText, create_dispatch
 from peers.services.trust.proofs import NotTrustedError
 

@@ -127,12 +127,8 @@ def install(program: str) -> None:
     global _program
     from core.jobs import queue
     from peers.models.outbox import OutboxRow
-    from peers.services import (
-        callbacks_in,
-        handlers,
-        intake,
-        reports,
-    )
+    from peers.services.inbox import callbacks, handlers, work
+    from peers.services.inbox.receive import store
     from peers.services.outbox import (
         backoff,
         circuit,
@@ -147,7 +143,7 @@ def install(program: str) -> None:
     _wrap(handlers, "call_handler", _calling)
     _wrap(handlers, "run_event", partial(_then, "event.after_finish"))
     _wrap(leases, "sweep", partial(_then, "sweep.after"))
-    for module, name in ((dispatch, "create"), (intake, "receive"), (callbacks_in, "accept"), (reports, "report")):
+    for module, name in ((dispatch, "create"), (store, "receive"), (callbacks, "accept"), (work, "report")):
         _wrap(module, "unit_of_work", partial(_committing, name))
     _wrap(delivery, "unit_of_work", partial(_committing, ""))
     _replace(backoff, "LONGEST_PAUSE", timedelta(seconds=2))

@@ -14,7 +14,7 @@ import pytest
 from django.db import connections
 
 from peers.models import Intent, JournalEntry, OutboundCallback, Peer, ReceivedDispatch, SeenNonce
-from peers.services import prove
+from peers.services.inbox.receive import prove
 from peers.services.trust.peers import suspend_peer
 from tests.api.peers.partner import OPERATOR, Partner, body_of, everything_stored, send
 

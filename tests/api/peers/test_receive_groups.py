@@ -25,8 +25,8 @@ from peers.models import (
     SeenNonce,
 )
 from peers.protocol import SigningKey, UnknownKey
-from peers.services import prove
-from peers.services.intake import Submission, Taken, take_in
+from peers.services.inbox.receive import prove
+from peers.services.inbox.receive.store import Submission, Taken, take_in
 from peers.services.outbox import leases
 from peers.services.trust.keys import approve_key, propose_key, revoke_key
 from peers.services.trust.peers import approve_peer, suspend_peer

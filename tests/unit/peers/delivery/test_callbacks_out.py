@@ -12,11 +12,11 @@ from django.utils import timezone
 from core.errors import NotFoundError
 from peers.models import IntentStatus, JournalEntry, OutboundCallback, ReceivedDispatch
 from peers.protocol import CallbackEventType, parse_json_object, verify_callback, verify_object, verify_request
+from peers.services.inbox.work import complete, fail, report_progress, report_usage
 from peers.services.outbox.backoff import MAX_ATTEMPTS
 from peers.services.outbox.callbacks import queue_callback
 from peers.services.outbox.delivery import deliver_callback
 from peers.services.outbox.leases import retry_dead, sweep
-from peers.services.reports import complete, fail, report_progress, report_usage
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import resume_peer, set_outbound_key, suspend_peer
 from tests.unit.peers.delivery.conftest import CALLBACK_PATH, STAFF, Partner, fresh, json_of, make_due

@@ -8,10 +8,10 @@ from django.conf import LazySettings
 from django.utils import timezone
 
 from peers.models import Dispatch, OutboundCallback, Peer
+from peers.services.inbox.work import complete
 from peers.services.outbox import circuit
 from peers.services.outbox.backoff import MAX_ATTEMPTS
 from peers.services.outbox.delivery import CIRCUIT_OPEN, deliver_callback, deliver_dispatch
-from peers.services.reports import complete
 from tests.unit.peers.delivery.conftest import Partner, fresh, make_due
 
 

@@ -10,8 +10,8 @@ from django.conf import LazySettings
 
 from peers.models import Peer
 from peers.protocol import FederationEnvelope, FederationPolicy, MalformedMessage
-from peers.services.prove import read_submission
-from peers.services.terms import agreed_policy, is_spent, trace_id_of
+from peers.services.inbox.receive.acceptance import agreed_policy, is_spent, trace_id_of
+from peers.services.inbox.receive.prove import read_submission
 from peers.services.trust.proofs import Incoming, is_trusted_state, shown_key
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

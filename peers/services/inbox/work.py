@@ -14,8 +14,8 @@ from core.store.units import locked, retried, unit_of_work
 from peers.models import HandlerEventKind, Intent, IntentStatus, JournalKind, ReceivedDispatch
 from peers.protocol import CallbackEventType, DelegationScope, FederationAttestation, FederationCallback, JsonMapping
 from peers.protocol.merge_patch import merge_patch
-from peers.services.attestations import WARN_AT, attest, budgets_used
-from peers.services.handlers import queue_event
+from peers.services.inbox.attestations import WARN_AT, attest, budgets_used
+from peers.services.inbox.handlers import queue_event
 from peers.services.outbox.callbacks import STATE_PATCH, queue_callback
 from peers.services.trust.journal import note
 

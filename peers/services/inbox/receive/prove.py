@@ -1,6 +1,5 @@
 """Receiving an intent from a peer, in this order: who sent it and whether that peer is trusted, freshness; then, in
-`peers.services.intake`, replay, delegated scope, policy, agent, and one transaction, which requests that come at the
-same time share.
+`store`, replay, delegated scope, policy, agent, and one transaction, which requests that come at the same time share.
 
 What is refused leaves nothing behind but a line in the text log, a counter and, for an unknown origin that signed
 consistently with a key it shows, one proposed peer. The transaction locks the peer's row: against a suspension at the
@@ -30,8 +29,8 @@ from peers.protocol import (
     parse_json_object,
 )
 from peers.protocol.envelope import check_freshness, read_envelope
-from peers.services.group_commit import GroupCommit
-from peers.services.intake import Submission, Taken, take_in
+from peers.services.inbox.receive.group_commit import GroupCommit
+from peers.services.inbox.receive.store import Submission, Taken, take_in
 from peers.services.outbox.leases import nudge_new
 from peers.services.trust import peer_cache
 from peers.services.trust.identity import hub_url

@@ -41,9 +41,16 @@ from peers.protocol import (
     ProtocolError,
     ReceiveResult,
 )
-from peers.services.handlers import new_events
+from peers.services.inbox.handlers import new_events
+from peers.services.inbox.receive.acceptance import (
+    AgentsSeen,
+    agreed_policy,
+    check_callback_url,
+    effective_scope,
+    is_spent,
+    trace_id_of,
+)
 from peers.services.outbox.callbacks import new_callback, why_unreported
-from peers.services.terms import AgentsSeen, agreed_policy, check_callback_url, effective_scope, is_spent, trace_id_of
 from peers.services.trust.journal import new_line
 from peers.services.trust.proofs import NotTrustedError, Proof
 from peers.services.trust.recheck import Standing, check_proof, check_trust, lock_standings

@@ -2,7 +2,7 @@
 
 import httpx
 
-from peers.client_calls import Call, envelope_call
+from peers.client.calls import Call, envelope_call
 from peers.protocol.compat import MessageSignature, unix_now
 from peers.protocol.enums import CallbackEventType
 from peers.protocol.envelope import sign_envelope

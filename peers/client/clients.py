@@ -10,7 +10,7 @@ from typing import Self
 
 import httpx
 
-from peers.client_calls import (
+from peers.client.calls import (
     API,
     MANIFEST_PATH,
     MAX_ANSWER_BYTES,
@@ -27,7 +27,7 @@ from peers.client_calls import (
     read_receive_result,
     read_status,
 )
-from peers.client_requests import RequestBuilder
+from peers.client.requests import RequestBuilder
 from peers.protocol.discovery import FederationStatus
 from peers.protocol.identity import HubIdentity
 from peers.protocol.results import DispatchResult, ReceiveResult
