@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from core.strict_json import Json, JsonMapping, JsonObject, parse_json
 from peers.protocol.discovery import FederationStatus
 from peers.protocol.envelope import ENVELOPE_KEYS
 from peers.protocol.errors import MalformedMessage, ProtocolError
 from peers.protocol.fields import without_falsy
 from peers.protocol.results import DispatchResult, ReceiveResult
-from peers.protocol.strict_json import Json, JsonMapping, JsonObject, parse_json
 from peers.protocol.ucan import UCAN_HEADER
 
 API = "/api/v1/federation"

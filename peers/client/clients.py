@@ -10,6 +10,7 @@ from typing import Self
 
 import httpx
 
+from core.strict_json import JsonMapping, JsonObject
 from peers.client.calls import (
     API,
     MANIFEST_PATH,
@@ -31,7 +32,6 @@ from peers.client.requests import RequestBuilder
 from peers.protocol.discovery import FederationStatus
 from peers.protocol.identity import HubIdentity
 from peers.protocol.results import DispatchResult, ReceiveResult
-from peers.protocol.strict_json import JsonMapping, JsonObject
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 

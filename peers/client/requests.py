@@ -2,15 +2,15 @@
 
 import httpx
 
+from core.net.urls import is_same_origin, normalize_server_url, split_url
+from core.strict_json import JsonObject
 from peers.client.calls import Call, envelope_call
 from peers.protocol.compat import MessageSignature, unix_now
 from peers.protocol.enums import CallbackEventType
 from peers.protocol.envelope import sign_envelope
 from peers.protocol.fields import without_falsy
 from peers.protocol.identity import HubIdentity
-from peers.protocol.strict_json import JsonObject
 from peers.protocol.timestamps import format_timestamp
-from peers.protocol.urls import is_same_origin, normalize_server_url, split_url
 
 
 class RequestBuilder:

@@ -15,7 +15,10 @@ clock, nonces and keys are arguments; only `compat`, with the documented signatu
 | errors | what is refused, by what the caller can do |
 """
 
-from peers.protocol.addresses import is_public_address
+from core.net.addresses import is_public_address
+from core.net.urls import is_same_origin, is_same_server, normalize_server_url
+from core.net.urls_allowed import validate_ssrf
+from core.strict_json import Json, JsonMapping, JsonObject, parse_json, parse_json_object
 from peers.protocol.canonical import canonical_bytes
 from peers.protocol.compat import MessageSignature, ServerIdentity, UCANToken
 from peers.protocol.decorators import (
@@ -67,12 +70,9 @@ from peers.protocol.keys import SigningKey, VerificationKey
 from peers.protocol.messages import FederationAttestation, FederationCallback, FederationEnvelope
 from peers.protocol.policy import FederationPolicy
 from peers.protocol.results import DispatchResult, ReceiveResult
-from peers.protocol.ssrf import validate_ssrf
-from peers.protocol.strict_json import Json, JsonMapping, JsonObject, parse_json, parse_json_object
 from peers.protocol.trust import TrustEnforcer
 from peers.protocol.ucan import UCAN_HEADER, UcanClaims
 from peers.protocol.ucan_chain import VerifiedDelegation, verify_chain
-from peers.protocol.urls import is_same_origin, is_same_server, normalize_server_url
 
 __all__ = [
     "UCAN_HEADER",

@@ -6,8 +6,8 @@ spelling. No JCS library gives these bytes (RFC 8785 writes UTF-8 and ECMAScript
 
 import json
 
+from core.strict_json import JsonMapping
 from peers.protocol.errors import MalformedMessage
-from peers.protocol.strict_json import JsonMapping
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 

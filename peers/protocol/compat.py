@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from core.strict_json import Json, JsonMapping, JsonObject
 from peers.protocol.delegation import DelegationScope
 from peers.protocol.did import is_same_did
 from peers.protocol.encoding import encode_base64, encode_base64url
@@ -28,7 +29,6 @@ from peers.protocol.http_signatures import (
 from peers.protocol.identity import HubIdentity
 from peers.protocol.keys import KEY_BYTES, read_seed
 from peers.protocol.signature_fields import SignatureInput, parse_fields
-from peers.protocol.strict_json import Json, JsonMapping, JsonObject
 from peers.protocol.ucan import UcanClaims, attenuate_claims, encode_token, split_token
 from peers.protocol.ucan_chain import verify_chain
 

@@ -7,12 +7,12 @@ It says that whoever held the old key chose the new one; whether that is enough 
 
 from collections.abc import Iterable
 
+from core.strict_json import JsonMapping, JsonObject
 from peers.protocol.canonical import canonical_bytes
 from peers.protocol.encoding import encode_base64
 from peers.protocol.errors import ProtocolError
 from peers.protocol.fields import read_text
 from peers.protocol.keys import SigningKey, VerificationKey, decode_signature
-from peers.protocol.strict_json import JsonMapping, JsonObject
 
 CONTINUITY = "keyContinuity"
 _MAX_PROOFS = 8

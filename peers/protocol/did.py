@@ -7,8 +7,8 @@ OpenIntent writes `did:web:host:8000` and `did:web:host/path` where did:web says
 import re
 from typing import Final
 
+from core.net.urls import has_odd_segment, normalize_server_url, split_url
 from peers.protocol.errors import InvalidIdentifier
-from peers.protocol.urls import has_odd_segment, normalize_server_url, split_url
 
 DID_WEB: Final = "did:web:"
 _WELL_KNOWN = "/.well-known/did.json"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Self
 
+from core.strict_json import Json, JsonMapping, JsonObject
 from peers.protocol.enums import AgentVisibility, PeerRelationship, TrustPolicy
 from peers.protocol.fields import (
     read_boolean,
@@ -15,7 +16,6 @@ from peers.protocol.fields import (
     read_text_map,
     without_falsy,
 )
-from peers.protocol.strict_json import Json, JsonMapping, JsonObject
 
 PROTOCOL_VERSION = "0.1"
 SUPPORTED_RFCS = ("RFC-0022", "RFC-0023")

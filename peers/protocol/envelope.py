@@ -8,6 +8,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
+from core.net.urls import is_same_server, normalize_server_url
+from core.strict_json import JsonMapping, parse_json_object
 from peers.protocol.canonical import canonical_bytes
 from peers.protocol.encoding import encode_base64
 from peers.protocol.errors import (
@@ -26,9 +28,7 @@ from peers.protocol.fields import read_text
 from peers.protocol.identity import HubIdentity
 from peers.protocol.keys import SigningKey, VerificationKey, decode_signature, find_signer
 from peers.protocol.messages import FederationAttestation, FederationCallback, FederationEnvelope
-from peers.protocol.strict_json import JsonMapping, parse_json_object
 from peers.protocol.timestamps import parse_timestamp
-from peers.protocol.urls import is_same_server, normalize_server_url
 
 ENVELOPE_KEYS = frozenset(field.name for field in fields(FederationEnvelope))
 MAX_AGE_SECONDS = 24 * 3600

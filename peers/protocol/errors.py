@@ -6,27 +6,28 @@ and nothing else. `status_hint` is the HTTP status that suits the refusal; the m
 
 from enum import StrEnum
 
+from core.malformed import InvalidIdentifier, MalformedMessage, MessageTooLarge, ProtocolError
 
-class ProtocolError(ValueError):
-    """Input that the protocol refuses."""
-
-    status_hint = 400
-
-
-class MalformedMessage(ProtocolError):
-    """The bytes or the object cannot be read as what they should be."""
-
-    status_hint = 422
-
-
-class MessageTooLarge(MalformedMessage):
-    """More bytes than the reader takes."""
-
-    status_hint = 413
-
-
-class InvalidIdentifier(MalformedMessage):
-    """A URL or a DID that names no server."""
+__all__ = [
+    "AlgorithmRefused",
+    "ComponentNotCovered",
+    "DelegationError",
+    "DelegationFault",
+    "DigestMismatch",
+    "InvalidIdentifier",
+    "InvalidKey",
+    "MalformedMessage",
+    "MessageTooLarge",
+    "ProtocolError",
+    "SignatureExpired",
+    "SignatureMalformed",
+    "SignatureMismatch",
+    "SignatureMissing",
+    "SignatureNotYetValid",
+    "UnknownKey",
+    "VerificationError",
+    "WrongTarget",
+]
 
 
 class InvalidKey(MalformedMessage):

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
 
+from core.strict_json import Json, JsonMapping, JsonObject
 from peers.protocol.errors import MalformedMessage
-from peers.protocol.strict_json import Json, JsonMapping, JsonObject
 
 Choice = TypeVar("Choice", bound=StrEnum)
 

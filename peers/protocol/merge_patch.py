@@ -1,6 +1,6 @@
 """Merging a state delta into a state (RFC 7396, section 2)."""
 
-from peers.protocol.strict_json import Json, JsonMapping, JsonObject
+from core.strict_json import Json, JsonMapping, JsonObject
 
 
 def merge_patch(target: JsonMapping, patch: JsonMapping) -> JsonObject:

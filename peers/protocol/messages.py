@@ -7,6 +7,7 @@ types; `to_dict` leaves out falsy optional fields, because that is the form the 
 from dataclasses import dataclass, field
 from typing import Self
 
+from core.strict_json import Json, JsonMapping, JsonObject
 from peers.protocol.delegation import DelegationScope
 from peers.protocol.enums import CallbackEventType
 from peers.protocol.fields import (
@@ -21,7 +22,6 @@ from peers.protocol.fields import (
     without_falsy,
 )
 from peers.protocol.policy import FederationPolicy
-from peers.protocol.strict_json import Json, JsonMapping, JsonObject
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
+from core.strict_json import JsonMapping, JsonObject
 from peers.protocol.enums import DispatchStatus
 from peers.protocol.fields import (
     read_boolean,
@@ -12,7 +13,6 @@ from peers.protocol.fields import (
     read_text,
     without_falsy,
 )
-from peers.protocol.strict_json import JsonMapping, JsonObject
 
 
 @dataclass

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from core.net.urls import UrlParts, split_url
 from peers.protocol.errors import ComponentNotCovered, InvalidIdentifier, SignatureMalformed
 from peers.protocol.signature_fields import SignatureInput
-from peers.protocol.urls import UrlParts, split_url
 
 _METHOD = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _FIELD_VALUE = re.compile(r"[\t -~]*")

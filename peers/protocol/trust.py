@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
+from core.net.urls import normalize_server_url
 from peers.protocol.did import DID_WEB, normalize_did
 from peers.protocol.enums import TrustPolicy
 from peers.protocol.errors import InvalidIdentifier
-from peers.protocol.urls import normalize_server_url
 
 
 class TrustEnforcer:

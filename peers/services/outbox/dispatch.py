@@ -13,6 +13,7 @@ from django.utils import timezone
 from core.actors import Actor
 from core.errors import InvalidRequestError
 from core.jobs.queue import enqueue
+from core.net.client import is_permitted_url
 from core.store.units import unit_of_work
 from peers.models import Dispatch, Intent, JournalKind, Peer, PeerState, ReceivedDispatch
 from peers.protocol import (
@@ -31,7 +32,6 @@ from peers.services.trust.holds import AWAITING_APPROVAL
 from peers.services.trust.identity import hub_identity, hub_url, is_enabled
 from peers.services.trust.journal import note
 from peers.services.trust.peers import find_peer
-from peers.transport import is_permitted_url
 
 DISABLED = "Federation not enabled"
 TARGET_BLOCKED = "Invalid target server URL: blocked by SSRF protection"

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from core.net.client import TIMEOUT_SECONDS, Answer, TransportError, send
 from peers.models import Peer
 from peers.protocol import is_same_origin, sign_request
 from peers.protocol.compat import make_nonce
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import outbound_key_of
 from peers.services.trust.proofs import PUBLIC_KEY_HEADER
-from peers.transport import TIMEOUT_SECONDS, Answer, TransportError, send
 
 # RFC 9110, section 15.5.9; RFC 8470, section 5.2; RFC 6585, section 4: the request may be right another time.
 RETRIED_STATUSES = frozenset({408, 425, 429})

@@ -13,6 +13,8 @@ from django.conf import settings
 
 from core.actors import Actor
 from core.errors import ExternalServiceError
+from core.net.client import TIMEOUT_SECONDS, TransportError, send
+from core.net.urls import split_url
 from core.store.units import unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerKey
 from peers.protocol import (
@@ -28,10 +30,8 @@ from peers.protocol import (
 )
 from peers.protocol.continuity import is_continued
 from peers.protocol.keys import MAX_KEYS_TRIED
-from peers.protocol.urls import split_url
 from peers.services.trust.journal import note
 from peers.services.trust.keys import show_key
-from peers.transport import TIMEOUT_SECONDS, TransportError, send
 
 MANIFEST_PATH = "/.well-known/openintent-federation.json"
 MAX_DOCUMENT_BYTES = 262_144

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError, InvalidRequestError
+from core.net.client import is_permitted_url
 from core.store.units import retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerDecision, PeerKey, PeerState, Relationship
 from peers.protocol import (
@@ -34,7 +35,6 @@ from peers.services.trust.keys import pin_key, propose_key, read_key
 from peers.services.trust.proposals import record_stranger as record_stranger
 from peers.services.trust.secrets import decrypt, encrypt
 from peers.services.trust.tokens import revoke_tokens
-from peers.transport import is_permitted_url
 
 TRANSITIONS: Mapping[PeerState, frozenset[PeerState]] = {
     PeerState.PROPOSED: frozenset({PeerState.APPROVED, PeerState.REJECTED}),

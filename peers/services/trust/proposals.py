@@ -12,13 +12,13 @@ from django.conf import settings
 from django.db.models import F, Q
 
 from core.jobs.queue import enqueue
+from core.net.client import is_permitted_url
+from core.net.urls import split_url
 from core.store.units import retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, Peer, PeerState
 from peers.protocol import InvalidIdentifier, InvalidKey, VerificationKey, did_of_url, is_same_did, normalize_server_url
-from peers.protocol.urls import split_url
 from peers.services.trust.journal import note
 from peers.services.trust.keys import show_key
-from peers.transport import is_permitted_url
 
 MAX_OPEN = 200
 MAX_PER_ADDRESS = 5

@@ -8,6 +8,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request
 
+from core.strict_json import parse_json_object
 from peers.client import AsyncFederationClient, FederationClient
 from peers.protocol import (
     JsonObject,
@@ -16,7 +17,6 @@ from peers.protocol import (
     verify_request,
 )
 from peers.protocol.compat import unix_now
-from peers.protocol.strict_json import parse_json_object
 from tests.unit.protocol.vectors import PARTNER, partner
 
 API = "/api/v1/federation"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.strict_json import parse_json_object
 from peers.protocol import (
     DelegationError,
     DelegationFault,
@@ -35,7 +36,6 @@ from peers.protocol import (
     verify_object,
 )
 from peers.protocol.encoding import encode_base64
-from peers.protocol.strict_json import parse_json_object
 from peers.protocol.timestamps import format_timestamp
 from tests.unit.protocol.strategies import envelopes, json_objects, some
 from tests.unit.protocol.vectors import HUB, NOW, PARTNER, hub, identity, partner, stranger

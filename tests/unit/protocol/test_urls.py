@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.net.addresses import embedded_ipv4
+from core.net.urls import split_url
 from peers.protocol import (
     InvalidIdentifier,
     is_public_address,
@@ -14,8 +16,6 @@ from peers.protocol import (
     normalize_server_url,
     validate_ssrf,
 )
-from peers.protocol.addresses import embedded_ipv4
-from peers.protocol.urls import split_url
 from tests.unit.protocol.strategies import many, some
 from tests.unit.protocol.vectors import load
 

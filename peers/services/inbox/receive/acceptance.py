@@ -10,6 +10,7 @@ from datetime import datetime
 from django.conf import settings
 
 from core.errors import InvalidRequestError
+from core.net.client import is_permitted_url
 from peers.models import IssuedDelegation, Peer, PeerState
 from peers.protocol import (
     AgentVisibility,
@@ -29,7 +30,6 @@ from peers.services.catalog.agents import find_visible_agent, visibilities_of
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import valid_keys
 from peers.services.trust.proofs import Proof, find_peer_by_did
-from peers.transport import is_permitted_url
 
 BLOCKED_CALLBACK = "Invalid callback URL: blocked by SSRF protection"
 FOREIGN_CALLBACK = "Invalid callback URL: not an origin of the source server"

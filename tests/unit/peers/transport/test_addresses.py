@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from peers.transport import Address, Blocked, Resolve, TransportError, is_permitted_url, send
+from core.net.client import Address, Blocked, Resolve, TransportError, is_permitted_url, send
 from tests.unit.peers.transport.loopback import LOOPBACK, serve
 
 PRIVATE = [
@@ -146,6 +146,6 @@ def test_a_name_that_does_not_resolve_is_an_error_that_another_try_may_mend(reso
 
 
 def test_the_systems_resolver_finds_a_name() -> None:
-    from peers.transport import resolve_name
+    from core.net.client import resolve_name
 
     assert ip_address("127.0.0.1") in resolve_name("localhost", 80)

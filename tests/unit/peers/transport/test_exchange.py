@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from peers.transport import Blocked, TransportError, send
+from core.net.client import Blocked, TransportError, send
 from tests.unit.peers.transport.loopback import LOOPBACK, OK, Loopback, certify, serve
 
 
@@ -204,7 +204,7 @@ def test_a_tls_handshake_that_never_ends_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_the_default_trust_store_verifies() -> None:
-    from peers import transport
+    from core.net import client
 
-    assert transport._trust_store().verify_mode == ssl.CERT_REQUIRED
-    assert transport._trust_store().check_hostname
+    assert client._trust_store().verify_mode == ssl.CERT_REQUIRED
+    assert client._trust_store().check_hostname

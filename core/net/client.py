@@ -21,8 +21,10 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 import httpcore
 import httpx
 
-from peers.protocol import InvalidIdentifier, is_public_address, validate_ssrf
-from peers.protocol.urls import UrlParts, split_url
+from core.malformed import InvalidIdentifier
+from core.net.addresses import is_public_address
+from core.net.urls import UrlParts, split_url
+from core.net.urls_allowed import validate_ssrf
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

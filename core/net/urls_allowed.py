@@ -4,9 +4,9 @@ A name that passes may still resolve to a private address; whoever connects chec
 `is_public_address` and connects to the one it checked.
 """
 
-from peers.protocol.addresses import is_public_address
-from peers.protocol.errors import InvalidIdentifier
-from peers.protocol.urls import split_url
+from core.malformed import InvalidIdentifier
+from core.net.addresses import is_public_address
+from core.net.urls import split_url
 
 _LOCAL_NAMES = frozenset(
     {"localhost", "ip6-localhost", "ip6-loopback", "broadcasthost", "metadata", "instance-data", "local", "internal"}

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from peers.protocol.errors import MalformedMessage, MessageTooLarge
+from core.malformed import MalformedMessage, MessageTooLarge
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = dict[str, Json]
