@@ -5,7 +5,7 @@ from __future__ import annotations
 from auditlog.middleware import AuditlogMiddleware
 from django.http import HttpRequest, HttpResponseBase
 
-from core.api.errors import PEERS_PATH
+from core.api.families import family_of
 
 
 class StaffAuditlogMiddleware(AuditlogMiddleware):  # type: ignore[misc]
@@ -17,7 +17,7 @@ class StaffAuditlogMiddleware(AuditlogMiddleware):  # type: ignore[misc]
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request."""
-        answer: HttpResponseBase = (
-            self.get_response(request) if PEERS_PATH.match(request.path) else super().__call__(request)
-        )
+        family = family_of(request.path)
+        is_audited = family is None or family.is_audited
+        answer: HttpResponseBase = super().__call__(request) if is_audited else self.get_response(request)
         return answer

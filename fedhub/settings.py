@@ -50,7 +50,6 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "auditlog",
     "fedhub.apps.FedhubConfig",
-    # Before the tokens: its issue_token adds to theirs.
     "peers",
     "core.tokens",
     "sandbox",

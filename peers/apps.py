@@ -6,11 +6,15 @@ from django.apps import AppConfig
 
 
 class PeersConfig(AppConfig):
-    """Names the app."""
+    """Registers the app's checks and the form of its errors."""
 
     name = "peers"
     verbose_name = "Between hubs"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from core.api.families import EndpointFamily, register_family
         from peers import checks  # noqa: F401 (registers them)
+        from peers.api.errors import ADDRESSES, outside_error_body
+
+        register_family(EndpointFamily(ADDRESSES, outside_error_body, is_audited=False))

@@ -17,15 +17,12 @@ from django.views.defaults import page_not_found, server_error
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
+from core.api.families import family_of
 from core.errors import HubError
 
 UNAUTHENTICATED = "JWT or session authentication required"
 INTERNAL_ERROR = "Internal server error"
 API_PATH = re.compile(r"/api(/|\Z)")
-PEERS_PATH = re.compile(
-    r"/api/v1/(federation(?!/agentcore(/|\Z))|intents)(/|\Z)|/\.well-known/(did|openintent-federation)\.json/?\Z"
-)
-"""The addresses of the protocol between hubs, whose errors have other bodies: see `peers.api.errors`."""
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +135,7 @@ def nested(path: str, key: object) -> str:
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer an address that leads nowhere: in JSON under /api, else with Django's page."""
-    if API_PATH.match(request.path) or PEERS_PATH.match(request.path):
+    if is_api(request.path):
         return outside_error(request, 404, "Not found")
     return page_not_found(request, exception or Http404())
 
@@ -150,16 +147,18 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 def internal_error(request: HttpRequest) -> HttpResponse:
     """Answer an error outside every API view; Django has logged it."""
-    if API_PATH.match(request.path) or PEERS_PATH.match(request.path):
+    if is_api(request.path):
         return outside_error(request, 500, INTERNAL_ERROR)
     return server_error(request)
 
 
 def outside_error(request: HttpRequest, status: int, message: str) -> JsonResponse:
     """Answer an error outside every view, in the body of the family that the address belongs to."""
-    if not PEERS_PATH.match(request.path):
-        return JsonResponse(error_body(CODES.get(status, "internal_error"), message), status=status)
-    body: dict[str, Any] = {"detail": message, "message": message}
-    if status == 400:
-        body["errors"] = [{"field": "", "message": message}]
+    family = family_of(request.path)
+    body = family.error_body(status, message) if family else error_body(CODES.get(status, "internal_error"), message)
     return JsonResponse(body, status=status)
+
+
+def is_api(path: str) -> bool:
+    """Tell whether errors at this path are answered in JSON."""
+    return bool(API_PATH.match(path) or family_of(path))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from core.api.errors import API_PATH, INTERNAL_ERROR, PEERS_PATH, outside_error
+from core.api.errors import INTERNAL_ERROR, is_api, outside_error
 
 MESSAGES = {400: "The request is malformed", 404: "Not found", 500: INTERNAL_ERROR}
 # Pages for people, whose errors are pages too.
@@ -26,7 +26,7 @@ def json_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
 def _is_foreign(request: HttpRequest, response: HttpResponse) -> bool:
     if response.status_code not in MESSAGES or request.path.startswith(PAGES):
         return False
-    if not (API_PATH.match(request.path) or PEERS_PATH.match(request.path)):
+    if not is_api(request.path):
         return False
     # The browsable API renders the errors of views as pages by itself.
     is_rendered_by_view = hasattr(response, "accepted_renderer")

@@ -13,15 +13,13 @@ from unfold.forms import BaseDialogForm
 
 from core.actors import actor_of
 from core.errors import HubError
-from core.store.units import unit_of_work
 from federations.admin.actions import refusals_shown
 from peers.admin.forms import ApprovalForm, FetchForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, TokenForm
 from peers.admin.pages import PagesMixin
-from peers.models import JournalKind, Peer, PeerState
+from peers.models import Peer, PeerState
 from peers.services.trust import peers
 from peers.services.trust.documents import refresh_documents
-from peers.services.trust.journal import note
-from peers.services.trust.tokens import issue_peer_token, revoke_tokens
+from peers.services.trust.tokens import issue_peer_token, revoke_all
 
 FITTING: dict[str, set[str]] = {
     PeerState.PROPOSED: {"approve", "fetch", "reject"},
@@ -212,9 +210,7 @@ class PeerActionsMixin(PagesMixin):
     )
     def revoke_all_tokens(self, request: HttpRequest, form: FetchForm, object_id: str) -> HttpResponse:
         peer = self.found(request, object_id)
-        with unit_of_work():
-            count = revoke_tokens(peer, now=timezone.now())
-            note(JournalKind.PEER, f"{count} tokens revoked", peer_url=peer.server_url, by=actor_of(request.user))
+        count = revoke_all(peer, by=actor_of(request.user))
         messages.success(request, f"{count} token{'' if count == 1 else 's'} revoked.")
         return self.go(request, self.back(object_id))
 

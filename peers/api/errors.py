@@ -7,26 +7,26 @@ clients of OpenIntent break on anything else. A refusal writes a line to the tex
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from threading import Lock
-from typing import Any, ClassVar
+from typing import Any
 
-from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, ParseError, ValidationError
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.errors import INTERNAL_ERROR, BadRequestError, api_error_headers, as_api_exception, messages
-from core.api.viewsets import HubViewSet
 from core.errors import HubError
-from peers.api.authentication import OperatorAuthentication
 from peers.protocol import DelegationError, MalformedMessage, ProtocolError
 from peers.services.trust.limits import RateLimitedError, spend_refusal
+
+ADDRESSES = re.compile(
+    r"/api/v1/(federation(?!/agentcore(/|\Z))|intents)(/|\Z)|/\.well-known/(did|openintent-federation)\.json/?\Z"
+)
+"""The addresses of the protocol between hubs."""
 
 UNPROVEN = "Invalid or missing API key"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="fedhub"'}
@@ -56,41 +56,20 @@ class Refusal:
         return body
 
 
-class JsonOnly(BaseContentNegotiation):
-    """Answers in JSON whatever the request accepts."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        """Return the parser for the request's content type; None, which becomes 415, for another."""
-        media_type = (request.content_type or "").partition(";")[0].strip().lower()
-        return next((parser for parser in parsers if parser.media_type == media_type), None)
-
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
-        """Return the JSON renderer."""
-        return renderers[0], renderers[0].media_type
-
-
-class FederationViewSet(HubViewSet):
-    """A set of endpoints that answer as the contract of federation says."""
-
-    authentication_classes: Sequence[type[BaseAuthentication]] = (OperatorAuthentication,)
-    renderer_classes: ClassVar[list[type[BaseRenderer]]] = [JSONRenderer]  # type: ignore[misc]
-    content_negotiation_class = JsonOnly
-
-    def get_exception_handler(self) -> Any:
-        """Return what turns exceptions into this family's bodies."""
-        return exception_handler
-
-
-class PeersViewSet(FederationViewSet):
-    """A set of endpoints that peers call: an address that is refused there again and again is told to slow down."""
-
-
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     """Answer `exc`; Django REST framework calls this while the exception is being handled."""
-    refusal = refusal_of(exc)
-    request = context.get("request")
-    if refusal.status < 500 and request is not None and isinstance(context.get("view"), PeersViewSet):
+    return _answer(refusal_of(exc), exc, context.get("request"))
+
+
+def limiting_exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
+    """Answer `exc` as exception_handler does, and count a refusal against the address that the request came from."""
+    refusal, request = refusal_of(exc), context.get("request")
+    if refusal.status < 500 and request is not None:
         refusal = limited(refusal, request)
+    return _answer(refusal, exc, request)
+
+
+def _answer(refusal: Refusal, exc: Exception, request: Request | None) -> Response:
     response = Response(refusal.body, status=refusal.status, headers=refusal.headers)
     if refusal.status >= 500:
         logger.error("Unforeseen error while answering a peer", exc_info=exc)
@@ -166,3 +145,8 @@ def refusal_counts() -> dict[str, int]:
     """Return how many requests this process has refused, by the class of the reason."""
     with _refusals_lock:
         return dict(_refusals)
+
+
+def outside_error_body(status: int, message: str) -> dict[str, Any]:
+    """Return the body of an error that no view answers."""
+    return Refusal(status, message, reason="").body

@@ -16,8 +16,8 @@ from core.api.viewsets import each
 from core.errors import NotFoundError
 from peers.api import schema
 from peers.api.authentication import OperatorAuthentication, PeerCredential, VisitorAuthentication
-from peers.api.errors import FederationViewSet
 from peers.api.serializers import CreateIntentSerializer, IntentSerializer
+from peers.api.viewsets import ProtocolViewSet
 from peers.models import Intent
 from peers.services.catalog.agents import visible_agents
 from peers.services.catalog.intents import create_intent, get_intent
@@ -28,7 +28,7 @@ DOCUMENT_MAX_AGE = "public, max-age=300"
 
 
 @extend_schema(exclude=True)
-class DocumentViewSet(FederationViewSet):
+class DocumentViewSet(ProtocolViewSet):
     """The documents by which other hubs know this one: for anyone, and not there while federation is disabled."""
 
     authentication_classes = ()
@@ -49,7 +49,7 @@ class DocumentViewSet(FederationViewSet):
         return Response(did_document(), headers={"Cache-Control": DOCUMENT_MAX_AGE})
 
 
-class StatusViewSet(FederationViewSet):
+class StatusViewSet(ProtocolViewSet):
     """The status of federation."""
 
     authentication_classes = (OperatorAuthentication,)
@@ -61,7 +61,7 @@ class StatusViewSet(FederationViewSet):
         return Response(federation_status().to_dict())
 
 
-class AgentsViewSet(FederationViewSet):
+class AgentsViewSet(ProtocolViewSet):
     """The agents that peers may see."""
 
     authentication_classes = (VisitorAuthentication,)
@@ -74,7 +74,7 @@ class AgentsViewSet(FederationViewSet):
         return Response({"agents": [agent.to_dict() for agent in visible_agents(peer)]})
 
 
-class IntentViewSet(FederationViewSet):
+class IntentViewSet(ProtocolViewSet):
     """Intents, made here or received."""
 
     authentication_classes = (OperatorAuthentication,)

@@ -12,8 +12,8 @@ from core.actors import actor_of
 from core.api.scopes import PEERS_WRITE
 from peers.api import schema
 from peers.api.authentication import CallbackAuthentication, IsProvenPeer, OperatorAuthentication, PeerCredential
-from peers.api.errors import FederationViewSet, PeersViewSet
 from peers.api.serializers import DispatchRequestSerializer
+from peers.api.viewsets import PeersViewSet, ProtocolViewSet
 from peers.protocol import DispatchResult, DispatchStatus
 from peers.services.inbox.callbacks import accept_callback
 from peers.services.outbox.dispatch import IntentText, create_dispatch
@@ -22,7 +22,7 @@ from peers.services.trust.proofs import NotTrustedError
 INITIATED = "Dispatch initiated"
 
 
-class DispatchViewSet(FederationViewSet):
+class DispatchViewSet(ProtocolViewSet):
     """Intents that this hub dispatches to peers."""
 
     authentication_classes = (OperatorAuthentication,)

@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.regex_helper import normalize
 from drf_spectacular.generators import SchemaGenerator
 
-from core.api.errors import PEERS_PATH
+from peers.api.errors import ADDRESSES
 
 SPEC_ROUTES = {
     ("post", "/api/v1/federations"),
@@ -81,7 +81,7 @@ def test_every_address_under_api_v1_is_described_and_no_other(schema: Any) -> No
 
 
 def of_peers(path: str) -> bool:
-    return PEERS_PATH.match(path) is not None
+    return ADDRESSES.match(path) is not None
 
 
 def test_every_operation_describes_success_refusals_and_its_scope(schema: Any) -> None:

@@ -22,6 +22,7 @@ from peers.models import Peer, PeerKey, PeerState, Relationship, Visibility
 from peers.services.catalog import agents
 from peers.services.trust import imports, keys, peers, rotation
 from peers.services.trust.documents import refresh_documents
+from peers.services.trust.tokens import issue_peer_token
 
 SHELL = Actor(id="", name="shell")
 STYLE_OF_STATE = {
@@ -69,6 +70,8 @@ class Command(BaseCommand):
             if name == "approve-key":
                 key.add_argument("--overlap-days", type=int, default=7, help="how long older keys still count")
         _with_url(verbs.add_parser("outbound-key", help="set the key sent to the peer; read from standard input"))
+        token = _with_url(verbs.add_parser("token", help="issue a token that is bound to an approved peer"))
+        token.add_argument("--days", type=int, default=30, help="how long it is valid (default: %(default)s)")
         listing = verbs.add_parser("list", help="list peers")
         listing.add_argument("--state", choices=PeerState.values)
         _with_url(verbs.add_parser("show", help="show a peer with its keys and decisions"))
@@ -125,6 +128,16 @@ class Command(BaseCommand):
             review_by=options["review_by"],
         )
         self._say(f"{peer.server_url} is approved.", style="green")
+
+    def _token(self, options: dict[str, Any]) -> None:
+        """Print what the token is for, then the token alone on the last line."""
+        peer, days = _peer(options), options["days"]
+        token = issue_peer_token(peer, days=days, by=SHELL)
+        self._say(f"A token of {peer.server_url} for receive alone, valid for {days} days.")
+        self._say("It is shown once and not stored. The peer sends it with each request in one of these headers:")
+        self._say("  X-API-Key: TOKEN")
+        self._say("  Authorization: Bearer TOKEN")
+        self.stdout.write(token)
 
     def _decide(self, verb: str, options: dict[str, Any]) -> None:
         peer = _peer(options)

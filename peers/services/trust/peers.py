@@ -32,7 +32,6 @@ from peers.protocol.keys import MAX_KEYS_TRIED
 from peers.services.trust.holds import park_work, release_parked, release_waiting
 from peers.services.trust.journal import note
 from peers.services.trust.keys import pin_key, propose_key, read_key
-from peers.services.trust.proposals import record_stranger as record_stranger
 from peers.services.trust.secrets import decrypt, encrypt
 from peers.services.trust.tokens import revoke_tokens
 

@@ -59,6 +59,14 @@ def revoke_tokens(peer: Peer, *, now: datetime) -> int:
     return peer.tokens.filter(revoked_at=None).update(revoked_at=now)
 
 
+def revoke_all(peer: Peer, *, by: Actor) -> int:
+    """Revoke all tokens of a peer on staff's word; return how many were alive."""
+    with unit_of_work():
+        count = revoke_tokens(peer, now=timezone.now())
+        note(JournalKind.PEER, f"{count} tokens revoked", peer_url=peer.server_url, by=by)
+    return count
+
+
 def checksum(raw: str) -> str:
     """Return what is stored of a token."""
     return hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()

@@ -12,9 +12,7 @@ from peers.models import (
     Intent,
     Peer,
 )
-from peers.services.trust.peers import (
-    record_stranger,
-)
+from peers.services.trust.proposals import record_stranger
 from tests.conftest import MakeAgent
 from tests.unit.peers.staff.pages import (
     EVIL,

@@ -19,11 +19,11 @@ from peers.services.trust.keys import propose_key
 from peers.services.trust.peers import (
     add_peer,
     outbound_key_of,
-    record_stranger,
     retire_peer,
     suspend_peer,
     valid_keys,
 )
+from peers.services.trust.proposals import record_stranger
 from peers.services.trust.tokens import peer_of_token
 from tests.unit.peers.staff.conftest import KEY, NEXT_KEY, OPERATOR, URL, Partner
 from tests.unit.peers.staff.pages import (

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from peers.models import KeyOrigin, KeyState, Peer
 from peers.protocol import SigningKey
-from peers.services.trust.peers import add_peer, record_stranger, reject_peer, valid_keys
-from peers.services.trust.proposals import MAX_OPEN, drop_stale_proposals
+from peers.services.trust.peers import add_peer, reject_peer, valid_keys
+from peers.services.trust.proposals import MAX_OPEN, drop_stale_proposals, record_stranger
 from tests.unit.peers.staff.conftest import KEY, OPERATOR, URL
 
 pytestmark = pytest.mark.django_db
