@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -20,6 +19,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from core.actors import actor_of
+from core.admin.refusals import refusals_shown
 from core.errors import HubError
 from federations.admin.changes import group_changes
 from federations.admin.forms import ReleaseForm, SyncForm
@@ -29,15 +29,6 @@ from federations.models import AccessLevel, Federation, FederationStatus, JobTri
 from federations.services.federations import delete_federation, set_enabled
 from federations.services.preview import preview_sync
 from federations.services.sync import release_held_plan, start_sync
-
-
-@contextmanager
-def refusals_shown(request: HttpRequest, about: str = "") -> Iterator[None]:
-    """Show a service's refusal as a message, in place of an error page."""
-    try:
-        yield
-    except HubError as error:
-        messages.error(request, f"{about}: {error.message}" if about else error.message)
 
 
 class FederationActionsMixin(ModelAdmin):

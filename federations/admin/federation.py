@@ -17,6 +17,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from core.actors import actor_of
+from core.admin.labels import ago, label
 from core.admin.saving import SavedWholeMixin
 from core.errors import HubError
 from federations.admin.actions import FederationActionsMixin
@@ -26,7 +27,6 @@ from federations.admin.labels import (
     JOB_COLOURS,
     STATUS_COLOURS,
     SYNC_COLOURS,
-    ago,
     count_of,
     counters,
     duration,
@@ -34,7 +34,6 @@ from federations.admin.labels import (
     job_outcome,
     job_trigger,
     job_type,
-    label,
     progress_bar,
     sync_outcome,
 )

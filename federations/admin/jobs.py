@@ -13,15 +13,14 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
+from core.admin.labels import ago, exactly
 from core.admin.read_only import ReadOnlyAdmin, is_list
 from federations.admin.changes import group_changes
 from federations.admin.labels import (
     JOB_COLOURS,
-    ago,
     counters,
     duration,
     errors_in_short,
-    exactly,
     job_counter_labels,
     job_outcome,
     job_trigger,

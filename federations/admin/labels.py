@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.timesince import timesince
 
+from core.admin.labels import format_seconds
 from federations.models import Federation, FederationStatus, JobStatus, JobTrigger, JobType, SyncJob, SyncStatus
 from federations.sync.resources import Json
 
@@ -39,28 +37,9 @@ RUNTIME_COLOURS = {"READY": "success", "CREATING": "info", "UPDATING": "info", "
 ACCESS_COLOURS = {"IAM": "info", "JWT": "primary"}
 
 
-def label(text: str, colours: Mapping[str, str]) -> SafeString:
-    """Return `text` as one of unfold's coloured labels."""
-    return render_to_string("unfold/helpers/label.html", {"text": text, "type": colours.get(text, "default")})
-
-
 def runtime_colour(status: str) -> str:
     """Return the colour of an AgentCore runtime status."""
     return "danger" if status.endswith("FAILED") else RUNTIME_COLOURS.get(status, "default")
-
-
-def ago(moment: datetime | None) -> str:
-    """Return how long ago `moment` was in its largest unit, with the full time as the tooltip."""
-    if moment is None:
-        return ""
-    age = timesince(moment, timezone.now(), depth=1)
-    text = "just now" if age.startswith("0") else f"{age} ago"
-    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exactly(moment), text)
-
-
-def exactly(moment: datetime | None) -> str:
-    """Return a moment to the second, in the hub's time zone."""
-    return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z") if moment else "-"
 
 
 def duration(job: SyncJob) -> str:
@@ -68,15 +47,6 @@ def duration(job: SyncJob) -> str:
     if job.started_at is None:
         return "-"
     return format_seconds((job.finished_at or timezone.now()) - job.started_at)
-
-
-def format_seconds(length: timedelta) -> str:
-    """Return a length of time as people say it: `0.4 s`, `12 s`, `3 min 5 s`."""
-    seconds = max(length.total_seconds(), 0.0)
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def job_type(job: SyncJob) -> str:

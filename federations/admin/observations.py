@@ -6,8 +6,8 @@ from django.contrib import admin
 from unfold.contrib.filters.admin import AllValuesCheckboxFilter
 from unfold.decorators import display
 
+from core.admin.labels import ago
 from core.admin.read_only import ReadOnlyAdmin
-from federations.admin.labels import ago
 from federations.models import PreviewSlot, RuntimeSighting
 
 

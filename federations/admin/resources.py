@@ -11,10 +11,11 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AllValuesCheckboxFilter
 from unfold.decorators import display
 
+from core.admin.labels import ago, label
 from core.admin.read_only import ReadOnlyAdmin
 from federations.admin.catalog_view import Offer, as_json
 from federations.admin.filters import FederationFilter
-from federations.admin.labels import ACCESS_COLOURS, ago, label, runtime_colour
+from federations.admin.labels import ACCESS_COLOURS, runtime_colour
 from federations.admin.permissions import SeenThroughFederationsMixin
 from federations.models import DiscoveredResource
 from federations.sync.resources import Json

@@ -10,17 +10,16 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from core.admin.labels import ago, label
 from federations.admin.labels import (
     JOB_COLOURS,
     NEVER_SYNCED,
     SYNC_COLOURS,
-    ago,
     counters,
     duration,
     errors_in_short,
     job_outcome,
     job_type,
-    label,
     progress_bar,
     sync_outcome,
 )

@@ -13,9 +13,9 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from core.actors import actor_of
+from core.admin.labels import label
 from core.admin.saving import SavedWholeMixin
 from core.errors import HubError
-from federations.admin.labels import label
 from peers.admin.forms import DispatchForm, IntentForm
 from peers.admin.labelled import labelled
 from peers.admin.pages import DISPATCH_COLOURS, PagesMixin, code, dispatch_status, link, peer_link, when

@@ -13,9 +13,9 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from core.actors import actor_of
+from core.admin.labels import exactly
 from core.admin.read_only import ReadOnlyAdmin
-from federations.admin.actions import refusals_shown
-from federations.admin.labels import exactly
+from core.admin.refusals import refusals_shown
 from peers.admin.forms import KeyApprovalForm, RequiredReasonForm
 from peers.admin.pages import KEY_COLOURS, ORIGINS, PagesMixin, code, key_state, peer_link, short, when
 from peers.admin.peer_actions import dialog

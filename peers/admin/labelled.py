@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from federations.admin.labels import exactly
+from core.admin.labels import exactly
 from peers.admin.pages import event_words
 
 MOST_LEVELS = 3

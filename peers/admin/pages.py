@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timeuntil
 from unfold.admin import ModelAdmin
 
-from federations.admin.labels import ago, exactly, label
+from core.admin.labels import ago, exactly, label
 from peers.models import Dispatch, DispatchState, KeyOrigin, KeyState, Peer, PeerKey, PeerState
 from peers.protocol import CallbackEventType
 

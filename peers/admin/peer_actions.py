@@ -12,8 +12,8 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from core.actors import actor_of
+from core.admin.refusals import refusals_shown
 from core.errors import HubError
-from federations.admin.actions import refusals_shown
 from peers.admin.forms import ApprovalForm, FetchForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, TokenForm
 from peers.admin.pages import PagesMixin
 from peers.models import Peer, PeerState

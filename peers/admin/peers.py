@@ -13,9 +13,9 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
 from core.actors import actor_of
+from core.admin.labels import label
 from core.admin.saving import SavedWholeMixin
 from core.errors import HubError
-from federations.admin.labels import label
 from peers.admin.forms import PeerAddForm, PeerForm
 from peers.admin.imports import ImportsMixin
 from peers.admin.journal import journal_url

@@ -10,8 +10,8 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
+from core.admin.labels import label
 from core.admin.read_only import ReadOnlyAdmin
-from federations.admin.labels import label
 from peers.admin.journal import journal_url
 from peers.admin.labelled import labelled
 from peers.admin.pages import EVENT_COLOURS, PagesMixin, code, event_words, link, peer_link, until, when

@@ -17,8 +17,8 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import display
 
+from core.admin.labels import label
 from core.admin.read_only import ReadOnlyAdmin
-from federations.admin.labels import label
 from peers.admin.journal import journal_url
 from peers.admin.labelled import in_short, labelled, pretty
 from peers.admin.pages import (
