@@ -1,7 +1,7 @@
-"""How well each search index ranks: NDCG@10 over a judged catalogue of 500 servers, agents, tools and skills.
+"""How well each search index ranks: NDCG@10 over a judged catalog of 500 servers, agents, tools and skills.
 
 Run from the root of the checkout: `python -m benchmarks.ranking [--show]`; the ideal is 1, the aim above 0.75. The
-catalogue and the judgments lie in benchmarks/ranking. Half of the searches are for tuning: `--show` prints what they
+catalog and the judgments lie in benchmarks/ranking. Half of the searches are for tuning: `--show` prints what they
 find. Of the held-out half only the mean is ever printed or kept, so that nobody tunes for it by looking.
 
 NDCG as by Burges et al. (2005): a hit of grade g at rank r counts (2^g - 1) / log2(r + 1), relative to the best order.
@@ -56,9 +56,9 @@ class Outcome:
     ndcg: float
 
 
-def catalogue() -> list[IndexedResource]:
-    """Return the catalogue's documents, made by the product's own code."""
-    content = json.loads((DATA / "catalogue.json").read_text(encoding="utf-8"))
+def catalog() -> list[IndexedResource]:
+    """Return the catalog's documents, made by the product's own code."""
+    content = json.loads((DATA / "catalog.json").read_text(encoding="utf-8"))
     return [documents_for_server(IndexableServer(**_given(each))) for each in content["servers"]] + [
         documents_for_agent(IndexableAgent(**_given(each))) for each in content["agents"]
     ]
@@ -92,7 +92,7 @@ def _gain(grades: Sequence[int]) -> float:
 
 
 def measure(index: SearchIndex, half: str) -> list[Outcome]:
-    """Ask an index that holds the catalogue everything of a half."""
+    """Ask an index that holds the catalog everything of a half."""
     return [_outcome(index, search) for search in searches(half)]
 
 
@@ -120,7 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--show", action="store_true", help="print each search of the tuning half and what it finds")
     show = parser.parse_args().show
-    resources = catalogue()
+    resources = catalog()
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="fedhub-bench-") as folder:
         for name, index in _indexes(Path(folder)):

@@ -27,7 +27,7 @@ COLLECTION = "FedhubSearchBenchmark"
 VERBS = ["get", "list", "create", "update", "delete", "find", "export", "import", "approve", "cancel", "send", "check"]
 PREFIXES = ["tax", "gold", "city", "fleet", "home", "night", "river", "store", "team", "trade", "water", "young"]
 SUFFIXES = ["account", "book", "card", "desk", "file", "form", "guide", "line", "list", "map", "note", "plan", "rate"]
-# As many as a catalogue of thousands of tools would have: some are in a few documents, some in hundreds.
+# As many as a catalog of thousands of tools would have: some are in a few documents, some in hundreds.
 NOUNS = [f"{prefix}{suffix}" for prefix in PREFIXES for suffix in SUFFIXES] + PREFIXES + SUFFIXES
 
 

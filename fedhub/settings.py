@@ -147,7 +147,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "federations", "description": "Cloud accounts to discover, their syncs and jobs"},
         {"name": "resources", "description": "What was discovered: MCP servers and A2A agents"},
         {"name": "search", "description": "Search over all that was discovered"},
-        {"name": "peers", "description": "Hubs of other organisations, and the work that goes between"},
+        {"name": "peers", "description": "Hubs of other organizations, and the work that goes between"},
         {"name": "system", "description": "Runtimes that belong to no federation"},
     ],
     "VERSION": "1",

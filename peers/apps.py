@@ -1,4 +1,4 @@
-"""The peers app: hubs of other organisations, and the work that goes between."""
+"""The peers app: hubs of other organizations, and the work that goes between."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ MIN_KEY_CHARS = 43
 
 @register(Tags.security)
 def check_secrets_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Peers' keys are stored encrypted; a key that could be guessed, or none, would make that a pretence."""
+    """Peers' keys are stored encrypted; a key that could be guessed, or none, would make that a pretense."""
     keys = [key.strip() for key in settings.FEDHUB_SECRETS_KEY.split(",") if key.strip()]
     if not settings.FEDHUB_ENABLED or settings.DEBUG or (keys and all(len(key) >= MIN_KEY_CHARS for key in keys)):
         return []

@@ -54,7 +54,7 @@ class FederationState:
 
     @property
     def server_url(self) -> str:
-        """Return the hub's URL, normalised."""
+        """Return the hub's URL, normalized."""
         return hub_url()
 
     @property

@@ -44,7 +44,7 @@ def build_card(spec: RuntimeSpec, version: int, url: str) -> AgentCard:
     interfaces = [AgentInterface(url=url, protocol_binding="JSONRPC", protocol_version="1.0")]
     if spec.legacy_card:
         interfaces.append(AgentInterface(url=url, protocol_binding="JSONRPC", protocol_version="0.3"))
-    padding = "x" * OVERSIZE_CHARACTERS if spec.behaviour.oversize else ""
+    padding = "x" * OVERSIZE_CHARACTERS if spec.behavior.oversize else ""
     return AgentCard(
         name=spec.name,
         description=spec.description + padding,
@@ -94,8 +94,8 @@ def _build(runtime: SandboxRuntime, url: str) -> _Agent:
     card = build_card(spec, runtime.version, url)
     handler = DefaultRequestHandler(EchoExecutor(spec.name), InMemoryTaskStore(), card)
     card_app: ASGIApp = _route(create_agent_card_routes(card))
-    if spec.behaviour.card:
-        card_app = JSONResponse(spoil(agent_card_to_dict(card), spec.behaviour.card))
+    if spec.behavior.card:
+        card_app = JSONResponse(spoil(agent_card_to_dict(card), spec.behavior.card))
     return _Agent(spec, runtime.version, card_app, _route(create_jsonrpc_routes(handler, "/", enable_v0_3_compat=True)))
 
 

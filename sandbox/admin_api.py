@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 
 from sandbox.accounts import Accounts
 from sandbox.calls import Calls
-from sandbox.catalogue import make_skills, make_spec, make_tools, with_protocol
+from sandbox.catalog import make_skills, make_spec, make_tools, with_protocol
 from sandbox.faults import Faults, parse_fault
 from sandbox.registry import Registry, UnknownRuntimeError
 from sandbox.saved_changes import Journal
@@ -48,7 +48,7 @@ _TYPES: Mapping[str, type] = {
 def apply_changes(spec: RuntimeSpec, body: JsonObject) -> RuntimeSpec:
     """Return `spec` with the admin API's camelCase `body` applied; raise InvalidSpecError naming a wrong value."""
     unknown = (
-        set(body) - set(_FIELDS) - {"name", "protocol", "tools", "skills", "resources", "prompts", "behaviour", "touch"}
+        set(body) - set(_FIELDS) - {"name", "protocol", "tools", "skills", "resources", "prompts", "behavior", "touch"}
     )
     if unknown:
         raise InvalidSpecError(f"unknown: {', '.join(sorted(unknown))}")
@@ -64,8 +64,8 @@ def apply_changes(spec: RuntimeSpec, body: JsonObject) -> RuntimeSpec:
     for name in ("tools", "skills", "resources", "prompts"):
         if name in body:
             changes[name] = _items(spec.name, name, body[name])
-    if "behaviour" in body:
-        changes["behaviour"] = spec.behaviour.changed(cast("JsonObject", body["behaviour"]))
+    if "behavior" in body:
+        changes["behavior"] = spec.behavior.changed(cast("JsonObject", body["behavior"]))
     return replace(spec, **changes)
 
 
@@ -122,7 +122,7 @@ class AdminApi:
         return JSONResponse(self._calls.to_dict())
 
     async def list_or_add(self, request: Request) -> Response:
-        """List the runtimes, or create one: `{name, protocol, tools, tags, authorizer, behaviour, …}`."""
+        """List the runtimes, or create one: `{name, protocol, tools, tags, authorizer, behavior, …}`."""
         if request.method == "GET":
             return JSONResponse({"runtimes": [runtime.to_dict() for runtime in self._registry]})
         return JSONResponse(self._change("POST", "", await _json(request)).to_dict(), status_code=201)
@@ -131,7 +131,7 @@ class AdminApi:
         """Get, change or delete the runtime with this id, name or ARN.
 
         A change of what is released, or an empty body, is a new version; `{"touch": true}` moves only lastUpdatedAt;
-        tags, status and behaviour alone move neither, as on AWS.
+        tags, status and behavior alone move neither, as on AWS.
         """
         key = request.path_params["key"]
         if request.method == "GET":

@@ -58,7 +58,7 @@ class SandboxClient:
         return self._ask("GET", f"/runtimes/{quote(key, safe='')}")
 
     def add(self, name: str, protocol: str = "MCP", **fields: Json) -> JsonObject:
-        """Create a runtime; `fields` are the admin API's: tools, skills, tags, authorizer, behaviour and so on."""
+        """Create a runtime; `fields` are the admin API's: tools, skills, tags, authorizer, behavior and so on."""
         return self._ask("POST", "/runtimes", {"name": name, "protocol": protocol, **fields})
 
     def patch(self, key: str, **changes: Json) -> JsonObject:

@@ -83,11 +83,11 @@ def _list(client: SandboxClient, options: argparse.Namespace) -> str:
 
 
 def _line(runtime: JsonObject, width: int = 0) -> str:
-    tags, behaviour = runtime["tags"], runtime["behaviour"]
+    tags, behavior = runtime["tags"], runtime["behavior"]
     items = [*_list_of(runtime["tools"]), *_list_of(runtime["skills"])]
     auth = "jwt" if runtime["authorizer"] else "iam"
     notes = [f"{key}={value}" for key, value in tags.items()] if isinstance(tags, dict) else []
-    notes += [f"({key}: {value})" for key, value in behaviour.items()] if isinstance(behaviour, dict) else []
+    notes += [f"({key}: {value})" for key, value in behavior.items()] if isinstance(behavior, dict) else []
     name, protocol, version = runtime["name"], runtime["protocol"], runtime["version"]
     return f"{name:{width}}  {protocol:8}  {version:>7}  {auth:4}  {len(items):5}  {' '.join(notes)}".rstrip()
 
@@ -132,12 +132,12 @@ def _changes(options: argparse.Namespace, protocol: str) -> dict[str, Json]:
         changes["tags"] = dict(tag.split("=", 1) for tag in options.tag)
     if options.touch:
         changes["touch"] = True
-    behaviour: dict[str, Json] = {}
+    behavior: dict[str, Json] = {}
     if options.slow is not None:
-        behaviour["slowSeconds"] = options.slow
+        behavior["slowSeconds"] = options.slow
     if options.broken is not None:
-        behaviour["broken"] = options.broken == "yes"
-    return {**changes, "behaviour": behaviour} if behaviour else changes
+        behavior["broken"] = options.broken == "yes"
+    return {**changes, "behavior": behavior} if behavior else changes
 
 
 _ACTIONS: dict[str, Callable[[SandboxClient, argparse.Namespace], str]] = {

@@ -175,23 +175,23 @@ class DataPlane:
         self._calls.refuse(code)
         return aws_error(code, message, status=403)
 
-    # Behaviour
+    # Behavior
 
     async def _misbehave(self, invocation: Invocation, runtime: SandboxRuntime, receive: Receive) -> Response | None:
-        """Do what the runtime's behaviour and the planned faults say; None where the call goes on."""
+        """Do what the runtime's behavior and the planned faults say; None where the call goes on."""
         operation = "GetAgentCard" if invocation.is_card else "InvokeAgentRuntime"
         names = (runtime.runtime_id, runtime.arn, runtime.spec.name)
         if fault := self._faults.take(operation, names=names):
             return aws_error(fault.error, fault.message)
-        behaviour = runtime.spec.behaviour
-        if behaviour.forbidden:
+        behavior = runtime.spec.behavior
+        if behavior.forbidden:
             return aws_error("AccessDeniedException", f"Access to {runtime.spec.name} is forbidden")
         if self._registry.take_cold_start(runtime):
             return _cold_start(invocation.is_card)
-        if behaviour.hangs:
+        if behavior.hangs:
             await _until_disconnected(receive)
-        await asyncio.sleep(behaviour.slow_seconds)
-        if behaviour.broken:
+        await asyncio.sleep(behavior.slow_seconds)
+        if behavior.broken:
             return aws_error("InternalServerException", "An internal error occurred in the runtime")
         return None
 
@@ -277,7 +277,7 @@ def _with_session_headers(invocation: Invocation, runtime: SandboxRuntime, send:
     """Return a `send` that adds the session headers of AWS's front door."""
     session_id = invocation.request.header(SESSION_HEADER)
     headers = [(SESSION_HEADER.encode(), session_id.encode())] if session_id else []
-    if runtime.spec.behaviour.session_header and invocation.request.header("mcp-session-id") is None:
+    if runtime.spec.behavior.session_header and invocation.request.header("mcp-session-id") is None:
         headers.append((b"mcp-session-id", str(uuid.uuid4()).encode()))
     if not headers:
         return send

@@ -29,7 +29,7 @@ Page = types.PaginatedRequestParams | None
 def build_server(spec: RuntimeSpec, version: str) -> Server[Any]:
     """Return the MCP server of `spec`: its tools by pages, resources and prompts where it has any."""
     tools = [types.Tool.model_validate(tool) for tool in spec.tools]
-    if spec.behaviour.oversize and tools:
+    if spec.behavior.oversize and tools:
         tools[0] = tools[0].model_copy(update={"description": "x" * OVERSIZE_CHARACTERS})
     resources = [types.Resource.model_validate(resource) for resource in spec.resources]
     prompts = [types.Prompt.model_validate(prompt) for prompt in spec.prompts]
@@ -40,7 +40,7 @@ def build_server(spec: RuntimeSpec, version: str) -> Server[Any]:
         start = _offset(params)
         end = start + spec.page_size
         following = str(end) if end < len(tools) else None
-        cursor = _ENDLESS_CURSOR if spec.behaviour.endless_cursor else following
+        cursor = _ENDLESS_CURSOR if spec.behavior.endless_cursor else following
         return types.ListToolsResult(tools=tools[start:end], next_cursor=cursor)
 
     async def call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:

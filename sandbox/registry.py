@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 
 from sandbox import moto_cloud
-from sandbox.catalogue import fingerprint
+from sandbox.catalog import fingerprint
 from sandbox.specs import PROTOCOLS, InvalidSpecError, RuntimeSpec, SandboxRuntime
 
 _ALPHABET = string.ascii_letters + string.digits
@@ -109,11 +109,11 @@ class Registry:
     def take_cold_start(self, runtime: SandboxRuntime) -> bool:
         """Return whether this call still meets a cold runtime, and count it."""
         with self._lock:
-            behaviour = runtime.spec.behaviour
-            if behaviour.cold_starts < 1:
+            behavior = runtime.spec.behavior
+            if behavior.cold_starts < 1:
                 return False
-            warmer = replace(behaviour, cold_starts=behaviour.cold_starts - 1)
-            runtime.spec = replace(runtime.spec, behaviour=warmer)
+            warmer = replace(behavior, cold_starts=behavior.cold_starts - 1)
+            runtime.spec = replace(runtime.spec, behavior=warmer)
             return True
 
     def _stored(self, runtime: SandboxRuntime) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sandbox.accounts import DEFAULT_ACCOUNT
-from sandbox.catalogue import DOMAINS, make_spec
-from sandbox.specs import Behaviour, JsonObject, RuntimeSpec
+from sandbox.catalog import DOMAINS, make_spec
+from sandbox.specs import Behavior, JsonObject, RuntimeSpec
 
 DEFAULT_REGION = "us-east-1"
 DEFAULT_HUB_URL = "http://127.0.0.1:8000"
@@ -44,7 +44,7 @@ class _Seed:
     protocol: str
     uses_jwt: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
-    behaviour: Behaviour = field(default_factory=Behaviour)
+    behavior: Behavior = field(default_factory=Behavior)
     page_size: int = 100
     streams: bool = False
 
@@ -57,9 +57,9 @@ _MIX = (
     _Seed("weather_forecast_mcp", "MCP", tags=_STAGING, streams=True),
     _Seed("code_review_a2a", "A2A", tags=_PLATFORM),
     _Seed("image_tagging_http", "HTTP", tags=_STAGING),
-    _Seed("contract_analysis_a2a", "A2A", tags=_FINANCE, behaviour=Behaviour(slow_seconds=2.0)),
+    _Seed("contract_analysis_a2a", "A2A", tags=_FINANCE, behavior=Behavior(slow_seconds=2.0)),
     _Seed("document_search_mcp", "MCP", tags=_PLATFORM, page_size=3),
-    _Seed("legacy_crm_mcp", "MCP", behaviour=Behaviour(broken=True)),
+    _Seed("legacy_crm_mcp", "MCP", behavior=Behavior(broken=True)),
     _Seed("travel_booking_a2a", "A2A", uses_jwt=True),
     _Seed("inventory_planning_mcp", "MCP", uses_jwt=True, tags=_STAGING),
 )
@@ -84,7 +84,7 @@ def make_seeds(options: SeedOptions) -> Iterator[RuntimeSpec]:
             authorizer=jwt_authorizer(options.hub_url) if seed.uses_jwt else {},
             page_size=seed.page_size,
             streams=spec.protocol == "MCP" and (spec.streams or seed.streams),
-            behaviour=Behaviour() if options.healthy else seed.behaviour,
+            behavior=Behavior() if options.healthy else seed.behavior,
         )
 
 

@@ -18,7 +18,7 @@ class InvalidSpecError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Behaviour:
+class Behavior:
     """How a runtime departs from answering well. Nothing set means that it answers well.
 
     `cold_starts` is the number of calls still to be refused. `card` is one of `CARD_FAULTS`. `session_header` adds the
@@ -35,22 +35,22 @@ class Behaviour:
     session_header: bool = False
     card: str = ""
 
-    def changed(self, values: Mapping[str, Json]) -> Behaviour:
+    def changed(self, values: Mapping[str, Json]) -> Behavior:
         """Return a copy with the camelCase `values` set; raise InvalidSpecError for an unknown name or a wrong type."""
         changes: dict[str, bool | int | float | str] = {}
         for name, value in values.items():
-            attribute = _BEHAVIOUR_NAMES.get(name)
+            attribute = _BEHAVIOR_NAMES.get(name)
             if attribute is None:
-                raise InvalidSpecError(f"behaviour.{name} is none of {', '.join(_BEHAVIOUR_NAMES)}")
+                raise InvalidSpecError(f"behavior.{name} is none of {', '.join(_BEHAVIOR_NAMES)}")
             changes[attribute] = _checked(name, value, getattr(self, attribute))
         if changes.get("card", "") not in CARD_FAULTS:
-            raise InvalidSpecError(f"behaviour.card is none of {', '.join(CARD_FAULTS[1:])}")
+            raise InvalidSpecError(f"behavior.card is none of {', '.join(CARD_FAULTS[1:])}")
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def to_dict(self) -> JsonObject:
         """Return what is set, by its camelCase name."""
         return {
-            name: getattr(self, attribute) for name, attribute in _BEHAVIOUR_NAMES.items() if getattr(self, attribute)
+            name: getattr(self, attribute) for name, attribute in _BEHAVIOR_NAMES.items() if getattr(self, attribute)
         }
 
 
@@ -64,11 +64,11 @@ def _checked(name: str, value: Json, current: bool | int | float | str) -> bool 
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not wanted:
-        raise InvalidSpecError(f"behaviour.{name} must be a {wanted.__name__}")
+        raise InvalidSpecError(f"behavior.{name} must be a {wanted.__name__}")
     return value
 
 
-_BEHAVIOUR_NAMES = {_camel_case(entry.name): entry.name for entry in fields(Behaviour)}
+_BEHAVIOR_NAMES = {_camel_case(entry.name): entry.name for entry in fields(Behavior)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class RuntimeSpec:
     streams: bool = False
     legacy_card: bool = True
     status: str = "READY"
-    behaviour: Behaviour = field(default_factory=Behaviour)
+    behavior: Behavior = field(default_factory=Behavior)
 
 
 @dataclass(slots=True)
@@ -127,5 +127,5 @@ class SandboxRuntime:
             "tags": dict(spec.tags),
             "tools": [tool["name"] for tool in spec.tools],
             "skills": [skill["id"] for skill in spec.skills],
-            "behaviour": spec.behaviour.to_dict(),
+            "behavior": spec.behavior.to_dict(),
         }

@@ -1,4 +1,4 @@
-"""How values look on every admin page: coloured labels, relative times, lengths of time."""
+"""How values look on every admin page: colored labels, relative times, lengths of time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
 
-def label(text: str, colours: Mapping[str, str]) -> SafeString:
-    """Return `text` as one of unfold's coloured labels."""
-    return render_to_string("unfold/helpers/label.html", {"text": text, "type": colours.get(text, "default")})
+def label(text: str, colors: Mapping[str, str]) -> SafeString:
+    """Return `text` as one of unfold's colored labels."""
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": colors.get(text, "default")})
 
 
 def ago(moment: datetime | None) -> str:

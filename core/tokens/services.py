@@ -15,7 +15,7 @@ from oauth2_provider.settings import oauth2_settings
 from core.errors import InvalidRequestError
 
 PREFIX = "fedhub_"
-"""Lets scanners for leaked secrets recognise a token."""
+"""Lets scanners for leaked secrets recognize a token."""
 
 MAX_DAYS = 3650
 

@@ -19,7 +19,7 @@ class ChangeGroup:
 
     action: str
     title: str
-    colour: str
+    color: str
     icon: str
     count: int
     hidden: int
@@ -30,7 +30,7 @@ class ChangeGroup:
 @dataclass(frozen=True, slots=True)
 class _Look:
     title: str
-    colour: str
+    color: str
     icon: str
 
 
@@ -58,7 +58,7 @@ def _group(action: str, changes: list[Change]) -> ChangeGroup:
     return ChangeGroup(
         action=action,
         title=look.title,
-        colour=look.colour,
+        color=look.color,
         icon=look.icon,
         count=len(changes),
         hidden=len(changes) - len(rows),

@@ -24,9 +24,9 @@ from federations.admin.actions import FederationActionsMixin
 from federations.admin.filters import FederationTagFilter
 from federations.admin.forms import FederationForm, GrantForm, GrantFormSet, format_tag_filter
 from federations.admin.labels import (
-    JOB_COLOURS,
-    STATUS_COLOURS,
-    SYNC_COLOURS,
+    JOB_COLORS,
+    STATUS_COLORS,
+    SYNC_COLORS,
     count_of,
     counters,
     duration,
@@ -113,7 +113,7 @@ class FederationAdmin(FederationActionsMixin, SavedWholeMixin, GrantedPermission
         fieldsets = [
             (None, {"fields": ["display_name", "description", "tags"]}),
             ("Cloud account", {"fields": ["provider_type", "region", "role_arn", "tag_filter"]}),
-            ("Synchronisation", {"fields": schedule}),
+            ("Synchronization", {"fields": schedule}),
         ]
         if obj:
             fieldsets += [
@@ -217,11 +217,11 @@ class FederationAdmin(FederationActionsMixin, SavedWholeMixin, GrantedPermission
     def tags(self, federation: Federation) -> str:
         return ", ".join(federation.tags) or "-"
 
-    @display(description="Status", ordering="status", label=STATUS_COLOURS)
+    @display(description="Status", ordering="status", label=STATUS_COLORS)
     def status_label(self, federation: Federation) -> str:
         return federation.get_status_display()
 
-    @display(description="Last sync", ordering="sync_status", label=SYNC_COLOURS)
+    @display(description="Last sync", ordering="sync_status", label=SYNC_COLORS)
     def sync_label(self, federation: Federation) -> str:
         return sync_outcome(federation)
 
@@ -288,9 +288,9 @@ def overview_of(federation: Federation) -> dict[str, Any]:
     agents = f"{reverse('admin:federations_a2aagent_changelist')}?{own}"
     return {
         "federation": federation,
-        "status_label": label(federation.get_status_display(), STATUS_COLOURS),
-        "sync_label": label(outcome := sync_outcome(federation), SYNC_COLOURS),
-        "sync_colour": SYNC_COLOURS[outcome],
+        "status_label": label(federation.get_status_display(), STATUS_COLORS),
+        "sync_label": label(outcome := sync_outcome(federation), SYNC_COLORS),
+        "sync_color": SYNC_COLORS[outcome],
         "failure": errors_in_short(job) if job and federation.sync_status == SyncStatus.FAILED else "",
         "cards": [
             {"title": "MCP servers", "number": federation.mcp_server_count, "href": servers, "icon": "dns"},
@@ -314,7 +314,7 @@ def recent_jobs_table(federation: Federation) -> dict[str, list[Any]]:
                 reverse("admin:federations_syncjob_change", args=[job.pk]),
                 job_type(job),
             ),
-            label(job_outcome(job), JOB_COLOURS),
+            label(job_outcome(job), JOB_COLORS),
             progress_bar(job) if job.is_active else counters(job),
             ago(job.created_at),
             duration(job),

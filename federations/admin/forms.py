@@ -160,7 +160,7 @@ class FederationForm(forms.ModelForm[Federation]):
         """Refuse a name of white space alone."""
         name = str(self.cleaned_data["display_name"])
         if not name.strip():
-            raise ValidationError("Give it a name that people recognise.")
+            raise ValidationError("Give it a name that people recognize.")
         return name
 
     def clean_tags(self) -> list[str]:
@@ -196,7 +196,7 @@ class FederationForm(forms.ModelForm[Federation]):
         if not config:
             self._check(provider_type, {}, "region")
         if not self.errors:
-            cleaned["provider_config"] = provider_for(provider_type).normalise_config(config)
+            cleaned["provider_config"] = provider_for(provider_type).normalize_config(config)
             if cleaned["sync_after_save"] or not self.instance._state.adding:
                 self._check_complete(provider_type, cleaned["provider_config"])
         return cleaned
@@ -207,7 +207,7 @@ class FederationForm(forms.ModelForm[Federation]):
 
     def _check(self, provider_type: str, config: JsonObject, field: str) -> None:
         try:
-            provider_for(provider_type).normalise_config(config)
+            provider_for(provider_type).normalize_config(config)
         except ProviderNotImplementedError as error:
             self.add_error("provider_type" if "provider_type" in self.fields else None, error.message)
         except ProviderError as error:

@@ -17,7 +17,7 @@ from core.admin.labels import ago, exactly
 from core.admin.read_only import ReadOnlyAdmin, is_list
 from federations.admin.changes import group_changes
 from federations.admin.labels import (
-    JOB_COLOURS,
+    JOB_COLORS,
     counters,
     duration,
     errors_in_short,
@@ -82,7 +82,7 @@ class SyncJobAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
 
     def _status(self, job: SyncJob) -> dict[str, str]:
         outcome = job_outcome(job)
-        return {"text": outcome, "type": JOB_COLOURS[outcome]}
+        return {"text": outcome, "type": JOB_COLORS[outcome]}
 
     @display(description="Job", header=True, ordering="federation_name")
     def job(self, job: SyncJob) -> list[str]:
@@ -99,7 +99,7 @@ class SyncJobAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
     def kind(self, job: SyncJob) -> str:
         return job_type(job)
 
-    @display(description="Status", ordering="status", label=JOB_COLOURS)
+    @display(description="Status", ordering="status", label=JOB_COLORS)
     def status_label(self, job: SyncJob) -> str:
         return job_outcome(job)
 

@@ -1,4 +1,4 @@
-"""How the registry's states look and read on every page: colours, relative times, durations, counters."""
+"""How the registry's states look and read on every page: colors, relative times, durations, counters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.admin.labels import format_seconds
 from federations.models import Federation, FederationStatus, JobStatus, JobTrigger, JobType, SyncJob, SyncStatus
 from federations.sync.resources import Json
 
-STATUS_COLOURS = {
+STATUS_COLORS = {
     FederationStatus.ACTIVE.label: "success",
     FederationStatus.DISABLED.label: "warning",
     FederationStatus.DELETING.label: "danger",
@@ -21,7 +21,7 @@ STATUS_COLOURS = {
 HELD = "Held"
 WITH_ERRORS = "With errors"
 NEVER_SYNCED = "Never synced"
-JOB_COLOURS = {
+JOB_COLORS = {
     HELD: "warning",
     WITH_ERRORS: "warning",
     JobStatus.PENDING.label: "info",
@@ -29,17 +29,17 @@ JOB_COLOURS = {
     JobStatus.SUCCESS.label: "success",
     JobStatus.FAILED.label: "danger",
 }
-SYNC_COLOURS = JOB_COLOURS | {NEVER_SYNCED: "default"}
+SYNC_COLORS = JOB_COLORS | {NEVER_SYNCED: "default"}
 # What a sync found and could read: in the registry, or in another federation's part of it.
 SOUND = ("created", "updated", "unchanged", "skipped", "deleted")
 STORED = ("created", "updated", "unchanged")
-RUNTIME_COLOURS = {"READY": "success", "CREATING": "info", "UPDATING": "info", "DELETING": "warning"}
-ACCESS_COLOURS = {"IAM": "info", "JWT": "primary"}
+RUNTIME_COLORS = {"READY": "success", "CREATING": "info", "UPDATING": "info", "DELETING": "warning"}
+ACCESS_COLORS = {"IAM": "info", "JWT": "primary"}
 
 
-def runtime_colour(status: str) -> str:
-    """Return the colour of an AgentCore runtime status."""
-    return "danger" if status.endswith("FAILED") else RUNTIME_COLOURS.get(status, "default")
+def runtime_color(status: str) -> str:
+    """Return the color of an AgentCore runtime status."""
+    return "danger" if status.endswith("FAILED") else RUNTIME_COLORS.get(status, "default")
 
 
 def duration(job: SyncJob) -> str:
@@ -99,7 +99,7 @@ def progress_bar(job: SyncJob) -> SafeString:
 
 
 def counters(job: SyncJob) -> SafeString:
-    """Return the counters of a job that has ended as short coloured labels, those at zero left out."""
+    """Return the counters of a job that has ended as short colored labels, those at zero left out."""
     if not job.summary:
         return mark_safe("-")
     parts = [render_to_string("unfold/helpers/label.html", part) for part in job_counter_labels(job)]
@@ -113,7 +113,7 @@ def job_counter_labels(job: SyncJob) -> list[dict[str, str]]:
 
 
 def counter_labels(summary: Mapping[str, Json], *, nothing: str = "nothing found") -> list[dict[str, str]]:
-    """Return text and colour of each counter that is not zero, servers and agents together."""
+    """Return text and color of each counter that is not zero, servers and agents together."""
     kinds = [
         ("created", "success"),
         ("updated", "info"),
@@ -121,9 +121,7 @@ def counter_labels(summary: Mapping[str, Json], *, nothing: str = "nothing found
         ("skipped", "warning"),
         ("unchanged", "default"),
     ]
-    labels = [
-        {"text": f"{count} {verb}", "type": colour} for verb, colour in kinds if (count := count_of(summary, verb))
-    ]
+    labels = [{"text": f"{count} {verb}", "type": color} for verb, color in kinds if (count := count_of(summary, verb))]
     errors = _count(summary, "errors")
     if errors:
         labels.insert(0, {"text": f"{errors} error{'' if errors == 1 else 's'}", "type": "danger"})

@@ -15,7 +15,7 @@ from core.admin.labels import ago, label
 from core.admin.read_only import ReadOnlyAdmin
 from federations.admin.catalog_view import Offer, as_json
 from federations.admin.filters import FederationFilter
-from federations.admin.labels import ACCESS_COLOURS, runtime_colour
+from federations.admin.labels import ACCESS_COLORS, runtime_color
 from federations.admin.permissions import SeenThroughFederationsMixin
 from federations.models import DiscoveredResource
 from federations.sync.resources import Json
@@ -40,7 +40,7 @@ class DiscoveredResourceAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
         context.update(resource=obj, status_label=self.status_label_of(obj), offers=self.offers_of(obj))
-        context.update(access_label=label(obj.access_mode.upper(), ACCESS_COLOURS))
+        context.update(access_label=label(obj.access_mode.upper(), ACCESS_COLORS))
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
 
     def offers_of(self, resource: Any) -> list[tuple[str, list[Offer]]]:
@@ -48,14 +48,14 @@ class DiscoveredResourceAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
         raise NotImplementedError
 
     def status_label_of(self, resource: DiscoveredResource) -> SafeString:
-        """Return AgentCore's status as a coloured label."""
-        return label(resource.status or "unknown", {resource.status: runtime_colour(resource.status)})
+        """Return AgentCore's status as a colored label."""
+        return label(resource.status or "unknown", {resource.status: runtime_color(resource.status)})
 
     @display(description="Status", ordering="status")
     def status_label(self, resource: DiscoveredResource) -> SafeString:
         return self.status_label_of(resource)
 
-    @display(description="Access", ordering="access_mode", label=ACCESS_COLOURS)
+    @display(description="Access", ordering="access_mode", label=ACCESS_COLORS)
     def access(self, resource: DiscoveredResource) -> str:
         return resource.access_mode.upper()
 

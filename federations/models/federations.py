@@ -42,7 +42,7 @@ class AccessLevel(models.IntegerChoices):
 
 
 def new_external_id() -> str:
-    """Return a new AssumeRole external id, the confused-deputy defence (AWS STS AssumeRole, ExternalId)."""
+    """Return a new AssumeRole external id, the confused-deputy defense (AWS STS AssumeRole, ExternalId)."""
     return f"fedhub-{uuid4()}"
 
 

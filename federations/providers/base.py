@@ -48,7 +48,7 @@ class Progress:
 class DiscoveryRequest:
     """What to list.
 
-    `config` is the normalised providerConfig. `external_id` goes with every AssumeRole. `last_seen` is keyed by runtime
+    `config` is the normalized providerConfig. `external_id` goes with every AssumeRole. `last_seen` is keyed by runtime
     id: what is found unchanged there is answered as `AsLastSeen`, without asking the runtime. With `runtime_arn` only
     that runtime is looked at. `audience_accounts` says which accounts' runtimes have an audience already: no token for
     it is minted for another account's. `report` is called from the discovering thread, must be quick and may raise to
@@ -66,14 +66,14 @@ class DiscoveryRequest:
 class Provider(Protocol):
     """One kind of cloud account."""
 
-    def normalise_config(self, config: JsonObject) -> JsonObject:
+    def normalize_config(self, config: JsonObject) -> JsonObject:
         """Return the part of `config` that is kept, checked for shape but not for completeness.
 
         Raises InvalidProviderConfigError with the contract's message, ProviderNotImplementedError.
         """
 
     def check_complete(self, config: JsonObject) -> None:
-        """Raise InvalidProviderConfigError where a discovery with this normalised `config` could not start."""
+        """Raise InvalidProviderConfigError where a discovery with this normalized `config` could not start."""
 
     def discover(self, request: DiscoveryRequest) -> Discovery:
         """List every runtime of the account; raise ProviderError rather than return a short list.

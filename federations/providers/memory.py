@@ -22,7 +22,7 @@ class MemoryProvider:
     before_answer: Callable[[DiscoveryRequest], None] = lambda request: None
     requests: list[DiscoveryRequest] = field(default_factory=list)
 
-    def normalise_config(self, config: JsonObject) -> JsonObject:
+    def normalize_config(self, config: JsonObject) -> JsonObject:
         """Return `config` unchanged; one with an `invalid` key is refused, its value being the message."""
         if "invalid" in config:
             raise InvalidProviderConfigError(str(config["invalid"]))

@@ -107,7 +107,7 @@ def _score(entry: _Entry, asked: Sequence[Term], name: str) -> float:
 
 
 def _column_score(weight: float, column: frozenset[str], words: Collection[str]) -> float:
-    """Favour whole words over beginnings, and short columns over long ones, as bm25 does."""
+    """Favor whole words over beginnings, and short columns over long ones, as bm25 does."""
     whole = sum(1.0 for word in words if word in column)
     begun = sum(0.5 for word in words if any(each.startswith(word) for each in column))
     return weight * (whole + begun) / (1.0 + 0.1 * len(column))

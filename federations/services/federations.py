@@ -55,7 +55,7 @@ def create_federation(
 
     Raises InvalidRequestError (unknown provider, bad configuration), NotImplementedYetError.
     """
-    config = normalise_config(provider_type, provider_config)
+    config = normalize_config(provider_type, provider_config)
     with unit_of_work(with_accounts=True):
         federation = Federation.objects.create(
             provider_type=ProviderType(provider_type),
@@ -75,10 +75,10 @@ def create_federation(
     return federation
 
 
-def normalise_config(provider_type: str, config: JsonObject) -> JsonObject:
+def normalize_config(provider_type: str, config: JsonObject) -> JsonObject:
     """Return the configuration as it is kept; raises InvalidRequestError, NotImplementedYetError."""
     try:
-        return provider_for(provider_type).normalise_config(config)
+        return provider_for(provider_type).normalize_config(config)
     except ProviderError as exc:
         raise as_hub_error(exc) from exc
 
@@ -107,7 +107,7 @@ def update_federation(
     where the sync after the update failed: the new configuration stays.
     """
     check_updatable(federation)
-    config = normalise_config(federation.provider_type, provider_config)
+    config = normalize_config(federation.provider_type, provider_config)
     check_config(federation.provider_type, config)
     values: dict[str, Any] = {"display_name": display_name, "description": description, "provider_config": config}
     if sync_after_update:

@@ -13,7 +13,7 @@ from core.actors import Actor
 from core.errors import ConflictError, ExternalServiceError, InternalError, InvalidRequestError
 from federations.models import JobTrigger, JobType, ProviderType, SyncJob
 from federations.services import jobs
-from federations.services.federations import normalise_config
+from federations.services.federations import normalize_config
 from federations.services.scopes import SyncScope, unfederated_scope
 from federations.services.sync import discover, execute, plan_for
 from federations.sync.changes import Change, Create, Delete, Failure, Unchanged, Update
@@ -63,7 +63,7 @@ def _region_of(region: str | None, runtime_arn: str | None) -> str:
         raise InvalidRequestError(f"awsRegion is {region}, but runtimeArn is in {of_arn}")
     found = region or of_arn or settings.FEDHUB_DEFAULT_REGION
     try:
-        normalise_config(ProviderType.AWS_AGENTCORE, {"region": found})
+        normalize_config(ProviderType.AWS_AGENTCORE, {"region": found})
     except InvalidRequestError as exc:
         raise InvalidRequestError("awsRegion is not an AWS region") from exc
     return found

@@ -12,9 +12,9 @@ from django.utils.html import format_html
 
 from core.admin.labels import ago, label
 from federations.admin.labels import (
-    JOB_COLOURS,
+    JOB_COLORS,
     NEVER_SYNCED,
-    SYNC_COLOURS,
+    SYNC_COLORS,
     counters,
     duration,
     errors_in_short,
@@ -33,7 +33,7 @@ MOST_ALARMS = 10
 # One status holds what failed, what had errors and what was held.
 NEEDS_ATTENTION = "Needs attention"
 CARD_LABELS = {SyncStatus.IDLE: NEVER_SYNCED, SyncStatus.FAILED: NEEDS_ATTENTION}
-CARD_COLOURS = SYNC_COLOURS | {NEEDS_ATTENTION: "danger"}
+CARD_COLORS = SYNC_COLORS | {NEEDS_ATTENTION: "danger"}
 
 
 def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _status_cards(counts: dict[str, int]) -> list[dict[str, Any]]:
     return [
         {
             "number": counts[status],
-            "label": label(CARD_LABELS.get(status, str(status.label)), CARD_COLOURS),
+            "label": label(CARD_LABELS.get(status, str(status.label)), CARD_COLORS),
             "href": f"{federations}?sync_status__exact={status.value}",
         }
         for status in (SyncStatus.FAILED, SyncStatus.SYNCING, SyncStatus.PENDING, SyncStatus.SUCCESS, SyncStatus.IDLE)
@@ -106,7 +106,7 @@ def _alarm_row(federation: Federation) -> list[Any]:
     job = federation.last_sync
     return [
         format_html('<a class="text-link whitespace-nowrap" href="{}">{}</a>', url, shorten(str(federation), 40)),
-        label(sync_outcome(federation), SYNC_COLOURS),
+        label(sync_outcome(federation), SYNC_COLORS),
         errors_in_short(job) if job else federation.sync_message or "-",
         format_html(
             '<span class="whitespace-nowrap">{}</span>', ago(job.finished_at or job.created_at) if job else "-"
@@ -119,7 +119,7 @@ def _job_row(job: SyncJob) -> list[Any]:
     return [
         format_html('<a class="text-link" href="{}">{}</a>', url, job.federation_name or job.lock_key),
         job_type(job),
-        label(job_outcome(job), JOB_COLOURS),
+        label(job_outcome(job), JOB_COLORS),
         progress_bar(job) if job.is_active else counters(job),
         ago(job.started_at or job.created_at),
         duration(job),

@@ -23,7 +23,7 @@ from peers.admin.pages import PagesMixin, when
 from peers.models import AgentVisibilityChoice, DiscoveredAgent, RegisteredAgent, Visibility
 from peers.services.catalog.agents import agent_id_of, register_agent, set_visibility
 
-VISIBILITY_COLOURS = {"public": "success", "unlisted": "info", "private": "default"}
+VISIBILITY_COLORS = {"public": "success", "unlisted": "info", "private": "default"}
 
 
 class VisibilityFilter(DropdownFilter):
@@ -104,7 +104,7 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
     def agent_id(self, agent: Any) -> str:
         return agent_id_of(agent.path)
 
-    @display(description="Visibility", ordering="visible_to", label=VISIBILITY_COLOURS)
+    @display(description="Visibility", ordering="visible_to", label=VISIBILITY_COLORS)
     def visibility_label(self, agent: Any) -> str:
         return str(agent.visible_to)
 
@@ -161,7 +161,7 @@ class RegisteredAgentAdmin(SavedWholeMixin, PagesMixin):
     def capabilities_text(self, agent: RegisteredAgent) -> str:
         return ", ".join(map(str, agent.capabilities)) or "-"
 
-    @display(description="Visibility", ordering="visibility", label=VISIBILITY_COLOURS)
+    @display(description="Visibility", ordering="visibility", label=VISIBILITY_COLORS)
     def visibility_label(self, agent: RegisteredAgent) -> str:
         return agent.visibility
 

@@ -9,7 +9,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from peers.admin.journal import link_to_dispatch, link_to_lines
-from peers.admin.labelled import labelled
+from peers.admin.labeled import labeled
 from peers.admin.traffic import OutboxAdmin, WorkFilter
 from peers.models import HandlerEvent, HandlerEventKind
 
@@ -59,7 +59,7 @@ class HandlerEventAdmin(OutboxAdmin):
 
     @display(description="What it is told")
     def payload_text(self, event: HandlerEvent) -> SafeString:
-        return labelled(event.payload)
+        return labeled(event.payload)
 
 
 def _class_name(event: HandlerEvent) -> str:

@@ -17,14 +17,14 @@ from core.admin.labels import label
 from core.admin.saving import SavedWholeMixin
 from core.errors import HubError
 from peers.admin.forms import DispatchForm, IntentForm
-from peers.admin.labelled import labelled
-from peers.admin.pages import DISPATCH_COLOURS, PagesMixin, code, dispatch_status, link, peer_link, when
+from peers.admin.labeled import labeled
+from peers.admin.pages import DISPATCH_COLORS, PagesMixin, code, dispatch_status, link, peer_link, when
 from peers.models import Dispatch, Intent, IntentStatus, ReceivedDispatch
 from peers.protocol import DelegationScope, ProtocolError
 from peers.services.catalog.intents import create_intent
 from peers.services.outbox.dispatch import create_dispatch
 
-INTENT_COLOURS = {
+INTENT_COLORS = {
     IntentStatus.ACTIVE.label: "info",
     IntentStatus.COMPLETED.label: "success",
     IntentStatus.FAILED.label: "danger",
@@ -119,7 +119,7 @@ class IntentAdmin(SavedWholeMixin, PagesMixin):
     def title_column(self, intent: Intent) -> str:
         return intent.title
 
-    @display(description="Status", ordering="status", label=INTENT_COLOURS)
+    @display(description="Status", ordering="status", label=INTENT_COLORS)
     def status_label(self, intent: Intent) -> str:
         return intent.get_status_display()
 
@@ -141,11 +141,11 @@ class IntentAdmin(SavedWholeMixin, PagesMixin):
 
     @display(description="State")
     def state_text(self, intent: Intent) -> SafeString:
-        return labelled(intent.state)
+        return labeled(intent.state)
 
     @display(description="Constraints")
     def constraints_text(self, intent: Intent) -> SafeString:
-        return labelled(intent.constraints)
+        return labeled(intent.constraints)
 
 
 def _dispatch(intent: Intent, typed: dict[str, Any], request: HttpRequest) -> Dispatch:
@@ -166,7 +166,7 @@ def _dispatch_table(intent: Intent) -> dict[str, list[Any]]:
             link(row, "sent"),
             peer_link(row.peer, row.target_server),
             row.agent_id or "as the peer chooses",
-            label(dispatch_status(row), DISPATCH_COLOURS),
+            label(dispatch_status(row), DISPATCH_COLORS),
             row.reason or row.last_error or "-",
             when(row.created_at),
         ]

@@ -16,7 +16,7 @@ from core.admin.read_only import ReadOnlyAdmin
 from peers.admin.pages import PagesMixin, code, link, peer_link, when
 from peers.models import Dispatch, JournalEntry, JournalKind, Peer, ReceivedDispatch
 
-KIND_COLOURS = {
+KIND_COLORS = {
     JournalKind.PEER.label: "primary",
     JournalKind.KEY.label: "warning",
     JournalKind.DISPATCH.label: "info",
@@ -43,7 +43,7 @@ class JournalEntryAdmin(PagesMixin, ReadOnlyAdmin):
     def when(self, entry: JournalEntry) -> str:
         return when(entry.at)
 
-    @display(description="About", ordering="kind", label=KIND_COLOURS)
+    @display(description="About", ordering="kind", label=KIND_COLORS)
     def kind_label(self, entry: JournalEntry) -> str:
         return entry.get_kind_display()
 

@@ -17,7 +17,7 @@ from core.admin.labels import exactly
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.refusals import refusals_shown
 from peers.admin.forms import KeyApprovalForm, RequiredReasonForm
-from peers.admin.pages import KEY_COLOURS, ORIGINS, PagesMixin, code, key_state, peer_link, short, when
+from peers.admin.pages import KEY_COLORS, ORIGINS, PagesMixin, code, key_state, peer_link, short, when
 from peers.admin.peer_actions import dialog
 from peers.models import KeyOrigin, KeyState, PeerKey, PeerState
 from peers.services.trust.keys import approve_key, revoke_key
@@ -112,7 +112,7 @@ class PeerKeyAdmin(PagesMixin, ReadOnlyAdmin):
     def public_key_text(self, key: PeerKey) -> SafeString:
         return code(key.public_key)
 
-    @display(description="State", ordering="state", label=KEY_COLOURS)
+    @display(description="State", ordering="state", label=KEY_COLORS)
     def state_label(self, key: PeerKey) -> str:
         return key_state(key, timezone.now())
 

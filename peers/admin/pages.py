@@ -21,21 +21,21 @@ from core.admin.labels import ago, exactly, label
 from peers.models import Dispatch, DispatchState, KeyOrigin, KeyState, Peer, PeerKey, PeerState
 from peers.protocol import CallbackEventType
 
-STATE_COLOURS = {
+STATE_COLORS = {
     PeerState.PROPOSED.label: "info",
     PeerState.APPROVED.label: "success",
     PeerState.REJECTED.label: "danger",
     PeerState.SUSPENDED.label: "warning",
     PeerState.RETIRED.label: "default",
 }
-KEY_COLOURS = {
+KEY_COLORS = {
     KeyState.PROPOSED.label: "info",
     KeyState.PINNED.label: "success",
     KeyState.PROVISIONAL.label: "warning",
     KeyState.REVOKED.label: "danger",
     "Expired": "default",
 }
-DISPATCH_COLOURS = {
+DISPATCH_COLORS = {
     DispatchState.PENDING.label: "info",
     DispatchState.DELIVERED.label: "info",
     DispatchState.ACCEPTED.label: "primary",
@@ -58,7 +58,7 @@ EVENTS: Mapping[str, str] = {
     CallbackEventType.COMPLETED: "Completed",
     CallbackEventType.FAILED: "Failed",
 }
-EVENT_COLOURS = {"Progress": "info", "Budget warning": "warning", "Completed": "success", "Failed": "danger"}
+EVENT_COLORS = {"Progress": "info", "Budget warning": "warning", "Completed": "success", "Failed": "danger"}
 
 
 class PagesMixin(ModelAdmin):
@@ -167,7 +167,7 @@ def key_table(keys: list[PeerKey], now: datetime, *, is_linked: bool = True) -> 
     rows = [
         [
             link(key, short(key.fingerprint)) if is_linked else short(key.fingerprint),
-            label(key_state(key, now), KEY_COLOURS),
+            label(key_state(key, now), KEY_COLORS),
             ORIGINS[KeyOrigin(key.origin)] + ("; signed by the key before it" if key.is_continuous else ""),
             when(key.created_at),
             exactly(key.valid_until) if key.valid_until else "no end set",
@@ -178,5 +178,5 @@ def key_table(keys: list[PeerKey], now: datetime, *, is_linked: bool = True) -> 
 
 
 def short(fingerprint: str) -> str:
-    """Return the beginning of a fingerprint, to recognise it by; never to compare by."""
+    """Return the beginning of a fingerprint, to recognize it by; never to compare by."""
     return f"{fingerprint[:19]} …"

@@ -19,7 +19,7 @@ from core.errors import HubError
 from peers.admin.forms import PeerAddForm, PeerForm
 from peers.admin.imports import ImportsMixin
 from peers.admin.journal import journal_url
-from peers.admin.pages import STATE_COLOURS, key_table, link, short, when
+from peers.admin.pages import STATE_COLORS, key_table, link, short, when
 from peers.admin.peer_actions import AFTER, PeerActionsMixin
 from peers.models import Dispatch, JournalEntry, KeyState, Peer, PeerDecision, PeerState, ReceivedDispatch
 from peers.services.trust.peers import add_peer, change_settings
@@ -61,7 +61,7 @@ class PeerAdmin(SavedWholeMixin, ImportsMixin, PeerActionsMixin):
     actions = None
     change_form_outer_before_template = "peers/overview.html"
     empty_hint = (
-        "Add the hub of another organisation by its URL, fetch its documents, compare its key's fingerprint with its "
+        "Add the hub of another organization by its URL, fetch its documents, compare its key's fingerprint with its "
         "people, and approve it. Then work can be sent and received."
     )
 
@@ -125,7 +125,7 @@ class PeerAdmin(SavedWholeMixin, ImportsMixin, PeerActionsMixin):
     def name(self, peer: Peer) -> list[str]:
         return [peer.display_name or peer.server_url, peer.server_url if peer.display_name else peer.did]
 
-    @display(description="State", ordering="state", label=STATE_COLOURS)
+    @display(description="State", ordering="state", label=STATE_COLORS)
     def state_label(self, peer: Peer) -> str:
         return peer.get_state_display()
 
@@ -164,7 +164,7 @@ def overview_of(peer: Peer) -> dict[str, Any]:
     waiting = [key for key in keys if key.state == KeyState.PROPOSED]
     return {
         "peer": peer,
-        "state_label": label(peer.get_state_display(), STATE_COLOURS),
+        "state_label": label(peer.get_state_display(), STATE_COLORS),
         "changed_keys": waiting if peer.state == PeerState.APPROVED else [],
         "last_decision": peer.decisions.first(),
         "after": AFTER[peer.state],

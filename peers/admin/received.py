@@ -13,9 +13,9 @@ from unfold.decorators import display
 from core.admin.labels import label
 from core.admin.read_only import ReadOnlyAdmin
 from peers.admin.journal import journal_url
-from peers.admin.labelled import labelled
-from peers.admin.pages import EVENT_COLOURS, PagesMixin, code, event_words, link, peer_link, until, when
-from peers.admin.traffic import MOST_SHOWN, WORK_COLOURS, EventFilter, OutboxAdmin, WorkFilter
+from peers.admin.labeled import labeled
+from peers.admin.pages import EVENT_COLORS, PagesMixin, code, event_words, link, peer_link, until, when
+from peers.admin.traffic import MOST_SHOWN, WORK_COLORS, EventFilter, OutboxAdmin, WorkFilter
 from peers.models import OutboundCallback, ReceivedDispatch
 
 
@@ -92,11 +92,11 @@ class ReceivedDispatchAdmin(PagesMixin, ReadOnlyAdmin):
 
     @display(description="What may be done")
     def scope_text(self, received: ReceivedDispatch) -> SafeString:
-        return labelled(received.scope)
+        return labeled(received.scope)
 
     @display(description="Policy")
     def policy_text(self, received: ReceivedDispatch) -> SafeString:
-        return labelled(received.policy)
+        return labeled(received.policy)
 
     @display(description="The peer's dispatch id")
     def their_id(self, received: ReceivedDispatch) -> SafeString:
@@ -112,7 +112,7 @@ class ReceivedDispatchAdmin(PagesMixin, ReadOnlyAdmin):
 
     @display(description="Envelope")
     def envelope_text(self, received: ReceivedDispatch) -> SafeString:
-        return labelled(received.envelope)
+        return labeled(received.envelope)
 
 
 @admin.register(OutboundCallback)
@@ -142,7 +142,7 @@ class OutboundCallbackAdmin(OutboxAdmin):
     def is_done(self, row: OutboundCallback) -> bool:
         return row.delivered_at is not None
 
-    @display(description="Event", ordering="event_type", label=EVENT_COLOURS)
+    @display(description="Event", ordering="event_type", label=EVENT_COLORS)
     def event(self, callback: OutboundCallback) -> str:
         return event_words(callback.event_type)
 
@@ -156,7 +156,7 @@ class OutboundCallbackAdmin(OutboxAdmin):
 
     @display(description="What it says")
     def body_text(self, callback: OutboundCallback) -> SafeString:
-        return labelled(callback.body)
+        return labeled(callback.body)
 
 
 def title_of(received: ReceivedDispatch) -> str:
@@ -173,7 +173,7 @@ def _owed_table(callbacks: list[OutboundCallback]) -> dict[str, list[Any]]:
     rows = [
         [
             link(row, event_words(row.event_type)),
-            label(state_of(row), WORK_COLOURS),
+            label(state_of(row), WORK_COLORS),
             str(row.attempts),
             when(row.delivered_at) if row.delivered_at else until(row.due_at),
             row.last_error or "-",

@@ -20,10 +20,10 @@ from unfold.decorators import display
 from core.admin.labels import label
 from core.admin.read_only import ReadOnlyAdmin
 from peers.admin.journal import journal_url
-from peers.admin.labelled import in_short, labelled, pretty
+from peers.admin.labeled import in_short, labeled, pretty
 from peers.admin.pages import (
-    DISPATCH_COLOURS,
-    EVENT_COLOURS,
+    DISPATCH_COLORS,
+    EVENT_COLORS,
     PagesMixin,
     code,
     dispatch_status,
@@ -75,10 +75,10 @@ class DispatchAdmin(OutboxAdmin):
         context.update(
             dispatch=obj,
             peer=peer_link(obj.peer, obj.target_server),
-            status=label(dispatch_status(obj), DISPATCH_COLOURS),
+            status=label(dispatch_status(obj), DISPATCH_COLORS),
             next_step=_next_step(obj),
-            state=labelled(obj.state),
-            attestation=labelled(obj.attestation) if obj.attestation else "",
+            state=labeled(obj.state),
+            attestation=labeled(obj.attestation) if obj.attestation else "",
             callback_table=_callback_table(list(obj.callbacks.all()[:MOST_SHOWN])),
             journal_url=journal_url(obj.pk),
         )
@@ -104,7 +104,7 @@ class DispatchAdmin(OutboxAdmin):
     def agent(self, dispatch: Dispatch) -> str:
         return dispatch.agent_id or "as the peer chooses"
 
-    @display(description="Status", ordering="status", label=DISPATCH_COLOURS)
+    @display(description="Status", ordering="status", label=DISPATCH_COLORS)
     def status_label(self, dispatch: Dispatch) -> str:
         return dispatch_status(dispatch)
 
@@ -114,7 +114,7 @@ class DispatchAdmin(OutboxAdmin):
 
     @display(description="What the peer may do")
     def scope_text(self, dispatch: Dispatch) -> SafeString:
-        return labelled(dispatch.scope)
+        return labeled(dispatch.scope)
 
     @display(description="Sent by")
     def sent_by(self, dispatch: Dispatch) -> str:
@@ -138,7 +138,7 @@ class DispatchAdmin(OutboxAdmin):
 
     @display(description="Envelope")
     def envelope_text(self, dispatch: Dispatch) -> SafeString:
-        return labelled(dispatch.envelope)
+        return labeled(dispatch.envelope)
 
 
 @admin.register(InboundCallback)
@@ -163,7 +163,7 @@ class InboundCallbackAdmin(PagesMixin, ReadOnlyAdmin):
     def heading_of(self, row: InboundCallback) -> str:
         return f"{event_words(row.event_type)}: {row.dispatch.intent_title}"
 
-    @display(description="Event", ordering="event_type", label=EVENT_COLOURS)
+    @display(description="Event", ordering="event_type", label=EVENT_COLORS)
     def event(self, callback: InboundCallback) -> str:
         return event_words(callback.event_type)
 
@@ -189,7 +189,7 @@ class InboundCallbackAdmin(PagesMixin, ReadOnlyAdmin):
 
     @display(description="What it says")
     def body_text(self, callback: InboundCallback) -> SafeString:
-        return labelled(callback.body)
+        return labeled(callback.body)
 
 
 def _callback_table(callbacks: list[InboundCallback]) -> dict[str, list[Any]]:

@@ -21,7 +21,7 @@ from peers.admin.peer_actions import dialog
 from peers.models import OutboxRow
 from peers.services.outbox.leases import retry_dead
 
-WORK_COLOURS = {"Given up": "danger", "Due": "info", "Done": "success", "Waiting": "warning"}
+WORK_COLORS = {"Given up": "danger", "Due": "info", "Done": "success", "Waiting": "warning"}
 MOST_SHOWN = 50
 
 
@@ -102,7 +102,7 @@ class OutboxAdmin(PagesMixin, ReadOnlyAdmin):
         if done:
             messages.success(request, f"{done} will be tried again as soon as a worker is free.")
 
-    @display(description="Work", label=WORK_COLOURS)
+    @display(description="Work", label=WORK_COLORS)
     def work(self, row: OutboxRow) -> str:
         if row.dead_at:
             return "Given up"

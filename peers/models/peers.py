@@ -1,4 +1,4 @@
-"""Peers: hubs of other organisations, their keys and tokens, and what staff decided about them."""
+"""Peers: hubs of other organizations, their keys and tokens, and what staff decided about them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class KeyOrigin(models.TextChoices):
 
 
 class Peer(models.Model):
-    """Another organisation's hub, one row for each normalised server URL.
+    """Another organization's hub, one row for each normalized server URL.
 
     `outbound_key` is encrypted; it goes to this peer's own origin alone. The circuit is open until
     `circuit_open_until`: nothing is sent before then.

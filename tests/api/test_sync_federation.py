@@ -59,7 +59,7 @@ def test_a_runtime_that_cannot_be_enriched_fails_the_job_and_not_the_rest(
     api: Api, owner: User, federation: Federation, cloud: SandboxClient
 ) -> None:
     cloud.add("alpha")
-    cloud.add("pharmacy_fraud_a2a", "A2A", behaviour={"forbidden": True})
+    cloud.add("pharmacy_fraud_a2a", "A2A", behavior={"forbidden": True})
     status, job = answer(sync(api, owner, federation))
     assert (status, job["status"], job["phase"]) == (200, "failed", "failed")
     shown = api(owner).get(path_of(federation)).json()
@@ -216,10 +216,10 @@ def test_a_dry_run_tells_all_and_writes_nothing(
 def test_a_dry_run_sums_its_errors_up_in_one_sentence(
     api: Api, owner: User, federation: Federation, cloud: SandboxClient
 ) -> None:
-    cloud.add("one", "A2A", behaviour={"forbidden": True})
+    cloud.add("one", "A2A", behavior={"forbidden": True})
     first = sync(api, owner, federation, {"dryRun": True}).json()
     assert first["message"] == first["summary"]["errorMessages"][0]
-    cloud.add("two", "A2A", behaviour={"forbidden": True})
+    cloud.add("two", "A2A", behavior={"forbidden": True})
     both = sync(api, owner, federation, {"dryRun": True}).json()
     assert both["message"] == f"2 resource sync failures. First error: {both['summary']['errorMessages'][0]}"
 

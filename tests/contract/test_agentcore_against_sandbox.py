@@ -170,7 +170,7 @@ def test_a_role_that_trusts_nobody_fails_the_discovery(cloud: SandboxClient, dis
 
 @pytest.mark.parametrize("protocol", ["MCP", "A2A"])
 def test_a_cold_start_is_tried_again(cloud: SandboxClient, discover: Discover, protocol: str) -> None:
-    cloud.add("sleepy", protocol, behaviour={"coldStarts": 2})
+    cloud.add("sleepy", protocol, behavior={"coldStarts": 2})
     assert isinstance(discover()["sleepy"], EnrichedMcpServer | EnrichedAgent)
 
 
@@ -192,7 +192,7 @@ def test_tools_come_over_pages_of_event_streams(cloud: SandboxClient, discover: 
 
 
 @pytest.mark.parametrize(
-    ("protocol", "behaviour", "reason"),
+    ("protocol", "behavior", "reason"),
     [
         ("MCP", {"oversize": True}, "larger than 4194304 bytes"),
         ("MCP", {"endlessCursor": True}, "tools/list repeats a cursor"),
@@ -207,10 +207,10 @@ def test_tools_come_over_pages_of_event_streams(cloud: SandboxClient, discover: 
     ],
 )
 def test_a_misbehaving_runtime_is_its_own_error(
-    cloud: SandboxClient, discover: Discover, protocol: str, behaviour: JsonObject, reason: str
+    cloud: SandboxClient, discover: Discover, protocol: str, behavior: JsonObject, reason: str
 ) -> None:
     cloud.add("good", "MCP")
-    cloud.add("bad", protocol, behaviour=behaviour)
+    cloud.add("bad", protocol, behavior=behavior)
     found = discover(limits=Limits(seconds=2, retry_delays_seconds=(0.01,)))
     assert failure(found["bad"]).error.startswith("enrichment failed: ")
     assert reason in failure(found["bad"]).error
@@ -218,7 +218,7 @@ def test_a_misbehaving_runtime_is_its_own_error(
 
 
 def test_examples_that_are_objects_become_text(cloud: SandboxClient, discover: Discover) -> None:
-    cloud.add("fraud", "A2A", behaviour={"card": "object_examples"})
+    cloud.add("fraud", "A2A", behavior={"card": "object_examples"})
     agent = discover()["fraud"]
     assert isinstance(agent, EnrichedAgent)
     examples = [example for skill in agent.card.skills for example in _list(skill.get("examples"))]

@@ -64,7 +64,7 @@ def test_resource_error_is_shown_and_ends_the_command_with_an_error(
     federation: Federation, cloud: SandboxClient
 ) -> None:
     cloud.add("weather_forecast_mcp")
-    cloud.add("legacy_crm_mcp", behaviour={"broken": True})
+    cloud.add("legacy_crm_mcp", behavior={"broken": True})
     output = StringIO()
     with pytest.raises(CommandError, match="failed; what was found without an error is stored"):
         call_command("sync_federation", federation.id, stdout=output)

@@ -36,7 +36,7 @@ def test_agentcore_follows_the_settings(settings: Settings, tmp_path: Path) -> N
     assert provider.concurrency == 3
     assert settings.FEDHUB_SERVER_URL in provider.hub_audiences
     with pytest.raises(InvalidProviderConfigError):
-        provider.normalise_config({"assumeRoleArn": ROLE})
+        provider.normalize_config({"assumeRoleArn": ROLE})
     assert not settings.FEDHUB_OIDC_KEY_PATH.exists()
     assert provider.bearer_key().kid
     assert settings.FEDHUB_OIDC_KEY_PATH.exists()
@@ -71,7 +71,7 @@ def test_the_memory_provider_fails_on_demand() -> None:
     with pytest.raises(ProviderError, match="no listing"):
         provider.discover(DiscoveryRequest(config={}))
     with pytest.raises(InvalidProviderConfigError, match="wrong"):
-        provider.normalise_config({"invalid": "wrong"})
+        provider.normalize_config({"invalid": "wrong"})
     with pytest.raises(InvalidProviderConfigError, match=r"providerConfig\.region"):
         provider.check_complete({})
 

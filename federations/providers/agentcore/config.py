@@ -23,7 +23,7 @@ _TAG_KEY_CHARACTERS = 128
 _TAG_VALUE_CHARACTERS = 256
 
 
-def normalise_config(config: JsonObject, assumable_roles: Sequence[str]) -> JsonObject:
+def normalize_config(config: JsonObject, assumable_roles: Sequence[str]) -> JsonObject:
     """Return `region`, `assumeRoleArn` and `resourceTagsFilter` of `config`, each only where it says something.
 
     `assumable_roles` are shell patterns, of which a role's ARN has to match one. Raises InvalidProviderConfigError.
@@ -46,7 +46,7 @@ def check_complete(config: JsonObject, assumable_roles: Sequence[str]) -> None:
     if missing:
         raise InvalidProviderConfigError(f"AWS AgentCore federation requires {', '.join(missing)}")
     # The setting may have become narrower since the configuration was stored.
-    normalise_config(config, assumable_roles)
+    normalize_config(config, assumable_roles)
 
 
 def runtime_id_from_arn(arn: str, region: str) -> str:

@@ -12,7 +12,7 @@ from federations.providers.agentcore.bearer import BearerKey, mint
 from federations.providers.agentcore.control import ControlPlane
 from federations.providers.agentcore.enrichment import Described
 from federations.providers.agentcore.sigv4 import Scope, sign
-from federations.providers.agentcore.transport import Authorise, Renew
+from federations.providers.agentcore.transport import Authorize, Renew
 
 _SERVICE = "bedrock-agentcore"
 _SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
@@ -20,15 +20,15 @@ _SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
 _SIGNED_PREFIXES = ("x-amz", "mcp-", "content-type")
 
 
-def authoriser(
+def authorizer(
     control: ControlPlane, bearer_key: Callable[[], BearerKey], foreign_audiences: Callable[[str], Collection[str]]
-) -> Callable[[Described], tuple[Authorise, Renew]]:
+) -> Callable[[Described], tuple[Authorize, Renew]]:
     """Return what makes the signer of one runtime; each runtime gets a session of its own.
 
     `foreign_audiences` tells of a runtime, by its ARN, for which audiences it may be given no token.
     """
 
-    def authorise(described: Described) -> tuple[Authorise, Renew]:
+    def authorize(described: Described) -> tuple[Authorize, Renew]:
         # AWS refuses session ids of fewer than 33 characters.
         session_id = f"fedhub-{secrets.token_hex(16)}"
         if described.access.mode == "jwt":
@@ -36,13 +36,13 @@ def authoriser(
             return _with_bearer(described, session_id, bearer_key, foreign), _keep
         return _with_sigv4(control, session_id), _renewal(control)
 
-    return authorise
+    return authorize
 
 
-def _with_sigv4(control: ControlPlane, session_id: str) -> Authorise:
+def _with_sigv4(control: ControlPlane, session_id: str) -> Authorize:
     scope = Scope(region=control.region, service=_SERVICE)
 
-    def authorise(request: httpx2.Request) -> None:
+    def authorize(request: httpx2.Request) -> None:
         request.headers[_SESSION_HEADER] = session_id
         covered = {
             name: value
@@ -54,7 +54,7 @@ def _with_sigv4(control: ControlPlane, session_id: str) -> Authorise:
             sign(request.method, str(request.url), covered, request.content, key=key, scope=scope, now=now)
         )
 
-    return authorise
+    return authorize
 
 
 # Set by an earlier attempt at the same request.
@@ -66,7 +66,7 @@ def _with_bearer(
     session_id: str,
     bearer_key: Callable[[], BearerKey],
     foreign_audiences: Collection[str],
-) -> Authorise:
+) -> Authorize:
     token = mint(
         described.access,
         described.runtime.arn,
@@ -76,10 +76,10 @@ def _with_bearer(
         foreign_audiences=foreign_audiences,
     )
 
-    def authorise(request: httpx2.Request) -> None:
+    def authorize(request: httpx2.Request) -> None:
         request.headers.update({_SESSION_HEADER: session_id, "authorization": f"Bearer {token}"})
 
-    return authorise
+    return authorize
 
 
 def _renewal(control: ControlPlane) -> Renew:

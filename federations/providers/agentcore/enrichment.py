@@ -25,7 +25,7 @@ from federations.providers.agentcore.bearer import TokenRefusedError
 from federations.providers.agentcore.bounds import EnrichmentError, Limits, clean_error
 from federations.providers.agentcore.control import invocation_url
 from federations.providers.agentcore.mcp_client import read_catalog
-from federations.providers.agentcore.transport import Authorise, Conversation, Renew, RuntimeTransport
+from federations.providers.agentcore.transport import Authorize, Conversation, Renew, RuntimeTransport
 from federations.sync.resources import (
     EnrichedAgent,
     EnrichedMcpServer,
@@ -54,10 +54,10 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class DataPlane:
-    """Where runtimes are called and how: `authorise` makes the signer of one runtime, or raises TokenRefusedError."""
+    """Where runtimes are called and how: `authorize` makes the signer of one runtime, or raises TokenRefusedError."""
 
     origin: str
-    authorise: Callable[[Described], tuple[Authorise, Renew]]
+    authorize: Callable[[Described], tuple[Authorize, Renew]]
     concurrency: int
     limits: Limits
     ca_bundle: str | None = None
@@ -137,7 +137,7 @@ def _shared_transport(data_plane: DataPlane) -> httpx2.AsyncHTTPTransport:
     """Return the one pool of the run, with the authorities and the proxy that boto3 itself would use.
 
     A hub that reaches the control plane only through a proxy reaches the data plane through the same one, and NO_PROXY
-    is honoured alike. Other variables that httpx knows (netrc, SSL_CERT_FILE) play no part.
+    is honored alike. Other variables that httpx knows (netrc, SSL_CERT_FILE) play no part.
     """
     scheme = data_plane.origin.partition(":")[0]
     proxy = get_environ_proxies(data_plane.origin).get(scheme)
@@ -149,9 +149,9 @@ def _shared_transport(data_plane: DataPlane) -> httpx2.AsyncHTTPTransport:
 async def _enrich(described: Described, data_plane: DataPlane, shared: httpx2.AsyncBaseTransport) -> Enriched:
     """Return the finding for one runtime, whatever it does."""
     try:
-        authorise, renew = data_plane.authorise(described)
+        authorize, renew = data_plane.authorize(described)
         conversation = Conversation(data_plane.limits)
-        transport = RuntimeTransport(shared, conversation, authorise, renew)
+        transport = RuntimeTransport(shared, conversation, authorize, renew)
         timeout = data_plane.limits.seconds
         async with httpx2.AsyncClient(transport=transport, trust_env=False, timeout=timeout) as client:
             finding: Enriched | None = None

@@ -15,7 +15,7 @@ from federations.providers.agentcore.authorizer import infer_access
 from federations.providers.agentcore.bearer import BearerKey
 from federations.providers.agentcore.bounds import Limits, clean_error
 from federations.providers.agentcore.control import ControlPlane, ListedRuntime
-from federations.providers.agentcore.data_plane import authoriser
+from federations.providers.agentcore.data_plane import authorizer
 from federations.providers.agentcore.enrichment import DataPlane, Described, Enriched, enrich_all
 from federations.providers.base import DiscoveryRequest, Progress, ProviderError
 from federations.sync.naming import region_and_account
@@ -52,9 +52,9 @@ class AgentCoreProvider:
     concurrency: int = 16
     limits: Limits = field(default_factory=Limits)
 
-    def normalise_config(self, config: JsonObject) -> JsonObject:
-        """Return the part of `config` that is kept; see `config.normalise_config`."""
-        return provider_config.normalise_config(config, self.assumable_roles)
+    def normalize_config(self, config: JsonObject) -> JsonObject:
+        """Return the part of `config` that is kept; see `config.normalize_config`."""
+        return provider_config.normalize_config(config, self.assumable_roles)
 
     def check_complete(self, config: JsonObject) -> None:
         """Raise InvalidProviderConfigError where a discovery with `config` could not start."""
@@ -104,7 +104,7 @@ class AgentCoreProvider:
         request.report(Progress("enriching", 0, len(runtimes)))
         data_plane = DataPlane(
             origin=control.data_plane_url(),
-            authorise=authoriser(control, self.bearer_key, _foreign_audiences(request, self.hub_audiences)),
+            authorize=authorizer(control, self.bearer_key, _foreign_audiences(request, self.hub_audiences)),
             concurrency=self.concurrency,
             limits=self.limits,
             ca_bundle=control.ca_bundle(),

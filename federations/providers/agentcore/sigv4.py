@@ -43,7 +43,7 @@ def sign(
     scope: Scope,
     now: datetime,
 ) -> dict[str, str]:
-    """Return the headers that authorise one request, to be sent beside `headers`, all of which are signed.
+    """Return the headers that authorize one request, to be sent beside `headers`, all of which are signed.
 
     `url` is as it goes on the wire, `headers` are those to cover (`host` comes from `url` unless given); `now` is
     aware.

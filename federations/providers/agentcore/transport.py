@@ -1,7 +1,7 @@
 """One runtime's way through the shared connection pool.
 
 The MCP SDK hides the HTTP status of a refusal behind a JSON-RPC error, follows some redirects, opens a listening stream
-and reads answers of any size. All of that is settled below it, in a transport: each request is authorised here, cold
+and reads answers of any size. All of that is settled below it, in a transport: each request is authorized here, cold
 starts are tried again, answers are measured while they are read, and the first thing that goes wrong is remembered and
 ends the whole conversation by cancelling its scope, so that no error can get lost or reworded on its way up.
 """
@@ -25,7 +25,7 @@ _LINGER_SECONDS = 0.05
 _LINGER_BYTES = 1024
 _COLD_START = "Runtime initialization time exceeded"
 
-Authorise = Callable[[httpx2.Request], None]
+Authorize = Callable[[httpx2.Request], None]
 Renew = Callable[[], None]
 
 
@@ -103,11 +103,11 @@ class RuntimeTransport(httpx2.AsyncBaseTransport):
     """Sends one runtime's requests over `shared`, which outlives it."""
 
     def __init__(
-        self, shared: httpx2.AsyncBaseTransport, conversation: Conversation, authorise: Authorise, renew: Renew
+        self, shared: httpx2.AsyncBaseTransport, conversation: Conversation, authorize: Authorize, renew: Renew
     ) -> None:
         self._shared = shared
         self._conversation = conversation
-        self._authorise = authorise
+        self._authorize = authorize
         self._renew = renew
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -135,7 +135,7 @@ class RuntimeTransport(httpx2.AsyncBaseTransport):
 
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
         request.headers["accept-encoding"] = "identity"
-        self._authorise(request)
+        self._authorize(request)
         try:
             response = await self._shared.handle_async_request(request)
         except httpx2.TransportError as exc:

@@ -18,7 +18,7 @@ _hints: dict[str, tuple[float, Claim]] = {}
 
 
 def recall(server_url: str) -> Claim | None:
-    """Return what was known of the peer of a normalised URL, where that is only seconds old; else None."""
+    """Return what was known of the peer of a normalized URL, where that is only seconds old; else None."""
     until, claim = _hints.get(server_url, (0.0, None))
     return claim if time.monotonic() < until else None
 

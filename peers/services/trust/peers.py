@@ -104,7 +104,7 @@ def add_peer(
 
 
 def checked_place(server_url: str, did: str) -> tuple[str, str]:
-    """Return the normalised URL and DID of a server named by either or both; raise InvalidRequestError."""
+    """Return the normalized URL and DID of a server named by either or both; raise InvalidRequestError."""
     server_url, did = server_url.strip(), did.strip()
     try:
         url = normalize_server_url(server_url or _server_url_of(did))
@@ -251,7 +251,7 @@ def change_settings(peer: Peer, wanted: PeerSettings, *, by: Actor) -> None:
 
 
 def checked_origins(origins: tuple[str, ...]) -> list[str]:
-    """Return callback origins normalised, each once; raise InvalidRequestError for one that is none or is blocked."""
+    """Return callback origins normalized, each once; raise InvalidRequestError for one that is none or is blocked."""
     if len(origins) > MAX_ORIGINS:
         raise InvalidRequestError(f"callback_origins: at most {MAX_ORIGINS}")
     found: dict[str, None] = {}

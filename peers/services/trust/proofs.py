@@ -69,7 +69,7 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The server that a message says it is from, by its normalised URL, and the keys that would prove it."""
+    """The server that a message says it is from, by its normalized URL, and the keys that would prove it."""
 
     server_url: str
     peer: Peer | None

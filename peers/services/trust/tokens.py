@@ -16,7 +16,7 @@ from peers.models import JournalKind, Peer, PeerState, PeerToken
 from peers.services.trust.journal import note
 
 PREFIX = "fedhub_peer_"
-"""Lets scanners for leaked secrets recognise a token, and tells it from a person's."""
+"""Lets scanners for leaked secrets recognize a token, and tells it from a person's."""
 
 MAX_DAYS = 3650
 

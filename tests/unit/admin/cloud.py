@@ -12,7 +12,7 @@ from django.conf import LazySettings
 from core.actors import Actor
 from federations.admin import forms
 from federations.models import Federation, SyncJob
-from federations.providers.agentcore.config import check_complete, normalise_config
+from federations.providers.agentcore.config import check_complete, normalize_config
 from federations.providers.base import ProviderNotImplementedError
 from federations.providers.memory import MemoryProvider
 from federations.services import federations
@@ -44,8 +44,8 @@ class MemoryCloud(MemoryProvider):
 
     roles = ("arn:aws:iam::*:role/fedhub*",)
 
-    def normalise_config(self, config: JsonObject) -> JsonObject:
-        return normalise_config(config, self.roles)
+    def normalize_config(self, config: JsonObject) -> JsonObject:
+        return normalize_config(config, self.roles)
 
     def check_complete(self, config: JsonObject) -> None:
         check_complete(config, self.roles)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from federations.providers.agentcore.config import check_complete, normalise_config, runtime_id_from_arn
+from federations.providers.agentcore.config import check_complete, normalize_config, runtime_id_from_arn
 from federations.providers.base import InvalidProviderConfigError
 from federations.sync.resources import JsonObject
 
@@ -30,12 +30,12 @@ MISSING = "AWS AgentCore federation requires "
     ],
 )
 def test_only_what_says_something_is_kept(config: JsonObject, kept: JsonObject) -> None:
-    assert normalise_config(config, ["*"]) == kept
+    assert normalize_config(config, ["*"]) == kept
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "ap-southeast-4", "us-gov-west-1", "cn-north-1", "eusc-de-east-1"])
 def test_a_region_of_any_partition_is_kept(region: str) -> None:
-    assert normalise_config({"region": region}, ["*"]) == {"region": region}
+    assert normalize_config({"region": region}, ["*"]) == {"region": region}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_region_of_any_partition_is_kept(region: str) -> None:
     ],
 )
 def test_a_role_of_any_partition_is_kept(role: str) -> None:
-    assert normalise_config({"assumeRoleArn": role}, ["*"]) == {"assumeRoleArn": role}
+    assert normalize_config({"assumeRoleArn": role}, ["*"]) == {"assumeRoleArn": role}
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_role_of_any_partition_is_kept(role: str) -> None:
 )
 def test_a_wrong_config_is_refused_by_name(config: JsonObject, message: str) -> None:
     with pytest.raises(InvalidProviderConfigError) as caught:
-        normalise_config(config, ["*"])
+        normalize_config(config, ["*"])
     assert caught.value.message == message
     assert caught.value.permanent
 
@@ -94,10 +94,10 @@ def test_a_wrong_config_is_refused_by_name(config: JsonObject, message: str) -> 
 )
 def test_a_role_has_to_match_a_pattern(patterns: list[str], is_allowed: bool) -> None:
     if is_allowed:
-        assert normalise_config({"assumeRoleArn": ROLE}, patterns) == {"assumeRoleArn": ROLE}
+        assert normalize_config({"assumeRoleArn": ROLE}, patterns) == {"assumeRoleArn": ROLE}
         return
     with pytest.raises(InvalidProviderConfigError, match=NOT_ALLOWED):
-        normalise_config({"assumeRoleArn": ROLE}, patterns)
+        normalize_config({"assumeRoleArn": ROLE}, patterns)
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ def test_a_tags_filter_that_no_aws_resource_can_match_is_refused(tags: JsonObjec
     with pytest.raises(
         InvalidProviderConfigError, match=r"providerConfig\.resourceTagsFilter has more than AWS allows"
     ):
-        normalise_config({"resourceTagsFilter": tags}, ["*"])
+        normalize_config({"resourceTagsFilter": tags}, ["*"])
 
 
 def test_the_largest_tags_that_aws_allows_are_kept() -> None:
     tags: JsonObject = {f"{number:03}".ljust(128, "k"): "v" * 256 for number in range(50)}
-    assert normalise_config({"resourceTagsFilter": tags}, ["*"]) == {"resourceTagsFilter": tags}
+    assert normalize_config({"resourceTagsFilter": tags}, ["*"]) == {"resourceTagsFilter": tags}

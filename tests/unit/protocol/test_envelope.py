@@ -179,7 +179,7 @@ def test_one_of_three_approved_keys_is_enough_and_a_fourth_is_not_tried() -> Non
 
 
 @pytest.mark.parametrize("target", [HUB, HUB + "/", "HTTPS://HUB.EXAMPLE.COM:443"])
-def test_the_target_is_compared_normalised(target: str) -> None:
+def test_the_target_is_compared_normalized(target: str) -> None:
     assert verified(signed(target_server=target))
 
 

@@ -43,10 +43,8 @@ def test_a_change_of_what_is_released_is_a_new_version(sandbox: RunningSandbox, 
     assert after["id"] == before["id"]
 
 
-@pytest.mark.parametrize(
-    "changes", [{"tags": {"env": "test"}}, {"status": "UPDATING"}, {"behaviour": {"broken": True}}]
-)
-def test_tags_status_and_behaviour_move_neither_version_nor_time(
+@pytest.mark.parametrize("changes", [{"tags": {"env": "test"}}, {"status": "UPDATING"}, {"behavior": {"broken": True}}])
+def test_tags_status_and_behavior_move_neither_version_nor_time(
     sandbox: RunningSandbox, changes: dict[str, Any]
 ) -> None:
     before = sandbox.admin.add("steady")
@@ -89,9 +87,9 @@ def test_changing_the_protocol_changes_what_is_offered(sandbox: RunningSandbox) 
         ({"name": "x", "tools": "many"}, "tools"),
         ({"name": "x", "tags": ["a"]}, "tags"),
         ({"name": "x", "surprise": 1}, "surprise"),
-        ({"name": "x", "behaviour": {"lazy": True}}, "behaviour.lazy"),
-        ({"name": "x", "behaviour": {"broken": "yes"}}, "behaviour.broken"),
-        ({"name": "x", "behaviour": {"card": "torn"}}, "behaviour.card"),
+        ({"name": "x", "behavior": {"lazy": True}}, "behavior.lazy"),
+        ({"name": "x", "behavior": {"broken": "yes"}}, "behavior.broken"),
+        ({"name": "x", "behavior": {"card": "torn"}}, "behavior.card"),
     ],
 )
 def test_what_describes_no_runtime_is_refused_by_name(

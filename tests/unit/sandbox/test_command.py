@@ -32,7 +32,7 @@ def test_a_person_can_add_update_and_remove(sandbox: RunningSandbox) -> None:
     assert "version 2 -> 2" in manage(sandbox, "update", "played_with", "--broken", "yes")
     runtime = sandbox.admin.get("played_with")
     assert (runtime["description"], runtime["tags"]) == ("played with", {"env": "test"})
-    assert runtime["behaviour"] == {"broken": True}
+    assert runtime["behavior"] == {"broken": True}
     assert manage(sandbox, "remove", "played_with").startswith("removed played_with")
     assert sandbox.admin.health()["runtimes"] == 12
 

@@ -1,4 +1,4 @@
-"""The data plane over HTTP: authentication, behaviours, and the official clients on the other side."""
+"""The data plane over HTTP: authentication, behaviors, and the official clients on the other side."""
 
 from __future__ import annotations
 
@@ -303,13 +303,13 @@ def test_an_mcp_server_has_no_card_and_takes_only_posts(caller: Caller) -> None:
     assert HTTP.get(url, headers=caller.signed("GET", url)).status_code == 405
 
 
-# Behaviour
+# Behavior
 
 
 def test_a_broken_runtime_answers_500_and_can_be_mended(caller: Caller) -> None:
-    caller.sandbox.admin.add("fragile", behaviour={"broken": True})
+    caller.sandbox.admin.add("fragile", behavior={"broken": True})
     assert post(caller, "fragile").status_code == 500
-    caller.sandbox.admin.patch("fragile", behaviour={"broken": False})
+    caller.sandbox.admin.patch("fragile", behavior={"broken": False})
     assert post(caller, "fragile").status_code == 200
     assert caller.sandbox.admin.get("fragile")["version"] == "1"
 
@@ -319,31 +319,31 @@ def test_the_seeded_broken_runtime_is_broken(caller: Caller) -> None:
 
 
 def test_a_forbidden_runtime_answers_403(caller: Caller) -> None:
-    caller.sandbox.admin.add("locked", "A2A", behaviour={"forbidden": True})
+    caller.sandbox.admin.add("locked", "A2A", behavior={"forbidden": True})
     assert get_card(caller, "locked").status_code == 403
 
 
 def test_a_cold_runtime_answers_424_until_it_is_warm(caller: Caller) -> None:
-    caller.sandbox.admin.add("cold", behaviour={"coldStarts": 2})
+    caller.sandbox.admin.add("cold", behavior={"coldStarts": 2})
     answers = [post(caller, "cold") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [424, 424, 200]
     assert answers[0].json() == {"message": "Runtime initialization time exceeded"}
 
 
 def test_a_cold_agent_answers_502_for_its_card(caller: Caller) -> None:
-    caller.sandbox.admin.add("cold_agent", "A2A", behaviour={"coldStarts": 1})
+    caller.sandbox.admin.add("cold_agent", "A2A", behavior={"coldStarts": 1})
     assert [get_card(caller, "cold_agent").status_code for _ in range(2)] == [502, 200]
 
 
 def test_a_slow_runtime_takes_its_time(caller: Caller) -> None:
-    caller.sandbox.admin.add("sluggish", "A2A", behaviour={"slowSeconds": 0.3})
+    caller.sandbox.admin.add("sluggish", "A2A", behavior={"slowSeconds": 0.3})
     started = time.monotonic()
     assert get_card(caller, "sluggish").status_code == 200
     assert time.monotonic() - started >= 0.3
 
 
 def test_a_hanging_runtime_does_not_answer(caller: Caller) -> None:
-    caller.sandbox.admin.add("hung", "A2A", behaviour={"hangs": True})
+    caller.sandbox.admin.add("hung", "A2A", behavior={"hangs": True})
     url = caller.card_url("hung")
     headers = caller.signed("GET", url)
     with pytest.raises(httpx.ReadTimeout):
@@ -351,14 +351,14 @@ def test_a_hanging_runtime_does_not_answer(caller: Caller) -> None:
 
 
 def test_an_oversize_answer_has_five_megabytes(caller: Caller) -> None:
-    caller.sandbox.admin.add("huge", behaviour={"oversize": True})
-    caller.sandbox.admin.add("huge_agent", "A2A", behaviour={"oversize": True})
+    caller.sandbox.admin.add("huge", behavior={"oversize": True})
+    caller.sandbox.admin.add("huge_agent", "A2A", behavior={"oversize": True})
     assert len(post(caller, "huge").content) > 5_000_000
     assert len(get_card(caller, "huge_agent").content) > 5_000_000
 
 
 def test_an_endless_cursor_is_always_the_same(caller: Caller) -> None:
-    caller.sandbox.admin.add("endless", streams=False, behaviour={"endlessCursor": True})
+    caller.sandbox.admin.add("endless", streams=False, behavior={"endlessCursor": True})
     again = b'{"jsonrpc":"2.0","id":3,"method":"tools/list","params":{"cursor":"again"}}'
     cursors = [post(caller, "endless", body).json()["result"]["nextCursor"] for body in (LIST_TOOLS, again)]
     assert cursors == ["again", "again"]
@@ -368,7 +368,7 @@ def test_cards_can_be_wrong_in_three_ways(caller: Caller) -> None:
     caller.sandbox.admin.add("odd", "A2A")
     cards = {}
     for fault in ("empty", "no_skills", "object_examples"):
-        caller.sandbox.admin.patch("odd", behaviour={"card": fault})
+        caller.sandbox.admin.patch("odd", behavior={"card": fault})
         cards[fault] = get_card(caller, "odd").json()
     assert cards["empty"] == {}
     assert "skills" not in cards["no_skills"]
@@ -393,7 +393,7 @@ def test_a_new_version_is_served_at_once(caller: Caller) -> None:
 
 
 def test_a_session_header_is_given_where_asked_for(caller: Caller) -> None:
-    caller.sandbox.admin.add("sessioned", behaviour={"sessionHeader": True})
+    caller.sandbox.admin.add("sessioned", behavior={"sessionHeader": True})
     assert len(post(caller, "sessioned").headers["mcp-session-id"]) >= 33
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from sandbox.catalogue import DOMAINS, make_tools
+from sandbox.catalog import DOMAINS, make_tools
 from sandbox.seeds import SeedOptions, make_seeds
 
 
@@ -21,22 +21,22 @@ def test_the_default_mix_has_every_kind() -> None:
     for protocol in ("MCP", "A2A"):
         kinds = {bool(spec.authorizer) for spec in specs if spec.protocol == protocol}
         assert kinds == {True, False}
-    assert sum(spec.behaviour.broken for spec in specs) == 1
-    assert [spec.behaviour.slow_seconds for spec in specs if spec.behaviour.slow_seconds] == [2.0]
+    assert sum(spec.behavior.broken for spec in specs) == 1
+    assert [spec.behavior.slow_seconds for spec in specs if spec.behavior.slow_seconds] == [2.0]
     assert any(spec.tags == {"env": "production", "team": "platform"} for spec in specs)
 
 
 def test_healthy_leaves_out_what_is_slow_or_broken() -> None:
     specs = list(make_seeds(SeedOptions(healthy=True)))
     assert len(specs) == 12
-    assert not any(spec.behaviour.to_dict() for spec in specs)
+    assert not any(spec.behavior.to_dict() for spec in specs)
 
 
 def test_a_benchmark_gets_as_many_as_it_asks_for() -> None:
     specs = list(make_seeds(SeedOptions(mcp=500, a2a=500, tools=10)))
     assert Counter(spec.protocol for spec in specs) == {"MCP": 500, "A2A": 500}
     assert all(len(spec.tools) == 10 for spec in specs if spec.protocol == "MCP")
-    assert not any(spec.authorizer or spec.behaviour.to_dict() for spec in specs)
+    assert not any(spec.authorizer or spec.behavior.to_dict() for spec in specs)
 
 
 def test_every_nth_of_many_takes_jwt_where_asked() -> None:

@@ -216,7 +216,7 @@ def test_an_expired_key_is_refused_as_expired() -> None:
         ("/../a", "/a"),
     ],
 )
-def test_the_canonical_path_is_normalised_and_encoded_once_more(sent: str, canonical: str) -> None:
+def test_the_canonical_path_is_normalized_and_encoded_once_more(sent: str, canonical: str) -> None:
     assert canonical_path(sent) == canonical
 
 

@@ -1,21 +1,21 @@
-"""How well the embedded indexes rank, over the judged catalogue of `make bench`; and that its data is sound."""
+"""How well the embedded indexes rank, over the judged catalog of `make bench`; and that its data is sound."""
 
 from pathlib import Path
 
 import pytest
 
-from benchmarks.ranking import AIM, FEDERATION, HELD_OUT, TUNING, catalogue, key, mean_ndcg, measure, ndcg, searches
+from benchmarks.ranking import AIM, FEDERATION, HELD_OUT, TUNING, catalog, key, mean_ndcg, measure, ndcg, searches
 from federations.search.base import SearchIndex
 from federations.search.memory import MemorySearchIndex
 from federations.search.sqlite import SqliteSearchIndex
 
-KEYS = [key(document) for resource in catalogue() for document in resource.documents]
+KEYS = [key(document) for resource in catalog() for document in resource.documents]
 
 
 @pytest.fixture(params=["memory", "sqlite"])
 def ranked_index(request: pytest.FixtureRequest, tmp_path: Path) -> SearchIndex:
     index = MemorySearchIndex() if request.param == "memory" else SqliteSearchIndex(tmp_path / "search.sqlite3")
-    index.replace(catalogue())
+    index.replace(catalog())
     return index
 
 
@@ -24,10 +24,10 @@ def test_an_index_ranks_better_than_the_aim(ranked_index: SearchIndex, half: str
     assert mean_ndcg(measure(ranked_index, half)) > AIM
 
 
-def test_the_catalogue_is_large_and_each_document_has_a_key_of_its_own() -> None:
+def test_the_catalog_is_large_and_each_document_has_a_key_of_its_own() -> None:
     assert len(KEYS) >= 300
     assert len(set(KEYS)) == len(KEYS)
-    assert {resource.federation_id for resource in catalogue()} == {FEDERATION}
+    assert {resource.federation_id for resource in catalog()} == {FEDERATION}
 
 
 def test_the_halves_are_of_one_size_and_share_no_search() -> None:

@@ -11,7 +11,7 @@ from core.api.errors import exception_handler
 from core.store import units
 from core.store.units import LostRaceError, retried, unit_of_work
 
-LABELLED = {"errorLabels": ["TransientTransactionError"]}
+LABELED = {"errorLabels": ["TransientTransactionError"]}
 
 
 def caused(error: Exception, cause: Exception) -> Exception:
@@ -23,11 +23,11 @@ def caused(error: Exception, cause: Exception) -> Exception:
 @pytest.mark.parametrize(
     "error",
     [
-        caused(DatabaseError(), OperationFailure("WriteConflict", 112, LABELLED)),
+        caused(DatabaseError(), OperationFailure("WriteConflict", 112, LABELED)),
         caused(DatabaseError(), PyMongoError("election", ["TransientTransactionError"])),
         caused(OperationalError(), DeadlockDetected()),
         caused(OperationalError(), SerializationFailure()),
-        OperationFailure("WriteConflict", 112, LABELLED),
+        OperationFailure("WriteConflict", 112, LABELED),
     ],
 )
 def test_what_databases_say_of_collisions_is_a_lost_race(error: Exception) -> None:

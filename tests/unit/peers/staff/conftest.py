@@ -1,4 +1,4 @@
-"""Peers in every state, and a hub of another organisation that publishes its documents on loopback."""
+"""Peers in every state, and a hub of another organization that publishes its documents on loopback."""
 
 from __future__ import annotations
 

@@ -56,8 +56,8 @@ UNITS: Mapping[str, str] = {"_usd": "USD", "_seconds": "s", "_tokens": "tokens",
 MOMENTS = ("_at", "timestamp")
 
 
-def labelled(value: object) -> SafeString:
-    """Return a JSON object as a list of labelled fields, to which its JSON can be unfolded; a text is read first."""
+def labeled(value: object) -> SafeString:
+    """Return a JSON object as a list of labeled fields, to which its JSON can be unfolded; a text is read first."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -66,14 +66,14 @@ def labelled(value: object) -> SafeString:
     if not isinstance(value, dict) or not value:
         return _shown("", value, 0)
     return format_html(
-        '<div class="fedhub-labelled">{}<details><summary>As JSON</summary>{}</details></div>',
+        '<div class="fedhub-labeled">{}<details><summary>As JSON</summary>{}</details></div>',
         _fields(value, 0),
         pretty(value),
     )
 
 
 def in_short(value: Mapping[str, Any]) -> SafeString:
-    """Return a JSON object as labelled fields alone, for a cell of a table."""
+    """Return a JSON object as labeled fields alone, for a cell of a table."""
     return _fields(value, MOST_LEVELS - 1)
 
 

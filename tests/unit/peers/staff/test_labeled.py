@@ -5,12 +5,12 @@ import re
 
 import pytest
 
-from peers.admin.labelled import MOST_FIELDS, labelled
+from peers.admin.labeled import MOST_FIELDS, labeled
 
 
 def fields_of(value: object) -> list[tuple[str, str]]:
     """Return the labels and values that are shown outside the JSON, nested ones without their tags."""
-    shown = str(labelled(value)).partition("<details>")[0]
+    shown = str(labeled(value)).partition("<details>")[0]
     pairs = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", shown)
     return [(name, re.sub("<[^>]+>", "", text)) for name, text in pairs]
 
@@ -39,19 +39,19 @@ def test_known_names_get_words_and_units(name: str, value: object, expected: tup
 
 def test_the_json_is_there_too_and_a_text_is_read() -> None:
     value = {"a": {"b": {"c": {"d": [1, {"e": 2}]}}}}
-    unfolded = str(labelled(json.dumps(value)))
-    assert unfolded == str(labelled(value))
+    unfolded = str(labeled(json.dumps(value)))
+    assert unfolded == str(labeled(value))
     assert "As JSON" in unfolded
 
 
 @pytest.mark.parametrize("value", [{}, [], None])
 def test_nothing_is_called_so(value: object) -> None:
-    assert "nothing" in str(labelled(value))
+    assert "nothing" in str(labeled(value))
 
 
 @pytest.mark.parametrize("value", [{"<b>": "<b>"}, {"a": ["<b>"]}, {"a": [{"<b>": 1}]}, "<b>", '{"a": {"b": "<b>"}}'])
 def test_no_markup_in_it_is_markup(value: object) -> None:
-    assert "<b>" not in str(labelled(value))
+    assert "<b>" not in str(labeled(value))
 
 
 def test_a_flood_of_fields_is_cut_and_says_so() -> None:
