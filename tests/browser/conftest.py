@@ -13,7 +13,7 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.unit.admin.cloud import MemoryCloud, put_in_place
+from tests.app.federations.admin.cloud import MemoryCloud, put_in_place
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""

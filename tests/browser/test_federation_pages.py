@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from federations.models import Federation, McpServer, SyncJob
 from federations.services.sync import run_sync, start_sync
-from tests.unit.admin.cloud import ROLE, STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
+from tests.app.federations.admin.cloud import ROLE, STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -9,7 +9,7 @@ from federations.models import FederationGrant
 from peers.models import Dispatch, Peer
 from peers.protocol import SigningKey
 from peers.services.trust.peers import PeerSettings, add_peer, change_settings
-from tests.unit.admin.cloud import federation
+from tests.app.federations.admin.cloud import federation
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

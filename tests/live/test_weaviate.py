@@ -29,9 +29,9 @@ from federations.services.federations import delete_federation
 from federations.services.index import rebuild_index
 from federations.services.sync import run_sync, start_sync
 from federations.sync.resources import AsLastSeen, ResourceKind
+from tests.app.federations.search.catalog import resource
 from tests.findings import SEEN_AT, agent, arn_of, runtime, server
 from tests.memory_hub import provider
-from tests.unit.search.catalog import resource
 from tests.weaviate_double.fixtures import live_server
 from tests.weaviate_double.forward import Forward
 from tests.weaviate_double.front import Front

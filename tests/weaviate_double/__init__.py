@@ -5,5 +5,5 @@ that asks (`recording.py`), or, to record again and in the live tests, from a re
 is not in the recording fails the test. `recordings/` holds one file of JSON for each module of tests, with the version
 of the server beside it. After a change of what the adapter sends, or of such a test, record again on an empty server:
 
-    WEAVIATE_RECORD=1 WEAVIATE_URL=http://127.0.0.1:8080 python -m pytest -n0 tests/unit/search -k weaviate
+    WEAVIATE_RECORD=1 WEAVIATE_URL=http://127.0.0.1:8080 python -m pytest -n0 tests/app/federations/search -k weaviate
 """

@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from auditlog.models import LogEntry
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from core.errors import ConflictError
+from federations.models import A2aAgent, AccessLevel, Federation, McpServer, SyncJob
+from federations.providers.base import ProviderError
+from federations.services.access import grant
+from federations.services.federations import set_enabled
+from tests.app.federations.admin.cloud import STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
+
+# The heartbeat of a sync writes through a connection of its own.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CONFIRMED = {"_form_submitted": "True"}
+LIST = reverse("admin:federations_federation_changelist")
+NAMES = [f"server-{number}" for number in range(12)]
+
+
+def url(found: Federation, action: str) -> str:
+    return reverse(f"admin:federations_federation_{action}", args=[found.pk])
+
+
+def held(cloud: MemoryCloud) -> Federation:
+    found = federation()
+    sync(found, cloud, *[server(name) for name in NAMES])
+    with pytest.raises(ConflictError):
+        sync(found, cloud, server(NAMES[0]))
+    found.refresh_from_db()
+    return found
+
+
+def test_sync_now_queues_a_job_and_goes_to_its_page(admin: Client) -> None:
+    found = federation()
+
+    response = admin.post(url(found, "sync_now"), CONFIRMED | {"reason": "New runtimes"}, follow=True)
+
+    job = SyncJob.objects.get()
+    assert (job.status, job.trigger, job.reason, job.requested_by_name) == (
+        "pending",
+        "manual",
+        "New runtimes",
+        "operator",
+    )
+    assert response.redirect_chain == [(reverse("admin:federations_syncjob_change", args=[job.pk]), 302)]
+    assert "The sync is queued" in response.content.decode()
+
+
+def test_a_link_alone_syncs_nothing(admin: Client) -> None:
+    response = admin.get(url(federation(), "sync_now"))
+
+    assert response.status_code == 200
+    assert SyncJob.objects.count() == 0
+
+
+def test_a_dialog_is_answered_with_the_page_to_go_to(admin: Client) -> None:
+    found = federation()
+
+    response = admin.post(url(found, "sync_now"), CONFIRMED, headers={"HX-Request": "true"})
+
+    job = SyncJob.objects.get()
+    assert response.headers["HX-Redirect"] == reverse("admin:federations_syncjob_change", args=[job.pk])
+    refused = admin.post(url(found, "sync_now"), CONFIRMED, headers={"HX-Request": "true"})
+    assert refused.headers["HX-Redirect"] == url(found, "change")
+
+
+def test_a_second_sync_is_refused_with_a_message(admin: Client) -> None:
+    found = federation()
+    admin.post(url(found, "sync_now"), CONFIRMED)
+
+    response = admin.post(url(found, "sync_now"), CONFIRMED, follow=True)
+
+    assert "cannot start a new sync" in response.content.decode()
+    assert SyncJob.objects.count() == 1
+
+
+def test_a_dry_run_shows_every_change_with_its_reason_and_keeps_nothing(admin: Client, cloud: MemoryCloud) -> None:
+    found = federation()
+    sync(found, cloud, server("ledger"), server("refunds"), agent("triage"))
+    cloud.findings = (server("ledger", "2"), server("limits"), agent("triage"), failed_agent("kyc"))
+
+    response = admin.post(url(found, "dry_run"))
+
+    groups = {group.action: group.table["rows"] for group in response.context["groups"]}
+    assert groups == {
+        "error": [["kyc", "A2A agent", "enrichment failed: 403 Forbidden"]],
+        "delete": [["refunds", "MCP server", "no longer discovered"]],
+        "create": [["limits", "MCP server", "new server"]],
+        "update": [["ledger", "MCP server", "runtimeVersion: 1 -> 2"]],
+    }
+    assert response.content.decode().count("enrichment failed: 403 Forbidden") == 1
+    assert set(McpServer.objects.values_list("server_name", flat=True)) == {"ledger", "refunds"}
+    assert SyncJob.objects.count() == 1
+
+
+def test_opening_the_dry_run_page_asks_the_cloud_nothing_yet(admin: Client, cloud: MemoryCloud) -> None:
+    assert admin.get(url(federation(), "dry_run")).status_code == 200
+    assert cloud.requests == []
+
+
+def test_a_dry_run_in_step_says_so(admin: Client, cloud: MemoryCloud) -> None:
+    found = federation()
+    sync(found, cloud, server("ledger"))
+
+    assert "in step with the account" in admin.post(url(found, "dry_run")).content.decode()
+
+
+def test_a_dry_run_says_when_the_guard_would_hold_the_plan(admin: Client, cloud: MemoryCloud) -> None:
+    found = federation()
+    sync(found, cloud, *[server(name) for name in NAMES])
+    cloud.findings = ()
+
+    assert "A sync would hold this plan." in admin.post(url(found, "dry_run")).content.decode()
+
+
+def test_a_dry_run_of_an_unreachable_account_shows_the_providers_text(admin: Client, cloud: MemoryCloud) -> None:
+    cloud.error = ProviderError("Failed to list AgentCore runtimes in us-east-1: <AccessDenied>")
+
+    response = admin.post(url(federation(), "dry_run"))
+
+    assert response.status_code == 200
+    assert "Failed to list AgentCore runtimes in us-east-1: &lt;AccessDenied&gt;" in response.content.decode()
+
+
+def test_disable_and_enable_switch_the_state_and_are_audited(admin: Client) -> None:
+    found = federation()
+
+    admin.post(url(found, "disable"), CONFIRMED)
+    found.refresh_from_db()
+    assert found.status == "disabled"
+
+    admin.post(url(found, "enable"), CONFIRMED)
+    found.refresh_from_db()
+    assert found.status == "active"
+    assert LogEntry.objects.filter(action=LogEntry.Action.UPDATE, changes__has_key="status").count() == 2
+
+
+@pytest.mark.parametrize(("is_enabled", "shown", "hidden"), [(True, "disable", "enable"), (False, "enable", "disable")])
+def test_only_the_fitting_switch_is_offered(admin: Client, is_enabled: bool, shown: str, hidden: str) -> None:
+    found = federation()
+    if not is_enabled:
+        set_enabled(found, False, by=STAFF)
+
+    page = admin.get(url(found, "change")).content.decode()
+
+    assert f'href="{url(found, shown)}"' in page
+    assert f'href="{url(found, hidden)}"' not in page
+
+
+def test_release_is_offered_for_a_held_plan_alone(admin: Client, cloud: MemoryCloud) -> None:
+    usual, guarded = federation("Usual"), held(cloud)
+
+    assert url(usual, "release_plan") not in admin.get(url(usual, "change")).content.decode()
+    assert url(guarded, "release_plan") in admin.get(url(guarded, "change")).content.decode()
+
+
+def test_release_needs_a_reason_and_queues_a_forced_sync(admin: Client, cloud: MemoryCloud) -> None:
+    found = held(cloud)
+
+    response = admin.post(url(found, "release_plan"), {"reason": " "})
+    assert "This field is required" in response.content.decode()
+
+    response = admin.post(url(found, "release_plan"), {"reason": "The account was emptied on purpose"})
+    job = SyncJob.objects.get(status="pending")
+    assert reverse("admin:federations_syncjob_change", args=[job.pk]) == response.headers["Location"]
+    assert (job.force, job.reason) == (True, "The account was emptied on purpose")
+
+
+def test_release_without_a_held_plan_is_refused(admin: Client) -> None:
+    found = federation()
+
+    response = admin.post(url(found, "release_plan"), {"reason": "why"}, follow=True)
+
+    assert "there is nothing to release" in response.content.decode()
+    assert SyncJob.objects.count() == 0
+
+
+def test_delete_says_what_goes_and_what_stays(admin: Client, cloud: MemoryCloud) -> None:
+    found = federation()
+    sync(found, cloud, server("ledger"), server("refunds"), agent("triage"))
+
+    response = admin.get(url(found, "delete"))
+
+    goes = {"MCP servers": 2, "tools of those servers": 4, "A2A agents": 1, "schedules": 0, "grants": 1}
+    assert dict(response.context["goes"]) == goes
+    assert response.context["kept_jobs"] == 2
+    assert Federation.objects.count() == 1
+
+
+def test_delete_removes_it_and_keeps_its_jobs(admin: Client, cloud: MemoryCloud) -> None:
+    found, other = federation(), federation("Other")
+    sync(found, cloud, server("ledger"), agent("triage"))
+    sync(other, cloud, server("other-ledger"))
+
+    response = admin.post(url(found, "delete"), follow=True)
+
+    assert "is deleted" in response.content.decode()
+    assert list(Federation.objects.all()) == [other]
+    assert list(McpServer.objects.values_list("server_name", flat=True)) == ["other-ledger"]
+    assert A2aAgent.objects.count() == 0
+    jobs = SyncJob.objects.filter(federation_id=found.pk)
+    assert set(jobs.values_list("job_type", flat=True)) == {"full_sync", "delete_sync"}
+    page = admin.get(reverse("admin:federations_syncjob_change", args=[jobs[0].pk])).content.decode()
+    assert "2 deleted" in page
+    assert "nothing found" not in page
+    assert "Payments: delete" in page
+
+
+def test_the_page_of_a_deletion_says_that_its_federation_is_gone(admin: Client) -> None:
+    admin.post(url(federation(), "delete"))
+
+    page = admin.get(reverse("admin:federations_syncjob_change", args=[SyncJob.objects.get().pk]))
+
+    assert "Payments (no longer here)" in page.content.decode()
+    assert "nothing was stored" in page.content.decode()
+
+
+def test_delete_of_a_disabled_federation_is_refused(admin: Client) -> None:
+    found = federation()
+    set_enabled(found, False, by=STAFF)
+
+    response = admin.post(url(found, "delete"), follow=True)
+
+    assert "Federation in status &#x27;disabled&#x27; cannot be deleted" in response.content.decode()
+    assert Federation.objects.count() == 1
+
+
+def test_the_stock_bulk_delete_is_gone(admin: Client) -> None:
+    found = federation()
+
+    admin.post(LIST, {"action": "delete_selected", "_selected_action": [found.pk], "post": "yes"})
+
+    assert Federation.objects.count() == 1
+
+
+@pytest.mark.parametrize(("action", "status"), [("disable_selected", "disabled"), ("enable_selected", "active")])
+def test_the_selected_ones_are_switched_and_refusals_named(admin: Client, action: str, status: str) -> None:
+    fitting, other = federation("Fitting"), federation("Other")
+    set_enabled(fitting if status == "active" else other, False, by=STAFF)
+
+    response = admin.post(LIST, {"action": action, "_selected_action": [fitting.pk, other.pk]}, follow=True)
+
+    assert set(Federation.objects.values_list("status", flat=True)) == {status}
+    assert "Other: Only a federation in status" in response.content.decode()
+    assert "1 federation: " in response.content.decode()
+
+
+def test_the_selected_ones_are_synced(admin: Client) -> None:
+    found = [federation("One"), federation("Two")]
+
+    admin.post(LIST, {"action": "sync_selected", "_selected_action": [each.pk for each in found]})
+
+    assert SyncJob.objects.filter(status="pending").count() == 2
+
+
+@pytest.mark.parametrize("action", ["sync_now", "dry_run", "release_plan", "enable", "disable", "delete"])
+def test_whoever_may_only_look_can_do_nothing(staff: Callable[..., Client], cloud: MemoryCloud, action: str) -> None:
+    found = federation()
+    reader = staff("view_federation")
+
+    assert reader.post(url(found, action), CONFIRMED | {"reason": "x"}).status_code == 403
+    assert url(found, action) not in reader.get(url(found, "change")).content.decode()
+    found.refresh_from_db()
+    assert (found.status, SyncJob.objects.count(), cloud.requests) == ("active", 0, [])
+
+
+@pytest.mark.parametrize(("action", "status"), [("change", 403), ("sync_now", 403), ("dry_run", 403), ("delete", 404)])
+def test_to_a_stranger_there_is_no_such_federation(staff: Callable[..., Client], action: str, status: int) -> None:
+    found = federation()
+
+    response = staff().post(url(found, action), CONFIRMED)
+
+    assert response.status_code == status
+    assert "Payments" not in response.content.decode()
+    assert (Federation.objects.count(), SyncJob.objects.count()) == (1, 0)
+
+
+def test_an_editor_by_grant_may_sync_but_not_release_or_delete(staff: Callable[..., Client]) -> None:
+    found, other = federation(), federation("Other")
+    editor = staff()
+    grant(found, level=AccessLevel.EDIT, user=User.objects.get(username="ines"))
+
+    assert editor.post(url(found, "sync_now"), CONFIRMED).status_code == 302
+    assert editor.post(url(found, "release_plan"), {"reason": "x"}).status_code == 403
+    assert editor.post(url(found, "delete")).status_code == 403
+    page = editor.get(LIST).content.decode()
+    assert "Payments" in page
+    assert "Other" not in page
+    assert editor.post(url(other, "sync_now"), CONFIRMED).status_code == 403
+    assert SyncJob.objects.count() == 1
+
+
+@pytest.mark.parametrize("federation_id", ["0" * 24, "nonsense", "'; --"])
+@pytest.mark.parametrize("action", ["sync_now", "dry_run", "delete"])
+def test_an_unknown_federation_is_not_found(admin: Client, federation_id: str, action: str) -> None:
+    target = reverse(f"admin:federations_federation_{action}", args=[federation_id])
+
+    assert admin.post(target, CONFIRMED).status_code == 404

@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+from auditlog.models import LogEntry
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+from django_celery_beat.models import PeriodicTask
+
+from federations.models import AccessLevel, Federation, FederationGrant, JobType, SyncJob
+from federations.services.federations import set_enabled
+from tests.app.federations.admin.cloud import ROLE, STAFF, MemoryCloud, federation
+
+pytestmark = pytest.mark.django_db
+
+ADD = reverse("admin:federations_federation_add")
+NO_GRANTS = {"grants-TOTAL_FORMS": "0", "grants-INITIAL_FORMS": "0"}
+TYPED = {
+    "display_name": "Payments",
+    "description": "",
+    "tags": "production, payments",
+    "provider_type": "aws_agentcore",
+    "region": "us-east-1",
+    "role_arn": ROLE,
+    "tag_filter": "env:production, team:platform",
+    "sync_interval_minutes": "",
+    **NO_GRANTS,
+}
+
+
+def change(found: Federation) -> str:
+    return reverse("admin:federations_federation_change", args=[found.pk])
+
+
+def errors_of(response: object) -> dict[str, list[str]]:
+    return dict(response.context["adminform"].form.errors)  # type: ignore[attr-defined]
+
+
+def grants(*rows: dict[str, str], initial: int = 0) -> dict[str, str]:
+    typed = {"grants-TOTAL_FORMS": str(len(rows)), "grants-INITIAL_FORMS": str(initial)}
+    return typed | {f"grants-{number}-{key}": value for number, row in enumerate(rows) for key, value in row.items()}
+
+
+def test_a_federation_is_created_from_what_is_typed(admin: Client) -> None:
+    response = admin.post(ADD, TYPED)
+
+    assert response.status_code == 302, errors_of(response)
+    found = Federation.objects.get()
+    assert found.display_name == "Payments"
+    assert found.description is None
+    assert found.tags == ["production", "payments"]
+    assert found.provider_config == {
+        "region": "us-east-1",
+        "assumeRoleArn": ROLE,
+        "resourceTagsFilter": {"env": "production", "team": "platform"},
+    }
+    assert found.created_by_name == "operator"
+    assert found.external_id.startswith("fedhub-")
+    assert SyncJob.objects.count() == 0
+
+
+def test_its_creator_owns_it(admin: Client) -> None:
+    admin.post(ADD, TYPED)
+
+    grant = FederationGrant.objects.get()
+    assert (grant.holder_name, grant.level) == ("operator", AccessLevel.OWNER)
+
+
+def test_the_region_and_the_role_may_come_later(admin: Client) -> None:
+    response = admin.post(ADD, TYPED | {"region": "", "role_arn": "", "tag_filter": ""})
+
+    assert response.status_code == 302
+    assert Federation.objects.get().provider_config == {}
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "message"),
+    [
+        ({"display_name": "   "}, "display_name", "This field is required."),
+        ({"display_name": "x" * 201}, "display_name", "at most 200 characters"),
+        ({"region": "mars"}, "region", "providerConfig.region is not an AWS region"),
+        ({"role_arn": "me"}, "role_arn", "providerConfig.assumeRoleArn is not the ARN of an IAM role"),
+        (
+            {"role_arn": "arn:aws:iam::123456789012:role/admin"},
+            "role_arn",
+            "providerConfig.assumeRoleArn is not among the roles this hub may assume",
+        ),
+        ({"tag_filter": "production"}, "tag_filter", "This is none: production"),
+        ({"tag_filter": "env:a, env:b"}, "tag_filter", "The key env is there twice"),
+        ({"tags": "x" * 201}, "tags", "at most 200 characters"),
+        ({"sync_interval_minutes": "4"}, "sync_interval_minutes", "Use 5 to 527,040 minutes"),
+        ({"sync_interval_minutes": "999999"}, "sync_interval_minutes", "Use 5 to 527,040 minutes"),
+        ({"provider_type": "azure_ai_foundry"}, "provider_type", "not implemented yet"),
+        ({"provider_type": "else"}, "provider_type", "Select a valid choice"),
+        (
+            {"region": "", "sync_after_save": "on"},
+            "region",
+            "AWS AgentCore federation requires providerConfig.region",
+        ),
+        (
+            {"role_arn": "", "sync_after_save": "on"},
+            "role_arn",
+            "AWS AgentCore federation requires providerConfig.assumeRoleArn",
+        ),
+    ],
+)
+def test_an_error_stands_beside_its_field_and_nothing_is_stored(
+    admin: Client, typed: dict[str, str], field: str, message: str
+) -> None:
+    response = admin.post(ADD, TYPED | typed)
+
+    assert response.status_code == 200
+    assert list(errors_of(response)) == [field]
+    assert message in str(errors_of(response)[field])
+    assert Federation.objects.count() == 0
+
+
+def test_every_wrong_field_is_named_at_once(admin: Client) -> None:
+    response = admin.post(ADD, TYPED | {"region": "mars", "role_arn": "me", "tag_filter": "x"})
+
+    assert set(errors_of(response)) == {"region", "role_arn", "tag_filter"}
+
+
+def test_a_change_replaces_what_was_said_and_keeps_the_rest(admin: Client) -> None:
+    found = federation()
+    external_id = found.external_id
+
+    response = admin.post(
+        change(found), TYPED | {"display_name": "Payments EU", "region": "eu-west-1", "tags": "new", "tag_filter": ""}
+    )
+
+    assert response.status_code == 302, errors_of(response)
+    found.refresh_from_db()
+    assert (found.display_name, found.tags, found.external_id) == ("Payments EU", ["new"], external_id)
+    assert found.provider_config == {"region": "eu-west-1", "assumeRoleArn": ROLE}
+    assert found.updated_by_name == "operator"
+
+
+def test_state_cannot_be_written_by_a_form(admin: Client) -> None:
+    found = federation()
+
+    admin.post(
+        change(found),
+        TYPED | {"status": "deleted", "sync_status": "success", "external_id": "mine", "mcp_server_count": "9"},
+    )
+
+    after = Federation.objects.get()
+    assert (after.status, after.sync_status, after.mcp_server_count) == ("active", "idle", 0)
+    assert after.external_id == found.external_id
+
+
+def test_the_form_shows_a_stored_filter_as_it_is_typed(admin: Client) -> None:
+    form = admin.get(change(federation())).context["adminform"].form
+
+    assert form["tag_filter"].value() == "env:production"
+    assert form["tags"].value() == "production"
+
+
+def test_a_services_refusal_becomes_a_form_error_and_keeps_what_was_typed(admin: Client) -> None:
+    found = federation()
+    set_enabled(found, False, by=STAFF)
+
+    response = admin.post(change(found), TYPED | {"display_name": "Other name"})
+
+    assert response.status_code == 200
+    assert errors_of(response) == {"__all__": ["Federation in status 'disabled' cannot be updated"]}
+    assert response.context["adminform"].form["display_name"].value() == "Other name"
+    found.refresh_from_db()
+    assert found.display_name == "Payments"
+
+
+def test_an_interval_becomes_a_periodic_task_and_goes_with_it(
+    admin: Client, django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]]
+) -> None:
+    found = federation()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        admin.post(change(found), TYPED | {"sync_interval_minutes": "30"})
+    assert PeriodicTask.objects.filter(args__contains=found.pk, interval__every=30).count() == 1
+
+    with django_capture_on_commit_callbacks(execute=True):
+        admin.post(change(found), TYPED)
+    assert PeriodicTask.objects.filter(args__contains=found.pk).count() == 0
+
+
+def test_sync_after_saving_queues_a_sync(admin: Client) -> None:
+    admin.post(ADD, TYPED | {"sync_after_save": "on"})
+
+    job = SyncJob.objects.get()
+    assert (job.job_type, job.status, job.requested_by_name) == (JobType.FULL_SYNC, "pending", "operator")
+    assert job.due_at is not None
+
+
+def test_sync_after_a_changed_configuration_is_a_config_resync(admin: Client) -> None:
+    found = federation()
+
+    admin.post(change(found), TYPED | {"region": "eu-west-1", "sync_after_save": "on"})
+
+    assert SyncJob.objects.get().job_type == JobType.CONFIG_RESYNC
+
+
+def test_a_busy_federation_is_saved_and_says_why_no_sync_was_started(admin: Client, cloud: MemoryCloud) -> None:
+    admin.post(ADD, TYPED | {"sync_after_save": "on"})
+    found = Federation.objects.get()
+
+    response = admin.post(change(found), TYPED | {"display_name": "Renamed", "sync_after_save": "on"}, follow=True)
+
+    found.refresh_from_db()
+    assert found.display_name == "Renamed"
+    assert "Saved, but no sync was started: Federation in sync status" in response.content.decode()
+
+
+def test_a_user_and_a_group_can_be_granted_access(admin: Client) -> None:
+    found, user = federation(), User.objects.create_user("tomas")
+    group = Group.objects.create(name="Platform team")
+    FederationGrant.objects.all().delete()
+    rows = grants({"holder": f"user:{user.pk}", "level": "1"}, {"holder": f"group:{group.pk}", "level": "2"})
+
+    response = admin.post(change(found), TYPED | rows)
+
+    assert response.status_code == 302
+    stored = set(FederationGrant.objects.values_list("user_id", "group_id", "holder_name", "level"))
+    assert stored == {(str(user.pk), "", "tomas", 1), ("", str(group.pk), "Platform team", 2)}
+
+
+def test_a_holder_has_one_grant(admin: Client) -> None:
+    found, user = federation(), User.objects.create_user("tomas")
+    row = {"holder": f"user:{user.pk}", "level": "1"}
+
+    response = admin.post(change(found), TYPED | grants(row, row))
+
+    assert response.status_code == 200
+    assert "This holder has a grant already" in response.content.decode()
+    assert not FederationGrant.objects.filter(user_id=user.pk).exists()
+
+
+def test_an_unknown_holder_is_refused(admin: Client) -> None:
+    found = federation()
+
+    response = admin.post(change(found), TYPED | grants({"holder": "user:999", "level": "1"}))
+
+    assert "Select a valid choice" in response.content.decode()
+
+
+def test_a_change_is_audited_with_its_actor_and_without_the_external_id(admin: Client) -> None:
+    found = federation()
+    LogEntry.objects.all().delete()
+
+    admin.post(change(found), TYPED | {"display_name": "Renamed", "tags": "new"})
+
+    entry = LogEntry.objects.get(action=LogEntry.Action.UPDATE)
+    assert entry.actor is not None and entry.actor.get_username() == "operator"
+    assert entry.changes["display_name"] == ["Payments", "Renamed"]
+    assert entry.changes["tags"] == ["production", "new"]
+    assert found.external_id not in str(list(LogEntry.objects.values()))
+
+
+def test_saving_nothing_new_audits_nothing(admin: Client) -> None:
+    found = federation(tags=("production", "payments"))
+    LogEntry.objects.all().delete()
+    stored = TYPED | {"tag_filter": "env:production"}
+
+    admin.post(change(found), stored)
+
+    assert LogEntry.objects.count() == 0
+
+
+def test_staff_without_the_permission_cannot_change(staff: Callable[..., Client]) -> None:
+    found = federation()
+    reader = staff("view_federation")
+
+    assert reader.get(change(found)).status_code == 200
+    assert reader.post(change(found), TYPED).status_code == 403
+    assert reader.get(ADD).status_code == 403
+    assert reader.post(ADD, TYPED).status_code == 403

@@ -1,0 +1,395 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.apps import apps
+from django.contrib import admin as site
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from oauth2_provider.models import get_access_token_model, get_application_model
+from unfold.admin import ModelAdmin
+
+from core.errors import ExternalServiceError
+from federations.models import A2aAgent, AccessLevel, Federation, McpServer, SyncJob
+from federations.providers.base import ProviderError
+from federations.services.access import grant
+from federations.services.jobs import claim
+from federations.services.sync import start_sync
+from tests.app.federations.admin.cloud import STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
+from tests.stores.counting import counted_queries
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+INDEX = reverse("admin:index")
+REGISTRY = ["federation", "mcpserver", "a2aagent", "syncjob", "runtimesighting"]
+
+
+def changelist(model: str) -> str:
+    return reverse(f"admin:federations_{model}_changelist")
+
+
+def page(row: object) -> str:
+    return reverse(f"admin:federations_{type(row).__name__.lower()}_change", args=[row.pk])  # type: ignore[attr-defined]
+
+
+def populated(cloud: MemoryCloud, count: int = 1) -> Federation:
+    for number in range(count):
+        found = federation(f"Federation {number}", tags=("production", f"team-{number}"))
+        servers = [server(f"ledger-{number}-{each}") for each in range(3)]
+        sync(found, cloud, *servers, agent(f"triage-{number}"), failed_agent(f"kyc-{number}"))
+    return found
+
+
+def queries_of(client: Client, path: str) -> int:
+    with counted_queries() as captured:
+        assert client.get(path).status_code == 200
+    return len(captured)
+
+
+@pytest.mark.parametrize("model", [*REGISTRY, "dashboard"])
+def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(admin: Client, cloud: MemoryCloud, model: str) -> None:
+    path = INDEX if model == "dashboard" else changelist(model)
+    populated(cloud)
+    few = queries_of(admin, path)
+    for number in range(1, 6):
+        found = federation(f"More {number}", tags=("production", f"more-{number}"))
+        sync(found, cloud, *[server(f"more-{number}-{each}") for each in range(3)], agent(f"more-{number}"))
+
+    assert queries_of(admin, path) == few
+    assert few <= 13
+
+
+@pytest.mark.parametrize("model", REGISTRY)
+def test_an_empty_list_says_what_to_do_next(admin: Client, model: str) -> None:
+    response = admin.get(changelist(model))
+
+    assert "There is nothing here yet" in response.content.decode()
+    assert str(response.context["cl"].model_admin.empty_hint)[:30] in response.content.decode()
+
+
+def test_every_model_of_the_site_is_listed_in_unfolds_look(admin: Client, cloud: MemoryCloud) -> None:
+    populated(cloud)
+    for model, model_admin in site.site._registry.items():
+        assert isinstance(model_admin, ModelAdmin), model
+        path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        assert admin.get(path).status_code == 200, model
+
+
+@pytest.mark.parametrize("model", ["mcpserver", "a2aagent", "syncjob", "runtimesighting"])
+def test_what_the_hub_writes_is_read_only_even_to_a_superuser(admin: Client, cloud: MemoryCloud, model: str) -> None:
+    populated(cloud)
+    found = apps.get_model("federations", model)._default_manager.first()
+    assert found is not None
+
+    assert admin.get(page(found)).status_code == 200
+    assert admin.post(page(found), {"name": "changed"}).status_code == 403
+    assert admin.post(reverse(f"admin:federations_{model}_delete", args=[found.pk])).status_code == 403
+    assert admin.get(reverse(f"admin:federations_{model}_add")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("q=pay", {"Payments"}),
+        ("q=%25", set()),
+        ("tag=eu", {"Payments", "Claims"}),
+        ("tag=eu&tag=new", {"Claims"}),
+        ("status__exact=disabled", set()),
+        ("sync_status__exact=idle", {"Payments", "Claims", "Other"}),
+        ("provider_type__exact=azure_ai_foundry", set()),
+    ],
+)
+def test_federations_are_searched_and_filtered(admin: Client, query: str, names: set[str]) -> None:
+    federation("Payments", tags=("eu",))
+    federation("Claims", tags=("eu", "new"))
+    federation("Other", tags=())
+
+    response = admin.get(f"{changelist('federation')}?{query}")
+
+    assert {found.display_name for found in response.context["cl"].result_list} == names
+
+
+def test_servers_are_searched_and_filtered(admin: Client, cloud: MemoryCloud) -> None:
+    found = populated(cloud, count=2)
+
+    def names(query: str) -> set[str]:
+        rows = admin.get(f"{changelist('mcpserver')}?{query}").context["cl"].result_list
+        return {row.server_name for row in rows}
+
+    assert names("q=ledger-0-1") == {"ledger-0-1"}
+    assert names(f"federation__id__exact={found.pk}") == {"ledger-1-0", "ledger-1-1", "ledger-1-2"}
+    assert names("access_mode=jwt") == set()
+    assert len(names("access_mode=iam&tag=env:production")) == 6
+    assert names("tag=env:test") == set()
+
+
+def test_a_server_shows_its_tools_with_their_schemas(admin: Client, cloud: MemoryCloud) -> None:
+    populated(cloud)
+
+    text = admin.get(page(McpServer.objects.first())).content.decode()
+
+    for expected in ("list_entries", "List entries of one account.", "IBAN or account number", "ledger://accounts"):
+        assert expected in text
+    assert "takes:" in text
+
+
+def test_a_resources_page_is_titled_by_its_name_and_leads_to_its_federation(admin: Client, cloud: MemoryCloud) -> None:
+    found = populated(cloud)
+    for row in (McpServer.objects.get(server_name="ledger-0-0"), A2aAgent.objects.get(name="triage-0")):
+        text = admin.get(page(row)).content.decode()
+        assert row.name in text[text.index("<title>") : text.index("</title>")]
+        assert text.count(row.path) == 1
+        assert text.index(page(found)) < text.index("List entries" if isinstance(row, McpServer) else "Sorts incoming")
+
+
+def test_a_runtimes_access_is_told_in_words(admin: Client, cloud: MemoryCloud) -> None:
+    populated(cloud)
+
+    assert "IAM: each call is signed" in admin.get(page(McpServer.objects.first())).content.decode()
+    agents_page = admin.get(page(A2aAgent.objects.first())).content.decode()
+    assert "JWT: each call carries a token" in agents_page
+    assert "Audience: fedhub-agents" in agents_page
+
+
+def test_an_agent_shows_its_skills_and_its_card(admin: Client, cloud: MemoryCloud) -> None:
+    populated(cloud)
+
+    text = admin.get(page(A2aAgent.objects.first())).content.decode()
+
+    for expected in ("Sorts incoming cases by risk.", "Is this refund suspicious?", "https://agent.example.com", "JWT"):
+        assert expected in text
+
+
+def test_what_a_hostile_runtime_says_is_shown_as_text(admin: Client, cloud: MemoryCloud) -> None:
+    evil = "<script>alert(1)</script>"
+    populated(cloud)
+    odd = [{"name": evil, "description": evil, "inputSchema": {"title": evil}}, "no object", {"name": 7}, {}]
+    McpServer.objects.update(
+        tools=odd, resources=[{"uri": evil}, None], prompts=[{"arguments": "none"}], description=evil
+    )
+    A2aAgent.objects.update(skills=[{"name": evil, "tags": "none", "examples": {"a": 1}}, 3], card={"name": evil})
+
+    for row in (McpServer.objects.first(), A2aAgent.objects.first()):
+        text = admin.get(page(row)).content.decode()
+        assert evil not in text
+        assert "&lt;script&gt;alert(1)" in text
+    assert evil not in admin.get(changelist("mcpserver")).content.decode()
+
+
+def test_a_job_shows_its_changes_and_errors(admin: Client, cloud: MemoryCloud) -> None:
+    populated(cloud)
+
+    text = admin.get(page(SyncJob.objects.first())).content.decode()
+
+    for expected in ("4 created", "1 error", "ledger-0-1", "new server", "enrichment failed: 403 Forbidden"):
+        assert expected in text
+    assert "data-refresh-seconds" not in text
+
+
+def test_a_running_job_shows_its_progress_and_refreshes_itself(admin: Client) -> None:
+    found = federation()
+    lease = claim(start_sync(found, by=STAFF).id)
+    lease.update(phase="enriching", progress_done=30, progress_total=120)
+
+    for path in (page(SyncJob.objects.get()), changelist("syncjob"), INDEX, page(found)):
+        text = admin.get(path).content.decode()
+        assert "Enriching" in text
+        assert "30 of 120" in text
+        assert "width: 25%" in text
+        assert "data-refresh-seconds" in text
+
+
+def test_a_federations_page_stops_refreshing_itself_when_its_job_has_ended(admin: Client, cloud: MemoryCloud) -> None:
+    assert "data-refresh-seconds" not in admin.get(page(populated(cloud))).content.decode()
+
+
+def test_a_refused_form_is_not_lost_to_a_refresh(admin: Client) -> None:
+    found = federation()
+    start_sync(found, by=STAFF)
+
+    text = admin.post(page(found), {"display_name": ""}).content.decode()
+
+    assert "This field is required" in text
+    assert "data-refresh-seconds" not in text
+
+
+def test_a_discovery_shows_a_bar_before_anybody_knows_how_much_there_is(admin: Client) -> None:
+    found = federation()
+    job = start_sync(found, by=STAFF)
+    assert "fedhub-moving" not in admin.get(page(job)).content.decode()
+
+    claim(job.id)
+
+    text = admin.get(page(job)).content.decode()
+    assert "Discovering" in text
+    assert "fedhub-moving" in text
+
+
+def test_a_job_tells_its_times_to_the_second_and_its_federation(admin: Client, cloud: MemoryCloud) -> None:
+    found = populated(cloud)
+    job = SyncJob.objects.get()
+    assert job.finished_at is not None
+
+    text = admin.get(page(job)).content.decode()
+
+    assert timezone.localtime(job.finished_at).strftime("%Y-%m-%d %H:%M:%S") in text
+    assert "Federation 0: full sync" in text
+    assert text.index(page(found)) < text.index("4 created")
+
+
+def test_a_federations_page_shows_its_jobs_and_leads_to_all_of_them(admin: Client, cloud: MemoryCloud) -> None:
+    other = populated(cloud, count=2)
+    found = Federation.objects.exclude(pk=other.pk).get()
+    job = SyncJob.objects.get(federation_id=found.pk)
+
+    text = admin.get(page(found)).content.decode()
+    assert page(job) in text
+
+    listed = admin.get(f"{changelist('syncjob')}?q={found.pk}").context["cl"].result_list
+    assert [row.pk for row in listed] == [job.pk]
+
+
+def test_the_dashboard_of_an_empty_hub_says_where_to_start(admin: Client) -> None:
+    assert reverse("admin:federations_federation_add") in admin.get(INDEX).content.decode()
+
+
+def test_the_dashboard_counts_and_says_what_needs_attention(admin: Client, cloud: MemoryCloud) -> None:
+    populated(cloud)
+    good = federation("Good")
+    sync(good, cloud, server("fine"))
+
+    response = admin.get(INDEX)
+
+    assert {card["title"]: card["number"] for card in response.context["resource_cards"]} == {
+        "MCP servers": 4,
+        "Tools": 8,
+        "A2A agents": 1,
+    }
+    assert [card["number"] for card in response.context["status_cards"]] == [1, 1]
+    assert ["Good" in row[0] for row in response.context["jobs"]["rows"]] == [True, False]
+    ((name, state, what, _),) = response.context["alarms"]["rows"]
+    assert "Federation 0" in name
+    assert "With errors" in state
+    assert what == "4 stored, 1 failed: A2A agent kyc-0: enrichment failed: 403 Forbidden"
+
+
+def test_the_dashboard_calls_a_new_federation_never_synced(admin: Client) -> None:
+    federation()
+
+    text = admin.get(INDEX).content.decode()
+
+    assert "Never synced" in text
+    assert "Idle" not in text
+
+
+def test_a_sync_with_errors_is_told_from_one_that_failed(admin: Client, cloud: MemoryCloud) -> None:
+    found = populated(cloud)
+    short = "4 stored, 1 failed: A2A agent kyc-0: enrichment failed: 403 Forbidden"
+    for path in (page(found), page(SyncJob.objects.get()), changelist("federation"), changelist("syncjob")):
+        text = admin.get(path).content.decode()
+        assert "With errors" in text, path
+        assert (short in text) == ("change/" in path), path
+    assert SyncJob.objects.get().status == Federation.objects.get().sync_status == "failed"
+
+    cloud.error = ProviderError("Failed to list AgentCore runtimes in us-east-1: denied")
+    with pytest.raises(ExternalServiceError):
+        sync(found, cloud)
+
+    text = admin.get(page(found)).content.decode()
+    assert "The last sync failed." in text
+    assert "Failed to list AgentCore runtimes" in text
+
+
+def test_staff_without_permission_see_no_registry(staff: Callable[..., Client], cloud: MemoryCloud) -> None:
+    populated(cloud)
+    nobody = staff()
+
+    text = nobody.get(INDEX).content.decode()
+    assert "Ask an administrator" in text
+    assert "Federation 0" not in text
+    assert changelist("mcpserver") not in text
+    for model in REGISTRY:
+        assert nobody.get(changelist(model)).status_code == 403, model
+
+
+def test_staff_who_may_look_see_everything_and_no_way_to_change_it(
+    staff: Callable[..., Client], cloud: MemoryCloud
+) -> None:
+    found = populated(cloud)
+    reader = staff("view_federation", "view_mcpserver", "view_a2aagent", "view_syncjob", "view_runtimesighting")
+
+    for model in REGISTRY:
+        assert reader.get(changelist(model)).status_code == 200, model
+    text = reader.get(page(found)).content.decode()
+    assert "us-east-1" in text and "env:production" in text and found.external_id in text
+    assert 'name="_save"' not in text
+    assert 'name="display_name"' not in text
+    assert "ledger-0-0" in reader.get(changelist("mcpserver")).content.decode()
+
+
+def test_who_is_not_signed_in_is_sent_to_the_login() -> None:
+    response = Client().get(changelist("federation"))
+
+    assert response.status_code == 302
+    assert response.headers["Location"].startswith(reverse("admin:login"))
+
+
+def test_who_signs_in_at_the_bare_login_page_lands_on_the_dashboard() -> None:
+    User.objects.create_superuser("operator", password="a long enough password")
+
+    response = Client().post(reverse("admin:login"), {"username": "operator", "password": "a long enough password"})
+
+    assert (response.status_code, response.headers["Location"]) == (302, INDEX)
+
+
+def test_no_page_shows_a_token_or_a_clients_secret(admin: Client) -> None:
+    user = User.objects.get()
+    application = get_application_model().objects.create(
+        name="robot",
+        user=user,
+        client_type="confidential",
+        authorization_grant_type="client-credentials",
+        client_secret="a-very-secret-secret",
+    )
+    token = get_access_token_model().objects.create(
+        user=user,
+        application=application,
+        token="tok-0123456789abcdef",
+        scope="federations-read",
+        expires=timezone.now() + timedelta(hours=1),
+    )
+    application.refresh_from_db()
+    paths = [
+        reverse("admin:oauth2_provider_accesstoken_changelist"),
+        reverse("admin:oauth2_provider_accesstoken_change", args=[token.pk]),
+        reverse("admin:oauth2_provider_application_change", args=[application.pk]),
+    ]
+
+    for path in paths:
+        response = admin.get(path)
+        assert response.status_code == 200
+        for secret in ("0123456789abcdef", "a-very-secret-secret", application.client_secret):
+            assert secret not in response.content.decode(), path
+
+
+def test_a_grant_on_one_federation_shows_its_rows_and_no_others(
+    staff: Callable[..., Client], cloud: MemoryCloud
+) -> None:
+    found = populated(cloud, count=2)
+    guest = staff()
+    grant(found, level=AccessLevel.VIEW, user=User.objects.get(username="ines"))
+
+    for model in ("federation", "mcpserver", "a2aagent", "syncjob"):
+        text = guest.get(changelist(model)).content.decode()
+        assert "Federation 1" in text, model
+        assert "Federation 0" not in text, model
+    assert "team-0" not in guest.get(changelist("federation")).content.decode()
+    dashboard = guest.get(INDEX).content.decode()
+    assert "Federation 1" in dashboard and "Federation 0" not in dashboard
+    hidden = McpServer.objects.get(server_name="ledger-0-0")
+    assert guest.get(page(hidden)).status_code == 302
+    assert guest.get(changelist("runtimesighting")).status_code == 403

@@ -1,0 +1,123 @@
+"""A2A agents and runtimes with a JWT authorizer, over HTTP."""
+
+from __future__ import annotations
+
+import jwt
+import pytest
+
+from federations.providers.agentcore.bearer import BearerKey
+from federations.sync.resources import EnrichedAgent, EnrichedMcpServer, FailedRuntime, Finding, ResourceKind
+from tests.app.federations.agentcore.aws_server import (
+    Answer,
+    AwsServer,
+    Message,
+    aws_error,
+    described,
+    json_answer,
+    runtime_arn,
+)
+from tests.app.federations.agentcore.conftest import Discover
+from tests.app.federations.agentcore.mcp_replies import mcp_server
+from tests.pure.agentcore.test_agent_card import CARD
+
+HUB = "https://hub.example"
+
+
+def jwt_runtime(name: str, *audiences: str, protocol: str = "A2A", url: str = HUB) -> Message:
+    block = {"discoveryUrl": f"{url}/.well-known/openid-configuration", "allowedAudience": list(audiences)}
+    return described(name, protocol, authorizerConfiguration={"customJWTAuthorizer": block})
+
+
+def failure(findings: list[Finding]) -> FailedRuntime:
+    (finding,) = findings
+    assert isinstance(finding, FailedRuntime)
+    return finding
+
+
+def test_an_agent_costs_one_signed_request(aws: AwsServer, discover: Discover) -> None:
+    aws.serve_runtimes(described("fraud", "A2A"))
+    aws.on_card("fraud", json_answer(CARD))
+    (finding,) = discover()
+    assert isinstance(finding, EnrichedAgent)
+    assert finding.card.raw == CARD
+    assert finding.card.url.endswith("/invocations?qualifier=DEFAULT")
+    (sent,) = aws.invocations()
+    assert sent.target.endswith("/invocations/.well-known/agent-card.json?qualifier=DEFAULT")
+    assert "Credential=ASIAROLE1/" in sent.headers["authorization"]
+
+
+def test_a_forbidden_card_reads_as_the_contract_says(aws: AwsServer, discover: Discover) -> None:
+    aws.serve_runtimes(described("pharmacy_fraud_a2a", "A2A"))
+    aws.on_card("pharmacy_fraud_a2a", aws_error(403, "AccessDeniedException", "Forbidden"))
+    failed = failure(discover())
+    assert failed.kind is ResourceKind.A2A_AGENT
+    assert failed.message == "A2A agent pharmacy_fraud_a2a: enrichment failed: 403 Forbidden"
+    assert (failed.version, failed.last_updated_at is not None) == ("1", True)
+
+
+def test_a_502_of_the_card_is_a_cold_start(aws: AwsServer, discover: Discover) -> None:
+    aws.serve_runtimes(described("fraud", "A2A"))
+    aws.on_card("fraud", [Answer(502), Answer(502), json_answer(CARD)])
+    (finding,) = discover()
+    assert isinstance(finding, EnrichedAgent)
+    assert len(aws.invocations()) == 3
+
+
+def test_a_502_of_an_mcp_server_is_an_error(aws: AwsServer, discover: Discover) -> None:
+    aws.serve_runtimes("claims")
+    aws.on_invocation("claims", Answer(502))
+    assert failure(discover()).error == "enrichment failed: 502 Bad Gateway"
+    assert len(aws.invocations()) == 1
+
+
+def test_an_invalid_card_is_that_agents_error(aws: AwsServer, discover: Discover) -> None:
+    aws.serve_runtimes(described("fraud", "A2A"))
+    aws.on_card("fraud", json_answer({}))
+    assert failure(discover()).error == "enrichment failed: the agent card has no name"
+
+
+def test_a_card_of_more_than_4_mb_is_that_agents_error(aws: AwsServer, discover: Discover) -> None:
+    aws.serve_runtimes(described("fraud", "A2A"))
+    aws.on_card("fraud", json_answer({**CARD, "padding": "x" * (4 * 1024 * 1024)}))
+    assert failure(discover()).error == "enrichment failed: the answer is larger than 4194304 bytes"
+
+
+def test_a_jwt_runtime_gets_a_token_and_no_signature(aws: AwsServer, discover: Discover, bearer_key: BearerKey) -> None:
+    aws.serve_runtimes(jwt_runtime("claims", "claims-audience", protocol="MCP"))
+    aws.on_invocation("claims", mcp_server())
+    (finding,) = discover()
+    assert isinstance(finding, EnrichedMcpServer)
+    assert finding.access.audiences == ("claims-audience",)
+    tokens = {sent.headers["authorization"].removeprefix("Bearer ") for sent in aws.invocations()}
+    (token,) = tokens
+    claims = jwt.decode(token, bearer_key.private_key.public_key(), ["RS256"], audience="claims-audience", issuer=HUB)
+    assert claims["runtime_arn"] == runtime_arn("claims")
+    assert not any("x-amz-security-token" in sent.headers for sent in aws.invocations())
+
+
+@pytest.mark.parametrize("audience", ["other-account", HUB])
+def test_no_token_is_minted_for_a_foreign_audience(aws: AwsServer, discover: Discover, audience: str) -> None:
+    aws.serve_runtimes(jwt_runtime("claims", audience))
+    failed = failure(discover(audience_accounts={"other-account": frozenset({"999999999999"})}))
+    assert failed.error.startswith("enrichment failed: its audience belongs to the hub or")
+    assert not aws.invocations()
+
+
+def test_an_authorizer_without_an_issuer_is_that_runtimes_error(aws: AwsServer, discover: Discover) -> None:
+    aws.serve_runtimes(jwt_runtime("claims", "a", url="nowhere"))
+    assert failure(discover()).error == "enrichment failed: the authorizer's discoveryUrl is no http(s) address"
+
+
+def test_a_refused_token_is_explained(aws: AwsServer, discover: Discover) -> None:
+    aws.serve_runtimes(jwt_runtime("claims", "a"))
+    aws.on_card("claims", json_answer({"message": "OAuth authorization failed: wrong audience"}, 401))
+    expected = "enrichment failed: 401 Unauthorized: OAuth authorization failed: wrong audience"
+    assert failure(discover()).error == expected
+
+
+def test_an_unreachable_data_plane_is_each_runtimes_error(
+    aws: AwsServer, discover: Discover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.serve_runtimes(described("fraud", "A2A"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_AGENTCORE", "http://127.0.0.1:1")
+    assert failure(discover()).error.startswith("enrichment failed: ConnectError")

@@ -1,0 +1,65 @@
+"""Every variable that the hub reads is in .env.example, and the README's table names none that does not exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.conf import settings
+
+# AWS's own, which its documentation describes.
+FOREIGN = re.compile(r"AWS_")
+READERS = {"text", "secret", "boolean", "integer", "words", "choice", "networks", "address", "json_sections"}
+
+
+def calls(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield reader and name of each variable that a module reads by core.environment or from os.environ."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
+            continue
+        function, name = ast.unparse(node.func), str(node.args[0].value)
+        if function in {f"environment.{reader}" for reader in READERS}:
+            yield function.removeprefix("environment."), name
+        elif function in ("os.environ.get", "os.getenv") and not FOREIGN.match(name):
+            yield "text", name
+
+
+def read_variables() -> dict[str, str]:
+    """Return by its name how each variable of the hub is read."""
+    sources = [
+        path
+        for package in ("core", "fedhub", "federations", "peers", "sandbox")
+        for path in (settings.BASE_DIR / package).rglob("*.py")
+    ]
+    return {name: reader for path in sources for reader, name in calls(path)}
+
+
+def documented_variables() -> dict[str, bool]:
+    """Return by its name whether .env.example calls a variable a secret."""
+    found, is_secret = {}, False
+    for line in (settings.BASE_DIR / ".env.example").read_text(encoding="utf-8").splitlines():
+        if match := re.match(r"#?([A-Z][A-Z_]+)=", line):
+            found[match[1]] = is_secret
+            is_secret = False
+        else:
+            is_secret = line.startswith("# *") or (is_secret and line.startswith("# "))
+    return found
+
+
+def test_every_variable_that_is_read_is_documented_and_no_other() -> None:
+    assert set(documented_variables()) == set(read_variables())
+
+
+def test_secrets_are_marked_as_such_and_nothing_else_is() -> None:
+    secret = {name for name, reader in read_variables().items() if reader == "secret"}
+    assert {name for name, is_secret in documented_variables().items() if is_secret} == secret
+    assert secret
+
+
+def test_the_readmes_table_names_variables_that_exist_and_marks_the_secrets() -> None:
+    rows = re.findall(r"(?m)^\| `([A-Z_]+)`( \\\*)? \|", (settings.BASE_DIR / "README.md").read_text(encoding="utf-8"))
+    documented = documented_variables()
+    assert rows
+    assert {name: bool(star) for name, star in rows} == {name: documented.get(name) for name, _ in rows}

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from peers.models import (
+    AgentVisibilityChoice,
+    RegisteredAgent,
+)
+from tests.app.peers.staff.pages import (
+    text_of,
+    url,
+)
+from tests.conftest import MakeAgent
+
+pytestmark = pytest.mark.django_db
+
+
+def test_staff_choose_who_sees_an_agent_and_a_recreated_one_keeps_it(admin: Client, make_agent: MakeAgent) -> None:
+    agent = make_agent(None, "triage")
+    page = reverse("admin:peers_discoveredagent_changelist")
+    assert "the hub&#x27;s default" in text_of(admin, page)
+
+    admin.post(page, {"action": "make_unlisted", "_selected_action": [agent.pk]})
+
+    choice = AgentVisibilityChoice.objects.get()
+    assert (choice.path, choice.visibility, choice.changed_by_name) == (agent.path, "unlisted", "root")
+    agent.delete()
+    make_agent(None, "triage")
+    seen = {
+        visibility: [row.name for row in admin.get(f"{page}?visibility={visibility}").context["cl"].result_list]
+        for visibility in ("public", "unlisted", "private")
+    }
+    assert seen == {"public": [], "unlisted": ["triage"], "private": []}
+
+
+def test_an_agent_is_registered_by_hand(admin: Client) -> None:
+    typed = {"agent_id": "translator", "capabilities": "translate, summarise", "visibility": "unlisted"}
+    admin.post(reverse("admin:peers_registeredagent_add"), typed)
+
+    agent = RegisteredAgent.objects.get()
+    assert (agent.capabilities, agent.visibility) == (["translate", "summarise"], "unlisted")
+    admin.post(url(agent), {"capabilities": "translate", "visibility": "public"})
+    agent.refresh_from_db()
+    assert (agent.capabilities, agent.visibility) == (["translate"], "public")

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from peers.models import (
+    Dispatch,
+    Intent,
+    Peer,
+)
+from peers.services.trust.proposals import record_stranger
+from tests.app.peers.staff.pages import (
+    EVIL,
+    EVIL_LINK,
+    IMPORT,
+    MODELS,
+    fill,
+    hostile_rows,
+    queries_of,
+    text_of,
+    url,
+)
+from tests.conftest import MakeAgent
+
+pytestmark = pytest.mark.django_db
+
+
+def test_whoever_may_not_look_sees_nothing(staff: Callable[..., Client], proposed: Peer) -> None:
+    client = staff()
+
+    for model in MODELS:
+        assert client.get(reverse(f"admin:peers_{model}_changelist")).status_code == 403
+    assert client.get(reverse("admin:peers_peer_export_as_csv")).status_code == 403
+
+
+def test_html_and_javascript_in_any_text_are_inert_on_every_page(admin: Client) -> None:
+    rows = hostile_rows()
+    pages = [url(row) for row in rows] + [reverse(f"admin:peers_{model}_changelist") for model in MODELS]
+    intent = next(row for row in rows if isinstance(row, Intent))
+    pages += [url(intent, "dispatch_on"), url(rows[0], "issue_token"), reverse("admin:index")]
+
+    seen = ""
+    for path in pages:
+        page = text_of(admin, path)
+        assert EVIL not in page, path
+        for quote in ('"', "'"):
+            assert f"href={quote}javascript:" not in page.lower(), path
+            assert f"src={quote}javascript:" not in page.lower(), path
+        seen += page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in seen
+
+
+def test_a_refusal_that_repeats_hostile_text_is_inert(admin: Client) -> None:
+    response = admin.post(IMPORT, {"text": f"server_url,did\n{EVIL},{EVIL_LINK}\n"})
+
+    assert EVIL not in response.content.decode()
+
+
+def test_what_the_hub_writes_is_read_only_even_to_a_superuser(admin: Client) -> None:
+    for row in hostile_rows()[1:-1]:
+        assert admin.post(url(row), {"text": "changed", "title": "changed"}).status_code == 403
+        assert admin.post(url(row, "delete")).status_code == 403
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(
+    admin: Client, make_agent: MakeAgent, model: str
+) -> None:
+    path = reverse(f"admin:peers_{model}_changelist")
+    fill(make_agent, 1)
+    few = queries_of(admin, path)
+    for number in range(2, 7):
+        fill(make_agent, number)
+
+    assert queries_of(admin, path) == few
+    assert few <= 12
+
+
+def test_the_first_page_says_what_waits_and_links_to_it(admin: Client, staff: Callable[..., Client]) -> None:
+    assert "Waits for you" not in text_of(admin, reverse("admin:index"))
+    hostile_rows()
+    record_stranger("https://stranger.example.org", "", "", address="192.0.2.1", now=timezone.now())
+    Peer.objects.filter(state="approved").update(review_by=timezone.localdate())
+
+    cards = admin.get(reverse("admin:index")).context["attention"]
+
+    assert [(card["number"], card["title"]) for card in cards] == [
+        (1, "proposed peer"),
+        (1, "review due"),
+        (1, "dispatch given up"),
+    ]
+    for card in cards:
+        assert len(admin.get(card["href"]).context["cl"].result_list) == 1
+    assert "Waits for you" not in text_of(staff("view_dispatch"), reverse("admin:index"))
+
+
+def test_no_page_is_called_by_an_id(admin: Client) -> None:
+    rows = hostile_rows()
+    Intent.objects.update(title="Reconcile the bills")
+    Dispatch.objects.update(intent_title="Reconcile the bills")
+
+    for row in rows:
+        title = text_of(admin, url(row)).partition("<title>")[2].partition("</title>")[0]
+        assert str(row.pk) not in title, row
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_empty_list_says_what_fills_it(admin: Client, model: str) -> None:
+    page = text_of(admin, reverse(f"admin:peers_{model}_changelist"))
+
+    assert "There is nothing here yet" in page
+    assert "<title>" in page
+    assert "Select " not in page.partition("<title>")[2].partition("</title>")[0]
+
+
+def test_what_is_forbidden_says_whom_to_ask(staff: Callable[..., Client]) -> None:
+    response = staff().get(reverse("admin:peers_peer_changelist"))
+
+    assert response.status_code == 403
+    assert "Ask an administrator" in response.content.decode()

@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.conf import LazySettings
+from django.utils import timezone
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from core.errors import ConflictError, ExternalServiceError, InvalidRequestError
+from peers.models import KeyOrigin, KeyState, Peer, PeerKey
+from peers.protocol import JsonObject, SigningKey
+from peers.protocol.continuity import CONTINUITY, continuity_proof
+from peers.services.trust.documents import MANIFEST_PATH, fetch_documents, refresh_documents
+from peers.services.trust.key_refresh import pin_provisionally, refresh_keys
+from peers.services.trust.keys import MAX_SHOWN_KEYS, approve_key, propose_key, revoke_key
+from peers.services.trust.peers import add_peer, suspend_peer, valid_keys
+from tests.app.peers.staff.conftest import KEY, NEXT_KEY, OPERATOR, OTHER_KEY, Partner
+
+
+def test_the_documents_of_a_peer_show_its_key_and_trust_it_for_nothing(partner: Partner) -> None:
+    partner.publish(KEY)
+    peer = add_peer(partner.url, by=OPERATOR)
+
+    findings = refresh_documents(peer, by=OPERATOR, now=timezone.now())
+
+    key = peer.keys.get()
+    assert findings.new_keys == (key,)
+    assert (key.state, key.origin, key.verification_key) == (
+        KeyState.PROPOSED,
+        KeyOrigin.PUBLISHED,
+        KEY.verification_key,
+    )
+    assert valid_keys(peer, timezone.now()) == []
+
+
+def test_a_second_fetch_finds_nothing_new(partner: Partner) -> None:
+    partner.publish(KEY)
+    peer = add_peer(partner.url, by=OPERATOR)
+    refresh_documents(peer, by=OPERATOR, now=timezone.now())
+
+    assert refresh_documents(peer, by=OPERATOR, now=timezone.now()).new_keys == ()
+
+
+def test_documents_of_another_server_are_refused(partner: Partner) -> None:
+    peer = add_peer(partner.url, by=OPERATOR)
+    wrong: list[dict[str, JsonObject]] = [
+        {"manifest": partner.manifest(server_url="https://other.example.org")},
+        {"manifest": partner.manifest(server_did="did:web:other.example.org")},
+        {"manifest": partner.manifest(public_key=OTHER_KEY.verification_key.base64)},
+        {"did": partner.did_document(KEY) | {"id": "did:web:other.example.org"}},
+        {"did": partner.did_document()},
+        {"did": {"id": partner.did}},
+        {"did": {"id": 7}},
+        {"manifest": {"server_url": []}},
+    ]
+    for changes in wrong:
+        partner.publish(KEY, **changes)
+        with pytest.raises(ExternalServiceError):
+            refresh_documents(peer, by=OPERATOR, now=timezone.now())
+
+    assert PeerKey.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"<html>", b'{"a":1,"a":2}', b"[" * 10_000, b"\xff", b"{" + b" " * 400_000]
+)
+def test_bytes_that_are_no_document_are_refused(partner: Partner, body: bytes) -> None:
+    partner.server.expect_request(MANIFEST_PATH).respond_with_data(body, content_type="application/json")
+
+    with pytest.raises(ExternalServiceError):
+        fetch_documents(add_peer(partner.url, by=OPERATOR))
+
+
+def test_a_redirect_is_not_followed(partner: Partner, httpserver: HTTPServer) -> None:
+    partner.publish(KEY)
+    httpserver.clear()
+    asked: list[str] = []
+
+    def elsewhere(request: Request) -> Response:
+        asked.append(request.path)
+        return Response(status=302, headers={"Location": f"{partner.url}/elsewhere"})
+
+    httpserver.expect_request(MANIFEST_PATH).respond_with_handler(elsewhere)
+
+    with pytest.raises(ExternalServiceError, match="302"):
+        fetch_documents(add_peer(partner.url, by=OPERATOR))
+    assert asked == [MANIFEST_PATH]
+
+
+def test_without_an_allowed_network_loopback_is_never_asked(
+    partner: Partner, httpserver: HTTPServer, settings: LazySettings
+) -> None:
+    partner.publish(KEY)
+    peer = add_peer(partner.url, by=OPERATOR)
+    settings.FEDHUB_ALLOWED_NETWORKS = []
+
+    with pytest.raises(ExternalServiceError):
+        fetch_documents(peer)
+    assert httpserver.log == []
+
+
+def test_a_changed_key_is_a_proposal_until_staff_approve_it(partner: Partner) -> None:
+    peer = partner.approved(KEY)
+    partner.publish(NEXT_KEY)
+
+    assert refresh_keys(timezone.now()) == 1
+
+    key = peer.keys.get(public_key=NEXT_KEY.verification_key.base64)
+    assert (key.state, key.is_continuous) == (KeyState.PROPOSED, False)
+    assert valid_keys(peer, timezone.now()) == [KEY.verification_key]
+
+
+def test_a_key_that_the_old_one_signed_is_shown_as_continuous(partner: Partner) -> None:
+    peer = partner.approved(KEY)
+    proof = continuity_proof(partner.did, NEXT_KEY.verification_key, KEY)
+    partner.publish(did=partner.did_document(NEXT_KEY, KEY) | {CONTINUITY: [proof]})
+
+    refresh_keys(timezone.now())
+
+    key = peer.keys.get(public_key=NEXT_KEY.verification_key.base64)
+    assert (key.state, key.is_continuous) == (KeyState.PROPOSED, True)
+
+
+@pytest.mark.parametrize("change", ["publicKeyBase64", "previousKeyBase64", "signature", "did"])
+def test_a_changed_proof_of_continuity_proves_nothing(partner: Partner, change: str) -> None:
+    peer = partner.approved(KEY)
+    did = "did:web:other.example.org" if change == "did" else partner.did
+    proof = continuity_proof(did, NEXT_KEY.verification_key, KEY)
+    other = continuity_proof(partner.did, OTHER_KEY.verification_key, OTHER_KEY)
+    partner.publish(did=partner.did_document(NEXT_KEY) | {CONTINUITY: [proof | {change: other.get(change)}, "no", {}]})
+
+    refresh_documents(peer, by=OPERATOR, now=timezone.now())
+
+    assert not peer.keys.filter(is_continuous=True).exists()
+
+
+def test_a_key_that_no_pinned_key_signed_is_not_continuous(partner: Partner) -> None:
+    peer = partner.approved(KEY)
+    proof = continuity_proof(partner.did, NEXT_KEY.verification_key, OTHER_KEY)
+    partner.publish(did=partner.did_document(NEXT_KEY) | {CONTINUITY: [proof]})
+
+    refresh_documents(peer, by=OPERATOR, now=timezone.now())
+
+    assert not peer.keys.filter(is_continuous=True).exists()
+
+
+def test_old_and_new_key_overlap_for_the_stated_time(approved: Peer) -> None:
+    key = propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
+
+    approve_key(key, overlap_days=2, by=OPERATOR)
+
+    now = timezone.now()
+    both = [NEXT_KEY.verification_key, KEY.verification_key]
+    assert valid_keys(approved, now) == both
+    assert valid_keys(approved, now + timedelta(days=1, hours=23)) == both
+    assert valid_keys(approved, now + timedelta(days=2, minutes=1)) == [NEXT_KEY.verification_key]
+
+
+def test_an_overlap_is_never_made_longer_by_the_next_change(approved: Peer) -> None:
+    for signer, days in ((NEXT_KEY, 1), (OTHER_KEY, 30)):
+        key = propose_key(approved, signer.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
+        approve_key(key, overlap_days=days, by=OPERATOR)
+
+    later = timezone.now() + timedelta(days=2)
+    assert valid_keys(approved, later) == [OTHER_KEY.verification_key, NEXT_KEY.verification_key]
+
+
+def test_at_most_three_keys_are_valid(approved: Peer) -> None:
+    for number in range(5):
+        signer = SigningKey(bytes([number + 40]) * 32)
+        key = propose_key(approved, signer.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
+        approve_key(key, overlap_days=30, by=OPERATOR)
+
+    assert len(valid_keys(approved, timezone.now())) == 3
+    assert valid_keys(approved, timezone.now())[0] == SigningKey(bytes([44]) * 32).verification_key
+
+
+@pytest.mark.parametrize("days", [-1, 91])
+def test_an_overlap_has_bounds(approved: Peer, days: int) -> None:
+    key = propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
+
+    with pytest.raises(InvalidRequestError):
+        approve_key(key, overlap_days=days, by=OPERATOR)
+
+
+def test_a_revoked_key_ends_at_once_and_stays_revoked_when_it_is_published_again(partner: Partner) -> None:
+    peer = partner.approved(KEY)
+    partner.publish(KEY)
+    revoke_key(peer.keys.get(), by=OPERATOR, reason="Leaked")
+
+    refresh_documents(peer, by=OPERATOR, now=timezone.now())
+
+    assert valid_keys(peer, timezone.now()) == []
+    assert peer.keys.get().state == KeyState.REVOKED
+    with pytest.raises(ConflictError):
+        approve_key(peer.keys.get(), overlap_days=0, by=OPERATOR)
+    with pytest.raises(ConflictError):
+        revoke_key(peer.keys.get(), by=OPERATOR)
+
+
+def test_keys_of_a_peer_that_is_not_approved_are_not_pinned_beside_the_decision(approved: Peer) -> None:
+    key = propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
+    suspend_peer(approved, reason="Incident", by=OPERATOR)
+
+    with pytest.raises(ConflictError):
+        approve_key(key, overlap_days=0, by=OPERATOR)
+    assert PeerKey.objects.get(pk=key.pk).state == KeyState.PROPOSED
+
+
+def test_proposals_are_bounded(approved: Peer) -> None:
+    with pytest.raises(ConflictError):
+        for number in range(MAX_SHOWN_KEYS + 1):
+            signer = SigningKey(bytes([number + 40]) * 32)
+            propose_key(approved, signer.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
+    assert approved.keys.filter(state=KeyState.PROPOSED).count() == MAX_SHOWN_KEYS
+
+
+def test_the_daily_look_asks_each_approved_peer_once_a_day_and_survives_one_that_fails(
+    partner: Partner, httpserver: HTTPServer
+) -> None:
+    partner.approved(KEY)
+    partner.publish(KEY)
+    broken = add_peer("http://127.0.0.1:9", by=OPERATOR)
+    Peer.objects.filter(pk=broken.pk).update(state="approved")
+    now = timezone.now()
+
+    refresh_keys(now)
+    asked = len(httpserver.log)
+    refresh_keys(now + timedelta(hours=1))
+
+    assert asked == 2
+    assert len(httpserver.log) == asked
+    refresh_keys(now + timedelta(days=1))
+    assert len(httpserver.log) == 2 * asked
+
+
+def test_policy_open_pins_a_strangers_published_key_provisionally(partner: Partner, settings: LazySettings) -> None:
+    settings.FEDHUB_TRUST_POLICY = "open"
+    partner.publish(KEY)
+    peer = add_peer(partner.url, by=OPERATOR)
+
+    pin_provisionally(peer.pk, timezone.now())
+
+    assert peer.keys.get().state == KeyState.PROVISIONAL
+    assert valid_keys(peer, timezone.now() + timedelta(seconds=1)) == [KEY.verification_key]
+    settings.FEDHUB_TRUST_POLICY = "allowlist"
+    assert valid_keys(peer, timezone.now() + timedelta(seconds=1)) == []
+
+
+def test_policy_allowlist_pins_nothing_by_itself(partner: Partner, httpserver: HTTPServer) -> None:
+    partner.publish(KEY)
+
+    pin_provisionally(add_peer(partner.url, by=OPERATOR).pk, timezone.now())
+
+    assert httpserver.log == []
+
+
+def test_a_strangers_documents_are_fetched_once_an_hour(
+    partner: Partner, httpserver: HTTPServer, settings: LazySettings
+) -> None:
+    settings.FEDHUB_TRUST_POLICY = "open"
+    httpserver.expect_request(MANIFEST_PATH).respond_with_data("gone", status=410)
+    peer = add_peer(partner.url, by=OPERATOR)
+    now = timezone.now()
+
+    for minutes in (0, 1, 59, 61):
+        pin_provisionally(peer.pk, now + timedelta(minutes=minutes))
+
+    assert len(httpserver.log) == 2
+
+
+def test_a_slow_document_is_given_up(partner: Partner, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(request: Request) -> Response:
+        time.sleep(1.5)
+        return Response("{}")
+
+    httpserver.expect_request(MANIFEST_PATH).respond_with_handler(slow)
+    monkeypatch.setattr("peers.services.trust.documents.TIMEOUT_SECONDS", 0.3)
+    started = time.monotonic()
+
+    with pytest.raises(ExternalServiceError):
+        fetch_documents(add_peer(partner.url, by=OPERATOR))
+
+    assert time.monotonic() - started < 1.4

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.utils import timezone
+
+from peers.models import KeyOrigin, KeyState, Peer
+from peers.protocol import SigningKey
+from peers.services.trust.peers import add_peer, reject_peer, valid_keys
+from peers.services.trust.proposals import MAX_OPEN, drop_stale_proposals, record_stranger
+from tests.app.peers.staff.conftest import KEY, OPERATOR, URL
+
+pytestmark = pytest.mark.django_db
+NOW = timezone.now()
+
+
+def knock(url: str = URL, **changes: Any) -> None:
+    values: dict[str, Any] = {
+        "did": "",
+        "public_key_b64": KEY.verification_key.base64,
+        "address": "192.0.2.7",
+        "now": NOW,
+    }
+    record_stranger(url, **(values | changes))
+
+
+def test_a_stranger_is_proposed_once_with_its_key_shown_and_trusted_for_nothing() -> None:
+    knock()
+    knock(f"{URL}/")
+
+    peer = Peer.objects.get()
+    key = peer.keys.get()
+    assert (peer.state, peer.server_url, peer.attempt_count, peer.proposed_from) == ("proposed", URL, 2, "192.0.2.7")
+    assert (key.state, key.origin) == (KeyState.PROPOSED, KeyOrigin.CLAIMED)
+    assert valid_keys(peer, NOW) == []
+
+
+def test_many_urls_of_one_origin_are_one_proposal() -> None:
+    for path in ("", "/a", "/b", "/a/b"):
+        knock(URL + path)
+
+    assert Peer.objects.get().attempt_count == 4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"url": "https://10.0.0.1"},
+        {"url": "http://partner.example.org"},
+        {"url": "no url"},
+        {"url": f"{URL}/{'a' * 200}"},
+        {"did": "did:web:other.example.org"},
+        {"public_key_b64": "AAAA"},
+        {"public_key_b64": "<script>"},
+    ],
+)
+def test_a_stranger_that_makes_no_sense_leaves_nothing_behind(changes: dict[str, str]) -> None:
+    knock(**changes)
+
+    assert Peer.objects.count() == 0
+
+
+def test_a_rejected_stranger_is_counted_and_not_shown_again() -> None:
+    knock()
+    reject_peer(Peer.objects.get(), reason="Unknown", by=OPERATOR)
+
+    knock(public_key_b64=SigningKey(b"9" * 32).verification_key.base64)
+    knock(f"{URL}/other")
+
+    peer = Peer.objects.get()
+    assert (peer.state, peer.attempt_count, peer.keys.count()) == ("rejected", 3, 1)
+
+
+def test_a_claim_adds_no_key_to_a_peer_that_staff_approved(approved: Peer) -> None:
+    knock(public_key_b64=SigningKey(b"9" * 32).verification_key.base64)
+
+    assert approved.keys.count() == 1
+
+
+def test_claimed_keys_are_bounded() -> None:
+    for number in range(10):
+        knock(public_key_b64=SigningKey(bytes([number + 50]) * 32).verification_key.base64)
+
+    assert Peer.objects.get().keys.count() == 3
+
+
+def test_an_address_proposes_five_an_hour() -> None:
+    for number in range(8):
+        knock(f"https://stranger-{number}.example.org")
+    assert Peer.objects.count() == 5
+
+    knock("https://another.example.org", address="192.0.2.8")
+    knock("https://later.example.org", now=NOW + timedelta(minutes=61))
+    assert Peer.objects.count() == 7
+
+
+def test_at_most_two_hundred_proposals_are_open() -> None:
+    for number in range(MAX_OPEN + 10):
+        knock(f"https://stranger-{number}.example.org", address=f"2001:db8::{number // 5:x}")
+    assert Peer.objects.count() == MAX_OPEN
+
+    add_peer(URL, by=OPERATOR)
+    assert Peer.objects.count() == MAX_OPEN + 1
+
+
+def test_silent_strangers_are_dropped_after_thirty_days_and_what_staff_touched_stays() -> None:
+    for name in ("silent", "talking", "rejected"):
+        knock(f"https://{name}.example.org")
+    add_peer("https://added.example.org", by=OPERATOR)
+    reject_peer(Peer.objects.get(server_url="https://rejected.example.org"), reason="Unknown", by=OPERATOR)
+    knock("https://talking.example.org", now=NOW + timedelta(days=20))
+
+    drop_stale_proposals(NOW + timedelta(days=31))
+
+    left = set(Peer.objects.values_list("server_url", flat=True))
+    assert left == {f"https://{name}.example.org" for name in ("talking", "rejected", "added")}
+
+
+def test_policy_open_asks_a_worker_for_the_documents_and_allowlist_does_not(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr("peers.services.trust.proposals.enqueue", lambda *names: asked.append(names))
+
+    knock()
+    assert asked == []
+    settings.FEDHUB_TRUST_POLICY = "open"
+    knock()
+    assert asked == [("peers.pin_provisionally", Peer.objects.get().pk)]

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from peers.models import (
+    Dispatch,
+    Intent,
+    JournalEntry,
+    OutboundCallback,
+    Peer,
+)
+from tests.app.peers.staff.conftest import URL
+from tests.app.peers.staff.pages import (
+    CONFIRMED,
+    hostile_rows,
+    text_of,
+    url,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_intent_is_described_and_dispatched_to_an_approved_peer(admin: Client, approved: Peer) -> None:
+    admin.post(
+        reverse("admin:peers_intent_add"),
+        {"title": "Reconcile", "description": "March", "state": '{"month": 3}', "constraints": ""},
+    )
+    intent = Intent.objects.get()
+    assert (intent.state, intent.created_by_name) == ({"month": 3}, "root")
+
+    form = {"peer": approved.pk, "agent_id": "triage", "permissions": "state.patch", "max_delegation_depth": "0"}
+    admin.post(url(intent, "dispatch_on"), form)
+
+    sent = Dispatch.objects.get()
+    assert (sent.peer_id, sent.target_server, sent.agent_id) == (approved.pk, URL, "triage")
+    assert (sent.intent_id, sent.scope["permissions"], sent.created_by_name) == (intent.pk, ["state.patch"], "root")
+
+
+def test_a_dispatch_names_its_permissions_and_an_approved_peer(admin: Client, proposed: Peer) -> None:
+    intent = Intent.objects.create(title="Reconcile")
+    form = {"peer": proposed.pk, "permissions": "state.patch", "max_delegation_depth": "0"}
+
+    assert admin.post(url(intent, "dispatch_on"), form).context["form"].errors
+    Peer.objects.update(state="approved")
+    assert admin.post(url(intent, "dispatch_on"), form | {"permissions": "*"}).context["form"].errors
+    assert Dispatch.objects.count() == 0
+
+
+@pytest.mark.parametrize("state", ["[]", "{", '{"a": NaN}', '{"a": 1, "a": 2}'])
+def test_a_state_that_is_no_object_is_refused(admin: Client, state: str) -> None:
+    response = admin.post(reverse("admin:peers_intent_add"), {"title": "x", "state": state})
+
+    assert "Write a JSON object" in response.content.decode()
+    assert Intent.objects.count() == 0
+
+
+def test_a_dead_letter_is_tried_again_from_its_page_and_from_the_list(admin: Client) -> None:
+    hostile_rows()
+    dispatch = Dispatch.objects.get()
+
+    admin.post(url(dispatch, "retry"), CONFIRMED)
+    dispatch.refresh_from_db()
+    assert (dispatch.dead_at, dispatch.attempts) == (None, 0)
+    assert dispatch.due_at is not None
+
+    OutboundCallback.objects.update(dead_at=timezone.now())
+    owed = OutboundCallback.objects.get()
+    admin.post(
+        reverse("admin:peers_outboundcallback_changelist"), {"action": "retry_selected", "_selected_action": [owed.pk]}
+    )
+    owed.refresh_from_db()
+    assert owed.dead_at is None
+
+
+def test_a_dispatch_says_what_happened_and_what_can_be_done(admin: Client, approved: Peer) -> None:
+    sent = Dispatch.objects.create(
+        id="d-1",
+        intent_title="Reconcile",
+        peer=approved,
+        target_server=URL,
+        envelope="{}",
+        last_error="Connection refused",
+    )
+    for fields, expected in (
+        ({"dead_at": timezone.now(), "attempts": 12}, "The hub gave up after 12 attempts."),
+        ({"dead_at": None, "due_at": timezone.now(), "attempts": 3}, "Attempt 3 failed."),
+        ({"due_at": None, "reason": "the peer is suspended"}, "It waits."),
+        ({"status": "rejected", "reason": "No such agent"}, "The peer refused it: No such agent."),
+    ):
+        Dispatch.objects.filter(pk=sent.pk).update(**fields)
+        assert expected in text_of(admin, url(sent))
+
+
+@pytest.mark.parametrize(
+    ("work", "found"), [("dead", {"d-1"}), ("due", {"d-2"}), ("rest", {"d-3"}), ("", {"d-1", "d-2", "d-3"})]
+)
+def test_dispatches_are_found_by_what_is_left_to_do(admin: Client, approved: Peer, work: str, found: set[str]) -> None:
+    now = timezone.now()
+    for number, fields in enumerate(({"dead_at": now}, {"due_at": now}, {}), 1):
+        Dispatch.objects.create(id=f"d-{number}", intent_title="x", target_server=URL, envelope="{}", **fields)
+
+    rows = admin.get(f"{reverse('admin:peers_dispatch_changelist')}?work={work}").context["cl"].result_list
+
+    assert {row.pk for row in rows} == found
+
+
+def test_dispatching_leads_to_the_page_of_the_dispatch(admin: Client, approved: Peer) -> None:
+    intent = Intent.objects.create(title="Reconcile")
+    form = {"peer": approved.pk, "permissions": "state.patch", "max_delegation_depth": "0"}
+
+    response = admin.post(url(intent, "dispatch_on"), form, follow=True)
+
+    assert response.redirect_chain[-1][0] == url(Dispatch.objects.get())
+    assert "Reload this page to see what became of it" in response.content.decode()
+
+
+def test_a_hub_without_a_peer_to_send_to_says_so(admin: Client, proposed: Peer) -> None:
+    intent = Intent.objects.create(title="Reconcile")
+
+    assert "Approve one first" in text_of(admin, url(intent, "dispatch_on"))
+    Peer.objects.update(state="approved")
+    assert "Approve one first" not in text_of(admin, url(intent, "dispatch_on"))
+
+
+def test_a_line_of_the_journal_leads_to_what_it_is_about(admin: Client, approved: Peer) -> None:
+    sent = Dispatch.objects.create(id="d-1", intent_title="Reconcile", target_server=URL, envelope="{}")
+    line = JournalEntry.objects.create(kind="dispatch", text="Sent", peer_url=URL, dispatch_id="d-1")
+    lost = JournalEntry.objects.create(
+        kind="dispatch", text="Sent", peer_url="https://lost.example.org", dispatch_id="x"
+    )
+
+    page = text_of(admin, url(line))
+    assert f'href="{url(approved)}"' in page
+    assert f'href="{url(sent)}"' in page
+    assert "https://lost.example.org" in text_of(admin, url(lost))
