@@ -37,7 +37,7 @@ register_agent("analyst", visibility="unlisted")
 """
 DECIDE = """
 from core.actors import Actor
-from peers.services import peers
+from peers.services.trust import peers
 peer = peers.find_peer("{url}")
 peers.{verb}_peer(peer, reason="test", by=Actor(id="1", name="staff"))
 """

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 100
 # A loaded machine may take this long; an idle one stops within ten seconds.
 STOP_SECONDS = 40
-SERVICES = ("sandbox", "granian", " worker ", " beat ")
+SERVICES = ("-m sandbox --port", "granian", " worker ", " beat ")
 
 # Starting the demo takes seconds of processor time, so the tests share one folder and go through its life in order.
 pytestmark = pytest.mark.timeout(300)
@@ -280,7 +280,7 @@ def test_child_that_dies_stops_the_others_and_is_named(demo: Demo) -> None:
     if not demo.commands():
         demo.start_and_wait_for_box()
     assert demo.process is not None
-    sandbox = next(pid for pid, command in demo.commands().items() if "sandbox" in command)
+    sandbox = next(pid for pid, command in demo.commands().items() if "-m sandbox --port" in command)
     os.kill(sandbox, signal.SIGKILL)
     assert demo.process.wait(timeout=STOP_SECONDS) == 1
     assert "sandbox stopped (signal 9)" in demo.text()
