@@ -22,7 +22,7 @@ from core.admin.saving import SavedWholeMixin
 from core.errors import HubError
 from federations.admin.actions import FederationActionsMixin
 from federations.admin.filters import FederationTagFilter
-from federations.admin.forms import FederationForm, GrantForm, GrantFormSet, format_tag_filter
+from federations.admin.forms import FederationForm, GrantForm, GrantFormSet
 from federations.admin.labels import (
     JOB_COLORS,
     STATUS_COLORS,
@@ -211,7 +211,8 @@ class FederationAdmin(FederationActionsMixin, SavedWholeMixin, GrantedPermission
 
     @display(description="Tag filter")
     def tag_filter(self, federation: Federation) -> str:
-        return format_tag_filter(federation.provider_config.get("resourceTagsFilter") or {}) or "none: every runtime"
+        pairs = federation.provider_config.get("resourceTagsFilter") or {}
+        return ", ".join(f"{key}:{value}" for key, value in pairs.items()) or "none: every runtime"
 
     @display(description="Tags")
     def tags(self, federation: Federation) -> str:

@@ -21,7 +21,8 @@ def test_create_dry_run_sync_and_see_the_result(page: Page, cloud: MemoryCloud) 
     page.locator("[name=role_arn]").fill(ROLE)
     page.locator("[name=tag_filter]").fill("env:production, team")
     page.get_by_role("button", name="Save and continue editing").click()
-    expect(page.get_by_text("This is none: team")).to_be_visible()
+    expect(page.get_by_text("This part has no value: team")).to_be_visible()
+    expect(page.locator("[name=tag_filter]")).to_have_value("env:production, team")
 
     page.locator("[name=tag_filter]").fill("env:production, team:platform")
     page.get_by_role("button", name="Save and continue editing").click()
@@ -39,11 +40,31 @@ def test_create_dry_run_sync_and_see_the_result(page: Page, cloud: MemoryCloud) 
     expect(page.get_by_text("This page refreshes itself.")).to_be_visible()
 
     run_sync(SyncJob.objects.get(status="pending").id)
-    # Nobody presses anything: the page reloads by itself.
+    # The page reloads by itself, without a click.
     expect(page.get_by_text("3 created")).to_be_visible()
     page.get_by_role("link", name="MCP servers").click()
     page.get_by_role("link", name="refunds").click()
     expect(page.get_by_text("List entries of one account.")).to_be_visible()
+
+
+def test_tags_and_pairs_are_added_and_removed_as_rows(page: Page) -> None:
+    found = federation(tags=("production", "eu"))
+
+    page.goto(f"/admin/federations/federation/{found.pk}/change/")
+    tags, pairs = page.locator(".field-tags"), page.locator(".field-tag_filter")
+    tags.get_by_text("delete", exact=True).first.click()
+    tags.get_by_text("Add new item").click()
+    tags.get_by_label("Tag").last.fill("payments, cards")
+    pairs.get_by_text("Add new item").click()
+    pairs.get_by_label("Key").last.fill("aws:cloudformation:stack-name")
+    pairs.get_by_label("Value").last.fill("hub")
+    page.get_by_role("button", name="Save and continue editing").click()
+
+    expect(tags.get_by_label("Tag")).to_have_count(3)
+    found = Federation.objects.get()
+    assert found.tags == ["eu", "payments", "cards"]
+    expected = {"env": "production", "aws:cloudformation:stack-name": "hub"}
+    assert found.provider_config["resourceTagsFilter"] == expected
 
 
 def test_sync_now_asks_in_a_dialog_and_follows_the_job(page: Page) -> None:
