@@ -1,3 +1,3 @@
-"""The staff's pages of the registry, one module for each family of models."""
+"""The admin pages of the registry, one module for each group of models."""
 
 from federations.admin import agents, federation, jobs, observations, servers  # noqa: F401 (registers them)

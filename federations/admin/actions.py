@@ -1,4 +1,4 @@
-"""What staff can do to a federation: each action asks a permission, calls one service and says what happened."""
+"""The actions of staff on a federation. Each action checks a permission, calls one service and shows the result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from federations.services.sync import release_held_plan, start_sync
 
 
 class FederationActionsMixin(ModelAdmin):
-    """The buttons of a federation's page, of each row and of the list's selection."""
+    """The buttons of a federation's page, of each list row and of a selection in the list."""
 
     actions = ["sync_selected", "enable_selected", "disable_selected"]
     actions_row = ["sync_now", "dry_run"]
@@ -44,13 +44,14 @@ class FederationActionsMixin(ModelAdmin):
     ]
 
     def get_actions(self, request: HttpRequest) -> Any:
-        return {name: found for name, found in super().get_actions(request).items() if name != "delete_selected"}
+        actions = super().get_actions(request)
+        return {name: described for name, described in actions.items() if name != "delete_selected"}
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         federation = self.get_queryset(request).filter(pk=object_id).first()
-        fitting = names_of_fitting_actions(federation) if federation else set()
-        allowed = super().get_actions_detail(request, object_id)
-        return [found for found in allowed if found.method.original_function_name in fitting]
+        allowed = allowed_actions(federation) if federation else set()
+        actions = super().get_actions_detail(request, object_id)
+        return [button for button in actions if button.method.original_function_name in allowed]
 
     @action(
         description="Sync now",
@@ -60,18 +61,18 @@ class FederationActionsMixin(ModelAdmin):
         url_path="sync",
         dialog={
             "title": "Sync now",
-            "description": "A worker lists every runtime of the account and brings the registry and the search index "
-            "in step. The page of the job shows how far it is.",
+            "description": "A worker lists every runtime of the account and updates the registry and the search index. "
+            "The job's page shows the progress.",
             "form_class": SyncForm,
             "form_submit_text": "Sync now",
         },
     )
     def sync_now(self, request: HttpRequest, form: SyncForm, object_id: str) -> HttpResponse:
         federation = self._federation(request, object_id)
-        goal = page_of(federation)
+        target = page_of(federation)
         with refusals_shown(request):
-            goal = _announced(request, _start(federation, request, form.cleaned_data["reason"]))
-        return self._go(request, goal)
+            target = _announce(request, _start(federation, request, form.cleaned_data["reason"]))
+        return self._redirect(request, target)
 
     @action(description="Dry run", icon="preview", permissions=["change"], url_path="dry-run")
     def dry_run(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -98,11 +99,11 @@ class FederationActionsMixin(ModelAdmin):
         federation = self._federation(request, object_id)
         form = ReleaseForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
-            goal = page_of(federation)
+            target = page_of(federation)
             with refusals_shown(request):
                 job = release_held_plan(federation, reason=form.cleaned_data["reason"], by=actor_of(request.user))
-                goal = _announced(request, job)
-            return self._go(request, goal)
+                target = _announce(request, job)
+            return self._redirect(request, target)
         title = f"Release the held plan of {federation}"
         return self._page(request, federation, "federations/release.html", title, {"form": form})
 
@@ -113,7 +114,7 @@ class FederationActionsMixin(ModelAdmin):
         url_path="enable",
         dialog={
             "title": "Enable",
-            "description": "It can be synced, changed and deleted again, and its schedule goes on.",
+            "description": "Staff and programs can sync, change and delete it again. Its schedule continues.",
             "form_class": BaseDialogForm,
             "form_submit_text": "Enable",
         },
@@ -128,8 +129,8 @@ class FederationActionsMixin(ModelAdmin):
         url_path="disable",
         dialog={
             "title": "Disable",
-            "description": "Nothing is synced, changed or deleted until it is enabled again, and its schedule pauses. "
-            "Its servers and agents stay as they are.",
+            "description": "Until staff enable the federation again, the hub refuses to sync, change or delete it, and "
+            "its schedule pauses. Its servers and agents stay unchanged.",
             "form_class": BaseDialogForm,
             "form_submit_text": "Disable",
         },
@@ -149,20 +150,20 @@ class FederationActionsMixin(ModelAdmin):
             raise PermissionDenied
         if request.method == "POST":
             return self._delete(request, federation)
-        context = consequences_of(federation)
+        context = deletion_effects(federation)
         return self._page(request, federation, "federations/delete.html", f"Delete {federation}", context)
 
     @admin.action(description="Sync selected federations", permissions=["change"])
     def sync_selected(self, request: HttpRequest, queryset: QuerySet[Federation]) -> None:
-        self._for_each(request, queryset, lambda found: _start(found, request, ""), "a sync is queued")
+        self._for_each(request, queryset, lambda federation: _start(federation, request, ""), "a sync is queued")
 
     @admin.action(description="Enable selected federations", permissions=["change"])
     def enable_selected(self, request: HttpRequest, queryset: QuerySet[Federation]) -> None:
-        self._for_each(request, queryset, lambda found: _set_enabled(found, request, True), "enabled")
+        self._for_each(request, queryset, lambda federation: _set_enabled(federation, request, True), "enabled")
 
     @admin.action(description="Disable selected federations", permissions=["change"])
     def disable_selected(self, request: HttpRequest, queryset: QuerySet[Federation]) -> None:
-        self._for_each(request, queryset, lambda found: _set_enabled(found, request, False), "disabled")
+        self._for_each(request, queryset, lambda federation: _set_enabled(federation, request, False), "disabled")
 
     def _for_each(
         self,
@@ -171,11 +172,11 @@ class FederationActionsMixin(ModelAdmin):
         work: Callable[[Federation], object],
         outcome: str,
     ) -> None:
-        """Do `work` on each by itself, so that one refusal does not stop the others."""
+        """Call `work` for each federation; a refusal of one federation does not stop the others."""
         done = 0
         for federation in federations:
             if not self.has_change_permission(request, federation):
-                messages.error(request, f"{federation}: you may not change this one")
+                messages.error(request, f"{federation}: you may not change this federation")
                 continue
             with refusals_shown(request, str(federation)):
                 work(federation)
@@ -188,14 +189,14 @@ class FederationActionsMixin(ModelAdmin):
         with refusals_shown(request):
             _set_enabled(federation, request, enabled)
             messages.success(request, f"{federation} is {'enabled' if enabled else 'disabled'}.")
-        return self._go(request, page_of(federation))
+        return self._redirect(request, page_of(federation))
 
     def _delete(self, request: HttpRequest, federation: Federation) -> HttpResponse:
         try:
             job = delete_federation(federation, by=actor_of(request.user), trigger=JobTrigger.MANUAL)
         except HubError as error:
             messages.error(request, error.message)
-            return self._go(request, page_of(federation))
+            return self._redirect(request, page_of(federation))
         messages.success(request, format_html("{} is deleted. {}", federation, _job_link(job)))
         return HttpResponseRedirect(reverse("admin:federations_federation_changelist"))
 
@@ -205,9 +206,9 @@ class FederationActionsMixin(ModelAdmin):
             raise Http404("Federation not found")
         return federation
 
-    def _go(self, request: HttpRequest, url: str) -> HttpResponse:
+    def _redirect(self, request: HttpRequest, url: str) -> HttpResponse:
         if "HX-Request" in request.headers:
-            # A dialog posts by htmx, which would put the page behind a redirect into the dialog.
+            # A dialog posts by htmx. For a plain redirect, htmx would load the target page into the dialog.
             return HttpResponse(headers={"HX-Redirect": url})
         return HttpResponseRedirect(url)
 
@@ -219,8 +220,8 @@ class FederationActionsMixin(ModelAdmin):
         return TemplateResponse(request, template, {**self.admin_site.each_context(request), **page, **context})
 
 
-def names_of_fitting_actions(federation: Federation) -> set[str]:
-    """Return the actions that the federation's present state allows."""
+def allowed_actions(federation: Federation) -> set[str]:
+    """Return the names of the actions that the federation's current state allows."""
     if federation.status == FederationStatus.DISABLED:
         return {"enable"}
     if federation.status != FederationStatus.ACTIVE:
@@ -229,10 +230,10 @@ def names_of_fitting_actions(federation: Federation) -> set[str]:
     return {"sync_now", "dry_run", "disable", "remove"} | ({"release_plan"} if is_held else set())
 
 
-def consequences_of(federation: Federation) -> dict[str, Any]:
-    """Return what a deletion takes away and what it leaves."""
+def deletion_effects(federation: Federation) -> dict[str, Any]:
+    """Return the counts of the rows that a deletion removes, and of the jobs that it keeps."""
     return {
-        "goes": [
+        "removed": [
             ("MCP servers", federation.mcp_server_count),
             ("tools of those servers", federation.tool_count),
             ("A2A agents", federation.agent_count),
@@ -240,7 +241,7 @@ def consequences_of(federation: Federation) -> dict[str, Any]:
             ("grants", federation.grants.count()),
         ],
         "owner_names": federation.grants.filter(level=AccessLevel.OWNER).values_list("holder_name", flat=True),
-        # The deletion itself becomes one more.
+        # The deletion adds one job.
         "kept_jobs": SyncJob.objects.filter(federation_id=federation.pk).count() + 1,
     }
 
@@ -262,15 +263,15 @@ def _start(federation: Federation, request: HttpRequest, reason: str) -> SyncJob
 
 
 def page_of(row: Federation | SyncJob) -> str:
-    """Return the address of the row's page."""
+    """Return the URL of the row's page."""
     return reverse(f"admin:federations_{row._meta.model_name}_change", args=[row.pk])
 
 
-def _announced(request: HttpRequest, job: SyncJob) -> str:
-    """Say that `job` was queued and return the address of its page, which follows it."""
-    messages.success(request, "The sync is queued and starts as soon as a worker is free.")
+def _announce(request: HttpRequest, job: SyncJob) -> str:
+    """Show a message that `job` is queued, and return the URL of its page."""
+    messages.success(request, "The sync is queued. It starts when a worker is free.")
     return page_of(job)
 
 
 def _job_link(job: SyncJob) -> SafeString:
-    return format_html('<a class="underline" href="{}">See the job</a>', page_of(job))
+    return format_html('<a class="underline" href="{}">Open the job</a>', page_of(job))

@@ -1,4 +1,4 @@
-"""Discovered A2A agents with their skills and cards."""
+"""The admin pages of discovered A2A agents."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
 from core.admin.read_only import is_list
-from federations.admin.catalog_view import Offer, as_json, skills_of
+from federations.admin.catalog_view import CatalogEntry, as_json, skills_of
 from federations.admin.filters import AgentTagFilter
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
 from federations.models import A2aAgent
@@ -19,12 +19,12 @@ from federations.services.access import agents_visible_to
 
 @admin.register(A2aAgent)
 class A2aAgentAdmin(DiscoveredResourceAdmin):
-    """What each A2A agent can do."""
+    """The A2A agents, each with its skills and its card."""
 
     list_display = ["agent", "federation", "status_label", "access", "version", "skill_count", "updated"]
     list_filter = [*RESOURCE_FILTERS, AgentTagFilter]
     search_fields = ["name", "path", "description", "runtime_id"]
-    empty_hint = "A2A agents appear here when a federation is synced. Open a federation and press Sync now."
+    empty_hint = "A sync of a federation adds A2A agents here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[A2aAgent]:
         agents = agents_visible_to(request.user).prefetch_related("federation", "tag_rows")
@@ -36,7 +36,7 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
         context["card"] = as_json(obj.card)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
-    def offers_of(self, resource: Any) -> list[tuple[str, list[Offer]]]:
+    def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:
         return [("Skills", skills_of(resource.skills))]
 
     @display(description="Name", ordering="name", header=True)

@@ -1,6 +1,6 @@
-"""What a server or an agent offers, as its page shows it: tools, resources, prompts, skills.
+"""The catalog of a server or an agent, as its admin page shows it: tools, resources, prompts, skills.
 
-The values come from runtimes that nobody here controls, so any field may be missing or of another type.
+The values come from runtimes that the hub does not control, so any field can be missing or of another type.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ from dataclasses import dataclass
 
 from federations.sync.resources import Json
 
-SURELY_INDENTED = 20_000
-MOST_INFLATED = 4
+# JSON up to this size is always indented; larger JSON only while indentation makes it at most 4 times as long.
+ALWAYS_INDENTED_CHARACTERS = 20_000
+MAX_INDENTATION_GROWTH = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """One tool or skill: `labels` are short and `labels_title` says of what, `details` is shown on demand."""
+class CatalogEntry:
+    """One tool, resource, prompt or skill.
+
+    `labels` are short texts, with `labels_title` before them. The page shows `details` when staff open them.
+    """
 
     name: str
     description: str
@@ -27,15 +31,15 @@ class Offer:
     labels_title: str = ""
 
 
-def tools_of(tools: Sequence[Json]) -> list[Offer]:
-    """Return MCP tools with their input schema and required arguments."""
+def tools_of(tools: Sequence[Json]) -> list[CatalogEntry]:
+    """Return the entries of MCP tools, with input schemas and required arguments."""
     return [_tool(tool) for tool in tools if isinstance(tool, dict)]
 
 
-def resources_of(resources: Sequence[Json]) -> list[Offer]:
-    """Return MCP resources with their URI and media type."""
+def resources_of(resources: Sequence[Json]) -> list[CatalogEntry]:
+    """Return the entries of MCP resources, with URIs and media types."""
     return [
-        Offer(
+        CatalogEntry(
             _text(found, "name") or _text(found, "uri"), _text(found, "description"), _labels(found, "uri", "mimeType")
         )
         for found in resources
@@ -43,19 +47,21 @@ def resources_of(resources: Sequence[Json]) -> list[Offer]:
     ]
 
 
-def prompts_of(prompts: Sequence[Json]) -> list[Offer]:
-    """Return MCP prompts with the names of their arguments."""
+def prompts_of(prompts: Sequence[Json]) -> list[CatalogEntry]:
+    """Return the entries of MCP prompts, with the names of their arguments."""
     return [
-        Offer(_text(found, "name"), _text(found, "description"), _names(found.get("arguments")), labels_title="takes")
+        CatalogEntry(
+            _text(found, "name"), _text(found, "description"), _names(found.get("arguments")), labels_title="takes"
+        )
         for found in prompts
         if isinstance(found, dict)
     ]
 
 
-def skills_of(skills: Sequence[Json]) -> list[Offer]:
-    """Return A2A skills with their tags and examples."""
+def skills_of(skills: Sequence[Json]) -> list[CatalogEntry]:
+    """Return the entries of A2A skills, with tags and examples."""
     return [
-        Offer(
+        CatalogEntry(
             _text(skill, "name") or _text(skill, "id"),
             _text(skill, "description"),
             _strings(skill.get("tags")),
@@ -69,21 +75,21 @@ def skills_of(skills: Sequence[Json]) -> list[Offer]:
 
 
 def as_json(value: Json) -> str:
-    """Return `value` indented, its characters as they are; on one line where its depth would make that far longer.
+    """Return `value` as indented JSON without character escapes, or on one line if indentation made it much longer.
 
-    A list at the bottom of deep nesting, indented item by item, would turn a megabyte into a page of sixty.
+    A long list at the bottom of deep nesting, indented item by item, grows from one megabyte to sixty.
     """
     plain = json.dumps(value, ensure_ascii=False)
     indented = json.dumps(value, indent=2, ensure_ascii=False)
-    return indented if len(indented) <= max(SURELY_INDENTED, MOST_INFLATED * len(plain)) else plain
+    return indented if len(indented) <= max(ALWAYS_INDENTED_CHARACTERS, MAX_INDENTATION_GROWTH * len(plain)) else plain
 
 
-def _tool(tool: dict[str, Json]) -> Offer:
+def _tool(tool: dict[str, Json]) -> CatalogEntry:
     schema = tool.get("inputSchema")
     required = schema.get("required") if isinstance(schema, dict) else None
     details = as_json(schema) if schema else ""
     name, description = _text(tool, "name"), _text(tool, "description")
-    return Offer(name, description, _strings(required), details, "Input schema", labels_title="takes")
+    return CatalogEntry(name, description, _strings(required), details, "Input schema", labels_title="takes")
 
 
 def _text(found: dict[str, Json], key: str) -> str:

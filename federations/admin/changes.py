@@ -1,4 +1,4 @@
-"""A plan's changes as people read them: grouped by what happens, the alarming first."""
+"""The changes of a plan for admin pages: in groups by action, errors and deletions first."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from federations.sync.resources import Json, ResourceKind
 Change = Mapping[str, Json]
 
 KINDS = {ResourceKind.MCP_SERVER.value: "MCP server", ResourceKind.A2A_AGENT.value: "A2A agent"}
-MOST_SHOWN = 500
+MAX_SHOWN = 500
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeGroup:
-    """All changes with one action; `table` is what unfold's table component takes, `hidden` how many it leaves out."""
+    """All changes with one action.
+
+    `table` is the input of unfold's table component; `hidden` counts the changes that the table leaves out.
+    """
 
     action: str
     title: str
@@ -28,38 +31,39 @@ class ChangeGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _GroupStyle:
     title: str
     color: str
     icon: str
 
 
-LOOKS = {
-    "error": _Look("Errors", "danger", "error"),
-    "delete": _Look("Deleted", "warning", "delete"),
-    "create": _Look("Created", "success", "add_circle"),
-    "update": _Look("Updated", "info", "update"),
-    "skip": _Look("Skipped", "default", "skip_next"),
-    "unchanged": _Look("Unchanged", "default", "check"),
+GROUP_STYLES = {
+    "error": _GroupStyle("Errors", "danger", "error"),
+    "delete": _GroupStyle("Deleted", "warning", "delete"),
+    "create": _GroupStyle("Created", "success", "add_circle"),
+    "update": _GroupStyle("Updated", "info", "update"),
+    "skip": _GroupStyle("Skipped", "default", "skip_next"),
+    "unchanged": _GroupStyle("Unchanged", "default", "check"),
 }
 
 
 def group_changes(changes: Sequence[Change]) -> list[ChangeGroup]:
-    """Return the changes grouped by action; a group longer than 500 says how many it leaves out."""
-    return [_group(action, found) for action in LOOKS if (found := [c for c in changes if c["action"] == action])]
+    """Return the changes in groups by action; each table shows at most 500 changes."""
+    by_action = {action: [change for change in changes if change["action"] == action] for action in GROUP_STYLES}
+    return [_group(action, found) for action, found in by_action.items() if found]
 
 
 def _group(action: str, changes: list[Change]) -> ChangeGroup:
-    look = LOOKS[action]
+    style = GROUP_STYLES[action]
     rows: list[object] = [
         [_text(change, "name") or "-", KINDS.get(_text(change, "kind"), "Runtime"), _text(change, "reason") or "-"]
-        for change in sorted(changes, key=lambda change: _text(change, "name"))[:MOST_SHOWN]
+        for change in sorted(changes, key=lambda change: _text(change, "name"))[:MAX_SHOWN]
     ]
     return ChangeGroup(
         action=action,
-        title=look.title,
-        color=look.color,
-        icon=look.icon,
+        title=style.title,
+        color=style.color,
+        icon=style.icon,
         count=len(changes),
         hidden=len(changes) - len(rows),
         is_open=action != "unchanged",

@@ -1,4 +1,4 @@
-"""Federations: the list, the form that saves through services, and the panel that says how each one stands."""
+"""The admin pages of federations: the list, the form and the status panel above the form."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from federations.admin.labels import (
     count_of,
     counters,
     duration,
-    errors_in_short,
+    error_summary,
     job_outcome,
     job_trigger,
     job_type,
@@ -52,7 +52,7 @@ TRUST_POLICY_PRINCIPAL = "arn:aws:iam::<account of the hub>:root"
 
 
 class GrantInline(TabularInline):
-    """Who may see and change this federation besides those whose role allows it."""
+    """The grants on this federation: the users and groups with access beside those with a role."""
 
     model = FederationGrant
     form = GrantForm
@@ -69,7 +69,7 @@ class GrantInline(TabularInline):
 
 @admin.register(Federation)
 class FederationAdmin(FederationActionsMixin, SavedWholeMixin, GrantedPermissionsMixin):
-    """The page that staff work on most."""
+    """The list and the form of federations. The form saves through services."""
 
     form = FederationForm
     inlines = [GrantInline]
@@ -100,8 +100,8 @@ class FederationAdmin(FederationActionsMixin, SavedWholeMixin, GrantedPermission
     warn_unsaved_form = True
     change_form_outer_before_template = "federations/overview.html"
     empty_hint = (
-        "Add a federation to point the hub at an AWS Bedrock AgentCore account and region. "
-        "Then sync it: every MCP server and A2A agent there appears here."
+        "A federation is an AWS Bedrock AgentCore account and region that the hub discovers. "
+        "Add a federation and sync it to see its MCP servers and A2A agents."
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Federation]:
@@ -139,10 +139,10 @@ class FederationAdmin(FederationActionsMixin, SavedWholeMixin, GrantedPermission
         try:
             response = super().changeform_view(request, object_id, *args, **kwargs)
         except HubError as error:
-            # The transaction is undone by now. Show the form again, with what was typed and why it was refused.
+            # The transaction is already rolled back. Show the form again, with the typed values and the refusal.
             request.refusal = error.message  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, *args, **kwargs)
-        # Apart from the save, which a sync that cannot start must not undo.
+        # After the save is committed: a sync that cannot start must not roll the save back.
         if start := getattr(request, "start_sync", None):
             start()
         return response
@@ -154,36 +154,36 @@ class FederationAdmin(FederationActionsMixin, SavedWholeMixin, GrantedPermission
             context.update(overview_of(obj), recent_jobs=recent_jobs_table(obj))
             if obj.last_sync and count_of(obj.last_sync.summary or {}, "skipped"):
                 context["skipped"] = notice_of_last_sync(request.user, obj)
-            # What a refused form has to say would be lost.
+            # A reload would discard the errors of a refused form.
             context["is_running"] = request.method == "GET" and bool(obj.last_sync and obj.last_sync.is_active)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
 
     def save_model(self, request: HttpRequest, obj: Federation, form: Any, change: bool) -> None:
         by, typed = actor_of(request.user), form.cleaned_data
-        spoken = {key: typed[key] for key in ("display_name", "description", "tags", "provider_config")}
-        spoken["description"] = spoken["description"] or None
-        was = Federation.objects.filter(pk=obj.pk).values_list("provider_config", flat=True).first()
+        editable = {key: typed[key] for key in ("display_name", "description", "tags", "provider_config")}
+        editable["description"] = editable["description"] or None
+        old_config = Federation.objects.filter(pk=obj.pk).values_list("provider_config", flat=True).first()
         if not change:
-            obj.pk = create_federation(provider_type=typed["provider_type"], **spoken, by=by).pk
+            obj.pk = create_federation(provider_type=typed["provider_type"], **editable, by=by).pk
             obj._state.adding = False
             set_interval(obj, typed["sync_interval_minutes"])
         else:
             with audited(obj, by=by):
                 obj.refresh_from_db()
-                update_federation(obj, **spoken, sync_after_update=False, force=False, by=by)
+                update_federation(obj, **editable, sync_after_update=False, force=False, by=by)
                 set_interval(obj, typed["sync_interval_minutes"])
         obj.refresh_from_db()
         if typed["sync_after_save"]:
-            is_new_config = change and was != obj.provider_config
+            config_changed = change and old_config != obj.provider_config
             request.start_sync = partial(  # type: ignore[attr-defined]
-                self._sync_after_save, request, obj, is_new_config=is_new_config
+                self._sync_after_save, request, obj, config_changed=config_changed
             )
 
-    def _sync_after_save(self, request: HttpRequest, federation: Federation, *, is_new_config: bool) -> None:
+    def _sync_after_save(self, request: HttpRequest, federation: Federation, *, config_changed: bool) -> None:
         try:
             start_sync(
                 federation,
-                job_type=JobType.CONFIG_RESYNC if is_new_config else JobType.FULL_SYNC,
+                job_type=JobType.CONFIG_RESYNC if config_changed else JobType.FULL_SYNC,
                 trigger=JobTrigger.MANUAL,
                 reason="Saved by staff",
                 force=False,
@@ -191,7 +191,7 @@ class FederationAdmin(FederationActionsMixin, SavedWholeMixin, GrantedPermission
                 queued=True,
             )
         except HubError as error:
-            messages.warning(request, f"Saved, but no sync was started: {error.message}")
+            messages.warning(request, f"The federation is saved, but no sync was started: {error.message}")
 
     @display(description="Name", ordering="display_name", header=True)
     def name(self, federation: Federation) -> list[str]:
@@ -255,8 +255,8 @@ class FederationAdmin(FederationActionsMixin, SavedWholeMixin, GrantedPermission
     @display(description="Trust policy")
     def trust_policy(self, federation: Federation) -> SafeString:
         return format_html(
-            '<p class="mb-2">Give the role this trust policy, with the account that the hub itself runs in. '
-            "The external id keeps others from using the hub to reach it.</p>"
+            '<p class="mb-2">Set this trust policy on the role. Replace the placeholder with the account that the hub '
+            "runs in. The external id stops other users of the hub from making it assume this role.</p>"
             '<pre class="fedhub-code fedhub-copy">{}</pre>',
             trust_policy_of(federation.external_id),
         )
@@ -271,7 +271,7 @@ class FederationAdmin(FederationActionsMixin, SavedWholeMixin, GrantedPermission
 
 
 def trust_policy_of(external_id: str) -> str:
-    """Return the trust policy that a role needs, as JSON (AWS STS AssumeRole, ExternalId)."""
+    """Return the trust policy that the federation's role needs, as JSON (AWS STS AssumeRole, `ExternalId`)."""
     statement = {
         "Effect": "Allow",
         "Principal": {"AWS": TRUST_POLICY_PRINCIPAL},
@@ -282,17 +282,17 @@ def trust_policy_of(external_id: str) -> str:
 
 
 def overview_of(federation: Federation) -> dict[str, Any]:
-    """Return what the panel above the form shows: states, counts with links, the last sync."""
+    """Return the context of the panel above the form: states, counts with links, the last sync."""
     job = federation.last_sync
-    own = f"federation__id__exact={federation.pk}"
-    servers = f"{reverse('admin:federations_mcpserver_changelist')}?{own}"
-    agents = f"{reverse('admin:federations_a2aagent_changelist')}?{own}"
+    filter_by_federation = f"federation__id__exact={federation.pk}"
+    servers = f"{reverse('admin:federations_mcpserver_changelist')}?{filter_by_federation}"
+    agents = f"{reverse('admin:federations_a2aagent_changelist')}?{filter_by_federation}"
     return {
         "federation": federation,
         "status_label": label(federation.get_status_display(), STATUS_COLORS),
         "sync_label": label(outcome := sync_outcome(federation), SYNC_COLORS),
         "sync_color": SYNC_COLORS[outcome],
-        "failure": errors_in_short(job) if job and federation.sync_status == SyncStatus.FAILED else "",
+        "failure": error_summary(job) if job and federation.sync_status == SyncStatus.FAILED else "",
         "cards": [
             {"title": "MCP servers", "number": federation.mcp_server_count, "href": servers, "icon": "dns"},
             {"title": "A2A agents", "number": federation.agent_count, "href": agents, "icon": "smart_toy"},
@@ -306,7 +306,7 @@ def overview_of(federation: Federation) -> dict[str, Any]:
 
 
 def recent_jobs_table(federation: Federation) -> dict[str, list[Any]]:
-    """Return the newest jobs as unfold's table component takes them."""
+    """Return the newest jobs as the input of unfold's table component."""
     jobs = SyncJob.objects.filter(federation_id=federation.pk).defer("changes")[:RECENT_JOBS]
     rows = [
         [

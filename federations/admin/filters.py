@@ -1,4 +1,4 @@
-"""Filters over tags, which are rows of their own."""
+"""List filters by federation and by tag."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from core.store.units import inlined
 from federations.models import A2aAgentTag, Federation, FederationTag, McpServerTag
 from federations.services.access import federations_visible_to
 
-MOST_TAGS = 500
+MAX_TAGS = 500
 
 
 class FederationFilter(RelatedDropdownFilter):
-    """Offer the federations that this person may see."""
+    """Offer the federations that the user may view."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         found = federations_visible_to(request.user).order_by("display_name")
@@ -24,7 +24,7 @@ class FederationFilter(RelatedDropdownFilter):
 
 
 class FederationTagFilter(MultipleDropdownFilter):
-    """Keep the federations that carry every picked tag."""
+    """Keep the federations that have every picked tag."""
 
     title = "tags"
     parameter_name = "tag"
@@ -40,7 +40,7 @@ class FederationTagFilter(MultipleDropdownFilter):
 
 
 class ResourceTagFilter(DropdownFilter):
-    """Keep the resources that carry the picked tag."""
+    """Keep the resources that have the picked tag."""
 
     title = "tag"
     parameter_name = "tag"
@@ -48,7 +48,7 @@ class ResourceTagFilter(DropdownFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         tags, visible = self.tags._default_manager.all(), model_admin.get_queryset(request).order_by()
-        # Whoever sees everything needs no list of it.
+        # A user who may view every resource needs no restriction, and the query is cheaper without one.
         if visible.query.where:
             tags = tags.filter(resource__in=inlined(visible.values_list("pk", flat=True)))
         return _names(tags)
@@ -66,5 +66,5 @@ class AgentTagFilter(ResourceTagFilter):
 
 
 def _names(tags: QuerySet[Any]) -> list[tuple[str, str]]:
-    names = tags.order_by("name").values_list("name", flat=True).distinct()[:MOST_TAGS]
+    names = tags.order_by("name").values_list("name", flat=True).distinct()[:MAX_TAGS]
     return [(name, name) for name in names]

@@ -1,4 +1,4 @@
-"""Sync jobs: what runs now, how the last ones ended, and what each of them changed."""
+"""The admin pages of sync jobs: progress, results and changes."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from federations.admin.labels import (
     JOB_COLORS,
     counters,
     duration,
-    errors_in_short,
+    error_summary,
     job_counter_labels,
     job_outcome,
     job_trigger,
     job_type,
     progress_bar,
 )
-from federations.admin.permissions import SeenThroughFederationsMixin, jobs_visible_to
+from federations.admin.permissions import VisibleByFederationMixin, jobs_visible_to
 from federations.admin.skipped import skipped_notice
 from federations.models import ACTIVE_JOB, Federation, SyncJob
 
 
 @admin.register(SyncJob)
-class SyncJobAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
-    """The record of every run; a page with a running one refreshes itself."""
+class SyncJobAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
+    """The record of every job. A page with a running job reloads itself."""
 
-    list_display = ["job", "status_label", "result", "started", "took", "trigger_label", "asked_by"]
+    list_display = ["job", "status_label", "result", "started", "took", "trigger_label", "requested_by"]
     list_filter = [
         ("status", ChoicesDropdownFilter),
         ("job_type", ChoicesDropdownFilter),
@@ -50,14 +50,14 @@ class SyncJobAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
     list_before_template = "federations/refresh.html"
     change_form_outer_before_template = "federations/job.html"
     fieldsets = [
-        ("Request", {"fields": ["federation", "kind", "trigger_label", "asked_by", "reason", "forced"]}),
-        ("Course", {"fields": ["asked", "began", "ended", "took"]}),
+        ("Request", {"fields": ["federation", "kind", "trigger_label", "requested_by", "reason", "forced"]}),
+        ("Times", {"fields": ["requested_time", "started_time", "finished_time", "took"]}),
     ]
-    empty_hint = "A job appears here whenever a federation is synced or deleted. Open a federation and press Sync now."
+    empty_hint = "Each sync and each deletion of a federation adds a job here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncJob]:
         jobs = jobs_visible_to(request.user)
-        # The changes of a large sync are megabytes, and no list shows them.
+        # The changes of a large sync take megabytes, and the list does not show them.
         return jobs.defer("changes") if is_list(request) else jobs
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -73,7 +73,7 @@ class SyncJobAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
             progress=progress_bar(obj) if obj.is_active else "",
             counter_labels=job_counter_labels(obj),
             groups=group_changes(obj.changes),
-            error=errors_in_short(obj),
+            error=error_summary(obj),
             status=self._status(obj),
             federation_link=self.federation(obj),
             skipped=skipped_notice(request.user, obj.changes, federation_id=obj.federation_id),
@@ -91,7 +91,7 @@ class SyncJobAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
     @display(description="Federation")
     def federation(self, job: SyncJob) -> SafeString | str:
         if not Federation.objects.filter(pk=job.federation_id).exists():
-            return f"{job.federation_name or job.lock_key} (no longer here)" if job.federation_id else job.lock_key
+            return f"{job.federation_name or job.lock_key} (deleted)" if job.federation_id else job.lock_key
         url = reverse("admin:federations_federation_change", args=[job.federation_id])
         return format_html('<a class="text-link" href="{}">{}</a>', url, job.federation_name)
 
@@ -111,16 +111,16 @@ class SyncJobAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
     def started(self, job: SyncJob) -> str:
         return ago(job.started_at or job.created_at)
 
-    @display(description="Asked for")
-    def asked(self, job: SyncJob) -> str:
+    @display(description="Requested")
+    def requested_time(self, job: SyncJob) -> str:
         return exactly(job.created_at)
 
     @display(description="Started")
-    def began(self, job: SyncJob) -> str:
+    def started_time(self, job: SyncJob) -> str:
         return exactly(job.started_at)
 
     @display(description="Finished")
-    def ended(self, job: SyncJob) -> str:
+    def finished_time(self, job: SyncJob) -> str:
         return exactly(job.finished_at)
 
     @display(description="Took")
@@ -131,10 +131,10 @@ class SyncJobAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
     def trigger_label(self, job: SyncJob) -> str:
         return job_trigger(job)
 
-    @display(description="Asked by", ordering="requested_by_name")
-    def asked_by(self, job: SyncJob) -> str:
+    @display(description="Requested by", ordering="requested_by_name")
+    def requested_by(self, job: SyncJob) -> str:
         return job.requested_by_name or "-"
 
     @display(description="Guard", empty_value="")
     def forced(self, job: SyncJob) -> str:
-        return "A person let this plan through the deletion guard." if job.force else "The deletion guard applies."
+        return "A user forced this plan past the deletion guard." if job.force else "The deletion guard applies."

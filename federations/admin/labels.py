@@ -1,4 +1,4 @@
-"""How the registry's states look and read on every page: colors, relative times, durations, counters."""
+"""The registry's states on admin pages: texts, colors, durations, counters, progress bars."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ JOB_COLORS = {
     JobStatus.FAILED.label: "danger",
 }
 SYNC_COLORS = JOB_COLORS | {NEVER_SYNCED: "default"}
-# What a sync found and could read: in the registry, or in another federation's part of it.
-SOUND = ("created", "updated", "unchanged", "skipped", "deleted")
-STORED = ("created", "updated", "unchanged")
+# The counters of resources that a sync handled without an error, and of those that are stored after it.
+HANDLED_COUNTERS = ("created", "updated", "unchanged", "skipped", "deleted")
+STORED_COUNTERS = ("created", "updated", "unchanged")
 RUNTIME_COLORS = {"READY": "success", "CREATING": "info", "UPDATING": "info", "DELETING": "warning"}
 ACCESS_COLORS = {"IAM": "info", "JWT": "primary"}
 
@@ -43,50 +43,51 @@ def runtime_color(status: str) -> str:
 
 
 def duration(job: SyncJob) -> str:
-    """Return how long a job took, or has been running."""
+    """Return how long a job took, or how long it has been running."""
     if job.started_at is None:
         return "-"
     return format_seconds((job.finished_at or timezone.now()) - job.started_at)
 
 
 def job_type(job: SyncJob) -> str:
-    """Return what kind of job it is, as people say it."""
+    """Return the job type in words."""
     return job.get_job_type_display()
 
 
 def job_trigger(job: SyncJob) -> str:
-    """Return what started a job, as people say it."""
+    """Return the trigger of a job in words."""
     return "API" if job.trigger == JobTrigger.API else job.get_trigger_display()
 
 
 def job_outcome(job: SyncJob) -> str:
-    """Return a job's status; neither a held plan nor a sync that stored all but a few is an ordinary failure."""
+    """Return a job's status in words; a failed job with a held plan or with handled resources has its own status."""
     if job.held:
         return HELD
     summary = job.summary or {}
-    if job.status == JobStatus.FAILED and any(count_of(summary, verb) for verb in SOUND):
+    if job.status == JobStatus.FAILED and any(count_of(summary, action) for action in HANDLED_COUNTERS):
         return WITH_ERRORS
     return job.get_status_display()
 
 
 def sync_outcome(federation: Federation) -> str:
-    """Return how a federation's last sync stands."""
+    """Return the outcome of a federation's last sync in words."""
     if federation.sync_status == SyncStatus.FAILED and federation.last_sync:
         return job_outcome(federation.last_sync)
     return NEVER_SYNCED if federation.sync_status == SyncStatus.IDLE else federation.get_sync_status_display()
 
 
-def errors_in_short(job: SyncJob) -> str:
-    """Return what a failed job has to say: `10 stored, 1 failed: ` and why, or the error that stopped it."""
+def error_summary(job: SyncJob) -> str:
+    """Return `10 stored, 1 failed: ` and the first error, or the error that stopped the job."""
     if job_outcome(job) != WITH_ERRORS or not job.summary:
         return job.error
     found = job.summary.get("errorMessages") or [job.error]
     more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-    return f"{sum(count_of(job.summary, verb) for verb in STORED)} stored, {len(found)} failed: {found[0]}{more}"
+    stored = sum(count_of(job.summary, action) for action in STORED_COUNTERS)
+    return f"{stored} stored, {len(found)} failed: {found[0]}{more}"
 
 
 def progress_bar(job: SyncJob) -> SafeString:
-    """Return the progress of a running job: a bar that only moves where nobody knows yet how much there is."""
+    """Return the progress bar of a running job. While the total is unknown, the bar moves without a percentage."""
     total = job.progress_total
     context = {
         "title": job.get_phase_display(),
@@ -99,7 +100,7 @@ def progress_bar(job: SyncJob) -> SafeString:
 
 
 def counters(job: SyncJob) -> SafeString:
-    """Return the counters of a job that has ended as short colored labels, those at zero left out."""
+    """Return the counters of a finished job as colored labels, without the counters at zero."""
     if not job.summary:
         return mark_safe("-")
     parts = [render_to_string("unfold/helpers/label.html", part) for part in job_counter_labels(job)]
@@ -107,13 +108,13 @@ def counters(job: SyncJob) -> SafeString:
 
 
 def job_counter_labels(job: SyncJob) -> list[dict[str, str]]:
-    """Return the counters of a job; a deletion looked for nothing, so it says what there was to delete."""
+    """Return the counter labels of a job. A deletion without counters says that nothing was stored."""
     nothing = "nothing was stored" if job.job_type == JobType.DELETE_SYNC else "nothing found"
     return counter_labels(job.summary, nothing=nothing) if job.summary else []
 
 
 def counter_labels(summary: Mapping[str, Json], *, nothing: str = "nothing found") -> list[dict[str, str]]:
-    """Return text and color of each counter that is not zero, servers and agents together."""
+    """Return the text and the color of each counter above zero, servers and agents together."""
     kinds = [
         ("created", "success"),
         ("updated", "info"),
@@ -121,16 +122,18 @@ def counter_labels(summary: Mapping[str, Json], *, nothing: str = "nothing found
         ("skipped", "warning"),
         ("unchanged", "default"),
     ]
-    labels = [{"text": f"{count} {verb}", "type": color} for verb, color in kinds if (count := count_of(summary, verb))]
+    labels = [
+        {"text": f"{count} {action}", "type": color} for action, color in kinds if (count := count_of(summary, action))
+    ]
     errors = _count(summary, "errors")
     if errors:
         labels.insert(0, {"text": f"{errors} error{'' if errors == 1 else 's'}", "type": "danger"})
     return labels or [{"text": nothing, "type": "default"}]
 
 
-def count_of(summary: Mapping[str, Json], verb: str) -> int:
+def count_of(summary: Mapping[str, Json], action: str) -> int:
     """Return one counter of a summary (`created`, `skipped`, …), servers and agents together."""
-    return _count(summary, f"{verb}McpServers") + _count(summary, f"{verb}Agents")
+    return _count(summary, f"{action}McpServers") + _count(summary, f"{action}Agents")
 
 
 def _count(summary: Mapping[str, Json], key: str) -> int:

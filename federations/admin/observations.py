@@ -1,4 +1,4 @@
-"""The bookkeeping beside the registry: what was last seen of each runtime, for those who look into a sync."""
+"""Admin pages of bookkeeping rows: the last observation of each runtime, and the running dry runs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from federations.models import PreviewSlot, RuntimeSighting
 
 @admin.register(RuntimeSighting)
 class RuntimeSightingAdmin(ReadOnlyAdmin):
-    """Where `error` is set the next sync asks the runtime again."""
+    """The last observation of each runtime. If `error` is set, the next sync asks the runtime again."""
 
     list_display = ["runtime_id", "name", "kind", "version", "outcome", "changed"]
     list_filter = [("kind", AllValuesCheckboxFilter)]
     search_fields = ["runtime_id", "name", "error", "=scope"]
     search_help_text = "Runtime, name, error or a federation's id"
     ordering = ["-last_updated_at"]
-    empty_hint = "Every sync notes here which version of a runtime it saw. Nothing was synced yet."
+    empty_hint = "Each sync stores the observed version of each runtime here. No sync has run yet."
 
-    @display(description="Last look", label={"ok": "success", "failed": "danger"})
+    @display(description="Last observation", label={"ok": "success", "failed": "danger"})
     def outcome(self, sighting: RuntimeSighting) -> str:
         return "failed" if sighting.error else "ok"
 
@@ -33,8 +33,8 @@ class RuntimeSightingAdmin(ReadOnlyAdmin):
 
 @admin.register(PreviewSlot)
 class PreviewSlotAdmin(ReadOnlyAdmin):
-    """A dry run that ended takes its row away; one whose process died leaves it until the lease lapses."""
+    """The slots of running dry runs. A dry run deletes its row at its end; after a crash the lease expires."""
 
     list_display = ["federation", "number", "lease_expires_at"]
     list_select_related = ["federation"]
-    empty_hint = "No dry run is under way."
+    empty_hint = "No dry run is running."

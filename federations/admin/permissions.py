@@ -1,4 +1,4 @@
-"""Who may do what on the pages of the registry: a role's model permission, or a grant on a federation."""
+"""Permissions on the registry's admin pages: a role's model permission, or a grant on a federation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from federations.services.access import PERMISSION_OF, AnyUser, federations_visi
 
 
 class GrantedPermissionsMixin(ModelAdmin):
-    """Asks the same rule that the REST API asks. `obj` is a federation, or its id where unfold hands over that."""
+    """Apply the rule of the REST API. `obj` is a federation, or its id where unfold passes the id."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _is_allowed(request, obj, AccessLevel.VIEW)
@@ -29,8 +29,8 @@ class GrantedPermissionsMixin(ModelAdmin):
         return super().has_module_permission(request) or sees_any_federation(request)
 
 
-class SeenThroughFederationsMixin(ModelAdmin):
-    """Rows that whoever sees their federation may see; the page's queryset says which these are."""
+class VisibleByFederationMixin(ModelAdmin):
+    """Let a user view the rows of visible federations. The page's queryset restricts the rows."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_view_permission(request, obj) or sees_any_federation(request)
@@ -40,12 +40,12 @@ class SeenThroughFederationsMixin(ModelAdmin):
 
 
 def sees_any_federation(request: HttpRequest) -> bool:
-    """Tell whether there is any federation for this person, by role or by grant; asked once a request."""
+    """Tell whether the user may view any federation, by role or by grant; the request keeps the answer."""
     return _is_allowed(request, None, AccessLevel.VIEW)
 
 
 def jobs_visible_to(user: AnyUser) -> QuerySet[SyncJob]:
-    """Return the jobs that `user` may view: all by role, else those of the federations granted."""
+    """Return the jobs that `user` may view: all jobs by role, else the jobs of granted federations."""
     if user.has_perm("federations.view_syncjob"):
         return SyncJob.objects.all()
     visible = federations_visible_to(user).order_by()
@@ -58,6 +58,6 @@ def _is_allowed(request: HttpRequest, obj: Any, level: AccessLevel) -> bool:
     known: dict[str, int] = request.__dict__.setdefault("_federation_levels", {})
     key = str(getattr(obj, "pk", obj or ""))
     if key not in known:
-        # Without a federation the question is whether there is a list to look at, not what may be done on it.
+        # Without a federation, the question is whether the user may open the list, not which rows the user may change.
         known[key] = level_of(request.user, obj) if obj else int(federations_visible_to(request.user).exists())
     return known[key] >= level

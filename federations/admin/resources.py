@@ -1,4 +1,4 @@
-"""What the pages of servers and agents share: they show what was discovered, and change nothing."""
+"""The common base of the read-only pages of servers and agents."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from unfold.decorators import display
 
 from core.admin.labels import ago, label
 from core.admin.read_only import ReadOnlyAdmin
-from federations.admin.catalog_view import Offer, as_json
+from federations.admin.catalog_view import CatalogEntry, as_json
 from federations.admin.filters import FederationFilter
 from federations.admin.labels import ACCESS_COLORS, runtime_color
-from federations.admin.permissions import SeenThroughFederationsMixin
+from federations.admin.permissions import VisibleByFederationMixin
 from federations.models import DiscoveredResource
 from federations.sync.resources import Json
 
 
-class DiscoveredResourceAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
-    """The base of both kinds."""
+class DiscoveredResourceAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
+    """The base of both pages."""
 
     list_fullwidth = True
     list_per_page = 50
-    # A query of its own for the page's federations: MongoDB joins every row before it sorts and cuts.
+    # A separate query reads the federations of a page: MongoDB would join every row before it sorts and limits.
     list_select_related: list[str] = []
     search_help_text = "Name, path, description or runtime id"
     change_form_outer_before_template = "federations/resource.html"
@@ -39,16 +39,16 @@ class DiscoveredResourceAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
-        context.update(resource=obj, status_label=self.status_label_of(obj), offers=self.offers_of(obj))
+        context.update(resource=obj, status_label=self.status_label_of(obj), catalog=self.catalog_of(obj))
         context.update(access_label=label(obj.access_mode.upper(), ACCESS_COLORS))
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
 
-    def offers_of(self, resource: Any) -> list[tuple[str, list[Offer]]]:
-        """Return what it offers, by heading."""
+    def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:
+        """Return the headings of the catalog, each with its entries."""
         raise NotImplementedError
 
     def status_label_of(self, resource: DiscoveredResource) -> SafeString:
-        """Return AgentCore's status as a colored label."""
+        """Return the AgentCore status as a colored label."""
         return label(resource.status or "unknown", {resource.status: runtime_color(resource.status)})
 
     @display(description="Status", ordering="status")
@@ -69,7 +69,7 @@ class DiscoveredResourceAdmin(SeenThroughFederationsMixin, ReadOnlyAdmin):
 
     @display(description="Runtime access")
     def runtime_access_json(self, resource: DiscoveredResource) -> SafeString:
-        return _folded(access_in_words(resource.runtime_access), resource.runtime_access)
+        return _folded(describe_access(resource.runtime_access), resource.runtime_access)
 
     @display(description="Protocol configuration")
     def protocol_json(self, resource: DiscoveredResource) -> SafeString:
@@ -89,19 +89,19 @@ RESOURCE_FILTERS: list[Any] = [
 ]
 
 
-def access_in_words(access: Mapping[str, Json]) -> list[str]:
-    """Return how a runtime is called, a line for each thing to know, from the contract's `runtimeAccess`."""
+def describe_access(access: Mapping[str, Json]) -> list[str]:
+    """Return sentences that explain `config.runtimeAccess`: how a caller authenticates to the runtime."""
     jwt = access.get("jwt")
     if not isinstance(jwt, dict):
-        return ["IAM: each call is signed with the credentials of the federation's role."]
+        return ["IAM: the hub signs each call with the credentials of the federation's role."]
     wordings = (
-        ("discoveryUrl", "Trusts the issuer of"),
+        ("discoveryUrl", "OIDC discovery URL of the trusted issuer"),
         ("audiences", "Audience"),
         ("allowedClients", "Clients"),
         ("allowedScopes", "Scopes"),
     )
     lines = [f"{wording}: {_joined(jwt[key])}" for key, wording in wordings if jwt.get(key)]
-    return ["JWT: each call carries a token that the hub signs for it.", *lines]
+    return ["JWT: each call carries a token that the hub signs for this runtime.", *lines]
 
 
 def _joined(value: Json) -> str:
@@ -109,7 +109,7 @@ def _joined(value: Json) -> str:
 
 
 def _folded(lines: list[str], value: Json) -> SafeString:
-    """Return the lines, and under them `value` as JSON to unfold."""
+    """Return the lines and, below them, `value` as JSON that staff can open."""
     words = format_html_join("", '<p class="break-words">{}</p>', ((line,) for line in lines))
     if not value:
         return words

@@ -1,4 +1,4 @@
-"""Discovered MCP servers with their catalogs."""
+"""The admin pages of discovered MCP servers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from core.admin.read_only import is_list
-from federations.admin.catalog_view import Offer, prompts_of, resources_of, tools_of
+from federations.admin.catalog_view import CatalogEntry, prompts_of, resources_of, tools_of
 from federations.admin.filters import ServerTagFilter
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
 from federations.models import McpServer
@@ -19,18 +19,18 @@ from federations.services.access import servers_visible_to
 
 @admin.register(McpServer)
 class McpServerAdmin(DiscoveredResourceAdmin):
-    """What each MCP server offers."""
+    """The MCP servers, each with its tools, resources and prompts."""
 
     list_display = ["name", "federation", "status_label", "access", "version", "tool_count", "updated"]
     list_filter = [*RESOURCE_FILTERS, ServerTagFilter]
     search_fields = ["server_name", "path", "description", "runtime_id"]
-    empty_hint = "MCP servers appear here when a federation is synced. Open a federation and press Sync now."
+    empty_hint = "A sync of a federation adds MCP servers here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[McpServer]:
         servers = servers_visible_to(request.user).prefetch_related("federation", "tag_rows")
         return servers.defer("tools", "resources", "prompts") if is_list(request) else servers
 
-    def offers_of(self, resource: Any) -> list[tuple[str, list[Offer]]]:
+    def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:
         return [
             ("Tools", tools_of(resource.tools)),
             ("Resources", resources_of(resource.resources)),

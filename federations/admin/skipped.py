@@ -1,4 +1,4 @@
-"""Why a sync stored less than it found: the names that another federation has already."""
+"""The notice about skipped resources: another federation already has their names."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from federations.services.access import AnyUser, federations_visible_to
 from federations.services.name_owners import owners_of_skipped
 from federations.sync.resources import Json
 
-MOST_OWNERS = 20
+MAX_OWNERS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedNotice:
-    """How many were skipped, and who owns their names: `owners` may be seen, `has_hidden` tells of others."""
+    """The number of skipped resources and the federations that own their names.
+
+    `owners` are the federations that the user may view; `has_hidden` tells whether there are other owners.
+    """
 
     count: int
     owners: tuple[Federation, ...]
@@ -23,11 +26,11 @@ class SkippedNotice:
 
 
 def skipped_notice(user: AnyUser, changes: Sequence[Mapping[str, Json]], *, federation_id: str) -> SkippedNotice | None:
-    """Return what to say about the skipped among `changes`, None where there are none."""
+    """Return the notice about the skipped resources in `changes`, or None without any."""
     count = sum(change["action"] == "skip" for change in changes)
     if not count:
         return None
-    owners = owners_of_skipped(changes, federation_id=federation_id)[:MOST_OWNERS]
+    owners = owners_of_skipped(changes, federation_id=federation_id)[:MAX_OWNERS]
     visible = set(
         federations_visible_to(user).order_by().filter(id__in=[each.id for each in owners]).values_list("id", flat=True)
     )
@@ -36,6 +39,6 @@ def skipped_notice(user: AnyUser, changes: Sequence[Mapping[str, Json]], *, fede
 
 
 def notice_of_last_sync(user: AnyUser, federation: Federation) -> SkippedNotice | None:
-    """Return what to say about the skipped of a federation's last sync, whose changes were not loaded with it."""
+    """Return the notice about the last sync of `federation`. The function loads the job's changes itself."""
     job = SyncJob.objects.filter(pk=federation.last_sync_id).only("changes").first()
     return skipped_notice(user, job.changes, federation_id=federation.pk) if job else None

@@ -17,7 +17,7 @@ from federations.admin.labels import (
     SYNC_COLORS,
     counters,
     duration,
-    errors_in_short,
+    error_summary,
     job_outcome,
     job_type,
     progress_bar,
@@ -107,7 +107,7 @@ def _alarm_row(federation: Federation) -> list[Any]:
     return [
         format_html('<a class="text-link whitespace-nowrap" href="{}">{}</a>', url, shorten(str(federation), 40)),
         label(sync_outcome(federation), SYNC_COLORS),
-        errors_in_short(job) if job else federation.sync_message or "-",
+        error_summary(job) if job else federation.sync_message or "-",
         format_html(
             '<span class="whitespace-nowrap">{}</span>', ago(job.finished_at or job.created_at) if job else "-"
         ),

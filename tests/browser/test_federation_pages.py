@@ -12,7 +12,7 @@ from tests.app.federations.admin.cloud import ROLE, STAFF, MemoryCloud, agent, f
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_create_dry_run_sync_and_see_the_result(page: Page, cloud: MemoryCloud) -> None:
+def test_a_federation_is_created_dry_run_and_synced(page: Page, cloud: MemoryCloud) -> None:
     cloud.findings = (server("ledger"), server("refunds"), agent("fraud-triage"))
 
     page.get_by_role("link", name="Add a federation").click()
@@ -26,18 +26,18 @@ def test_create_dry_run_sync_and_see_the_result(page: Page, cloud: MemoryCloud) 
 
     page.locator("[name=tag_filter]").fill("env:production, team:platform")
     page.get_by_role("button", name="Save and continue editing").click()
-    expect(page.get_by_text("Nothing has run yet.")).to_be_visible()
+    expect(page.get_by_text("No job has run yet.")).to_be_visible()
     found = Federation.objects.get()
     assert found.provider_config["resourceTagsFilter"] == {"env": "production", "team": "platform"}
     expect(page.locator("code", has_text=found.external_id)).to_be_visible()
 
     page.get_by_role("link", name="Dry run").click()
-    expect(page.get_by_text("Nothing was changed by this dry run.")).to_be_visible()
+    expect(page.get_by_text("This dry run changed nothing.")).to_be_visible()
     expect(page.get_by_role("cell", name="fraud-triage")).to_be_visible()
     assert McpServer.objects.count() == 0
 
     page.get_by_role("button", name="Sync now").click()
-    expect(page.get_by_text("This page refreshes itself.")).to_be_visible()
+    expect(page.get_by_text("This page reloads itself.")).to_be_visible()
 
     run_sync(SyncJob.objects.get(status="pending").id)
     # The page reloads by itself, without a click.
@@ -67,7 +67,7 @@ def test_tags_and_pairs_are_added_and_removed_as_rows(page: Page) -> None:
     assert found.provider_config["resourceTagsFilter"] == expected
 
 
-def test_sync_now_asks_in_a_dialog_and_follows_the_job(page: Page) -> None:
+def test_sync_now_opens_a_dialog_then_the_jobs_page(page: Page) -> None:
     found = federation()
 
     page.goto(f"/admin/federations/federation/{found.pk}/change/")
@@ -81,7 +81,7 @@ def test_sync_now_asks_in_a_dialog_and_follows_the_job(page: Page) -> None:
     expect(page).to_have_url(re.compile(f"/syncjob/{job.pk}/change/"))
 
 
-def test_the_page_of_a_federation_follows_its_job_unless_its_form_is_being_filled_in(
+def test_a_federations_page_reloads_while_its_job_runs_unless_its_form_is_edited(
     page: Page, cloud: MemoryCloud
 ) -> None:
     found = federation()
@@ -99,14 +99,14 @@ def test_the_page_of_a_federation_follows_its_job_unless_its_form_is_being_fille
     expect(page.get_by_text("1 unchanged")).to_be_visible()
 
 
-def test_delete_is_confirmed_with_its_consequences(page: Page, cloud: MemoryCloud) -> None:
+def test_delete_shows_its_effects_before_it_is_confirmed(page: Page, cloud: MemoryCloud) -> None:
     found = federation()
     sync(found, cloud, server("ledger"), agent("fraud-triage"), failed_agent("kyc-review"))
 
     page.goto(f"/admin/federations/federation/{found.pk}/change/")
     page.get_by_role("link", name="Delete federation").click()
-    expect(page.get_by_text("What this takes away")).to_be_visible()
-    page.get_by_role("link", name="Keep it").click()
+    expect(page.get_by_text("The deletion removes")).to_be_visible()
+    page.get_by_role("link", name="Keep the federation").click()
     assert Federation.objects.count() == 1
 
     page.get_by_role("link", name="Delete federation").click()

@@ -1,4 +1,4 @@
-"""A cloud account in memory, in the shape that the admin's pages meet in life."""
+"""A cloud account in memory, with realistic servers and agents for the admin pages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ IAM = RuntimeAccess("iam")
 
 
 class MemoryCloud(MemoryProvider):
-    """Discovers from memory, and checks its configuration as AgentCore does; roles must begin with `fedhub`."""
+    """Discover from memory, and check the configuration as AgentCore does. A role's name must begin with `fedhub`."""
 
     roles = ("arn:aws:iam::*:role/fedhub*",)
 
@@ -51,14 +51,14 @@ class MemoryCloud(MemoryProvider):
         check_complete(config, self.roles)
 
     def serve(self, provider_type: str) -> MemoryCloud:
-        """Stand in for the registry's `provider_for`."""
+        """Replace the registry's `provider_for`."""
         if provider_type != "aws_agentcore":
             raise ProviderNotImplementedError("Azure AI Foundry federation sync is not implemented yet")
         return self
 
 
 def put_in_place(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, folder: Path) -> MemoryCloud:
-    """Put a cloud in memory behind every service that asks for a provider, and a search index in `folder`."""
+    """Give every service a cloud in memory as its provider, and a search index in `folder`."""
     settings.SEARCH_PATH = str(folder / "search.sqlite3")
     provider = MemoryCloud()
     for module in (federations, sync_service, forms):
@@ -148,7 +148,7 @@ def federation(
 
 
 def sync(found: Federation, cloud: MemoryCloud, *findings: Finding) -> SyncJob:
-    """Sync `found` with `findings` as everything there is in its account."""
+    """Sync `found` with `findings` as the complete content of its account."""
     cloud.findings = findings
     found.refresh_from_db()
     return run_sync(start_sync(found, by=STAFF).id)

@@ -1,4 +1,4 @@
-"""Staff of each kind, and a cloud account in memory behind every service that asks for a provider."""
+"""Staff with different permissions, and a cloud account in memory as the provider of every service."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def admin(db: None, cloud: MemoryCloud) -> Client:
 
 @pytest.fixture
 def staff(db: None, cloud: MemoryCloud) -> Callable[..., Client]:
-    """Return a function that signs in as a staff member with the named permissions of the registry alone."""
+    """Return a function that signs in as a staff member with only the named permissions."""
 
     def sign_in(*codenames: str, username: str = "ines") -> Client:
         user = User.objects.create_user(username, is_staff=True)

@@ -15,7 +15,7 @@ from federations.services.access import grant
 from federations.services.federations import set_enabled
 from tests.app.federations.admin.cloud import STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
 
-# The heartbeat of a sync writes through a connection of its own.
+# The heartbeat of a sync writes through a separate database connection.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CONFIRMED = {"_form_submitted": "True"}
@@ -52,14 +52,14 @@ def test_sync_now_queues_a_job_and_goes_to_its_page(admin: Client) -> None:
     assert "The sync is queued" in response.content.decode()
 
 
-def test_a_link_alone_syncs_nothing(admin: Client) -> None:
+def test_a_get_request_starts_no_sync(admin: Client) -> None:
     response = admin.get(url(federation(), "sync_now"))
 
     assert response.status_code == 200
     assert SyncJob.objects.count() == 0
 
 
-def test_a_dialog_is_answered_with_the_page_to_go_to(admin: Client) -> None:
+def test_a_dialog_gets_the_url_of_the_next_page(admin: Client) -> None:
     found = federation()
 
     response = admin.post(url(found, "sync_now"), CONFIRMED, headers={"HX-Request": "true"})
@@ -80,7 +80,7 @@ def test_a_second_sync_is_refused_with_a_message(admin: Client) -> None:
     assert SyncJob.objects.count() == 1
 
 
-def test_a_dry_run_shows_every_change_with_its_reason_and_keeps_nothing(admin: Client, cloud: MemoryCloud) -> None:
+def test_a_dry_run_shows_every_change_with_its_reason_and_stores_nothing(admin: Client, cloud: MemoryCloud) -> None:
     found = federation()
     sync(found, cloud, server("ledger"), server("refunds"), agent("triage"))
     cloud.findings = (server("ledger", "2"), server("limits"), agent("triage"), failed_agent("kyc"))
@@ -99,16 +99,16 @@ def test_a_dry_run_shows_every_change_with_its_reason_and_keeps_nothing(admin: C
     assert SyncJob.objects.count() == 1
 
 
-def test_opening_the_dry_run_page_asks_the_cloud_nothing_yet(admin: Client, cloud: MemoryCloud) -> None:
+def test_opening_the_dry_run_page_sends_no_request_to_the_cloud(admin: Client, cloud: MemoryCloud) -> None:
     assert admin.get(url(federation(), "dry_run")).status_code == 200
     assert cloud.requests == []
 
 
-def test_a_dry_run_in_step_says_so(admin: Client, cloud: MemoryCloud) -> None:
+def test_a_dry_run_without_changes_says_so(admin: Client, cloud: MemoryCloud) -> None:
     found = federation()
     sync(found, cloud, server("ledger"))
 
-    assert "in step with the account" in admin.post(url(found, "dry_run")).content.decode()
+    assert "The registry matches the account" in admin.post(url(found, "dry_run")).content.decode()
 
 
 def test_a_dry_run_says_when_the_guard_would_hold_the_plan(admin: Client, cloud: MemoryCloud) -> None:
@@ -142,7 +142,9 @@ def test_disable_and_enable_switch_the_state_and_are_audited(admin: Client) -> N
 
 
 @pytest.mark.parametrize(("is_enabled", "shown", "hidden"), [(True, "disable", "enable"), (False, "enable", "disable")])
-def test_only_the_fitting_switch_is_offered(admin: Client, is_enabled: bool, shown: str, hidden: str) -> None:
+def test_only_the_switch_that_the_state_allows_is_shown(
+    admin: Client, is_enabled: bool, shown: str, hidden: str
+) -> None:
     found = federation()
     if not is_enabled:
         set_enabled(found, False, by=STAFF)
@@ -153,7 +155,7 @@ def test_only_the_fitting_switch_is_offered(admin: Client, is_enabled: bool, sho
     assert f'href="{url(found, hidden)}"' not in page
 
 
-def test_release_is_offered_for_a_held_plan_alone(admin: Client, cloud: MemoryCloud) -> None:
+def test_release_is_shown_only_for_a_held_plan(admin: Client, cloud: MemoryCloud) -> None:
     usual, guarded = federation("Usual"), held(cloud)
 
     assert url(usual, "release_plan") not in admin.get(url(usual, "change")).content.decode()
@@ -181,19 +183,19 @@ def test_release_without_a_held_plan_is_refused(admin: Client) -> None:
     assert SyncJob.objects.count() == 0
 
 
-def test_delete_says_what_goes_and_what_stays(admin: Client, cloud: MemoryCloud) -> None:
+def test_delete_lists_the_rows_that_it_removes_and_keeps(admin: Client, cloud: MemoryCloud) -> None:
     found = federation()
     sync(found, cloud, server("ledger"), server("refunds"), agent("triage"))
 
     response = admin.get(url(found, "delete"))
 
-    goes = {"MCP servers": 2, "tools of those servers": 4, "A2A agents": 1, "schedules": 0, "grants": 1}
-    assert dict(response.context["goes"]) == goes
+    removed = {"MCP servers": 2, "tools of those servers": 4, "A2A agents": 1, "schedules": 0, "grants": 1}
+    assert dict(response.context["removed"]) == removed
     assert response.context["kept_jobs"] == 2
     assert Federation.objects.count() == 1
 
 
-def test_delete_removes_it_and_keeps_its_jobs(admin: Client, cloud: MemoryCloud) -> None:
+def test_delete_removes_the_federation_and_keeps_its_jobs(admin: Client, cloud: MemoryCloud) -> None:
     found, other = federation(), federation("Other")
     sync(found, cloud, server("ledger"), agent("triage"))
     sync(other, cloud, server("other-ledger"))
@@ -212,12 +214,12 @@ def test_delete_removes_it_and_keeps_its_jobs(admin: Client, cloud: MemoryCloud)
     assert "Payments: delete" in page
 
 
-def test_the_page_of_a_deletion_says_that_its_federation_is_gone(admin: Client) -> None:
+def test_the_page_of_a_deletion_says_that_the_federation_is_deleted(admin: Client) -> None:
     admin.post(url(federation(), "delete"))
 
     page = admin.get(reverse("admin:federations_syncjob_change", args=[SyncJob.objects.get().pk]))
 
-    assert "Payments (no longer here)" in page.content.decode()
+    assert "Payments (deleted)" in page.content.decode()
     assert "nothing was stored" in page.content.decode()
 
 
@@ -231,7 +233,7 @@ def test_delete_of_a_disabled_federation_is_refused(admin: Client) -> None:
     assert Federation.objects.count() == 1
 
 
-def test_the_stock_bulk_delete_is_gone(admin: Client) -> None:
+def test_djangos_bulk_delete_is_not_available(admin: Client) -> None:
     found = federation()
 
     admin.post(LIST, {"action": "delete_selected", "_selected_action": [found.pk], "post": "yes"})
@@ -240,18 +242,18 @@ def test_the_stock_bulk_delete_is_gone(admin: Client) -> None:
 
 
 @pytest.mark.parametrize(("action", "status"), [("disable_selected", "disabled"), ("enable_selected", "active")])
-def test_the_selected_ones_are_switched_and_refusals_named(admin: Client, action: str, status: str) -> None:
-    fitting, other = federation("Fitting"), federation("Other")
-    set_enabled(fitting if status == "active" else other, False, by=STAFF)
+def test_selected_federations_are_switched_and_refusals_are_named(admin: Client, action: str, status: str) -> None:
+    accepted, other = federation("Accepted"), federation("Other")
+    set_enabled(accepted if status == "active" else other, False, by=STAFF)
 
-    response = admin.post(LIST, {"action": action, "_selected_action": [fitting.pk, other.pk]}, follow=True)
+    response = admin.post(LIST, {"action": action, "_selected_action": [accepted.pk, other.pk]}, follow=True)
 
     assert set(Federation.objects.values_list("status", flat=True)) == {status}
     assert "Other: Only a federation in status" in response.content.decode()
     assert "1 federation: " in response.content.decode()
 
 
-def test_the_selected_ones_are_synced(admin: Client) -> None:
+def test_selected_federations_are_synced(admin: Client) -> None:
     found = [federation("One"), federation("Two")]
 
     admin.post(LIST, {"action": "sync_selected", "_selected_action": [each.pk for each in found]})
@@ -260,7 +262,7 @@ def test_the_selected_ones_are_synced(admin: Client) -> None:
 
 
 @pytest.mark.parametrize("action", ["sync_now", "dry_run", "release_plan", "enable", "disable", "delete"])
-def test_whoever_may_only_look_can_do_nothing(staff: Callable[..., Client], cloud: MemoryCloud, action: str) -> None:
+def test_a_reader_can_start_no_action(staff: Callable[..., Client], cloud: MemoryCloud, action: str) -> None:
     found = federation()
     reader = staff("view_federation")
 
@@ -271,7 +273,9 @@ def test_whoever_may_only_look_can_do_nothing(staff: Callable[..., Client], clou
 
 
 @pytest.mark.parametrize(("action", "status"), [("change", 403), ("sync_now", 403), ("dry_run", 403), ("delete", 404)])
-def test_to_a_stranger_there_is_no_such_federation(staff: Callable[..., Client], action: str, status: int) -> None:
+def test_a_user_without_a_grant_cannot_find_the_federation(
+    staff: Callable[..., Client], action: str, status: int
+) -> None:
     found = federation()
 
     response = staff().post(url(found, action), CONFIRMED)

@@ -64,14 +64,14 @@ def test_a_federation_is_created_from_what_is_typed(admin: Client) -> None:
     assert SyncJob.objects.count() == 0
 
 
-def test_its_creator_owns_it(admin: Client) -> None:
+def test_the_creator_owns_the_federation(admin: Client) -> None:
     admin.post(ADD, TYPED)
 
     grant = FederationGrant.objects.get()
     assert (grant.holder_name, grant.level) == ("operator", AccessLevel.OWNER)
 
 
-def test_the_region_and_the_role_may_come_later(admin: Client) -> None:
+def test_a_federation_can_be_saved_without_region_and_role(admin: Client) -> None:
     response = admin.post(ADD, TYPED | {"region": "", "role_arn": "", "tag_filter": ""})
 
     assert response.status_code == 302
@@ -126,7 +126,7 @@ def test_every_wrong_field_is_named_at_once(admin: Client) -> None:
     assert set(errors_of(response)) == {"region", "role_arn", "tag_filter"}
 
 
-def test_a_change_replaces_what_was_said_and_keeps_the_rest(admin: Client) -> None:
+def test_a_change_replaces_the_edited_fields_and_keeps_the_rest(admin: Client) -> None:
     found = federation()
     external_id = found.external_id
 
@@ -176,7 +176,7 @@ def test_a_form_without_tags_shows_an_empty_row_to_type_into(admin: Client) -> N
     )
 
 
-def test_a_refused_form_shows_what_was_typed(admin: Client) -> None:
+def test_a_refused_form_shows_the_typed_values(admin: Client) -> None:
     typed = {"tags": ["a, b", "c"], "tag_filter": ["env:production, team", "x"], "tag_filter_value": ["", "y"]}
 
     page = admin.post(ADD, TYPED | typed)
@@ -200,7 +200,7 @@ def test_a_stored_key_with_a_colon_and_a_tag_with_a_comma_are_saved_unchanged(ad
     assert after.provider_config["resourceTagsFilter"] == {"aws:a:b": "", "c:d": "e"}
 
 
-def test_a_services_refusal_becomes_a_form_error_and_keeps_what_was_typed(admin: Client) -> None:
+def test_a_services_refusal_becomes_a_form_error_and_keeps_the_typed_values(admin: Client) -> None:
     found = federation()
     set_enabled(found, False, by=STAFF)
 
@@ -213,7 +213,7 @@ def test_a_services_refusal_becomes_a_form_error_and_keeps_what_was_typed(admin:
     assert found.display_name == "Payments"
 
 
-def test_an_interval_becomes_a_periodic_task_and_goes_with_it(
+def test_an_interval_creates_a_periodic_task_and_no_interval_deletes_it(
     admin: Client, django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]]
 ) -> None:
     found = federation()
@@ -251,7 +251,7 @@ def test_a_busy_federation_is_saved_and_says_why_no_sync_was_started(admin: Clie
 
     found.refresh_from_db()
     assert found.display_name == "Renamed"
-    assert "Saved, but no sync was started: Federation in sync status" in response.content.decode()
+    assert "The federation is saved, but no sync was started: Federation in sync status" in response.content.decode()
 
 
 def test_a_user_and_a_group_can_be_granted_access(admin: Client) -> None:
@@ -299,7 +299,7 @@ def test_a_change_is_audited_with_its_actor_and_without_the_external_id(admin: C
     assert found.external_id not in str(list(LogEntry.objects.values()))
 
 
-def test_saving_nothing_new_audits_nothing(admin: Client) -> None:
+def test_saving_without_a_change_writes_no_audit_entry(admin: Client) -> None:
     found = federation(tags=("production", "payments"))
     LogEntry.objects.all().delete()
     stored = TYPED | {"tag_filter": "env:production"}

@@ -64,7 +64,7 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(admin: Client, cl
 
 
 @pytest.mark.parametrize("model", REGISTRY)
-def test_an_empty_list_says_what_to_do_next(admin: Client, model: str) -> None:
+def test_an_empty_list_explains_the_next_step(admin: Client, model: str) -> None:
     response = admin.get(changelist(model))
 
     assert "There is nothing here yet" in response.content.decode()
@@ -80,7 +80,9 @@ def test_every_model_of_the_site_is_listed_in_unfolds_look(admin: Client, cloud:
 
 
 @pytest.mark.parametrize("model", ["mcpserver", "a2aagent", "syncjob", "runtimesighting"])
-def test_what_the_hub_writes_is_read_only_even_to_a_superuser(admin: Client, cloud: MemoryCloud, model: str) -> None:
+def test_rows_that_the_hub_writes_are_read_only_even_for_a_superuser(
+    admin: Client, cloud: MemoryCloud, model: str
+) -> None:
     populated(cloud)
     found = apps.get_model("federations", model)._default_manager.first()
     assert found is not None
@@ -137,7 +139,7 @@ def test_a_server_shows_its_tools_with_their_schemas(admin: Client, cloud: Memor
     assert "takes:" in text
 
 
-def test_a_resources_page_is_titled_by_its_name_and_leads_to_its_federation(admin: Client, cloud: MemoryCloud) -> None:
+def test_a_resources_page_has_its_name_as_title_and_links_to_its_federation(admin: Client, cloud: MemoryCloud) -> None:
     found = populated(cloud)
     for row in (McpServer.objects.get(server_name="ledger-0-0"), A2aAgent.objects.get(name="triage-0")):
         text = admin.get(page(row)).content.decode()
@@ -146,10 +148,10 @@ def test_a_resources_page_is_titled_by_its_name_and_leads_to_its_federation(admi
         assert text.index(page(found)) < text.index("List entries" if isinstance(row, McpServer) else "Sorts incoming")
 
 
-def test_a_runtimes_access_is_told_in_words(admin: Client, cloud: MemoryCloud) -> None:
+def test_a_runtimes_access_is_explained_in_words(admin: Client, cloud: MemoryCloud) -> None:
     populated(cloud)
 
-    assert "IAM: each call is signed" in admin.get(page(McpServer.objects.first())).content.decode()
+    assert "IAM: the hub signs each call" in admin.get(page(McpServer.objects.first())).content.decode()
     agents_page = admin.get(page(A2aAgent.objects.first())).content.decode()
     assert "JWT: each call carries a token" in agents_page
     assert "Audience: fedhub-agents" in agents_page
@@ -164,7 +166,7 @@ def test_an_agent_shows_its_skills_and_its_card(admin: Client, cloud: MemoryClou
         assert expected in text
 
 
-def test_what_a_hostile_runtime_says_is_shown_as_text(admin: Client, cloud: MemoryCloud) -> None:
+def test_markup_from_a_hostile_runtime_is_shown_as_text(admin: Client, cloud: MemoryCloud) -> None:
     evil = "<script>alert(1)</script>"
     populated(cloud)
     odd = [{"name": evil, "description": evil, "inputSchema": {"title": evil}}, "no object", {"name": 7}, {}]
@@ -190,7 +192,7 @@ def test_a_job_shows_its_changes_and_errors(admin: Client, cloud: MemoryCloud) -
     assert "data-refresh-seconds" not in text
 
 
-def test_a_running_job_shows_its_progress_and_refreshes_itself(admin: Client) -> None:
+def test_a_running_job_shows_its_progress_and_reloads_its_page(admin: Client) -> None:
     found = federation()
     lease = claim(start_sync(found, by=STAFF).id)
     lease.update(phase="enriching", progress_done=30, progress_total=120)
@@ -203,11 +205,11 @@ def test_a_running_job_shows_its_progress_and_refreshes_itself(admin: Client) ->
         assert "data-refresh-seconds" in text
 
 
-def test_a_federations_page_stops_refreshing_itself_when_its_job_has_ended(admin: Client, cloud: MemoryCloud) -> None:
+def test_a_federations_page_stops_reloading_when_its_job_has_ended(admin: Client, cloud: MemoryCloud) -> None:
     assert "data-refresh-seconds" not in admin.get(page(populated(cloud))).content.decode()
 
 
-def test_a_refused_form_is_not_lost_to_a_refresh(admin: Client) -> None:
+def test_a_refused_form_is_not_reloaded(admin: Client) -> None:
     found = federation()
     start_sync(found, by=STAFF)
 
@@ -217,7 +219,7 @@ def test_a_refused_form_is_not_lost_to_a_refresh(admin: Client) -> None:
     assert "data-refresh-seconds" not in text
 
 
-def test_a_discovery_shows_a_bar_before_anybody_knows_how_much_there_is(admin: Client) -> None:
+def test_a_discovery_shows_a_moving_bar_while_the_total_is_unknown(admin: Client) -> None:
     found = federation()
     job = start_sync(found, by=STAFF)
     assert "fedhub-moving" not in admin.get(page(job)).content.decode()
@@ -229,7 +231,7 @@ def test_a_discovery_shows_a_bar_before_anybody_knows_how_much_there_is(admin: C
     assert "fedhub-moving" in text
 
 
-def test_a_job_tells_its_times_to_the_second_and_its_federation(admin: Client, cloud: MemoryCloud) -> None:
+def test_a_job_shows_its_times_to_the_second_and_its_federation(admin: Client, cloud: MemoryCloud) -> None:
     found = populated(cloud)
     job = SyncJob.objects.get()
     assert job.finished_at is not None
@@ -241,7 +243,7 @@ def test_a_job_tells_its_times_to_the_second_and_its_federation(admin: Client, c
     assert text.index(page(found)) < text.index("4 created")
 
 
-def test_a_federations_page_shows_its_jobs_and_leads_to_all_of_them(admin: Client, cloud: MemoryCloud) -> None:
+def test_a_federations_page_shows_its_jobs_and_links_to_all_of_them(admin: Client, cloud: MemoryCloud) -> None:
     other = populated(cloud, count=2)
     found = Federation.objects.exclude(pk=other.pk).get()
     job = SyncJob.objects.get(federation_id=found.pk)
@@ -253,11 +255,11 @@ def test_a_federations_page_shows_its_jobs_and_leads_to_all_of_them(admin: Clien
     assert [row.pk for row in listed] == [job.pk]
 
 
-def test_the_dashboard_of_an_empty_hub_says_where_to_start(admin: Client) -> None:
+def test_the_dashboard_of_an_empty_hub_links_to_the_first_step(admin: Client) -> None:
     assert reverse("admin:federations_federation_add") in admin.get(INDEX).content.decode()
 
 
-def test_the_dashboard_counts_and_says_what_needs_attention(admin: Client, cloud: MemoryCloud) -> None:
+def test_the_dashboard_shows_counts_and_failures(admin: Client, cloud: MemoryCloud) -> None:
     populated(cloud)
     good = federation("Good")
     sync(good, cloud, server("fine"))
@@ -286,7 +288,7 @@ def test_the_dashboard_calls_a_new_federation_never_synced(admin: Client) -> Non
     assert "Idle" not in text
 
 
-def test_a_sync_with_errors_is_told_from_one_that_failed(admin: Client, cloud: MemoryCloud) -> None:
+def test_a_sync_with_errors_differs_from_a_failed_sync(admin: Client, cloud: MemoryCloud) -> None:
     found = populated(cloud)
     short = "4 stored, 1 failed: A2A agent kyc-0: enrichment failed: 403 Forbidden"
     for path in (page(found), page(SyncJob.objects.get()), changelist("federation"), changelist("syncjob")):
@@ -306,19 +308,17 @@ def test_a_sync_with_errors_is_told_from_one_that_failed(admin: Client, cloud: M
 
 def test_staff_without_permission_see_no_registry(staff: Callable[..., Client], cloud: MemoryCloud) -> None:
     populated(cloud)
-    nobody = staff()
+    outsider = staff()
 
-    text = nobody.get(INDEX).content.decode()
+    text = outsider.get(INDEX).content.decode()
     assert "Ask an administrator" in text
     assert "Federation 0" not in text
     assert changelist("mcpserver") not in text
     for model in REGISTRY:
-        assert nobody.get(changelist(model)).status_code == 403, model
+        assert outsider.get(changelist(model)).status_code == 403, model
 
 
-def test_staff_who_may_look_see_everything_and_no_way_to_change_it(
-    staff: Callable[..., Client], cloud: MemoryCloud
-) -> None:
+def test_readers_see_every_row_and_no_control_to_change_it(staff: Callable[..., Client], cloud: MemoryCloud) -> None:
     found = populated(cloud)
     reader = staff("view_federation", "view_mcpserver", "view_a2aagent", "view_syncjob", "view_runtimesighting")
 
@@ -331,14 +331,14 @@ def test_staff_who_may_look_see_everything_and_no_way_to_change_it(
     assert "ledger-0-0" in reader.get(changelist("mcpserver")).content.decode()
 
 
-def test_who_is_not_signed_in_is_sent_to_the_login() -> None:
+def test_an_anonymous_user_is_redirected_to_the_login() -> None:
     response = Client().get(changelist("federation"))
 
     assert response.status_code == 302
     assert response.headers["Location"].startswith(reverse("admin:login"))
 
 
-def test_who_signs_in_at_the_bare_login_page_lands_on_the_dashboard() -> None:
+def test_a_login_without_a_next_page_opens_the_dashboard() -> None:
     User.objects.create_superuser("operator", password="a long enough password")
 
     response = Client().post(reverse("admin:login"), {"username": "operator", "password": "a long enough password"})
@@ -376,9 +376,7 @@ def test_no_page_shows_a_token_or_a_clients_secret(admin: Client) -> None:
             assert secret not in response.content.decode(), path
 
 
-def test_a_grant_on_one_federation_shows_its_rows_and_no_others(
-    staff: Callable[..., Client], cloud: MemoryCloud
-) -> None:
+def test_a_grant_on_one_federation_shows_only_its_rows(staff: Callable[..., Client], cloud: MemoryCloud) -> None:
     found = populated(cloud, count=2)
     guest = staff()
     grant(found, level=AccessLevel.VIEW, user=User.objects.get(username="ines"))

@@ -1,4 +1,4 @@
-"""Why a second federation on the same account gets nothing, said where staff look."""
+"""The notice about skipped names on the pages of a federation, its job and its dry run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVERYTHING = (server("ledger"), server("refunds"), agent("triage"))
 
 @pytest.fixture
 def second(cloud: MemoryCloud, db: None) -> Federation:
-    """A federation that found nothing but names of `First` and `Third`."""
+    """Return a federation whose sync found only names of `First` and `Third`."""
     sync(federation("First"), cloud, *EVERYTHING[:2])
     sync(federation("Third"), cloud, EVERYTHING[2])
     found = federation("Second")
@@ -45,7 +45,9 @@ def text_of(client: Client, path: str) -> str:
     return " ".join(response.content.decode().split())
 
 
-def test_the_skipped_are_counted_with_links_to_who_owns_their_names(admin: Client, second: Federation) -> None:
+def test_skipped_resources_are_counted_with_links_to_the_owners_of_their_names(
+    admin: Client, second: Federation
+) -> None:
     for path in pages(second):
         text = text_of(admin, path)
         assert '<strong class="font-semibold">3 skipped:</strong> their names are already in the registry, in' in text
@@ -55,7 +57,7 @@ def test_the_skipped_are_counted_with_links_to_who_owns_their_names(admin: Clien
             assert f'<a href="{url}">{name}</a>' in text, path
 
 
-def test_an_owner_that_may_not_be_seen_is_not_named(staff: Callable[..., Client], second: Federation) -> None:
+def test_an_owner_that_the_user_may_not_view_is_not_named(staff: Callable[..., Client], second: Federation) -> None:
     editor = staff()
     user = User.objects.get(username="ines")
     grant(second, level=AccessLevel.EDIT, user=user)
@@ -63,23 +65,23 @@ def test_an_owner_that_may_not_be_seen_is_not_named(staff: Callable[..., Client]
 
     for path in pages(second):
         text = text_of(editor, path)
-        assert "Third</a> and a federation that you may not see." in text, path
+        assert "Third</a> and a federation that you may not view." in text, path
         assert "First" not in text, path
 
 
-def test_no_notice_where_nothing_was_skipped(admin: Client, second: Federation) -> None:
+def test_a_sync_without_skipped_resources_shows_no_notice(admin: Client, second: Federation) -> None:
     owner = Federation.objects.get(display_name="First")
     for path in pages(owner)[:2]:
         assert "skipped" not in text_of(admin, path)
 
 
-def test_a_name_that_no_federation_has_any_more_is_told_without_an_owner(admin: Client, second: Federation) -> None:
+def test_a_name_without_an_owner_is_reported_without_an_owner(admin: Client, second: Federation) -> None:
     Federation.objects.exclude(pk=second.pk).delete()
 
     assert "their names are already in the registry. A name" in text_of(admin, pages(second)[1])
 
 
-def test_the_owners_of_many_names_take_no_more_queries_than_of_one(second: Federation) -> None:
+def test_owners_of_many_names_take_as_many_queries_as_of_one_name(second: Federation) -> None:
     changes = SyncJob.objects.get(federation_id=second.pk).changes
     assert len(changes) == 3
 
