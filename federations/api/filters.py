@@ -1,4 +1,4 @@
-"""Query strings of the list endpoints, as restrictions of what the caller may see."""
+"""The query parameters of the list endpoints, as filters on the rows that the caller may view."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.api.query import text_parameter, text_parameters
 from core.ids import is_object_id
 from core.store.folding import contains_text
 from core.store.units import inlined
-from federations.models import A2aAgent, DiscoveredResource, Federation, FederationQuerySet, McpServer
+from federations.models import DiscoveredResource, Federation, FederationQuerySet
 from federations.search.base import DocumentKind
 
 LAST_SEARCH_PAGE = 1000
@@ -21,7 +21,7 @@ Resource = TypeVar("Resource", bound=DiscoveredResource)
 
 
 def filter_federations(rows: QuerySet[Federation], query: QueryDict) -> FederationQuerySet:
-    """Apply providerType, syncStatus, tag, tags and query (or its old name, keyword); raises BadRequestError."""
+    """Apply providerType, syncStatus, tag, tags and query, or keyword where query is absent; raise BadRequestError."""
     found = cast(FederationQuerySet, rows)
     if (provider_type := text_parameter(query, "providerType")) is not None:
         found = found.filter(provider_type=provider_type)
@@ -34,24 +34,17 @@ def filter_federations(rows: QuerySet[Federation], query: QueryDict) -> Federati
     return found
 
 
-def filter_servers(rows: QuerySet[McpServer], query: QueryDict) -> QuerySet[McpServer]:
-    """Apply federationId, status, tag and query; raises BadRequestError."""
-    return filter_resources(rows, query, name_column="server_name")
-
-
-def filter_agents(rows: QuerySet[A2aAgent], query: QueryDict) -> QuerySet[A2aAgent]:
-    """Apply federationId, status, tag and query; raises BadRequestError."""
-    return filter_resources(rows, query, name_column="name")
-
-
 def filter_resources(rows: QuerySet[Resource], query: QueryDict, *, name_column: str) -> QuerySet[Resource]:
-    """Apply the filters that both kinds of resource have. An unknown value finds nothing."""
+    """Apply federationId, status, tag and query to servers or agents; raise BadRequestError.
+
+    An unknown value finds no row. `name_column` is the column that `query` searches beside description and path.
+    """
     if (federation_id := text_parameter(query, "federationId")) is not None:
         rows = rows.filter(federation_id=federation_id) if is_object_id(federation_id) else rows.none()
     if (status := text_parameter(query, "status")) is not None:
         rows = rows.filter(status=status)
     if (tag := text_parameter(query, "tag")) is not None:
-        # By key, not by join: a resource with the tag twice must come once.
+        # A subquery instead of a join: a join would return a resource with two equal tags twice.
         tags: Any = rows.model._meta.get_field("tag_rows").related_model
         tagged = tags._default_manager.filter(name=tag).values_list("resource_id", flat=True)
         rows = rows.filter(id__in=inlined(tagged))
@@ -61,7 +54,7 @@ def filter_resources(rows: QuerySet[Resource], query: QueryDict, *, name_column:
 
 
 def search_text(query: QueryDict) -> str:
-    """Return what to search for; raise BadRequestError where nothing is given."""
+    """Return the text to search for; raise BadRequestError if it is missing or blank."""
     text = (text_parameter(query, "query") or "").strip()
     if not text:
         raise BadRequestError("query: this parameter is required")
@@ -69,7 +62,7 @@ def search_text(query: QueryDict) -> str:
 
 
 def search_kinds(query: QueryDict) -> frozenset[DocumentKind]:
-    """Return the kinds to search for, empty for all; raise BadRequestError for an unknown one."""
+    """Return the kinds to search for, empty for every kind; raise BadRequestError for an unknown kind."""
     known = [kind.value for kind in DocumentKind]
     kinds = text_parameters(query, "kind")
     if unknown := [kind for kind in kinds if kind not in known]:

@@ -1,4 +1,4 @@
-"""The OpenAPI description of each endpoint: parameters, bodies, errors and examples."""
+"""The OpenAPI description of each endpoint: parameters, bodies, errors, examples."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ from federations.search.base import DocumentKind
 
 # Parameters ---------------------------------------------------------------------------------------------------------
 def text_parameter(name: str, description: str, **more: Any) -> OpenApiParameter:
-    """Describe a text in the query string."""
+    """Describe a text parameter of the query string."""
     return OpenApiParameter(
         name, {"type": "string", "maxLength": LONGEST_TEXT, "pattern": "^[^\\x00]*$"}, description=description, **more
     )
 
 
 def texts_parameter(name: str, description: str, words: list[str] | None = None) -> OpenApiParameter:
-    """Describe a parameter that may be repeated."""
+    """Describe a query parameter that a caller may repeat."""
     item = {"type": "string", "enum": words} if words else {"type": "string", "maxLength": LONGEST_TEXT}
     return OpenApiParameter(
         name, {"type": "array", "items": item, "maxItems": MOST_VALUES}, description=description, explode=True
@@ -57,7 +57,7 @@ def texts_parameter(name: str, description: str, words: list[str] | None = None)
 
 
 def size_parameter(name: str, **more: Any) -> OpenApiParameter:
-    """Describe a page's size."""
+    """Describe a parameter for the page size."""
     bounds = {"type": "integer", "minimum": 1, "maximum": MAX_PER_PAGE, "default": DEFAULT_PER_PAGE}
     return OpenApiParameter(name, bounds, **more)
 
@@ -65,38 +65,47 @@ def size_parameter(name: str, **more: Any) -> OpenApiParameter:
 PAGE_NUMBER = {"type": "integer", "minimum": 1, "default": 1}
 SIZES = [
     size_parameter("per_page"),
-    size_parameter("pageSize", deprecated=True, description="The old name of per_page, which it overrides."),
+    size_parameter(
+        "pageSize", deprecated=True, description="The old name of per_page. If both are given, pageSize is used."
+    ),
 ]
 PAGE = [OpenApiParameter("page", PAGE_NUMBER), *SIZES]
 SEARCH_PAGE = [OpenApiParameter("page", {**PAGE_NUMBER, "maximum": LAST_SEARCH_PAGE}), *SIZES]
 RESOURCE_FILTERS = [
-    text_parameter("federationId", "Those of one federation."),
-    text_parameter("status", "AgentCore's status, exactly."),
-    text_parameter("tag", "One cloud tag, as `key:value`, exactly."),
-    text_parameter("query", "Part of the name, path or description, in any case."),
+    text_parameter("federationId", "Only resources of this federation."),
+    text_parameter("status", "Exact AgentCore status."),
+    text_parameter("tag", "Exact AWS tag, as `key:value`."),
+    text_parameter("query", "Part of the name, path or description, case-insensitive."),
 ]
 FEDERATION_FILTERS = [
-    text_parameter("providerType", f"Exactly; an unknown one finds nothing. Known: {', '.join(ProviderType.values)}."),
-    text_parameter("syncStatus", f"Exactly; an unknown one finds nothing. Known: {', '.join(SyncStatus.values)}."),
-    text_parameter("tag", "One tag, exactly."),
-    texts_parameter("tags", "Repeated: all of these tags, besides `tag`."),
-    text_parameter("query", "Part of the display name or description, in any case."),
-    text_parameter("keyword", "The old name of query, which wins.", deprecated=True),
+    text_parameter(
+        "providerType", f"Exact provider type; an unknown value finds nothing. Known: {', '.join(ProviderType.values)}."
+    ),
+    text_parameter(
+        "syncStatus", f"Exact sync status; an unknown value finds nothing. Known: {', '.join(SyncStatus.values)}."
+    ),
+    text_parameter("tag", "Exact tag, case-sensitive."),
+    texts_parameter("tags", "Repeat it for several tags. A federation must have all of them, and `tag`."),
+    text_parameter("query", "Part of the display name or description, case-insensitive."),
+    text_parameter("keyword", "The old name of query. Ignored if query is given.", deprecated=True),
 ]
 PREFER = OpenApiParameter(
-    "Prefer", str, OpenApiParameter.HEADER, description="`respond-async`: answer 202 at once, a worker does the rest."
+    "Prefer",
+    str,
+    OpenApiParameter.HEADER,
+    description="`respond-async`: the hub answers 202 at once, and a worker runs the sync.",
 )
 LOCATION = OpenApiParameter(
-    "Location", str, OpenApiParameter.HEADER, response=[202], description="The job's address.", required=True
+    "Location", str, OpenApiParameter.HEADER, response=[202], description="The URL of the job.", required=True
 )
 PREFERENCE_APPLIED = OpenApiParameter(
     "Preference-Applied", str, OpenApiParameter.HEADER, response=[202], description="`respond-async`.", required=True
 )
 
 
-# Bodies that no serializer of the views has ---------------------------------------------------------------------------
+# Bodies without a serializer in the views -----------------------------------------------------------------------------
 class PaginationSerializer(serializers.Serializer[Any]):
-    """Where in the list a page is."""
+    """The position of a page in its list."""
 
     total = serializers.IntegerField()
     page = serializers.IntegerField()
@@ -105,25 +114,25 @@ class PaginationSerializer(serializers.Serializer[Any]):
 
 
 def page_body(name: str, member: str, row: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
-    """Describe the envelope of a list."""
+    """Describe the body of a list page: its rows under `member`, and `pagination`."""
     return inline_serializer(name, {member: row(many=True), "pagination": PaginationSerializer()})
 
 
 class LegacyCountsSerializer(serializers.Serializer[Any]):
-    """How many of each kind."""
+    """The number of resources of each kind."""
 
     mcp_servers = serializers.IntegerField()
     a2a_agents = serializers.IntegerField()
 
 
 class LegacyDiscoveredSerializer(LegacyCountsSerializer):
-    """How many of each kind were found, and how many runtimes of neither."""
+    """The number of discovered resources of each kind, and of runtimes of neither kind."""
 
     skipped_runtimes = serializers.IntegerField()
 
 
 class LegacyItemSerializer(serializers.Serializer[Any]):
-    """What happened to one resource."""
+    """The action on one resource."""
 
     action = serializers.ChoiceField(
         ["created", "updated", "deleted", "skipped", "error", "would_create", "would_update", "would_delete"]
@@ -137,7 +146,7 @@ class LegacyItemSerializer(serializers.Serializer[Any]):
 
 
 class LegacySkippedRuntimeSerializer(serializers.Serializer[Any]):
-    """A runtime that speaks neither MCP nor A2A."""
+    """A runtime with another protocol than MCP and A2A."""
 
     runtimeArn = serializers.CharField()
     runtimeId = serializers.CharField()
@@ -146,7 +155,7 @@ class LegacySkippedRuntimeSerializer(serializers.Serializer[Any]):
 
 
 class LegacySyncSerializer(serializers.Serializer[Any]):
-    """The answer of the manual sync."""
+    """The response of the legacy sync."""
 
     runtime_filter_count = serializers.IntegerField()
     discovered = LegacyDiscoveredSerializer()
@@ -175,7 +184,7 @@ CREATE_EXAMPLE = OpenApiExample(
     request_only=True,
 )
 UPDATE_EXAMPLE = OpenApiExample(
-    "Only runtimes with two tags, synced at once",
+    "Filter by two tags and sync",
     value={
         "displayName": "AgentCore Prod Updated",
         "description": "Updated description",
@@ -250,7 +259,7 @@ delete_federation = extend_schema(
 )
 sync_federation = extend_schema(
     operation_id="sync_federation",
-    summary="Sync a federation, or say what a sync would do",
+    summary="Sync a federation, or do a dry run",
     tags=["federations"],
     parameters=[PREFER, LOCATION, PREFERENCE_APPLIED],
     request=SyncRequestSerializer,
@@ -258,7 +267,7 @@ sync_federation = extend_schema(
     responses={
         200: OpenApiResponse(
             PolymorphicProxySerializer("JobOrDryRun", [JobSerializer, DryRunSerializer], resource_type_field_name=None),
-            description="The finished job, or what a dry run found.",
+            description="The finished job, or the result of a dry run.",
         ),
         202: OpenApiResponse(JobSerializer, description="The pending job."),
         **errors(
@@ -308,11 +317,15 @@ retrieve_agent = extend_schema(
 )
 search = extend_schema(
     operation_id="search",
-    summary="Search what was discovered",
+    summary="Search the discovered resources",
     tags=["search"],
     parameters=[
-        text_parameter("query", "Words, each of which a hit has; the start of a word is enough.", required=True),
-        texts_parameter("kind", "Only these kinds.", [kind.value for kind in DocumentKind]),
+        text_parameter("query", "Words. A hit contains each word, or a word that begins with it.", required=True),
+        texts_parameter(
+            "kind",
+            "Only documents of these kinds. Without a kind, the search covers every kind.",
+            [kind.value for kind in DocumentKind],
+        ),
         *SEARCH_PAGE,
     ],
     responses={
@@ -322,7 +335,7 @@ search = extend_schema(
 )
 sync_runtimes = extend_schema(
     operation_id="sync_runtimes",
-    summary="Sync runtimes of no federation by the hub's own credentials",
+    summary="Sync runtimes without a federation",
     tags=["system"],
     request=LegacySyncRequestSerializer,
     examples=[LEGACY_EXAMPLE],

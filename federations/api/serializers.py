@@ -1,4 +1,4 @@
-"""The contract's JSON: what comes in is checked here, what goes out is shaped here, in the contract's key order."""
+"""The JSON of the REST contract: checks of request bodies, and response bodies in the contract's key order."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ RECENT_JOBS = 10
 # Requests -----------------------------------------------------------------------------------------------------------
 @extend_schema_field({"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"\S"})
 class DisplayName(Text):
-    """1 to 200 characters that are not all white space."""
+    """A text of 1 to 200 characters, not only white space."""
 
     def __init__(self) -> None:
         super().__init__(min_length=1, max_length=200)
 
     def to_internal_value(self, data: Any) -> str:
-        """Return the name as it was given; fail for white space alone."""
+        """Return the name unchanged; fail for a name that is only white space."""
         text = super().to_internal_value(data)
         if not text.strip():
             self.fail("blank")
@@ -44,7 +44,7 @@ class DisplayName(Text):
 
 
 class FederationFieldsSerializer(serializers.Serializer[Any]):
-    """What create and update share. Unknown members are ignored."""
+    """The common fields of create and update. Unknown members are ignored."""
 
     displayName = DisplayName()
     description = Text(required=False, allow_null=True, allow_blank=True, default=None, max_length=10_000)
@@ -55,20 +55,24 @@ class FederationFieldsSerializer(serializers.Serializer[Any]):
 class CreateFederationSerializer(FederationFieldsSerializer):
     """The body of POST /federations."""
 
-    providerType = Text(max_length=64, help_text="`aws_agentcore`; `azure_ai_foundry` is reserved and answers 501.")
+    providerType = Text(
+        max_length=64, help_text="`aws_agentcore`. `azure_ai_foundry` is reserved; the hub answers 501."
+    )
 
 
 class UpdateFederationSerializer(FederationFieldsSerializer):
     """The body of PUT /federations/{federation_id}: a full replacement."""
 
-    syncAfterUpdate = Flag(required=False, default=False, help_text="Sync at once if providerConfig really changed.")
-    force = Flag(required=False, default=False, help_text="Let the next sync delete much. Needs DELETE permission.")
+    syncAfterUpdate = Flag(required=False, default=False, help_text="Start a sync if providerConfig changed.")
+    force = Flag(
+        required=False, default=False, help_text="The next sync passes the deletion guard. Needs DELETE permission."
+    )
 
 
 class SyncRequestSerializer(serializers.Serializer[Any]):
-    """The body of POST …/sync; an empty one stands for `{}`."""
+    """The body of POST …/sync. An empty body means `{}`."""
 
-    dryRun = Flag(required=False, default=False, help_text="Discover and compare only: no job, nothing written.")
+    dryRun = Flag(required=False, default=False, help_text="Discover and compare, without a job and without a change.")
     reason = Text(required=False, allow_null=True, allow_blank=True, default=None, max_length=1000)
     force = Flag(required=False, default=False, help_text="Pass the deletion guard. Needs DELETE permission.")
 
@@ -84,7 +88,7 @@ class LegacySyncRequestSerializer(serializers.Serializer[Any]):
 
 # Parts --------------------------------------------------------------------------------------------------------------
 class StatsSerializer(serializers.Serializer[Federation]):
-    """What is stored for a federation now."""
+    """The number of resources that are stored for a federation now."""
 
     mcpServerCount = serializers.IntegerField(source="mcp_server_count")
     agentCount = serializers.IntegerField(source="agent_count")
@@ -93,7 +97,7 @@ class StatsSerializer(serializers.Serializer[Federation]):
 
 
 class SummarySerializer(serializers.Serializer[Any]):
-    """The counters of one sync. A database may return a stored object's members in another order than this."""
+    """The counters of one sync. This class restores the key order, which some databases do not keep."""
 
     discoveredMcpServers = serializers.IntegerField()
     discoveredAgents = serializers.IntegerField()
@@ -112,15 +116,15 @@ class SummarySerializer(serializers.Serializer[Any]):
 
 
 class FinalSummarySerializer(SummarySerializer):
-    """The counters of a job that has ended; null while it runs, although they are stored before it indexes."""
+    """The counters of a finished job. They are null until the job ends, although apply stores them before indexing."""
 
     def get_attribute(self, instance: SyncJob) -> Any:
-        """Return the job's summary once the job has ended."""
+        """Return the summary of a finished job, or None."""
         return None if instance.is_active else instance.summary
 
 
 class ChangeSerializer(serializers.Serializer[Any]):
-    """What happens to one resource, and why."""
+    """The action on one resource, with its reason."""
 
     action = serializers.CharField()
     kind = serializers.CharField()
@@ -130,7 +134,7 @@ class ChangeSerializer(serializers.Serializer[Any]):
 
 
 class LastSyncSerializer(serializers.Serializer[SyncJob]):
-    """The latest attempt; `finishedAt` and `summary` are null while it runs."""
+    """The latest sync attempt. `finishedAt` and `summary` are null while it runs."""
 
     jobId = serializers.CharField(source="id")
     jobType = serializers.ChoiceField(JobType.choices, source="job_type")
@@ -141,7 +145,7 @@ class LastSyncSerializer(serializers.Serializer[SyncJob]):
 
 
 class JobSerializer(serializers.Serializer[SyncJob]):
-    """A job as the sync endpoint answers it."""
+    """A job in the response of the sync endpoint."""
 
     id = serializers.CharField()
     federationId = serializers.CharField(source="federation_id")
@@ -153,7 +157,7 @@ class JobSerializer(serializers.Serializer[SyncJob]):
 
 
 class ProgressSerializer(serializers.Serializer[SyncJob]):
-    """How many runtimes are done; the total is 0 while it is unknown."""
+    """The number of finished runtimes and their total, which is 0 while it is unknown."""
 
     done = serializers.IntegerField(source="progress_done")
     total = serializers.IntegerField(source="progress_total")
@@ -167,12 +171,12 @@ class JobProgressSerializer(JobSerializer):
     summary = FinalSummarySerializer(allow_null=True)
 
     def get_error(self, job: SyncJob) -> str | None:
-        """Return the one sentence that sums up what went wrong."""
+        """Return the sentence that sums up the errors, or None."""
         return job.error or None
 
 
 class JobDetailSerializer(JobProgressSerializer):
-    """One job, with what it did to which resource."""
+    """One job with its changes."""
 
     changes = ChangeSerializer(many=True)
 
@@ -224,19 +228,19 @@ class FederationDetailSerializer(serializers.Serializer[Federation]):
 
 
 class DeletedFederationSerializer(serializers.Serializer[SyncJob]):
-    """The answer to a deletion, from its job."""
+    """The response of a deletion."""
 
     federationId = serializers.CharField(source="federation_id")
     jobId = serializers.CharField(source="id")
     status = serializers.SerializerMethodField()
 
     def get_status(self, job: SyncJob) -> str:
-        """Return what the federation is now."""
+        """Return the status of the federation after the deletion."""
         return FederationStatus.DELETED.value
 
 
 class DryRunSerializer(serializers.Serializer[Any]):
-    """What a sync would do."""
+    """The result of a dry run."""
 
     dryRun = serializers.BooleanField()
     providerType = serializers.ChoiceField(ProviderType.choices)
@@ -244,19 +248,19 @@ class DryRunSerializer(serializers.Serializer[Any]):
     summary = SummarySerializer()
     message = serializers.CharField(allow_null=True)
     changes = ChangeSerializer(many=True)
-    held = serializers.BooleanField(help_text="The deletion guard would hold this plan.")
+    held = serializers.BooleanField(help_text="Whether the deletion guard would hold this plan.")
 
 
 # Discovered resources -----------------------------------------------------------------------------------------------
 class ResourceConfigSerializer(serializers.Serializer[Any]):
-    """How to call a resource."""
+    """The URL of a resource and the authentication of its callers."""
 
     url = serializers.CharField()
     runtimeAccess = JsonObject(source="runtime_access")
 
 
 class FederationMetadataSerializer(serializers.Serializer[Any]):
-    """Where a resource was found."""
+    """The runtime of a resource, as the control plane describes it."""
 
     runtimeArn = serializers.CharField(source="runtime_arn")
     runtimeId = serializers.CharField(source="runtime_id")
@@ -288,7 +292,7 @@ class ServerSerializer(serializers.Serializer[McpServer]):
 
 
 class ServerDetailSerializer(ServerSerializer):
-    """An MCP server with its catalog."""
+    """One MCP server with its tools, resources and prompts."""
 
     tools = serializers.ListField(child=JsonObject())
     resources = serializers.ListField(child=JsonObject())
@@ -315,14 +319,14 @@ class AgentSerializer(serializers.Serializer[A2aAgent]):
 
 
 class AgentDetailSerializer(AgentSerializer):
-    """An A2A agent with its card, as the agent served it."""
+    """One A2A agent with its card."""
 
     card = JsonObject()
     federationMetadata = FederationMetadataSerializer(source="*")
 
 
 class SearchHitSerializer(serializers.Serializer[Any]):
-    """One hit: `id` is the server or agent that it belongs to."""
+    """One search hit. `id` is the id of its server or agent."""
 
     kind = serializers.ChoiceField([kind.value for kind in DocumentKind], source="document.kind")
     id = serializers.CharField(source="document.resource_id")
@@ -333,5 +337,5 @@ class SearchHitSerializer(serializers.Serializer[Any]):
     snippet = serializers.CharField()
 
     def get_federationId(self, hit: Any) -> str | None:
-        """Return the federation's id, null for a resource without one."""
+        """Return the id of the federation, or None for a resource without a federation."""
         return hit.document.federation_id or None

@@ -1,4 +1,4 @@
-"""Addresses under /api/v1, each with or without a slash at its end."""
+"""The routes under /api/v1. Each route accepts a path with or without a slash at its end."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""The REST API: each action finds its object, checks the permission, calls one service and shapes the answer."""
+"""The REST API. Each action loads its object, checks the permission, calls one service and returns its result."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TypeVar, cast
 
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.urls import reverse
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
@@ -19,9 +20,8 @@ from core.ids import is_object_id
 from federations.api import schema
 from federations.api.filters import (
     LAST_SEARCH_PAGE,
-    filter_agents,
     filter_federations,
-    filter_servers,
+    filter_resources,
     search_kinds,
     search_text,
 )
@@ -43,7 +43,7 @@ from federations.api.serializers import (
     SyncRequestSerializer,
     UpdateFederationSerializer,
 )
-from federations.models import A2aAgent, AccessLevel, Federation, FederationStatus, JobTrigger, McpServer, SyncJob
+from federations.models import AccessLevel, DiscoveredResource, Federation, FederationStatus, JobTrigger, SyncJob
 from federations.services.access import agents_visible_to, federations_visible_to, level_of, servers_visible_to
 from federations.services.federations import check_updatable, create_federation, delete_federation, update_federation
 from federations.services.legacy import sync_unfederated
@@ -51,27 +51,29 @@ from federations.services.preview import preview_sync
 from federations.services.search import search
 from federations.services.sync import run_sync, start_sync
 
+Resource = TypeVar("Resource", bound=DiscoveredResource)
+
 PERMISSION_NAMES = {AccessLevel.VIEW: "VIEW", AccessLevel.EDIT: "EDIT", AccessLevel.OWNER: "DELETE"}
 
 
 def user_of(request: Request) -> User:
-    """Return the caller, whom the scope check has required."""
+    """Return the caller. The scope check has already refused an anonymous request."""
     return cast(User, request.user)
 
 
 def refusal(level: AccessLevel) -> PermissionDenied:
-    """Return the refusal of a caller whose access to a resource is below `level`."""
+    """Return the error for a caller with less access than `level`."""
     return PermissionDenied(f"You do not have {PERMISSION_NAMES[level]} permissions for this resource.")
 
 
 def require(request: Request, federation: Federation, level: AccessLevel) -> None:
-    """Raise PermissionDenied where the caller's access to `federation` is below `level`."""
+    """Raise PermissionDenied if the caller has less access to `federation` than `level`."""
     if level_of(user_of(request), federation) < level:
         raise refusal(level)
 
 
 def get_federation(request: Request, federation_id: str, level: AccessLevel) -> Federation:
-    """Return the federation for a caller of at least `level`; raise NotFoundError or PermissionDenied."""
+    """Return the federation if the caller has access of at least `level`; raise NotFoundError or PermissionDenied."""
     found = Federation.objects.with_details().filter(id=federation_id).exclude(status=FederationStatus.DELETED)
     federation = found.first() if is_object_id(federation_id) else None
     if federation is None:
@@ -80,14 +82,27 @@ def get_federation(request: Request, federation_id: str, level: AccessLevel) -> 
     return federation
 
 
+def get_resource(visible: QuerySet[Resource], resource_id: str, *, missing: str) -> Resource:
+    """Return the server or agent with that id from `visible`, the rows that the caller may view.
+
+    Raises NotFoundError(`missing`) if the id is malformed or unknown, and PermissionDenied if the row is not visible.
+    """
+    if not is_object_id(resource_id) or not visible.model._default_manager.filter(id=resource_id).exists():
+        raise NotFoundError(missing)
+    resource = visible.filter(id=resource_id).first()
+    if resource is None:
+        raise refusal(AccessLevel.VIEW)
+    return resource
+
+
 class FederationViewSet(HubViewSet):
-    """Federations."""
+    """The federations."""
 
     required_scopes = {"GET": READ, "POST": WRITE, "PUT": WRITE, "DELETE": WRITE}
 
     @schema.list_federations
     def list(self, request: Request) -> Response:
-        """List the federations that the caller may view, the one changed last first."""
+        """List the federations that the caller may view, newest change first."""
         page = page_of(request.query_params)
         rows = filter_federations(federations_visible_to(user_of(request)), request.query_params)
         found, pagination = paginate(rows.with_details(), page)
@@ -95,7 +110,7 @@ class FederationViewSet(HubViewSet):
 
     @schema.create_federation
     def create(self, request: Request) -> Response:
-        """Store a federation, which the caller then owns. Nothing is discovered yet."""
+        """Store a federation, without a sync. The caller becomes its owner."""
         asked = self.asked(CreateFederationSerializer)
         federation = create_federation(
             provider_type=asked["providerType"],
@@ -115,7 +130,7 @@ class FederationViewSet(HubViewSet):
 
     @schema.update_federation
     def update(self, request: Request, federation_id: str) -> Response:
-        """Replace a federation's definition, and sync it where that is asked and its configuration changed."""
+        """Replace a federation's definition. With syncAfterUpdate, sync it if its configuration changed."""
         federation = get_federation(request, federation_id, AccessLevel.EDIT)
         check_updatable(federation)
         asked = self.asked(UpdateFederationSerializer)
@@ -135,14 +150,14 @@ class FederationViewSet(HubViewSet):
 
     @schema.delete_federation
     def destroy(self, request: Request, federation_id: str) -> Response:
-        """Remove a federation with its resources. Its job can still be read by staff."""
+        """Delete a federation with its resources. Staff can still read the job of the deletion."""
         federation = get_federation(request, federation_id, AccessLevel.OWNER)
         job = delete_federation(federation, by=actor_of(user_of(request)))
         return Response(DeletedFederationSerializer(job).data)
 
     @schema.sync_federation
     def sync(self, request: Request, federation_id: str) -> Response:
-        """Sync now and answer when it is done; with `Prefer: respond-async` answer at once. A dry run is inline."""
+        """Sync and return the finished job, or answer at once with `Prefer: respond-async`. A dry run is inline."""
         federation = get_federation(request, federation_id, AccessLevel.EDIT)
         asked = self.asked(SyncRequestSerializer)
         if asked["force"]:
@@ -164,7 +179,7 @@ class FederationViewSet(HubViewSet):
 
 
 def dry_run(federation: Federation) -> Response:
-    """Answer what a sync of `federation` would do."""
+    """Do a dry run of `federation` and return the response."""
     preview = preview_sync(federation)
     body = {
         "dryRun": True,
@@ -193,7 +208,7 @@ class JobViewSet(HubViewSet):
 
     @schema.retrieve_job
     def retrieve(self, request: Request, federation_id: str, job_id: str) -> Response:
-        """Show one job with its progress, and what it changed."""
+        """Show one job with its progress and its changes."""
         federation = get_federation(request, federation_id, AccessLevel.VIEW)
         job = SyncJob.objects.filter(federation_id=federation.id, id=job_id).first() if is_object_id(job_id) else None
         if job is None:
@@ -202,15 +217,15 @@ class JobViewSet(HubViewSet):
 
 
 class ServerViewSet(HubViewSet):
-    """The MCP servers that were discovered."""
+    """The discovered MCP servers."""
 
     required_scopes = {"GET": READ}
 
     @schema.list_servers
     def list(self, request: Request) -> Response:
-        """List the MCP servers that the caller may view, the one changed last first."""
+        """List the MCP servers that the caller may view, newest change first."""
         page = page_of(request.query_params)
-        rows = filter_servers(servers_visible_to(user_of(request)), request.query_params)
+        rows = filter_resources(servers_visible_to(user_of(request)), request.query_params, name_column="server_name")
         slim = rows.defer("tools", "resources", "prompts", "capabilities").prefetch_related("tag_rows")
         found, pagination = paginate(slim, page)
         return Response({"servers": each(ServerSerializer, found), "pagination": pagination})
@@ -218,35 +233,27 @@ class ServerViewSet(HubViewSet):
     @schema.retrieve_server
     def retrieve(self, request: Request, server_id: str) -> Response:
         """Show one MCP server with its tools, resources and prompts."""
-        if not is_object_id(server_id) or not McpServer.objects.filter(id=server_id).exists():
-            raise NotFoundError("Server not found")
-        server = servers_visible_to(user_of(request)).filter(id=server_id).first()
-        if server is None:
-            raise refusal(AccessLevel.VIEW)
+        server = get_resource(servers_visible_to(user_of(request)), server_id, missing="Server not found")
         return Response(ServerDetailSerializer(server).data)
 
 
 class AgentViewSet(HubViewSet):
-    """The A2A agents that were discovered."""
+    """The discovered A2A agents."""
 
     required_scopes = {"GET": READ}
 
     @schema.list_agents
     def list(self, request: Request) -> Response:
-        """List the A2A agents that the caller may view, the one changed last first."""
+        """List the A2A agents that the caller may view, newest change first."""
         page = page_of(request.query_params)
-        rows = filter_agents(agents_visible_to(user_of(request)), request.query_params)
+        rows = filter_resources(agents_visible_to(user_of(request)), request.query_params, name_column="name")
         found, pagination = paginate(rows.defer("card").prefetch_related("tag_rows"), page)
         return Response({"agents": each(AgentSerializer, found), "pagination": pagination})
 
     @schema.retrieve_agent
     def retrieve(self, request: Request, agent_id: str) -> Response:
         """Show one A2A agent with its card."""
-        if not is_object_id(agent_id) or not A2aAgent.objects.filter(id=agent_id).exists():
-            raise NotFoundError("Agent not found")
-        agent = agents_visible_to(user_of(request)).filter(id=agent_id).first()
-        if agent is None:
-            raise refusal(AccessLevel.VIEW)
+        agent = get_resource(agents_visible_to(user_of(request)), agent_id, missing="Agent not found")
         return Response(AgentDetailSerializer(agent).data)
 
 
@@ -257,7 +264,7 @@ class SearchViewSet(HubViewSet):
 
     @schema.search
     def list(self, request: Request) -> Response:
-        """Search servers, agents, tools, skills, resources and prompts, the best hit first."""
+        """Search servers, agents, tools, skills, resources and prompts, best hit first."""
         query = request.query_params
         page = page_of(query, last_page=LAST_SEARCH_PAGE)
         found = search(
@@ -272,7 +279,7 @@ class SearchViewSet(HubViewSet):
 
 
 class LegacySyncViewSet(HubViewSet):
-    """The manual sync of runtimes that belong to no federation."""
+    """The legacy sync of runtimes without a federation."""
 
     required_scopes = {"POST": SYSTEM}
 
