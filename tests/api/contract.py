@@ -1,4 +1,4 @@
-"""The contract's words and shapes, and the rows that its tests start from."""
+"""Constants and JSON shapes of the REST contract, and rows for its tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may call: tokens in either header, sessions, and what each refusal says."""
+"""Authentication of callers: tokens in both headers, sessions, and the text of each refusal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 
 def token_of(user: User | None, *, application: Any = None, **columns: Any) -> str:
-    """Store a token that `issue_token` would not make."""
+    """Store a token with columns that `issue_token` never writes."""
     raw = "raw-token-for-tests"
     values = {"scope": "federations-read", "expires": timezone.now() + timedelta(days=1)} | columns
     token = get_access_token_model()(user=user, application=application, **values)
@@ -83,12 +83,12 @@ def test_no_credential_is_refused() -> None:
     ],
     ids=str,
 )
-def test_a_bad_header_is_refused_whatever_stands_beside_it(owner: User, headers: dict[str, str]) -> None:
+def test_a_bad_header_is_refused_beside_any_other_header(owner: User, headers: dict[str, str]) -> None:
     token = issue_token("owner", scopes=["federations-read"], days=1)
     assert_refused(get(**{name: value.format(token=token) for name, value in headers.items()}))
 
 
-def test_a_bad_header_is_not_rescued_by_a_good_session(owner: User) -> None:
+def test_a_bad_header_is_refused_beside_a_valid_session(owner: User) -> None:
     client = APIClient()
     client.force_login(owner)
     assert client.get(FEDERATIONS).status_code == 200
@@ -129,7 +129,7 @@ def test_a_machine_token_acts_as_its_applications_owner(owner: User, federation:
     assert [row["id"] for row in shown["federations"]] == [federation.id]
 
 
-def test_a_machine_token_of_nobody_is_refused() -> None:
+def test_a_machine_token_without_an_owner_is_refused() -> None:
     raw = token_of(None, application=make_application(None))
     assert_refused(get(Authorization=f"Bearer {raw}"))
 
@@ -139,7 +139,7 @@ def test_a_machine_token_of_an_inactive_owner_is_refused(make_user: MakeUser) ->
     assert_refused(get(Authorization=f"Bearer {raw}"))
 
 
-def test_a_token_that_the_hub_signs_for_runtimes_opens_nothing(owner: User, tmp_path: Path) -> None:
+def test_a_token_that_the_hub_signs_for_runtimes_is_refused(owner: User, tmp_path: Path) -> None:
     import jwt
 
     key = load_or_create(settings.FEDHUB_OIDC_KEY_PATH)

@@ -42,13 +42,13 @@ def test_an_error_page_renders_too(owner: User) -> None:
     assert "Federation not found" in page.content.decode()
 
 
-def test_a_page_for_nobody_offers_the_login(db: None) -> None:
+def test_a_page_without_a_session_links_to_the_login(db: None) -> None:
     page = Client(headers=BROWSER).get(FEDERATIONS)
     assert page.status_code == 401
     assert f"/api/auth/login/?next={FEDERATIONS}" in page.content.decode()
 
 
-def test_the_login_leads_back_and_lets_staff_create(make_user: MakeUser) -> None:
+def test_the_login_returns_to_the_page_and_lets_staff_create(make_user: MakeUser) -> None:
     make_user("staff", is_staff=True)
     client = Client(enforce_csrf_checks=True, headers=BROWSER)
     form = client.get("/api/auth/login/").content.decode()
@@ -65,7 +65,7 @@ def test_the_login_leads_back_and_lets_staff_create(make_user: MakeUser) -> None
     assert Federation.objects.get().display_name == "by hand"
 
 
-def test_the_documentation_page_asks_no_other_server_for_anything(db: None) -> None:
+def test_the_documentation_page_loads_nothing_from_another_server(db: None) -> None:
     page = Client().get("/api/docs").content.decode()
     assert "swagger-ui" in page
     assert re.findall(r'(?:src|href)="(?:https?:)?//', page) == []
@@ -75,5 +75,5 @@ def test_the_documentation_page_asks_no_other_server_for_anything(db: None) -> N
         assert finders.find(path.removeprefix("/static/")), path
 
 
-def test_the_root_leads_to_the_admin(db: None) -> None:
+def test_the_root_redirects_to_the_admin(db: None) -> None:
     assert Client().get("/")["Location"] == "/admin/"

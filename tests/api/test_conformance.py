@@ -1,4 +1,4 @@
-"""Requests made from the hub's own schema: none is answered with an unforeseen error, every answer is as described."""
+"""Requests generated from the hub's schema: every response matches the schema, and none is an unforeseen error."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.api.contract import with_job
 from tests.conftest import MakeAgent, MakeServer
 
 EXAMPLES = 200
-# The contract's own answers to what is reserved, and to a cloud that fails.
+# The contract's answers to a reserved provider and to a failing cloud.
 FORESEEN = {501, 502}
 CHECKS = [
     status_code_conformance,
@@ -41,7 +41,7 @@ OPERATIONS = [
     "sync_federation", "list_jobs", "retrieve_job", "list_servers", "retrieve_server", "list_agents",
     "retrieve_agent", "search", "sync_runtimes",
 ]  # fmt: skip
-# Asked by tests.api.peers.test_conformance.
+# tests.api.peers.test_conformance tests these operations.
 PEER_OPERATIONS = [
     "federation_status", "federation_agents", "federation_dispatch", "federation_receive", "federation_callback",
     "list_intents", "create_intent", "retrieve_intent",
@@ -50,8 +50,8 @@ PEER_OPERATIONS = [
 
 def load() -> Any:
     generator: Any = SchemaGenerator
-    # Else most requests would carry a made-up second credential, and be refused for it.
-    # A text that is too long for its field may be too long for the hub.
+    # With security parameters, most requests would carry a second, invented credential, and the hub would refuse it.
+    # A text that is too long for its field can also be too long for the hub: 413 is allowed.
     rejections = {"expected-statuses": ["400", "401", "403", "404", "409", "413", "415", "422"]}
     config = schemathesis.Config.from_dict(
         {"generation": {"with-security-parameters": False}, "checks": {"negative_data_rejection": rejections}}
@@ -64,7 +64,7 @@ def load() -> Any:
 SCHEMA = load()
 
 
-def test_every_operation_is_asked() -> None:
+def test_every_operation_of_the_schema_is_tested() -> None:
     described = {found.ok().definition.raw["operationId"] for found in SCHEMA.get_all_operations()}
     assert described == {*OPERATIONS, *PEER_OPERATIONS}
 
@@ -76,7 +76,7 @@ def token(owner: User) -> str:
 
 
 def requests_to(operation: Any, known: dict[str, str]) -> st.SearchStrategy[Any]:
-    """Return good and bad requests, to what is there as well as to what is not."""
+    """Return valid and invalid requests, for existing and for unknown objects."""
     there = {parameter.name: known[parameter.name] for parameter in operation.path_parameters}
     strategies = [operation.as_strategy(mode) for mode in GenerationMode]
     strategies.append(operation.as_strategy(GenerationMode.POSITIVE, path_parameters=there))

@@ -32,7 +32,7 @@ from tests.conftest import CONFIG, Api
 pytestmark = pytest.mark.django_db
 
 
-def test_create_stores_the_definition_and_answers_all_of_it(api: Api, owner: User) -> None:
+def test_create_stores_the_definition_and_returns_all_of_it(api: Api, owner: User) -> None:
     status, created = answer(api(owner).post(FEDERATIONS, CREATE, format="json"))
     stored = Federation.objects.get()
     assert status == 201
@@ -73,7 +73,7 @@ def test_create_needs_only_a_type_and_a_name(api: Api, owner: User) -> None:
     assert (created["description"], created["tags"], created["providerConfig"]) == (None, [], {})
 
 
-def test_create_takes_a_body_with_members_that_it_does_not_know(api: Api, owner: User) -> None:
+def test_create_ignores_unknown_members_of_the_body(api: Api, owner: User) -> None:
     body = {**CREATE, "id": UNKNOWN, "externalId": "mine", "status": "deleted", "createdBy": "root", "extra": {"a": 1}}
     created = api(owner).post(FEDERATIONS, body, format="json").json()
     assert created["id"] != UNKNOWN
@@ -100,7 +100,7 @@ def test_two_federations_may_share_a_name(api: Api, owner: User) -> None:
 
 
 @pytest.mark.parametrize("name", ["x", "x" * 200, "  padded  ", "' OR 1=1 --", "100%_\\", "日本語 😀", "<script>"])
-def test_a_name_is_kept_to_the_character(api: Api, owner: User, name: str) -> None:
+def test_a_name_is_stored_unchanged(api: Api, owner: User, name: str) -> None:
     created = api(owner).post(FEDERATIONS, {**CREATE, "displayName": name}, format="json")
     assert answer(created)[0] == 201
     assert api(owner).get(path_of(created.json()["id"])).json()["displayName"] == name
@@ -147,7 +147,7 @@ def test_create_refuses_an_unknown_provider(api: Api, owner: User, value: Any, m
 
 
 @pytest.mark.parametrize("config", CONFIG_REFUSALS, ids=str)
-def test_create_refuses_what_is_no_region_or_role_by_name(api: Api, owner: User, config: dict[str, Any]) -> None:
+def test_create_refuses_a_malformed_region_or_role_by_name(api: Api, owner: User, config: dict[str, Any]) -> None:
     status, body = answer(api(owner).post(FEDERATIONS, {**CREATE, "providerConfig": config}, format="json"))
     assert (status, body["detail"]["error"]) == (400, "invalid_request")
     assert f"providerConfig.{next(iter(config))}" in body["detail"]["message"]

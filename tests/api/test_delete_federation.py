@@ -29,7 +29,7 @@ from tests.conftest import Api, MakeAgent, MakeFederation, MakeServer, MakeUser
 pytestmark = pytest.mark.django_db
 
 
-def test_delete_removes_the_federation_and_its_resources_alone(
+def test_delete_removes_only_the_federation_and_its_resources(
     api: Api, owner: User, make_federation: MakeFederation, make_server: MakeServer, make_agent: MakeAgent
 ) -> None:
     gone, kept = make_federation("gone"), make_federation("kept")

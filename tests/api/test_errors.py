@@ -1,4 +1,4 @@
-"""What every endpoint answers when the request itself is wrong, or the hub is."""
+"""The error responses that all endpoints share: to malformed requests and to errors of the hub."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_type_of_an_exception_decides_status_and_body(raised: Exception, sta
     assert "secret" not in str(response.data)
 
 
-def test_an_unforeseen_error_is_logged_whole_and_told_to_nobody(
+def test_an_unforeseen_error_is_logged_in_full_and_not_shown_to_the_caller(
     api: Api, owner: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def explode(user: object) -> None:
@@ -69,7 +69,7 @@ def test_an_unforeseen_error_is_logged_whole_and_told_to_nobody(
 
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v1/", "/api/v2/federations", "/api/v1/nothing/x"])
-def test_an_unknown_address_under_api_is_not_found_in_json(path: str, debug: bool, settings: Any) -> None:
+def test_an_unknown_path_under_api_is_not_found_in_json(path: str, debug: bool, settings: Any) -> None:
     settings.DEBUG = debug
     for method in ("get", "post", "delete"):
         response = getattr(Client(enforce_csrf_checks=True), method)(path)
@@ -88,7 +88,7 @@ def test_a_wrong_host_is_a_bad_request_in_json(path: str, host: str, debug: bool
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_an_error_outside_every_view_is_told_to_nobody(
+def test_an_error_outside_every_view_is_not_shown_to_the_caller(
     debug: bool, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def explode(*args: object) -> None:
@@ -100,13 +100,13 @@ def test_an_error_outside_every_view_is_told_to_nobody(
     assert (response.status_code, response.json()) == (500, error("internal_error", "Internal server error"))
 
 
-def test_debugging_pages_for_people_stay_pages(settings: Any) -> None:
+def test_debug_pages_outside_the_api_stay_html(settings: Any) -> None:
     settings.DEBUG, settings.ALLOWED_HOSTS = True, ["testserver"]
     response = Client().get("/api/auth/login/", headers={"Host": "evil.example.org"})
     assert (response.status_code, response["Content-Type"]) == (400, "text/html; charset=utf-8")
 
 
-def test_an_unknown_address_elsewhere_is_a_page() -> None:
+def test_an_unknown_path_outside_the_api_is_html() -> None:
     response = Client().get("/nothing")
     assert response.status_code == 404
     assert response["Content-Type"].startswith("text/html")
@@ -125,7 +125,7 @@ def test_an_unknown_address_elsewhere_is_a_page() -> None:
         ("get", "/api/v1/federation/agentcore/runtime/sync", "POST, OPTIONS"),
     ],
 )
-def test_a_method_that_an_address_lacks_is_refused_with_those_that_it_has(
+def test_an_unsupported_method_is_refused_with_the_supported_methods(
     api: Api, owner: User, method: str, path: str, allowed: str
 ) -> None:
     response = getattr(api(owner), method)(path)
@@ -135,7 +135,7 @@ def test_a_method_that_an_address_lacks_is_refused_with_those_that_it_has(
     assert getattr(api(), method)(path).status_code == 401
 
 
-def test_an_answer_in_another_format_is_not_to_be_had(api: Api, owner: User) -> None:
+def test_a_response_in_another_format_is_refused(api: Api, owner: User) -> None:
     response = api(owner).get(FEDERATIONS, headers={"Accept": "application/xml"})
     message = "Could not satisfy the request Accept header."
     assert answer(response) == (406, error("not_acceptable", message))
@@ -174,7 +174,7 @@ def test_a_form_is_refused_while_it_is_searched_for_the_csrf_token(make_user: Ma
     assert response.status_code == 415
 
 
-def test_a_body_without_a_length_is_refused_not_taken_for_an_empty_one(
+def test_a_body_without_a_length_is_refused_and_not_read_as_empty(
     api: Api, owner: User, federation: Federation
 ) -> None:
     response = api(owner).post(path_of(federation) + "/sync", headers={"Transfer-Encoding": "chunked"})
@@ -184,7 +184,7 @@ def test_a_body_without_a_length_is_refused_not_taken_for_an_empty_one(
 
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"7", b"null", b"true", b'[{"dryRun": true}]'])
 @pytest.mark.parametrize("endpoint", ["create", "update", "sync", "legacy"])
-def test_a_body_that_is_no_object_is_refused(
+def test_a_json_body_other_than_an_object_is_refused(
     api: Api, owner: User, federation: Federation, endpoint: str, body: bytes
 ) -> None:
     response = send(api, owner, federation, endpoint, body)
@@ -203,7 +203,7 @@ def test_a_body_that_is_no_object_is_refused(
     ],
 )
 @pytest.mark.parametrize("endpoint", ["create", "update", "sync", "legacy"])
-def test_a_body_that_is_no_json_is_refused(
+def test_a_body_with_malformed_json_is_refused(
     api: Api, owner: User, federation: Federation, endpoint: str, body: bytes, message: str
 ) -> None:
     response = send(api, owner, federation, endpoint, body)

@@ -27,7 +27,7 @@ def sync(api: Api, user: User, body: Any = None) -> Any:
     return api(user, "system-ops").post(LEGACY, body, format="json")
 
 
-def test_the_sync_answers_what_it_did_to_which_resource(api: Api, stranger: User, cloud: SandboxClient) -> None:
+def test_the_sync_returns_its_action_on_each_resource(api: Api, stranger: User, cloud: SandboxClient) -> None:
     runtime = cloud.add("alpha")
     cloud.add("beta", "A2A")
     http = cloud.add("gamma", "HTTP")
@@ -70,7 +70,9 @@ def test_an_unchanged_resource_is_skipped_and_a_changed_one_updated(
     assert (updated["action"], updated["changes"]) == ("updated", ["runtimeVersion: 1 -> 2"])
 
 
-def test_a_dry_run_says_what_it_would_do_and_writes_nothing(api: Api, stranger: User, cloud: SandboxClient) -> None:
+def test_a_dry_run_returns_the_planned_actions_and_writes_nothing(
+    api: Api, stranger: User, cloud: SandboxClient
+) -> None:
     cloud.add("alpha")
     (item,) = sync(api, stranger, {"dryRun": True}).json()["mcp_servers"]
     assert (item["action"], item["server_id"]) == ("would_create", None)
@@ -78,7 +80,7 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(api: Api, stranger: 
     assert not SyncJob.objects.exists()
 
 
-def test_one_runtime_alone_is_synced_and_nothing_is_deleted(
+def test_a_sync_of_one_runtime_deletes_nothing(
     api: Api, stranger: User, cloud: SandboxClient, make_server: MakeServer
 ) -> None:
     make_server(None, "stored")
@@ -90,7 +92,7 @@ def test_one_runtime_alone_is_synced_and_nothing_is_deleted(
     assert set(McpServer.objects.values_list("server_name", flat=True)) == {"stored", "alpha"}
 
 
-def test_a_federations_resources_are_left_alone(
+def test_a_federations_resources_stay_unchanged(
     api: Api, stranger: User, cloud: SandboxClient, federation: Federation, make_server: MakeServer
 ) -> None:
     make_server(federation, "owned")
@@ -99,7 +101,7 @@ def test_a_federations_resources_are_left_alone(
     assert McpServer.objects.get().federation_id == federation.id
 
 
-def test_a_listing_that_fails_is_an_internal_error_that_says_so(api: Api, stranger: User, cloud: SandboxClient) -> None:
+def test_a_failed_listing_is_an_internal_error_with_its_message(api: Api, stranger: User, cloud: SandboxClient) -> None:
     cloud.faults({"operation": "ListAgentRuntimes", "status": 403, "code": "AccessDeniedException", "times": 9})
     status, body = answer(sync(api, stranger))
     assert (status, body["detail"]["error"]) == (500, "internal_error")

@@ -31,7 +31,7 @@ def names(response: Any) -> list[str]:
     return [row["displayName"] for row in response.json()["federations"]]
 
 
-def test_list_shows_each_caller_what_that_caller_may_view(
+def test_list_shows_each_caller_only_visible_federations(
     api: Api, owner: User, reader: User, stranger: User, make_federation: MakeFederation
 ) -> None:
     make_federation("seen")
@@ -54,7 +54,7 @@ def test_a_list_item_has_the_contracts_keys_in_order(api: Api, owner: User, fede
     assert list(body["pagination"]) == ["total", "page", "perPage", "totalPages"]
 
 
-def test_list_has_the_one_changed_last_first(api: Api, owner: User, make_federation: MakeFederation) -> None:
+def test_list_is_sorted_by_newest_change_first(api: Api, owner: User, make_federation: MakeFederation) -> None:
     for name, day in (("b", 2), ("c", 3), ("a", 1)):
         touch(make_federation(name), day)
     assert names(api(owner).get(FEDERATIONS)) == ["c", "b", "a"]

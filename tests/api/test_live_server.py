@@ -1,4 +1,4 @@
-"""The API over a real socket: what a test client would hide."""
+"""The API over a real socket, with the behavior that Django's test client hides."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def hub(live_server: Any, owner: User) -> Any:
         yield client
 
 
-def test_a_federation_lives_its_whole_life_over_http(hub: httpx.Client, cloud: SandboxClient) -> None:
+def test_a_federation_is_created_synced_changed_and_deleted_over_http(hub: httpx.Client, cloud: SandboxClient) -> None:
     cloud.add("alpha", tools=[{"name": "lookup", "description": "Look it up", "inputSchema": {"type": "object"}}])
     created = hub.post("/api/v1/federations", json={**CREATE, "providerConfig": CONFIG})
     assert created.status_code == 201
@@ -44,7 +44,7 @@ def test_a_federation_lives_its_whole_life_over_http(hub: httpx.Client, cloud: S
     assert hub.get(path).status_code == 404
 
 
-def test_a_chunked_dry_run_is_refused_rather_than_taken_for_a_sync(hub: httpx.Client) -> None:
+def test_a_chunked_dry_run_is_refused_and_starts_no_sync(hub: httpx.Client) -> None:
     created = hub.post("/api/v1/federations", json=CREATE).json()
     chunks = iter([b'{"dryRun":', b" true}"])
     headers = {"Content-Type": "application/json"}

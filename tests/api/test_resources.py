@@ -1,4 +1,4 @@
-"""GET /servers, /agents and /search: what was discovered, as each caller may see it."""
+"""GET /servers, /agents and /search, for callers with different access."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def may(user: User, codename: str) -> None:
 
 
 # Servers and agents -------------------------------------------------------------------------------------------------
-def test_a_server_is_listed_and_shown_whole(
+def test_a_server_is_listed_and_shown_in_full(
     api: Api, reader: User, federation: Federation, make_server: MakeServer
 ) -> None:
     jwt = {"mode": "jwt", "jwt": {"discoveryUrl": "https://issuer.example.com", "audiences": ["jarvis-services"]}}
@@ -65,7 +65,7 @@ def test_a_server_is_listed_and_shown_whole(
     assert "assumeRoleArn" not in str(detail)
 
 
-def test_an_agent_is_listed_and_shown_whole(
+def test_an_agent_is_listed_and_shown_in_full(
     api: Api, reader: User, federation: Federation, make_agent: MakeAgent
 ) -> None:
     agent = make_agent(federation, "demo", tags=("env:production",))
@@ -82,7 +82,7 @@ def test_an_agent_is_listed_and_shown_whole(
 
 
 @pytest.mark.parametrize("kind", ["server", "agent"])
-def test_resources_are_seen_through_their_federation(
+def test_access_to_a_federation_gives_access_to_its_resources(
     api: Api, owner: User, reader: User, stranger: User, federation: Federation, make_server: MakeServer,
     make_agent: MakeAgent, kind: str,
 ) -> None:  # fmt: skip
@@ -185,7 +185,7 @@ def test_lists_cost_the_same_queries_for_1_and_30(
 # Search -------------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def indexed(federation: Federation, make_server: MakeServer, make_agent: MakeAgent) -> Any:
-    """Index a server of the federation, and an agent of none."""
+    """Index a server of the federation and an agent without a federation."""
     server, agent = make_server(federation, "ledger"), make_agent(None, "ledger-agent")
     index = search_index()
     index.clear()
@@ -204,9 +204,7 @@ def indexed_resource(row: McpServer | A2aAgent, kind: DocumentKind) -> IndexedRe
     return IndexedResource(row.id, federation_id, "1", documents)
 
 
-def test_search_finds_what_the_caller_may_view(
-    api: Api, owner: User, reader: User, stranger: User, indexed: Any
-) -> None:
+def test_search_finds_only_visible_resources(api: Api, owner: User, reader: User, stranger: User, indexed: Any) -> None:
     server, agent = indexed
     body = api(reader).get(SEARCH, {"query": "ledg"}).json()
     assert list(body) == ["results", "pagination"]
@@ -221,12 +219,12 @@ def test_search_finds_what_the_caller_may_view(
     assert {(hit["id"], hit["federationId"]) for hit in hits} == {(agent.id, None)}
 
 
-def test_search_hides_what_is_stored_no_more(api: Api, owner: User, indexed: Any) -> None:
+def test_search_hides_deleted_resources(api: Api, owner: User, indexed: Any) -> None:
     McpServer.objects.all().delete()
     assert api(owner).get(SEARCH, {"query": "ledger"}).json()["results"] == []
 
 
-def test_search_keeps_to_the_wanted_kinds_and_pages(api: Api, owner: User, indexed: Any) -> None:
+def test_search_returns_only_the_requested_kinds_in_pages(api: Api, owner: User, indexed: Any) -> None:
     client = api(owner)
     assert [hit["kind"] for hit in client.get(f"{SEARCH}?query=ledger&kind=tool").json()["results"]] == ["tool"]
     both = client.get(f"{SEARCH}?query=ledger&kind=tool&kind=server").json()
@@ -237,7 +235,7 @@ def test_search_keeps_to_the_wanted_kinds_and_pages(api: Api, owner: User, index
 
 
 @pytest.mark.parametrize("text", ["*", '"', "NEAR(", "a AND", "%", "'; DROP TABLE documents; --", "\\", "-ledger", "^"])
-def test_search_takes_metacharacters_for_text(api: Api, owner: User, indexed: Any, text: str) -> None:
+def test_search_reads_metacharacters_as_text(api: Api, owner: User, indexed: Any, text: str) -> None:
     assert api(owner).get(SEARCH, {"query": text}).status_code == 200
 
 
@@ -274,11 +272,11 @@ def test_lists_leave_large_columns_in_the_database(
             assert api(reader).get(path).status_code == 200
     read = " ".join(queries)
     large = ("tools", "resources", "prompts", "card", "changes")
-    # In SQL in double quotes, in what MongoDB's driver sends in single ones.
+    # SQL puts column names in double quotes, the log of MongoDB's driver in single quotes.
     assert [column for column in large if f'"{column}"' in read or f"'{column}'" in read] == []
 
 
-def test_a_search_index_that_cannot_be_read_does_not_tell_where_it_is(
+def test_an_unreadable_search_index_does_not_reveal_its_path(
     api: Api, reader: User, settings: Settings, tmp_path: Path
 ) -> None:
     settings.SEARCH_PATH = str(tmp_path)

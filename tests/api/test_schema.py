@@ -1,4 +1,4 @@
-"""The description of the API: complete, valid, and the same as what is served."""
+"""The OpenAPI description: it is complete and valid, and it matches the served routes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SPEC_ROUTES = {
     ("get", "/api/v1/intents/{intent_id}"),
 }
 ANY_OPERATOR: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}, {"session": []}]
-# Who may call what operators need no scope for.
+# The callers of the endpoints that need no operator scope.
 OTHER_CALLERS = {
     "/api/v1/federation/agents": [*ANY_OPERATOR, {}],
     "/api/v1/federation/receive": [{"peer": []}],
@@ -67,7 +67,7 @@ def served_routes() -> Iterator[tuple[str, str]]:
         if regex.startswith("api/v1/"):
             ((template, names),) = normalize(regex)[:1]
             path = "/" + template % {name: f"{{{name}}}" for name in names}
-            # The framework adds HEAD to a view when it is first called.
+            # The framework adds HEAD to a view at its first call.
             for method in set(entry.callback.actions) - {"head"}:  # type: ignore[attr-defined]
                 yield method, path.rstrip("/")
 
@@ -76,7 +76,7 @@ def described_routes(schema: Any) -> set[tuple[str, str]]:
     return {(method, path) for path, methods in schema["paths"].items() for method in methods}
 
 
-def test_every_address_under_api_v1_is_described_and_no_other(schema: Any) -> None:
+def test_the_schema_describes_exactly_the_routes_under_api_v1(schema: Any) -> None:
     assert set(served_routes()) == described_routes(schema) == SPEC_ROUTES
 
 
@@ -86,7 +86,7 @@ def of_peers(path: str) -> bool:
 
 def test_every_operation_describes_success_refusals_and_its_scope(schema: Any) -> None:
     for path, methods in schema["paths"].items():
-        # Federation answers in JSON whatever is accepted, and calls what it cannot read 422.
+        # The protocol's endpoints answer in JSON for any Accept header, and answer 422 to an unreadable body.
         always, with_body = (
             ({"401", "403", "500"}, {"411", "413", "415", "422"})
             if of_peers(path)
@@ -117,7 +117,7 @@ def test_the_description_says_how_to_get_a_token_and_groups_the_operations_in_or
     assert used == {tag["name"] for tag in schema["tags"]}
 
 
-def test_only_what_looks_something_up_can_be_not_found(schema: Any) -> None:
+def test_only_operations_that_look_up_an_object_answer_not_found(schema: Any) -> None:
     for path, methods in schema["paths"].items():
         if "{" not in path and path not in ("/api/v1/federation/receive", "/api/v1/federation/callback"):
             assert all("404" not in operation["responses"] for operation in methods.values()), path

@@ -29,7 +29,7 @@ from tests.conftest import Api
 pytestmark = pytest.mark.django_db
 
 
-def test_a_federation_is_shown_to_whoever_may_view_it(
+def test_a_federation_is_shown_to_callers_who_may_view_it(
     api: Api, owner: User, reader: User, stranger: User, federation: Federation
 ) -> None:
     shown = api(owner).get(path_of(federation))
@@ -88,9 +88,7 @@ def test_last_sync_has_the_contracts_shape(api: Api, owner: User, federation: Fe
     }
 
 
-def test_a_summary_keeps_its_order_whatever_the_database_did_to_it(
-    api: Api, owner: User, federation: Federation
-) -> None:
+def test_a_summary_has_the_contracts_order_on_every_database(api: Api, owner: User, federation: Federation) -> None:
     with_job(federation, summary=dict(sorted(failed_summary("no").to_dict().items())))
     summary = api(owner).get(path_of(federation)).json()["lastSync"]["summary"]
     assert list(summary) == SUMMARY_KEYS

@@ -1,4 +1,4 @@
-"""The JSON reader: what it takes, and what it refuses with which words."""
+"""The JSON reader: the accepted bodies, and the refused bodies with their messages."""
 
 from __future__ import annotations
 

@@ -28,10 +28,8 @@ def listing_failure(message: str) -> tuple[int, Any]:
     return 502, error("external_service_error", f"Failed to list AgentCore runtimes in us-east-1: {message}")
 
 
-# The answer when it is done -----------------------------------------------------------------------------------------
-def test_a_sync_answers_its_job_when_it_is_done(
-    api: Api, owner: User, federation: Federation, cloud: SandboxClient
-) -> None:
+# Response with the finished job -------------------------------------------------------------------------------------
+def test_a_sync_returns_its_finished_job(api: Api, owner: User, federation: Federation, cloud: SandboxClient) -> None:
     cloud.add("alpha")
     cloud.add("beta", "A2A")
     status, job = answer(sync(api, owner, federation, {"reason": "after the release"}))
@@ -49,13 +47,13 @@ def test_a_sync_answers_its_job_when_it_is_done(
 
 
 @pytest.mark.parametrize("body", [None, {}, {"dryRun": False, "reason": None, "force": False}])
-def test_an_empty_body_asks_for_a_plain_sync(
+def test_an_empty_body_starts_an_ordinary_sync(
     api: Api, owner: User, federation: Federation, cloud: SandboxClient, body: Any
 ) -> None:
     assert sync(api, owner, federation, body).json()["status"] == "success"
 
 
-def test_a_runtime_that_cannot_be_enriched_fails_the_job_and_not_the_rest(
+def test_a_failed_enrichment_fails_the_job_but_not_the_other_runtimes(
     api: Api, owner: User, federation: Federation, cloud: SandboxClient
 ) -> None:
     cloud.add("alpha")
@@ -70,7 +68,7 @@ def test_a_runtime_that_cannot_be_enriched_fails_the_job_and_not_the_rest(
     assert shown["stats"]["importedTotal"] == 1
 
 
-def test_a_listing_that_fails_is_a_bad_gateway_and_becomes_the_last_sync(
+def test_a_failed_listing_is_a_bad_gateway_and_becomes_the_last_sync(
     api: Api, owner: User, federation: Federation, cloud: SandboxClient, make_server: MakeServer
 ) -> None:
     make_server(federation, "kept")
@@ -174,7 +172,7 @@ def test_sync_of_a_reserved_providers_federation_is_not_implemented(
     assert answer(sync(api, owner, federation, body)) == (501, error("not_implemented", message))
 
 
-def test_a_plan_that_deletes_much_is_held_until_it_is_forced(
+def test_a_plan_with_many_deletions_is_held_until_it_is_forced(
     api: Api, owner: User, federation: Federation, cloud: SandboxClient, make_server: MakeServer
 ) -> None:
     for number in range(10):
@@ -191,7 +189,7 @@ def test_a_plan_that_deletes_much_is_held_until_it_is_forced(
 
 
 # Dry run ------------------------------------------------------------------------------------------------------------
-def test_a_dry_run_tells_all_and_writes_nothing(
+def test_a_dry_run_returns_every_change_and_writes_nothing(
     api: Api, owner: User, federation: Federation, cloud: SandboxClient
 ) -> None:
     alpha, beta = cloud.add("alpha"), cloud.add("beta", "A2A")
@@ -213,7 +211,7 @@ def test_a_dry_run_tells_all_and_writes_nothing(
     assert not McpServer.objects.exists()
 
 
-def test_a_dry_run_sums_its_errors_up_in_one_sentence(
+def test_a_dry_run_has_one_sentence_for_its_errors(
     api: Api, owner: User, federation: Federation, cloud: SandboxClient
 ) -> None:
     cloud.add("one", "A2A", behavior={"forbidden": True})
@@ -224,7 +222,7 @@ def test_a_dry_run_sums_its_errors_up_in_one_sentence(
     assert both["message"] == f"2 resource sync failures. First error: {both['summary']['errorMessages'][0]}"
 
 
-def test_a_dry_run_is_inline_whatever_is_preferred(
+def test_a_dry_run_is_inline_even_with_prefer_respond_async(
     api: Api, owner: User, federation: Federation, cloud: SandboxClient
 ) -> None:
     response = sync(api, owner, federation, {"dryRun": True}, Prefer="respond-async")
@@ -233,7 +231,7 @@ def test_a_dry_run_is_inline_whatever_is_preferred(
 
 
 # Respond-async ------------------------------------------------------------------------------------------------------
-def test_a_caller_who_prefers_so_is_answered_at_once_and_a_worker_does_the_rest(
+def test_with_respond_async_a_worker_runs_the_sync_after_the_response(
     api: Api, owner: User, federation: Federation, cloud: SandboxClient
 ) -> None:
     response = sync(api, owner, federation, {"reason": "later"}, Prefer="respond-async")
@@ -250,7 +248,7 @@ def test_a_caller_who_prefers_so_is_answered_at_once_and_a_worker_does_the_rest(
 
 
 # Update with a resync -----------------------------------------------------------------------------------------------
-def test_an_update_syncs_where_that_is_asked_and_the_configuration_changed(
+def test_an_update_syncs_if_requested_and_if_the_configuration_changed(
     api: Api, owner: User, federation: Federation, cloud: SandboxClient
 ) -> None:
     cloud.add("tagged", tags={"env": "production"})
@@ -278,7 +276,7 @@ def test_an_update_whose_sync_fails_keeps_the_new_configuration(
 
 
 # Jobs ---------------------------------------------------------------------------------------------------------------
-def test_jobs_are_listed_and_shown_to_whoever_may_view_the_federation(
+def test_jobs_are_shown_to_callers_who_may_view_the_federation(
     api: Api, reader: User, stranger: User, federation: Federation
 ) -> None:
     first, second = with_job(federation), with_job(federation, status=JobStatus.FAILED, error="no")

@@ -52,7 +52,7 @@ def test_issue_token_counts_its_days_from_now(owner: User) -> None:
         ({"days": 3651}, "days: must be from 1 to 3650"),
     ],
 )
-def test_issue_token_says_what_is_wrong(
+def test_issue_token_explains_a_refusal(
     owner: User, make_user: MakeUser, options: dict[str, Any], message: str
 ) -> None:
     make_user("gone", is_active=False)
@@ -102,7 +102,7 @@ def test_a_wrong_secret_gets_no_token(owner: User) -> None:
     assert not get_access_token_model().objects.exists()
 
 
-def test_passwords_are_not_traded_for_tokens(owner: User) -> None:
+def test_a_password_gets_no_token(owner: User) -> None:
     register(owner, authorization_grant_type=get_application_model().GRANT_PASSWORD)
     refused = ask(grant_type="password", username="owner", password="correct horse battery")
     assert refused.status_code == 400

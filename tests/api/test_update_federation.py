@@ -43,7 +43,7 @@ def test_update_replaces_all_of_the_definition(api: Api, owner: User, reader: Us
     assert not SyncJob.objects.exists()
 
 
-def test_update_sets_what_is_omitted_back(api: Api, owner: User, make_federation: MakeFederation) -> None:
+def test_update_resets_omitted_fields(api: Api, owner: User, make_federation: MakeFederation) -> None:
     federation = make_federation(description="old", tags=["old"])
     body = {"displayName": "new", "providerConfig": CONFIG}
     shown = api(owner).put(path_of(federation), body, format="json").json()
@@ -81,7 +81,7 @@ def test_update_refuses_a_bad_field_by_name_and_changes_nothing(
         ({"force": "true"}, "force: Must be a valid boolean."),
     ],
 )
-def test_update_refuses_a_flag_that_is_no_boolean(
+def test_update_refuses_a_flag_of_another_type(
     api: Api, owner: User, federation: Federation, changes: dict[str, Any], message: str
 ) -> None:
     refused = api(owner).put(path_of(federation), UPDATE | changes, format="json")
@@ -107,7 +107,7 @@ def test_update_names_the_missing_keys_of_the_configuration(
 
 
 @pytest.mark.parametrize("status", ["deleting", "disabled"])
-def test_update_of_an_inactive_federation_is_a_conflict_before_its_body_is_looked_at(
+def test_update_of_an_inactive_federation_is_a_conflict_before_its_body_is_checked(
     api: Api, owner: User, reader: User, federation: Federation, status: str
 ) -> None:
     Federation.objects.update(status=status)
@@ -127,7 +127,7 @@ def test_update_of_a_reserved_providers_federation_is_not_implemented(
     assert answer(refused) == (501, error("not_implemented", message))
 
 
-def test_update_during_a_sync_is_allowed_and_with_a_resync_a_conflict(
+def test_update_during_a_sync_is_allowed_but_a_resync_is_a_conflict(
     api: Api, owner: User, federation: Federation
 ) -> None:
     job = with_job(federation, status=JobStatus.SYNCING, phase=JobPhase.DISCOVERING, finished_at=None)
@@ -140,7 +140,7 @@ def test_update_during_a_sync_is_allowed_and_with_a_resync_a_conflict(
     assert updated["lastSync"]["jobId"] == job.id
 
 
-def test_a_bad_configuration_is_told_before_the_active_job(api: Api, owner: User, federation: Federation) -> None:
+def test_a_bad_configuration_is_reported_before_the_active_job(api: Api, owner: User, federation: Federation) -> None:
     with_job(federation, status=JobStatus.SYNCING, phase=JobPhase.DISCOVERING, finished_at=None)
     body = {**UPDATE, "providerConfig": {}, "syncAfterUpdate": True}
     message = "AWS AgentCore federation requires providerConfig.region, providerConfig.assumeRoleArn"
