@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
+from unittest import mock
 
+import botocore.auth
 import pytest
+from botocore.credentials import Credentials
 
 from federations.providers.agentcore import data_plane
 from federations.providers.agentcore.bearer import BearerKey
 from federations.providers.agentcore.bounds import Limits
+from federations.providers.agentcore.data_plane import sign
 from federations.providers.agentcore.provider import AgentCoreProvider
-from federations.providers.agentcore.sigv4 import Scope, SigningKey, sign
 from federations.providers.base import DiscoveryRequest, ProviderError
 from federations.sync.resources import (
     AsLastSeen,
@@ -263,6 +267,16 @@ def with_other(**changes: Any) -> Break:
     return broken
 
 
+def at(moment: datetime) -> Break:
+    """Sign what is sent, at another time."""
+
+    def broken(*positional: Any, **wanted: Any) -> dict[str, str]:
+        with mock.patch.object(botocore.auth, "get_current_datetime", lambda: moment):
+            return sign(*positional, **wanted)
+
+    return broken
+
+
 def with_header(**changes: Callable[[str], str]) -> Break:
     """Sign well, then change a header."""
 
@@ -286,18 +300,18 @@ MISMATCH = "403 Forbidden: The request signature we calculated does not match th
         (with_other(url=lambda url: url.replace("DEFAULT", "OTHER")), MISMATCH),
         (with_other(headers=lambda headers: {**headers, "content-type": "text/plain"}), MISMATCH),
         (with_other(body=lambda body: body + b" "), "does not match the request's body"),
-        (with_other(key=lambda key: SigningKey(key.access_key, "wrong", key.session_token)), MISMATCH),
+        (with_other(credentials=lambda key: Credentials(key.access_key, "wrong", key.token)), MISMATCH),
         (
-            with_other(key=lambda key: SigningKey(key.access_key, key.secret_key, "wrong")),
+            with_other(credentials=lambda key: Credentials(key.access_key, key.secret_key, "wrong")),
             "403 Forbidden: The security token included in the request is invalid",
         ),
         (
-            with_other(key=lambda key: SigningKey("ASIAUNKNOWN", key.secret_key, key.session_token)),
+            with_other(credentials=lambda key: Credentials("ASIAUNKNOWN", key.secret_key, key.token)),
             "403 Forbidden: The security token included in the request is invalid",
         ),
-        (with_other(scope=lambda scope: Scope("eu-west-1", scope.service)), "scoped to a valid region"),
-        (with_other(scope=lambda scope: Scope(scope.region, "s3")), "scoped to correct service"),
-        (with_other(now=lambda now: datetime.fromisoformat("2020-01-01T00:00:00+00:00")), "Signature expired"),
+        (with_other(region=lambda _: "eu-west-1"), "scoped to a valid region"),
+        (partial(sign, service="s3"), "scoped to correct service"),
+        (at(datetime(2020, 1, 1)), "Signature expired"),
         (with_header(authorization=lambda text: text[:-1] + ("0" if text[-1] != "0" else "1")), MISMATCH),
         (with_header(authorization=lambda text: text.replace("host;", "")), "'host' must be a 'SignedHeader'"),
         (with_header(authorization=lambda _: "AWS4-HMAC-SHA256 nothing"), "Authorization header requires Credential"),

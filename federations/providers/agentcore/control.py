@@ -9,12 +9,12 @@ from typing import Protocol, TypedDict, TypeVar, cast
 from urllib.parse import quote
 
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.paginate import Paginator
 from botocore.parsers import ResponseParserError
 
 from federations.providers.agentcore.credentials import own_credentials, role_credentials, session_with
-from federations.providers.agentcore.sigv4 import SigningKey
 from federations.sync.resources import JsonObject, Runtime
 
 T = TypeVar("T")
@@ -82,10 +82,13 @@ class ControlPlane:
         answer = self._with_renewal(lambda: self._client.list_tags_for_resource(resourceArn=arn))
         return dict(answer.get("tags") or {})
 
-    def signing_key(self) -> SigningKey:
-        """Return the credentials for a data-plane request that is signed now; may call AssumeRole."""
+    def signing_credentials(self) -> Credentials:
+        """Return the credentials for a data-plane request that is signed now; may call AssumeRole.
+
+        botocore's frozen credentials are a named tuple, whose repr shows the secret key; `Credentials` does not.
+        """
         frozen = self._credentials.get_frozen_credentials()
-        return SigningKey(frozen.access_key or "", frozen.secret_key or "", frozen.token or "")
+        return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token or None)
 
     @property
     def credentials_generation(self) -> int:

@@ -1,22 +1,28 @@
-"""How the hub proves itself to a runtime: SigV4 with the account's credentials, or a token of its own."""
+"""Authorization of data-plane requests: SigV4 with the account's credentials, or a bearer token of the hub."""
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 
 import httpx2
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from federations.providers.agentcore.bearer import BearerKey, mint
 from federations.providers.agentcore.control import ControlPlane
 from federations.providers.agentcore.enrichment import Described
-from federations.providers.agentcore.sigv4 import Scope, sign
 from federations.providers.agentcore.transport import Authorize, Renew
 
 _SERVICE = "bedrock-agentcore"
+# The headers that `sign` adds. An earlier attempt at the same request may have set them.
+_SIGNATURE_HEADERS = ("x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "authorization")
 _SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
-# What a proxy may rewrite is left out of the signature; AWS asks for host and every x-amz header.
+# A proxy may rewrite any other header (traceparent, for one), which would break a signature over it. AWS requires the
+# signature to cover host and every x-amz header.
 _SIGNED_PREFIXES = ("x-amz", "mcp-", "content-type")
 
 
@@ -39,26 +45,46 @@ def authorizer(
     return authorize
 
 
-def _with_sigv4(control: ControlPlane, session_id: str) -> Authorize:
-    scope = Scope(region=control.region, service=_SERVICE)
+def sign(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    credentials: Credentials,
+    region: str,
+    service: str = _SERVICE,
+) -> dict[str, str]:
+    """Return the headers that authorize one request by AWS Signature Version 4, dated now.
 
+    `url` is the URL as it is sent, percent-encoding included: botocore encodes the path once more before it signs the
+    path, as every service except S3 requires. The signature covers all of `headers` and the returned ones; `host` comes
+    from `url` unless `headers` has it. Source: AWS General Reference, "Create a signed AWS API request".
+    """
+    request = AWSRequest(method, url, {**headers, "x-amz-content-sha256": hashlib.sha256(body).hexdigest()})
+    SigV4Auth(credentials, service, region).add_auth(request)
+    return {name: request.headers[name] for name in _SIGNATURE_HEADERS if name in request.headers}
+
+
+def _with_sigv4(control: ControlPlane, session_id: str) -> Authorize:
     def authorize(request: httpx2.Request) -> None:
         request.headers[_SESSION_HEADER] = session_id
         covered = {
             name: value
             for name, value in request.headers.items()
-            if name == "host" or (name.startswith(_SIGNED_PREFIXES) and name not in _REPLACED)
+            if name == "host" or (name.startswith(_SIGNED_PREFIXES) and name not in _SIGNATURE_HEADERS)
         }
-        key, now = control.signing_key(), datetime.now(UTC)
-        request.headers.update(
-            sign(request.method, str(request.url), covered, request.content, key=key, scope=scope, now=now)
+        signature = sign(
+            request.method,
+            str(request.url),
+            covered,
+            request.content,
+            credentials=control.signing_credentials(),
+            region=control.region,
         )
+        request.headers.update(signature)
 
     return authorize
-
-
-# Set by an earlier attempt at the same request.
-_REPLACED = {"x-amz-date", "x-amz-content-sha256", "x-amz-security-token"}
 
 
 def _with_bearer(
