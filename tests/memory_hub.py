@@ -63,9 +63,9 @@ def _main(federation_id: str, wait_at: str) -> None:
     from core.actors import Actor
     from core.errors import ConflictError
     from federations.models import Federation
-    from federations.providers.memory import MemoryProvider
     from federations.services import apply, sync
     from tests.findings import agent, server
+    from tests.memory_provider import MemoryProvider
 
     names = os.environ.get("SERVERS", "one,two").split(",")
     twin = MemoryProvider(

@@ -18,7 +18,6 @@ from core.actors import Actor
 from core.errors import ConflictError, TooManyRequestsError
 from federations.models import Federation, McpServer, SyncJob
 from federations.providers.base import DiscoveryRequest
-from federations.providers.memory import MemoryProvider
 from federations.services import sync as engine
 from federations.services.federations import delete_federation, update_federation
 from federations.services.index import bring_in_line
@@ -28,6 +27,7 @@ from federations.sync.resources import JsonObject
 from tests.conftest import CONFIG, Api, MakeFederation
 from tests.findings import server
 from tests.memory_hub import provider
+from tests.memory_provider import MemoryProvider
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -20,7 +20,6 @@ from pytest_django import Settings
 
 from core.actors import Actor
 from federations.models import A2aAgent, Federation, McpServer, SyncJob
-from federations.providers.memory import MemoryProvider
 from federations.search import weaviate_schema
 from federations.search.base import IndexedResource, SearchError, SearchIndex, SearchQuery
 from federations.search.registry import search_index
@@ -32,6 +31,7 @@ from federations.sync.resources import AsLastSeen, ResourceKind
 from tests.app.federations.search.catalog import resource
 from tests.findings import SEEN_AT, agent, arn_of, runtime, server
 from tests.memory_hub import provider
+from tests.memory_provider import MemoryProvider
 from tests.weaviate_double.fixtures import live_server
 from tests.weaviate_double.forward import Forward
 from tests.weaviate_double.front import Front

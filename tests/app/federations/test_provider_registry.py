@@ -16,9 +16,9 @@ from federations.providers.base import (
     ProviderError,
     ProviderNotImplementedError,
 )
-from federations.providers.memory import MemoryProvider
 from federations.providers.registry import provider_for
 from federations.sync.resources import AsLastSeen, Finding, ResourceKind
+from tests.memory_provider import MemoryProvider
 
 ROLE = "arn:aws:iam::123456789012:role/demo"
 

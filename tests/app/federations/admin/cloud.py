@@ -14,7 +14,6 @@ from federations.admin import forms
 from federations.models import Federation, SyncJob
 from federations.providers.agentcore.config import check_complete, normalize_config
 from federations.providers.base import ProviderNotImplementedError
-from federations.providers.memory import MemoryProvider
 from federations.services import federations
 from federations.services import sync as sync_service
 from federations.services.federations import create_federation
@@ -31,6 +30,7 @@ from federations.sync.resources import (
     Runtime,
     RuntimeAccess,
 )
+from tests.memory_provider import MemoryProvider
 
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/fedhub-discovery"

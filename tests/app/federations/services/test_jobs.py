@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from core.actors import Actor
 from federations.models import Federation, SyncJob
-from federations.providers.memory import MemoryProvider
 from federations.services import jobs
 from federations.services.sync import start_sync
 from tests.memory_hub import provider
+from tests.memory_provider import MemoryProvider
 from tests.stores.holding import held_elsewhere, require_transactions_that_outlive_their_process
 
 pytestmark = pytest.mark.django_db

@@ -16,7 +16,6 @@ from core.actors import Actor, actor_of
 from core.errors import ConflictError, ExternalServiceError, InvalidRequestError, NotFoundError
 from federations.models import A2aAgent, Federation, FederationGrant, McpServer, RuntimeSighting, SyncJob
 from federations.providers.base import ProviderError
-from federations.providers.memory import MemoryProvider
 from federations.search.base import SearchQuery
 from federations.search.registry import search_index
 from federations.services.federations import delete_federation, set_enabled, update_federation
@@ -26,6 +25,7 @@ from federations.services.sync import HeldPlanError, release_held_plan, run_sync
 from federations.sync.resources import AsLastSeen, ResourceKind
 from tests.findings import SEEN_AT, agent, arn_of, failure, runtime, server
 from tests.memory_hub import provider
+from tests.memory_provider import MemoryProvider
 from tests.stores.counting import counted_queries
 
 pytestmark = pytest.mark.django_db(transaction=True)

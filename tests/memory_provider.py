@@ -1,4 +1,4 @@
-"""The provider contract in memory, for tests of whatever stands on it."""
+"""A provider in memory, which answers with the findings that a test gives it."""
 
 from __future__ import annotations
 
