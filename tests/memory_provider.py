@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from federations.providers.base import DiscoveryRequest, InvalidProviderConfigError, Progress, ProviderError
-from federations.sync.resources import AsLastSeen, Discovery, FailedRuntime, Finding, JsonObject
+from federations.sync.resources import Discovery, FailedRuntime, Finding, JsonObject, UnchangedRuntime
 
 
 @dataclass(slots=True)
 class MemoryProvider:
-    """Answers with `findings` as they are when asked, or raises `error`.
+    """A provider that returns the current `findings`, or raises `error`.
 
-    `before_answer` is called with the request once the first phase was reported: it may block, change `findings` or
-    raise. Every request is kept in `requests`. With a `runtime_arn` only that runtime's findings are answered.
+    It calls `before_answer` with the request after the report of the first phase: the function may block, change
+    `findings` or raise. `requests` has every request. With a `runtime_arn` it returns the findings of that runtime.
     """
 
     findings: Iterable[Finding] = ()
@@ -23,7 +23,7 @@ class MemoryProvider:
     requests: list[DiscoveryRequest] = field(default_factory=list)
 
     def normalize_config(self, config: JsonObject) -> JsonObject:
-        """Return `config` unchanged; one with an `invalid` key is refused, its value being the message."""
+        """Return `config` unchanged. Refuse one with a key `invalid`, whose value becomes the message."""
         if "invalid" in config:
             raise InvalidProviderConfigError(str(config["invalid"]))
         return dict(config)
@@ -34,7 +34,7 @@ class MemoryProvider:
             raise InvalidProviderConfigError("Memory federation requires providerConfig.region")
 
     def discover(self, request: DiscoveryRequest) -> Discovery:
-        """Report both phases and return the findings; raise `error` where there is one."""
+        """Report both phases and return the findings, or raise `error` if it is set."""
         self.requests.append(request)
         request.report(Progress("discovering", 0, 0))
         self.before_answer(request)
@@ -46,4 +46,4 @@ class MemoryProvider:
 
 
 def _arn(finding: Finding) -> str:
-    return finding.arn if isinstance(finding, AsLastSeen | FailedRuntime) else finding.runtime.arn
+    return finding.arn if isinstance(finding, UnchangedRuntime | FailedRuntime) else finding.runtime.arn

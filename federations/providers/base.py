@@ -1,4 +1,17 @@
-"""What every provider promises: a complete listing, or an error."""
+"""The contract of a provider: it returns a complete listing of an account, or it raises.
+
+To add a provider:
+
+1. Write a package beside `agentcore` with a class that has the three methods of `Provider`. The nearest example is
+   `agentcore/provider.py`. The vendor's SDK is imported in that package and nowhere else.
+2. Turn the account's objects into the findings of `federations.sync.resources`. A finding's ARN gives region and
+   account, so an account of another vendor needs an identifier of the same form.
+3. Raise ProviderError if any page of the listing fails: the plan deletes every stored resource that a listing does not
+   contain. One runtime that cannot be read is a `FailedRuntime`, which protects its stored resource.
+4. Add the type to `registry.provider_for` and to `ProviderType` of the model Federation.
+5. Write the tests with a server on loopback that speaks the vendor's wire format, as
+   `tests/app/federations/agentcore` does.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +19,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from federations.sync.resources import Discovery, JsonObject, LastSeen
+from federations.sync.resources import Discovery, JsonObject, Observation
 
 
 class ProviderError(Exception):
     """The account could not be listed.
 
-    `permanent` tells the caller whether trying again without a change by a person is of any use.
+    `permanent` is true if the call fails again until a person changes something.
     """
 
     def __init__(self, message: str, *, permanent: bool = False) -> None:
@@ -22,14 +35,14 @@ class ProviderError(Exception):
 
 
 class ProviderNotImplementedError(ProviderError):
-    """The provider is named in the contract, but this version has no code for it."""
+    """The API contract names the provider, but this version does not implement it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, permanent=True)
 
 
 class InvalidProviderConfigError(ProviderError):
-    """The stored or given configuration cannot work; the message names the field."""
+    """The configuration cannot work. The message names the field."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, permanent=True)
@@ -37,7 +50,7 @@ class InvalidProviderConfigError(ProviderError):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a discovery is: `phase` is `discovering` or `enriching`; `total` is 0 while it is unknown."""
+    """The progress of a discovery: `phase` is `discovering` or `enriching`, `total` is 0 while it is unknown."""
 
     phase: str
     done: int
@@ -46,18 +59,18 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryRequest:
-    """What to list.
+    """The input of one discovery.
 
-    `config` is the normalized providerConfig. `external_id` goes with every AssumeRole. `last_seen` is keyed by runtime
-    id: what is found unchanged there is answered as `AsLastSeen`, without asking the runtime. With `runtime_arn` only
-    that runtime is looked at. `audience_accounts` says which accounts' runtimes have an audience already: no token for
-    it is minted for another account's. `report` is called from the discovering thread, must be quick and may raise to
-    stop.
+    `config` is the normalized providerConfig. Every AssumeRole call sends `external_id`. `observations` is keyed by
+    runtime id: a runtime with the observed version and time becomes an `UnchangedRuntime` without a call to it. With
+    `runtime_arn` the discovery reads that runtime alone. `audience_accounts` maps an audience to the account ids whose
+    runtimes use it: the provider mints no token with that audience for a runtime of another account. The discovering
+    thread calls `report`, which must return quickly and may raise to stop the discovery.
     """
 
     config: JsonObject
     external_id: str = ""
-    last_seen: Mapping[str, LastSeen] = field(default_factory=dict)
+    observations: Mapping[str, Observation] = field(default_factory=dict)
     runtime_arn: str | None = None
     audience_accounts: Mapping[str, frozenset[str]] = field(default_factory=dict)
     report: Callable[[Progress], None] = lambda progress: None
@@ -67,16 +80,16 @@ class Provider(Protocol):
     """One kind of cloud account."""
 
     def normalize_config(self, config: JsonObject) -> JsonObject:
-        """Return the part of `config` that is kept, checked for shape but not for completeness.
+        """Return the part of `config` that the hub stores. Check its shape, but not its completeness.
 
-        Raises InvalidProviderConfigError with the contract's message, ProviderNotImplementedError.
+        Raises InvalidProviderConfigError with the message of the API contract, or ProviderNotImplementedError.
         """
 
     def check_complete(self, config: JsonObject) -> None:
-        """Raise InvalidProviderConfigError where a discovery with this normalized `config` could not start."""
+        """Raise InvalidProviderConfigError if a discovery with this normalized `config` cannot start."""
 
     def discover(self, request: DiscoveryRequest) -> Discovery:
-        """List every runtime of the account; raise ProviderError rather than return a short list.
+        """List every runtime of the account. Raise ProviderError instead of returning a short list.
 
-        One bad runtime is a `FailedRuntime`, never an exception.
+        A runtime that cannot be read becomes a `FailedRuntime`, not an exception.
         """

@@ -1,4 +1,4 @@
-"""Which code serves which `providerType`, made from the settings."""
+"""The provider of each `providerType`, built from the settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def provider_for(provider_type: str) -> Provider:
 
 
 def _agentcore() -> Provider:
-    # The SDKs behind it take a second to import, which a command that syncs nothing need not spend.
+    # The import of the SDKs takes a second. Commands that do not sync skip it.
     from federations.providers.agentcore.bearer import BearerKey
     from federations.providers.agentcore.provider import AgentCoreProvider
 

@@ -1,0 +1,24 @@
+"""The search index: it finds resources, tools, skills and prompts by words.
+
+Theory of operation. The registry is the truth and the index is derived from it, so it can be dropped and rebuilt at any
+time. `services/index.py` writes it after the commit of a sync; a failure there never fails the sync.
+
+Documents. `documents.py` turns one resource into an `IndexedResource`: a document for the resource, one for each tool,
+resource, prompt or skill, and a stamp (document format, runtime version, time of enrichment). All documents of a
+resource are replaced and deleted together.
+
+Words. `words.py` turns texts and queries into words in the same way for every index: folded, with the parts and the
+joined form of a compound. A word consists of letters and digits, so a query cannot contain the syntax of an index.
+
+Index format. Each adapter stores these words by column (name, tags, text) and the document itself as JSON
+(`document_json.py`). Its `SCHEMA_VERSION` changes with its format and with `words.py`; `documents.DOCUMENT_FORMAT`
+changes with the documents. After a change of either, the affected documents are built again.
+
+Adapters. `base.py` is the contract. `sqlite.py` (FTS5, in the file of `sqlite_file.py`) is the default. `weaviate.py`
+uses a Weaviate server (with `weaviate_connection.py`, `weaviate_schema.py` and `weaviate_search.py`), and `memory.py`
+is the plain implementation that the tests compare the others with. `registry.py` chooses one from the settings.
+
+Repair. `repair.py` compares the stamps of the registry with those of the index: a stale resource is replaced, a missing
+one is added, a surplus one is deleted. Every sync does this for its federation, so the index recovers from a failed
+write, a damaged file or an empty server at the next sync.
+"""

@@ -1,8 +1,20 @@
-"""What every search index promises.
+"""The contract of a search index.
 
-The index is secondary: it can be dropped and rebuilt from the registry at any time. One resource (an MCP server or an
-A2A agent) is the unit: its documents (itself, its tools, skills, resources, prompts) come and go together, and carry
-the version they were built from, so that a stale resource is found by comparing versions alone.
+The index is derived from the registry and can be rebuilt from it at any time. Its unit is one resource (an MCP server
+or an A2A agent): the documents of a resource are written and deleted together. The index stores the stamp of each
+resource, so that a comparison of stamps finds the stale ones.
+
+To add an index:
+
+1. Write a module beside `sqlite.py` with a class that has the methods of `SearchIndex`. Import the client library of
+   the index in that module and nowhere else.
+2. Take words from `words.index_words` and `words.query_terms`, so that every index finds the same documents. Store the
+   document with `document_json.document_to_json`.
+3. Raise SearchError for every failure. A resource whose write was interrupted must show a stamp that no registry has:
+   the next repair then builds it again.
+4. Choose the class by a setting in `registry.search_index`.
+5. Add it to the fixture `empty_index` of `tests/app/federations/search/conftest.py`, which runs the tests of this
+   contract on every index.
 """
 
 from __future__ import annotations
@@ -16,11 +28,11 @@ MAX_LIMIT = 100
 
 
 class SearchError(Exception):
-    """The index could not be read or written; the registry is unharmed."""
+    """The index cannot be read or written. The registry is not affected."""
 
 
 class DocumentKind(StrEnum):
-    """What a hit is."""
+    """The kind of a document."""
 
     SERVER = "server"
     AGENT = "agent"
@@ -32,7 +44,7 @@ class DocumentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SearchDocument:
-    """One thing that can be found. `resource_id` is the registry id of the server or agent that it belongs to.
+    """One entry of the index. `resource_id` is the registry id of the server or agent that it belongs to.
 
     `federation_id` is empty for a resource without a federation.
     """
@@ -49,7 +61,7 @@ class SearchDocument:
 
 @dataclass(frozen=True, slots=True)
 class IndexedResource:
-    """A resource's documents and the stamp they were built from (its runtime version and time of enrichment)."""
+    """A resource's documents and their stamp, see `documents.stamp`."""
 
     resource_id: str
     federation_id: str
@@ -59,9 +71,10 @@ class IndexedResource:
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """A search. `federation_ids` None means no restriction; an empty string in it means resources without a federation.
+    """A search. An empty `kinds` allows every kind. `federation_ids` None allows every federation.
 
-    `limit` and `offset` count hits. Raises ValueError unless 0 < limit <= 100 and offset >= 0.
+    An empty string in `federation_ids` stands for the resources without a federation. `limit` and `offset` are numbers
+    of hits. Raises ValueError unless 0 < limit <= 100 and offset >= 0.
     """
 
     text: str
@@ -79,7 +92,7 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """One hit: `score` is higher for better, comparable only within one answer; `snippet` is plain text."""
+    """One hit. A better hit has a higher `score`, comparable only within one answer. `snippet` is plain text."""
 
     document: SearchDocument
     score: float
@@ -88,37 +101,41 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """The hits from `offset` on, best first, and how many there are in all."""
+    """The hits from `offset` on, best first, and the total number of hits."""
 
     hits: tuple[SearchHit, ...]
     total: int
 
 
 class SearchIndex(Protocol):
-    """Every method raises SearchError where the index cannot be reached."""
+    """A search index. Every method raises SearchError if the index cannot be read or written."""
 
     def replace(self, resources: Iterable[IndexedResource], *, delete_first: bool = True) -> None:
-        """Index each resource whole, in few calls; `delete_first` removes what is there of it (not needed if missing).
+        """Index each resource with all its documents, in few calls.
 
-        Without it the caller knows of nothing to remove; a document of the same id is overwritten all the same. Of
-        two entries for one resource in a call the last one counts.
+        `delete_first` deletes the existing documents of each resource. A caller may set it to False if the index has
+        none of them. A document with the same id is overwritten in both cases. Of two entries for one resource in a
+        call the last one is indexed.
         """
 
     def delete(self, resource_ids: Collection[str]) -> None:
-        """Remove all documents of these resources; unknown ids are fine."""
+        """Delete all documents of these resources. Ignore unknown ids."""
 
     def delete_federation(self, federation_id: str) -> None:
-        """Remove all documents of one federation."""
+        """Delete all documents of one federation."""
 
     def stamps(self, federation_id: str) -> Mapping[str, str]:
-        """Return resource id to stamp for everything indexed of one federation, in a constant number of calls."""
+        """Return the stamps of a federation's indexed resources, by resource id.
+
+        The number of calls does not grow with the number of resources, except by pages.
+        """
 
     def search(self, query: SearchQuery) -> SearchPage:
-        """Return ranked hits, a document whose whole name is the query first; equals are ordered by document id.
+        """Return ranked hits. A document whose whole name is the query comes first. Document ids order equal hits.
 
-        Every word must match by prefix, in any of name, tags and text; where no document has them all, a document with
-        any of them is a hit. What counts as a word of a query: words.query_terms. Metacharacters alone find nothing.
+        A hit matches every word of the query (words.query_terms) by prefix, in name, tags or text. If no document
+        matches every word, a document that matches any word is a hit. A query of metacharacters alone has no hits.
         """
 
     def clear(self) -> None:
-        """Remove everything."""
+        """Delete all documents and stamps."""

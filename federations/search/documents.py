@@ -1,7 +1,7 @@
-"""Turn a registry row, given as plain values, into the documents that it is found by.
+"""The documents of one resource, built from plain values of its registry row.
 
-Tools, resources, prompts and skills are JSON that a runtime served: nothing about their shape is taken on trust, and
-what has no name at all is left out.
+Tools, resources, prompts and skills are JSON from a runtime, so this module does not rely on their shape. A part
+without any name has no document.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ MAX_TEXT_CHARS = 4_000
 MAX_TAGS = 50
 MAX_TAG_CHARS = 200
 
-# Part of every stamp: raise it when documents are built differently, and the next sync rebuilds them all.
+# A part of every stamp. Raise it with a change of the documents, so that the next sync builds them again.
 DOCUMENT_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class IndexableServer:
-    """An MCP server of the registry. Tools, resources and prompts are MCP's own JSON objects.
+    """An MCP server of the registry. Tools, resources and prompts are MCP's JSON objects.
 
     `enriched_at` is ISO 8601; `federation_id` is empty for a server without a federation.
     """
@@ -43,7 +43,7 @@ class IndexableServer:
 
 @dataclass(frozen=True, slots=True)
 class IndexableAgent:
-    """An A2A agent of the registry. Skills are the card's own JSON objects.
+    """An A2A agent of the registry. Skills are the JSON objects of its card.
 
     `enriched_at` is ISO 8601; `federation_id` is empty for an agent without a federation.
     """
@@ -60,12 +60,12 @@ class IndexableAgent:
 
 
 def stamp(version: str, enriched_at: str) -> str:
-    """Return what an index remembers of a resource, to be compared for equality only."""
+    """Return the stamp of a resource, which the index stores and a repair compares for equality."""
     return f"{DOCUMENT_FORMAT}|{version}|{enriched_at}"
 
 
 def documents_for_server(server: IndexableServer) -> IndexedResource:
-    """Return a server's documents: itself, and one for each named tool, resource and prompt."""
+    """Build a server's documents: one for the server, and one for each named tool, resource and prompt."""
     parts = (
         *_part_documents(server, DocumentKind.TOOL, server.tools),
         *_part_documents(server, DocumentKind.RESOURCE, server.resources),
@@ -75,7 +75,7 @@ def documents_for_server(server: IndexableServer) -> IndexedResource:
 
 
 def documents_for_agent(agent: IndexableAgent) -> IndexedResource:
-    """Return an agent's documents: itself, and one for each named skill."""
+    """Build an agent's documents: one for the agent, and one for each named skill."""
     return _indexed(agent, DocumentKind.AGENT, tuple(_part_documents(agent, DocumentKind.SKILL, agent.skills)))
 
 
@@ -83,8 +83,8 @@ Indexable = IndexableServer | IndexableAgent
 
 
 def _indexed(owner: Indexable, kind: DocumentKind, parts: Sequence[SearchDocument]) -> IndexedResource:
-    # The parts' names end the text, so that "payslip" finds the payroll server, too.
-    text = _joined([owner.description, *(part.name for part in parts)])
+    # The text ends with the names of the parts, so that "payslip" also finds the payroll server.
+    text = _join_texts([owner.description, *(part.name for part in parts)])
     own = _document(owner, owner.resource_id, kind, owner.name, text, owner.tags)
     return IndexedResource(
         owner.resource_id, owner.federation_id, stamp(owner.version, owner.enriched_at), (own, *parts)
@@ -95,8 +95,8 @@ def _part_documents(owner: Indexable, kind: DocumentKind, parts: Sequence[JsonOb
     for number, part in enumerate(parts):
         name = _first_text(part, "name", "title", "uri", "id")
         if name:
-            # The owner's name ends the text, so that "pharmacy refill" finds the pharmacy server's refill tool.
-            text = f"{_joined(_part_texts(part))}\n{owner.name[:MAX_NAME_CHARS]}"
+            # The text ends with the owner's name, so that "pharmacy refill" finds the pharmacy server's refill tool.
+            text = f"{_join_texts(_part_texts(part))}\n{owner.name[:MAX_NAME_CHARS]}"
             yield _document(owner, f"{owner.resource_id}:{kind}:{number}", kind, name, text, _texts(part.get("tags")))
 
 
@@ -119,12 +119,12 @@ def _part_texts(part: JsonObject) -> Iterator[str]:
     yield _first_text(part, "description")
     yield from (_first_text(part, key) for key in ("title", "id", "uri", "mimeType"))
     yield from _texts(part.get("examples"))
-    yield from _described(part.get("arguments"))
+    yield from _name_and_description_texts(part.get("arguments"))
     yield from _schema_texts(part.get("inputSchema"))
 
 
 def _schema_texts(schema: Json) -> Iterator[str]:
-    """Yield a JSON schema's top-level properties, by name and description."""
+    """Yield the name and description of a JSON schema's top-level properties."""
     properties = schema.get("properties") if isinstance(schema, dict) else None
     for name, definition in properties.items() if isinstance(properties, dict) else ():
         yield name
@@ -132,8 +132,8 @@ def _schema_texts(schema: Json) -> Iterator[str]:
             yield _first_text(definition, "description", "title")
 
 
-def _described(items: Json) -> Iterator[str]:
-    """Yield name and description of each object in a list, such as a prompt's arguments."""
+def _name_and_description_texts(items: Json) -> Iterator[str]:
+    """Yield the name and description of each object in a list, for example of a prompt's arguments."""
     for item in items if isinstance(items, list) else ():
         if isinstance(item, dict):
             yield _first_text(item, "name")
@@ -145,11 +145,11 @@ def _texts(value: Json) -> list[str]:
 
 
 def _first_text(source: JsonObject, *keys: str) -> str:
-    """Return the first of these values that is text and not blank, or nothing."""
+    """Return the first of these values that is a text and not blank, stripped, or an empty text."""
     values = (source.get(key) for key in keys)
     return next((value.strip() for value in values if isinstance(value, str) and value.strip()), "")
 
 
-def _joined(texts: Iterable[str]) -> str:
-    """Join texts by line, without repeats, to MAX_TEXT_CHARS characters: the first ones matter most."""
+def _join_texts(texts: Iterable[str]) -> str:
+    """Join texts by line, without repeats, and cut the result to MAX_TEXT_CHARS characters."""
     return "\n".join(dict.fromkeys(text for text in texts if text))[:MAX_TEXT_CHARS]

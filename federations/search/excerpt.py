@@ -1,4 +1,4 @@
-"""The piece of a document's text that shows why it was found."""
+"""The excerpt of a document's text around the words of a query."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _SPAN = re.compile(r"\S+")
 def excerpt(text: str, terms: Sequence[Term]) -> str:
     """Return about MAX_EXCERPT_CHARS characters of `text` around its first match, on one line, as plain text.
 
-    The text's own characters come through as they are: whoever shows them as HTML escapes them. Without a match in
-    the text (it was in the name or a tag) the excerpt is the beginning.
+    The excerpt is not escaped: a caller that shows it as HTML must escape it. If only the name or a tag matches, the
+    excerpt is the beginning of the text.
     """
     line = _printable(text[:_MAX_SCANNED_CHARS])
     start = _start(line, _first_match(line, terms))

@@ -1,6 +1,6 @@
-"""The memory twin: the contract in plain Python, for tests and for holding the other adapters to it.
+"""The search index in memory, in plain Python, with which tests compare the other adapters.
 
-Its hits are those of the SQLite index; its order is its own, but for exact names first and ids last.
+It has the same hits as the SQLite index. It ranks by its own score, with exact names first and equal hits by id.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class _Entry:
 
 
 class MemorySearchIndex:
-    """A SearchIndex that lives and dies with its process; safe between threads."""
+    """A SearchIndex in the memory of one process. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,7 +33,7 @@ class MemorySearchIndex:
         self._entries: dict[str, tuple[_Entry, ...]] = {}
 
     def replace(self, resources: Iterable[IndexedResource], *, delete_first: bool = True) -> None:
-        """Index each resource whole; what was there of it goes either way."""
+        """Index each resource with all its documents. The old documents are always replaced."""
         batch = [(resource, tuple(_entry(document) for document in resource.documents)) for resource in resources]
         with self._lock:
             for resource, entries in batch:
@@ -41,18 +41,18 @@ class MemorySearchIndex:
                 self._entries[resource.resource_id] = entries
 
     def delete(self, resource_ids: Collection[str]) -> None:
-        """Remove all documents of these resources."""
+        """Delete all documents of these resources."""
         with self._lock:
             for resource_id in resource_ids:
                 self._resources.pop(resource_id, None)
                 self._entries.pop(resource_id, None)
 
     def delete_federation(self, federation_id: str) -> None:
-        """Remove all documents of one federation."""
+        """Delete all documents of one federation."""
         self.delete(self.stamps(federation_id))
 
     def stamps(self, federation_id: str) -> Mapping[str, str]:
-        """Return resource id to stamp for everything indexed of one federation."""
+        """Return the stamps of a federation's indexed resources, by resource id."""
         with self._lock:
             resources = list(self._resources.values())
         return {each.resource_id: each.stamp for each in resources if each.federation_id == federation_id}
@@ -64,8 +64,8 @@ class MemorySearchIndex:
             return SearchPage((), 0)
         with self._lock:
             entries = [entry for group in self._entries.values() for entry in group]
-        wanted = [entry for entry in entries if _is_wanted(entry.document, query)]
-        found = _having(wanted, asked, all) or _having(wanted, single_words(asked), any)
+        allowed = [entry for entry in entries if _passes_filters(entry.document, query)]
+        found = _entries_with(allowed, asked, all) or _entries_with(allowed, single_words(asked), any)
         name = squash(query.text)
         scored = sorted((-_score(entry, asked, name), entry.document.id, entry.document) for entry in found)
         page = scored[query.offset : query.offset + query.limit]
@@ -73,7 +73,7 @@ class MemorySearchIndex:
         return SearchPage(tuple(hits), len(scored))
 
     def clear(self) -> None:
-        """Remove everything."""
+        """Delete all documents and stamps."""
         with self._lock:
             self._resources.clear()
             self._entries.clear()
@@ -89,13 +89,15 @@ def _entry(document: SearchDocument) -> _Entry:
     return _Entry(document, squash(document.name), columns, words)
 
 
-def _is_wanted(document: SearchDocument, query: SearchQuery) -> bool:
+def _passes_filters(document: SearchDocument, query: SearchQuery) -> bool:
     if query.kinds and document.kind not in query.kinds:
         return False
     return query.federation_ids is None or document.federation_id in query.federation_ids
 
 
-def _having(entries: Iterable[_Entry], asked: Sequence[Term], need: Callable[[Iterable[bool]], bool]) -> list[_Entry]:
+def _entries_with(
+    entries: Iterable[_Entry], asked: Sequence[Term], need: Callable[[Iterable[bool]], bool]
+) -> list[_Entry]:
     return [entry for entry in entries if need(matches(term, entry.words) for term in asked)]
 
 
@@ -107,7 +109,7 @@ def _score(entry: _Entry, asked: Sequence[Term], name: str) -> float:
 
 
 def _column_score(weight: float, column: frozenset[str], words: Collection[str]) -> float:
-    """Favor whole words over beginnings, and short columns over long ones, as bm25 does."""
+    """Score a column: whole words above prefixes, short columns above long ones, as bm25 does."""
     whole = sum(1.0 for word in words if word in column)
-    begun = sum(0.5 for word in words if any(each.startswith(word) for each in column))
-    return weight * (whole + begun) / (1.0 + 0.1 * len(column))
+    started = sum(0.5 for word in words if any(each.startswith(word) for each in column))
+    return weight * (whole + started) / (1.0 + 0.1 * len(column))

@@ -1,4 +1,4 @@
-"""Which search index this hub uses: the only place of the search package that reads settings."""
+"""The choice of the search index. No other module of this package reads settings."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ IN_MEMORY = "memory"
 
 
 def search_index() -> SearchIndex:
-    """Return the index on the server that `WEAVIATE_URL` names, or else the one that `SEARCH_PATH` names.
+    """Return the index on the server of `WEAVIATE_URL`. If it is empty, return the index of `SEARCH_PATH`.
 
-    That is a file, or `memory` for one twin shared by the whole process.
+    `SEARCH_PATH` is the path of a file, or `memory` for one index in the memory of this process.
     """
     if settings.WEAVIATE_URL:
         return _index_on(
@@ -37,7 +37,7 @@ def _index_at(location: str) -> SearchIndex:
 
 @cache
 def _index_on(url: str, grpc_url: str, api_key: str, vectorizer: str, collection: str) -> SearchIndex:
-    # Its client takes most of a second to import, and the others have no use for it.
+    # The import of the client takes most of a second. Hubs without Weaviate skip it.
     from federations.search.weaviate import WeaviateSearchIndex
     from federations.search.weaviate_connection import WeaviateServer
 

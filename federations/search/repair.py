@@ -1,4 +1,4 @@
-"""What has to be done to bring the index in line with the registry, by comparing versions alone."""
+"""The repair of a search index, planned by a comparison of stamps."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Resource ids by what is to be done with them; the three sets have none in common.
+    """The resource ids to delete, to replace and to add. The three sets are disjoint.
 
-    `rebuild_missing` needs no delete first, because the index has nothing of it.
+    The index has no documents of `rebuild_missing`, so they are added without a delete.
     """
 
     delete: frozenset[str] = frozenset()
@@ -19,16 +19,16 @@ class Repair:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether the index is in line already."""
+        """Tell whether the index already agrees with the registry."""
         return not (self.delete or self.rebuild_with_delete or self.rebuild_missing)
 
 
 def plan_repair(stored: Mapping[str, str], indexed: Mapping[str, str], changed: Collection[str]) -> Repair:
-    """Compare the registry's stamps with the index's, of one federation, both keyed by resource id.
+    """Compare the stamps of the registry with those of the index, for one federation, both by resource id.
 
-    `changed` names what this sync created, updated or deleted: it is rebuilt, or deleted where it is stored no more,
-    whatever its stamp. Of the rest a stale stamp is rebuilt, a missing one is built, and what is indexed but not
-    stored goes.
+    `changed` are the resources that this sync created, updated or deleted. A changed resource is replaced if it is
+    stored and deleted otherwise, with any stamp. Of the other resources, one with a stale stamp is replaced, a missing
+    one is added, and one that is indexed but not stored is deleted.
     """
     stale = {key for key, stamp in stored.items() if key in indexed and indexed[key] != stamp}
     touched = {key for key in changed if key in stored}

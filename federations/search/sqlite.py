@@ -1,7 +1,8 @@
-"""The embedded search index: SQLite's FTS5, ranked by bm25, in a file of its own.
+"""The embedded search index: SQLite's FTS5, ranked by bm25, in its own file.
 
-A document is a row of `documents` (what a hit returns, as JSON) and a row of `words` under the same number (what it is
-found by). Words come from `words.py` and are letters and digits only, so no text of a user reaches FTS5's query syntax.
+A document is a row of `documents` (the JSON that a hit returns) and a row of `words` with the same number (the words
+that find it). `words.py` makes the words, of letters and digits only, so the text of a user never contains the syntax
+of an FTS5 query.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 
 from federations.search.base import IndexedResource, SearchDocument, SearchHit, SearchPage, SearchQuery
-from federations.search.body import body_of, document_in
+from federations.search.document_json import document_from_json, document_to_json
 from federations.search.excerpt import excerpt
 from federations.search.sqlite_file import SqliteFile
 from federations.search.words import Term, index_words, query_terms, single_words, squash
 
 BUSY_TIMEOUT_SECONDS = 30.0
 
-# Weights of name, tags and text; bm25 is negative, and the more so the better. CROSS JOIN holds SQLite to this order:
-# first what has the words, then the filters on it.
+# Weights of name, tags and text. bm25 is negative, and lower for a better hit. CROSS JOIN fixes the order in SQLite:
+# first the rows with the words, then the filters.
 _RANK = "bm25(words, 10.0, 4.0, 1.0)"
 _FOUND = """
     FROM words CROSS JOIN documents ON documents.number = words.rowid
@@ -47,24 +48,24 @@ Row = tuple[str, str, str, str, str, str, str, str, str]
 
 
 class SqliteSearchIndex:
-    """A SearchIndex in the file `path`, made on first use; safe between threads and processes.
+    """A SearchIndex in the file `path`, which is created on first use. Threads and processes may share it.
 
-    A writer waits `busy_timeout_seconds` for the others before it raises SearchError.
+    A writer waits at most `busy_timeout_seconds` for other writers, then raises SearchError.
     """
 
     def __init__(self, path: Path, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> None:
         self._file = SqliteFile(path, busy_timeout_seconds=busy_timeout_seconds)
 
     def replace(self, resources: Iterable[IndexedResource], *, delete_first: bool = True) -> None:
-        """Index each resource whole, in one transaction.
+        """Index each resource with all its documents, in one transaction.
 
-        `delete_first` spares a remote index a call. Here the removal is part of the transaction and next to free, so
-        it always happens: two repairs of one missing resource must not leave it there twice.
+        `delete_first` saves a call to a remote index. Here the delete is part of the transaction and costs little, so
+        it always happens: two repairs of one missing resource must not store its documents twice.
         """
         batch = {resource.resource_id: resource for resource in resources}
         if not batch:
             return
-        rows = [_row(document) for resource in batch.values() for document in resource.documents]
+        rows = [_table_row(document) for resource in batch.values() for document in resource.documents]
         stamps = [(each.resource_id, each.federation_id, each.stamp) for each in batch.values()]
 
         def write(connection: sqlite3.Connection) -> None:
@@ -75,31 +76,31 @@ class SqliteSearchIndex:
         self._file.write(write)
 
     def delete(self, resource_ids: Collection[str]) -> None:
-        """Remove all documents of these resources, in one transaction."""
+        """Delete all documents of these resources, in one transaction."""
         if resource_ids:
             self._file.write(lambda connection: _delete(connection, resource_ids))
 
     def delete_federation(self, federation_id: str) -> None:
-        """Remove all documents of one federation, in one transaction."""
+        """Delete all documents of one federation, in one transaction."""
         self._file.write(lambda connection: _delete(connection, _stamps(connection, federation_id)))
 
     def stamps(self, federation_id: str) -> Mapping[str, str]:
-        """Return resource id to stamp for everything indexed of one federation."""
+        """Return the stamps of a federation's indexed resources, by resource id."""
         return self._file.read(lambda connection: _stamps(connection, federation_id))
 
     def search(self, query: SearchQuery) -> SearchPage:
-        """Return ranked hits; the count and the page are of one snapshot."""
+        """Return ranked hits. The count and the page come from one snapshot."""
         asked = query_terms(query.text)
         if not asked:
             return SearchPage((), 0)
-        return self._file.read(_searching(query, asked))
+        return self._file.read(_search_operation(query, asked))
 
     def clear(self) -> None:
-        """Remove everything."""
+        """Delete all documents and stamps."""
         self._file.write(_clear)
 
 
-def _searching(query: SearchQuery, asked: Sequence[Term]) -> Callable[[sqlite3.Connection], SearchPage]:
+def _search_operation(query: SearchQuery, asked: Sequence[Term]) -> Callable[[sqlite3.Connection], SearchPage]:
     expressions = (
         " AND ".join(map(_expression, asked)),
         " OR ".join(map(_expression, single_words(asked))),
@@ -115,7 +116,7 @@ def _searching(query: SearchQuery, asked: Sequence[Term]) -> Callable[[sqlite3.C
             found = filters | {"expression": expression}
             (total,) = connection.execute(_COUNT, found).fetchone()
             if total:
-                # Asked past the end there is nothing to rank, and an offset may be more than SQLite's integers hold.
+                # An offset past the end has no hits, and may exceed SQLite's integers.
                 rows = connection.execute(_PAGE, found | page) if query.offset < total else ()
                 return SearchPage(tuple(_hit(row, asked) for row in rows), total)
         return SearchPage((), 0)
@@ -126,8 +127,8 @@ def _searching(query: SearchQuery, asked: Sequence[Term]) -> Callable[[sqlite3.C
 def _expression(term: Term) -> str:
     """Return the term in FTS5's syntax: all its parts, or its joined form, each by prefix.
 
-    A part is asked for twice, so that a document with the whole word comes before one with a longer word; a plural
-    is asked for as it was typed, too, so that it comes before the singular.
+    The expression has each part twice, so that a document with the whole word ranks above one with a longer word. It
+    also has a plural as the user typed it, so that the plural ranks above the singular.
     """
     parts = " AND ".join(f'("{part}" OR "{part}"*)' for part in term.parts)
     is_one_word = term.parts == (term.joined,)
@@ -136,18 +137,18 @@ def _expression(term: Term) -> str:
 
 def _hit(row: tuple[str, int, float], asked: Sequence[Term]) -> SearchHit:
     body, exact, rank = row
-    document = document_in(body)
+    document = document_from_json(body)
     return SearchHit(document, exact + rank / (rank - 1.0), excerpt(document.text, asked))
 
 
-def _row(document: SearchDocument) -> Row:
+def _table_row(document: SearchDocument) -> Row:
     return (
         document.id,
         document.kind,
         document.resource_id,
         document.federation_id,
         squash(document.name),
-        body_of(document),
+        document_to_json(document),
         " ".join(index_words(document.name)),
         " ".join(index_words(" ".join(document.tags))),
         " ".join(index_words(document.text)),

@@ -1,14 +1,14 @@
-"""The file under the SQLite index: opened for each call, made where it is missing, set aside where it is damaged.
+"""The file of the SQLite index: opened for each call, created if it is missing, replaced if it is damaged.
 
-Theory of operation. The index can be rebuilt from the registry at any time, so a file that is gone, damaged or of
-another schema is replaced by an empty one, and the next sync's repair fills it. Every call opens a connection of its
-own (well under a millisecond): a connection that was kept would go on writing to a file that someone has deleted, and
-could not cross a fork. Readers and the one writer do not wait for each other (WAL); writers queue up in SQLite's busy
-handler, in whichever process they are. A database that is not ours is never touched, whatever its path.
+Theory of operation. The index can be rebuilt from the registry at any time. A file that is missing, damaged or of
+another schema is therefore replaced by an empty one, and the repair of the next sync fills it. Every call opens its own
+connection (in less than a millisecond): a connection that stayed open would still write to a file that was deleted, and
+could not be used after a fork. Readers and the one writer do not wait for each other (WAL). Writers of all threads and
+processes wait in SQLite's busy handler. The database of another program is never changed.
 
-A new file must not appear under a name whose old file is still open: SQLite would cut the old one's `-shm` to nothing,
-and whoever has that mapped dies of SIGBUS. So each call holds a shared flock(2) on a file beside the index, putting a
-new file in place takes the exclusive one, and SQLite itself never creates the file (`mode=rw`).
+A new file must not get the name of a file that is still open: SQLite would truncate the `-shm` of the old file, and
+SIGBUS would end every process that maps it. Therefore each call holds a shared flock(2) on a file beside the index,
+the replacement takes the exclusive lock, and SQLite never creates the file (`mode=rw`).
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Raise it with every change of the schema, or of how words.py makes words: the old index is then dropped.
+# Raise it with every change of the schema or of the words that words.py makes. An index of another version is dropped.
 SCHEMA_VERSION = 2
 APPLICATION_ID = 0x66656468
 
-# Words are made in Python, so the tokenizer has only to split at spaces: `ascii` does, and takes every letter beyond
-# ASCII for part of a word whatever its Unicode version. Phrases are never asked for, hence detail=column.
+# words.py makes the words, so the tokenizer only splits at spaces. `ascii` does that, and treats every letter beyond
+# ASCII as part of a word, in any version of Unicode. No query has a phrase, so detail=column is enough.
 _SCHEMA = (
-    # What a loss of power may leave of an empty index is found damaged, and made again.
+    # A loss of power may damage the empty index. The next call detects the damage and replaces the file.
     "PRAGMA synchronous = OFF",
     """CREATE TABLE resources (
         resource_id TEXT PRIMARY KEY, federation_id TEXT NOT NULL, stamp TEXT NOT NULL
@@ -55,59 +55,59 @@ _LOCK_POLL_SECONDS = 0.01
 
 
 class _UnusableError(Exception):
-    """There is no index in the file that was `seen`; None for no file."""
+    """The file with the number `inode` is not a usable index. `inode` is None if there is no file."""
 
-    def __init__(self, reason: str, seen: int | None) -> None:
+    def __init__(self, reason: str, inode: int | None) -> None:
         super().__init__(reason)
-        self.seen = seen
+        self.inode = inode
 
 
 class SqliteFile:
-    """One index file at `path`, shared with any number of threads and processes."""
+    """The index file at `path`, which threads and processes may share."""
 
     def __init__(self, path: Path, *, busy_timeout_seconds: float) -> None:
         self._path = path
         self._busy_timeout_seconds = busy_timeout_seconds
 
     def read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        """Call `operation` on one snapshot; raise SearchError where there is none to be had."""
+        """Call `operation` on one snapshot. Raise SearchError if the file cannot be read."""
         return self._run("BEGIN", operation)
 
     def write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        """Call `operation` in one transaction, all of it or nothing; raise SearchError where it cannot be."""
+        """Call `operation` in one transaction. Raise SearchError, with nothing written, if it cannot be committed."""
         return self._run("BEGIN IMMEDIATE", operation)
 
     @property
     def _lock_path(self) -> Path:
-        # A hidden name, so that deleting the index by a pattern leaves the lock that others hold.
+        # The name is hidden, so that a delete of the index by a pattern does not delete the lock.
         return self._path.with_name(f".{self._path.name}.lock")
 
     def _run(self, begin: str, operation: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            # Every use leaves the lock's file behind, even where somebody deletes the index.
+            # The lock file stays after the first use, even if a person deletes the index.
             is_first_use = not self._lock_path.exists()
             try:
                 return self._attempt(begin, operation)
             except _UnusableError as exc:
-                level = logging.INFO if is_first_use and exc.seen is None else logging.WARNING
-                logger.log(level, "The search index %s is %s; it begins anew", self._path, exc)
-                self._begin_anew(exc.seen)
+                level = logging.INFO if is_first_use and exc.inode is None else logging.WARNING
+                logger.log(level, "The search index %s is %s; an empty one replaces it", self._path, exc)
+                self._replace_file(exc.inode)
                 return self._attempt(begin, operation)
         except (sqlite3.Error, OSError, UnicodeError, _UnusableError) as exc:
             raise SearchError(f"search index {self._path}: {exc}") from exc
 
     def _attempt(self, begin: str, operation: Callable[[sqlite3.Connection], T]) -> T:
         with self._locked(fcntl.LOCK_SH):
-            seen = _identity(self._path)
-            if seen is None:
-                raise _UnusableError("missing", seen)
+            inode = _inode_number(self._path)
+            if inode is None:
+                raise _UnusableError("missing", inode)
             try:
                 with self._connection() as connection:
-                    self._check(connection, seen)
+                    self._check(connection, inode)
                     return _in_transaction(connection, begin, operation)
             except sqlite3.DatabaseError as exc:
                 if _is_damage(exc):
-                    raise _UnusableError(f"damaged ({exc})", seen) from exc
+                    raise _UnusableError(f"damaged ({exc})", inode) from exc
                 raise
 
     @contextmanager
@@ -120,23 +120,23 @@ class SqliteFile:
         finally:
             connection.close()
 
-    def _check(self, connection: sqlite3.Connection, seen: int) -> None:
+    def _check(self, connection: sqlite3.Connection, inode: int) -> None:
         if _pragma(connection, "application_id") != APPLICATION_ID:
             raise SearchError(f"{self._path} is another program's database, not a search index")
         if _pragma(connection, "user_version") != SCHEMA_VERSION:
-            raise _UnusableError("of another version", seen)
+            raise _UnusableError("of another version", inode)
 
-    def _begin_anew(self, seen: int | None) -> None:
-        """Put an empty index in the place of the file that was `seen`, unless another process has done so since.
+    def _replace_file(self, inode: int | None) -> None:
+        """Replace the file with the number `inode` by an empty index, unless another process has replaced it.
 
-        What is there is moved, never deleted: a path that names something else by mistake loses nothing, and its inode
-        number is not used again at once, so that it tells the old file from the new.
+        The old file is renamed, not deleted. A wrong path in the settings therefore destroys nothing, and the new file
+        cannot get the inode number of the old one, by which other processes recognize it.
         """
         with self._locked(fcntl.LOCK_EX):
-            if _identity(self._path) != seen:
+            if _inode_number(self._path) != inode:
                 return
             _remove_logs(self._path)
-            if seen is not None:
+            if inode is not None:
                 self._path.replace(f"{self._path}.set-aside")
             fresh = Path(f"{self._path}.new")
             _create(fresh)
@@ -144,13 +144,13 @@ class SqliteFile:
 
     @contextmanager
     def _locked(self, mode: int) -> Iterator[None]:
-        """Hold the lock; raise TimeoutError rather than wait for ever for a process that was stopped."""
+        """Hold the lock. Raise TimeoutError after the busy timeout, because a stopped process may hold the lock."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._lock_path.open("ab") as lock:
             deadline = time.monotonic() + self._busy_timeout_seconds
             while not _try_lock(lock.fileno(), mode):
                 if time.monotonic() > deadline:
-                    raise TimeoutError("another process keeps it locked")
+                    raise TimeoutError("another process keeps the file locked")
                 time.sleep(_LOCK_POLL_SECONDS)
             yield
 
@@ -164,7 +164,7 @@ def _try_lock(descriptor: int, mode: int) -> bool:
 
 
 def _create(path: Path) -> None:
-    """Make an empty index at `path`, over what a crash has left there."""
+    """Create an empty index at `path`. Overwrite the remains of a crash."""
     path.unlink(missing_ok=True)
     _remove_logs(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -173,7 +173,7 @@ def _create(path: Path) -> None:
 
 
 def _remove_logs(path: Path) -> None:
-    """Remove what SQLite keeps beside a database: it would be replayed into the next one of that name."""
+    """Delete the logs beside a database. SQLite would replay them into the next database with that name."""
     for suffix in ("-wal", "-shm", "-journal"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
@@ -184,7 +184,7 @@ def _in_transaction(connection: sqlite3.Connection, begin: str, operation: Calla
         result = operation(connection)
         connection.execute("COMMIT")
     except BaseException:
-        # Closing would do the same, but not before the next statement of a caller that goes on.
+        # Closing the connection rolls back too, but the caller may use the connection before that.
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
@@ -195,8 +195,8 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def _identity(path: Path) -> int | None:
-    """Return the inode number of a file with something in it."""
+def _inode_number(path: Path) -> int | None:
+    """Return the inode number of the file, or None if it is missing or empty."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -205,6 +205,6 @@ def _identity(path: Path) -> int | None:
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """Tell damage from trouble; the low byte of an extended code is its primary one."""
+    """Tell whether SQLite says that the file is damaged. The low byte of an extended code is the primary code."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -1,11 +1,10 @@
-"""One process's connection to a Weaviate server: REST for the schema, gRPC for everything else.
+"""The connection of one process to a Weaviate server: REST for the schema, gRPC for everything else.
 
-Theory of operation. The client is made on first use, and made anew in a forked child: a gRPC channel must not be
-shared across a fork. From then on httpx and gRPC reconnect by themselves, whatever became of the server meanwhile, so
-a client that threads are using is never closed under them. Every call has a time-out. A gRPC call waits for a server
-that is restarting (`waitForReady`) until its time-out; the client library's own retries of an unavailable server would
-go on for a minute. After a failure the next call asks for a sign of life first, and so fails at once for as long as
-nothing listens.
+Theory of operation. The client is created on first use, and again in a forked child, because processes must not share a
+gRPC channel. After that httpx and gRPC reconnect by themselves after a restart of the server, so a client that threads
+use is never closed. Every call has a timeout. A gRPC call waits until its timeout for a server that is restarting
+(`waitForReady`): without this option the client library retries for a minute. After a failure the next call first asks
+for the server's metadata by REST, so it fails at once while the server does not listen.
 """
 
 from __future__ import annotations
@@ -38,9 +37,9 @@ WRITE_SECONDS = 30.0
 DEFAULT_GRPC_PORT = 50051
 
 _ERRORS = (WeaviateBaseError, httpx.HTTPError, grpc.RpcError, OSError)
-# What gRPC calls answer where the collection is gone: nobody has written to it, or a rebuild has just dropped it.
-_MISSING = ("could not find class", "cannot find index for class")
-# Channels of one process share their connections, and with them a pause of up to two minutes between attempts.
+# Texts in gRPC errors about a missing collection: before the first write, or while a rebuild drops it.
+_MISSING_TEXTS = ("could not find class", "cannot find index for class")
+# By default the channels of a process share connections, and with them a pause of up to two minutes between attempts.
 _CHANNEL_OPTIONS = (
     ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "waitForReady": True}]})),
     ("grpc.use_local_subchannel_pool", 1),
@@ -54,10 +53,10 @@ _CHANNEL_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class WeaviateServer:
-    """Where the index is. `vectorizer` names a module of the server, or is empty for keyword search alone.
+    """The server of the index. `vectorizer` is the name of a module, or empty for keyword search alone.
 
-    `url` is the REST address, `grpc_url` the other one; empty: the same host at port 50051. https means TLS. Raises
-    ValueError for an address that is neither http nor https.
+    `url` is the REST address, `grpc_url` the gRPC address, by default the same host with port 50051. https means TLS.
+    Raises ValueError for an address that is not http or https.
     """
 
     url: str
@@ -70,7 +69,7 @@ class WeaviateServer:
         self.connection_params()
 
     def connection_params(self) -> ConnectionParams:
-        """Return both addresses as the client wants them."""
+        """Return both addresses in the form of the client library."""
         http = _split(self.url)
         rpc = _split(self.grpc_url) if self.grpc_url else http
         return ConnectionParams.from_params(
@@ -84,7 +83,7 @@ class WeaviateServer:
 
 
 class WeaviateConnection:
-    """Runs operations on the collection; whatever goes wrong is a SearchError."""
+    """Runs operations on the collection. Every failure is raised as SearchError."""
 
     def __init__(self, server: WeaviateServer, *, query_seconds: float, write_seconds: float) -> None:
         self._server = server
@@ -92,24 +91,24 @@ class WeaviateConnection:
         self._lock = threading.Lock()
         self._client: WeaviateClient | None = None
         self._process_id = 0
-        self._is_suspect = False
+        self._has_failed = False
         self._is_schema_known = False
-        self._left_behind: list[WeaviateClient] = []
+        self._clients_of_parent: list[WeaviateClient] = []
 
     def read(self, operation: Callable[[Documents], T], *, missing: T) -> T:
-        """Call `operation` on the collection; return `missing` where there is none."""
+        """Call `operation` on the collection. Return `missing` if the collection does not exist."""
         return self._run(lambda client: self._read(client, operation, missing))
 
     def write(self, operation: Callable[[Documents], T]) -> T:
-        """Call `operation` on the collection, which is created where it is missing."""
+        """Call `operation` on the collection. Create the collection if it does not exist."""
         return self._run(lambda client: operation(self._writable(client)))
 
     def recreate(self) -> None:
-        """Drop the collection, whatever its schema, and create an empty one."""
+        """Drop the collection, of any schema, and create an empty one."""
         self._run(self._recreate)
 
     def close(self) -> None:
-        """Close the connection; the next call opens a new one."""
+        """Close the connection. The next call opens a new one."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None and self._process_id == os.getpid():
@@ -118,20 +117,20 @@ class WeaviateConnection:
     def _run(self, operation: Callable[[WeaviateClient], T]) -> T:
         try:
             client = self._connected()
-            if self._is_suspect:
+            if self._has_failed:
                 client.get_meta()
             result = operation(client)
         except _ERRORS as exc:
-            self._is_suspect = True
+            self._has_failed = True
             raise SearchError(f"search index {self._server.url}: {_reason(exc)}") from exc
-        self._is_suspect = False
+        self._has_failed = False
         return result
 
     def _connected(self) -> WeaviateClient:
         with self._lock:
             if self._client is not None and self._process_id != os.getpid():
-                # Closing it would end the parent's TLS sessions; so would its finalizer.
-                self._left_behind.append(self._client)
+                # The parent uses the client's TLS sessions. A close or the finalizer of the client would end them.
+                self._clients_of_parent.append(self._client)
                 self._client = None
             if self._client is None:
                 self._client = self._connect()
@@ -145,7 +144,7 @@ class WeaviateConnection:
             additional_config=AdditionalConfig(
                 timeout=self._timeout, grpc_config=GrpcConfig(channel_options=_CHANNEL_OPTIONS)
             ),
-            # They would ask a package registry for the client's newest version.
+            # The checks ask a package registry for the newest version of the client.
             skip_init_checks=True,
         )
         try:
@@ -157,23 +156,23 @@ class WeaviateConnection:
 
     def _read(self, client: WeaviateClient, operation: Callable[[Documents], T], missing: T) -> T:
         if not self._is_schema_known and not self._has_schema(client):
-            return self._missing(client, missing)
+            return self._value_for_missing(client, missing)
         try:
             return operation(self._collection(client))
         except WeaviateBaseError as exc:
-            if any(text in str(exc) for text in _MISSING):
+            if any(text in str(exc) for text in _MISSING_TEXTS):
                 self._is_schema_known = False
-                return self._missing(client, missing)
+                return self._value_for_missing(client, missing)
             raise
 
-    def _missing(self, client: WeaviateClient, missing: T) -> T:
-        """Return `missing`, unless the server has only begun to start: until it is ready it knows no collection."""
+    def _value_for_missing(self, client: WeaviateClient, missing: T) -> T:
+        """Return `missing`. Raise SearchError if the server is starting, since it then has no collections yet."""
         if not client.is_ready():
             raise SearchError(f"search index {self._server.url}: the server is not ready yet")
         return missing
 
     def _writable(self, client: WeaviateClient) -> Documents:
-        """Return the collection, looked at anew: a write to a missing one would let the server make up a schema."""
+        """Return the collection. Create it first if it is missing: a write would let the server invent a schema."""
         if not self._has_schema(client):
             self._create(client)
         return self._collection(client)
@@ -187,12 +186,12 @@ class WeaviateConnection:
             create_collection(client, self._server.collection, self._server.vectorizer)
             self._is_schema_known = True
         except UnexpectedStatusCodeError as exc:
-            # 422: another process was first.
+            # 422: another process created the collection first.
             if exc.status_code != httpx.codes.UNPROCESSABLE_ENTITY or not self._has_schema(client):
                 raise
 
     def _has_schema(self, client: WeaviateClient) -> bool:
-        """Tell whether the collection exists; raises SearchError where it is not of this version."""
+        """Tell whether the collection exists. Raise SearchError if it has another version or vectorizer."""
         try:
             config = self._collection(client).config.get(simple=True)
         except UnexpectedStatusCodeError as exc:
@@ -214,7 +213,7 @@ class WeaviateConnection:
 def _split(url: str) -> SplitResult:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url!r} is no http or https address")
+        raise ValueError(f"{url!r} is not an http or https address")
     return parts
 
 
@@ -223,7 +222,7 @@ def _default_port(parts: SplitResult) -> int:
 
 
 def _reason(error: BaseException) -> str:
-    """Return what an error says, with its first cause: the client's own words for a refused connection leave it out."""
+    """Return the text of an error and of its first cause, which the client omits for a refused connection."""
     cause = error
     while cause.__cause__ is not None:
         cause = cause.__cause__

@@ -1,12 +1,12 @@
-"""The one collection of the index, and what an object in it looks like.
+"""The schema of the one collection of the index, and the objects in it.
 
-Each document is an object, and each resource one more, its marker, which carries the stamp. Words come from `words.py`,
-as for every index; Weaviate has only to split them at white space.
+Each document is an object. Each resource has one more object, its marker, with the stamp. `words.py` makes the words,
+as for every index, and Weaviate splits them at white space.
 
-    words       every word once: what decides whether a document is a hit (Like "word*")
-    name_words, tag_words, text_words   the same by column: what BM25 ranks whole words by
-    beginnings  the proper prefixes of the name's and tags' words: what BM25 ranks unfinished words by
-    prose       name and text as they are, for the vectorizer, where there is one
+    words       every word once; a filter on it decides whether a document is a hit (Like "word*")
+    name_words, tag_words, text_words   the words by column; BM25 ranks whole words by them
+    beginnings  the proper prefixes of the words in name and tags; BM25 ranks unfinished words by them
+    prose       name and text in their original form, for the vectorizer, if there is one
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from weaviate.classes.config import Configure, DataType, Property, StopwordsPres
 from weaviate.classes.data import DataObject
 
 from federations.search.base import IndexedResource, SearchDocument
-from federations.search.body import body_of, document_in
+from federations.search.document_json import document_from_json, document_to_json
 from federations.search.words import index_words, squash
 
-# Raise it with every change of the schema, of the objects, or of how words.py makes words.
+# Raise it with every change of the schema, of the objects, or of the words that words.py makes.
 SCHEMA_VERSION = 1
 MARKER = "marker"
-# BM25 returns what it gives a score: this is in every document and in every query. No word of a text can be equal to
-# it, because it is neither letter nor digit.
+# BM25 returns only the objects with a score, so this token is in every document and in every query. It is neither a
+# letter nor a digit, so no word of a text equals it.
 EVERY_DOCUMENT = "·"
 MAX_BEGINNING_CHARS = 16
 
@@ -37,12 +37,12 @@ Values = dict[str, object]
 
 
 def description(vectorizer: str) -> str:
-    """Return what a collection of this version says of itself."""
+    """Return the description that a collection of this version and vectorizer has."""
     return f"fedhub search index, schema {SCHEMA_VERSION}, vectorizer {vectorizer or 'none'}"
 
 
 def create_collection(client: WeaviateClient, name: str, vectorizer: str) -> None:
-    """Create the collection; `vectorizer` names a module, with the server's defaults, or is empty."""
+    """Create the collection. `vectorizer` is the name of a module, with the server's defaults, or empty."""
     if vectorizer:
         vectors = Configure.Vectors.custom(
             module_name=vectorizer, module_config={"vectorizeClassName": False}, source_properties=["prose"]
@@ -54,49 +54,49 @@ def create_collection(client: WeaviateClient, name: str, vectorizer: str) -> Non
         description=description(vectorizer),
         properties=[
             # FIELD: the whole value is one token.
-            _text("key", Tokenization.FIELD, filterable=True),
-            _text("kind", Tokenization.FIELD, filterable=True),
-            _text("resource_id", Tokenization.FIELD, filterable=True),
-            _text("federation", Tokenization.FIELD, filterable=True),
-            _text("squashed_name", Tokenization.FIELD, filterable=True),
-            _text("words", Tokenization.WHITESPACE, filterable=True),
-            _text("name_words", Tokenization.WHITESPACE, searchable=True),
-            _text("tag_words", Tokenization.WHITESPACE, searchable=True),
-            _text("text_words", Tokenization.WHITESPACE, searchable=True),
-            _text("beginnings", Tokenization.WHITESPACE, searchable=True),
-            _text("prose", Tokenization.WORD, vectorized=True),
-            _text("stamp", Tokenization.FIELD),
-            _text("body", Tokenization.FIELD),
+            _text_property("key", Tokenization.FIELD, filterable=True),
+            _text_property("kind", Tokenization.FIELD, filterable=True),
+            _text_property("resource_id", Tokenization.FIELD, filterable=True),
+            _text_property("federation", Tokenization.FIELD, filterable=True),
+            _text_property("squashed_name", Tokenization.FIELD, filterable=True),
+            _text_property("words", Tokenization.WHITESPACE, filterable=True),
+            _text_property("name_words", Tokenization.WHITESPACE, searchable=True),
+            _text_property("tag_words", Tokenization.WHITESPACE, searchable=True),
+            _text_property("text_words", Tokenization.WHITESPACE, searchable=True),
+            _text_property("beginnings", Tokenization.WHITESPACE, searchable=True),
+            _text_property("prose", Tokenization.WORD, vectorized=True),
+            _text_property("stamp", Tokenization.FIELD),
+            _text_property("body", Tokenization.FIELD),
         ],
-        # A tool may well be named "the" or "a"; and every word of a query counts.
+        # There are no stop words: a tool may have the name "the" or "a", and every word of a query must match.
         inverted_index_config=Configure.inverted_index(stopwords_preset=StopwordsPreset.NONE),
         vector_config=vectors,
     )
 
 
 def document_object(document: SearchDocument, *, has_vectorizer: bool) -> DataObject[Values, None]:
-    """Return a document as an object, whose id follows from the document's."""
+    """Return the object of a document. The id of the object follows from the id of the document."""
     name, tags, text = (index_words(column) for column in (document.name, " ".join(document.tags), document.text))
-    prose = {"prose": _encodable(f"{document.name}\n{document.text}")} if has_vectorizer else {}
+    prose = {"prose": _encodable_text(f"{document.name}\n{document.text}")} if has_vectorizer else {}
     values: Values = {
         "key": document.id,
         "kind": document.kind.value,
         "resource_id": document.resource_id,
         "federation": federation_value(document.federation_id),
         "squashed_name": squash(document.name),
-        "words": _joined(dict.fromkeys([*name, *tags, *text])),
-        "name_words": _joined(name),
-        "tag_words": _joined(tags),
-        "text_words": _joined([EVERY_DOCUMENT, *text]),
-        "beginnings": _joined(_beginnings([*name, *tags])),
-        "body": body_of(document),
+        "words": _join_words(dict.fromkeys([*name, *tags, *text])),
+        "name_words": _join_words(name),
+        "tag_words": _join_words(tags),
+        "text_words": _join_words([EVERY_DOCUMENT, *text]),
+        "beginnings": _join_words(_beginnings([*name, *tags])),
+        "body": document_to_json(document),
         **prose,
     }
     return DataObject(properties=values, uuid=document_uuid(document.id))
 
 
 def marker_object(resource: IndexedResource, stamp: str) -> DataObject[Values, None]:
-    """Return what says that a resource is indexed; it has no words, so no search finds it."""
+    """Return the marker of an indexed resource. It has no words, so no search finds it."""
     values: Values = {
         "kind": MARKER,
         "resource_id": resource.resource_id,
@@ -107,21 +107,21 @@ def marker_object(resource: IndexedResource, stamp: str) -> DataObject[Values, N
 
 
 def document_uuid(document_id: str) -> UUID:
-    """Return the object id that a document of this id always has."""
+    """Return the object id of the document with this id."""
     return uuid5(_DOCUMENTS, document_id)
 
 
 def federation_value(federation_id: str) -> str:
-    """Return a federation's id as it is filtered by: never empty, since an empty text is in no inverted index."""
+    """Return the indexed form of a federation's id. It is never empty, since no filter finds an empty text."""
     return f"={federation_id}"
 
 
-def document_of(values: Mapping[str, object]) -> SearchDocument:
-    """Return the document that an object was made of."""
-    return document_in(str(values["body"]))
+def document_from_values(values: Mapping[str, object]) -> SearchDocument:
+    """Return the document of an object."""
+    return document_from_json(str(values["body"]))
 
 
-def _text(
+def _text_property(
     name: str,
     tokenization: Tokenization,
     *,
@@ -140,12 +140,12 @@ def _text(
     )
 
 
-def _joined(words: Iterable[str]) -> str:
+def _join_words(words: Iterable[str]) -> str:
     return " ".join(words)
 
 
 def _beginnings(words: Iterable[str]) -> list[str]:
-    """Return each proper prefix of each word once, from two characters on."""
+    """Return each proper prefix of each word once, with at least two characters."""
     found: dict[str, None] = {}
     for word in words:
         for end in range(2, min(len(word), MAX_BEGINNING_CHARS + 1)):
@@ -153,5 +153,5 @@ def _beginnings(words: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def _encodable(text: str) -> str:
+def _encodable_text(text: str) -> str:
     return text.replace("\x00", " ").encode("utf-8", "replace").decode("utf-8")

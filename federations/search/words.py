@@ -1,9 +1,9 @@
-"""How text becomes words: the same way for what is indexed and for what is asked, whatever the index.
+"""The words of a text and of a query, the same for every index.
 
-Case and diacritics are folded, and a compound such as `getInvoiceTotal`, `get_invoice_total` or `invoice-tool` becomes
-its parts and its joined form, so that `invoice`, `get invoice` and `getinvoice` all find it. A plural finds the
-singular and the other way round, and what only holds a sentence together (`how do I …`) is not asked for. A word holds
-letters and digits only: whatever an index gives a meaning of its own (quotes, `*`, `:`, brackets) cannot be in one.
+Case and diacritics are folded. A compound such as `getInvoiceTotal`, `get_invoice_total` or `invoice-tool` becomes its
+parts and its joined form, so that `invoice`, `get invoice` and `getinvoice` all find it. A plural finds the singular
+and a singular finds the plural. Filler words (`how do I …`) are removed from a query. A word consists of letters and
+digits only, so it never contains the syntax of an index (quotes, `*`, `:`, brackets).
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ MAX_QUERY_CHARS = 2_000
 
 _COMPOUND = re.compile(r"[^\W_]+(?:[_.\-]+[^\W_]+)*")
 _JOINERS = re.compile(r"[_.\-]+")
-# Camel humps are looked for in ASCII only: folding has already turned accented Latin letters into it. Ideographs and
-# kana are written without spaces, so each is a part of its own.
+# Camel case is detected in ASCII only, because folding turns accented Latin letters into ASCII. Ideographs and kana are
+# written without spaces, so each one is its own part.
 _HUMPS = re.compile(
     r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
     r"|(?<=[\u3040-\u30ff\u3400-\u9fff])(?=\w)|(?<=\w)(?=[\u3040-\u30ff\u3400-\u9fff])"
 )
 _LETTERS_OR_DIGITS = re.compile(r"\d+|\D+")
-# A query's word matches by prefix, so it has only to lose its ending: `boxes` and `invoices` look for `box…` and
-# `invoice…`. Short words and those in -ss, -us and -is are seldom plurals (`sms`, `access`, `status`, `analysis`).
+# A word of a query matches by prefix, so removing the ending is enough: `boxes` and `invoices` find `box…` and
+# `invoice…`. Short words and words in -ss, -us and -is are seldom plurals (`sms`, `access`, `status`, `analysis`).
 _PLURAL_ENDING = re.compile(r"(?<=[a-z]{3})(?:(?:(?<=[sxz])|(?<=[cs]h))es|(?<=[^sui])s)$")
-# English words that say nothing of what is looked for.
-_FILLER = re.compile(
+# English words without a meaning for the search.
+_FILLER_WORD = re.compile(
     r"am?|an|and|any|are|as|at|be|by|can|could|did|do|does|for|from|has|have|how|i|if|in|is|me|my|of|on|or|our|please"
     r"|should|that|the|their|there|these|they|this|those|to|us|was|we|were|what|when|where|which|whom?|why|will|with"
     r"|would|you|your"
@@ -40,9 +40,9 @@ _FILLER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One word or compound: a document has it where every part begins one of its words, or the joined form does.
+    """One word or compound. A document matches if every part, or the joined form, is a prefix of one of its words.
 
-    In a query a part is without the ending of a plural; the joined form is as it was typed.
+    In a query the parts do not have the ending of a plural. The joined form has it, as the user typed it.
     """
 
     parts: tuple[str, ...]
@@ -50,7 +50,7 @@ class Term:
 
 
 def fold(text: str) -> str:
-    """Return `text` without diacritics and in compatibility form; case is kept, because humps are found by it."""
+    """Return `text` without diacritics and in compatibility form. Keep the case, which shows camel-case parts."""
     if text.isascii():
         return text
     decomposed = unicodedata.normalize("NFKD", text)
@@ -67,13 +67,13 @@ def terms(text: str) -> Iterator[Term]:
 
 
 def query_terms(text: str) -> tuple[Term, ...]:
-    """Return the terms of a query, without repeats and fillers, for singular and plural alike.
+    """Return the terms of a query, without repeats, fillers and plural endings.
 
-    They are cut to MAX_QUERY_CHARS characters and MAX_QUERY_WORDS words. A query of nothing but fillers keeps them: it
-    may be the beginning of a word (`the` of `thermal`).
+    The query is cut to MAX_QUERY_CHARS characters and MAX_QUERY_WORDS words. A query of fillers alone keeps them, since
+    a filler may be the beginning of a word (`the` of `thermal`).
     """
     typed = dict.fromkeys(terms(text[:MAX_QUERY_CHARS]))
-    chosen = [term for term in typed if not _FILLER.fullmatch(term.joined)] or list(typed)
+    chosen = [term for term in typed if not _FILLER_WORD.fullmatch(term.joined)] or list(typed)
     asked: list[Term] = []
     left = MAX_QUERY_WORDS
     for term in chosen:
@@ -84,15 +84,15 @@ def query_terms(text: str) -> tuple[Term, ...]:
 
 
 def single_words(asked: Iterable[Term]) -> tuple[Term, ...]:
-    """Return each word of a query as a term of its own, to look for any of them where no document has all terms.
+    """Return each word of a query as its own term, for a search for any of them if no document has all terms.
 
-    A single character begins too many words to stand alone, so `x_y` and ideographs stay together.
+    A single character is the prefix of too many words, so `x_y` and ideographs stay together.
     """
-    words = list(dict.fromkeys(word for term in asked for word in _words_of(term)))
+    words = list(dict.fromkeys(word for term in asked for word in _single_words(term)))
     return tuple([word for word in words if len(word.joined) > 1] or words)
 
 
-def _words_of(term: Term) -> list[Term]:
+def _single_words(term: Term) -> list[Term]:
     if len(term.parts) == 1:
         return [term]
     return [Term((part,), part) for part in term.parts if len(part) > 1] or [term]
@@ -103,7 +103,7 @@ def _without_plural_ending(word: str) -> str:
 
 
 def index_words(text: str) -> list[str]:
-    """Return every word that `text` is found by: parts, joined forms, and the other forms of a part."""
+    """Return every word under which an index stores `text`: parts, joined forms, and other forms of a part."""
     words: list[str] = []
     for term in terms(text):
         for part in term.parts:
@@ -115,7 +115,7 @@ def index_words(text: str) -> list[str]:
 
 
 def _other_forms(part: str) -> list[str]:
-    """Return the letters and digits of a mixed part, and what the other number of a word in -y or -ies begins with."""
+    """Return the letters and digits of a mixed part, or the plural stem of a word in -y, or the singular of -ies."""
     pieces = _LETTERS_OR_DIGITS.findall(part)
     if len(pieces) > 1:
         return pieces
@@ -125,14 +125,14 @@ def _other_forms(part: str) -> list[str]:
 
 
 def squash(text: str) -> str:
-    """Return `text` as one word, equal for every way of writing one name (`getTotal`, `get_total`, `Get total`)."""
+    """Return `text` as one word, equal for every spelling of a name (`getTotal`, `get_total`, `Get total`)."""
     return "".join(term.joined for term in islice(terms(text[:MAX_QUERY_CHARS]), MAX_QUERY_WORDS))
 
 
 def matches(term: Term, words: frozenset[str] | list[str]) -> bool:
-    """Tell whether words, as `index_words` gives them, have the term by prefix."""
-    return all(_begins_one(part, words) for part in term.parts) or _begins_one(term.joined, words)
+    """Tell whether the words of a text (`index_words`) match the term by prefix."""
+    return all(_has_prefix(part, words) for part in term.parts) or _has_prefix(term.joined, words)
 
 
-def _begins_one(prefix: str, words: frozenset[str] | list[str]) -> bool:
+def _has_prefix(prefix: str, words: frozenset[str] | list[str]) -> bool:
     return any(word.startswith(prefix) for word in words)

@@ -37,7 +37,7 @@ from federations.services.schedule import refresh_schedule, remove_schedule
 from federations.services.scopes import scope_of
 from federations.services.sync import as_hub_error, check_config, open_job, run_sync
 from federations.sync.resources import JsonObject
-from federations.sync.summary import summarise
+from federations.sync.summary import summarize
 
 logger = logging.getLogger(__name__)
 
@@ -204,7 +204,7 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
                 "deletedMcpServers": stored["mcp_server_count"],
                 "deletedAgents": stored["agent_count"],
             }
-            summary = summarise(()).to_dict() | deleted
+            summary = summarize(()).to_dict() | deleted
             lease.update(outcome=JobStatus.SUCCESS, phase=JobPhase.INDEXING, summary=summary)
     except jobs.LeaseLostError as exc:
         raise ConflictError("The deletion took too long and was given up; nothing was removed") from exc

@@ -19,7 +19,7 @@ from federations.services.sync import discover, execute, plan_for
 from federations.sync.changes import Change, Create, Delete, Failure, Unchanged, Update
 from federations.sync.naming import region_and_account
 from federations.sync.plan import Plan
-from federations.sync.resources import AsLastSeen, Discovery, ResourceKind, UnsupportedRuntime
+from federations.sync.resources import Discovery, ResourceKind, UnchangedRuntime, UnsupportedRuntime
 
 ACTIONS = {
     "create": ("created", "would_create"),
@@ -150,11 +150,11 @@ def _reasons(change: Change) -> list[str]:
 
 
 def _is_unsupported(found: object) -> bool:
-    return isinstance(found, UnsupportedRuntime) or (isinstance(found, AsLastSeen) and found.kind is None)
+    return isinstance(found, UnsupportedRuntime) or (isinstance(found, UnchangedRuntime) and found.kind is None)
 
 
 def _skipped_runtime(found: object) -> dict[str, Any]:
-    assert isinstance(found, UnsupportedRuntime | AsLastSeen)  # noqa: S101 (narrows the type)
+    assert isinstance(found, UnsupportedRuntime | UnchangedRuntime)  # noqa: S101 (narrows the type)
     seen = found.runtime if isinstance(found, UnsupportedRuntime) else found
     return {
         "runtimeArn": seen.arn,

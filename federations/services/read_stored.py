@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from federations.models import A2aAgent, McpServer
 from federations.services.scopes import SyncScope
 from federations.sync.changes import StoredResource
-from federations.sync.resources import LastSeen, ResourceKind
+from federations.sync.resources import Observation, ResourceKind
 
 COLUMNS = ("id", "runtime_id", "runtime_arn", "path", "runtime_version", "runtime_access")
 
@@ -38,17 +38,17 @@ def _stored(kind: ResourceKind, rows: Iterable[tuple[object, ...]], errors: dict
         )
 
 
-def read_last_seen(scope: SyncScope) -> dict[str, LastSeen]:
+def read_last_seen(scope: SyncScope) -> dict[str, Observation]:
     """Return the runtimes that need not be asked again if they are found unchanged.
 
     Those are the ones whose last enrichment went well and that are stored, and the ones that speak neither protocol.
     """
     stored = {(row.kind, row.runtime_id) for row in read_stored(scope)}
-    seen: dict[str, LastSeen] = {}
+    seen: dict[str, Observation] = {}
     for row in scope.sightings().filter(error="", last_updated_at__isnull=False):
         kind = ResourceKind(row.kind) if row.kind else None
         if row.last_updated_at and (kind is None or (kind, row.runtime_id) in stored):
-            seen[row.runtime_id] = LastSeen(row.runtime_id, row.version, row.last_updated_at, kind, row.protocol)
+            seen[row.runtime_id] = Observation(row.runtime_id, row.version, row.last_updated_at, kind, row.protocol)
     return seen
 
 

@@ -273,7 +273,7 @@ def discover(
     request = DiscoveryRequest(
         config=scope.config,
         external_id=scope.external_id,
-        last_seen=read_last_seen(scope),
+        observations=read_last_seen(scope),
         runtime_arn=runtime_arn,
         audience_accounts=read_audience_accounts(),
         report=report,

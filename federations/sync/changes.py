@@ -1,4 +1,4 @@
-"""What a plan consists of: one change for each resource, as values that can be shown, sorted and tested."""
+"""The changes of a plan: one value for each resource or failed runtime."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Enriched = EnrichedMcpServer | EnrichedAgent
 
 
 def kind_of(found: Enriched) -> ResourceKind:
-    """Return which kind of resource an enriched runtime is."""
+    """Return the kind of resource of an enriched runtime."""
     return ResourceKind.MCP_SERVER if isinstance(found, EnrichedMcpServer) else ResourceKind.A2A_AGENT
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResource:
-    """A resource as the registry holds it; `last_error` is what its latest enrichment failed with, if it did."""
+    """A resource in the registry. `last_error` is the error of its last enrichment, or empty."""
 
     resource_id: str
     kind: ResourceKind
@@ -31,13 +31,13 @@ class StoredResource:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """Return region, account and runtime id: an ARN alone will not do, since some carry the version."""
+        """Return region, account and runtime id. Some ARNs contain the version, so an ARN is not an identity."""
         return (*region_and_account(self.arn), self.runtime_id)
 
 
 @dataclass(frozen=True, slots=True)
-class _OfFound:
-    """A change that is about a runtime that answered."""
+class _FoundChange:
+    """A change about a runtime that was enriched."""
 
     new: Enriched
 
@@ -55,8 +55,8 @@ class _OfFound:
 
 
 @dataclass(frozen=True, slots=True)
-class _OfStored:
-    """A change that is about a resource that is stored."""
+class _StoredChange:
+    """A change about a stored resource."""
 
     old: StoredResource
 
@@ -74,8 +74,8 @@ class _OfStored:
 
 
 @dataclass(frozen=True, slots=True)
-class Create(_OfFound):
-    """A runtime that is not stored yet."""
+class Create(_FoundChange):
+    """A new resource, to be stored under `path`."""
 
     path: str
 
@@ -87,8 +87,8 @@ class Create(_OfFound):
 
 
 @dataclass(frozen=True, slots=True)
-class Update(_OfStored):
-    """A stored resource that is to be written again; `reasons` says what differs."""
+class Update(_StoredChange):
+    """A stored resource that differs from `new`. `reasons` are the differences."""
 
     new: Enriched
     reasons: tuple[str, ...]
@@ -101,8 +101,8 @@ class Update(_OfStored):
 
 
 @dataclass(frozen=True, slots=True)
-class Delete(_OfStored):
-    """A stored resource that is to go."""
+class Delete(_StoredChange):
+    """A stored resource, to be deleted."""
 
     reason: str
 
@@ -110,16 +110,16 @@ class Delete(_OfStored):
 
 
 @dataclass(frozen=True, slots=True)
-class Unchanged(_OfStored):
-    """A stored resource that was found as it is stored."""
+class Unchanged(_StoredChange):
+    """A stored resource that agrees with its finding. It is not written."""
 
     action = "unchanged"
     reason = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Skip(_OfFound):
-    """A healthy runtime whose name belongs to somebody else: not an error, but not stored."""
+class Skip(_FoundChange):
+    """An enriched runtime whose path belongs to another owner. It is not stored, and this is not an error."""
 
     reason: str
 
@@ -128,7 +128,7 @@ class Skip(_OfFound):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A runtime that could not be read or stored; a stored resource of it stays as it was."""
+    """A runtime that could not be read or stored. Its stored resources stay as they are."""
 
     found: FailedRuntime
 

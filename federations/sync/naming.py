@@ -1,4 +1,4 @@
-"""Names, paths and places of discovered runtimes."""
+"""The names and paths of discovered runtimes, and the region and account of an ARN."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ PATH_PREFIX = {ResourceKind.MCP_SERVER: "/agentcore/mcp/", ResourceKind.A2A_AGEN
 
 
 def slug(name: str) -> str:
-    """Return the part of a path that stands for `name`: lower-case letters, digits and `-`; may be empty."""
+    """Return the last segment of a path for `name`: lower-case letters, digits and `-`. It may be empty."""
     return re.sub(r"[^a-z0-9-]", "", re.sub(r"[ _]", "-", name.strip().lower()))
 
 
 def resource_path(kind: ResourceKind, name: str) -> str:
-    """Return the registry path of a resource, e.g. `/agentcore/mcp/invoice-tools`; empty where the slug is."""
+    """Return the registry path of a resource, for example `/agentcore/mcp/invoice-tools`.
+
+    The path is empty if the slug has neither a letter nor a digit.
+    """
     short = slug(name)
     return PATH_PREFIX[kind] + short if short.strip("-") else ""
 
 
 def region_and_account(arn: str) -> tuple[str, str]:
-    """Return the region and account of an ARN (`arn:partition:service:region:account:resource`), empty if absent."""
+    """Return the region and account of an ARN (`arn:partition:service:region:account:resource`).
+
+    Return two empty texts for any other text.
+    """
     parts = arn.split(":", 5)
     return (parts[3], parts[4]) if len(parts) == 6 else ("", "")

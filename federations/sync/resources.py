@@ -1,7 +1,6 @@
-"""What a provider finds in a cloud account, as values.
+"""The values that a provider returns: a `Discovery`, with exactly one `Finding` for each runtime of the account.
 
-A provider turns one account into a `Discovery`: a complete listing of its runtimes, each of them exactly one
-`Finding`. The plan compares findings with what is stored; nothing here knows how either is kept or fetched.
+The plan compares the findings with the stored resources.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ JsonObject = dict[str, Json]
 
 
 class ResourceKind(StrEnum):
-    """The two kinds of resource that the registry keeps."""
+    """The two kinds of resource in the registry."""
 
     MCP_SERVER = "mcp_server"
     A2A_AGENT = "a2a_agent"
@@ -24,9 +23,9 @@ class ResourceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RuntimeAccess:
-    """How to call one runtime's data plane, inferred from its authorizer (AgentCore `authorizerConfiguration`).
+    """The access to one runtime's data plane, inferred from AgentCore's `authorizerConfiguration`.
 
-    `mode` is `iam` or `jwt`; the other fields are empty for `iam`.
+    `mode` is `iam` or `jwt`. The other fields are empty for `iam`.
     """
 
     mode: str
@@ -36,7 +35,7 @@ class RuntimeAccess:
     allowed_scopes: tuple[str, ...] = ()
 
     def to_dict(self) -> JsonObject:
-        """Return the contract's `config.runtimeAccess` shape."""
+        """Return `config.runtimeAccess` as the API contract defines it."""
         if self.mode == "iam":
             return {"mode": "iam"}
         jwt: JsonObject = {"discoveryUrl": self.discovery_url, "audiences": list(self.audiences)}
@@ -51,7 +50,8 @@ class RuntimeAccess:
 class Runtime:
     """One runtime as the control plane describes it (AWS ListAgentRuntimes and GetAgentRuntime).
 
-    `last_updated_at` is aware UTC. `tags` are the cloud's own key and value pairs, empty where they were not asked for.
+    `last_updated_at` is aware, in UTC. `tags` are the tags of the cloud account, empty if the discovery did not read
+    them.
     """
 
     runtime_id: str
@@ -69,7 +69,7 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class McpCatalog:
-    """What an MCP server offers: each tool, resource and prompt as its MCP JSON object."""
+    """The catalog of an MCP server: its tools, resources and prompts, each as its MCP JSON object."""
 
     tools: tuple[JsonObject, ...] = ()
     resources: tuple[JsonObject, ...] = ()
@@ -79,9 +79,9 @@ class McpCatalog:
 
 @dataclass(frozen=True, slots=True)
 class AgentCard:
-    """An A2A agent card: `raw` as the agent served it, `skills` and `url` as the hub uses them.
+    """An A2A agent card: `raw` is the card from the agent, `skills` and `url` are in the form that the hub uses.
 
-    `url` is the hub's invocation address, which replaces whatever address the card names.
+    `url` is the hub's invocation URL, which replaces the addresses in the card.
     """
 
     raw: JsonObject
@@ -93,7 +93,7 @@ class AgentCard:
 
 @dataclass(frozen=True, slots=True)
 class EnrichedMcpServer:
-    """A runtime that speaks MCP and answered."""
+    """A runtime that speaks MCP, with the catalog that it answered."""
 
     runtime: Runtime
     access: RuntimeAccess
@@ -103,7 +103,7 @@ class EnrichedMcpServer:
 
 @dataclass(frozen=True, slots=True)
 class EnrichedAgent:
-    """A runtime that speaks A2A and served a valid card."""
+    """A runtime that speaks A2A, with its valid card."""
 
     runtime: Runtime
     access: RuntimeAccess
@@ -111,8 +111,8 @@ class EnrichedAgent:
 
 
 @dataclass(frozen=True, slots=True)
-class AsLastSeen:
-    """A runtime whose version and time of last update are the stored ones, so that nothing was asked of it.
+class UnchangedRuntime:
+    """A runtime whose version and time of last update are those of its observation. The hub did not call it.
 
     `kind` is None for a runtime that speaks neither protocol.
     """
@@ -128,16 +128,16 @@ class AsLastSeen:
 
 @dataclass(frozen=True, slots=True)
 class UnsupportedRuntime:
-    """A runtime that speaks neither MCP nor A2A: skipped, no error."""
+    """A runtime that speaks neither MCP nor A2A. It becomes neither a resource nor an error."""
 
     runtime: Runtime
 
 
 @dataclass(frozen=True, slots=True)
 class FailedRuntime:
-    """A runtime that could not be described or enriched; `kind` is None while it is unknown.
+    """A runtime that could not be described or enriched. `kind` is None if it is unknown.
 
-    `error` is clean text, at most 500 characters, without a prefix naming the runtime.
+    `error` has at most 500 characters, no control characters, and no prefix with the name of the runtime.
     """
 
     runtime_id: str
@@ -155,12 +155,12 @@ class FailedRuntime:
         return f"{prefix[self.kind]} {self.name}: {self.error}"
 
 
-Finding = EnrichedMcpServer | EnrichedAgent | AsLastSeen | UnsupportedRuntime | FailedRuntime
+Finding = EnrichedMcpServer | EnrichedAgent | UnchangedRuntime | UnsupportedRuntime | FailedRuntime
 
 
 @dataclass(frozen=True, slots=True)
-class LastSeen:
-    """What the registry remembers of a runtime whose last enrichment went well."""
+class Observation:
+    """What the last sync saw of one runtime whose last enrichment succeeded, or that needs none."""
 
     runtime_id: str
     version: str
@@ -171,6 +171,6 @@ class LastSeen:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """A complete listing of one account and region: one finding for each runtime that is there."""
+    """A complete listing of one account and region, with one finding for each runtime."""
 
     findings: tuple[Finding, ...]

@@ -1,4 +1,4 @@
-"""The counters of a sync, and the sentence that sums up its errors."""
+"""The counters of a sync, and the message about its errors."""
 
 from __future__ import annotations
 
@@ -9,48 +9,54 @@ from dataclasses import dataclass
 from federations.sync.changes import Change, Delete, Failure
 from federations.sync.resources import JsonObject, ResourceKind
 
-COUNTED = {"create": "created", "update": "updated", "delete": "deleted", "unchanged": "unchanged", "skip": "skipped"}
-PLURAL = {ResourceKind.MCP_SERVER: "McpServers", ResourceKind.A2A_AGENT: "Agents"}
+COUNTER_BY_ACTION = {
+    "create": "created",
+    "update": "updated",
+    "delete": "deleted",
+    "unchanged": "unchanged",
+    "skip": "skipped",
+}
+PLURAL_BY_KIND = {ResourceKind.MCP_SERVER: "McpServers", ResourceKind.A2A_AGENT: "Agents"}
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Counters by kind and action, and the errors; `counts` is keyed by the contract's names."""
+    """The counters of a sync, by their names in the API contract, and its error messages."""
 
     counts: dict[str, int]
     error_messages: tuple[str, ...] = ()
 
     @property
     def message(self) -> str | None:
-        """Return None, the one error, or how many there are with the first."""
+        """Return None, the one error, or the number of errors and the first one."""
         if len(self.error_messages) < 2:
             return self.error_messages[0] if self.error_messages else None
         return f"{len(self.error_messages)} resource sync failures. First error: {self.error_messages[0]}"
 
     def to_dict(self) -> JsonObject:
-        """Return the contract's `summary`, every key present."""
+        """Return `summary` as the API contract defines it, with every key."""
         return {**self.counts, "errors": len(self.error_messages), "errorMessages": list(self.error_messages)}
 
 
 def _zero_counts() -> dict[str, int]:
-    names = [f"discovered{plural}" for plural in PLURAL.values()]
-    names += [f"{past}{plural}" for plural in PLURAL.values() for past in COUNTED.values()]
+    names = [f"discovered{plural}" for plural in PLURAL_BY_KIND.values()]
+    names += [f"{past}{plural}" for plural in PLURAL_BY_KIND.values() for past in COUNTER_BY_ACTION.values()]
     return dict.fromkeys(names, 0)
 
 
-def summarise(changes: Iterable[Change]) -> Summary:
-    """Count `changes`. Discovered are all but the deleted; a failure of unknown kind counts in the errors alone."""
+def summarize(changes: Iterable[Change]) -> Summary:
+    """Count `changes`. All except the deletes are discovered. A failure of unknown kind counts only as an error."""
     changes = tuple(changes)
     tally = Counter((change.kind, change.action) for change in changes)
     counts = _zero_counts()
-    for kind, plural in PLURAL.items():
+    for kind, plural in PLURAL_BY_KIND.items():
         counts[f"discovered{plural}"] = sum(change.kind is kind for change in changes if not isinstance(change, Delete))
-        for action, past in COUNTED.items():
+        for action, past in COUNTER_BY_ACTION.items():
             counts[f"{past}{plural}"] = tally[kind, action]
     errors = sorted((c for c in changes if isinstance(c, Failure)), key=lambda c: (c.name, c.runtime_id))
     return Summary(counts, tuple(failure.found.message for failure in errors))
 
 
 def failed_summary(error: str) -> Summary:
-    """Return the summary of a sync that failed before it changed anything."""
+    """Return the summary of a sync that failed before it applied its plan."""
     return Summary(_zero_counts(), (error,))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from federations.models import Federation, JobPhase, JobStatus, JobTrigger, JobType, SyncJob
-from federations.sync.summary import summarise
+from federations.sync.summary import summarize
 from tests.conftest import CONFIG
 
 FEDERATIONS = "/api/v1/federations"
@@ -115,7 +115,7 @@ def with_job(federation: Federation, **columns: Any) -> SyncJob:
         "phase": JobPhase.COMPLETED,
         "started_at": datetime(2026, 3, 26, 7, 20, 0, 999_999, tzinfo=UTC),
         "finished_at": datetime(2026, 3, 26, 7, 20, 10, tzinfo=UTC),
-        "summary": summarise(()).to_dict(),
+        "summary": summarize(()).to_dict(),
     }
     job = SyncJob.objects.create(**(values | columns))
     Federation.objects.filter(id=federation.id).update(last_sync=job, sync_status=job.status)

@@ -19,15 +19,15 @@ from federations.providers.agentcore.data_plane import sign
 from federations.providers.agentcore.provider import AgentCoreProvider
 from federations.providers.base import DiscoveryRequest, ProviderError
 from federations.sync.resources import (
-    AsLastSeen,
     EnrichedAgent,
     EnrichedMcpServer,
     FailedRuntime,
     Finding,
     JsonObject,
-    LastSeen,
+    Observation,
     ResourceKind,
     Runtime,
+    UnchangedRuntime,
     UnsupportedRuntime,
 )
 from sandbox.client import SandboxClient
@@ -44,7 +44,7 @@ def no_key() -> BearerKey:
 
 
 def name_of(finding: Finding) -> str:
-    return finding.name if isinstance(finding, AsLastSeen | FailedRuntime) else finding.runtime.name
+    return finding.name if isinstance(finding, UnchangedRuntime | FailedRuntime) else finding.runtime.name
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +85,8 @@ def server(finding: Finding) -> EnrichedMcpServer:
     return finding
 
 
-def remember(runtime: Runtime, kind: ResourceKind) -> dict[str, LastSeen]:
-    return {runtime.runtime_id: LastSeen(runtime.runtime_id, runtime.version, runtime.last_updated_at, kind)}
+def remember(runtime: Runtime, kind: ResourceKind) -> dict[str, Observation]:
+    return {runtime.runtime_id: Observation(runtime.runtime_id, runtime.version, runtime.last_updated_at, kind)}
 
 
 def test_each_kind_is_found_and_described(cloud: SandboxClient, discover: Discover) -> None:
@@ -107,19 +107,19 @@ def test_each_kind_is_found_and_described(cloud: SandboxClient, discover: Discov
 
 def test_a_second_run_asks_nothing_of_what_did_not_change(cloud: SandboxClient, discover: Discover) -> None:
     cloud.add("claims", "MCP")
-    last_seen = remember(server(discover()["claims"]).runtime, ResourceKind.MCP_SERVER)
+    observations = remember(server(discover()["claims"]).runtime, ResourceKind.MCP_SERVER)
     cloud.reset()
-    assert isinstance(discover(last_seen=last_seen)["claims"], AsLastSeen)
+    assert isinstance(discover(observations=observations)["claims"], UnchangedRuntime)
     assert cloud.counts() == {"AssumeRole": 1, "ListAgentRuntimes": 1}
     cloud.patch("claims", tools=2)
-    assert server(discover(last_seen=last_seen)["claims"]).runtime.version == "2"
+    assert server(discover(observations=observations)["claims"]).runtime.version == "2"
 
 
 def test_a_touched_runtime_of_the_same_version_is_asked_again(cloud: SandboxClient, discover: Discover) -> None:
     cloud.add("claims", "MCP")
-    last_seen = remember(server(discover()["claims"]).runtime, ResourceKind.MCP_SERVER)
+    observations = remember(server(discover()["claims"]).runtime, ResourceKind.MCP_SERVER)
     cloud.patch("claims", touch=True)
-    assert server(discover(last_seen=last_seen)["claims"]).runtime.version == "1"
+    assert server(discover(observations=observations)["claims"]).runtime.version == "1"
 
 
 def test_the_second_page_fails_and_so_does_the_discovery(cloud: SandboxClient, discover: Discover) -> None:

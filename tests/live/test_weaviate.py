@@ -2,9 +2,9 @@
 
     WEAVIATE_URL=http://127.0.0.1:8080 python -m pytest -n0 tests/live/test_weaviate.py
 
-WEAVIATE_GRPC_URL, WEAVIATE_API_KEY and WEAVIATE_VECTORIZER count as they do for a hub. The server keeps its other
-collections: each test makes one of its own and drops it. Between hub and server stands a front of the tests, which
-passes everything on and cuts or refuses what a test tells it to.
+WEAVIATE_GRPC_URL, WEAVIATE_API_KEY and WEAVIATE_VECTORIZER have the same meaning as for a hub. Each test creates its
+own collection and drops it, so the other collections of the server stay. The hub reaches the server through the front
+of the double, which forwards requests and injects the faults of a test.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from federations.search.weaviate import UNFINISHED, WeaviateSearchIndex
 from federations.services.federations import delete_federation
 from federations.services.index import rebuild_index
 from federations.services.sync import run_sync, start_sync
-from federations.sync.resources import AsLastSeen, ResourceKind
+from federations.sync.resources import ResourceKind, UnchangedRuntime
 from tests.app.federations.search.catalog import resource
 from tests.findings import SEEN_AT, agent, arn_of, runtime, server
 from tests.memory_hub import provider
@@ -47,7 +47,7 @@ ME = Actor("1", "tests")
 
 @pytest.fixture
 def front(settings: Settings) -> Iterator[Front]:
-    """What the hub takes for its Weaviate server: the real one, with a collection of this test's own."""
+    """The front before the real server, in the hub's settings, with a collection for this test alone."""
     collection = f"FedhubLive{secrets.token_hex(4)}"
     real = live_server(collection)
     assert real is not None
@@ -81,8 +81,8 @@ def sync(federation: Federation, *findings: Any) -> SyncJob:
         return run_sync(start_sync(fresh, by=ME).id)
 
 
-def unchanged(name: str) -> AsLastSeen:
-    return AsLastSeen(runtime(name).runtime_id, arn_of(name), name, "1", SEEN_AT, ResourceKind.MCP_SERVER, "MCP")
+def unchanged(name: str) -> UnchangedRuntime:
+    return UnchangedRuntime(runtime(name).runtime_id, arn_of(name), name, "1", SEEN_AT, ResourceKind.MCP_SERVER, "MCP")
 
 
 def found(text: str) -> list[str]:
@@ -205,7 +205,7 @@ def test_a_collection_of_another_schema_is_rebuilt_by_the_command(
 
 
 def test_more_is_deleted_than_one_call_of_the_server_takes(front: Front) -> None:
-    # The server deletes QUERY_MAXIMUM_RESULTS objects a call, 10,000 unless configured.
+    # The server deletes QUERY_MAXIMUM_RESULTS objects in a call, by default 10,000.
     index = search_index()
     document = resource("ledger").documents[0]
     for start in range(0, 10_500, 1_500):
@@ -218,7 +218,7 @@ def test_more_is_deleted_than_one_call_of_the_server_takes(front: Front) -> None
         index.search(SearchQuery("ledger", offset=9_990))
     front.calls.clear()
     index.delete_federation(document.federation_id)
-    # Two for the documents, two for the markers.
+    # Two calls for the documents, two for the markers.
     assert front.calls.count("BatchDelete") == 4
     assert index.stamps(document.federation_id) == {}
     assert index.search(SearchQuery("ledger")).total == 0

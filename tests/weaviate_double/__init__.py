@@ -1,9 +1,9 @@
-"""A Weaviate server for tests that have none: it answers what a real one once answered, and nothing else.
+"""A double of a Weaviate server, which repeats the recorded answers of a real one.
 
-`front.py` speaks REST and gRPC on loopback and injects faults. What it answers comes from a recording of the very test
-that asks (`recording.py`), or, to record again and in the live tests, from a real server (`forward.py`). A request that
-is not in the recording fails the test. `recordings/` holds one file of JSON for each module of tests, with the version
-of the server beside it. After a change of what the adapter sends, or of such a test, record again on an empty server:
+`front.py` speaks REST and gRPC on loopback and injects faults. Its answers come from the recording of the running test
+(`recording.py`). During a recording and in the live tests they come from a real server (`forward.py`). A request that
+the recording does not have fails the test. `recordings/` has one JSON file for each module of tests, with the version
+of the server. Record again, on an empty server, after a change of the adapter's requests or of the name of a test:
 
     WEAVIATE_RECORD=1 WEAVIATE_URL=http://127.0.0.1:8080 python -m pytest -n0 tests/app/federations/search -k weaviate
 """

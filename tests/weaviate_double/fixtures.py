@@ -1,4 +1,4 @@
-"""The double as a fixture, and the real server that tests may be told of by WEAVIATE_URL."""
+"""The double as a fixture, and the real server that WEAVIATE_URL names."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.weaviate_double.recording import Recording, Replay
 
 COLLECTION = "FedhubTests"
 IS_RECORDING = bool(os.environ.get("WEAVIATE_RECORD"))
-# tests/settings.py has moved the variables there, so that no other test reaches a real server.
+# tests/settings.py renames the variables with this prefix, so that no other test reaches a real server.
 _LIVE = "LIVE_WEAVIATE_"
 
 
 def live_server(collection: str) -> WeaviateServer | None:
-    """Return the real server that the environment names, if it does."""
+    """Return the real server that the environment names, or None."""
     url, grpc_url, key, vectorizer = (
         os.environ.get(f"{_LIVE}{name}", "") for name in ("URL", "GRPC_URL", "API_KEY", "VECTORIZER")
     )
@@ -32,7 +32,7 @@ def live_server(collection: str) -> WeaviateServer | None:
 
 @pytest.fixture(scope="session")
 def weaviate_front() -> Iterator[Front]:
-    """What listens, for the whole run; and what was recorded is saved at its end."""
+    """The listening front for the whole test run. Its end saves the new recordings."""
     front = Front(Replay([]))
     yield front
     front.stop()
@@ -43,7 +43,7 @@ def weaviate_front() -> Iterator[Front]:
 
 @pytest.fixture
 def weaviate_double(weaviate_front: Front, request: pytest.FixtureRequest) -> Iterator[Front]:
-    """A server without a collection, which answers this test as a real one once did."""
+    """A server without a collection, with the recorded answers of this test."""
     module, name = request.node.path.stem, request.node.name
     weaviate_front.reset()
     if IS_RECORDING:
@@ -51,16 +51,16 @@ def weaviate_double(weaviate_front: Front, request: pytest.FixtureRequest) -> It
         return
     exchanges = _recording(module).tests.get(name)
     if exchanges is None:
-        pytest.fail(f"nothing is recorded of {name}; tests/weaviate_double says how to record")
+        pytest.fail(f"there is no recording of {name}; tests/weaviate_double/__init__.py explains how to record")
     weaviate_front.answers = Replay(exchanges)
     yield weaviate_front
     if weaviate_front.unknown:
-        pytest.fail("asked for more than was recorded:\n" + "\n".join(weaviate_front.unknown))
+        pytest.fail("the recording does not have these requests:\n" + "\n".join(weaviate_front.unknown))
 
 
 @pytest.fixture
 def weaviate_index(weaviate_double: Front) -> Iterator[WeaviateSearchIndex]:
-    """The adapter on the double, with nothing in it."""
+    """The adapter with the double, empty."""
     index = WeaviateSearchIndex(weaviate_double.server(COLLECTION), query_seconds=5.0, write_seconds=5.0)
     yield index
     index.close()

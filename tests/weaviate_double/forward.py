@@ -1,4 +1,4 @@
-"""A real server behind the front: for recording, and for injecting faults into live tests."""
+"""Forwarding to a real server, for recordings and for the injection of faults into live tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.weaviate_double.messages import LongTexts
 from tests.weaviate_double.recording import Exchange
 
 SECONDS = 60.0
-# Every call of the adapter, with the types of its request and its answer.
+# The gRPC calls of the adapter, with the types of request and answer.
 CALLS = {
     "Search": (search_get_pb2.SearchRequest, search_get_pb2.SearchReply),
     "BatchObjects": (batch_pb2.BatchObjectsRequest, batch_pb2.BatchObjectsReply),
@@ -30,7 +30,7 @@ def to_json(message: Any) -> Any:
 
 
 class Forward:
-    """Passes requests on to a real server; the answers are JSON, as in a recording."""
+    """Forwards requests to a real server. The answers are JSON, as in a recording."""
 
     def __init__(self, server: WeaviateServer) -> None:
         params = server.connection_params()
@@ -42,12 +42,12 @@ class Forward:
             else grpc.insecure_channel(target, options)
         )
         self._stub = weaviate_pb2_grpc.WeaviateStub(self._channel)  # type: ignore[no-untyped-call]
-        # Its own key, whatever the adapter under test sends.
+        # The key of the real server. The key that the adapter under test sends is not forwarded.
         self._headers = {"authorization": f"Bearer {server.api_key}"} if server.api_key else {}
         self._http = httpx.Client(base_url=server.url, timeout=SECONDS, headers=self._headers)
 
     def answer(self, call: str, request: Any) -> Any:
-        """Return what the server answers."""
+        """Return the answer of the server."""
         return self._rpc(call, request) if call in CALLS else self._rest(call, request)
 
     def drop(self, collection: str) -> None:
@@ -73,7 +73,7 @@ class Forward:
 
 
 class Recorder:
-    """Passes requests on, and keeps them with their answers."""
+    """Forwards requests and stores them with their answers."""
 
     def __init__(self, forward: Forward) -> None:
         self._forward = forward
@@ -82,7 +82,7 @@ class Recorder:
         self.exchanges: list[Exchange] = []
 
     def answer(self, call: str, request: Any) -> Any:
-        """Return what the server answers, as a replay will."""
+        """Return the answer of the server, in the form of a replay."""
         answer = self._forward.answer(call, request)
         with self._lock:
             short = self._texts.shortened(request)

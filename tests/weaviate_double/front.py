@@ -1,4 +1,4 @@
-"""The face of the double: REST by pytest-httpserver, gRPC by a servicer from the client's own stubs."""
+"""The listening side of the double: REST by pytest-httpserver, gRPC by a servicer from the client's stubs."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from tests.weaviate_double.forward import CALLS, to_json
 from tests.weaviate_double.recording import UnknownRequestError
 
 HOST = "127.0.0.1"
-REFUSED = "not this one (a fault of the test)"
+REFUSED = "refused (a fault of the test)"
 _OPTIONS = [("grpc.max_send_message_length", 2**27), ("grpc.max_receive_message_length", 2**27)]
 
 
 class Answers(Protocol):
-    """Where answers come from."""
+    """A source of answers: a replay, a recorder or a forward."""
 
     def answer(self, call: str, request: Any) -> Any: ...
 
 
 class Front:
-    """Listens on two free ports; `answers` decides what it says, and the faults what goes wrong before that."""
+    """Listens on two free ports. `answers` gives the answers, and the other attributes inject faults."""
 
     def __init__(self, answers: Answers) -> None:
         self.answers = answers
@@ -49,12 +49,12 @@ class Front:
         self.start()
 
     def server(self, collection: str, vectorizer: str = "") -> WeaviateServer:
-        """Return the address for an adapter."""
+        """Return the server for an adapter: the addresses of the front."""
         http, rpc = (f"http://{HOST}:{port}" for port in (self._http.port, self._port))
         return WeaviateServer(http, rpc, collection=collection, vectorizer=vectorizer)
 
     def reset(self) -> None:
-        """Forget what the last test did."""
+        """Discard the calls and faults of the last test."""
         self.calls.clear()
         self.authorizations.clear()
         self.delay_seconds = 0.0
@@ -63,7 +63,7 @@ class Front:
         self._cuts_after = None
 
     def start(self) -> None:
-        """Listen, on the same ports as before."""
+        """Listen, after a stop on the same ports as before."""
         self._http.start()
         self._rpc_server = grpc.server(ThreadPoolExecutor(8), options=_OPTIONS)
         weaviate_pb2_grpc.add_WeaviateServicer_to_server(  # type: ignore[no-untyped-call]
@@ -73,13 +73,13 @@ class Front:
         self._rpc_server.start()
 
     def stop(self) -> None:
-        """Cut all connections and listen no more."""
+        """Close all connections and stop to listen."""
         self._rpc_server.stop(None).wait(5)
         self._http.stop()
 
     @contextmanager
     def down(self) -> Iterator[None]:
-        """Be away while the block runs."""
+        """Do not listen while the block runs."""
         self.stop()
         try:
             yield
@@ -87,11 +87,11 @@ class Front:
             self.start()
 
     def cut_after(self, batches: int) -> None:
-        """Cut all connections once, after so many more batches were written and before the last of them is answered."""
+        """Close all connections once, after the next `batches` batches and before the answer to the last of them."""
         self._cuts_after = batches
 
     def answered(self, call: str, request: Any, authorization: str) -> Any:
-        """Return the answer to a call, faults included."""
+        """Return the answer to a call, with the injected faults."""
         self.calls.append(call)
         self.authorizations.add(authorization)
         answer = self._batch(request) if call == "BatchObjects" else self._looked_up(call, request)
@@ -141,7 +141,7 @@ class Front:
 
 
 class _Servicer(weaviate_pb2_grpc.WeaviateServicer):
-    """Hands each call that the adapter makes to the front."""
+    """Passes each gRPC call of the adapter to the front."""
 
     def __init__(self, front: Front) -> None:
         self._front = front

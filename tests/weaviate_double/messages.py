@@ -1,4 +1,4 @@
-"""How requests and answers become JSON that can be compared, read and kept small."""
+"""The JSON form of requests and answers in a recording: comparable, readable and small."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 LONG_CHARS = 400
 LONG_ITEMS = 40
 _TEXT, _LIST = "$text", "$list"
-# What an answer says of the moment or of the machine.
+# The members of an answer that depend on the time or the machine.
 _VARYING = {"took": 0.0, "tookSeconds": 0.0, "hostname": "http://weaviate:8080"}
 
 
 def digest(value: Any) -> str:
-    """Return what stands for a value."""
+    """Return the digest of a value."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class LongTexts:
-    """The long texts that requests held: answers repeat them, and a recording needs each by its digest alone."""
+    """The long texts of requests. Answers repeat them, so a recording has their digests only."""
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
 
     def shortened(self, request: Any) -> Any:
-        """Return a request with a digest for each long text and list."""
+        """Return a request with a digest in place of each long text and list."""
         if isinstance(request, dict):
             return {key: self.shortened(_ordered(key, value)) for key, value in request.items()}
         if isinstance(request, list):
@@ -34,7 +34,7 @@ class LongTexts:
         return self._remembered(request) if isinstance(request, str) and len(request) > LONG_CHARS else request
 
     def without(self, answer: Any) -> Any:
-        """Return an answer with a digest for each long text of a request, and without what varies."""
+        """Return an answer with a digest in place of each long text, and with fixed values for varying members."""
         if isinstance(answer, dict):
             return {key: _VARYING.get(key, self.without(value)) for key, value in answer.items()}
         if isinstance(answer, list):
@@ -42,7 +42,7 @@ class LongTexts:
         return {_TEXT: digest(answer)} if isinstance(answer, str) and digest(answer) in self._texts else answer
 
     def restored(self, answer: Any) -> Any:
-        """Return an answer with the texts that it was recorded with."""
+        """Return an answer with its long texts restored."""
         if isinstance(answer, dict):
             if _TEXT in answer:
                 return self._texts[answer[_TEXT]]
@@ -55,5 +55,5 @@ class LongTexts:
 
 
 def _ordered(key: str, value: Any) -> Any:
-    """Return the names of the properties to be returned in order: the client sends them in that of a set."""
+    """Sort the names of the requested properties, which the client sends in the order of a set."""
     return sorted(value) if key == "non_ref_properties" and isinstance(value, list) else value

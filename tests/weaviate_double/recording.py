@@ -1,4 +1,4 @@
-"""Recordings: per module of tests, who asked what in which order, and what a real server answered."""
+"""Recordings of test modules: the requests of each test in their order, and the answers of a real server."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Exchange = tuple[str, Any, Any]
 
 
 class UnknownRequestError(Exception):
-    """The recording of this test has no answer to that."""
+    """The recording of this test does not have this request."""
 
 
 @dataclass(slots=True)
 class Recording:
-    """The recorded tests of one module, by name; each exchange is a call, its request and its answer."""
+    """The recorded tests of one module, by name. An exchange is a call, its request and its answer."""
 
     path: Path
     server: dict[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Recording:
 
     @classmethod
     def load(cls, module: str) -> Recording:
-        """Read a module's recording; without a file there is none of any test."""
+        """Read a module's recording. Return an empty one if there is no file."""
         path = FOLDER / f"{module}.json"
         if not path.exists():
             return cls(path)
@@ -63,7 +63,7 @@ class Recording:
 
 
 class Replay:
-    """Answers one test's requests, each as often as it was recorded, equal ones in their order."""
+    """Answers the requests of one test. Each answer is given once, for equal requests in the recorded order."""
 
     def __init__(self, exchanges: list[Exchange]) -> None:
         self._texts = LongTexts()
@@ -72,7 +72,7 @@ class Replay:
             self._answers[digest([call, request])].append(answer)
 
     def answer(self, call: str, request: Any) -> Any:
-        """Return the recorded answer; raises UnknownRequestError where there is none, or none left."""
+        """Return the recorded answer. Raise UnknownRequestError if there is none, or none left."""
         short = self._texts.shortened(request)
         answers = self._answers[digest([call, short])]
         if not answers:

@@ -1,18 +1,19 @@
-"""How a runtime wants to be called, inferred from its `authorizerConfiguration` (AWS GetAgentRuntime)."""
+"""The access mode of a runtime, inferred from its `authorizerConfiguration` (AWS GetAgentRuntime)."""
 
 from __future__ import annotations
 
 from federations.sync.resources import Json, JsonObject, RuntimeAccess
 
-# The control plane says customJWTAuthorizer; the other two spellings come from older service models.
+# The control plane uses customJWTAuthorizer. The other two spellings come from older service models.
 _BLOCKS = ("customJWTAuthorizer", "customJWTAuthorizerConfiguration", "jwtAuthorizerConfiguration")
 _JWT_TYPES = {"JWT", "OAUTH"}
 
 
 def infer_access(authorizer: JsonObject) -> RuntimeAccess:
-    """Return the access of a runtime with this `authorizerConfiguration`, by the first rule that matches.
+    """Infer the access of a runtime with this `authorizerConfiguration`, by the first rule that matches.
 
-    Nothing there: iam. An `authorizerType` or `type` of JWT or OAUTH: jwt. A block that says anything: jwt. Else iam.
+    An empty configuration: iam. An `authorizerType` or `type` of JWT or OAUTH: jwt. A JWT block with a value: jwt. Any
+    other configuration: iam.
     """
     block = _populated_block(authorizer)
     if _names_jwt(authorizer):
@@ -45,6 +46,6 @@ def _jwt(block: JsonObject) -> RuntimeAccess:
 
 
 def _texts(value: Json) -> tuple[str, ...]:
-    """Return a string or a list of strings as a tuple; anything else holds none."""
+    """Return a string or a list of strings as a tuple. Return an empty tuple for any other value."""
     values = value if isinstance(value, list) else [value]
     return tuple(text for text in values if isinstance(text, str) and text)

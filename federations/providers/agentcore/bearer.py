@@ -1,7 +1,7 @@
-"""The hub's tokens for runtimes with a JWT authorizer.
+"""The hub's bearer tokens for runtimes with a JWT authorizer.
 
-They are for one runtime, live five minutes, and name themselves: `token_use` and the runtime's ARN are claims that no
-token for the hub's own API has, so that a runtime cannot turn one against the hub or against another runtime.
+A token is valid for one runtime and for five minutes. Its claims `token_use` and `runtime_arn` do not occur in tokens
+for the hub's own API, so a runtime cannot use the token against the hub or against another runtime.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from federations.sync.resources import RuntimeAccess
 
-TOKEN_USE = "agentcore_runtime"  # noqa: S105 - a claim's value, no secret
+TOKEN_USE = "agentcore_runtime"  # noqa: S105 - the value of a claim, not a secret
 _LIFETIME = timedelta(minutes=5)
 
 
 class TokenRefusedError(Exception):
-    """No token may be made for this runtime; the text says why."""
+    """The hub must not mint a token for this runtime. The text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,11 @@ def mint(
     token_id: str,
     foreign_audiences: Collection[str] = (),
 ) -> str:
-    """Return an RS256 JWT (RFC 7519) that this runtime's authorizer accepts.
+    """Mint an RS256 JWT (RFC 7519) that this runtime's authorizer accepts.
 
-    Raises TokenRefusedError where `discovery_url` names no issuer, or where every audience is foreign.
+    `now` is aware, `token_id` becomes the claim `jti`. `foreign_audiences` are the audiences of the hub and of runtimes
+    of other accounts. Raises TokenRefusedError if `discovery_url` is not an http(s) URL, or if every audience is
+    foreign.
     """
     claims: dict[str, str | int] = {
         "iss": issuer_of(access.discovery_url),
@@ -64,17 +66,21 @@ def mint(
 
 
 def issuer_of(discovery_url: str) -> str:
-    """Return scheme and host (with its port) of an OIDC discovery address: what the token's `iss` has to be."""
+    """Return scheme, host and port of an OIDC discovery URL, which the authorizer expects as `iss`.
+
+    Raises TokenRefusedError if it is not an http(s) URL.
+    """
     parts = urlsplit(discovery_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise TokenRefusedError("the authorizer's discoveryUrl is no http(s) address")
+        raise TokenRefusedError("the authorizer's discoveryUrl is not an http(s) URL")
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _audience(access: RuntimeAccess, runtime_arn: str, foreign_audiences: Collection[str]) -> str:
-    """Return the first audience of the runtime that is nobody else's.
+    """Return the first audience of the runtime that is not foreign.
 
-    An authorizer without audiences checks none; its token still gets one, so that it is of no use anywhere else.
+    An authorizer without audiences does not check the claim. Its token still has the runtime's ARN as its audience, so
+    that no other service accepts the token.
     """
     if not access.audiences:
         return runtime_arn

@@ -1,4 +1,4 @@
-"""What a runtime may send: runtimes are not trusted, so everything they say is measured before it is kept."""
+"""Bounds on the answers of a runtime. Runtimes are not trusted, so the hub checks each answer before it stores it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from federations.sync.resources import JsonObject
 
 _ERROR_CHARACTERS = 500
-# BSON stops at 100 levels; an answer is stored a few levels down in its document.
+# BSON allows 100 levels. An answer is stored some levels down in its document.
 _DEPTH = 64
 _INT64 = 1 << 63
 
 
 class EnrichmentError(Exception):
-    """A runtime did not answer as it should; the text is the reason."""
+    """A runtime gave an answer that the hub cannot use. The text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds on one runtime; `retry_delays_seconds` has one entry for each retry of a cold start."""
+    """The bounds on one runtime. `retry_delays_seconds` has one entry for each retry of a cold start."""
 
     answer_bytes: int = 4 * 1024 * 1024
     total_bytes: int = 16 * 1024 * 1024
@@ -64,7 +64,7 @@ def check_storable(value: object, depth: int = 0) -> None:
 
 
 def check_schema_size(tool: JsonObject, limit_bytes: int) -> None:
-    """Raise EnrichmentError where a schema of this MCP tool is larger than `limit_bytes` as compact JSON."""
+    """Raise EnrichmentError if a schema of this MCP tool is larger than `limit_bytes` as compact JSON."""
     for name in ("inputSchema", "outputSchema"):
         if name in tool and len(json.dumps(tool[name], separators=(",", ":"))) > limit_bytes:
             raise EnrichmentError(f"the {name} of tool {tool.get('name')} is larger than {limit_bytes} bytes")
@@ -84,24 +84,24 @@ def _is_utf8(text: str) -> bool:
 
 
 class BoundedDecoder:
-    """Undoes a gzip or deflate content coding (RFC 9110, 8.4.1), never giving out more than `limit_bytes`.
+    """Decodes a gzip or deflate content coding (RFC 9110, 8.4.1) into at most `limit_bytes`.
 
-    The hub asks for no coding; a server or proxy that compresses all the same is read, but a small answer that unpacks
-    into a large one is cut off while it unpacks.
+    The hub does not ask for a coding, but reads a server or proxy that compresses nevertheless. The bound holds during
+    the decoding, so that a small answer cannot unpack into a large one.
     """
 
     def __init__(self, coding: str, limit_bytes: int) -> None:
         if coding not in ("", "identity", "gzip", "deflate"):
-            raise EnrichmentError(f"the answer has the content coding {coding}, which was not asked for")
-        # 47: the header tells gzip from zlib.
+            raise EnrichmentError(f"the answer has the content coding {coding}, which the hub did not ask for")
+        # 47: zlib detects from the header whether the coding is gzip or zlib.
         self._inflate = zlib.decompressobj(47) if coding in ("gzip", "deflate") else None
         self._left = limit_bytes
         self._limit = limit_bytes
 
     def feed(self, chunk: bytes) -> bytes:
-        """Return the next decoded bytes; raise EnrichmentError past the bound or for a broken coding."""
+        """Decode the next bytes. Raise EnrichmentError past the bound or for a broken coding."""
         try:
-            # One byte more than is left tells "too large" from "exactly as large as may be".
+            # One byte more than the rest of the bound shows whether the answer is too large or exactly at the bound.
             decoded = self._inflate.decompress(chunk, self._left + 1) if self._inflate else chunk
         except zlib.error as exc:
             raise EnrichmentError("the answer's content coding is broken") from exc

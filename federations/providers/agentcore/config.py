@@ -1,4 +1,4 @@
-"""The `providerConfig` of an AgentCore federation: what is kept, what is refused."""
+"""Validation of the `providerConfig` of an AgentCore federation."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from fnmatch import fnmatchcase
 from federations.providers.base import InvalidProviderConfigError
 from federations.sync.resources import Json, JsonObject
 
-# us-east-1, us-gov-west-1, us-isob-east-1, eusc-de-east-1. The region becomes part of a host name: no more may pass.
+# us-east-1, us-gov-west-1, us-isob-east-1, eusc-de-east-1. The region becomes part of a host name, so the pattern
+# allows these characters only.
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,3}-[0-9]{1,2}")
-# IAM's own shape: account of 12 digits, then a path and a name of at most 512 and 64 characters.
+# The form that IAM defines: an account of 12 digits, then a path of at most 512 and a name of at most 64 characters.
 _ROLE_ARN = re.compile(r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}")
 _RUNTIME_ARN = re.compile(
     r"arn:aws(?:-[a-z]+)*:bedrock-agentcore:(?P<region>[a-z0-9-]+):[0-9]{12}:runtime/(?P<id>[A-Za-z0-9_-]{1,128})(?:[/:].*)?"
 )
 _REQUIRED = ("region", "assumeRoleArn")
-# AWS's own bounds on the tags of one resource: a filter beyond them finds nothing, and need not be kept.
+# AWS's bounds on the tags of one resource. A filter beyond them cannot match a runtime.
 _MOST_TAGS = 50
 _TAG_KEY_CHARACTERS = 128
 _TAG_VALUE_CHARACTERS = 256
 
 
 def normalize_config(config: JsonObject, assumable_roles: Sequence[str]) -> JsonObject:
-    """Return `region`, `assumeRoleArn` and `resourceTagsFilter` of `config`, each only where it says something.
+    """Return `region`, `assumeRoleArn` and `resourceTagsFilter` of `config`, without those that are empty.
 
-    `assumable_roles` are shell patterns, of which a role's ARN has to match one. Raises InvalidProviderConfigError.
+    `assumable_roles` are shell patterns. The role's ARN must match one of them. Raises InvalidProviderConfigError with
+    the message of the API contract.
     """
     if "runtimeAccess" in config:
         raise InvalidProviderConfigError("providerConfig.runtimeAccess is not supported")
@@ -41,18 +43,18 @@ def normalize_config(config: JsonObject, assumable_roles: Sequence[str]) -> Json
 
 
 def check_complete(config: JsonObject, assumable_roles: Sequence[str]) -> None:
-    """Raise InvalidProviderConfigError where region or role is missing, or where the role is no longer allowed."""
+    """Raise InvalidProviderConfigError if region or role is missing, or if the role is no longer allowed."""
     missing = [f"providerConfig.{key}" for key in _REQUIRED if not config.get(key)]
     if missing:
         raise InvalidProviderConfigError(f"AWS AgentCore federation requires {', '.join(missing)}")
-    # The setting may have become narrower since the configuration was stored.
+    # The setting may allow fewer roles than it did when the configuration was stored.
     normalize_config(config, assumable_roles)
 
 
 def runtime_id_from_arn(arn: str, region: str) -> str:
-    """Return the `agentRuntimeId` in a runtime's ARN, with or without a version behind it.
+    """Return the `agentRuntimeId` in a runtime's ARN. A version may follow the id in the ARN.
 
-    Raises InvalidProviderConfigError for another shape and for a runtime of another region.
+    Raises InvalidProviderConfigError if the ARN has another form or another region.
     """
     match = _RUNTIME_ARN.fullmatch(arn)
     if match is None or match["region"] != region:

@@ -1,4 +1,4 @@
-"""The control plane of AgentCore (AWS service `bedrock-agentcore-control`), asked with botocore."""
+"""The client of AgentCore's control plane (AWS service `bedrock-agentcore-control`), on botocore."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.paginate import Paginator
 from botocore.parsers import ResponseParserError
 
-from federations.providers.agentcore.credentials import own_credentials, role_credentials, session_with
+from federations.providers.agentcore.credentials import create_session, own_credentials, role_credentials
 from federations.sync.resources import JsonObject, Runtime
 
 T = TypeVar("T")
 
 _PAGE_SIZE = 100
-_EXPIRED = {"ExpiredTokenException", "ExpiredToken", "RequestExpired"}
+_EXPIRED_CODES = {"ExpiredTokenException", "ExpiredToken", "RequestExpired"}
 
 
 class UnreadableAnswerError(BotoCoreError):
-    """An answer without the form of its service model: a proxy's page, say, or an endpoint that is not AWS's."""
+    """An answer does not have the form of its service model, for example the error page of a proxy."""
 
     fmt = "The answer cannot be read: {reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class ListedRuntime:
-    """One line of ListAgentRuntimes: enough to tell whether anything changed."""
+    """One item of ListAgentRuntimes, with the fields that show whether the runtime changed."""
 
     runtime_id: str
     arn: str
@@ -42,7 +42,7 @@ class ListedRuntime:
 
 
 class _Client(Protocol):
-    """The part of botocore's generated client that is used here."""
+    """The methods of botocore's generated client that this module calls."""
 
     def get_agent_runtime(self, **wanted: str) -> dict[str, object]: ...
 
@@ -56,78 +56,83 @@ class _Tags(TypedDict, total=False):
 
 
 class ControlPlane:
-    """One account and region. Safe to use from `concurrency` threads."""
+    """The control plane of one account and region, for use from `concurrency` threads."""
 
     def __init__(self, region: str, role_arn: str, external_id: str, *, concurrency: int) -> None:
         self.region = region
         config = _client_config(concurrency)
         self._credentials = role_credentials(role_arn, region, external_id, config) if role_arn else own_credentials()
-        self._session = session_with(self._credentials)
+        self._session = create_session(self._credentials)
         client = self._session.create_client("bedrock-agentcore-control", region_name=region, config=config)
         self._client = cast("_Client", client)
 
     def list_runtimes(self) -> list[ListedRuntime]:
-        """Return every runtime, each id once (AWS ListAgentRuntimes, all pages); raise what any page raises."""
-        return self._with_renewal(lambda: list({runtime.runtime_id: runtime for runtime in self._pages()}.values()))
+        """List every runtime, each id once (AWS ListAgentRuntimes, all pages).
+
+        Raises botocore's ClientError or BotoCoreError if any page fails.
+        """
+        by_id = self._call_with_renewal(lambda: {runtime.runtime_id: runtime for runtime in self._pages()})
+        return list(by_id.values())
 
     def get_runtime(self, runtime_id: str, version: str | None = None) -> Runtime:
-        """Return one runtime in full (AWS GetAgentRuntime), the newest version where none is given."""
+        """Return the description of one runtime (AWS GetAgentRuntime), by default of its newest version."""
         wanted = {"agentRuntimeId": runtime_id}
         if version:
             wanted["agentRuntimeVersion"] = version
-        return self._with_renewal(lambda: _runtime(self._client.get_agent_runtime(**wanted)))
+        return self._call_with_renewal(lambda: _full_runtime(self._client.get_agent_runtime(**wanted)))
 
     def tags(self, arn: str) -> dict[str, str]:
         """Return a runtime's tags (AWS ListTagsForResource)."""
-        answer = self._with_renewal(lambda: self._client.list_tags_for_resource(resourceArn=arn))
+        answer = self._call_with_renewal(lambda: self._client.list_tags_for_resource(resourceArn=arn))
         return dict(answer.get("tags") or {})
 
     def signing_credentials(self) -> Credentials:
-        """Return the credentials for a data-plane request that is signed now; may call AssumeRole.
+        """Return the credentials that sign a data-plane request now. May call AssumeRole.
 
-        botocore's frozen credentials are a named tuple, whose repr shows the secret key; `Credentials` does not.
+        The repr of botocore's frozen credentials, a named tuple, shows the secret key. The repr of `Credentials` does
+        not.
         """
         frozen = self._credentials.get_frozen_credentials()
         return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token or None)
 
     @property
     def credentials_generation(self) -> int:
-        """How often credentials were fetched so far."""
+        """Return the number of times that credentials were fetched."""
         return self._credentials.generation
 
     def renew_credentials(self, generation: int) -> None:
-        """Fetch new credentials before the next signature, unless someone did since `generation`."""
+        """Let the next signature fetch new credentials, unless a thread fetched them after `generation`."""
         self._credentials.renew(generation)
 
     def data_plane_url(self) -> str:
-        """Return the origin of the data plane, from AWS's own endpoint variable or the partition's domain."""
+        """Return the origin of the data plane, from AWS's endpoint variable or from the domain of the partition."""
         client = self._session.create_client("bedrock-agentcore", region_name=self.region)
         return str(client.meta.endpoint_url).rstrip("/")
 
     def ca_bundle(self) -> str | None:
-        """Return the file of certificate authorities that botocore was told to trust (AWS_CA_BUNDLE), if any."""
+        """Return the path of the CA bundle that botocore is configured to trust (AWS_CA_BUNDLE), or None."""
         bundle = self._session.get_config_variable("ca_bundle")
         return str(bundle) if bundle else None
 
     def _pages(self) -> Iterator[ListedRuntime]:
         paginator = self._client.get_paginator("list_agent_runtimes")
         for page in paginator.paginate(PaginationConfig={"PageSize": _PAGE_SIZE}):
-            yield from (_listed(item) for item in page["agentRuntimes"])
+            yield from (_listed_runtime(item) for item in page["agentRuntimes"])
 
-    def _with_renewal(self, call: Callable[[], T]) -> T:
-        """Make a call and read its answer; where its credentials have ended, renew them and repeat it once."""
+    def _call_with_renewal(self, call: Callable[[], T]) -> T:
+        """Call and read the answer. If AWS says that the credentials expired, renew them and call once more."""
         generation = self._credentials.generation
         try:
-            return _readable(call)
+            return _read_answer(call)
         except ClientError as exc:
-            if exc.response.get("Error", {}).get("Code") not in _EXPIRED:
+            if exc.response.get("Error", {}).get("Code") not in _EXPIRED_CODES:
                 raise
             self._credentials.renew(max(generation, 1))
-            return _readable(call)
+            return _read_answer(call)
 
 
 def invocation_url(origin: str, arn: str, path: str = "") -> str:
-    """Return a runtime's data-plane address (AWS InvokeAgentRuntime), with `path` below `invocations`."""
+    """Return a runtime's data-plane URL (AWS InvokeAgentRuntime), with `path` below `invocations`."""
     return f"{origin}/runtimes/{quote(arn, safe='')}/invocations{path}?qualifier=DEFAULT"
 
 
@@ -140,8 +145,11 @@ def _client_config(concurrency: int) -> Config:
     )
 
 
-def _readable(call: Callable[[], T]) -> T:
-    """Make a call; botocore itself lets a KeyError or a ValueError out where an answer has another form."""
+def _read_answer(call: Callable[[], T]) -> T:
+    """Call and return the answer. Raise UnreadableAnswerError if the answer has another form than its model.
+
+    botocore raises KeyError, TypeError or ValueError for such an answer.
+    """
     try:
         return call()
     except BotoCoreError:
@@ -150,7 +158,7 @@ def _readable(call: Callable[[], T]) -> T:
         raise UnreadableAnswerError(reason=f"{type(exc).__name__} {exc}") from exc
 
 
-def _listed(item: Mapping[str, object]) -> ListedRuntime:
+def _listed_runtime(item: Mapping[str, object]) -> ListedRuntime:
     return ListedRuntime(
         runtime_id=str(item["agentRuntimeId"]),
         arn=str(item["agentRuntimeArn"]),
@@ -161,8 +169,8 @@ def _listed(item: Mapping[str, object]) -> ListedRuntime:
     )
 
 
-def _runtime(answer: Mapping[str, object]) -> Runtime:
-    protocol_configuration = _object(answer.get("protocolConfiguration"))
+def _full_runtime(answer: Mapping[str, object]) -> Runtime:
+    protocol_configuration = _json_object(answer.get("protocolConfiguration"))
     return Runtime(
         runtime_id=str(answer["agentRuntimeId"]),
         arn=str(answer["agentRuntimeArn"]),
@@ -172,16 +180,16 @@ def _runtime(answer: Mapping[str, object]) -> Runtime:
         last_updated_at=_utc(answer["lastUpdatedAt"]),
         description=str(answer.get("description") or ""),
         protocol=str(protocol_configuration.get("serverProtocol") or "").upper(),
-        authorizer_configuration=_object(answer.get("authorizerConfiguration")),
+        authorizer_configuration=_json_object(answer.get("authorizerConfiguration")),
         protocol_configuration=protocol_configuration,
     )
 
 
-def _object(value: object) -> JsonObject:
+def _json_object(value: object) -> JsonObject:
     return dict(value) if isinstance(value, dict) else {}
 
 
 def _utc(value: object) -> datetime:
     if not isinstance(value, datetime):
-        raise ValueError(f"lastUpdatedAt is no time: {value!r}")
+        raise ValueError(f"lastUpdatedAt is not a time: {value!r}")
     return value.astimezone(UTC)

@@ -1,6 +1,6 @@
-"""AWS credentials of one federation: the hub's own, or those of a role assumed with them.
+"""AWS credentials of one federation: the hub's own, or those of a role that the hub assumes with them.
 
-Each discovery makes its own, so two federations cannot share any. botocore asks them anew for every signature.
+Each discovery creates its own credentials, so two federations never share any. botocore reads them for every signature.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
-# Long enough before the end for a request that is signed now to arrive, retries included.
+# A request that is signed now must arrive before its credentials expire, retries included.
 _RENEW_BEFORE = timedelta(minutes=5)
-_OWN_FOR = timedelta(minutes=5)
+_OWN_LIFETIME = timedelta(minutes=5)
 
 Fetched = tuple[ReadOnlyCredentials, datetime]
 Fetch = Callable[[], Fetched]
@@ -30,10 +30,10 @@ class _StsClient(Protocol):
 
 
 class _AssumedRole(TypedDict):
-    Credentials: _GivenCredentials
+    Credentials: _StsCredentials
 
 
-class _GivenCredentials(TypedDict):
+class _StsCredentials(TypedDict):
     AccessKeyId: str
     SecretAccessKey: str
     SessionToken: str
@@ -41,9 +41,10 @@ class _GivenCredentials(TypedDict):
 
 
 class RenewableCredentials(Credentials):
-    """Credentials that are fetched on first use, before they end, and when AWS says that they have ended.
+    """Credentials that are fetched on first use, shortly before they expire, and after AWS says that they expired.
 
-    `generation` counts the fetches: of many threads that are refused with the same credentials, one renews them.
+    `generation` is the number of fetches. If AWS refuses many threads with the same credentials, one of the threads
+    renews them.
     """
 
     def __init__(self, fetch: Fetch, now: Callable[[], datetime]) -> None:
@@ -55,7 +56,7 @@ class RenewableCredentials(Credentials):
         self.generation = 0
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """Return the credentials to sign with now; raise what AssumeRole raises."""
+        """Return the credentials for a signature now. Raises the errors of AssumeRole."""
         with self._lock:
             if self._fetched is None or self._now() >= self._fetched[1]:
                 self._fetched = self._fetch()
@@ -63,31 +64,31 @@ class RenewableCredentials(Credentials):
             return self._fetched[0]
 
     def renew(self, generation: int) -> None:
-        """Forget the credentials of `generation`; later ones are kept."""
+        """Discard the credentials of `generation`. Keep the credentials of a later fetch."""
         with self._lock:
             if self.generation == generation:
                 self._fetched = None
 
 
 def own_credentials() -> RenewableCredentials:
-    """Return the hub's own credentials, as botocore finds them: environment, files, container, instance."""
-    return RenewableCredentials(_own, _utc_now)
+    """Return the hub's own credentials. botocore finds them: environment, files, container, instance."""
+    return RenewableCredentials(_fetch_own, _utc_now)
 
 
 def role_credentials(role_arn: str, region: str, external_id: str, config: Config) -> RenewableCredentials:
-    """Return credentials from AWS STS AssumeRole, called with the hub's own."""
-    return RenewableCredentials(lambda: _assume(role_arn, region, external_id, config), _utc_now)
+    """Return the credentials of a role (AWS STS AssumeRole), which the hub assumes with its own credentials."""
+    return RenewableCredentials(lambda: _assume_role(role_arn, region, external_id, config), _utc_now)
 
 
-def session_with(credentials: RenewableCredentials) -> Session:
-    """Return a botocore session that signs with `credentials` and nothing else."""
+def create_session(credentials: RenewableCredentials) -> Session:
+    """Create a botocore session that signs with `credentials` only."""
     session = new_session()
-    session.register_component("credential_provider", CredentialResolver([_Given(credentials)]))
+    session.register_component("credential_provider", CredentialResolver([_FixedCredentialProvider(credentials)]))
     return session
 
 
 def new_session() -> Session:
-    """Return a botocore session that reads variables and files afresh, but not AWS's service models: they are large."""
+    """Create a botocore session, which reads variables and files again. Large service models are shared."""
     session = Session()
     session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
     return session
@@ -98,7 +99,7 @@ def _loader(data_path: str | None) -> Loader:
     return create_loader(data_path)
 
 
-class _Given(CredentialProvider):
+class _FixedCredentialProvider(CredentialProvider):
     METHOD = "fedhub"
 
     def __init__(self, credentials: RenewableCredentials) -> None:
@@ -109,22 +110,22 @@ class _Given(CredentialProvider):
         return self._credentials
 
 
-def _own() -> Fetched:
-    # A new session reads files and variables again. What botocore gives out lasts ten minutes or more.
+def _fetch_own() -> Fetched:
+    # A new session reads files and variables again. The credentials from botocore are valid for ten minutes or more.
     credentials = new_session().get_credentials()
     if credentials is None:
         raise NoCredentialsError
-    return credentials.get_frozen_credentials(), _utc_now() + _OWN_FOR
+    return credentials.get_frozen_credentials(), _utc_now() + _OWN_LIFETIME
 
 
-def _assume(role_arn: str, region: str, external_id: str, config: Config) -> Fetched:
+def _assume_role(role_arn: str, region: str, external_id: str, config: Config) -> Fetched:
     sts = cast("_StsClient", new_session().create_client("sts", region_name=region, config=config))
     wanted = {"RoleArn": role_arn, "RoleSessionName": f"agentcore-federation-{region}"}
     if external_id:
         wanted["ExternalId"] = external_id
-    given = sts.assume_role(**wanted)["Credentials"]
-    frozen = ReadOnlyCredentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], None)
-    return frozen, given["Expiration"].astimezone(UTC) - _RENEW_BEFORE
+    answered = sts.assume_role(**wanted)["Credentials"]
+    frozen = ReadOnlyCredentials(answered["AccessKeyId"], answered["SecretAccessKey"], answered["SessionToken"], None)
+    return frozen, answered["Expiration"].astimezone(UTC) - _RENEW_BEFORE
 
 
 def _utc_now() -> datetime:

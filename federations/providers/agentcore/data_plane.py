@@ -14,33 +14,34 @@ from botocore.credentials import Credentials
 
 from federations.providers.agentcore.bearer import BearerKey, mint
 from federations.providers.agentcore.control import ControlPlane
-from federations.providers.agentcore.enrichment import Described
+from federations.providers.agentcore.enrichment import DescribedRuntime
 from federations.providers.agentcore.transport import Authorize, Renew
 
 _SERVICE = "bedrock-agentcore"
 # The headers that `sign` adds. An earlier attempt at the same request may have set them.
 _SIGNATURE_HEADERS = ("x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "authorization")
 _SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
-# A proxy may rewrite any other header (traceparent, for one), which would break a signature over it. AWS requires the
-# signature to cover host and every x-amz header.
+# A proxy may rewrite any other header, for example traceparent, and a signature over it would then fail. AWS requires
+# that the signature covers host and every x-amz header.
 _SIGNED_PREFIXES = ("x-amz", "mcp-", "content-type")
 
 
-def authorizer(
+def build_authorize(
     control: ControlPlane, bearer_key: Callable[[], BearerKey], foreign_audiences: Callable[[str], Collection[str]]
-) -> Callable[[Described], tuple[Authorize, Renew]]:
-    """Return what makes the signer of one runtime; each runtime gets a session of its own.
+) -> Callable[[DescribedRuntime], tuple[Authorize, Renew]]:
+    """Build the function that returns `Authorize` and `Renew` of one runtime. Each runtime gets its own session id.
 
-    `foreign_audiences` tells of a runtime, by its ARN, for which audiences it may be given no token.
+    `foreign_audiences` maps a runtime's ARN to the audiences for which the hub must not give it a token. The built
+    function raises TokenRefusedError if the runtime wants a token that the hub must not mint.
     """
 
-    def authorize(described: Described) -> tuple[Authorize, Renew]:
+    def authorize(described: DescribedRuntime) -> tuple[Authorize, Renew]:
         # AWS refuses session ids of fewer than 33 characters.
         session_id = f"fedhub-{secrets.token_hex(16)}"
         if described.access.mode == "jwt":
             foreign = foreign_audiences(described.runtime.arn)
-            return _with_bearer(described, session_id, bearer_key, foreign), _keep
-        return _with_sigv4(control, session_id), _renewal(control)
+            return _bearer_authorize(described, session_id, bearer_key, foreign), _renew_nothing
+        return _sigv4_authorize(control, session_id), _build_renew(control)
 
     return authorize
 
@@ -66,7 +67,7 @@ def sign(
     return {name: request.headers[name] for name in _SIGNATURE_HEADERS if name in request.headers}
 
 
-def _with_sigv4(control: ControlPlane, session_id: str) -> Authorize:
+def _sigv4_authorize(control: ControlPlane, session_id: str) -> Authorize:
     def authorize(request: httpx2.Request) -> None:
         request.headers[_SESSION_HEADER] = session_id
         covered = {
@@ -87,8 +88,8 @@ def _with_sigv4(control: ControlPlane, session_id: str) -> Authorize:
     return authorize
 
 
-def _with_bearer(
-    described: Described,
+def _bearer_authorize(
+    described: DescribedRuntime,
     session_id: str,
     bearer_key: Callable[[], BearerKey],
     foreign_audiences: Collection[str],
@@ -108,10 +109,10 @@ def _with_bearer(
     return authorize
 
 
-def _renewal(control: ControlPlane) -> Renew:
+def _build_renew(control: ControlPlane) -> Renew:
     generation = control.credentials_generation
     return lambda: control.renew_credentials(generation)
 
 
-def _keep() -> None:
-    """A token is minted for each conversation and outlives it."""
+def _renew_nothing() -> None:
+    """Do nothing: each conversation has its own token, which expires after the conversation's end."""

@@ -1,7 +1,7 @@
-"""Asking many runtimes at once what they offer.
+"""Enrichment: the concurrent reading of many runtimes' tools, resources, prompts or cards.
 
-One event loop in a thread of its own drives all of them over one connection pool; the discovering thread reports how
-far it is. A runtime that misbehaves becomes a `FailedRuntime`; nothing that it does ends the run.
+One event loop, in its own thread, reads all runtimes over one connection pool. The discovering thread reports the
+progress. A runtime that fails becomes a `FailedRuntime` and does not affect the other runtimes.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ Enriched = EnrichedMcpServer | EnrichedAgent | FailedRuntime
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
-    """A runtime of a kind that the registry keeps, and how to call it."""
+class DescribedRuntime:
+    """A runtime of a kind that the registry stores, and its access mode."""
 
     runtime: Runtime
     access: RuntimeAccess
@@ -54,22 +54,25 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class DataPlane:
-    """Where runtimes are called and how: `authorize` makes the signer of one runtime, or raises TokenRefusedError."""
+    """The address of the data plane and the settings of its calls.
+
+    `authorize` returns `Authorize` and `Renew` of one runtime, or raises TokenRefusedError.
+    """
 
     origin: str
-    authorize: Callable[[Described], tuple[Authorize, Renew]]
+    authorize: Callable[[DescribedRuntime], tuple[Authorize, Renew]]
     concurrency: int
     limits: Limits
     ca_bundle: str | None = None
 
 
 def enrich_all(
-    runtimes: Sequence[Described], data_plane: DataPlane, report: Callable[[int, int], None]
+    runtimes: Sequence[DescribedRuntime], data_plane: DataPlane, report: Callable[[int, int], None]
 ) -> list[Enriched]:
-    """Return one finding for each of `runtimes`, in their order.
+    """Read `runtimes` and return one finding for each, in their order.
 
-    `report` gets the count of those done and of all, in the calling thread, at least every second; what it raises stops
-    the run.
+    The calling thread calls `report` with the number of finished runtimes and of all runtimes, at least once a second.
+    An exception of `report` stops the enrichment and is raised.
     """
     if not runtimes:
         return []
@@ -93,7 +96,7 @@ def enrich_all(
 
 
 class _LoopRunner:
-    """Runs one coroutine in an event loop of its own; `cancel` may be called from another thread, at any time."""
+    """Runs one coroutine in its own event loop. Another thread may call `cancel` at any time."""
 
     def __init__(self, work: Coroutine[None, None, list[Enriched]]) -> None:
         self._work = work
@@ -108,7 +111,7 @@ class _LoopRunner:
     def cancel(self) -> None:
         self._is_cancelled = True
         if self._task is not None:
-            with contextlib.suppress(RuntimeError):  # The loop is closed: the work is done.
+            with contextlib.suppress(RuntimeError):  # The loop is closed because the coroutine has finished.
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
     async def _run(self) -> list[Enriched]:
@@ -119,12 +122,12 @@ class _LoopRunner:
 
 
 async def _enrich_all(
-    runtimes: Sequence[Described], data_plane: DataPlane, on_done: Callable[[], None]
+    runtimes: Sequence[DescribedRuntime], data_plane: DataPlane, on_done: Callable[[], None]
 ) -> list[Enriched]:
     slots = asyncio.Semaphore(data_plane.concurrency)
     async with _shared_transport(data_plane) as shared:
 
-        async def enrich_one(described: Described) -> Enriched:
+        async def enrich_one(described: DescribedRuntime) -> Enriched:
             async with slots:
                 finding = await _enrich(described, data_plane, shared)
             on_done()
@@ -134,10 +137,10 @@ async def _enrich_all(
 
 
 def _shared_transport(data_plane: DataPlane) -> httpx2.AsyncHTTPTransport:
-    """Return the one pool of the run, with the authorities and the proxy that boto3 itself would use.
+    """Return the connection pool of one enrichment, with the CA bundle and the proxy that boto3 uses.
 
-    A hub that reaches the control plane only through a proxy reaches the data plane through the same one, and NO_PROXY
-    is honored alike. Other variables that httpx knows (netrc, SSL_CERT_FILE) play no part.
+    A hub that needs a proxy for the control plane uses the same proxy for the data plane, and NO_PROXY applies to both.
+    The other variables of httpx (netrc, SSL_CERT_FILE) are ignored.
     """
     scheme = data_plane.origin.partition(":")[0]
     proxy = get_environ_proxies(data_plane.origin).get(scheme)
@@ -146,8 +149,8 @@ def _shared_transport(data_plane: DataPlane) -> httpx2.AsyncHTTPTransport:
     return httpx2.AsyncHTTPTransport(verify=verify, trust_env=False, limits=pool, proxy=proxy)
 
 
-async def _enrich(described: Described, data_plane: DataPlane, shared: httpx2.AsyncBaseTransport) -> Enriched:
-    """Return the finding for one runtime, whatever it does."""
+async def _enrich(described: DescribedRuntime, data_plane: DataPlane, shared: httpx2.AsyncBaseTransport) -> Enriched:
+    """Return the finding for one runtime. Turn every exception into a `FailedRuntime`."""
     try:
         authorize, renew = data_plane.authorize(described)
         conversation = Conversation(data_plane.limits)
@@ -156,18 +159,18 @@ async def _enrich(described: Described, data_plane: DataPlane, shared: httpx2.As
         async with httpx2.AsyncClient(transport=transport, trust_env=False, timeout=timeout) as client:
             finding: Enriched | None = None
             with conversation.scope:
-                finding = await _ask(described, data_plane, client)
-        conversation.outcome()
+                finding = await _read_runtime(described, data_plane, client)
+        conversation.raise_failure()
         if finding is None:
             raise EnrichmentError("the conversation ended without an answer")
         return finding
     except (EnrichmentError, TokenRefusedError) as exc:
-        return _failed(described, str(exc))
-    except Exception as exc:  # noqa: BLE001 - an SDK's surprise at one runtime must not fail the others
-        return _failed(described, _explain(exc))
+        return _failed_runtime(described, str(exc))
+    except Exception as exc:  # noqa: BLE001 - an unexpected error of an SDK must not fail the other runtimes
+        return _failed_runtime(described, _explain(exc))
 
 
-async def _ask(described: Described, data_plane: DataPlane, client: httpx2.AsyncClient) -> Enriched:
+async def _read_runtime(described: DescribedRuntime, data_plane: DataPlane, client: httpx2.AsyncClient) -> Enriched:
     url = invocation_url(data_plane.origin, described.runtime.arn)
     if described.kind is ResourceKind.MCP_SERVER:
         catalog = await read_catalog(client, url, data_plane.limits)
@@ -177,7 +180,7 @@ async def _ask(described: Described, data_plane: DataPlane, client: httpx2.Async
 
 
 def _explain(exc: BaseException) -> str:
-    """Return what an SDK's exception says; those raised in a task group come wrapped."""
+    """Return the reason in an SDK's exception. A task group wraps the exceptions of its tasks in a group."""
     while isinstance(exc, BaseExceptionGroup):
         exc = exc.exceptions[0]
     match exc:
@@ -193,7 +196,7 @@ def _explain(exc: BaseException) -> str:
     return f"{type(exc).__name__}: {exc}"
 
 
-def _failed(described: Described, reason: str) -> FailedRuntime:
+def _failed_runtime(described: DescribedRuntime, reason: str) -> FailedRuntime:
     runtime = described.runtime
     return FailedRuntime(
         runtime_id=runtime.runtime_id,

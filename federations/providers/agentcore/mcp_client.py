@@ -1,4 +1,4 @@
-"""What an MCP server offers, asked with the official SDK over streamable HTTP (protocol revisions up to 2025-11-25)."""
+"""Reading of an MCP server with the official SDK, over streamable HTTP (protocol revisions up to 2025-11-25)."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ PageT_co = TypeVar("PageT_co", bound=PaginatedResult, covariant=True)
 
 
 class Fetch(Protocol[PageT_co]):
-    """One of the session's list methods."""
+    """A list method of the session, for example `list_tools`."""
 
     def __call__(self, *, params: PaginatedRequestParams | None) -> Coroutine[object, object, PageT_co]: ...
 
 
 async def read_catalog(client: httpx2.AsyncClient, url: str, limits: Limits) -> McpCatalog:
-    """Return the tools, resources and prompts of the server at `url`, every page of them.
+    """Read the tools, resources and prompts of the server at `url`, all pages.
 
-    Three requests, and one more for each of resources and prompts that the server declares. The session is not
-    deleted: AWS ends it by itself. Raises EnrichmentError over a bound, MCPError and pydantic's ValidationError for
-    a bad answer.
+    The function sends three requests, and one more for resources and for prompts if the server declares them. It does
+    not delete the session, which AWS ends. Raises EnrichmentError over a bound, MCPError or pydantic's ValidationError
+    for a bad answer.
     """
     async with (
         streamable_http_client(
@@ -43,33 +43,35 @@ async def read_catalog(client: httpx2.AsyncClient, url: str, limits: Limits) -> 
         capabilities = (await session.initialize()).capabilities
         declared = _as_json(capabilities)
         check_storable(declared)
-        # Asked even of a server that declares none: some leave the declaration out.
-        ask_tools = _every_page if capabilities.tools is not None else _optional
-        tools = await ask_tools("tools", session.list_tools, lambda page: page.tools, limits)
+        # The hub asks for tools in any case, because some servers have tools but do not declare them.
+        read_tools = _read_all_pages if capabilities.tools is not None else _read_optional_listing
+        tools = await read_tools("tools", session.list_tools, lambda page: page.tools, limits)
         for tool in tools:
             check_schema_size(tool, limits.schema_bytes)
         resources: tuple[JsonObject, ...] = ()
         if capabilities.resources is not None:
-            resources = await _optional("resources", session.list_resources, lambda page: page.resources, limits)
+            resources = await _read_optional_listing(
+                "resources", session.list_resources, lambda page: page.resources, limits
+            )
         prompts: tuple[JsonObject, ...] = ()
         if capabilities.prompts is not None:
-            prompts = await _optional("prompts", session.list_prompts, lambda page: page.prompts, limits)
+            prompts = await _read_optional_listing("prompts", session.list_prompts, lambda page: page.prompts, limits)
         return McpCatalog(tools=tools, resources=resources, prompts=prompts, capabilities=declared)
 
 
-async def _optional(
+async def _read_optional_listing(
     what: str, fetch: Fetch[PageT], items_of: Callable[[PageT], Sequence[BaseModel]], limits: Limits
 ) -> tuple[JsonObject, ...]:
-    """Return a listing that a server may declare and yet not offer."""
+    """Read a listing that a server may declare without having it. Return an empty one for method not found."""
     try:
-        return await _every_page(what, fetch, items_of, limits)
+        return await _read_all_pages(what, fetch, items_of, limits)
     except MCPError as exc:
         if exc.code != METHOD_NOT_FOUND:
             raise
         return ()
 
 
-async def _every_page(
+async def _read_all_pages(
     what: str, fetch: Fetch[PageT], items_of: Callable[[PageT], Sequence[BaseModel]], limits: Limits
 ) -> tuple[JsonObject, ...]:
     found: list[JsonObject] = []
@@ -91,5 +93,5 @@ async def _every_page(
 
 
 def _as_json(model: BaseModel) -> JsonObject:
-    """Return the model as it would go on the wire."""
+    """Return the model as its JSON on the wire."""
     return model.model_dump(by_alias=True, mode="json", exclude_none=True)

@@ -1,4 +1,4 @@
-"""The AgentCore provider: an account's runtimes as findings."""
+"""The AgentCore provider: it turns the runtimes of one account and region into findings."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from federations.providers.agentcore.authorizer import infer_access
 from federations.providers.agentcore.bearer import BearerKey
 from federations.providers.agentcore.bounds import Limits, clean_error
 from federations.providers.agentcore.control import ControlPlane, ListedRuntime
-from federations.providers.agentcore.data_plane import authorizer
-from federations.providers.agentcore.enrichment import DataPlane, Described, Enriched, enrich_all
+from federations.providers.agentcore.data_plane import build_authorize
+from federations.providers.agentcore.enrichment import DataPlane, DescribedRuntime, Enriched, enrich_all
 from federations.providers.base import DiscoveryRequest, Progress, ProviderError
 from federations.sync.naming import region_and_account
 from federations.sync.resources import (
-    AsLastSeen,
     Discovery,
     FailedRuntime,
     Finding,
     JsonObject,
-    LastSeen,
+    Observation,
     ResourceKind,
     Runtime,
+    UnchangedRuntime,
     UnsupportedRuntime,
 )
 
 _KINDS = {"MCP": ResourceKind.MCP_SERVER, "A2A": ResourceKind.A2A_AGENT}
-# Errors of AWS that concern one runtime, where only one was asked for; any other says that the account cannot be read.
-_GONE_OR_FORBIDDEN = {"ResourceNotFoundException", "AccessDeniedException", "ValidationException"}
+# AWS error codes that concern the one requested runtime. Any other code means that the account cannot be read.
+_SINGLE_RUNTIME_CODES = {"ResourceNotFoundException", "AccessDeniedException", "ValidationException"}
 
-Inspected = Runtime | AsLastSeen | FailedRuntime | None
+Inspected = Runtime | UnchangedRuntime | FailedRuntime | None
 
 
 @dataclass(frozen=True, slots=True)
 class AgentCoreProvider:
-    """Discovers with at most `concurrency` calls at once.
+    """The provider of AgentCore accounts, with at most `concurrency` calls at the same time.
 
-    `assumable_roles` are shell patterns. `bearer_key` is asked for only where a runtime wants a token; `hub_audiences`
-    are those of the hub itself.
+    `assumable_roles` are shell patterns of role ARNs. The provider calls `bearer_key` only if a runtime needs a token.
+    `hub_audiences` are the audiences of the hub's own API, for which it never gives a runtime a token.
     """
 
     assumable_roles: Sequence[str]
@@ -53,24 +53,25 @@ class AgentCoreProvider:
     limits: Limits = field(default_factory=Limits)
 
     def normalize_config(self, config: JsonObject) -> JsonObject:
-        """Return the part of `config` that is kept; see `config.normalize_config`."""
+        """Return the part of `config` that the hub stores, see `config.normalize_config`."""
         return provider_config.normalize_config(config, self.assumable_roles)
 
     def check_complete(self, config: JsonObject) -> None:
-        """Raise InvalidProviderConfigError where a discovery with `config` could not start."""
+        """Raise InvalidProviderConfigError if a discovery with `config` cannot start."""
         provider_config.check_complete(config, self.assumable_roles)
 
     def discover(self, request: DiscoveryRequest) -> Discovery:
-        """List every runtime of the account and region, and ask those that changed what they offer.
+        """List every runtime of the account and region, and enrich the new and changed ones.
 
-        Without an `assumeRoleArn` the hub's own credentials are used. Raises ProviderError, InvalidProviderConfigError.
+        Without an `assumeRoleArn` the discovery uses the hub's own credentials. Raises ProviderError if the account
+        cannot be listed, InvalidProviderConfigError if `runtime_arn` is not the ARN of a runtime in the region.
         """
         control = self._control(request)
         inspected = self._inspect(control, request)
         described = [_describe(runtime) for runtime in inspected if isinstance(runtime, Runtime)]
-        findings: list[Finding] = [item for item in inspected if isinstance(item, AsLastSeen | FailedRuntime)]
+        findings: list[Finding] = [item for item in inspected if isinstance(item, UnchangedRuntime | FailedRuntime)]
         findings += [item for item in described if isinstance(item, UnsupportedRuntime)]
-        findings += self._enrich(control, request, [item for item in described if isinstance(item, Described)])
+        findings += self._enrich(control, request, [item for item in described if isinstance(item, DescribedRuntime)])
         return Discovery(findings=tuple(sorted(findings, key=_runtime_id)))
 
     def _control(self, request: DiscoveryRequest) -> ControlPlane:
@@ -78,16 +79,16 @@ class AgentCoreProvider:
         try:
             return ControlPlane(region, role_arn, request.external_id, concurrency=self.concurrency)
         except (BotoCoreError, ClientError) as exc:
-            raise _cannot_list(region, exc) from exc
+            raise _listing_error(region, exc) from exc
 
     def _inspect(self, control: ControlPlane, request: DiscoveryRequest) -> list[Inspected]:
         request.report(Progress("discovering", 0, 0))
         if request.runtime_arn is not None:
-            return [_inspect_only(control, request, request.runtime_arn)]
+            return [_inspect_one(control, request, request.runtime_arn)]
         try:
             listed = control.list_runtimes()
         except (BotoCoreError, ClientError) as exc:
-            raise _cannot_list(control.region, exc) from exc
+            raise _listing_error(control.region, exc) from exc
         inspected: list[Inspected] = []
         with ThreadPoolExecutor(self.concurrency, thread_name_prefix="discovery") as threads:
             try:
@@ -100,11 +101,13 @@ class AgentCoreProvider:
                 raise
         return inspected
 
-    def _enrich(self, control: ControlPlane, request: DiscoveryRequest, runtimes: list[Described]) -> list[Enriched]:
+    def _enrich(
+        self, control: ControlPlane, request: DiscoveryRequest, runtimes: list[DescribedRuntime]
+    ) -> list[Enriched]:
         request.report(Progress("enriching", 0, len(runtimes)))
         data_plane = DataPlane(
             origin=control.data_plane_url(),
-            authorize=authorizer(control, self.bearer_key, _foreign_audiences(request, self.hub_audiences)),
+            authorize=build_authorize(control, self.bearer_key, _foreign_audiences(request, self.hub_audiences)),
             concurrency=self.concurrency,
             limits=self.limits,
             ca_bundle=control.ca_bundle(),
@@ -113,7 +116,7 @@ class AgentCoreProvider:
 
 
 def _foreign_audiences(request: DiscoveryRequest, hub_audiences: frozenset[str]) -> Callable[[str], frozenset[str]]:
-    """Return what tells the audiences of the hub and of other accounts than a runtime's own, by the runtime's ARN."""
+    """Return a function from a runtime's ARN to the audiences of the hub and of runtimes of other accounts."""
 
     @cache
     def of_account(account_id: str) -> frozenset[str]:
@@ -124,70 +127,72 @@ def _foreign_audiences(request: DiscoveryRequest, hub_audiences: frozenset[str])
 
 
 def _inspect(control: ControlPlane, request: DiscoveryRequest, listed: ListedRuntime) -> Inspected:
-    """Return what is known of one listed runtime without asking it; None where the tags filter leaves it out."""
-    last_seen = request.last_seen.get(listed.runtime_id)
+    """Describe one listed runtime by control-plane calls alone. Return None if the tags filter excludes it."""
+    observation = request.observations.get(listed.runtime_id)
     tags: Mapping[str, str] = {}
     try:
         if wanted := request.config.get("resourceTagsFilter"):
             tags = control.tags(listed.arn)
             if isinstance(wanted, dict) and not wanted.items() <= tags.items():
                 return None
-        if last_seen is not None and _is_as_seen(last_seen, listed.version, listed.last_updated_at):
-            return _as_last_seen(listed, last_seen)
+        if observation is not None and _is_unchanged(observation, listed.version, listed.last_updated_at):
+            return _unchanged_runtime(listed, observation)
         runtime = control.get_runtime(listed.runtime_id, listed.version)
-        # The next listing is compared with this one: where an update came in between, it has to show.
+        # The next sync compares its listing with this time. With the time of this listing it sees an update between the
+        # two calls.
         return replace(runtime, tags=tags, last_updated_at=listed.last_updated_at)
     except (BotoCoreError, ClientError) as exc:
-        return _not_described(listed, exc)
+        return _failed_runtime(listed, exc)
 
 
-def _inspect_only(control: ControlPlane, request: DiscoveryRequest, arn: str) -> Inspected:
-    """Return the one runtime that was asked for; there is no listing to compare it with."""
+def _inspect_one(control: ControlPlane, request: DiscoveryRequest, arn: str) -> Inspected:
+    """Describe the runtime with this ARN, without a listing."""
     runtime_id = provider_config.runtime_id_from_arn(arn, control.region)
-    last_seen = request.last_seen.get(runtime_id)
+    observation = request.observations.get(runtime_id)
     try:
         runtime = control.get_runtime(runtime_id)
     except ClientError as exc:
-        if exc.operation_name != "GetAgentRuntime" or _code(exc) not in _GONE_OR_FORBIDDEN:
-            raise _cannot_list(control.region, exc) from exc
+        if exc.operation_name != "GetAgentRuntime" or _error_code(exc) not in _SINGLE_RUNTIME_CODES:
+            raise _listing_error(control.region, exc) from exc
         return FailedRuntime(runtime_id, arn, runtime_id, "", clean_error(str(exc)))
     except BotoCoreError as exc:
-        raise _cannot_list(control.region, exc) from exc
-    if last_seen is not None and _is_as_seen(last_seen, runtime.version, runtime.last_updated_at):
-        return _as_last_seen(runtime, last_seen)
+        raise _listing_error(control.region, exc) from exc
+    if observation is not None and _is_unchanged(observation, runtime.version, runtime.last_updated_at):
+        return _unchanged_runtime(runtime, observation)
     return runtime
 
 
-def _describe(runtime: Runtime) -> Described | UnsupportedRuntime:
+def _describe(runtime: Runtime) -> DescribedRuntime | UnsupportedRuntime:
     kind = _KINDS.get(runtime.protocol)
     if kind is None:
         return UnsupportedRuntime(runtime)
-    return Described(runtime, infer_access(runtime.authorizer_configuration), kind)
+    return DescribedRuntime(runtime, infer_access(runtime.authorizer_configuration), kind)
 
 
-def _is_as_seen(last_seen: LastSeen, version: str, last_updated_at: datetime) -> bool:
-    return last_seen.version == version and _milliseconds(last_seen.last_updated_at) == _milliseconds(last_updated_at)
+def _is_unchanged(observation: Observation, version: str, last_updated_at: datetime) -> bool:
+    is_same_time = _milliseconds(observation.last_updated_at) == _milliseconds(last_updated_at)
+    return is_same_time and observation.version == version
 
 
 def _milliseconds(moment: datetime) -> datetime:
-    """MongoDB keeps no more than milliseconds."""
+    """Cut a time to milliseconds, because MongoDB stores milliseconds."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _as_last_seen(runtime: ListedRuntime | Runtime, last_seen: LastSeen) -> AsLastSeen:
-    return AsLastSeen(
+def _unchanged_runtime(runtime: ListedRuntime | Runtime, observation: Observation) -> UnchangedRuntime:
+    return UnchangedRuntime(
         runtime_id=runtime.runtime_id,
         arn=runtime.arn,
         name=runtime.name,
         version=runtime.version,
         last_updated_at=runtime.last_updated_at,
-        kind=last_seen.kind,
-        protocol=last_seen.protocol,
+        kind=observation.kind,
+        protocol=observation.protocol,
     )
 
 
-def _not_described(listed: ListedRuntime, exc: Exception) -> FailedRuntime:
-    """Return the error of a runtime whose kind is unknown, even if it was seen before: a new version may change it."""
+def _failed_runtime(listed: ListedRuntime, exc: Exception) -> FailedRuntime:
+    """Return the failure of a runtime. Its kind is unknown even after an observation: a new version may change it."""
     return FailedRuntime(
         runtime_id=listed.runtime_id,
         arn=listed.arn,
@@ -198,13 +203,13 @@ def _not_described(listed: ListedRuntime, exc: Exception) -> FailedRuntime:
     )
 
 
-def _cannot_list(region: str, exc: Exception) -> ProviderError:
+def _listing_error(region: str, exc: Exception) -> ProviderError:
     return ProviderError(clean_error(f"Failed to list AgentCore runtimes in {region}: {exc}"))
 
 
-def _code(exc: ClientError) -> str:
+def _error_code(exc: ClientError) -> str:
     return str(exc.response.get("Error", {}).get("Code", ""))
 
 
 def _runtime_id(finding: Finding) -> str:
-    return finding.runtime_id if isinstance(finding, AsLastSeen | FailedRuntime) else finding.runtime.runtime_id
+    return finding.runtime_id if isinstance(finding, UnchangedRuntime | FailedRuntime) else finding.runtime.runtime_id

@@ -1,9 +1,9 @@
-"""One runtime's way through the shared connection pool.
+"""The HTTP transport of one runtime's requests, over the shared connection pool.
 
 The MCP SDK hides the HTTP status of a refusal behind a JSON-RPC error, follows some redirects, opens a listening stream
-and reads answers of any size. All of that is settled below it, in a transport: each request is authorized here, cold
-starts are tried again, answers are measured while they are read, and the first thing that goes wrong is remembered and
-ends the whole conversation by cancelling its scope, so that no error can get lost or reworded on its way up.
+and reads answers of any size. This transport works below the SDK and prevents that: it authorizes each request, retries
+cold starts and counts the bytes of each answer while the SDK reads it. It stores the first failure and cancels the
+scope of the conversation, so that the SDK can neither lose nor reword the error.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from federations.providers.agentcore.bounds import BoundedDecoder, EnrichmentErr
 
 _METHOD_NOT_FOUND = -32601
 _REFUSAL_BYTES = 64 * 1024
-_LINGER_SECONDS = 0.05
-_LINGER_BYTES = 1024
+_DRAIN_SECONDS = 0.05
+_DRAIN_BYTES = 1024
 _COLD_START = "Runtime initialization time exceeded"
 
 Authorize = Callable[[httpx2.Request], None]
@@ -30,7 +30,7 @@ Renew = Callable[[], None]
 
 
 class Conversation:
-    """What happens between the hub and one runtime: at most one failure, and the scope that the failure ends."""
+    """All requests to one runtime: their limits, the first failure, and the scope that the failure cancels."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -39,14 +39,14 @@ class Conversation:
         self.scope = anyio.CancelScope(deadline=anyio.current_time() + limits.seconds)
 
     async def fail(self, reason: str) -> NoReturn:
-        """End the conversation with `reason`, unless something went wrong before."""
+        """End the conversation. `reason` becomes its failure, unless it has one already."""
         self.failure = self.failure or reason
         self.scope.cancel()
         await anyio.sleep_forever()
         raise EnrichmentError(reason)  # not reached: the scope is cancelled
 
-    def outcome(self) -> None:
-        """Raise EnrichmentError where the conversation failed or ran out of time."""
+    def raise_failure(self) -> None:
+        """Raise EnrichmentError if the conversation failed or exceeded its time limit."""
         if self.failure is not None:
             raise EnrichmentError(self.failure)
         if self.scope.cancelled_caught:
@@ -55,14 +55,14 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """An answer outside 2xx, read as far as it matters."""
+    """An answer with a status outside 2xx, and the beginning of its body."""
 
     response: httpx2.Response
     body: bytes
     reason: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "reason", _reason(self.response, self.body))
+        object.__setattr__(self, "reason", _refusal_reason(self.response, self.body))
 
     @property
     def status(self) -> int:
@@ -70,14 +70,14 @@ class _Refusal:
 
     @property
     def is_cold_start(self) -> bool:
-        """A runtime that is still starting (AWS InvokeAgentRuntime), or one asked too often."""
+        """Tell whether the runtime is starting (AWS InvokeAgentRuntime) or throttles, so that a retry may succeed."""
         is_starting = self.status == HTTPStatus.FAILED_DEPENDENCY and _COLD_START in self.reason
         is_card = self.status == HTTPStatus.BAD_GATEWAY and self.response.request.method == "GET"
         return is_starting or is_card or self.status == HTTPStatus.TOO_MANY_REQUESTS
 
     @property
     def is_expired(self) -> bool:
-        """Credentials that were good when the run began."""
+        """Tell whether AWS refused the request because its credentials expired."""
         error_type = self.response.headers.get("x-amzn-errortype", "")
         return self.status == HTTPStatus.FORBIDDEN and (
             "ExpiredToken" in error_type + self.reason
@@ -86,7 +86,7 @@ class _Refusal:
 
     @property
     def is_method_not_found(self) -> bool:
-        """A JSON-RPC error that the SDK has to see: the server does not offer what was asked for."""
+        """Tell whether the body is the JSON-RPC error for an unknown method, which the SDK must receive."""
         error = _json_object(self.body).get("error")
         return isinstance(error, dict) and error.get("code") == _METHOD_NOT_FOUND
 
@@ -100,7 +100,7 @@ class _Refusal:
 
 
 class RuntimeTransport(httpx2.AsyncBaseTransport):
-    """Sends one runtime's requests over `shared`, which outlives it."""
+    """Sends one runtime's requests over the transport `shared`, which the caller closes."""
 
     def __init__(
         self, shared: httpx2.AsyncBaseTransport, conversation: Conversation, authorize: Authorize, renew: Renew
@@ -111,9 +111,10 @@ class RuntimeTransport(httpx2.AsyncBaseTransport):
         self._renew = renew
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Return a 2xx answer whose body is measured as it is read, or end the conversation."""
-        if _is_listening(request):
-            # The hub wants no messages of the server's own; nothing is sent, and the SDK cancels this when it is done.
+        """Return a 2xx answer with a bounded body. End the conversation for any other answer."""
+        if _is_listening_stream(request):
+            # The hub does not want messages that the server initiates, so the request is not sent. The SDK cancels this
+            # wait at the end of its session.
             await anyio.sleep_forever()
         await request.aread()
         delays = iter(self._conversation.limits.retry_delays_seconds)
@@ -121,10 +122,10 @@ class RuntimeTransport(httpx2.AsyncBaseTransport):
         while True:
             response = await self._send(request)
             if response.is_success:
-                return await self._measured(response)
-            refusal = _Refusal(response, await self._beginning(response))
+                return await self._bounded_response(response)
+            refusal = _Refusal(response, await self._read_refusal(response))
             if refusal.is_method_not_found:
-                return httpx2.Response(response.status_code, headers=_plain(response), content=refusal.body)
+                return httpx2.Response(response.status_code, headers=_decoded_headers(response), content=refusal.body)
             if refusal.is_expired and may_renew:
                 may_renew = False
                 await anyio.to_thread.run_sync(self._renew)
@@ -143,15 +144,15 @@ class RuntimeTransport(httpx2.AsyncBaseTransport):
         response.request = request
         return response
 
-    async def _measured(self, response: httpx2.Response) -> httpx2.Response:
-        stream = _MeasuredStream(response, self._conversation)
+    async def _bounded_response(self, response: httpx2.Response) -> httpx2.Response:
+        stream = _BoundedStream(response, self._conversation)
         if int(response.headers.get("content-length") or 0) > self._conversation.limits.answer_bytes:
             await response.aclose()
             await self._conversation.fail(f"the answer is larger than {self._conversation.limits.answer_bytes} bytes")
-        return httpx2.Response(response.status_code, headers=_plain(response), stream=stream)
+        return httpx2.Response(response.status_code, headers=_decoded_headers(response), stream=stream)
 
-    async def _beginning(self, response: httpx2.Response) -> bytes:
-        """Return the first 64 KB of a refusal; what follows is not read."""
+    async def _read_refusal(self, response: httpx2.Response) -> bytes:
+        """Read the first 64 KB of a refusal's body. Return an empty body if it cannot be read."""
         body = b""
         try:
             decoder = BoundedDecoder(
@@ -162,14 +163,14 @@ class RuntimeTransport(httpx2.AsyncBaseTransport):
                 if len(body) >= _REFUSAL_BYTES:
                     break
         except (EnrichmentError, httpx2.TransportError):
-            return b""  # The status is the news; its explanation is not worth a different error.
+            return b""  # The status is enough for the error text.
         finally:
             await response.aclose()
         return body[:_REFUSAL_BYTES]
 
 
-class _MeasuredStream(httpx2.AsyncByteStream):
-    """A body that ends its conversation when it grows over a bound or breaks off."""
+class _BoundedStream(httpx2.AsyncByteStream):
+    """A body that ends its conversation if it exceeds a bound or breaks off."""
 
     def __init__(self, response: httpx2.Response, conversation: Conversation) -> None:
         self._response = response
@@ -193,15 +194,15 @@ class _MeasuredStream(httpx2.AsyncByteStream):
             await conversation.fail(f"the answer broke off: {type(exc).__name__}")
 
     async def aclose(self) -> None:
-        """Let the connection go back to the pool where the body is all but over; close it otherwise.
+        """Return the connection to the pool if little of the body is left. Close the connection otherwise.
 
-        The SDK stops reading at the result of an event stream, and does not read an empty answer at all. Closing there
-        would cost a new connection, with its handshake, for the next request.
+        The SDK stops reading at the result of an event stream, and does not read an empty answer. If the hub closed the
+        connection there, the next request would need a new one with its handshake.
         """
         try:
-            with anyio.move_on_after(_LINGER_SECONDS):
+            with anyio.move_on_after(_DRAIN_SECONDS):
                 async for chunk in self._raw:
-                    if len(chunk) > _LINGER_BYTES:
+                    if len(chunk) > _DRAIN_BYTES:
                         break
         except httpx2.TransportError:
             pass
@@ -209,22 +210,25 @@ class _MeasuredStream(httpx2.AsyncByteStream):
             await self._response.aclose()
 
 
-def _is_listening(request: httpx2.Request) -> bool:
-    """Tell the SDK's GET for server-initiated messages from one that resumes an answer (MCP, streamable HTTP)."""
+def _is_listening_stream(request: httpx2.Request) -> bool:
+    """Tell whether this is the SDK's GET for server-initiated messages (MCP, streamable HTTP).
+
+    A GET with Last-Event-ID resumes an answer instead.
+    """
     wants_events = "text/event-stream" in request.headers.get("accept", "")
     return request.method == "GET" and wants_events and "last-event-id" not in request.headers
 
 
-def _plain(response: httpx2.Response) -> httpx2.Headers:
-    """Return the headers of a body that has been decoded already."""
+def _decoded_headers(response: httpx2.Response) -> httpx2.Headers:
+    """Return the headers for a body that this transport has decoded."""
     headers = httpx2.Headers(response.headers)
     for name in ("content-encoding", "content-length"):
         headers.pop(name, None)
     return headers
 
 
-def _reason(response: httpx2.Response, body: bytes) -> str:
-    """Return the service's own words: AWS's `message`, a JSON-RPC error's, or a short plain text."""
+def _refusal_reason(response: httpx2.Response, body: bytes) -> str:
+    """Return the reason in the service's words: AWS's `message`, that of a JSON-RPC error, or a plain text."""
     answer = _json_object(body)
     error = answer.get("error")
     candidates = [answer.get("message"), answer.get("Message"), error, answer.get("detail")]

@@ -17,14 +17,14 @@ from federations.providers.base import (
     ProviderNotImplementedError,
 )
 from federations.providers.registry import provider_for
-from federations.sync.resources import AsLastSeen, Finding, ResourceKind
+from federations.sync.resources import Finding, ResourceKind, UnchangedRuntime
 from tests.memory_provider import MemoryProvider
 
 ROLE = "arn:aws:iam::123456789012:role/demo"
 
 
-def finding(name: str) -> AsLastSeen:
-    return AsLastSeen(name, f"arn:{name}", name, "1", datetime(2026, 1, 1, tzinfo=UTC), ResourceKind.MCP_SERVER)
+def finding(name: str) -> UnchangedRuntime:
+    return UnchangedRuntime(name, f"arn:{name}", name, "1", datetime(2026, 1, 1, tzinfo=UTC), ResourceKind.MCP_SERVER)
 
 
 def test_agentcore_follows_the_settings(settings: Settings, tmp_path: Path) -> None:

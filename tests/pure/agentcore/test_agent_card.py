@@ -1,4 +1,4 @@
-"""Agent cards: what is valid, and what is made of it."""
+"""Agent cards: which are valid, and how the hub stores them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def parse(card: object) -> object:
     return card_from_json(json.dumps(card).encode(), URL)
 
 
-def test_a_card_keeps_what_was_served_and_gets_the_hubs_address() -> None:
+def test_a_card_keeps_its_served_form_and_gets_the_address_of_the_hub() -> None:
     card = card_from_json(json.dumps(CARD).encode(), URL)
     assert (card.raw, card.url, card.version, card.description) == (CARD, URL, "1.2.0", "finds it")
     assert card.skills == (SKILL,)
@@ -59,17 +59,17 @@ def test_examples_given_as_objects_become_strings_and_the_raw_card_stays() -> No
         ({}, "the agent card has no name"),
         ({**CARD, "name": " "}, "the agent card has no name"),
         ({**CARD, "version": None}, "the agent card has no version"),
-        (WITHOUT_URL, "names no http"),
-        ({**CARD, "url": "javascript:alert(1)"}, "names no http"),
-        ({**CARD, "url": "http://"}, "names no http"),
-        ({**CARD, "url": "http://[bad"}, "names no http"),
+        (WITHOUT_URL, "does not name an http"),
+        ({**CARD, "url": "javascript:alert(1)"}, "does not name an http"),
+        ({**CARD, "url": "http://"}, "does not name an http"),
+        ({**CARD, "url": "http://[bad"}, "does not name an http"),
         ({**CARD, "skills": None}, "the agent card has no skills"),
         ({key: value for key, value in CARD.items() if key != "skills"}, "the agent card has no skills"),
-        ({**CARD, "skills": {}}, "skills of the agent card is no list"),
-        ({**CARD, "skills": ["s"]}, "skills of the agent card is no list"),
+        ({**CARD, "skills": {}}, "skills of the agent card is not a list"),
+        ({**CARD, "skills": ["s"]}, "skills of the agent card is not a list"),
         ({**CARD, "skills": [{"id": "s"}]}, "a skill of the agent card has no name"),
         ({**CARD, "skills": [{"name": "s"}]}, "a skill of the agent card has no id"),
-        ({**WITHOUT_URL, "supportedInterfaces": "x"}, "supportedInterfaces of the agent card is no list"),
+        ({**WITHOUT_URL, "supportedInterfaces": "x"}, "supportedInterfaces of the agent card is not a list"),
         ({**CARD, "capabilities": {"streaming": "yes"}}, "the agent card is not valid"),
         ({**CARD, "capabilities": 5}, "the agent card is not valid"),
         ({**CARD, "securitySchemes": {"key": "secret"}}, "the agent card is not valid"),
@@ -77,7 +77,7 @@ def test_examples_given_as_objects_become_strings_and_the_raw_card_stays() -> No
         ({**CARD, "description": "\ud800"}, "cannot be stored"),
         ({**CARD, "extra": 1 << 64}, "more than 64 bits"),
         ({**CARD, "extra": float("nan")}, "not finite"),
-        ([], "no JSON object"),
+        ([], "not a JSON object"),
     ],
 )
 def test_an_invalid_card_is_refused(card: object, reason: str) -> None:
@@ -86,8 +86,8 @@ def test_an_invalid_card_is_refused(card: object, reason: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff\xfe\x00", b"[" * 100_000])
-def test_what_is_no_json_is_refused(body: bytes) -> None:
-    with pytest.raises(EnrichmentError, match="no JSON"):
+def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
+    with pytest.raises(EnrichmentError, match="not JSON"):
         card_from_json(body, URL)
 
 

@@ -1,4 +1,4 @@
-"""What a runtime may send, measured."""
+"""The bounds on the answers of a runtime."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_ordinary_json_can_be_stored(value: object) -> None:
     "value",
     ["\0", "\udc00", 1 << 63, -(1 << 63) - 1, float("inf"), float("nan"), {"a\0": 1}, [{"a": ["\ud800"]}]],
 )
-def test_what_a_database_would_refuse_is_refused(value: object) -> None:
+def test_a_value_that_a_database_refuses_is_refused(value: object) -> None:
     with pytest.raises(EnrichmentError):
         check_storable(value)
 

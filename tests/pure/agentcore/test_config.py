@@ -1,4 +1,4 @@
-"""providerConfig: what is kept, and the exact words of every refusal."""
+"""providerConfig: which keys are kept, and the exact text of every refusal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MISSING = "AWS AgentCore federation requires "
         ),
     ],
 )
-def test_only_what_says_something_is_kept(config: JsonObject, kept: JsonObject) -> None:
+def test_only_known_keys_with_a_value_are_kept(config: JsonObject, kept: JsonObject) -> None:
     assert normalize_config(config, ["*"]) == kept
 
 

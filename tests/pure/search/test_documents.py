@@ -99,7 +99,7 @@ def test_a_prompt_is_found_by_its_arguments() -> None:
         ({"name": None, "id": "c"}, "c"),
     ],
 )
-def test_a_part_without_a_name_goes_by_the_next_best(part: JsonObject, name: str) -> None:
+def test_a_part_without_a_name_is_named_by_its_next_member(part: JsonObject, name: str) -> None:
     assert documents_for_server(replace(SERVER, resources=[part])).documents[1].name == name
 
 
@@ -137,7 +137,7 @@ PARTS = st.lists(
 
 @settings(deadline=None)
 @given(PARTS, PARTS, PARTS)
-def test_whatever_json_a_runtime_served_documents_can_be_built(
+def test_documents_can_be_built_of_any_json_from_a_runtime(
     tools: list[JsonObject], resources: list[JsonObject], prompts: list[JsonObject]
 ) -> None:
     server = replace(SERVER, tools=tools, resources=resources, prompts=prompts)
@@ -149,7 +149,7 @@ def test_whatever_json_a_runtime_served_documents_can_be_built(
 
 @settings(deadline=None)
 @given(PARTS)
-def test_whatever_json_a_card_holds_documents_can_be_built(skills: list[JsonObject]) -> None:
+def test_documents_can_be_built_of_any_json_in_a_card(skills: list[JsonObject]) -> None:
     indexed = documents_for_agent(replace(AGENT, skills=skills))
     assert len(indexed.documents) <= 1 + len(skills)
 

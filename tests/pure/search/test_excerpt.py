@@ -34,7 +34,7 @@ def test_markup_is_text_like_any_other() -> None:
 
 
 @pytest.mark.parametrize("text", ["x" * 5_000, "天" * 5_000, "y " * 5_000, "z\x00" * 5_000])
-def test_an_excerpt_is_bounded_whatever_the_text(text: str) -> None:
+def test_an_excerpt_of_any_text_is_bounded(text: str) -> None:
     assert 0 < len(excerpt(text, query_terms("x 天 y z"))) <= MAX_EXCERPT_CHARS + 4
 
 

@@ -1,4 +1,4 @@
-"""Slugs, paths and places."""
+"""Slugs, paths, and the region and account of an ARN."""
 
 import pytest
 

@@ -37,7 +37,7 @@ def plan_losing(lost: int, of: int) -> Plan:
 )
 def test_a_plan_that_deletes_more_than_30_percent_of_10_or_more_is_held(lost: int, of: int, held: bool) -> None:
     plan = plan_losing(lost, of)
-    assert (plan.lost_count, plan.stored_count, plan.is_held) == (lost, of, held)
+    assert (plan.net_delete_count, plan.stored_count, plan.is_held) == (lost, of, held)
 
 
 def test_servers_and_agents_count_together() -> None:
@@ -48,29 +48,33 @@ def test_servers_and_agents_count_together() -> None:
 
 def test_a_delete_that_a_create_of_the_same_name_replaces_does_not_count() -> None:
     recreated = make_plan(rows_of(servers(10)), [server(f"s{number}", f"again{number}") for number in range(10)])
-    assert (recreated.summary.counts["deletedMcpServers"], recreated.lost_count, recreated.is_held) == (10, 0, False)
+    assert (recreated.summary.counts["deletedMcpServers"], recreated.net_delete_count, recreated.is_held) == (
+        10,
+        0,
+        False,
+    )
 
 
 def test_a_type_change_does_not_count() -> None:
-    assert make_plan(rows_of(servers(10)), [agent(f"s{number}") for number in range(10)]).lost_count == 0
+    assert make_plan(rows_of(servers(10)), [agent(f"s{number}") for number in range(10)]).net_delete_count == 0
 
 
 def test_one_create_replaces_one_delete_not_two() -> None:
     rows = [stored(server("pay", "1")), stored(agent("pay", "2"))]
-    assert make_plan(rows, [server("pay", "3")]).lost_count == 1
+    assert make_plan(rows, [server("pay", "3")]).net_delete_count == 1
 
 
 def test_another_name_replaces_nothing() -> None:
     plan = make_plan(rows_of(servers(10)), [server(f"other{number}") for number in range(10)])
-    assert (plan.lost_count, plan.is_held) == (10, True)
+    assert (plan.net_delete_count, plan.is_held) == (10, True)
 
 
 def test_a_runtime_that_speaks_another_protocol_now_counts() -> None:
     assert make_plan(rows_of(servers(10)), [unsupported(f"s{number}") for number in range(10)]).is_held
 
 
-def test_failures_are_no_deletions() -> None:
-    assert make_plan(rows_of(servers(10)), [failed(f"s{number}") for number in range(10)]).lost_count == 0
+def test_failures_are_not_deletions() -> None:
+    assert make_plan(rows_of(servers(10)), [failed(f"s{number}") for number in range(10)]).net_delete_count == 0
 
 
 def test_a_held_plan_says_how_many_of_how_many() -> None:

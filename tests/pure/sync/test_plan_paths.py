@@ -1,4 +1,4 @@
-"""Who gets a path that more than one runtime wants."""
+"""The assignment of a path that more than one runtime wants."""
 
 from itertools import permutations
 
@@ -7,7 +7,7 @@ import pytest
 from federations.sync.changes import Create
 from federations.sync.plan import make_plan
 from federations.sync.resources import Finding, ResourceKind
-from tests.pure.sync.values import A2A, MCP, agent, apply, enriched, failed, last_seen, server, shown, stored
+from tests.pure.sync.values import A2A, MCP, agent, apply, enriched, failed, server, shown, stored, unchanged
 
 PAY = frozenset({"/agentcore/mcp/pay"})
 
@@ -19,7 +19,7 @@ PAY = frozenset({"/agentcore/mcp/pay"})
         (A2A, "/agentcore/a2a/pay", "path already belongs to another federation"),
     ],
 )
-def test_a_name_that_anyone_else_owns_is_skipped_without_an_error(kind: ResourceKind, path: str, reason: str) -> None:
+def test_a_name_of_another_owner_is_skipped_without_an_error(kind: ResourceKind, path: str, reason: str) -> None:
     plan = make_plan([], [enriched(kind, "pay")], {path})
     assert shown(plan.changes) == [f"skip {kind} pay pay-id: {reason}"]
     assert plan.summary.error_messages == ()
@@ -36,7 +36,7 @@ def test_an_agent_is_not_in_the_way_of_a_server_of_its_name() -> None:
     assert shown(make_plan([], [agent("pay")], PAY).changes) == ["create a2a_agent pay pay-id: new agent"]
 
 
-def test_a_runtime_that_took_a_name_of_somebody_else_leaves_its_own_and_is_skipped() -> None:
+def test_a_runtime_renamed_to_a_name_of_another_owner_loses_its_row_and_is_skipped() -> None:
     assert shown(make_plan([stored(server("old", "1"))], [server("pay", "1")], PAY).changes) == [
         "delete mcp_server old 1: renamed to pay",
         "skip mcp_server pay 1: serverName already belongs to another federation",
@@ -60,7 +60,7 @@ def test_of_two_new_runtimes_with_one_path_the_lower_id_wins_and_the_other_is_an
     [
         pytest.param(server("pay", "9"), id="found as stored"),
         pytest.param(server("pay", "9", version="2"), id="found in another version"),
-        pytest.param(last_seen("pay", "9"), id="not asked again"),
+        pytest.param(unchanged("pay", "9"), id="not asked again"),
         pytest.param(failed("pay", "9", kind=MCP), id="failed"),
         pytest.param(failed("pay", "9"), id="failed, its kind unknown"),
     ],
@@ -87,10 +87,10 @@ def test_the_holder_of_a_path_keeps_it_under_another_spelling_of_its_name() -> N
         pytest.param([], id="gone"),
         pytest.param([agent("pay", "9")], id="an agent now"),
         pytest.param([server("other", "9")], id="renamed"),
-        pytest.param([last_seen("pay", "9", kind=None)], id="neither protocol now"),
+        pytest.param([unchanged("pay", "9", kind=None)], id="neither protocol now"),
     ],
 )
-def test_a_path_is_free_once_its_holder_leaves_it(leaving: list[Finding]) -> None:
+def test_a_path_is_free_once_its_holder_does_not_use_it(leaving: list[Finding]) -> None:
     plan = make_plan([stored(server("pay", "9"))], [*leaving, server("Pay", "1")])
     assert "create mcp_server Pay 1: new server" in shown(plan.changes)
 

@@ -1,4 +1,4 @@
-"""What holds for every plan, whatever is stored and found."""
+"""Properties of every plan, for generated stored resources and findings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from federations.sync.changes import Create, Delete, Enriched, Failure, Skip, StoredResource, Unchanged, Update, kind_of
 from federations.sync.naming import region_and_account, resource_path
 from federations.sync.plan import Plan, make_plan
-from federations.sync.resources import AsLastSeen, FailedRuntime, Finding, ResourceKind, UnsupportedRuntime
+from federations.sync.resources import FailedRuntime, Finding, ResourceKind, UnchangedRuntime, UnsupportedRuntime
 from tests.pure.sync.values import (
     A2A,
     ACCOUNT,
@@ -24,14 +24,14 @@ from tests.pure.sync.values import (
     apply,
     enriched,
     failed,
-    last_seen,
     server,
     stored,
+    unchanged,
     unsupported,
 )
 
 PLURALS = {MCP: "McpServers", A2A: "Agents"}
-# Few ids and names, so that runtimes meet, change places and fight for paths; three names share one path.
+# Few ids and names, so that runtimes often collide, swap names and want the same path. Three names have one path.
 IDS = st.sampled_from([f"id{number}" for number in range(8)])
 NAMES = st.sampled_from(["pay", "Pay", "PAY", "ledger", "mail_in", "mail in", "stock", "!!!"])
 VERSIONS = st.sampled_from(["1", "2"])
@@ -44,7 +44,7 @@ examples = settings(max_examples=100, deadline=None)
 
 @dataclass(frozen=True)
 class Situation:
-    """What one federation has stored, what its account holds, and which paths are other people's."""
+    """The stored resources of one federation, the findings of its account, and the paths of other owners."""
 
     rows: list[StoredResource]
     findings: list[Finding]
@@ -73,7 +73,7 @@ def findings(draw: st.DrawFn) -> Finding:
         case "agent":
             return agent(name, runtime_id, version=version, access=access)
         case "last seen":
-            return last_seen(name, runtime_id, kind=draw(st.none() | KINDS), version=version)
+            return unchanged(name, runtime_id, kind=draw(st.none() | KINDS), version=version)
         case "failed":
             return failed(name, runtime_id, kind=draw(st.none() | KINDS), version=version)
         case _:
@@ -91,13 +91,13 @@ def situations(draw: st.DrawFn) -> Situation:
 
 
 def runtime_id_of(finding: Finding) -> str:
-    return finding.runtime_id if isinstance(finding, AsLastSeen | FailedRuntime) else finding.runtime.runtime_id
+    return finding.runtime_id if isinstance(finding, UnchangedRuntime | FailedRuntime) else finding.runtime.runtime_id
 
 
 def kind_found(finding: Finding) -> ResourceKind | None:
     if isinstance(finding, UnsupportedRuntime):
         return None
-    return finding.kind if isinstance(finding, AsLastSeen | FailedRuntime) else kind_of(finding)
+    return finding.kind if isinstance(finding, UnchangedRuntime | FailedRuntime) else kind_of(finding)
 
 
 def repeated(plan: Plan) -> list[Failure | Skip]:
@@ -123,7 +123,7 @@ def test_a_second_run_that_asks_no_healthy_runtime_again_is_all_unchanged(now: S
     first = now.plan()
     done = {change.runtime_id: change.kind for change in first.changes if isinstance(change, Create | Update)}
     second = [
-        last_seen("whatever", key, kind=done[key]) if (key := runtime_id_of(finding)) in done else finding
+        unchanged("whatever", key, kind=done[key]) if (key := runtime_id_of(finding)) in done else finding
         for finding in now.findings
     ]
     changes = make_plan(apply(first, now.rows), second, now.taken).changes
@@ -180,7 +180,7 @@ def test_no_two_rows_share_a_path_or_a_runtime_of_one_kind_after_apply(now: Situ
 
 @examples
 @given(situations())
-def test_without_deletes_nothing_goes_and_the_registry_stays_unique(now: Situation) -> None:
+def test_without_deletes_every_row_stays_and_the_registry_stays_unique(now: Situation) -> None:
     plan = now.plan().without_deletes()
     assert not any(isinstance(change, Delete) for change in plan.changes)
     assert not plan.is_held
@@ -201,7 +201,7 @@ def _assert_registry_stays_unique(now: Situation, plan: Plan) -> None:
 
 @examples
 @given(situations())
-def test_only_given_rows_are_named_so_nobody_else_loses_anything_and_each_change_says_why(now: Situation) -> None:
+def test_a_plan_names_only_the_given_rows_and_each_change_has_a_reason(now: Situation) -> None:
     for change in now.plan().changes:
         assert bool(change.reason) is not isinstance(change, Unchanged)
         if isinstance(change, Update | Delete | Unchanged):
@@ -212,7 +212,7 @@ def test_only_given_rows_are_named_so_nobody_else_loses_anything_and_each_change
 
 @examples
 @given(situations())
-def test_a_runtime_with_an_error_keeps_what_is_stored_of_it_as_it_is(now: Situation) -> None:
+def test_a_failed_runtime_keeps_its_stored_resources_as_they_are(now: Situation) -> None:
     changes = now.plan().changes
     broken = {(*region_and_account(c.found.arn), c.runtime_id) for c in changes if isinstance(c, Failure)}
     for change in changes:

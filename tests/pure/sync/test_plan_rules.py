@@ -1,4 +1,4 @@
-"""What becomes of one runtime: a table for each rule."""
+"""The rules of the plan for one runtime, a table for each rule."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,10 @@ from tests.pure.sync.values import (
     MCP,
     agent,
     failed,
-    last_seen,
     server,
     shown,
     stored,
+    unchanged,
     unsupported,
 )
 
@@ -26,7 +26,7 @@ OTHER_AUDIENCE = RuntimeAccess("jwt", JWT.discovery_url, ("somebody-else",))
 
 @dataclass(frozen=True)
 class Case:
-    """A sentence, what is stored, what is found, and what is to happen."""
+    """A sentence, the stored resources, the findings and the expected changes."""
 
     sentence: str
     rows: list[StoredResource]
@@ -48,12 +48,12 @@ NEW = [
         [server("a", "1"), agent("a", "2")],
         ["create a2a_agent a 2: new agent", "create mcp_server a 1: new server"],
     ),
-    Case("a runtime of neither protocol is no change", [], [unsupported("a"), last_seen("b", kind=None)], []),
+    Case("a runtime of neither protocol is no change", [], [unsupported("a"), unchanged("b", kind=None)], []),
     Case(
         "a runtime that was seen but is not stored is an error, since nothing was asked of it",
         [],
-        [last_seen("a")],
-        ["error mcp_server a a-id: seen before, but not stored; the next sync asks it again"],
+        [unchanged("a")],
+        ["error mcp_server a a-id: observed before, but not stored; the next sync reads it again"],
     ),
 ]
 
@@ -65,7 +65,7 @@ SAME = [
     Case(
         "one that was not asked again is unchanged",
         [stored(server("a"))],
-        [last_seen("a")],
+        [unchanged("a")],
         ["unchanged mcp_server a a-id"],
     ),
     Case(
@@ -143,7 +143,7 @@ DELETED = [
     Case(
         "neither protocol, as last seen",
         [stored(agent("a"))],
-        [last_seen("a", kind=None)],
+        [unchanged("a", kind=None)],
         ["delete a2a_agent a a-id: now neither MCP nor A2A"],
     ),
     Case(
@@ -176,7 +176,7 @@ REPLACED = [
     Case(
         "the kind that a runtime had before goes once the other is stored",
         [stored(server("a")), stored(agent("a"))],
-        [last_seen("a", kind=A2A)],
+        [unchanged("a", kind=A2A)],
         ["unchanged a2a_agent a a-id", "delete mcp_server a a-id: now an A2A agent"],
     ),
     Case(
@@ -256,8 +256,8 @@ PROTECTED = [
     Case(
         "last seen as an agent that is not stored: the stored server stays",
         [stored(server("a"))],
-        [last_seen("a", kind=A2A)],
-        ["error a2a_agent a a-id: seen before, but not stored; the next sync asks it again"],
+        [unchanged("a", kind=A2A)],
+        ["error a2a_agent a a-id: observed before, but not stored; the next sync reads it again"],
     ),
     Case(
         "a failed runtime of another id protects nothing",
@@ -278,17 +278,17 @@ def test_a_runtime_that_is_not_stored(case: Case) -> None:
 
 
 @table(SAME)
-def test_what_is_found_as_stored_is_left_alone(case: Case) -> None:
+def test_an_unchanged_resource_is_left_alone(case: Case) -> None:
     check(case)
 
 
 @table(UPDATED)
-def test_what_differs_is_updated_and_the_reason_says_why(case: Case) -> None:
+def test_a_difference_is_an_update_and_the_reason_names_it(case: Case) -> None:
     check(case)
 
 
 @table(DELETED)
-def test_what_is_gone_is_deleted(case: Case) -> None:
+def test_a_resource_without_a_finding_is_deleted(case: Case) -> None:
     check(case)
 
 
@@ -298,7 +298,7 @@ def test_another_kind_id_or_name_is_a_delete_and_a_create(case: Case) -> None:
 
 
 @table(PROTECTED)
-def test_a_failure_never_takes_what_is_stored(case: Case) -> None:
+def test_a_failure_never_deletes_a_stored_resource(case: Case) -> None:
     check(case)
 
 

@@ -1,4 +1,4 @@
-"""The contract's shapes of access and of errors."""
+"""The forms of access and of errors in the API contract."""
 
 import pytest
 

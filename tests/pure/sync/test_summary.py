@@ -1,11 +1,11 @@
-"""The counters of the contract, and the sentence about the errors."""
+"""The counters of the API contract, and the message about the errors."""
 
 import pytest
 
 from federations.sync.plan import make_plan
 from federations.sync.resources import Finding
-from federations.sync.summary import failed_summary, summarise
-from tests.pure.sync.values import A2A, MCP, agent, failed, last_seen, server, stored, unsupported
+from federations.sync.summary import failed_summary, summarize
+from tests.pure.sync.values import A2A, MCP, agent, failed, server, stored, unchanged, unsupported
 
 KEYS = [
     "discoveredMcpServers",
@@ -30,12 +30,12 @@ def counted(**counts: int) -> dict[str, int]:
 
 
 def test_a_summary_has_every_key_in_the_order_of_the_contract() -> None:
-    assert list(summarise(()).to_dict()) == KEYS
+    assert list(summarize(()).to_dict()) == KEYS
     assert list(make_plan([], [server("a"), failed("b")]).summary.to_dict()) == KEYS
 
 
 def test_a_summary_of_nothing_is_all_zero() -> None:
-    assert summarise(()).to_dict() == {**counted(), "errors": 0, "errorMessages": []}
+    assert summarize(()).to_dict() == {**counted(), "errors": 0, "errorMessages": []}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_each_new_runtime_counts_where_the_contract_says(found: list[Finding], c
             id="unchanged",
         ),
         pytest.param(
-            [last_seen("s"), last_seen("a", kind=A2A)],
+            [unchanged("s"), unchanged("a", kind=A2A)],
             {"discoveredMcpServers": 1, "unchangedMcpServers": 1, "discoveredAgents": 1, "unchangedAgents": 1},
             id="not asked again",
         ),

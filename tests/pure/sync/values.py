@@ -1,4 +1,4 @@
-"""Short names for the values that a plan is made from, and an `apply` that works on values alone."""
+"""Short constructors of the input of a plan, and an `apply` on values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from federations.sync.naming import region_and_account, resource_path
 from federations.sync.plan import Plan
 from federations.sync.resources import (
     AgentCard,
-    AsLastSeen,
     EnrichedAgent,
     EnrichedMcpServer,
     FailedRuntime,
@@ -19,6 +18,7 @@ from federations.sync.resources import (
     ResourceKind,
     Runtime,
     RuntimeAccess,
+    UnchangedRuntime,
     UnsupportedRuntime,
 )
 
@@ -68,9 +68,11 @@ def unsupported(name: str, runtime_id: str = "", *, protocol: str = "HTTP") -> U
     return UnsupportedRuntime(runtime(name, runtime_id, protocol=protocol))
 
 
-def last_seen(name: str, runtime_id: str = "", *, kind: ResourceKind | None = MCP, version: str = "1") -> AsLastSeen:
+def unchanged(
+    name: str, runtime_id: str = "", *, kind: ResourceKind | None = MCP, version: str = "1"
+) -> UnchangedRuntime:
     runtime_id = runtime_id or f"{name}-id"
-    return AsLastSeen(runtime_id, arn(runtime_id), name, version, NOON, kind)
+    return UnchangedRuntime(runtime_id, arn(runtime_id), name, version, NOON, kind)
 
 
 def failed(
@@ -83,7 +85,7 @@ def failed(
 def stored(
     found: Enriched, *, last_error: str = "", region: str = REGION, account: str = ACCOUNT, resource_id: str = ""
 ) -> StoredResource:
-    """Return the row that `found` is stored as, in a region and account of its own where one is given."""
+    """Return the stored resource of `found`, by default in REGION and ACCOUNT."""
     source, kind = found.runtime, kind_of(found)
     moved = arn(source.runtime_id, region=region, account=account)
     return StoredResource(
@@ -105,9 +107,9 @@ def shown(changes: Iterable[Change]) -> list[str]:
 
 
 def apply(plan: Plan, rows: Sequence[StoredResource]) -> list[StoredResource]:
-    """Return what is stored after `plan`: deletes first; a failure is noted on what is stored of its runtime.
+    """Return the stored resources after `plan`. Deletes come first. A failure becomes `last_error` of its runtime.
 
-    Raises KeyError where the plan names a row that is not among `rows`.
+    Raises KeyError if the plan names a row that is not among `rows`.
     """
     after = {row.resource_id: row for row in rows}
     for change in plan.changes:

@@ -1,7 +1,7 @@
-"""A small AWS on a loopback port: the wire formats of three services and of runtimes, answered as a test wants.
+"""A small AWS on a loopback port: the wire formats of three services and of runtimes, with the answers of a test.
 
-It keeps every request. What it answers is looked up by method and path in `routes`; a route may be one answer, or a
-list of answers that are given in turn, of which the last one stays.
+The server stores every request. It finds the answer by method and path in `routes`. A route is one answer, a function,
+or a list of answers that are sent in turn, of which the last one is repeated.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ UPDATED = "2026-03-26T07:20:00.123456Z"
 
 @dataclass(frozen=True)
 class Sent:
-    """One request as it came in."""
+    """One received request."""
 
     method: str
     target: str
@@ -43,7 +43,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Answer:
-    """One response; `chunks` are written one by one, `hang` keeps the connection open after them."""
+    """One response. `chunks` are written one by one. `hang` keeps the connection open after them."""
 
     status: int = 200
     chunks: tuple[bytes, ...] = ()
@@ -89,7 +89,7 @@ def described(name: str, protocol: str | None = "MCP", version: str = "1", **mor
 
 
 def assumed(number: int = 1, expires: str = "2099-01-01T00:00:00Z") -> Answer:
-    """STS speaks the query protocol: XML."""
+    """Return the answer of AssumeRole, in XML, since STS uses the query protocol."""
     body = f"""<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
       <AccessKeyId>ASIAROLE{number}</AccessKeyId><SecretAccessKey>secret{number}</SecretAccessKey>
       <SessionToken>token{number}</SessionToken><Expiration>{expires}</Expiration></Credentials></AssumeRoleResult>
@@ -98,7 +98,7 @@ def assumed(number: int = 1, expires: str = "2099-01-01T00:00:00Z") -> Answer:
 
 
 class AwsServer:
-    """The routes, and what came in on them."""
+    """The routes of the server and the requests that it received."""
 
     def __init__(self) -> None:
         self.routes: dict[tuple[str, str], Route] = {("POST", "/"): assumed()}
@@ -109,7 +109,7 @@ class AwsServer:
         self.url = ""
 
     def serve_runtimes(self, *names_or_answers: str | Message) -> None:
-        """List these runtimes on one page and describe each; a name stands for an MCP server."""
+        """List these runtimes on one page and describe each one. A name alone stands for an MCP server."""
         answers = [described(item) if isinstance(item, str) else item for item in names_or_answers]
         keys = (
             "agentRuntimeArn",
@@ -127,7 +127,7 @@ class AwsServer:
             )
 
     def on_invocation(self, name: str, route: Route, method: str = "POST", below: str = "") -> None:
-        """Answer a data-plane request to this runtime."""
+        """Set the answer to a data-plane request to this runtime."""
         self.routes[method, f"/runtimes/{runtime_arn(name)}/invocations{below}"] = route
 
     def on_card(self, name: str, route: Route) -> None:
@@ -154,7 +154,7 @@ class AwsServer:
 
 @contextmanager
 def aws_server(tls: ssl.SSLContext | None = None) -> Iterator[AwsServer]:
-    """Serve on a free loopback port until the block is left, over TLS where there is a context for it."""
+    """Serve on a free loopback port until the block ends, over TLS if `tls` is set."""
     server = AwsServer()
 
     class Connection(BaseHTTPRequestHandler):
@@ -186,7 +186,7 @@ def aws_server(tls: ssl.SSLContext | None = None) -> Iterator[AwsServer]:
 
 
 def _write(connection: BaseHTTPRequestHandler, answer: Answer, stopped: threading.Event) -> None:
-    """Write in chunks (RFC 9112, 7.1); the client may hang up over an answer that it finds too large."""
+    """Write in chunks (RFC 9112, 7.1). The client may close the connection during a large answer."""
     connection.send_response(answer.status)
     connection.send_header("content-type", answer.content_type)
     connection.send_header("transfer-encoding", "chunked")

@@ -1,4 +1,4 @@
-"""A server that stands for AWS, and a provider that is pointed at it by AWS's own variables."""
+"""A server in the place of AWS, and a provider that finds it by AWS's own variables."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def mcp_server(
     session: bool = True,
     overrides: dict[str, Callable[[Sent], Answer]] | None = None,
 ) -> Callable[[Sent], Answer]:
-    """Return a route that speaks MCP; it declares resources and prompts only where it has a list of them."""
+    """Return a route that speaks MCP. It declares resources and prompts only if it has a list of them."""
     capabilities: dict[str, object] = {"tools": {}}
     lists: dict[str, list[Message]] = {"tools": [tool("echo")] if tools is None else tools}
     for name, items in (("resources", resources), ("prompts", prompts)):
@@ -62,7 +62,7 @@ def method_not_found(sent: Sent) -> Answer:
 
 
 def events(sent: Sent, *messages: Message, hang: bool = False) -> Answer:
-    """Return the messages as server-sent events; a dict with a `result` key answers the request."""
+    """Return the messages as server-sent events. A dict with a `result` key answers the request."""
     chunks = []
     for message in messages:
         whole = {"jsonrpc": "2.0", **message}

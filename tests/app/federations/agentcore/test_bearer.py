@@ -1,4 +1,4 @@
-"""Tokens for runtimes: for one runtime, for five minutes, and never for somebody else's audience."""
+"""Bearer tokens for one runtime, for five minutes, and never for the audience of another account."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def claims_of(access: RuntimeAccess, key: BearerKey, foreign_audiences: Collecti
     return jwt.decode(token, key.private_key.public_key(), algorithms=["RS256"], options=options)
 
 
-def test_the_claims_fit_the_runtime(bearer_key: BearerKey) -> None:
+def test_the_claims_are_those_of_the_runtime(bearer_key: BearerKey) -> None:
     access = replace(ACCESS, allowed_clients=("c1", "c2"), allowed_scopes=("s1", "s2"))
     issued = int(NOW.timestamp())
     assert claims_of(access, bearer_key) == {
@@ -43,7 +43,7 @@ def test_the_claims_fit_the_runtime(bearer_key: BearerKey) -> None:
     }
 
 
-def test_no_client_or_scope_is_claimed_where_none_is_asked_for(bearer_key: BearerKey) -> None:
+def test_a_token_has_no_client_or_scope_without_allowed_ones(bearer_key: BearerKey) -> None:
     assert not {"client_id", "scope"} & claims_of(ACCESS, bearer_key).keys()
 
 

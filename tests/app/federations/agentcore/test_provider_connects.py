@@ -1,4 +1,4 @@
-"""Reaching the data plane: over TLS with the authorities of AWS_CA_BUNDLE, and through the proxy that boto3 uses."""
+"""Connections to the data plane: over TLS with AWS_CA_BUNDLE, and through the proxy that boto3 uses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.app.federations.agentcore.mcp_replies import mcp_server
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that vouches for itself, with its key, in one file."""
+    """A self-signed certificate for 127.0.0.1 with its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
     now = datetime.datetime.now(datetime.UTC)

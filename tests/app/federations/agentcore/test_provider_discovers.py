@@ -1,4 +1,4 @@
-"""The control plane: listing, details, tags, credentials."""
+"""Discovery on the control plane: listing, descriptions, tags, credentials."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from federations.providers.agentcore.bearer import BearerKey
 from federations.providers.agentcore.provider import AgentCoreProvider
 from federations.providers.base import DiscoveryRequest, InvalidProviderConfigError, Progress, ProviderError
 from federations.sync.resources import (
-    AsLastSeen,
     EnrichedMcpServer,
     FailedRuntime,
-    LastSeen,
+    Observation,
     ResourceKind,
+    UnchangedRuntime,
     UnsupportedRuntime,
 )
 from tests.app.federations.agentcore.aws_server import (
@@ -38,8 +38,8 @@ from tests.app.federations.agentcore.mcp_replies import mcp_server
 UPDATED = datetime(2026, 3, 26, 7, 20, 0, 123456, tzinfo=UTC)
 
 
-def seen(name: str, version: str = "1", updated: datetime = UPDATED) -> dict[str, LastSeen]:
-    return {runtime_id(name): LastSeen(runtime_id(name), version, updated, ResourceKind.MCP_SERVER)}
+def seen(name: str, version: str = "1", updated: datetime = UPDATED) -> dict[str, Observation]:
+    return {runtime_id(name): Observation(runtime_id(name), version, updated, ResourceKind.MCP_SERVER)}
 
 
 def serve_pages(aws: AwsServer, second: Answer) -> None:
@@ -200,33 +200,31 @@ def test_a_runtime_that_is_gone_or_forbidden_is_one_error_of_unknown_kind(
     assert isinstance(other, UnsupportedRuntime)
 
 
-def test_the_kind_last_seen_says_nothing_of_a_runtime_that_cannot_be_described(
-    aws: AwsServer, discover: Discover
-) -> None:
+def test_a_runtime_that_cannot_be_described_does_not_keep_its_observed_kind(aws: AwsServer, discover: Discover) -> None:
     aws.serve_runtimes("a")
     aws.routes["GET", f"/runtimes/{runtime_id('a')}/"] = aws_error(404, "ResourceNotFoundException", "gone")
-    (failed,) = discover(last_seen=seen("a", "0"))
+    (failed,) = discover(observations=seen("a", "0"))
     assert isinstance(failed, FailedRuntime)
     assert failed.kind is None
 
 
-def test_a_runtime_as_last_seen_costs_no_further_call(aws: AwsServer, discover: Discover) -> None:
+def test_an_unchanged_runtime_costs_no_further_call(aws: AwsServer, discover: Discover) -> None:
     aws.serve_runtimes("a")
     truncated = UPDATED.replace(microsecond=123000)
     for moment in (UPDATED, truncated):
-        (finding,) = discover(last_seen=seen("a", updated=moment))
-        assert isinstance(finding, AsLastSeen)
+        (finding,) = discover(observations=seen("a", updated=moment))
+        assert isinstance(finding, UnchangedRuntime)
         assert (finding.kind, finding.version) == (ResourceKind.MCP_SERVER, "1")
     assert not [sent for sent in aws.sent if sent.method == "GET" or "invocations" in sent.path]
 
 
 @pytest.mark.parametrize("last", [seen("a", "2"), seen("a", updated=UPDATED.replace(second=1))])
-def test_another_version_or_time_is_looked_at_again(
-    aws: AwsServer, discover: Discover, last: dict[str, LastSeen]
+def test_a_runtime_with_another_version_or_time_is_described_again(
+    aws: AwsServer, discover: Discover, last: dict[str, Observation]
 ) -> None:
     aws.serve_runtimes("a")
     aws.on_invocation("a", mcp_server())
-    (finding,) = discover(last_seen=last)
+    (finding,) = discover(observations=last)
     assert isinstance(finding, EnrichedMcpServer)
 
 
@@ -256,7 +254,7 @@ def test_a_tags_filter_leaves_out_what_does_not_match_in_full(aws: AwsServer, di
 def test_tags_that_cannot_be_read_are_that_runtimes_error(aws: AwsServer, discover: Discover) -> None:
     aws.serve_runtimes("a")
     aws.routes["GET", f"/tags/{runtime_arn('a')}"] = aws_error(403, "AccessDeniedException", "no tags for you")
-    (failed,) = discover({**CONFIG, "resourceTagsFilter": {"env": "x"}}, last_seen=seen("a"))
+    (failed,) = discover({**CONFIG, "resourceTagsFilter": {"env": "x"}}, observations=seen("a"))
     assert isinstance(failed, FailedRuntime)
     assert failed.kind is None
     assert "no tags for you" in failed.error
@@ -274,8 +272,8 @@ def test_one_runtime_by_its_arn_is_not_listed(aws: AwsServer, discover: Discover
     (finding,) = discover(runtime_arn=runtime_arn("a"))
     assert isinstance(finding, EnrichedMcpServer)
     assert not aws.requests("POST", "/runtimes/")
-    (again,) = discover(runtime_arn=runtime_arn("a"), last_seen=seen("a"))
-    assert isinstance(again, AsLastSeen)
+    (again,) = discover(runtime_arn=runtime_arn("a"), observations=seen("a"))
+    assert isinstance(again, UnchangedRuntime)
 
 
 def test_one_runtime_that_is_not_there_is_an_error_of_its_own(aws: AwsServer, discover: Discover) -> None:
@@ -284,7 +282,7 @@ def test_one_runtime_that_is_not_there_is_an_error_of_its_own(aws: AwsServer, di
     assert finding.runtime_id == runtime_id("missing")
 
 
-def test_one_runtime_that_no_one_may_ask_for_fails_the_discovery(aws: AwsServer, discover: Discover) -> None:
+def test_one_runtime_with_invalid_credentials_fails_the_discovery(aws: AwsServer, discover: Discover) -> None:
     aws.routes["GET", f"/runtimes/{runtime_id('a')}/"] = aws_error(403, "UnrecognizedClientException", "bad key")
     with pytest.raises(ProviderError, match="bad key"):
         discover(runtime_arn=runtime_arn("a"))
@@ -309,7 +307,7 @@ def test_progress_is_reported_phase_by_phase(aws: AwsServer, discover: Discover)
 
 
 class StopError(Exception):
-    """What a caller raises who no longer wants the answer."""
+    """The error by which a caller stops a discovery."""
 
 
 def stop_at(phase: str, done: int) -> Callable[[Progress], None]:

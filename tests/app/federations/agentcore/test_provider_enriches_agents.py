@@ -1,4 +1,4 @@
-"""A2A agents and runtimes with a JWT authorizer, over HTTP."""
+"""Enrichment of A2A agents, and of runtimes with a JWT authorizer, over HTTP."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_no_token_is_minted_for_a_foreign_audience(aws: AwsServer, discover: Dis
 
 def test_an_authorizer_without_an_issuer_is_that_runtimes_error(aws: AwsServer, discover: Discover) -> None:
     aws.serve_runtimes(jwt_runtime("claims", "a", url="nowhere"))
-    assert failure(discover()).error == "enrichment failed: the authorizer's discoveryUrl is no http(s) address"
+    assert failure(discover()).error == "enrichment failed: the authorizer's discoveryUrl is not an http(s) URL"
 
 
 def test_a_refused_token_is_explained(aws: AwsServer, discover: Discover) -> None:

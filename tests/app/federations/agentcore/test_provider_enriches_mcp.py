@@ -1,4 +1,4 @@
-"""MCP servers, asked over HTTP."""
+"""Enrichment of MCP servers over HTTP."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_an_mcp_server_is_asked_for_tools_resources_and_prompts_in_five_requests
     assert runtime_arn("claims").replace(":", "%3A").replace("/", "%2F") in server.url
 
 
-def test_what_a_server_does_not_declare_is_not_asked_for(aws: AwsServer, discover: Discover) -> None:
+def test_a_listing_that_a_server_does_not_declare_is_not_read(aws: AwsServer, discover: Discover) -> None:
     aws.serve_runtimes("claims")
     aws.on_invocation("claims", mcp_server(session=False))
     assert len(catalog_of(discover()).catalog.tools) == 1

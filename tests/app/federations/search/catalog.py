@@ -1,4 +1,4 @@
-"""A small registry to be searched: three federations, and one resource without any."""
+"""A small catalog for searches: three federations, and one resource without a federation."""
 
 from collections.abc import Sequence
 
@@ -74,7 +74,7 @@ ALL = (BILLING, PHARMACY, WEATHER)
 
 
 def resource(name: str, *, federation_id: str = "finance", stamp: str = "1", text: str = "") -> IndexedResource:
-    """Return a resource whose one document is a server of this name."""
+    """Return a resource with one document, a server of this name."""
     document = SearchDocument(name, DocumentKind.SERVER, name, federation_id, name, f"/{name}", text)
     return IndexedResource(name, federation_id, stamp, (document,))
 

@@ -13,7 +13,7 @@ __all__ = ["weaviate_double", "weaviate_front", "weaviate_index"]
 
 @pytest.fixture(params=["memory", "sqlite", "weaviate"])
 def empty_index(request: pytest.FixtureRequest, tmp_path: Path) -> SearchIndex:
-    """Each adapter in turn, with nothing in it."""
+    """Each adapter in turn, empty."""
     if request.param == "weaviate":
         index: SearchIndex = request.getfixturevalue("weaviate_index")
         return index
@@ -22,6 +22,6 @@ def empty_index(request: pytest.FixtureRequest, tmp_path: Path) -> SearchIndex:
 
 @pytest.fixture
 def index(empty_index: SearchIndex) -> SearchIndex:
-    """Each adapter in turn, with the catalog in it."""
+    """Each adapter in turn, with the documents of the catalog."""
     empty_index.replace(catalog.ALL)
     return empty_index

@@ -1,4 +1,7 @@
-"""What base.SearchIndex promises, asked of every adapter."""
+"""The contract of base.SearchIndex, tested with every adapter.
+
+The recordings of the Weaviate double have the names of these tests as their keys.
+"""
 
 from dataclasses import replace
 

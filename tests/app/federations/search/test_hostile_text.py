@@ -1,4 +1,4 @@
-"""No text of a user is ever taken for syntax, whatever the adapter."""
+"""No adapter interprets the text of a user as query syntax."""
 
 from pathlib import Path
 
@@ -12,12 +12,13 @@ from federations.search.sqlite import SqliteSearchIndex
 from tests.app.federations.search import catalog
 from tests.app.federations.search.catalog import resource
 
-# Each with the one thing that it may find: nothing, or what its letters and digits alone would find.
+# Queries that find nothing.
 WITHOUT_WORDS = [
     "", " ", "\t\n", '"', '""', '"""', "'", "*", "**", "^", ":", "-", "--", "+", "( )", "((((", ")", "{}", "[]", "\\",
     "%", "_", "___", ";", "/*", "*/", "?", "$", "@", "#", "\x00", "\x00\x00", "\ud800", "🚀", "👩\u200d🚀", "\u200b",
     "\ufeff", "\u0301", "…", "¡¿", "=", "<>", "~", "|", "&&", "!",
 ]  # fmt: skip
+# Queries that find the same documents as their letters and digits alone.
 LIKE_THEIR_WORDS = [
     ('"invoice"', "invoice"),
     ('"invoice', "invoice"),
@@ -115,8 +116,8 @@ def test_any_text_is_answered_alike_by_both_adapters(twins: tuple[SearchIndex, S
     assert ids(memory, text) == ids(sqlite, text)
 
 
-# Few letters of many sorts, so that names and queries meet: humps, joiners, digits, marks, ideographs, ligatures, and
-# the letters that plurals end in.
+# Few letters of many sorts, so that queries match names: camel case, joiners, digits, marks, ideographs, ligatures, and
+# the letters at the end of plurals.
 MIXED = st.text(alphabet="aAbB12_-. éßﬁİ天ぷiesy", max_size=12)
 
 

@@ -1,4 +1,4 @@
-"""How well the embedded indexes rank, over the judged catalog of `make bench`; and that its data is sound."""
+"""The ranking of the embedded indexes over the judged catalog of `make bench`, and the soundness of its data."""
 
 from pathlib import Path
 

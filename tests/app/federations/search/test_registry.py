@@ -23,7 +23,7 @@ def test_a_path_means_the_index_in_that_file(tmp_path: Path) -> None:
     assert (tmp_path / "deep" / "search.sqlite3").is_file()
 
 
-def test_the_word_memory_means_one_twin_for_the_process() -> None:
+def test_the_word_memory_means_one_index_for_the_process() -> None:
     with override_settings(SEARCH_PATH="memory"):
         assert isinstance(search_index(), MemorySearchIndex)
         assert search_index() is search_index()
@@ -40,7 +40,7 @@ def test_an_address_means_the_index_on_that_server() -> None:
 @pytest.mark.parametrize(
     "value", ["weaviate.example.com", "ftp://weaviate", "http://", "http://weaviate:x", "http://w/path"]
 )
-def test_an_address_that_cannot_be_meant_stops_the_start(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_address_stops_the_start(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_URL", value)
     with pytest.raises(ImproperlyConfigured, match="SOME_URL"):
         environment.address("SOME_URL")

@@ -1,4 +1,4 @@
-"""What the SQLite index owes beyond the contract: a file shared, damaged, deleted, of another version."""
+"""The file of the SQLite index: shared, damaged, deleted, or of another version."""
 
 import fcntl
 import sqlite3
@@ -83,7 +83,7 @@ def test_the_file_and_its_folders_are_made_on_first_use(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_the_first_use_is_no_warning_but_a_lost_file_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lost_file_is_a_warning_and_the_first_use_is_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "search.sqlite3"
     with caplog.at_level("INFO", logger=sqlite_file.__name__):
         SqliteSearchIndex(path).stamps("")
@@ -162,7 +162,7 @@ def test_queries_during_a_large_replacement_see_the_old_or_the_new(path: Path) -
     assert seen <= {2_000, 2_500}
 
 
-def test_a_writer_that_waits_too_long_is_told_so(index: SqliteSearchIndex, path: Path) -> None:
+def test_a_writer_that_waits_too_long_raises_a_search_error(index: SqliteSearchIndex, path: Path) -> None:
     impatient = SqliteSearchIndex(path, busy_timeout_seconds=0.05)
     with opened(path) as writer:
         writer.execute("BEGIN IMMEDIATE")
@@ -205,7 +205,7 @@ def folder_deleted(path: Path) -> None:
 
 @pytest.mark.parametrize("harm", [garbage, zeroed_pages, cut_short, emptied, deleted, folder_deleted])
 @pytest.mark.parametrize("first", ["search", "stamps", "replace", "delete", "delete_federation", "clear"])
-def test_a_harmed_file_begins_anew_and_can_be_filled(
+def test_an_empty_file_replaces_a_harmed_one_and_can_be_filled(
     index: SqliteSearchIndex, path: Path, harm: Callable[[Path], None], first: str
 ) -> None:
     calls: dict[str, Callable[[], object]] = {
@@ -230,7 +230,7 @@ def test_a_damaged_file_is_kept_aside(index: SqliteSearchIndex, path: Path) -> N
     assert Path(f"{path}.set-aside").read_bytes().startswith(b"this is no database")
 
 
-def test_a_file_deleted_between_writes_is_written_anew_not_into_the_void(path: Path) -> None:
+def test_a_write_after_a_delete_of_the_file_goes_to_a_new_file(path: Path) -> None:
     index = SqliteSearchIndex(path)
     for number in range(5):
         index.replace([resource(f"ledger {number}")])
@@ -284,7 +284,7 @@ def test_no_process_dies_when_the_file_is_deleted_under_it(path: Path) -> None:
     assert total(index) == 4
 
 
-def test_a_stopped_holder_of_the_lock_is_not_waited_for_for_ever(path: Path) -> None:
+def test_a_wait_for_a_stopped_holder_of_the_lock_ends(path: Path) -> None:
     index = SqliteSearchIndex(path, busy_timeout_seconds=0.05)
     with path.with_name(f".{path.name}.lock").open("ab") as lock:
         fcntl.flock(lock.fileno(), fcntl.LOCK_SH)
@@ -382,7 +382,7 @@ def test_a_thousand_resources_are_indexed_in_seconds(path: Path) -> None:
     index = SqliteSearchIndex(path)
     started = time.monotonic()
     index.replace(batch)
-    # About one second on two quiet cores; the bound is for a statement per document, which takes minutes.
+    # This takes about one second on two idle cores. The bound detects a statement per document, which takes minutes.
     assert time.monotonic() - started < 15
     assert total(index, "server_999") == 11
     assert total(index, "fetch") == 10_000

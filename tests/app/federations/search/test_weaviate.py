@@ -1,4 +1,7 @@
-"""What only the Weaviate adapter has to stand: a server that is away, slow, half willing, or of another schema."""
+"""The Weaviate adapter with a server that is down, slow, refuses objects, or has another schema.
+
+The recordings of the double have the names of these tests as their keys.
+"""
 
 from __future__ import annotations
 
@@ -124,7 +127,7 @@ def test_a_half_refused_batch_is_an_error_and_shows_as_stale(
 
 def test_a_wholly_refused_batch_says_why(weaviate_index: WeaviateSearchIndex, weaviate_double: Front) -> None:
     weaviate_double.refuses_all = True
-    with pytest.raises(SearchError, match=r"none of 1 objects could be indexed: .*not this one"):
+    with pytest.raises(SearchError, match=rf"none of 1 objects could be indexed: .*{REFUSED[:8]}"):
         weaviate_index.replace([BILLING])
 
 

@@ -21,7 +21,7 @@ VECTORIZER = "text2vec-transformers"
 
 @pytest.fixture
 def hybrid(weaviate_double: Front) -> Iterator[WeaviateSearchIndex]:
-    """The adapter with a vectorizer, with the catalog in it."""
+    """The adapter with a vectorizer and the documents of the catalog."""
     index = WeaviateSearchIndex(weaviate_double.server(COLLECTION, VECTORIZER))
     index.replace(catalog.ALL)
     yield index

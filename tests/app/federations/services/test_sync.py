@@ -22,7 +22,7 @@ from federations.services.federations import delete_federation, set_enabled, upd
 from federations.services.jobs import reap_lapsed_jobs
 from federations.services.preview import preview_sync
 from federations.services.sync import HeldPlanError, release_held_plan, run_sync, start_sync
-from federations.sync.resources import AsLastSeen, ResourceKind
+from federations.sync.resources import ResourceKind, UnchangedRuntime
 from tests.findings import SEEN_AT, agent, arn_of, failure, runtime, server
 from tests.memory_hub import provider
 from tests.memory_provider import MemoryProvider
@@ -50,9 +50,11 @@ def summary_of(job: SyncJob) -> dict[str, Any]:
     return dict(job.summary)
 
 
-def as_last_seen(name: str, version: str = "1", *, minutes_later: int = 0) -> AsLastSeen:
+def unchanged(name: str, version: str = "1", *, minutes_later: int = 0) -> UnchangedRuntime:
     later = SEEN_AT + timedelta(minutes=minutes_later)
-    return AsLastSeen(runtime(name).runtime_id, arn_of(name), name, version, later, ResourceKind.MCP_SERVER, "MCP")
+    return UnchangedRuntime(
+        runtime(name).runtime_id, arn_of(name), name, version, later, ResourceKind.MCP_SERVER, "MCP"
+    )
 
 
 def test_a_first_sync_stores_everything_and_counts_it(federation: Federation) -> None:
@@ -72,7 +74,7 @@ def test_a_first_sync_stores_everything_and_counts_it(federation: Federation) ->
 def test_an_unchanged_sync_writes_no_resource_row(federation: Federation) -> None:
     sync(federation, server("one"), agent("helper"))
     with counted_queries() as queries:
-        job = sync(federation, as_last_seen("one"), agent("helper"))
+        job = sync(federation, unchanged("one"), agent("helper"))
     assert summary_of(job)["unchangedMcpServers"] == summary_of(job)["unchangedAgents"] == 1
     written = [query for query in queries if query.lower().startswith(("insert", "update", "delete"))]
     assert written
@@ -83,7 +85,7 @@ def test_an_unchanged_sync_writes_no_resource_row(federation: Federation) -> Non
 def test_a_newer_time_of_update_under_the_same_version_is_bookkeeping_alone(federation: Federation) -> None:
     sync(federation, server("one"))
     before = McpServer.objects.get().updated_at
-    sync(federation, as_last_seen("one", minutes_later=5))
+    sync(federation, unchanged("one", minutes_later=5))
     assert McpServer.objects.get().updated_at == before
     assert RuntimeSighting.objects.get().last_updated_at == SEEN_AT + timedelta(minutes=5)
 
@@ -93,7 +95,7 @@ def test_only_healthy_stored_runtimes_are_offered_as_last_seen(federation: Feder
     twin = MemoryProvider(findings=[server("good")])
     with provider(twin):
         preview_sync(Federation.objects.get(id=federation.id))
-    assert list(twin.requests[0].last_seen) == [runtime("good").runtime_id]
+    assert list(twin.requests[0].observations) == [runtime("good").runtime_id]
 
 
 def test_a_failed_resource_marks_the_job_failed_and_the_good_ones_are_applied(federation: Federation) -> None:
@@ -263,7 +265,7 @@ def test_an_index_that_is_down_fails_no_sync_and_is_repaired_by_the_next(
     assert job.status == "success"
     assert job.index_error
     settings.SEARCH_PATH = good_path
-    sync(federation, as_last_seen("billing"))
+    sync(federation, unchanged("billing"))
     assert search_index().search(SearchQuery("refund")).total == 2
 
 

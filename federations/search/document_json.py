@@ -1,4 +1,4 @@
-"""A document as one text, as the indexes keep it beside the words that it is found by."""
+"""The JSON form in which an index stores a document beside its words."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 from federations.search.base import DocumentKind, SearchDocument
 
 
-def body_of(document: SearchDocument) -> str:
-    """Return the document as ASCII JSON, which can be kept even where its text has a lone surrogate or a NUL."""
+def document_to_json(document: SearchDocument) -> str:
+    """Return the document as ASCII JSON, which every index can store, with lone surrogates and U+0000 escaped."""
     return json.dumps(
         [
             document.id,
@@ -23,7 +23,7 @@ def body_of(document: SearchDocument) -> str:
     )
 
 
-def document_in(body: str) -> SearchDocument:
-    """Return the document that a text of `body_of` holds."""
+def document_from_json(body: str) -> SearchDocument:
+    """Return the document of a text from `document_to_json`."""
     id_, kind, resource_id, federation_id, name, path, text, tags = json.loads(body)
     return SearchDocument(id_, DocumentKind(kind), resource_id, federation_id, name, path, text, tuple(tags))
