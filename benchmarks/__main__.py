@@ -1,6 +1,6 @@
-"""Run every benchmark, or those named, and print each figure beside its ideal: `python -m benchmarks [ranking] …`.
+"""Run all benchmarks or the named ones, and print each figure beside its ideal: `python -m benchmarks [ranking] …`.
 
-The raw results are written to benchmarks/results, one JSON file for each benchmark.
+Each benchmark writes its raw results to a JSON file in benchmarks/results.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("sync", "protocol", "receive", "ranking", "search", "plans")
+BENCHMARKS = ("sync", "protocol", "receive", "ranking", "search", "query_plans")
 
 
 def main(names: list[str]) -> int:
-    """Run each benchmark in a process of its own, so that its peak memory is its own; return the worst exit code."""
+    """Run each benchmark in its own process, which has its own peak memory. Return the worst exit code."""
     unknown = set(names) - set(BENCHMARKS)
     if unknown:
-        print(f"No benchmark {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        print(f"Unknown benchmark {', '.join(sorted(unknown))}; known ones: {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
     chosen = names or BENCHMARKS
     return max(subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode for name in chosen)

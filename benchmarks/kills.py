@@ -1,7 +1,7 @@
 """Kill the processes of two hubs that work for each other: `python -m benchmarks.kills [--seed 1] [--kills 200]`.
 
-Prints how often each point was hit, what went between the hubs, and every violation of "once"; exits with 1 where there
-is one, or where a point was hit fewer than five times in 190 kills or more.
+The benchmark prints the number of kills at each point, the messages between the hubs, and every violation of "once". It
+exits with 1 after a violation, or if a point has fewer than five kills in a campaign of 190 kills or more.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import django
 from rich.console import Console
 from rich.table import Table
 
-# This process keeps nothing: the hubs have databases of their own.
+# This process stores nothing. The hubs have their own databases.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
-from benchmarks.measure import keep  # noqa: E402 - after the set-up
+from benchmarks.measure import save_results  # noqa: E402 - Django must be set up first
 from tests.kills.campaign import POINTS, Outcome, run  # noqa: E402
 from tests.stores.databases import hub_databases  # noqa: E402
 
 LEAST_HITS = 5
-# A kill takes a few seconds, and four programs are killed side by side.
+# A kill takes a few seconds, and the campaign kills four programs in parallel.
 SECONDS_PER_KILL = 4
 
 
@@ -35,7 +35,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--folder", type=Path, help="where to keep the hubs' files")
+    parser.add_argument("--folder", type=Path, help="folder for the files of the hubs")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fedhub-kills-") as folder, hub_databases():
         outcome = run(
@@ -44,7 +44,9 @@ def main() -> int:
             kills=arguments.kills,
             seconds=60 + SECONDS_PER_KILL * arguments.kills,
         )
-    keep("kills", {"seed": arguments.seed, "planned": arguments.kills, "total": outcome.total, **asdict(outcome)})
+    save_results(
+        "kills", {"seed": arguments.seed, "planned": arguments.kills, "total": outcome.total, **asdict(outcome)}
+    )
     _report(outcome)
     rare = [
         f"{lane} {point}"
@@ -54,7 +56,7 @@ def main() -> int:
     ]
     is_whole = arguments.kills >= LEAST_HITS * sum(map(len, POINTS.values()))
     if is_whole and rare:
-        print(f"Hit fewer than {LEAST_HITS} times: {', '.join(rare)}")
+        print(f"Fewer than {LEAST_HITS} kills at: {', '.join(rare)}")
     return 1 if outcome.violations or (is_whole and rare) else 0
 
 
@@ -67,7 +69,7 @@ def _report(outcome: Outcome) -> None:
         for point, count in points.items():
             table.add_row(lane, point, str(count))
     console.print(table)
-    console.print(f"{outcome.answered} dispatches answered with 200, {outcome.unanswered} requests without an answer")
+    console.print(f"{outcome.answered} dispatches answered with 200, {outcome.unanswered} requests had no answer")
     for name, count in outcome.rows.items():
         console.print(f"{count} {name}")
     for line in (*outcome.refused, *outcome.violations):

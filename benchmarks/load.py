@@ -1,8 +1,8 @@
-"""A load generator: signed envelopes of many peers, over as many connections as asked, each answer timed.
+"""A load generator: it sends signed envelopes of many peers over many connections and measures each answer.
 
-A process of its own (`python -m benchmarks.load <plan.json>`), so that it shares no interpreter with what it measures.
-All requests are signed and encoded before the clock starts; while it runs, a sender only writes bytes, reads an answer
-and notes the time. What is sent, and in which order, follows from the plan's seed.
+It is a separate process (`python -m benchmarks.load <plan.json> <outcome.json>`), so that it does not share an
+interpreter with the measured server. It signs and encodes all requests before the clock starts. After that a sender
+only writes bytes, reads an answer and records the time. The seed of the plan determines the requests and their order.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ from peers.protocol import FederationEnvelope, HubIdentity, sign_envelope, sign_
 
 RECEIVE_PATH = "/api/v1/federation/receive"
 ANSWER_SECONDS = 60
-# Every so many answers the row is looked for, at the moment of the answer.
-LOOK_EVERY = 50
+# At every 50th answer the generator checks that the row is in the database.
+ROW_CHECK_INTERVAL = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to send where. Of `envelopes`, the first `duplicates` of a shuffle are sent twice.
+    """The load: its target, and its number of envelopes, senders and peers. `duplicates` envelopes are sent twice.
 
-    `database` is that of a hub whose rows shall be there when its answers come; "" looks for none.
+    `database` is the file of a hub's database, in which the generator checks rows at the time of an answer. An empty
+    `database` disables the check.
     """
 
     host: str
@@ -54,7 +55,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request as bytes, and the dispatch that it is of."""
+    """The bytes of a request, and the id of its dispatch."""
 
     dispatch_id: str
     data: bytes
@@ -62,14 +63,14 @@ class Prepared:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came back. `answers` maps a dispatch to (local intent id, message) of each of its answers."""
+    """The measured answers. `answers` maps a dispatch id to (local intent id, message) of each of its answers."""
 
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
     answers: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    looks: int = 0
+    row_checks: int = 0
     rows_missing: int = 0
 
 
@@ -79,15 +80,15 @@ def peer_url(number: int) -> str:
 
 
 def peer_identity(number: int) -> HubIdentity:
-    """Return who a peer is; its key follows from its number."""
+    """Return the identity of a peer, with a key derived from its number."""
     return HubIdentity(peer_url(number), private_key_bytes=number.to_bytes(32, "big"))
 
 
 def prepare(plan: Plan, count: int, duplicates: int, chance: random.Random) -> list[Prepared]:
-    """Return the signed requests in the order in which they are taken.
+    """Return the signed requests in the order in which the senders take them.
 
-    Half of the copies follow their original at once, so that both are under way at the same time; the others come at a
-    random place after it. Each copy has the same envelope and, as a retry has, an HTTP signature of its own.
+    Half of the copies follow their original directly, so that both are processed at the same time. The others have a
+    random place after it. A copy has the same envelope but, as a retry has, its own HTTP signature.
     """
     identities = [peer_identity(number) for number in range(plan.peers)]
     envelopes = [_envelope(plan, identities[number % plan.peers], chance) for number in range(count)]
@@ -98,7 +99,7 @@ def prepare(plan: Plan, count: int, duplicates: int, chance: random.Random) -> l
 
 
 async def run(plan: Plan) -> Outcome:
-    """Sign everything, warm the server up, then send and time it all."""
+    """Warm the server up, sign all requests, then send and measure them."""
     chance = random.Random(plan.seed)
     await _send_all(plan, prepare(plan, plan.warm_up, 0, chance), Outcome())
     requests, outcome = prepare(plan, plan.envelopes, plan.duplicates, chance), Outcome()
@@ -147,14 +148,14 @@ def _request(plan: Plan, identity: HubIdentity, envelope: dict[str, Any], chance
 
 async def _send_all(plan: Plan, requests: Sequence[Prepared], outcome: Outcome) -> None:
     waiting = iter(requests)
-    # Of the memory where there is none to look into.
+    # Without a database the connection is to an empty one in memory.
     source = f"file:{plan.database}?mode=ro" if plan.database else ":memory:"
     with closing(sqlite3.connect(source, uri=True)) as rows:
         await asyncio.gather(*(_sender(plan, waiting, outcome, rows) for _ in range(plan.senders)))
 
 
 async def _sender(plan: Plan, waiting: Iterator[Prepared], outcome: Outcome, rows: sqlite3.Connection) -> None:
-    """Take requests until none is left, one at a time, on one connection."""
+    """Take and send requests one at a time, on one connection, until none is left."""
     reader, writer = await asyncio.open_connection(plan.host, plan.port)
     for request in waiting:
         began = time.perf_counter()
@@ -162,8 +163,8 @@ async def _sender(plan: Plan, waiting: Iterator[Prepared], outcome: Outcome, row
         status, body = await asyncio.wait_for(_answer(reader), ANSWER_SECONDS)
         outcome.latencies_ms.append((time.perf_counter() - began) * 1000)
         outcome.statuses[status] = outcome.statuses.get(status, 0) + 1
-        if plan.database and len(outcome.latencies_ms) % LOOK_EVERY == 0:
-            _look_for(request, rows, outcome)
+        if plan.database and len(outcome.latencies_ms) % ROW_CHECK_INTERVAL == 0:
+            _check_row(request, rows, outcome)
         outcome.answers.setdefault(request.dispatch_id, []).append(_read(body))
     writer.close()
 
@@ -179,8 +180,8 @@ def _read(body: bytes) -> tuple[str, str]:
     return str(answer.get("local_intent_id") or ""), str(answer.get("message") or answer.get("detail"))
 
 
-def _look_for(request: Prepared, rows: sqlite3.Connection, outcome: Outcome) -> None:
-    outcome.looks += 1
+def _check_row(request: Prepared, rows: sqlite3.Connection, outcome: Outcome) -> None:
+    outcome.row_checks += 1
     query = "SELECT 1 FROM peers_receiveddispatch WHERE dispatch_id = ?"
     outcome.rows_missing += rows.execute(query, (request.dispatch_id,)).fetchone() is None
 
@@ -191,7 +192,7 @@ def _cpu_seconds() -> float:
 
 
 def main(plan: Path, output: Path) -> None:
-    """Run the plan of a file and write its outcome to another."""
+    """Run the plan in the file `plan` and write its outcome to `output`."""
     outcome = uvloop.run(run(Plan(**json.loads(plan.read_text(encoding="utf-8")))))
     output.write_text(json.dumps(asdict(outcome)), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""What a benchmark measures: time, calls, rows written, peak memory."""
+"""Measurements for benchmarks: written rows, processor time, peak memory, and the file of results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WRITE = re.compile(r'(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)"?')
 
 @contextmanager
 def rows_written() -> Iterator[Counter[str]]:
-    """Count the rows that this thread's connection inserts, updates and deletes, by table."""
+    """Count the rows that the connection of this thread inserts, updates and deletes, by table."""
     rows: Counter[str] = Counter()
 
     def count(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
@@ -35,24 +35,24 @@ def rows_written() -> Iterator[Counter[str]]:
 
 
 def peak_memory_mb() -> float:
-    """Return the largest resident size that this process has had, in MB."""
+    """Return the peak resident size of this process, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def cpu_seconds_of(pid: int) -> float:
-    """Return the processor time that a process and its children have used so far; 0 where there is no /proc."""
+    """Return the processor time of a process and its children, in seconds. Return 0 on a system without /proc."""
     stat = Path(f"/proc/{pid}/stat")
     if not stat.exists():
         return 0.0
-    # proc_pid_stat(5): utime and stime are fields 14 and 15; the name in brackets may hold blanks.
+    # proc_pid_stat(5): utime and stime are fields 14 and 15; the name in brackets may contain blanks.
     user, system = stat.read_text(encoding="utf-8").rpartition(")")[2].split()[11:13]
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
     own = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
     return own + sum(cpu_seconds_of(int(child)) for child in children)
 
 
-def keep(name: str, results: dict[str, Any]) -> Path:
-    """Write raw results beside the summary and return where."""
+def save_results(name: str, results: dict[str, Any]) -> Path:
+    """Write raw results to benchmarks/results and return the path of the file."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     machine = {"python": platform.python_version(), "system": platform.system(), "machine": platform.machine()}

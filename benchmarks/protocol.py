@@ -1,8 +1,8 @@
-"""Verifications per second, beside raw PyNaCl on the same bytes in the same run.
+"""Verifications per second, compared with raw PyNaCl on the same bytes in the same run.
 
-Run from the root of the checkout: `python -m benchmarks.protocol [--seconds 5]`; the raw turns are kept in
-benchmarks/results/protocol.json. Each case and its raw twin are timed in short turns, so that a noisy neighbour slows
-both; the ratio is of medians, and the ideal is 1.
+Run it from the root of the checkout: `python -m benchmarks.protocol [--seconds 5]`. It writes the raw turns to
+benchmarks/results/protocol.json. Each case and its raw counterpart run in short alternating turns, so that other load
+on the machine slows both. The ratio is that of the medians. The ideal ratio is 1.
 """
 
 import argparse
@@ -43,7 +43,7 @@ Case = tuple[Callable[[], object], Callable[[], object]]
 
 
 def envelope_case(identity: ServerIdentity) -> dict[str, Case]:
-    """Return the documented check and the full one, each with PyNaCl over the same canonical bytes."""
+    """Return the check of a signature and the full check, each with PyNaCl over the same canonical bytes."""
     envelope = FederationEnvelope(
         dispatch_id="5f0c6a52-8a55-4f3e-9a53-6a2d5f3f5d0e",
         source_server=SOURCE,
@@ -97,7 +97,7 @@ def request_case(identity: ServerIdentity) -> dict[str, Case]:
 
 
 def seconds_for(call: Callable[[], object]) -> float:
-    """Return the time of one turn."""
+    """Return the time of one turn, in seconds."""
     begin = time.perf_counter()
     for _ in range(TURN_CALLS):
         call()
@@ -105,7 +105,7 @@ def seconds_for(call: Callable[[], object]) -> float:
 
 
 def measure(case: Case, seconds: float) -> dict[str, object]:
-    """Take turns for so many seconds; return calls per second of both, their ratio, and each turn's seconds."""
+    """Alternate for `seconds`. Return calls per second of both, their ratio, and the seconds of each turn."""
     ours, raw = case
     turns: list[tuple[float, float]] = []
     end = time.perf_counter() + seconds
@@ -122,7 +122,7 @@ def measure(case: Case, seconds: float) -> dict[str, object]:
 
 
 def main() -> None:
-    """Measure all cases, print a table, and keep the raw turns."""
+    """Measure all cases, print a table and write the raw turns."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="for each case")
     seconds = parser.parse_args().seconds

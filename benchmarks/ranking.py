@@ -1,10 +1,11 @@
-"""How well each search index ranks: NDCG@10 over a judged catalog of 500 servers, agents, tools and skills.
+"""The ranking of each search index: NDCG@10 over a judged catalog of 500 servers, agents, tools and skills.
 
-Run from the root of the checkout: `python -m benchmarks.ranking [--show]`; the ideal is 1, the aim above 0.75. The
-catalog and the judgments lie in benchmarks/ranking. Half of the searches are for tuning: `--show` prints what they
-find. Of the held-out half only the mean is ever printed or kept, so that nobody tunes for it by looking.
+Run it from the root of the checkout: `python -m benchmarks.ranking [--show]`. The ideal is 1, the aim is above 0.75.
+benchmarks/ranking has the catalog and the judgments. Half of the searches are for tuning, and `--show` prints their
+hits. For the held-out half the benchmark prints and stores only the mean, so that the index is not tuned for it.
 
-NDCG as by Burges et al. (2005): a hit of grade g at rank r counts (2^g - 1) / log2(r + 1), relative to the best order.
+NDCG is that of Burges et al. (2005): a hit of grade g at rank r has the gain (2^g - 1) / log2(r + 1), relative to the
+best order.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.measure import keep
+from benchmarks.measure import save_results
 from federations.search.base import DocumentKind, IndexedResource, SearchDocument, SearchIndex, SearchQuery
 from federations.search.documents import IndexableAgent, IndexableServer, documents_for_agent, documents_for_server
 from federations.search.memory import MemorySearchIndex
@@ -32,14 +33,14 @@ DEPTH = 10
 AIM = 0.75
 TUNING, HELD_OUT = "tuning", "held_out"
 FEDERATION = "ranking-benchmark"
-# A collection of its own, left behind empty: what else a Weaviate server holds would change the figures.
+# The benchmark has its own collection and empties it at the end. Other objects of a server would change the figures.
 COLLECTION = "FedhubRanking"
 STAMPS = {"version": "1", "enriched_at": "2026-01-02T03:04:05Z"}
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedSearch:
-    """A search and its grades: 3 exactly it, 2 very useful, 1 related; by `key` of a document."""
+    """A search and the grades of documents by their `key`: 3 exact, 2 very useful, 1 related."""
 
     id: str
     kind: str
@@ -49,7 +50,7 @@ class JudgedSearch:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The keys that a search found, best first, and how good that is."""
+    """The keys of the documents that a search found, best first, and the NDCG of this order."""
 
     search: JudgedSearch
     found: tuple[str, ...]
@@ -57,7 +58,7 @@ class Outcome:
 
 
 def catalog() -> list[IndexedResource]:
-    """Return the catalog's documents, made by the product's own code."""
+    """Return the documents of the catalog, built by the product's code."""
     content = json.loads((DATA / "catalog.json").read_text(encoding="utf-8"))
     return [documents_for_server(IndexableServer(**_given(each))) for each in content["servers"]] + [
         documents_for_agent(IndexableAgent(**_given(each))) for each in content["agents"]
@@ -70,19 +71,19 @@ def _given(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def searches(half: str) -> list[JudgedSearch]:
-    """Return the judged searches of a half."""
+    """Return the judged searches of a half: TUNING or HELD_OUT."""
     content = json.loads((DATA / f"{half}.json").read_text(encoding="utf-8"))
     return [JudgedSearch(**each) for each in content["queries"]]
 
 
 def key(document: SearchDocument) -> str:
-    """Return what the judgments call a document: its resource's id, and for a part `/` and the part's name."""
+    """Return the key of a document in the judgments: the id of its resource, for a part with `/` and its name."""
     is_whole = document.kind in (DocumentKind.SERVER, DocumentKind.AGENT)
     return document.resource_id if is_whole else f"{document.resource_id}/{document.name}"
 
 
 def ndcg(found: Sequence[str], judgments: Mapping[str, int]) -> float:
-    """Return NDCG@10: 1 for the best possible order, 0 where nothing relevant was found."""
+    """Return NDCG@10: 1 for the best possible order, 0 if no relevant document was found."""
     best = sorted(judgments.values(), reverse=True)
     return _gain([judgments.get(each, 0) for each in found]) / _gain(best)
 
@@ -92,7 +93,7 @@ def _gain(grades: Sequence[int]) -> float:
 
 
 def measure(index: SearchIndex, half: str) -> list[Outcome]:
-    """Ask an index that holds the catalog everything of a half."""
+    """Run all searches of a half on an index that has the catalog."""
     return [_outcome(index, search) for search in searches(half)]
 
 
@@ -103,7 +104,7 @@ def _outcome(index: SearchIndex, search: JudgedSearch) -> Outcome:
 
 
 def mean_ndcg(outcomes: Sequence[Outcome]) -> float:
-    """Return the mean over all searches, those without a hit included."""
+    """Return the mean over all searches, including those without a hit."""
     return fmean(outcome.ndcg for outcome in outcomes)
 
 
@@ -116,9 +117,9 @@ def by_kind(outcomes: Sequence[Outcome]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure each index, print the means and keep what tuning may look at."""
+    """Measure each index, print the means and write the results. Only the tuning half has results per search."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--show", action="store_true", help="print each search of the tuning half and what it finds")
+    parser.add_argument("--show", action="store_true", help="print each search of the tuning half and its hits")
     show = parser.parse_args().show
     resources = catalog()
     results: dict[str, Any] = {}
@@ -134,11 +135,11 @@ def main() -> None:
             results[name] = _result(tuning, held_out)
     documents = sum(len(resource.documents) for resource in resources)
     _report(documents, results)
-    print("raw:", keep("ranking", {"documents": documents, "indexes": results}))
+    print("raw:", save_results("ranking", {"documents": documents, "indexes": results}))
 
 
 def _indexes(folder: Path) -> Iterator[tuple[str, SearchIndex]]:
-    """Yield the embedded indexes, and the one that WEAVIATE_URL names."""
+    """Yield the embedded indexes, and the one on the server of WEAVIATE_URL."""
     yield "sqlite", SqliteSearchIndex(folder / "search.sqlite3")
     yield "memory", MemorySearchIndex()
     if os.environ.get("WEAVIATE_URL"):

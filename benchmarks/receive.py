@@ -1,8 +1,9 @@
-"""Receive signed envelopes of 50 peers, beside the OpenIntent server of PyPI under the same load in the same run.
+"""Receive signed envelopes of 50 peers, compared with the OpenIntent server of PyPI under the same load.
 
-First 10,000 envelopes and 1,000 copies from 50 concurrent senders: each must be processed once. Then, in turns, both
-servers at 20 senders. The hub runs as in production (granian, SQLite), verifies both signatures of each request and
-answers after its commit; the other verifies nothing and keeps what it gets in memory.
+First 50 concurrent senders send 10,000 envelopes and 1,000 copies, and the hub must process each envelope once. Then 20
+senders load both servers in alternating turns. The hub runs as in production (granian, SQLite), verifies both
+signatures of each request and answers after its commit. The other server verifies nothing and stores envelopes in
+memory.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.load import Plan, peer_identity, peer_url
-from benchmarks.measure import cpu_seconds_of, keep
+from benchmarks.measure import cpu_seconds_of, save_results
 from tests.contract.peer_hubs import Hub, free_port, template
 from tests.openintent_server import API_KEY, OpenIntentProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = 50
 ENVELOPES, COPIES, SENDERS = 10_000, 1_000, 50
-# As the README has it: requests that come together share a transaction, so there must be threads for them to wait in.
+# The value in the README. Requests that wait at the same time share a transaction, and each one waits in a thread.
 THREADS = 32
 TURNS, TURN_ENVELOPES, TURN_SENDERS = 3, 1_000, 20
 LOAD_SECONDS = 240
@@ -46,7 +47,7 @@ for url, key in {peers}:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One measured load on one server; `server_cpu_ms` is processor time for each request, on Linux."""
+    """One measured load on one server. `server_cpu_ms` is the processor time per request, on Linux."""
 
     server: str
     senders: int
@@ -63,7 +64,7 @@ class Turn:
 
 
 def main() -> int:
-    """Run everything once, print it, and return 1 unless each envelope was processed exactly once."""
+    """Run all loads, print the figures, and return 1 unless the hub processed each envelope exactly once."""
     with tempfile.TemporaryDirectory(prefix="fedhub-bench-") as name:
         folder = Path(name)
         database = template(folder / "template")
@@ -85,7 +86,7 @@ def main() -> int:
 
 
 def _hub(folder: Path, database: Path, handlers: str) -> Hub:
-    """Return a hub in production's settings that has approved all peers."""
+    """Return a hub with production settings that has approved all peers."""
     hub = Hub(
         folder.name,
         folder,
@@ -106,7 +107,7 @@ def _hub(folder: Path, database: Path, handlers: str) -> Hub:
 
 
 def _receive_each_once(hub: Hub, folder: Path) -> tuple[Turn, list[str]]:
-    """Send everything with its copies; return the turn, and what was not as it must be."""
+    """Send all envelopes and copies. Return the turn and the failed checks."""
     plan = Plan("127.0.0.1", hub.port, ENVELOPES, SENDERS, PEERS, COPIES, database=str(hub.database))
     turn, outcome = _load("hub, with a handler", plan, folder, hub.processes["web"].pid)
     answers: dict[str, list[list[str]]] = outcome["answers"]
@@ -122,17 +123,19 @@ def _receive_each_once(hub: Hub, folder: Path) -> tuple[Turn, list[str]]:
         f"rows: {len(found)} of {expected}": len(found) == len(dict(found)) == expected,
         f"rows of what was sent: {len(rows)}": len(rows) == len(answers) == ENVELOPES,
         f"events of handlers: {events} of {expected}": events == (expected, expected),
-        f"copies answered as such: {replays} of {COPIES}": replays == COPIES,
+        f"copies answered as copies: {replays} of {COPIES}": replays == COPIES,
         "an answer names another intent than the row": all(
             intent_id == rows.get(dispatch_id) for dispatch_id, given in answers.items() for intent_id, _ in given
         ),
-        f"rows missing at the answer: {outcome['rows_missing']} of {outcome['looks']}": not outcome["rows_missing"],
+        f"rows missing at the answer: {outcome['rows_missing']} of {outcome['row_checks']}": not outcome[
+            "rows_missing"
+        ],
     }
     return turn, [text for text, is_right in checks.items() if not is_right]
 
 
 def _take_turns(hub: Hub, other: OpenIntentProcess, folder: Path) -> list[Turn]:
-    """Load both in turns, so that a noisy neighbour slows both."""
+    """Load both servers in alternating turns, so that other load on the machine slows both."""
     turns = []
     port, web = urlsplit(other.url).port or 0, hub.processes["web"].pid
     for seed in range(2, 2 + TURNS):
@@ -203,7 +206,7 @@ def _report(once: Turn, faults: Sequence[str], turns: Sequence[Turn]) -> int:
         "exactly_once": asdict(once),
         "turns": [asdict(turn) for turn in turns],
     }
-    path = keep("receive", results)
+    path = save_results("receive", results)
     console = Console(width=100)
     console.print(table)
     console.print(f"Ratio {ratio:.2f} (aim {AIM_RATIO}), p95 {p95:.1f} ms (aim below {AIM_P95_MS:.0f} ms).")

@@ -1,8 +1,8 @@
-"""Index and search 1,000 MCP servers of 10 tools each, on SQLite and, where WEAVIATE_URL names a server, on Weaviate.
+"""Index and search 1,000 MCP servers of 10 tools each, on SQLite, and on Weaviate if WEAVIATE_URL names a server.
 
-The rows are in a database; a rebuild drops the index and builds it from them, an unchanged check compares all versions
-and finds nothing to do. A call is a transaction of SQLite, or a REST or gRPC call to Weaviate. The ideal of a check is
-one call. The server shares the machine with the hub, which is this process, unless it is elsewhere.
+The rows are in a database. A rebuild drops the index and builds it from them. A check compares all stamps and finds no
+difference. A call is a transaction of SQLite, or a REST or gRPC call to Weaviate. The ideal number of calls of a check
+is one.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ SERVERS = 1_000
 TOOLS = 10
 SEARCHES = 300
 AIM_P95_MS = 200.0
-# A collection of its own, left behind empty: what else a Weaviate server holds would change the figures.
+# The benchmark has its own collection and empties it at the end. Other objects of a server would change the figures.
 COLLECTION = "FedhubSearchBenchmark"
 VERBS = ["get", "list", "create", "update", "delete", "find", "export", "import", "approve", "cancel", "send", "check"]
 PREFIXES = ["tax", "gold", "city", "fleet", "home", "night", "river", "store", "team", "trade", "water", "young"]
 SUFFIXES = ["account", "book", "card", "desk", "file", "form", "guide", "line", "list", "map", "note", "plan", "rate"]
-# As many as a catalog of thousands of tools would have: some are in a few documents, some in hundreds.
+# As many words as in a catalog of thousands of tools: some are in a few documents, some in hundreds.
 NOUNS = [f"{prefix}{suffix}" for prefix in PREFIXES for suffix in SUFFIXES] + PREFIXES + SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one index needed. `calls` go to its file or server."""
+    """The figures of one index. Calls go to its file or server."""
 
     index: str
     rebuild_seconds: float
@@ -106,7 +106,7 @@ def _sentence(rng: random.Random) -> str:
 
 
 def _queries() -> list[str]:
-    """Return what people type: a name, two words, the beginning of a word, a word that thousands have."""
+    """Return typical queries: a name, two words, the beginning of a word, a word that thousands of documents have."""
     rng = random.Random(11)
     kinds: list[Callable[[], str]] = [
         lambda: f"{rng.choice(VERBS)}_{rng.choice(NOUNS)}",
@@ -124,14 +124,14 @@ def _runs() -> list[Run]:
 
     runs = []
     with override_settings(WEAVIATE_URL=""), _sqlite_calls() as calls:
-        runs.append(_measured("SQLite", calls))
+        runs.append(_measure("SQLite", calls))
     if settings.WEAVIATE_URL:
         with _weaviate_calls() as calls:
-            runs.append(_measured("Weaviate", calls))
+            runs.append(_measure("Weaviate", calls))
     return runs
 
 
-def _measured(name: str, calls: list[str]) -> Run:
+def _measure(name: str, calls: list[str]) -> Run:
     from federations.models import Federation
     from federations.search.base import SearchQuery
     from federations.search.registry import search_index
@@ -182,7 +182,7 @@ def _weaviate_calls() -> Iterator[list[str]]:
 
 @contextmanager
 def _counted(owner: type, *names: str) -> Iterator[list[str]]:
-    """Note each call of these methods while the block runs."""
+    """Record each call of these methods while the block runs."""
     calls: list[str] = []
 
     def counting(name: str) -> Callable[..., Any]:
@@ -205,7 +205,7 @@ def _report(runs: list[Run]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from benchmarks.measure import keep, peak_memory_mb
+    from benchmarks.measure import peak_memory_mb, save_results
 
     table = Table(title=f"{SERVERS} MCP servers of {TOOLS} tools, {SEARCHES} searches")
     for heading in (
@@ -233,7 +233,7 @@ def _report(runs: list[Run]) -> None:
     console = Console()
     console.print(table)
     peak = peak_memory_mb()
-    path = keep("search", {"peak_memory_mb": round(peak, 1), "runs": [asdict(run) for run in runs]})
+    path = save_results("search", {"peak_memory_mb": round(peak, 1), "runs": [asdict(run) for run in runs]})
     console.print(f"Peak memory of the hub's process: {peak:.0f} MB. Raw results: {path.relative_to(path.parents[2])}")
 
 

@@ -1,7 +1,7 @@
-"""Sync 1,000 runtimes of a sandbox that adds 50 ms to every AWS and runtime call, with 16 calls at once.
+"""Sync 1,000 runtimes of a sandbox that adds 50 ms to every AWS and runtime call, with 16 calls at the same time.
 
-The ideal of a run is the time that its calls alone would take: calls x latency / concurrency. The sandbox shares the
-machine with the hub, which is this process.
+The ideal time of a run is the time of its calls: calls x latency / concurrency. The sandbox runs on the same machine as
+the hub, which is this process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RESOURCE_TABLES = (
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One measured sync. `counts` are calls by operation, `rows` are rows written by table."""
+    """One measured sync. `counts` are calls by operation, `rows` are written rows by table."""
 
     name: str
     seconds: float
@@ -42,22 +42,22 @@ class Run:
 
     @property
     def calls(self) -> int:
-        """Return how many AWS and runtime calls were made."""
+        """Return the number of AWS and runtime calls."""
         return sum(self.counts.values())
 
     @property
     def ideal_seconds(self) -> float:
-        """Return what the calls alone would take."""
+        """Return the time of the calls alone, in seconds."""
         return self.calls * LATENCY_MS / 1000 / CONCURRENCY
 
     @property
     def resource_rows(self) -> int:
-        """Return how many rows of resources and their tags were written."""
+        """Return the number of written rows of resources and their tags."""
         return sum(self.rows.get(table, 0) for table in RESOURCE_TABLES)
 
 
 def main() -> None:
-    """Run the scenario once and print it."""
+    """Run the scenario once and print its figures."""
     with tempfile.TemporaryDirectory(prefix="fedhub-bench-") as folder:
         os.environ |= {"FEDHUB_VAR_DIR": folder, "DJANGO_SETTINGS_MODULE": "fedhub.settings", "LOG_LEVEL": "WARNING"}
         os.environ["FEDHUB_DISCOVERY_CONCURRENCY"] = str(CONCURRENCY)
@@ -92,27 +92,27 @@ def _scenario(sandbox: RunningSandbox) -> list[Run]:
 
     names = [str(runtime["name"]) for runtime in sandbox.admin.runtimes()]
     federation = create()
-    runs = [_measured(sandbox, federation, "first sync"), _measured(sandbox, federation, "unchanged")]
-    _quietly(
+    runs = [_measure(sandbox, federation, "first sync"), _measure(sandbox, federation, "unchanged")]
+    _without_latency(
         sandbox, lambda: [sandbox.admin.patch(name, description="changed") for name in names[:: len(names) // CHANGED]]
     )
-    runs.append(_measured(sandbox, federation, "10 % changed"))
+    runs.append(_measure(sandbox, federation, "10 % changed"))
     delete_federation(Federation.objects.get(id=federation.id), by=me)
-    _quietly(sandbox, lambda: [sandbox.admin.patch(name, tags=TAGS) for name in names])
+    _without_latency(sandbox, lambda: [sandbox.admin.patch(name, tags=TAGS) for name in names])
     filtered = create(resourceTagsFilter=TAGS)
-    runs.append(_measured(sandbox, filtered, "first sync, tag filter"))
-    runs.append(_measured(sandbox, filtered, "unchanged, tag filter"))
+    runs.append(_measure(sandbox, filtered, "first sync, tag filter"))
+    runs.append(_measure(sandbox, filtered, "unchanged, tag filter"))
     return runs
 
 
-def _quietly(sandbox: RunningSandbox, change: Callable[[], object]) -> None:
-    """Change the sandbox without its added latency."""
+def _without_latency(sandbox: RunningSandbox, change: Callable[[], object]) -> None:
+    """Call `change`, which changes the sandbox, without the added latency."""
     sandbox.admin.latency(0)
     change()
     sandbox.admin.latency(LATENCY_MS)
 
 
-def _measured(sandbox: RunningSandbox, federation: Any, name: str) -> Run:
+def _measure(sandbox: RunningSandbox, federation: Any, name: str) -> Run:
     from benchmarks.measure import rows_written
     from core.actors import Actor
     from federations.models import Federation
@@ -134,7 +134,7 @@ def _report(runs: list[Run]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from benchmarks.measure import keep, peak_memory_mb
+    from benchmarks.measure import peak_memory_mb, save_results
 
     table = Table(
         title=f"{SERVERS} MCP servers of {TOOLS} tools, {AGENTS} agents, {LATENCY_MS} ms a call, {CONCURRENCY} at once"
@@ -155,7 +155,7 @@ def _report(runs: list[Run]) -> None:
     console = Console()
     console.print(table)
     peak = peak_memory_mb()
-    path = keep("sync", {"peak_memory_mb": round(peak, 1), "runs": [asdict(run) for run in runs]})
+    path = save_results("sync", {"peak_memory_mb": round(peak, 1), "runs": [asdict(run) for run in runs]})
     console.print(f"Peak memory of the hub's process: {peak:.0f} MB. Raw results: {path.relative_to(path.parents[2])}")
 
 

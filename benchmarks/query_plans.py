@@ -1,9 +1,9 @@
-"""Look at the query plan of every list filter, on each store, with 100,000 resources in it.
+"""Check the query plan of every list filter, on each store, with 100,000 resources.
 
-Each list is asked for over the API, once by somebody who may view everything and once by grants; every query that it
-sends to the registry is explained. One that reads a whole table to find a few rows is a fault. The substring filter
-`query` has no index by design and is timed instead. MongoDB is SecantusDB where TEST_MONGODB_URI names no server: that
-plans as MongoDB does, in its own time.
+The benchmark requests each list over the API, once as a user who may view everything and once as a user with grants. It
+asks the database to explain every query of the list. A query that reads a whole large table to find a few rows is a
+fault. The substring filter `query` has no index by design, so the benchmark measures its time instead. SecantusDB
+stands for MongoDB if TEST_MONGODB_URI is empty: it makes the same plans, but its times are not those of MongoDB.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ SUBSTRINGS = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One list as one caller gets it: rows found, time for the whole request, tables that were read from end to end."""
+class ListRequest:
+    """One list as one caller gets it: its rows, the time of the request, and the tables that were read whole."""
 
     path: str
     caller: str
@@ -64,7 +64,7 @@ class Look:
 
 
 def main(stores: Sequence[str]) -> int:
-    """Measure each store in a process of its own; return 1 where a filter used no index."""
+    """Measure each store in its own process. Return 1 if a filter does not use an index."""
     return max([_measure_apart(store) for store in stores or STORES])
 
 
@@ -77,7 +77,11 @@ def _measure_apart(store: str) -> int:
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "MONGODB_URI")}
     if variable:
         environment[variable] = given or (server.url if server else "")
-    command = [sys.executable, "-c", f"from benchmarks.plans import measure; raise SystemExit(measure({store!r}))"]
+    command = [
+        sys.executable,
+        "-c",
+        f"from benchmarks.query_plans import measure; raise SystemExit(measure({store!r}))",
+    ]
     try:
         with tempfile.TemporaryDirectory(prefix="fedhub-bench-") as folder:
             environment |= {"FEDHUB_VAR_DIR": folder, "DJANGO_SETTINGS_MODULE": "fedhub.settings", "LOG_LEVEL": "ERROR"}
@@ -88,35 +92,37 @@ def _measure_apart(store: str) -> int:
 
 
 def measure(store: str) -> int:
-    """Fill the registry that the environment names, look at every list, print and keep what was seen."""
+    """Fill the registry that the environment names, measure every list, print and write the results."""
     import django
 
     django.setup()
-    from benchmarks.measure import keep
+    from benchmarks.measure import save_results
 
     began = time.perf_counter()
     federation = _fill()
     filled = time.perf_counter() - began
     callers = _callers()
-    looks = [_look(client, caller, path, federation) for caller, client in callers.items() for path in FILTERS]
-    searches = [_look(callers["all"], "all", path, federation) for path in SUBSTRINGS]
-    p95 = statistics.quantiles([look.milliseconds for look in searches], n=20)[-1]
+    requests = [
+        _request_list(client, caller, path, federation) for caller, client in callers.items() for path in FILTERS
+    ]
+    searches = [_request_list(callers["all"], "all", path, federation) for path in SUBSTRINGS]
+    p95 = statistics.quantiles([request.milliseconds for request in searches], n=20)[-1]
     results = {
         "server": "SecantusDB" if store == "mongodb" and not os.environ.get("TEST_MONGODB_URI") else store,
         "resources": SERVERS + AGENTS,
         "fill_seconds": round(filled, 1),
         "query_p95_ms": round(p95, 1),
         "aims": {"query_p95_ms": AIM_P95_MS, "filters_without_index": 0},
-        "looks": [asdict(look) for look in looks],
-        "substrings": [asdict(look) for look in searches],
+        "requests": [asdict(request) for request in requests],
+        "substrings": [asdict(request) for request in searches],
     }
-    _report(store, looks, p95)
-    keep(f"plans-{store}", results)
-    return 1 if any(look.read_whole for look in looks) else 0
+    _report(store, requests, p95)
+    save_results(f"query_plans-{store}", results)
+    return 1 if any(request.read_whole for request in requests) else 0
 
 
-def _look(client: APIClient, caller: str, path: str, federation: str) -> Look:
-    from benchmarks.explained import queries_of_registry, tables_read_whole
+def _request_list(client: APIClient, caller: str, path: str, federation: str) -> ListRequest:
+    from benchmarks.explain_queries import queries_of_registry, tables_read_whole
 
     address = "/api/v1/" + path.format(federation=federation)
     client.get(address)
@@ -128,11 +134,11 @@ def _look(client: APIClient, caller: str, path: str, federation: str) -> Look:
     read_whole = (
         [] if "query=" in path else [table for query in queries for table in tables_read_whole(query, _large())]
     )
-    return Look(path, caller, body["pagination"]["total"], round(milliseconds, 1), sorted(set(read_whole)))
+    return ListRequest(path, caller, body["pagination"]["total"], round(milliseconds, 1), sorted(set(read_whole)))
 
 
 def _large() -> set[str]:
-    """Return the tables that no filter may read whole; to read a small one whole is what a good plan does."""
+    """Return the tables that no filter may read whole. A good plan may read a small table whole."""
     from federations import models
     from peers.models import Intent
 
@@ -152,7 +158,7 @@ def _large() -> set[str]:
 
 
 def _callers() -> dict[str, APIClient]:
-    """Return clients of somebody who may view everything, and of somebody with grants alone."""
+    """Return the client of a user who may view everything, and of a user with grants only."""
     from django.contrib.auth.models import User
 
     from federations.models import AccessLevel, Federation
@@ -177,7 +183,7 @@ def _client(user: User) -> APIClient:
 
 
 def _fill() -> str:
-    """Store everything in bulk; return the id of a federation that the callers may view."""
+    """Store all rows in bulk. Return the id of a federation that both callers may view."""
     from django.core.management import call_command
     from django.db import connections
 
@@ -223,7 +229,7 @@ def _fill_resources(federations: Sequence[str]) -> None:
     from federations.models import A2aAgent, A2aAgentTag, McpServer, McpServerTag
 
     for kind, count in ((McpServer, SERVERS), (A2aAgent, AGENTS)):
-        # A step that shares no factor with their number: every federation gets both common and rare ones.
+        # The step 7 and the number of federations have no common factor: every federation gets common and rare values.
         rows: list[Any] = [_resource(kind, number, federations[number * 7 % FEDERATIONS]) for number in range(count)]
         _store(rows)
         tag: Any = McpServerTag if kind is McpServer else A2aAgentTag
@@ -264,15 +270,21 @@ def _store(rows: Iterable[Any]) -> None:
         type(chunk[0]).objects.bulk_create(chunk)
 
 
-def _report(store: str, looks: Sequence[Look], p95: float) -> None:
+def _report(store: str, requests: Sequence[ListRequest], p95: float) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=f"{store}: lists over {SERVERS + AGENTS:,} resources")
-    for heading in ("list", "caller", "rows", "ms", "read from end to end"):
+    for heading in ("list", "caller", "rows", "ms", "read whole"):
         table.add_column(heading, justify="right" if heading in ("rows", "ms") else "left", overflow="fold")
-    for look in looks:
-        table.add_row(look.path, look.caller, f"{look.rows:,}", f"{look.milliseconds:.1f}", ", ".join(look.read_whole))
+    for request in requests:
+        table.add_row(
+            request.path,
+            request.caller,
+            f"{request.rows:,}",
+            f"{request.milliseconds:.1f}",
+            ", ".join(request.read_whole),
+        )
     console = Console(width=120)
     console.print(table)
     console.print(f"query (no index by design): p95 {p95:.1f} ms (aim below {AIM_P95_MS:.0f} ms).")

@@ -1,4 +1,4 @@
-"""Write down the queries that go to the registry, and ask the database how it would answer each."""
+"""Recording of the queries to the registry's database, and the check of their query plans."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from pymongo import monitoring
 from core.store.units import REGISTRY
 
 Query: TypeAlias = tuple[str, Any]
-"""SQL and its parameters; on MongoDB a collection's name and a pipeline."""
+"""SQL and its parameters, or the name of a MongoDB collection and a pipeline."""
 
 SQL_ALIAS = re.compile(r'"(?P<table>\w+)"(?: (?P<alias>[A-Z]\w*))?')
 SQLITE_SCAN = re.compile(r"SCAN (?P<name>\w+)(?P<by> USING)?")
 
 
 class _Aggregations(monitoring.CommandListener):
-    """Notes what is asked of MongoDB while somebody listens."""
+    """Records the aggregations that are sent to MongoDB while `queries` is a list."""
 
     def __init__(self) -> None:
         self.queries: list[Query] | None = None
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
-        """Note a pipeline."""
+        """Record the pipeline of an aggregation."""
         if self.queries is not None and event.command_name == "aggregate":
             self.queries.append((str(event.command["aggregate"]), list(event.command["pipeline"])))
 
@@ -38,14 +38,14 @@ class _Aggregations(monitoring.CommandListener):
         """Ignore the answer."""
 
 
-# Before the driver connects: it reports to those alone who asked by then.
+# The driver reports only to listeners that are registered before it connects.
 _aggregations = _Aggregations()
 monitoring.register(_aggregations)
 
 
 @contextmanager
 def queries_of_registry() -> Iterator[list[Query]]:
-    """Fill a list with what the block asks of the registry's database."""
+    """Record the queries of the block to the registry's database in a list."""
     found: list[Query] = []
     if connections[REGISTRY].vendor == "mongodb":
         _aggregations.queries = found
@@ -55,16 +55,16 @@ def queries_of_registry() -> Iterator[list[Query]]:
             _aggregations.queries = None
         return
 
-    def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    def record(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         found.append((sql, params))
         return execute(sql, params, many, context)
 
-    with connections[REGISTRY].execute_wrapper(note):
+    with connections[REGISTRY].execute_wrapper(record):
         yield found
 
 
 def tables_read_whole(query: Query, large: Collection[str]) -> list[str]:
-    """Return which of the `large` tables the database would read from end to end to find what the query asks for."""
+    """Return the tables of `large` that the database reads whole for this query, by its query plan."""
     read: dict[str, Callable[[Query], list[str]]] = {
         "sqlite": _read_by_sqlite,
         "postgresql": _read_by_postgresql,
@@ -90,7 +90,7 @@ def _read_by_postgresql(query: Query) -> list[str]:
         cursor.execute("EXPLAIN (FORMAT JSON) " + sql, params)
         (answer,) = cursor.fetchone()
     plan = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
-    # Without a filter all rows are wanted.
+    # A query without a filter returns all rows, so it must read the whole table.
     return [str(node["Relation Name"]) for node in _nodes(plan) if node["Node Type"] == "Seq Scan" and "Filter" in node]
 
 
