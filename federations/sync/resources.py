@@ -160,7 +160,7 @@ Finding = EnrichedMcpServer | EnrichedAgent | UnchangedRuntime | UnsupportedRunt
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What the last sync saw of one runtime whose last enrichment succeeded, or that needs none."""
+    """The last observation of one runtime whose enrichment succeeded, or that needs no enrichment."""
 
     runtime_id: str
     version: str
