@@ -1,0 +1,39 @@
+"""Values as a table's cell or a read-only field shows them: links, texts to copy, times; `-` where there is none."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Model
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timeuntil
+
+from core.admin.labels import ago, exactly
+
+
+def row_link(row: Model, text: object) -> SafeString:
+    """Return a link to the row's page; the text is escaped."""
+    url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    return format_html('<a class="text-link" href="{}">{}</a>', url, text)
+
+
+def copyable(text: str) -> SafeString | str:
+    """Return text in a font of fixed width, which one click selects whole; a dash for an empty text."""
+    return format_html('<code class="fedhub-copy">{}</code>', text) if text else "-"
+
+
+def time_since(moment: datetime | None) -> str:
+    """Return the time since `moment` in its largest unit, or a dash."""
+    return ago(moment) or "-"
+
+
+def time_until(moment: datetime | None) -> str:
+    """Return the time until `moment` in its largest unit, with the full time as the tooltip, or a dash."""
+    if moment is None:
+        return "-"
+    left = timeuntil(moment, timezone.now(), depth=1)
+    text = "now" if left.startswith("0") else f"in {left}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exactly(moment), text)
