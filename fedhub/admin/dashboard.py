@@ -26,7 +26,7 @@ from federations.admin.labels import (
 from federations.admin.permissions import jobs_visible_to
 from federations.models import Federation, SyncJob, SyncStatus
 from federations.services.access import agents_visible_to, federations_visible_to, servers_visible_to
-from peers.admin.attention import attention_cards
+from peers.admin.dashboard_cards import dashboard_cards
 
 RECENT_JOBS = 10
 MOST_ALARMS = 10
@@ -47,7 +47,7 @@ def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[st
         alarms=_alarms(request),
         may_add=request.user.has_perm("federations.add_federation"),
         jobs=_recent_jobs(request),
-        attention=attention_cards(request),
+        attention=dashboard_cards(request),
         has_running_job=any(counts.get(status) for status in (SyncStatus.PENDING, SyncStatus.SYNCING)),
     )
     return context

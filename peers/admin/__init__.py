@@ -1,3 +1,13 @@
-"""The staff's pages of federation between hubs, one module for each family of models."""
+"""The admin pages about peers: one module for each model, and modules that several pages share."""
 
-from peers.admin import agents, handling, intents, journal, keys, peers, received, sent  # noqa: F401 (registers them)
+from peers.admin import (  # noqa: F401 (importing a module registers its pages)
+    agents,
+    callbacks,
+    dispatches,
+    handler_events,
+    intents,
+    journal,
+    keys,
+    peers,
+    received_dispatches,
+)

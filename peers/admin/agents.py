@@ -1,4 +1,4 @@
-"""Which agents peers may see: those discovered by federations, and those registered by hand."""
+"""Agents that peers may see: agents that federations discover, and agents that staff register by hand."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
 from core.actors import actor_of
+from core.admin.cells import time_since
 from core.admin.read_only import ReadOnlyAdmin
+from core.admin.refused_forms import RefusalOnFormMixin
+from core.admin.row_pages import RowPagesMixin
 from core.admin.saving import SavedWholeMixin
-from core.errors import HubError
 from federations.admin.filters import FederationFilter
 from federations.services.access import agents_visible_to
-from peers.admin.forms import VISIBILITY_HELP, RegisteredAgentForm
-from peers.admin.pages import PagesMixin, when
+from peers.admin.agent_forms import VISIBILITY_HELP, RegisteredAgentForm
+from peers.admin.labels import plural
 from peers.models import AgentVisibilityChoice, DiscoveredAgent, RegisteredAgent, Visibility
 from peers.services.catalog.agents import agent_id_of, register_agent, set_visibility
 
@@ -27,7 +29,7 @@ VISIBILITY_COLORS = {"public": "success", "unlisted": "info", "private": "defaul
 
 
 class VisibilityFilter(DropdownFilter):
-    """Keep the agents that these may see."""
+    """Keeps the agents of one visibility."""
 
     title = "visibility"
     parameter_name = "visibility"
@@ -41,7 +43,7 @@ class VisibilityFilter(DropdownFilter):
 
 @admin.register(DiscoveredAgent)
 class DiscoveredAgentAdmin(ReadOnlyAdmin):
-    """Discovered agents: tick some and choose who sees them."""
+    """Discovered agents; an action sets the visibility of the ticked agents."""
 
     list_display = ["agent", "agent_id", "federation", "visibility_label", "chosen_by"]
     list_display_links = None
@@ -51,7 +53,7 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
     search_help_text = "Name, path or description"
     ordering = ["name", "pk"]
     actions = ["make_public", "make_unlisted", "make_private"]
-    empty_hint = "Agents appear here when a federation is synced. Then choose which of them peers may see."
+    empty_hint = "Agents appear here after a federation is synced. Then choose which agents peers may see."
     empty_link = ("Go to the federations", "admin:federations_federation_changelist")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -73,7 +75,7 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
         return self.has_view_permission(request)
 
     def has_choose_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Tell whether this person may choose who sees an agent."""
+        """Tell whether this person may set the visibility of agents."""
         return bool(request.user.has_perm("peers.change_agentvisibilitychoice"))
 
     @admin.action(description="Make public: everyone sees them", permissions=["choose"])
@@ -84,7 +86,7 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
     def make_unlisted(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._choose(request, queryset, Visibility.UNLISTED)
 
-    @admin.action(description="Make private: nobody outside sees them", permissions=["choose"])
+    @admin.action(description="Make private: other hubs do not see them", permissions=["choose"])
     def make_private(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._choose(request, queryset, Visibility.PRIVATE)
 
@@ -94,13 +96,13 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
             set_visibility(agent.federation_id or "", agent.path, visibility.value, actor_of(request.user))
             count += 1
         seen = VISIBILITY_HELP[visibility.value]
-        messages.success(request, f"{count} agent{'' if count == 1 else 's'} {visibility.value} from now on: {seen}.")
+        messages.success(request, f"{plural(count, 'agent')} {visibility.value} from now on: {seen}.")
 
     @display(description="Agent", header=True, ordering="name")
     def agent(self, agent: Any) -> list[str]:
         return [agent.name, agent.path]
 
-    @display(description="Id for peers")
+    @display(description="Id that peers use")
     def agent_id(self, agent: Any) -> str:
         return agent_id_of(agent.path)
 
@@ -114,8 +116,8 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
 
 
 @admin.register(RegisteredAgent)
-class RegisteredAgentAdmin(SavedWholeMixin, PagesMixin):
-    """Agents that no federation discovers."""
+class RegisteredAgentAdmin(RefusalOnFormMixin, SavedWholeMixin, RowPagesMixin):
+    """Agents that staff register by hand."""
 
     form = RegisteredAgentForm
     list_display = ["agent_id", "place", "capabilities_text", "visibility_label", "made"]
@@ -126,21 +128,10 @@ class RegisteredAgentAdmin(SavedWholeMixin, PagesMixin):
     search_help_text = "Agent id or server URL"
     actions = None
     fields = ["agent_id", "server_url", "capabilities", "visibility"]
-    empty_hint = "Register an agent that no federation discovers, to show it to peers."
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        return type("RegisteredAgentForm", (form,), {"refusal": getattr(request, "refusal", "")})
+    empty_hint = "Register an agent here if no federation discovers it and peers should see it."
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["agent_id"] if obj else []
-
-    def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().changeform_view(request, object_id, *args, **kwargs)
-        except HubError as error:
-            request.refusal = error.message  # type: ignore[attr-defined]
-            return super().changeform_view(request, object_id, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: RegisteredAgent, form: Any, change: bool) -> None:
         typed = form.cleaned_data
@@ -153,7 +144,7 @@ class RegisteredAgentAdmin(SavedWholeMixin, PagesMixin):
         obj.pk = RegisteredAgent.objects.get(agent_id=obj.agent_id).pk
         obj._state.adding = False
 
-    @display(description="Served at", ordering="server_url")
+    @display(description="Server", ordering="server_url")
     def place(self, agent: RegisteredAgent) -> str:
         return agent.server_url or "this hub"
 
@@ -167,4 +158,4 @@ class RegisteredAgentAdmin(SavedWholeMixin, PagesMixin):
 
     @display(description="Registered", ordering="created_at")
     def made(self, agent: RegisteredAgent) -> str:
-        return when(agent.created_at)
+        return time_since(agent.created_at)

@@ -1,4 +1,4 @@
-"""What about peers waits for somebody: shown on the first page, to whoever may see peers."""
+"""The dashboard's cards about peers: proposals, changed keys, due reviews and failed deliveries that wait for staff."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from django.utils import timezone
 from peers.models import Dispatch, KeyState, OutboundCallback, Peer, PeerKey, PeerState
 
 
-def attention_cards(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return number, title and link of everything that waits, in a constant number of queries; none at zero."""
+def dashboard_cards(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return number, title, link and icon of each card; no card for a zero, none at all without the right to see peers.
+
+    The number of queries is constant.
+    """
     if not request.user.has_perm("peers.view_peer"):
         return []
     proposed = Peer.objects.filter(state=PeerState.PROPOSED).count()

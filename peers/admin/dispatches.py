@@ -1,4 +1,4 @@
-"""What this hub sent to peers, and what they reported back."""
+"""Dispatches: intents that this hub sent to peers."""
 
 from __future__ import annotations
 
@@ -9,44 +9,27 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import (
-    BooleanRadioFilter,
-    ChoicesDropdownFilter,
-    RangeDateTimeFilter,
-    RelatedDropdownFilter,
-)
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
+from core.admin.cells import copyable, row_link, time_since, time_until
 from core.admin.labels import label
-from core.admin.read_only import ReadOnlyAdmin
+from peers.admin.callbacks import inbound_table
 from peers.admin.journal import journal_url
-from peers.admin.labeled import in_short, labeled, pretty
-from peers.admin.pages import (
-    DISPATCH_COLORS,
-    EVENT_COLORS,
-    PagesMixin,
-    code,
-    dispatch_status,
-    event_words,
-    link,
-    peer_link,
-    until,
-    when,
-)
-from peers.admin.traffic import MOST_SHOWN, EventFilter, OutboxAdmin, WorkFilter
-from peers.models import Dispatch, DispatchState, InboundCallback, Intent
-
-NOT_APPLIED = "only noted: it came after the end"
+from peers.admin.json_fields import json_as_fields
+from peers.admin.labels import DISPATCH_COLORS, dispatch_status, peer_link, plural
+from peers.admin.outbox import OutboxAdmin, WorkStateFilter
+from peers.models import Dispatch, DispatchState, Intent
 
 
 @admin.register(Dispatch)
 class DispatchAdmin(OutboxAdmin):
-    """What this hub sent."""
+    """One dispatch: its target, its delivery, and the state that the peer reported."""
 
     list_display = ["intent", "peer_column", "agent", "status_label", "attempts", "what_happened", "made"]
     list_filter = [
         ("status", ChoicesDropdownFilter),
-        WorkFilter,
+        WorkStateFilter,
         ("peer", RelatedDropdownFilter),
         ("created_at", RangeDateTimeFilter),
     ]
@@ -54,13 +37,15 @@ class DispatchAdmin(OutboxAdmin):
     search_help_text = "Intent, peer, agent or id"
     change_form_outer_before_template = "peers/dispatch_overview.html"
     fieldsets = [
-        ("Where it goes", {"fields": ["intent_link", "peer_column", "agent", "scope_text"]}),
-        ("Delivery", {"fields": ["work", "attempts", "next_try", "last_answer", "why", "given_up"]}),
-        ("Course", {"fields": ["sent_by", "created_at", "delivered_at", "finished_at"]}),
+        ("Target", {"fields": ["intent_link", "peer_column", "agent", "scope_text"]}),
+        ("Delivery", {"fields": ["work", "attempts", "next_try", "last_answer", "error_text", "given_up"]}),
+        ("History", {"fields": ["sent_by", "created_at", "delivered_at", "finished_at"]}),
         ("Ids", {"fields": ["own_id", "remote_id", "trace"], "classes": ["collapse"]}),
-        ("Envelope as it is sent", {"fields": ["envelope_text"], "classes": ["collapse"]}),
+        ("Envelope as the hub sends it", {"fields": ["envelope_text"], "classes": ["collapse"]}),
     ]
-    empty_hint = "Nothing was sent yet. Describe a piece of work as an intent, then press Dispatch on its page."
+    empty_hint = (
+        "The hub has sent nothing yet. Describe the work as an intent, then press Dispatch on the intent's page."
+    )
     empty_link = ("Go to the intents", "admin:peers_intent_changelist")
 
     def heading_of(self, row: Dispatch) -> str:
@@ -77,9 +62,9 @@ class DispatchAdmin(OutboxAdmin):
             peer=peer_link(obj.peer, obj.target_server),
             status=label(dispatch_status(obj), DISPATCH_COLORS),
             next_step=_next_step(obj),
-            state=labeled(obj.state),
-            attestation=labeled(obj.attestation) if obj.attestation else "",
-            callback_table=_callback_table(list(obj.callbacks.all()[:MOST_SHOWN])),
+            state=json_as_fields(obj.state),
+            attestation=json_as_fields(obj.attestation) if obj.attestation else "",
+            callback_table=inbound_table(obj),
             journal_url=journal_url(obj.pk),
         )
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
@@ -94,7 +79,7 @@ class DispatchAdmin(OutboxAdmin):
     @display(description="Intent")
     def intent_link(self, dispatch: Dispatch) -> SafeString | str:
         found = Intent.objects.filter(pk=dispatch.intent_id).first()
-        return link(found, found.title) if found else dispatch.intent_title
+        return row_link(found, found.title) if found else dispatch.intent_title
 
     @display(description="Peer", ordering="target_server")
     def peer_column(self, dispatch: Dispatch) -> SafeString | str:
@@ -102,7 +87,7 @@ class DispatchAdmin(OutboxAdmin):
 
     @display(description="Agent", ordering="agent_id")
     def agent(self, dispatch: Dispatch) -> str:
-        return dispatch.agent_id or "as the peer chooses"
+        return dispatch.agent_id or "chosen by the peer"
 
     @display(description="Status", ordering="status", label=DISPATCH_COLORS)
     def status_label(self, dispatch: Dispatch) -> str:
@@ -112,9 +97,9 @@ class DispatchAdmin(OutboxAdmin):
     def what_happened(self, dispatch: Dispatch) -> str:
         return dispatch.reason or dispatch.last_error or "-"
 
-    @display(description="What the peer may do")
+    @display(description="Delegation scope")
     def scope_text(self, dispatch: Dispatch) -> SafeString:
-        return labeled(dispatch.scope)
+        return json_as_fields(dispatch.scope)
 
     @display(description="Sent by")
     def sent_by(self, dispatch: Dispatch) -> str:
@@ -122,102 +107,31 @@ class DispatchAdmin(OutboxAdmin):
 
     @display(description="Sent", ordering="created_at")
     def made(self, dispatch: Dispatch) -> str:
-        return when(dispatch.created_at)
+        return time_since(dispatch.created_at)
 
     @display(description="Dispatch id")
-    def own_id(self, dispatch: Dispatch) -> SafeString:
-        return code(dispatch.pk)
+    def own_id(self, dispatch: Dispatch) -> SafeString | str:
+        return copyable(dispatch.pk)
 
-    @display(description="Intent's id at the peer")
+    @display(description="Intent id at the peer")
     def remote_id(self, dispatch: Dispatch) -> SafeString | str:
-        return code(dispatch.remote_intent_id) if dispatch.remote_intent_id else "-"
+        return copyable(dispatch.remote_intent_id)
 
     @display(description="Trace id")
     def trace(self, dispatch: Dispatch) -> SafeString | str:
-        return code(dispatch.trace_id) if dispatch.trace_id else "-"
+        return copyable(dispatch.trace_id)
 
     @display(description="Envelope")
     def envelope_text(self, dispatch: Dispatch) -> SafeString:
-        return labeled(dispatch.envelope)
-
-
-@admin.register(InboundCallback)
-class InboundCallbackAdmin(PagesMixin, ReadOnlyAdmin):
-    """What peers reported back, verified."""
-
-    list_display = ["event", "dispatch_title", "peer", "applied", "received"]
-    list_display_links = ["event"]
-    list_filter = [
-        EventFilter,
-        ("dispatch__peer", RelatedDropdownFilter),
-        ("is_applied", BooleanRadioFilter),
-        ("received_at", RangeDateTimeFilter),
-    ]
-    list_select_related = ["dispatch__peer"]
-    search_fields = ["=dispatch__id", "dispatch__target_server", "dispatch__intent_title"]
-    search_help_text = "Intent, peer or dispatch id"
-    fields = ["event", "dispatch_link", "peer", "applied", "received_at", "body_text"]
-    empty_hint = "No peer has reported anything yet. What peers report about your dispatches appears here."
-    empty_link = ("Go to the dispatches", "admin:peers_dispatch_changelist")
-
-    def heading_of(self, row: InboundCallback) -> str:
-        return f"{event_words(row.event_type)}: {row.dispatch.intent_title}"
-
-    @display(description="Event", ordering="event_type", label=EVENT_COLORS)
-    def event(self, callback: InboundCallback) -> str:
-        return event_words(callback.event_type)
-
-    @display(description="Dispatch", ordering="dispatch__intent_title")
-    def dispatch_title(self, callback: InboundCallback) -> SafeString:
-        return link(callback.dispatch, callback.dispatch.intent_title or callback.dispatch_id)
-
-    @display(description="Dispatch")
-    def dispatch_link(self, callback: InboundCallback) -> SafeString:
-        return link(callback.dispatch, callback.dispatch.intent_title or callback.dispatch_id)
-
-    @display(description="Peer", ordering="dispatch__target_server")
-    def peer(self, callback: InboundCallback) -> SafeString | str:
-        return peer_link(callback.dispatch.peer, callback.dispatch.target_server)
-
-    @display(description="Applied", ordering="is_applied")
-    def applied(self, callback: InboundCallback) -> str:
-        return "yes" if callback.is_applied else NOT_APPLIED
-
-    @display(description="Received", ordering="received_at")
-    def received(self, callback: InboundCallback) -> str:
-        return when(callback.received_at)
-
-    @display(description="What it says")
-    def body_text(self, callback: InboundCallback) -> SafeString:
-        return labeled(callback.body)
-
-
-def _callback_table(callbacks: list[InboundCallback]) -> dict[str, list[Any]]:
-    rows = [
-        [
-            link(row, event_words(row.event_type)),
-            when(row.received_at),
-            "applied" if row.is_applied else NOT_APPLIED,
-            _delta_of(row),
-        ]
-        for row in callbacks
-    ]
-    return {"headers": ["Event", "Received", "Effect", "What changed"], "rows": rows}
-
-
-def _delta_of(callback: InboundCallback) -> SafeString | str:
-    delta = callback.body.get("state_delta")
-    if not delta:
-        return "-"
-    return in_short(delta) if isinstance(delta, dict) else pretty(delta)
+        return json_as_fields(dispatch.envelope)
 
 
 def _next_step(dispatch: Dispatch) -> SafeString | str:
-    """Return what stands in the way of a dispatch and what staff can do about it; empty where nothing does."""
+    """Return the problem of a dispatch and what staff can do about it; empty for a dispatch without a problem."""
     why = dispatch.reason or dispatch.last_error
     if dispatch.status == DispatchState.REJECTED:
         return format_html(
-            "<strong>The peer refused it{}</strong> Open its intent to dispatch it anew, to another agent or peer{}.",
+            "<strong>The peer refused it{}</strong> Open its intent to dispatch it to another agent or peer{}.",
             f": {why}." if why else ".",
             ", or press Try again" if dispatch.dead_at else "",
         )
@@ -225,18 +139,17 @@ def _next_step(dispatch: Dispatch) -> SafeString | str:
         return ""
     if dispatch.dead_at:
         return format_html(
-            "<strong>The hub gave up after {} attempt{}.</strong> {} Press Try again once the peer works.",
-            dispatch.attempts,
-            "" if dispatch.attempts == 1 else "s",
+            "<strong>The hub gave up after {}.</strong> {} Press Try again when the peer works again.",
+            plural(dispatch.attempts, "attempt"),
             f"The last error: {why}." if why else "",
         )
     if dispatch.due_at is None:
-        return format_html("<strong>It waits.</strong> {}", why or "It is sent when its peer is approved.")
+        return format_html("<strong>It waits.</strong> {}", why or "The hub sends it when its peer is approved.")
     if dispatch.attempts:
         return format_html(
-            "<strong>Attempt {} failed.</strong> {} It is tried again {}.",
+            "<strong>Attempt {} failed.</strong> {} The hub tries again {}.",
             dispatch.attempts,
             f"{why}." if why else "",
-            until(dispatch.due_at),
+            time_until(dispatch.due_at),
         )
     return ""

@@ -1,4 +1,4 @@
-"""What lifecycle handlers were told, and what is still to be told."""
+"""Handler events: calls of the classes in FEDHUB_HANDLERS that were made or are still to be made."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from peers.admin.journal import link_to_dispatch, link_to_lines
-from peers.admin.labeled import labeled
-from peers.admin.traffic import OutboxAdmin, WorkFilter
+from peers.admin.journal import dispatch_link, lines_link
+from peers.admin.json_fields import json_as_fields
+from peers.admin.outbox import OutboxAdmin, WorkStateFilter
 from peers.models import HandlerEvent, HandlerEventKind
 
-KINDS = {
+KIND_NAMES = {
     HandlerEventKind.FEDERATION_RECEIVED: "Work received",
     HandlerEventKind.FEDERATION_CALLBACK: "Callback received",
     HandlerEventKind.BUDGET_WARNING: "Budget warning",
@@ -22,18 +22,20 @@ KINDS = {
 
 @admin.register(HandlerEvent)
 class HandlerEventAdmin(OutboxAdmin):
-    """What lifecycle handlers were told, and what is still to be told."""
+    """One row for each event and handler."""
 
-    list_display = ["kind_column", "about", "handler_column", "work", "attempts", "next_try", "why", "made"]
+    list_display = ["kind_column", "about", "handler_column", "work", "attempts", "next_try", "error_text", "made"]
     list_display_links = ["kind_column"]
-    list_filter = [WorkFilter, ("kind", ChoicesDropdownFilter)]
+    list_filter = [WorkStateFilter, ("kind", ChoicesDropdownFilter)]
     search_fields = ["=dispatch_id", "handler"]
     search_help_text = "Dispatch id or handler"
     fieldsets = [
         (None, {"fields": ["kind_column", "handler", "about_dispatch", "payload_text"]}),
-        ("Calls", {"fields": ["work", "attempts", "next_try", "why", "finished_at", "given_up"]}),
+        ("Calls", {"fields": ["work", "attempts", "next_try", "error_text", "finished_at", "given_up"]}),
     ]
-    empty_hint = "Name classes in the setting FEDHUB_HANDLERS; each event that they are told of appears here."
+    empty_hint = (
+        "Name handler classes in the setting FEDHUB_HANDLERS. Each event that the hub passes to a handler appears here."
+    )
 
     def heading_of(self, row: HandlerEvent) -> str:
         return f"{self.kind_column(row)}: {_class_name(row)}"
@@ -43,23 +45,23 @@ class HandlerEventAdmin(OutboxAdmin):
 
     @display(description="Event", ordering="kind")
     def kind_column(self, event: HandlerEvent) -> str:
-        return KINDS[HandlerEventKind(event.kind)]
+        return KIND_NAMES[HandlerEventKind(event.kind)]
 
     @display(description="About", ordering="dispatch_id")
     def about(self, event: HandlerEvent) -> SafeString | str:
-        return str(event.payload.get("intent_title") or "") or link_to_lines(event.dispatch_id)
+        return str(event.payload.get("intent_title") or "") or lines_link(event.dispatch_id)
 
     @display(description="Handler", ordering="handler")
     def handler_column(self, event: HandlerEvent) -> SafeString:
         return format_html('<span title="{}">{}</span>', event.handler, _class_name(event))
 
     @display(description="Dispatch")
-    def about_dispatch(self, event: HandlerEvent) -> SafeString:
-        return link_to_dispatch(event.dispatch_id)
+    def about_dispatch(self, event: HandlerEvent) -> SafeString | str:
+        return dispatch_link(event.dispatch_id)
 
-    @display(description="What it is told")
+    @display(description="Payload")
     def payload_text(self, event: HandlerEvent) -> SafeString:
-        return labeled(event.payload)
+        return json_as_fields(event.payload)
 
 
 def _class_name(event: HandlerEvent) -> str:

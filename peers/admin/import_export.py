@@ -1,4 +1,4 @@
-"""Importing and exporting peers: a review of every row first, and files that run nothing in a spreadsheet."""
+"""Import and export of peers, from the list's page: staff review every row of a file before the hub stores one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from django.utils import timezone
 from unfold.decorators import action
 
 from core.actors import actor_of
+from core.admin.row_pages import RowPagesMixin
 from core.errors import HubError
-from peers.admin.forms import ImportForm
-from peers.admin.pages import PagesMixin
+from peers.admin.labels import plural
+from peers.admin.peer_forms import ImportForm
 from peers.models import Peer
 from peers.services.trust.imports import ImportRow, Verdict, export_csv, export_json, import_rows, review
 
@@ -23,10 +24,10 @@ VERDICTS = {
     Verdict.KNOWN: {"text": "known", "type": "default"},
     Verdict.REFUSED: {"text": "refused", "type": "danger"},
 }
-MOST_REFUSALS_SHOWN = 20
+MAX_REFUSALS_SHOWN = 20
 
 
-class ImportsMixin(PagesMixin):
+class ImportExportMixin(RowPagesMixin):
     """The buttons above the list of peers."""
 
     actions_list = ["import_peers", {"title": "Export", "items": ["export_as_csv", "export_as_json"]}]
@@ -44,26 +45,26 @@ class ImportsMixin(PagesMixin):
                 if "store" in request.POST:
                     return self._store(request, rows)
                 context |= {"text": form.cleaned_data["text"], **_review_of(rows)}
-        return self.page(request, "peers/import.html", "Import peers", context)
+        return self.extra_page(request, "peers/import_peers.html", "Import peers", context)
 
     @action(description="As CSV", icon="table", permissions=["view"], url_path="export-csv")
     def export_as_csv(self, request: HttpRequest) -> HttpResponse:
-        return _download(export_csv(_exported()), "csv", "text/csv")
+        return _download(export_csv(Peer.objects.prefetch_related("keys")), "csv", "text/csv")
 
     @action(description="As JSON", icon="data_object", permissions=["view"], url_path="export-json")
     def export_as_json(self, request: HttpRequest) -> HttpResponse:
-        return _download(export_json(_exported()), "json", "application/json")
+        return _download(export_json(Peer.objects.prefetch_related("keys")), "json", "application/json")
 
     def _store(self, request: HttpRequest, rows: list[ImportRow]) -> HttpResponse:
-        """Store the rows that were ticked; the file is read and judged anew, as it may have become known meanwhile."""
+        """Store the ticked rows. `rows` is a fresh review: a peer may have been added since the page was shown."""
         picked = set(request.POST.getlist("row"))
         outcome = import_rows([row for row in rows if str(row.number) in picked], by=actor_of(request.user))
-        for refusal in outcome.refusals[:MOST_REFUSALS_SHOWN]:
+        for refusal in outcome.refusals[:MAX_REFUSALS_SHOWN]:
             messages.error(request, refusal)
         count = outcome.proposed
-        text = f"{count} peer{'' if count == 1 else 's'} proposed. Open each to compare its key and approve it."
+        text = f"{plural(count, 'peer')} proposed. Open each peer to compare its key and approve it."
         messages.success(request, text) if count else messages.warning(request, "Nothing was imported.")
-        return self.go(request, _list_url())
+        return self.redirect_to(request, _list_url())
 
 
 def _review_of(rows: list[ImportRow]) -> dict[str, Any]:
@@ -72,10 +73,6 @@ def _review_of(rows: list[ImportRow]) -> dict[str, Any]:
         "storable": sum(row.is_storable for row in rows),
         "left_out": sum(not row.is_storable for row in rows),
     }
-
-
-def _exported() -> Any:
-    return Peer.objects.prefetch_related("keys")
 
 
 def _download(text: str, ending: str, content_type: str) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Intents: described here or received, and sent to a peer by a click."""
+"""Intents: made on this hub or received from a peer, and dispatched to a peer by a button."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from core.actors import actor_of
+from core.admin.cells import copyable, row_link, time_since
 from core.admin.labels import label
+from core.admin.row_pages import RowPagesMixin
 from core.admin.saving import SavedWholeMixin
 from core.errors import HubError
-from peers.admin.forms import DispatchForm, IntentForm
-from peers.admin.labeled import labeled
-from peers.admin.pages import DISPATCH_COLORS, PagesMixin, code, dispatch_status, link, peer_link, when
+from peers.admin.intent_forms import DispatchForm, IntentForm
+from peers.admin.json_fields import json_as_fields
+from peers.admin.labels import DISPATCH_COLORS, dispatch_status, peer_link
 from peers.models import Dispatch, Intent, IntentStatus, ReceivedDispatch
 from peers.protocol import DelegationScope, ProtocolError
 from peers.services.catalog.intents import create_intent
@@ -30,13 +32,13 @@ INTENT_COLORS = {
     IntentStatus.FAILED.label: "danger",
 }
 
-MOST_DISPATCHES = 20
-JSON_HINT = "JSON objects, both optional: leave them as they are where the description says all."
+MAX_DISPATCHES_SHOWN = 20
+JSON_HINT = "Two optional JSON objects. Leave them empty if the description is enough."
 
 
 @admin.register(Intent)
-class IntentAdmin(SavedWholeMixin, PagesMixin):
-    """Work that is described: what it is, where it came from, where it went."""
+class IntentAdmin(SavedWholeMixin, RowPagesMixin):
+    """One intent: its text, its origin, and its dispatches."""
 
     list_display = ["title_column", "status_label", "origin", "made_by", "made"]
     list_filter = [("status", ChoicesDropdownFilter), ("is_received", BooleanRadioFilter)]
@@ -48,8 +50,10 @@ class IntentAdmin(SavedWholeMixin, PagesMixin):
     search_help_text = "Title or id"
     actions = None
     actions_detail = ["dispatch_on"]
-    change_form_outer_before_template = "peers/intent.html"
-    empty_hint = "Describe a piece of work, then dispatch it to an approved peer. What peers send appears here too."
+    change_form_outer_before_template = "peers/intent_overview.html"
+    empty_hint = (
+        "Describe the work here, then dispatch it to an approved peer. Intents that peers send appear here too."
+    )
     form = IntentForm
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -59,13 +63,13 @@ class IntentAdmin(SavedWholeMixin, PagesMixin):
         return False
 
     def has_dispatch_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Tell whether this person may send work to peers."""
+        """Tell whether this person may dispatch intents to peers."""
         return bool(request.user.has_perm("peers.add_dispatch"))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return [
-                ("What is to be done", {"fields": ["title", "description"]}),
+                ("Work", {"fields": ["title", "description"]}),
                 ("For programs", {"fields": ["state", "constraints"], "description": JSON_HINT}),
             ]
         return [
@@ -80,9 +84,9 @@ class IntentAdmin(SavedWholeMixin, PagesMixin):
         obj.refresh_from_db()
 
     def response_add(self, request: HttpRequest, obj: Intent, post_url_continue: Any = None) -> HttpResponse:
-        # What comes next, sending it, is on its own page.
-        messages.success(request, "The intent is stored here alone. Press Dispatch to send it to a peer.")
-        return self.go(request, self.back(obj.pk))
+        # The next step, the dispatch, is a button of the intent's own page.
+        messages.success(request, "The intent is stored, on this hub only. Press Dispatch to send it to a peer.")
+        return self.redirect_to(request, self.row_url(obj.pk))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
@@ -100,7 +104,7 @@ class IntentAdmin(SavedWholeMixin, PagesMixin):
         url_path="dispatch",
     )
     def dispatch_on(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        intent = self.found(request, object_id)
+        intent = self.row_or_404(request, object_id)
         form = DispatchForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
@@ -109,11 +113,11 @@ class IntentAdmin(SavedWholeMixin, PagesMixin):
                 form.add_error(None, str(error))
             else:
                 peer = form.cleaned_data["peer"]
-                messages.success(request, f"On its way to {peer}. Reload this page to see what became of it.")
-                return self.go(request, reverse("admin:peers_dispatch_change", args=[sent.pk]))
-        context = {"intent": intent, "form": form, "back_url": self.back(object_id)}
+                messages.success(request, f"The hub sends it to {peer}. Reload this page to see the result.")
+                return self.redirect_to(request, reverse("admin:peers_dispatch_change", args=[sent.pk]))
+        context = {"intent": intent, "form": form, "back_url": self.row_url(object_id)}
         context["has_peer"] = form.fields["peer"].queryset.exists()  # type: ignore[attr-defined]
-        return self.page(request, "peers/dispatch.html", f"Dispatch {intent.title}", context)
+        return self.extra_page(request, "peers/dispatch.html", f"Dispatch {intent.title}", context)
 
     @display(description="Intent", ordering="title")
     def title_column(self, intent: Intent) -> str:
@@ -125,11 +129,11 @@ class IntentAdmin(SavedWholeMixin, PagesMixin):
 
     @display(description="Origin", ordering="is_received")
     def origin(self, intent: Intent) -> str:
-        return "received from a peer" if intent.is_received else "made here"
+        return "received from a peer" if intent.is_received else "made on this hub"
 
     @display(description="Id")
-    def own_id(self, intent: Intent) -> SafeString:
-        return code(intent.pk)
+    def own_id(self, intent: Intent) -> SafeString | str:
+        return copyable(intent.pk)
 
     @display(description="Made by", ordering="created_by_name")
     def made_by(self, intent: Intent) -> str:
@@ -137,15 +141,15 @@ class IntentAdmin(SavedWholeMixin, PagesMixin):
 
     @display(description="Made", ordering="created_at")
     def made(self, intent: Intent) -> str:
-        return when(intent.created_at)
+        return time_since(intent.created_at)
 
     @display(description="State")
     def state_text(self, intent: Intent) -> SafeString:
-        return labeled(intent.state)
+        return json_as_fields(intent.state)
 
     @display(description="Constraints")
     def constraints_text(self, intent: Intent) -> SafeString:
-        return labeled(intent.constraints)
+        return json_as_fields(intent.constraints)
 
 
 def _dispatch(intent: Intent, typed: dict[str, Any], request: HttpRequest) -> Dispatch:
@@ -163,25 +167,25 @@ def _dispatch_table(intent: Intent) -> dict[str, list[Any]]:
     received = ReceivedDispatch.objects.filter(intent=intent).select_related("peer").first()
     rows = [
         [
-            link(row, "sent"),
+            row_link(row, "sent"),
             peer_link(row.peer, row.target_server),
-            row.agent_id or "as the peer chooses",
+            row.agent_id or "chosen by the peer",
             label(dispatch_status(row), DISPATCH_COLORS),
             row.reason or row.last_error or "-",
-            when(row.created_at),
+            time_since(row.created_at),
         ]
-        for row in Dispatch.objects.filter(intent_id=intent.pk).select_related("peer")[:MOST_DISPATCHES]
+        for row in Dispatch.objects.filter(intent_id=intent.pk).select_related("peer")[:MAX_DISPATCHES_SHOWN]
     ]
     if received:
         state = label("Finished" if received.is_finished else "Under way", {"Finished": "success"})
         rows.append(
             [
-                link(received, "received"),
+                row_link(received, "received"),
                 peer_link(received.peer),
-                received.agent_id or "none asked for",
+                received.agent_id or "not named",
                 state,
                 received.message or "-",
-                when(received.received_at),
+                time_since(received.received_at),
             ]
         )
     return {"headers": ["Dispatch", "Peer", "Agent", "Status", "What happened", "When"], "rows": rows}

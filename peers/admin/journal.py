@@ -1,4 +1,4 @@
-"""The federation log, as it was written."""
+"""The journal: decisions about peers and messages between hubs, with links to the rows that a line is about."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
+from core.admin.cells import copyable, row_link, time_since
 from core.admin.read_only import ReadOnlyAdmin
-from peers.admin.pages import PagesMixin, code, link, peer_link, when
+from core.admin.row_pages import RowPagesMixin
+from peers.admin.labels import peer_link
 from peers.models import Dispatch, JournalEntry, JournalKind, Peer, ReceivedDispatch
 
 KIND_COLORS = {
@@ -22,12 +24,12 @@ KIND_COLORS = {
     JournalKind.DISPATCH.label: "info",
     JournalKind.RECEIVE.label: "success",
 }
-LONGEST_SHOWN = 13
+MAX_ID_CHARS = 13
 
 
 @admin.register(JournalEntry)
-class JournalEntryAdmin(PagesMixin, ReadOnlyAdmin):
-    """One line for each thing that went between hubs or was decided."""
+class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
+    """One line for each decision and each message."""
 
     list_display = ["when", "kind_label", "text", "peer", "dispatch", "by"]
     list_display_links = ["when"]
@@ -37,11 +39,11 @@ class JournalEntryAdmin(PagesMixin, ReadOnlyAdmin):
     search_fields = ["peer_url", "=dispatch_id", "text", "actor_name"]
     search_help_text = "Peer, dispatch id, text or person"
     fields = ["at", "kind_label", "text", "peer_page", "dispatch_page", "by"]
-    empty_hint = "Every decision about a peer, and everything that goes between hubs, is written down here."
+    empty_hint = "The hub writes a line for every decision about a peer and for every message between hubs."
 
     @display(description="When", ordering="at")
     def when(self, entry: JournalEntry) -> str:
-        return when(entry.at)
+        return time_since(entry.at)
 
     @display(description="About", ordering="kind", label=KIND_COLORS)
     def kind_label(self, entry: JournalEntry) -> str:
@@ -53,7 +55,7 @@ class JournalEntryAdmin(PagesMixin, ReadOnlyAdmin):
 
     @display(description="Dispatch", ordering="dispatch_id")
     def dispatch(self, entry: JournalEntry) -> SafeString | str:
-        return link_to_lines(entry.dispatch_id) if entry.dispatch_id else "-"
+        return lines_link(entry.dispatch_id) if entry.dispatch_id else "-"
 
     @display(description="By", ordering="actor_name")
     def by(self, entry: JournalEntry) -> str:
@@ -66,27 +68,27 @@ class JournalEntryAdmin(PagesMixin, ReadOnlyAdmin):
 
     @display(description="Dispatch")
     def dispatch_page(self, entry: JournalEntry) -> SafeString | str:
-        return link_to_dispatch(entry.dispatch_id) if entry.dispatch_id else "-"
+        return dispatch_link(entry.dispatch_id) if entry.dispatch_id else "-"
 
 
 def journal_url(query: str) -> str:
-    """Return the address of the lines that a search finds."""
+    """Return the address of the journal's page with the lines that match `query`."""
     return f"{reverse('admin:peers_journalentry_changelist')}?{urlencode({'q': query})}"
 
 
-def link_to_lines(dispatch_id: str) -> SafeString:
-    """Return the beginning of a dispatch's id as a link to all lines about it."""
-    is_short = len(dispatch_id) <= LONGEST_SHOWN
-    text = dispatch_id if is_short else f"{dispatch_id[: LONGEST_SHOWN - 1]}…"
+def lines_link(dispatch_id: str) -> SafeString:
+    """Return the first characters of a dispatch's id as a link to all journal lines about the dispatch."""
+    is_short = len(dispatch_id) <= MAX_ID_CHARS
+    text = dispatch_id if is_short else f"{dispatch_id[: MAX_ID_CHARS - 1]}…"
     return format_html('<a class="text-link" href="{}" title="{}">{}</a>', journal_url(dispatch_id), dispatch_id, text)
 
 
-def link_to_dispatch(dispatch_id: str) -> SafeString:
-    """Return a link to the dispatch of this id, sent or received, by its intent's title; the id alone without one."""
+def dispatch_link(dispatch_id: str) -> SafeString | str:
+    """Return a link with the intent's title to the sent or received dispatch of this id; the id alone without a row."""
     sent = Dispatch.objects.filter(pk=dispatch_id).first()
     if sent:
-        return link(sent, sent.intent_title or dispatch_id)
+        return row_link(sent, sent.intent_title or dispatch_id)
     received: Any = ReceivedDispatch.objects.filter(dispatch_id=dispatch_id).select_related("intent").first()
     if received is None:
-        return code(dispatch_id)
-    return link(received, received.intent.title if received.intent else dispatch_id)
+        return copyable(dispatch_id)
+    return row_link(received, received.intent.title if received.intent else dispatch_id)

@@ -1,4 +1,4 @@
-"""JSON that peers send as fields that people read: known names get words and units, unknown ones stay as they are."""
+"""JSON as a list of fields that people read: known names get a label and a unit, unknown names stay as they are."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from core.admin.labels import exactly
-from peers.admin.pages import event_words
+from peers.admin.labels import event_name
 
-MOST_LEVELS = 3
-MOST_FIELDS = 60
+MAX_LEVELS = 3
+MAX_FIELDS = 60
 NOTHING = "nothing"
-NAMES: Mapping[str, str] = {
+FIELD_LABELS: Mapping[str, str] = {
     "agent_id": "Agent",
     "attestation": "Attestation",
     "callback_url": "Callbacks go to",
     "cost_ceiling_usd": "Cost ceiling",
     "cost_usd": "Cost",
     "created_at": "Made",
-    "delegation_scope": "What may be done",
+    "delegation_scope": "Delegation scope",
     "denied_operations": "Denied",
     "dispatch_id": "Dispatch",
     "duration_seconds": "Duration",
     "event_type": "Event",
     "expires_at": "Until",
     "federation_policy": "Policy",
-    "governance_compliant": "Kept to the policy",
+    "governance_compliant": "Policy was followed",
     "idempotency_key": "Idempotency key",
     "intent_constraints": "Constraints",
     "intent_description": "Description",
-    "intent_id": "Intent's id there",
+    "intent_id": "Intent id at the sender",
     "intent_state": "State",
     "intent_title": "Intent",
-    "llm_tokens": "Used",
-    "max_cost_usd": "Most it may cost",
+    "llm_tokens": "LLM tokens used",
+    "max_cost_usd": "Cost limit",
     "max_delegation_depth": "May be passed on",
-    "max_llm_tokens": "Most it may use",
+    "max_llm_tokens": "LLM token limit",
     "permissions": "Permitted",
-    "received_id": "Received dispatch's id",
+    "received_id": "Received dispatch id",
     "signature": "Signature",
     "source_server": "From",
     "state_delta": "State delta",
@@ -52,12 +52,21 @@ NAMES: Mapping[str, str] = {
     "trace_references": "Traces",
     "usage": "Usage",
 }
-UNITS: Mapping[str, str] = {"_usd": "USD", "_seconds": "s", "_tokens": "tokens", "_ms": "ms", "_bytes": "bytes"}
-MOMENTS = ("_at", "timestamp")
+UNIT_OF_ENDING: Mapping[str, str] = {
+    "_usd": "USD",
+    "_seconds": "s",
+    "_tokens": "tokens",
+    "_ms": "ms",
+    "_bytes": "bytes",
+}
+TIME_ENDINGS = ("_at", "timestamp")
 
 
-def labeled(value: object) -> SafeString:
-    """Return a JSON object as a list of labeled fields, to which its JSON can be unfolded; a text is read first."""
+def json_as_fields(value: object) -> SafeString:
+    """Return a JSON object as a list of labeled fields, with its JSON below them behind a fold.
+
+    A string is parsed first, and shown as it is where it is not JSON.
+    """
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -68,17 +77,17 @@ def labeled(value: object) -> SafeString:
     return format_html(
         '<div class="fedhub-labeled">{}<details><summary>As JSON</summary>{}</details></div>',
         _fields(value, 0),
-        pretty(value),
+        indented_json(value),
     )
 
 
-def in_short(value: Mapping[str, Any]) -> SafeString:
-    """Return a JSON object as labeled fields alone, for a cell of a table."""
-    return _fields(value, MOST_LEVELS - 1)
+def short_fields(value: Mapping[str, Any]) -> SafeString:
+    """Return a JSON object as labeled fields without its JSON, for a table's cell."""
+    return _fields(value, MAX_LEVELS - 1)
 
 
-def pretty(value: object) -> SafeString:
-    """Return JSON with its members sorted and indented."""
+def indented_json(value: object) -> SafeString:
+    """Return JSON with indents and sorted members."""
     text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
     return format_html('<pre class="fedhub-code">{}</pre>', text)
 
@@ -88,9 +97,9 @@ def _fields(value: Mapping[str, Any], level: int) -> SafeString:
     rows = format_html_join(
         "",
         "<div><dt>{}</dt><dd>{}</dd></div>",
-        ((NAMES.get(name, name), _shown(name, found, level + 1)) for name, found in items[:MOST_FIELDS]),
+        ((FIELD_LABELS.get(name, name), _shown(name, found, level + 1)) for name, found in items[:MAX_FIELDS]),
     )
-    hidden = len(items) - MOST_FIELDS
+    hidden = len(items) - MAX_FIELDS
     more = format_html("<div><dt>…</dt><dd>{} more</dd></div>", hidden) if hidden > 0 else ""
     return format_html('<dl class="fedhub-facts">{}{}</dl>', rows, more)
 
@@ -106,26 +115,26 @@ def _shown(name: str, value: object, level: int) -> SafeString:
         return format_html("{}", _text(name, value))
     if isinstance(value, list) and not any(isinstance(item, (dict, list)) for item in value):
         return format_html("{}", ", ".join(map(str, value)))
-    if isinstance(value, dict) and level < MOST_LEVELS:
+    if isinstance(value, dict) and level < MAX_LEVELS:
         return _fields(value, level)
-    return pretty(value)
+    return indented_json(value)
 
 
 def _number(name: str, value: float) -> str:
     if name == "max_delegation_depth":
         return "not at all" if value == 0 else "once" if value == 1 else f"{value:g} times"
-    unit = next((unit for ending, unit in UNITS.items() if name.endswith(ending)), "")
-    # Not every number is a quantity: a year and an invoice's number take no commas.
+    unit = next((unit for ending, unit in UNIT_OF_ENDING.items() if name.endswith(ending)), "")
+    # Only a number with a unit is a quantity: a year or an invoice number must not get commas.
     return f"{value:,} {unit}" if unit else str(value)
 
 
 def _text(name: str, value: str) -> str:
     if name == "event_type":
-        return event_words(value)
-    return _moment(value) if name.endswith(MOMENTS) else value
+        return event_name(value)
+    return _time(value) if name.endswith(TIME_ENDINGS) else value
 
 
-def _moment(value: str) -> str:
+def _time(value: str) -> str:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Keys of peers: what was seen where, and the decision that trusts a changed one or ends one."""
+"""Keys of peers: where the hub saw each key, and the actions that approve a changed key or revoke a key."""
 
 from __future__ import annotations
 
@@ -13,21 +13,31 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from core.actors import actor_of
-from core.admin.labels import exactly
+from core.admin.cells import copyable, time_since
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.refusals import refusals_shown
-from peers.admin.forms import KeyApprovalForm, RequiredReasonForm
-from peers.admin.pages import KEY_COLORS, ORIGINS, PagesMixin, code, key_state, peer_link, short, when
-from peers.admin.peer_actions import dialog
-from peers.models import KeyOrigin, KeyState, PeerKey, PeerState
+from core.admin.row_pages import RowPagesMixin
+from peers.admin.dialogs import RequiredReasonForm, dialog
+from peers.admin.labels import (
+    KEY_COLORS,
+    SIGNED_BY_PREVIOUS,
+    key_origin,
+    key_state,
+    peer_link,
+    plural,
+    short_fingerprint,
+    trusted_until,
+)
+from peers.admin.peer_forms import KeyApprovalForm
+from peers.models import KeyState, PeerKey, PeerState
 from peers.services.trust.keys import approve_key, revoke_key
 
 
 @admin.register(PeerKey)
-class PeerKeyAdmin(PagesMixin, ReadOnlyAdmin):
-    """Every key that a peer has shown."""
+class PeerKeyAdmin(RowPagesMixin, ReadOnlyAdmin):
+    """One key: its fingerprint, its origin, and how long the hub trusts it."""
 
-    list_display = ["key", "peer_page", "state_label", "seen", "continuity", "first_seen", "counts_until"]
+    list_display = ["key", "peer_page", "state_label", "seen", "continuity", "first_seen", "trusted_until"]
     list_display_links = ["key"]
     list_select_related = ["peer"]
     list_filter = [("state", ChoicesDropdownFilter), ("origin", ChoicesDropdownFilter)]
@@ -36,21 +46,19 @@ class PeerKeyAdmin(PagesMixin, ReadOnlyAdmin):
     list_per_page = 50
     fieldsets = [
         (None, {"fields": ["peer_page", "full_fingerprint", "public_key_text", "state_label"]}),
-        ("Where it comes from", {"fields": ["seen", "continuity", "first_seen"]}),
-        ("Validity", {"fields": ["valid_from", "counts_until"]}),
+        ("Origin", {"fields": ["seen", "continuity", "first_seen"]}),
+        ("Validity", {"fields": ["valid_from", "trusted_until"]}),
     ]
-    empty_hint = "Keys appear here when a peer's documents are fetched. Open a peer and press Fetch documents."
+    empty_hint = "Keys appear here after the hub has fetched a peer's documents. Open a peer and press Fetch documents."
     empty_link = ("Go to the peers", "admin:peers_peer_changelist")
     actions_detail = ["approve", "revoke"]
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+    def actions_of_row(self, request: HttpRequest, object_id: str) -> set[str]:
         key = PeerKey.objects.select_related("peer").filter(pk=object_id).first()
-        fitting = _fitting(key) if key and self.has_decide_permission(request) else set()
-        allowed = super().get_actions_detail(request, object_id)
-        return [found for found in allowed if found.method.original_function_name in fitting]
+        return _actions_of(key) if key else set()
 
     def has_decide_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Tell whether this person may decide about keys: whoever may change their peers."""
+        """Tell whether this person may decide about keys: everyone who may change peers may."""
         return bool(request.user.has_perm("peers.change_peer"))
 
     @action(
@@ -61,17 +69,17 @@ class PeerKeyAdmin(PagesMixin, ReadOnlyAdmin):
         url_path="approve",
     )
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        key = self.found(request, object_id)
+        key = self.row_or_404(request, object_id)
         form = KeyApprovalForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             typed, by = form.cleaned_data, actor_of(request.user)
             with refusals_shown(request):
                 approve_key(key, overlap_days=typed["overlap_days"], by=by, reason=typed["reason"])
-                messages.success(request, _what_pinning_means(typed["overlap_days"]))
-            return self.go(request, self.back(object_id))
+                messages.success(request, _message_of_approval(typed["overlap_days"]))
+            return self.redirect_to(request, self.row_url(object_id))
         pinned = key.peer.keys.filter(state=KeyState.PINNED)
-        context = {"key": key, "form": form, "pinned": pinned, "back_url": self.back(object_id)}
-        return self.page(request, "peers/approve_key.html", f"A changed key of {key.peer}", context)
+        context = {"key": key, "form": form, "pinned": pinned, "back_url": self.row_url(object_id)}
+        return self.extra_page(request, "peers/approve_key.html", f"Approve a changed key of {key.peer}", context)
 
     @action(
         description="Revoke",
@@ -81,66 +89,66 @@ class PeerKeyAdmin(PagesMixin, ReadOnlyAdmin):
         url_path="revoke",
         dialog=dialog(
             "Revoke",
-            "Nothing that it signed is taken from now on, and it cannot be approved again. A proposed key is turned "
-            "down for good.",
+            "From now on the hub refuses every message that this key signed. A revoked key cannot be approved again. "
+            "Revoke a proposed key to reject it.",
             RequiredReasonForm,
         ),
     )
     def revoke(self, request: HttpRequest, form: RequiredReasonForm, object_id: str) -> HttpResponse:
-        key = self.found(request, object_id)
+        key = self.row_or_404(request, object_id)
         with refusals_shown(request):
             revoke_key(key, by=actor_of(request.user), reason=form.cleaned_data["reason"])
-            messages.success(request, "The key is revoked: whatever it signs is refused from now on.")
-        return self.go(request, self.back(object_id))
+            messages.success(request, "The key is revoked. The hub refuses every message that it signed.")
+        return self.redirect_to(request, self.row_url(object_id))
 
     def heading_of(self, row: PeerKey) -> str:
-        return f"Key {short(row.fingerprint)} of {row.peer}"
+        return f"Key {short_fingerprint(row.fingerprint)} of {row.peer}"
 
     @display(description="Fingerprint")
     def key(self, key: PeerKey) -> str:
-        return short(key.fingerprint)
+        return short_fingerprint(key.fingerprint)
 
     @display(description="Peer", ordering="peer__server_url")
     def peer_page(self, key: PeerKey) -> SafeString | str:
         return peer_link(key.peer)
 
     @display(description="Fingerprint (SHA-256)")
-    def full_fingerprint(self, key: PeerKey) -> SafeString:
-        return code(key.fingerprint)
+    def full_fingerprint(self, key: PeerKey) -> SafeString | str:
+        return copyable(key.fingerprint)
 
     @display(description="Public key (base64)")
-    def public_key_text(self, key: PeerKey) -> SafeString:
-        return code(key.public_key)
+    def public_key_text(self, key: PeerKey) -> SafeString | str:
+        return copyable(key.public_key)
 
     @display(description="State", ordering="state", label=KEY_COLORS)
     def state_label(self, key: PeerKey) -> str:
         return key_state(key, timezone.now())
 
-    @display(description="Seen", ordering="origin")
+    @display(description="Origin", ordering="origin")
     def seen(self, key: PeerKey) -> str:
-        return ORIGINS[KeyOrigin(key.origin)]
+        return key_origin(key)
 
-    @display(description="Continuity", label={"signed by the key before it": "success"})
+    @display(description="Continuity", label={SIGNED_BY_PREVIOUS: "success"})
     def continuity(self, key: PeerKey) -> str | None:
-        return "signed by the key before it" if key.is_continuous else None
+        return SIGNED_BY_PREVIOUS if key.is_continuous else None
 
     @display(description="First seen", ordering="created_at")
     def first_seen(self, key: PeerKey) -> str:
-        return when(key.created_at)
+        return time_since(key.created_at)
 
-    @display(description="Counts until", ordering="valid_until")
-    def counts_until(self, key: PeerKey) -> str:
-        return exactly(key.valid_until) if key.valid_until else "no end set"
+    @display(description="Trusted until", ordering="valid_until")
+    def trusted_until(self, key: PeerKey) -> str:
+        return trusted_until(key)
 
 
-def _what_pinning_means(overlap_days: int) -> str:
+def _message_of_approval(overlap_days: int) -> str:
     if not overlap_days:
-        return "The key is pinned, and the only one that counts."
-    return f"The key is pinned. Older keys count for {overlap_days} more day{'' if overlap_days == 1 else 's'}."
+        return "The key is pinned. The hub trusts no older key of this peer."
+    return f"The key is pinned. Older keys stay valid for {plural(overlap_days, 'day')}."
 
 
-def _fitting(key: PeerKey) -> set[str]:
-    """Return the actions that fit: a first key is approved with its peer, not here."""
+def _actions_of(key: PeerKey) -> set[str]:
+    """Return the actions that a key's state allows. A peer's first key is approved with the peer, on its page."""
     if key.state == KeyState.REVOKED:
         return set()
     is_change = key.state == KeyState.PROPOSED and key.peer.state == PeerState.APPROVED

@@ -1,27 +1,20 @@
-"""What the pages about peers share: going back, pages of their own, labels."""
+"""Names and colors of states, and short texts about peers, keys, dispatches and callbacks, for every page here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
 
-from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timeuntil
-from unfold.admin import ModelAdmin
 
-from core.admin.labels import ago, exactly, label
-from peers.models import Dispatch, DispatchState, KeyOrigin, KeyState, Peer, PeerKey, PeerState
+from core.admin.labels import exactly
+from peers.models import Dispatch, DispatchState, KeyOrigin, KeyState, Peer, PeerKey, PeerState, ReceivedDispatch
 from peers.protocol import CallbackEventType
 
-STATE_COLORS = {
+PEER_COLORS = {
     PeerState.PROPOSED.label: "info",
     PeerState.APPROVED.label: "success",
     PeerState.REJECTED.label: "danger",
@@ -45,12 +38,13 @@ DISPATCH_COLORS = {
     "Given up": "warning",
     "Waiting": "warning",
 }
-ORIGINS = {
-    KeyOrigin.CLAIMED: "claimed by whoever signed a request",
+KEY_ORIGINS = {
+    KeyOrigin.CLAIMED: "shown in a signed request; the hub did not check it",
     KeyOrigin.ENTERED: "entered by staff",
     KeyOrigin.PUBLISHED: "published in its DID document",
 }
-EVENTS: Mapping[str, str] = {
+SIGNED_BY_PREVIOUS = "signed by the previous key"
+EVENT_NAMES: Mapping[str, str] = {
     CallbackEventType.STATE_DELTA: "Progress",
     CallbackEventType.STATUS_CHANGED: "Status changed",
     CallbackEventType.ATTESTATION: "Attestation",
@@ -61,86 +55,21 @@ EVENTS: Mapping[str, str] = {
 EVENT_COLORS = {"Progress": "info", "Budget warning": "warning", "Completed": "success", "Failed": "danger"}
 
 
-class PagesMixin(ModelAdmin):
-    """Finding a row, going back to its page, and pages beside the form."""
-
-    def heading_of(self, row: Any) -> str:
-        """Return what a row's page is called: in people's words, not by an id."""
-        return str(row)
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
-    ) -> HttpResponse:
-        if obj:
-            # The title in the header is made of the row itself, the browser's of the subtitle.
-            obj.page_heading = context["subtitle"] = self.heading_of(obj)
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
-
-    def found(self, request: HttpRequest, object_id: str) -> Any:
-        """Return the row, or raise Http404."""
-        row = self.get_queryset(request).filter(pk=object_id).first()
-        if row is None:
-            raise Http404(f"{self.opts.verbose_name} not found")
-        return row
-
-    def back(self, object_id: str) -> str:
-        """Return the address of a row's page."""
-        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id])
-
-    def go(self, request: HttpRequest, url: str) -> HttpResponse:
-        """Lead the browser there."""
-        if "HX-Request" in request.headers:
-            # A dialog posts by htmx, which would put the page behind a redirect into the dialog.
-            return HttpResponse(headers={"HX-Redirect": url})
-        return HttpResponseRedirect(url)
-
-    def page(self, request: HttpRequest, template: str, title: str, context: dict[str, Any]) -> TemplateResponse:
-        """Return a page of the admin site beside the form."""
-        request.current_app = self.admin_site.name
-        own = {"title": title, "model_admin": self}
-        return TemplateResponse(request, template, {**self.admin_site.each_context(request), **own, **context})
-
-
-def link(row: Model, text: object) -> SafeString:
-    """Return a link to the row's page; the text is escaped."""
-    url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
-    return format_html('<a class="text-link" href="{}">{}</a>', url, text)
-
-
-def code(text: str) -> SafeString:
-    """Return text in a fixed font that can be copied whole."""
-    return format_html('<code class="fedhub-copy">{}</code>', text)
-
-
-def when(moment: datetime | None) -> str:
-    """Return how long ago a moment was, or a dash."""
-    return ago(moment) or "-"
-
-
-def until(moment: datetime | None) -> str:
-    """Return in how long a moment comes, with the full time as the tooltip, or a dash."""
-    if moment is None:
-        return "-"
-    left = timeuntil(moment, timezone.now(), depth=1)
-    text = "now" if left.startswith("0") else f"in {left}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exactly(moment), text)
-
-
 def http_answer(code: int | None) -> str:
-    """Return an HTTP status as people know it: `503 Service Unavailable`."""
+    """Return an HTTP status with its phrase, as in `503 Service Unavailable`; `none` where no answer came."""
     if code is None:
         return "none"
     known = {int(status): status.phrase for status in HTTPStatus}
     return f"{code} {known.get(code, '')}".strip()
 
 
-def event_words(event_type: str) -> str:
-    """Return what a callback reports, in words."""
-    return EVENTS.get(event_type, event_type)
+def event_name(event_type: str) -> str:
+    """Return the name of a callback's event type for people; an unknown type stays as it is."""
+    return EVENT_NAMES.get(event_type, event_type)
 
 
 def peer_link(peer: Peer | None, url: str = "") -> SafeString | str:
-    """Return a link to a peer by its name, with its URL as the tooltip; the URL alone where it is no peer."""
+    """Return a link to a peer by its name, with its URL as the tooltip; `url` alone, or a dash, without a peer."""
     if peer is None:
         return url or "-"
     page = reverse("admin:peers_peer_change", args=[peer.pk])
@@ -148,7 +77,7 @@ def peer_link(peer: Peer | None, url: str = "") -> SafeString | str:
 
 
 def dispatch_status(dispatch: Dispatch) -> str:
-    """Return a dispatch's status; a pending one that nobody works on any more says so."""
+    """Return a dispatch's status; `Given up` or `Waiting` for a pending one that no worker will take."""
     if dispatch.status != DispatchState.PENDING:
         return dispatch.get_status_display()
     if dispatch.dead_at:
@@ -157,26 +86,33 @@ def dispatch_status(dispatch: Dispatch) -> str:
 
 
 def key_state(key: PeerKey, now: datetime) -> str:
-    """Return a key's state as people read it; a pinned one whose time is over is expired."""
+    """Return a key's state; `Expired` for a pinned key whose last valid moment has passed."""
     is_over = key.state == KeyState.PINNED and key.valid_until is not None and key.valid_until <= now
     return "Expired" if is_over else key.get_state_display()
 
 
-def key_table(keys: list[PeerKey], now: datetime, *, is_linked: bool = True) -> dict[str, list[Any]]:
-    """Return keys as unfold's table component takes them."""
-    rows = [
-        [
-            link(key, short(key.fingerprint)) if is_linked else short(key.fingerprint),
-            label(key_state(key, now), KEY_COLORS),
-            ORIGINS[KeyOrigin(key.origin)] + ("; signed by the key before it" if key.is_continuous else ""),
-            when(key.created_at),
-            exactly(key.valid_until) if key.valid_until else "no end set",
-        ]
-        for key in keys
-    ]
-    return {"headers": ["Key", "State", "Where it was seen", "First seen", "Counts until"], "rows": rows}
+def key_origin(key: PeerKey) -> str:
+    """Return where the hub saw a key first."""
+    return KEY_ORIGINS[KeyOrigin(key.origin)]
 
 
-def short(fingerprint: str) -> str:
-    """Return the beginning of a fingerprint, to recognize it by; never to compare by."""
+def trusted_until(key: PeerKey) -> str:
+    """Return the last moment at which the hub trusts a key."""
+    return exactly(key.valid_until) if key.valid_until else "no end set"
+
+
+def short_fingerprint(fingerprint: str) -> str:
+    """Return the beginning of a fingerprint. People may recognize a key by it, but must not compare keys by it."""
     return f"{fingerprint[:19]} …"
+
+
+def title_of_received(received: ReceivedDispatch) -> str:
+    """Return the title of the work that a peer asked for; the envelope's title where the hub made no intent of it."""
+    if received.intent:
+        return received.intent.title
+    return str(received.envelope.get("intent_title") or "Untitled work")
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a number with its noun: `1 key`, `3 keys`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,4 +1,8 @@
-"""What every page of the outbox shares: rows that a worker works off, and another try for those it gave up."""
+"""What the pages of outbox rows share: their state, filters, and the action that tries a given-up row again.
+
+Outbox rows are dispatches, outbound callbacks and handler events: a worker takes each row when it is due, tries it
+again after a failure, and gives it up after its last attempt.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +16,31 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from core.actors import actor_of
+from core.admin.cells import time_since, time_until
 from core.admin.labels import exactly
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.refusals import refusals_shown
-from peers.admin.forms import FetchForm
-from peers.admin.pages import EVENTS, PagesMixin, http_answer, until, when
-from peers.admin.peer_actions import dialog
+from core.admin.row_pages import RowPagesMixin
+from peers.admin.dialogs import ConfirmForm, dialog
+from peers.admin.labels import EVENT_NAMES, http_answer
 from peers.models import OutboxRow
 from peers.services.outbox.leases import retry_dead
 
 WORK_COLORS = {"Given up": "danger", "Due": "info", "Done": "success", "Waiting": "warning"}
-MOST_SHOWN = 50
 
 
-class WorkFilter(DropdownFilter):
-    """Keep what a worker still has to do, or has given up."""
+class WorkStateFilter(DropdownFilter):
+    """Keeps the rows that a worker gave up, still has to do, or does not have to do."""
 
     title = "work"
     parameter_name = "work"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("dead", "Given up"), ("due", "Due, or tried again later"), ("rest", "Done, or waiting for a decision")]
+        return [
+            ("dead", "Given up"),
+            ("due", "Due now or later"),
+            ("rest", "Done, or waiting for a decision"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         wanted = {
@@ -44,32 +52,32 @@ class WorkFilter(DropdownFilter):
 
 
 class EventFilter(DropdownFilter):
-    """Keep callbacks that report one thing."""
+    """Keeps the callbacks of one event type."""
 
     title = "event"
     parameter_name = "event"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(value), words) for value, words in EVENTS.items()]
+        return [(str(value), name) for value, name in EVENT_NAMES.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(event_type=self.value()) if self.value() in EVENTS else queryset
+        return queryset.filter(event_type=self.value()) if self.value() in EVENT_NAMES else queryset
 
 
-class OutboxAdmin(PagesMixin, ReadOnlyAdmin):
-    """Rows that a worker works off: what was given up can be tried again."""
+class OutboxAdmin(RowPagesMixin, ReadOnlyAdmin):
+    """The page of one kind of outbox rows."""
 
     list_fullwidth = True
     list_per_page = 50
     actions = ["retry_selected"]
     actions_detail = ["retry"]
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+    def actions_of_row(self, request: HttpRequest, object_id: str) -> set[str]:
         is_dead = self.model._default_manager.filter(pk=object_id, dead_at__isnull=False).exists()
-        return super().get_actions_detail(request, object_id) if is_dead else []
+        return {"retry"} if is_dead else set()
 
     def has_retry_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Tell whether this person may have something sent again."""
+        """Tell whether this person may have a row tried again."""
         return bool(request.user.has_perm(f"peers.change_{self.opts.model_name}"))
 
     @action(
@@ -80,17 +88,17 @@ class OutboxAdmin(PagesMixin, ReadOnlyAdmin):
         url_path="retry",
         dialog=dialog(
             "Try again",
-            "It is due at once and gets all its attempts again. A dispatch that the peer refused is pending again.",
-            FetchForm,
+            "The row is due at once and gets all its attempts again. A dispatch that the peer refused becomes pending.",
+            ConfirmForm,
         ),
     )
-    def retry(self, request: HttpRequest, form: FetchForm, object_id: str) -> HttpResponse:
+    def retry(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
         with refusals_shown(request):
-            retry_dead(self.found(request, object_id), by=actor_of(request.user))
+            retry_dead(self.row_or_404(request, object_id), by=actor_of(request.user))
             messages.success(
-                request, "It is tried again as soon as a worker is free. Reload this page to see the answer."
+                request, "A worker tries it again as soon as it is free. Reload this page to see the answer."
             )
-        return self.go(request, self.back(object_id))
+        return self.redirect_to(request, self.row_url(object_id))
 
     @admin.action(description="Try selected ones again", permissions=["retry"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -100,21 +108,19 @@ class OutboxAdmin(PagesMixin, ReadOnlyAdmin):
                 retry_dead(row, by=actor_of(request.user))
                 done += 1
         if done:
-            messages.success(request, f"{done} will be tried again as soon as a worker is free.")
+            messages.success(request, f"Workers try {done} again as soon as they are free.")
 
     @display(description="Work", label=WORK_COLORS)
     def work(self, row: OutboxRow) -> str:
-        if row.dead_at:
-            return "Given up"
-        return "Due" if row.due_at else "Done" if self.is_done(row) else "Waiting"
+        return work_state(row, is_done=self.is_done(row))
 
     def is_done(self, row: Any) -> bool:
-        """Tell whether nothing is left to do; a row that is neither done nor due waits for a decision."""
+        """Tell whether the row's work is done. A row that is neither done nor due waits for a decision of staff."""
         raise NotImplementedError
 
     @display(description="Next try", ordering="due_at")
     def next_try(self, row: OutboxRow) -> str:
-        return until(row.due_at)
+        return time_until(row.due_at)
 
     @display(description="Given up")
     def given_up(self, row: OutboxRow) -> str:
@@ -125,9 +131,16 @@ class OutboxAdmin(PagesMixin, ReadOnlyAdmin):
         return http_answer(row.last_status_code)
 
     @display(description="Last error")
-    def why(self, row: OutboxRow) -> str:
+    def error_text(self, row: OutboxRow) -> str:
         return row.last_error or "-"
 
     @display(description="Made", ordering="created_at")
     def made(self, row: Any) -> str:
-        return when(row.created_at)
+        return time_since(row.created_at)
+
+
+def work_state(row: OutboxRow, *, is_done: bool) -> str:
+    """Return the state of a row's work: a key of `WORK_COLORS`."""
+    if row.dead_at:
+        return "Given up"
+    return "Due" if row.due_at else "Done" if is_done else "Waiting"

@@ -1,4 +1,4 @@
-"""What staff can do to a peer: each action asks a permission, calls one service and says what happened."""
+"""Actions on a peer: each needs a permission, calls one service and shows the result as a message."""
 
 from __future__ import annotations
 
@@ -9,43 +9,38 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.decorators import action
 from unfold.enums import ActionVariant
-from unfold.forms import BaseDialogForm
 
 from core.actors import actor_of
 from core.admin.refusals import refusals_shown
-from core.errors import HubError
-from peers.admin.forms import ApprovalForm, FetchForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, TokenForm
-from peers.admin.pages import PagesMixin
-from peers.models import Peer, PeerState
+from core.admin.row_pages import RowPagesMixin
+from peers.admin.dialogs import ConfirmForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, dialog
+from peers.admin.labels import key_origin, plural
+from peers.admin.peer_forms import ApprovalForm, TokenForm
+from peers.models import KeyState, Peer, PeerState
 from peers.services.trust import peers
 from peers.services.trust.documents import refresh_documents
 from peers.services.trust.tokens import issue_peer_token, revoke_all
 
-FITTING: dict[str, set[str]] = {
+ACTIONS_BY_STATE: dict[str, set[str]] = {
     PeerState.PROPOSED: {"approve", "fetch", "reject"},
     PeerState.APPROVED: {"fetch", "suspend", "retire", "issue_token", "revoke_all_tokens", "outbound_key"},
     PeerState.SUSPENDED: {"fetch", "resume", "retire", "outbound_key"},
     PeerState.REJECTED: {"repropose"},
     PeerState.RETIRED: {"repropose"},
 }
-"""Which actions each state allows."""
+"""The method names of the actions that each state allows."""
 
-AFTER: dict[str, str] = {
-    PeerState.PROPOSED: "No key of it is trusted. Compare its key, then approve it.",
+NEXT_STEP: dict[str, str] = {
+    PeerState.PROPOSED: "The hub trusts no key of it yet. Compare its key, then approve it.",
     PeerState.APPROVED: "Choose under Agents' visibility which agents it sees, or dispatch an intent to it.",
-    PeerState.REJECTED: "Its requests are refused. Propose again undoes this.",
-    PeerState.SUSPENDED: "Nothing goes to it or comes from it. What was queued is kept until it is resumed.",
-    PeerState.RETIRED: "Nothing goes to it or comes from it. Its history stays.",
+    PeerState.REJECTED: "The hub refuses its requests. Press Propose again to undo this.",
+    PeerState.SUSPENDED: "The hub refuses its requests, and holds queued work until you resume it.",
+    PeerState.RETIRED: "The hub sends it nothing and refuses its requests. Its history stays.",
 }
-"""What a decision means from now on."""
+"""What each state means, and what staff can do next."""
 
 
-def dialog(title: str, description: str, form: type[BaseDialogForm]) -> dict[str, Any]:
-    """Return what unfold's dialog shows before an action."""
-    return {"title": title, "description": description, "form_class": form, "form_submit_text": title}
-
-
-class PeerActionsMixin(PagesMixin):
+class PeerActionsMixin(RowPagesMixin):
     """The buttons of a peer's page."""
 
     actions_detail = [
@@ -58,11 +53,9 @@ class PeerActionsMixin(PagesMixin):
         {"title": "More", "items": ["issue_token", "revoke_all_tokens", "outbound_key", "retire"]},
     ]
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+    def actions_of_row(self, request: HttpRequest, object_id: str) -> set[str]:
         peer = Peer.objects.filter(pk=object_id).first()
-        fitting = FITTING[peer.state] if peer else set()
-        allowed = super().get_actions_detail(request, object_id)
-        return [found for found in allowed if found.method.original_function_name in fitting]
+        return ACTIONS_BY_STATE[peer.state] if peer else set()
 
     @action(
         description="Fetch documents",
@@ -71,19 +64,19 @@ class PeerActionsMixin(PagesMixin):
         url_path="fetch",
         dialog=dialog(
             "Fetch documents",
-            "The hub asks the peer for its manifest and its DID document, and shows the keys that it finds there. "
-            "None of them is trusted by this.",
-            FetchForm,
+            "The hub asks the peer for its manifest and its DID document, and shows the keys in them. "
+            "It does not trust these keys until you approve one.",
+            ConfirmForm,
         ),
     )
-    def fetch(self, request: HttpRequest, form: FetchForm, object_id: str) -> HttpResponse:
-        peer = self.found(request, object_id)
+    def fetch(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
+        peer = self.row_or_404(request, object_id)
         with refusals_shown(request):
             findings = refresh_documents(peer, by=actor_of(request.user), now=timezone.now())
-            count, new = len(findings.keys), len(findings.new_keys)
-            text = f"{count} key{'' if count == 1 else 's'} found, {new} of them not seen before."
-            messages.success(request, f"{text} Compare before you trust: fetching trusts nothing." if new else text)
-        return self.go(request, self.back(object_id))
+            new = len(findings.new_keys)
+            text = f"{plural(len(findings.keys), 'key')} found, {new} of them new."
+            messages.success(request, f"{text} The hub does not trust a new key until you approve it." if new else text)
+        return self.redirect_to(request, self.row_url(object_id))
 
     @action(
         description="Approve…",
@@ -93,7 +86,7 @@ class PeerActionsMixin(PagesMixin):
         url_path="approve",
     )
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        peer = self.found(request, object_id)
+        peer = self.row_or_404(request, object_id)
         keys = list(peer.keys.all())
         form = ApprovalForm(request.POST or None, keys=keys)
         if request.method == "POST" and form.is_valid():
@@ -106,10 +99,11 @@ class PeerActionsMixin(PagesMixin):
                     reason=typed["reason"],
                     review_by=typed["review_by"],
                 )
-                messages.success(request, f"{peer} is approved. {AFTER[PeerState.APPROVED]}")
-            return self.go(request, self.back(object_id))
-        context = {"peer": peer, "form": form, "keys": keys, "back_url": self.back(object_id)}
-        return self.page(request, "peers/approve.html", f"Approve {peer}", context)
+                messages.success(request, f"{peer} is approved. {NEXT_STEP[PeerState.APPROVED]}")
+            return self.redirect_to(request, self.row_url(object_id))
+        shown = [{"key": key, "origin": key_origin(key)} for key in keys if key.state != KeyState.REVOKED]
+        context = {"peer": peer, "form": form, "keys": shown, "back_url": self.row_url(object_id)}
+        return self.extra_page(request, "peers/approve_peer.html", f"Approve {peer}", context)
 
     @action(
         description="Reject",
@@ -119,7 +113,7 @@ class PeerActionsMixin(PagesMixin):
         url_path="reject",
         dialog=dialog(
             "Reject",
-            "Its requests are refused, and it is not proposed again by itself. Propose again undoes this.",
+            "The hub refuses its requests and does not propose it again by itself. Press Propose again to undo this.",
             RequiredReasonForm,
         ),
     )
@@ -134,8 +128,8 @@ class PeerActionsMixin(PagesMixin):
         url_path="suspend",
         dialog=dialog(
             "Suspend",
-            "At once it can send and see nothing more, queued work and callbacks stay here, and the tokens and "
-            "delegations that it was given are revoked for good. It can be resumed.",
+            "At once the hub refuses its requests and holds queued work and callbacks. It revokes the peer's tokens "
+            "and delegations; they stay revoked when you resume the peer.",
             RequiredReasonForm,
         ),
     )
@@ -149,7 +143,9 @@ class PeerActionsMixin(PagesMixin):
         permissions=["change"],
         url_path="resume",
         dialog=dialog(
-            "Resume", "It is trusted again with the keys it has, and what was kept here is sent.", ReasonForm
+            "Resume",
+            "The hub trusts its pinned keys again and sends the work and callbacks that it held.",
+            ReasonForm,
         ),
     )
     def resume(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
@@ -162,8 +158,8 @@ class PeerActionsMixin(PagesMixin):
         url_path="retire",
         dialog=dialog(
             "Retire",
-            "For a peer that is done with. Nothing goes to it or comes from it any more, and its tokens and "
-            "delegations are revoked for good. Its history stays; trusting it again begins with a new proposal.",
+            "The hub sends it nothing more and refuses its requests. It revokes the peer's tokens and delegations "
+            "for good. Its history stays. To trust it again, propose it again.",
             ReasonForm,
         ),
     )
@@ -178,7 +174,7 @@ class PeerActionsMixin(PagesMixin):
         url_path="repropose",
         dialog=dialog(
             "Propose again",
-            "It is proposed as if new, with its history. No key of it is trusted before you approve it again.",
+            "It becomes a proposed peer again and keeps its history. The hub trusts no key of it until you approve it.",
             ReasonForm,
         ),
     )
@@ -187,13 +183,13 @@ class PeerActionsMixin(PagesMixin):
 
     @action(description="Issue a token…", icon="key", permissions=["change"], url_path="issue-token")
     def issue_token(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        peer = self.found(request, object_id)
+        peer = self.row_or_404(request, object_id)
         form = TokenForm(request.POST or None)
-        context: dict[str, Any] = {"peer": peer, "form": form, "back_url": self.back(object_id)}
+        context: dict[str, Any] = {"peer": peer, "form": form, "back_url": self.row_url(object_id)}
         if request.method == "POST" and form.is_valid():
             with refusals_shown(request):
                 context["token"] = issue_peer_token(peer, days=form.cleaned_data["days"], by=actor_of(request.user))
-        response = self.page(request, "peers/token.html", f"A token for {peer}", context)
+        response = self.extra_page(request, "peers/issue_token.html", f"Issue a token for {peer}", context)
         response["Cache-Control"] = "no-store"
         return response
 
@@ -204,36 +200,36 @@ class PeerActionsMixin(PagesMixin):
         url_path="revoke-tokens",
         dialog=dialog(
             "Revoke all tokens",
-            "What it sends with one of them is refused at once. What it signs still counts. New ones may be issued.",
-            FetchForm,
+            "The hub refuses requests with these tokens at once. It still accepts messages that the peer signs. "
+            "You can issue new tokens.",
+            ConfirmForm,
         ),
     )
-    def revoke_all_tokens(self, request: HttpRequest, form: FetchForm, object_id: str) -> HttpResponse:
-        peer = self.found(request, object_id)
+    def revoke_all_tokens(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
+        peer = self.row_or_404(request, object_id)
         count = revoke_all(peer, by=actor_of(request.user))
-        messages.success(request, f"{count} token{'' if count == 1 else 's'} revoked.")
-        return self.go(request, self.back(object_id))
+        messages.success(request, f"{plural(count, 'token')} revoked.")
+        return self.redirect_to(request, self.row_url(object_id))
 
     @action(
         description="Outbound key",
         icon="vpn_key",
         permissions=["change"],
         url_path="outbound-key",
-        dialog=dialog("Save the key", "The key that this peer gave us, for hubs that ask for one.", OutboundKeyForm),
+        dialog=dialog("Save the key", "The API key that this peer gave us. Some hubs need one.", OutboundKeyForm),
     )
     def outbound_key(self, request: HttpRequest, form: OutboundKeyForm, object_id: str) -> HttpResponse:
-        peer = self.found(request, object_id)
+        peer = self.row_or_404(request, object_id)
         with refusals_shown(request):
             peers.set_outbound_key(peer, form.cleaned_data["key"], by=actor_of(request.user))
-            messages.success(request, "The outbound key is saved." if peer.outbound_key else "The key is removed.")
-        return self.go(request, self.back(object_id))
+            messages.success(
+                request, "The outbound key is saved." if peer.outbound_key else "The outbound key is removed."
+            )
+        return self.redirect_to(request, self.row_url(object_id))
 
     def _decide(self, request: HttpRequest, object_id: str, service: Any, form: Any) -> HttpResponse:
-        peer = self.found(request, object_id)
-        try:
+        peer = self.row_or_404(request, object_id)
+        with refusals_shown(request):
             service(peer, reason=form.cleaned_data["reason"], by=actor_of(request.user))
-        except HubError as error:
-            messages.error(request, error.message)
-        else:
-            messages.success(request, f"{peer} is {peer.get_state_display().lower()}. {AFTER[peer.state]}")
-        return self.go(request, self.back(object_id))
+            messages.success(request, f"{peer} is {peer.get_state_display().lower()}. {NEXT_STEP[peer.state]}")
+        return self.redirect_to(request, self.row_url(object_id))

@@ -1,86 +1,82 @@
-"""The forms of the staff's pages about peers: what is typed becomes the arguments of a service, or an error."""
+"""Forms about peers: add one, change its settings, approve it or a key, issue a token, import a list."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminPasswordWidget,
     UnfoldAdminRadioSelectWidget,
-    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
 )
 
+from core.admin.refused_forms import ShowsRefusal
 from core.errors import HubError
-from peers.models import Intent, KeyState, Peer, PeerKey, PeerState, RegisteredAgent, Relationship, Visibility
-from peers.protocol import ProtocolError, parse_json_object
+from peers.admin.dialogs import reason_field
+from peers.models import KeyState, Peer, PeerKey
 from peers.services.trust.imports import MAX_BYTES
 from peers.services.trust.keys import MAX_OVERLAP_DAYS, read_key
 from peers.services.trust.peers import PeerSettings, checked_origins, checked_place
 
-MAX_REASON = 2000
-PERMISSIONS = "state.patch, events.log"
-
 Checked = TypeVar("Checked")
+RELATIONSHIP_HELP = "Upstream: the peer may send work to this hub. Downstream: this hub sends work to it. Peer: both."
+COMPARED_LABEL = "I have compared this fingerprint with the peer's staff"
+COMPARED_HELP = "Compare by phone or in person. Do not compare with a page of the peer's own server."
+NOT_COMPARED = "Compare first: the hub trusts every message that this key signs."
+COMPARISON_HELP = "How you compared it and with whom. The hub keeps it with the decision."
 
 
 class DateInput(UnfoldAdminTextInputWidget):
-    """The browser's own calendar: the admin's needs scripts that only its change forms load."""
+    """The browser's date field. The admin's own calendar needs scripts that only change forms load."""
 
     input_type = "date"
 
 
-class PeerAddForm(forms.ModelForm[Peer]):
-    """What staff say of a peer that they add; approving it is a step of its own."""
+class PeerAddForm(ShowsRefusal, forms.ModelForm[Peer]):
+    """A new peer. The hub stores it as proposed; staff approve it later."""
 
     server_url = forms.CharField(
         required=False,
         label="Server URL",
         max_length=500,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "https://partner.example.org"}),
-        help_text="The base URL of the peer's hub. May be left empty where you have its DID.",
+        help_text="The base URL of the peer's hub. Optional if you give its DID.",
     )
     did = forms.CharField(
         required=False,
         label="DID",
         max_length=500,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "did:web:partner.example.org"}),
-        help_text="Optional: it follows from the URL.",
+        help_text="Optional: the hub derives it from the URL.",
     )
     public_key = forms.CharField(
         required=False,
         max_length=64,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "44 characters of base64"}),
-        help_text="Optional: the Ed25519 key as the peer's people gave it to you. Otherwise fetch it after saving.",
+        help_text="Optional: the Ed25519 key, if the peer's staff gave it to you. You can fetch it after saving.",
     )
-    refusal: str = ""
 
     class Meta:
         model = Peer
         fields = ["relationship", "notes"]
-        help_texts = {"relationship": "An upstream peer may send us work, a downstream one gets it, a peer both."}
+        help_texts = {"relationship": RELATIONSHIP_HELP}
 
     def clean_public_key(self) -> str:
-        """Refuse what is no key."""
+        """Return the key, or raise ValidationError for a text that is not an Ed25519 key."""
         typed = str(self.cleaned_data["public_key"]).strip()
         if typed:
-            _checked(lambda: read_key(typed))
+            _or_validation_error(lambda: read_key(typed))
         return typed
 
     def clean(self) -> dict[str, Any]:
-        """Check URL and DID together: either may be derived from the other, and both must name one server."""
-        cleaned = super().clean() or self.cleaned_data
-        if self.refusal:
-            self.add_error(None, self.refusal)
+        """Derive the URL from the DID or the DID from the URL, and check that both name one server."""
+        cleaned = super().clean()
         try:
             cleaned["server_url"], cleaned["did"] = checked_place(cleaned.get("server_url", ""), cleaned.get("did", ""))
         except HubError as error:
@@ -89,47 +85,39 @@ class PeerAddForm(forms.ModelForm[Peer]):
         return cleaned
 
     def validate_unique(self) -> None:
-        """Leave it to the service: a retired peer of this URL is no duplicate but is proposed again."""
+        """Check nothing: the service proposes a retired peer of this URL again, and refuses other duplicates."""
 
 
-class PeerForm(forms.ModelForm[Peer]):
-    """What staff may change about a peer at any time; decisions about trust are actions, not fields."""
+class PeerForm(ShowsRefusal, forms.ModelForm[Peer]):
+    """The settings of a peer. Decisions about trust are actions, not fields."""
 
     callback_origins = forms.CharField(
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "placeholder": "https://callbacks.partner.example.org"}),
-        help_text="Further origins that callbacks about this peer's work may go to, one a line.",
+        help_text="Further origins to which this hub may send callbacks about the peer's work, one per line.",
     )
-    refusal: str = ""
 
     class Meta:
         model = Peer
         fields = ["display_name", "relationship", "requires_signature", "notes", "review_by"]
         help_texts = {
-            "display_name": "The name that people here know it by.",
-            "relationship": "An upstream peer may send us work, a downstream one gets it, a peer both.",
-            "review_by": "The page of peers shows those whose review is due.",
+            "display_name": "The peer's name on the pages of this hub.",
+            "relationship": RELATIONSHIP_HELP,
+            "review_by": "From this day on, the dashboard and the list of peers show that a review is due.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial = {**self.initial, "callback_origins": "\n".join(self.instance.callback_origins)}
 
-    def clean(self) -> dict[str, Any]:
-        """Show why the hub refused what was typed."""
-        cleaned = super().clean() or self.cleaned_data
-        if self.refusal:
-            self.add_error(None, self.refusal)
-        return cleaned
-
     def clean_callback_origins(self) -> list[str]:
-        """Return the origins as a list."""
+        """Return the origins as a list, or raise ValidationError."""
         lines = tuple(str(self.cleaned_data["callback_origins"]).split())
-        return _checked(lambda: checked_origins(lines))
+        return _or_validation_error(lambda: checked_origins(lines))
 
     @property
-    def wanted(self) -> PeerSettings:
-        """Return what was typed."""
+    def settings(self) -> PeerSettings:
+        """Return the typed settings of a valid form."""
         typed = self.cleaned_data
         return PeerSettings(
             display_name=typed["display_name"],
@@ -141,29 +129,8 @@ class PeerForm(forms.ModelForm[Peer]):
         )
 
 
-def _reason_field(*, required: bool, help_text: str) -> forms.CharField:
-    widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
-    return forms.CharField(required=required, max_length=MAX_REASON, widget=widget, help_text=help_text)
-
-
-class ReasonForm(BaseDialogForm):
-    """What is asked before a decision that explains itself."""
-
-    reason = _reason_field(required=False, help_text="Optional; it is kept with the decision.")
-
-
-class RequiredReasonForm(BaseDialogForm):
-    """What is asked before a decision that others will ask about."""
-
-    reason = _reason_field(required=True, help_text="Why. It is kept with the decision, for those who look later.")
-
-
-class FetchForm(BaseDialogForm):
-    """Confirms that the hub may ask the peer."""
-
-
 class TokenForm(forms.Form):
-    """What is asked before a token is issued."""
+    """How long a new token is valid."""
 
     days = forms.IntegerField(
         min_value=1,
@@ -171,31 +138,17 @@ class TokenForm(forms.Form):
         initial=365,
         label="Valid for days",
         widget=UnfoldAdminIntegerFieldWidget(),
-        help_text="Up to ten years. Suspending or retiring the peer ends it earlier.",
-    )
-
-
-class OutboundKeyForm(BaseDialogForm):
-    """The key that the peer gave us."""
-
-    key = forms.CharField(
-        required=False,
-        max_length=1000,
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
-        help_text="Sent to this peer's own origin alone, as X-API-Key, and stored encrypted. Empty: remove it.",
+        help_text="At most ten years. The token ends earlier if you suspend or retire the peer.",
     )
 
 
 class ApprovalForm(forms.Form):
-    """The comparison that approves a peer: which key, and that somebody looked."""
+    """The approval of a peer: the compared key, and a statement that it was compared."""
 
     fingerprint = forms.ChoiceField(label="Fingerprint", widget=UnfoldAdminRadioSelectWidget(), required=False)
-    compared = forms.BooleanField(
-        widget=UnfoldBooleanSwitchWidget(),
-        error_messages={"required": "Compare first: approving trusts whoever holds this key."},
-    )
-    reason = _reason_field(required=False, help_text="How it was compared and with whom; kept with the decision.")
-    review_by = forms.DateField(required=False, widget=DateInput(), help_text="When to look again.")
+    compared = forms.BooleanField(widget=UnfoldBooleanSwitchWidget(), error_messages={"required": NOT_COMPARED})
+    reason = reason_field(required=False, help_text=COMPARISON_HELP)
+    review_by = forms.DateField(required=False, widget=DateInput(), help_text="When to review this decision.")
 
     def __init__(self, *args: Any, keys: Iterable[PeerKey], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -204,47 +157,49 @@ class ApprovalForm(forms.Form):
             self.fields["fingerprint"].choices = [(key.fingerprint, key.fingerprint) for key in shown]  # type: ignore[attr-defined]
             self.fields["fingerprint"].required = True
             self.fields["fingerprint"].error_messages["required"] = "Pick the fingerprint that you have compared."
-            self.fields["compared"].label = "I have compared this fingerprint with the peer's people"
-            self.fields["compared"].help_text = "By phone or in person: not by what the peer's own server says."
+            self.fields["compared"].label = COMPARED_LABEL
+            self.fields["compared"].help_text = COMPARED_HELP
         else:
             del self.fields["fingerprint"]
-            self.fields["compared"].label = "Approve it without a key"
-            self.fields["compared"].help_text = "It cannot sign then: only a token that you issue to it will count."
+            self.fields["compared"].label = "Approve the peer without a key"
+            self.fields["compared"].help_text = "The hub then trusts only requests with a token that you issue to it."
 
 
 class KeyApprovalForm(forms.Form):
-    """The comparison that approves a changed key."""
+    """The approval of a changed key: how long older keys stay valid, and a statement that it was compared."""
 
     overlap_days = forms.IntegerField(
         min_value=0,
         max_value=MAX_OVERLAP_DAYS,
         initial=7,
-        label="Older keys count for days",
+        label="Older keys stay valid for days",
         widget=UnfoldAdminIntegerFieldWidget(),
-        help_text="What the peer signed before the change may still be under way. 0 ends the older keys at once.",
+        help_text="Messages that the peer signed before the change may still arrive. 0 ends the older keys at once.",
     )
     compared = forms.BooleanField(
-        label="I have compared this fingerprint with the peer's people",
-        help_text="By phone or in person: not by what the peer's own server says.",
+        label=COMPARED_LABEL,
+        help_text=COMPARED_HELP,
         widget=UnfoldBooleanSwitchWidget(),
-        error_messages={"required": "Compare first: approving trusts whoever holds this key."},
+        error_messages={"required": NOT_COMPARED},
     )
-    reason = _reason_field(required=False, help_text="How it was compared and with whom; kept in the journal.")
+    reason = reason_field(
+        required=False, help_text="How you compared it and with whom. The hub writes it to the journal."
+    )
 
 
 class ImportForm(forms.Form):
-    """A list of peers, as a file or pasted."""
+    """A list of peers, as a file or as pasted text."""
 
     file = forms.FileField(required=False, widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.json"}))
     text = forms.CharField(
         required=False,
-        label="Or paste it",
+        label="Or paste the list",
         strip=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 8, "placeholder": "server_url,relationship,public_key,notes"}),
     )
 
     def clean(self) -> dict[str, Any]:
-        """Make one text of either."""
+        """Put the file's text into `text`; a file of at most `MAX_BYTES` bytes replaces a pasted text."""
         cleaned = super().clean() or self.cleaned_data
         file = cleaned.get("file")
         if file is not None and file.size > MAX_BYTES:
@@ -255,127 +210,11 @@ class ImportForm(forms.Form):
             except UnicodeDecodeError as exc:
                 raise ValidationError("The file is not UTF-8 text.") from exc
         if not cleaned.get("text", "").strip():
-            raise ValidationError("Pick a file or paste its text.")
+            raise ValidationError("Pick a file or paste a list.")
         return cleaned
 
 
-class JsonObjectField(forms.CharField):
-    """A JSON object as text."""
-
-    widget = UnfoldAdminTextareaWidget
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}), **kwargs)
-
-    def prepare_value(self, value: Any) -> str:
-        """Return an object as its text; what was typed stays as it was."""
-        return value if isinstance(value, str) else json.dumps(value or {}, indent=2, ensure_ascii=False)
-
-    def clean(self, value: Any) -> Any:
-        """Return the object."""
-        try:
-            return parse_json_object(super().clean(value) or "{}")
-        except ProtocolError as exc:
-            raise ValidationError(f"Write a JSON object: {exc}.") from exc
-
-
-class IntentForm(forms.ModelForm[Intent]):
-    """An intent that is described here."""
-
-    state = JsonObjectField(help_text="What is known at the start; the peer's deltas are merged into a copy of it.")
-    constraints = JsonObjectField(help_text="What whoever does the work must keep to.")
-
-    class Meta:
-        model = Intent
-        fields = ["title", "description"]
-
-
-class DispatchForm(forms.Form):
-    """Where an intent goes, and what may be done with it there."""
-
-    peer = forms.ModelChoiceField(
-        queryset=Peer.objects.filter(
-            state=PeerState.APPROVED, relationship__in=[Relationship.PEER, Relationship.DOWNSTREAM]
-        ),
-        widget=UnfoldAdminSelectWidget(),
-        empty_label="Pick an approved peer",
-    )
-    agent_id = forms.CharField(
-        required=False,
-        max_length=255,
-        label="Agent",
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "fraud-triage"}),
-        help_text="The id of one of the peer's agents, as its people or its list name it. Empty: the peer chooses.",
-    )
-    permissions = forms.CharField(
-        required=False,
-        initial=PERMISSIONS,
-        max_length=1000,
-        widget=UnfoldAdminTextInputWidget(),
-        help_text="What the peer may do with it, separated by commas; state.patch lets it report progress.",
-    )
-    max_delegation_depth = forms.IntegerField(
-        min_value=0,
-        max_value=8,
-        initial=1,
-        label="Times it may be passed on",
-        widget=UnfoldAdminIntegerFieldWidget(),
-        help_text="0 keeps it at the peer; 1 lets the peer send it to one of its own, and so on.",
-    )
-
-    def clean_permissions(self) -> list[str]:
-        """Return the permissions as a list."""
-        words = [word.strip() for word in str(self.cleaned_data["permissions"]).split(",")]
-        if "*" in words:
-            raise ValidationError("Name each permission: * is refused by every hub that checks.")
-        return sorted({word for word in words if word})
-
-
-class RegisteredAgentForm(forms.ModelForm[RegisteredAgent]):
-    """An agent that no federation discovers."""
-
-    capabilities = forms.CharField(
-        required=False,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "summarise, translate"}),
-        help_text="Words that say what it can do, separated by commas.",
-    )
-    refusal: str = ""
-
-    class Meta:
-        model = RegisteredAgent
-        fields = ["agent_id", "server_url", "visibility"]
-        labels = {"server_url": "Server URL"}
-        help_texts = {
-            "agent_id": "The name that peers dispatch to. It stays: register another agent to rename one.",
-            "server_url": "Where it is served; empty for this hub.",
-            "visibility": "Public: everyone sees it. Unlisted: approved peers. Private: nobody outside.",
-        }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial = {**self.initial, "capabilities": ", ".join(map(str, self.instance.capabilities))}
-
-    def clean_capabilities(self) -> list[str]:
-        """Return the capabilities as a list."""
-        words = [word.strip() for word in str(self.cleaned_data["capabilities"]).split(",")]
-        return [word for word in words if word]
-
-    def clean(self) -> dict[str, Any]:
-        """Show why the hub refused what was typed."""
-        cleaned = super().clean() or self.cleaned_data
-        if self.refusal:
-            self.add_error(None, self.refusal)
-        return cleaned
-
-
-VISIBILITY_HELP: Mapping[str, str] = {
-    Visibility.PUBLIC: "everyone sees it",
-    Visibility.UNLISTED: "approved peers see it",
-    Visibility.PRIVATE: "nobody outside sees it",
-}
-
-
-def _checked(check: Callable[[], Checked]) -> Checked:
+def _or_validation_error(check: Callable[[], Checked]) -> Checked:
     try:
         return check()
     except HubError as error:

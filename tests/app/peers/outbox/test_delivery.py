@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_httpserver import HTTPServer
 
 from core.errors import ConflictError
-from peers.admin.pages import dispatch_status
+from peers.admin.labels import dispatch_status
 from peers.models import Dispatch, IssuedDelegation, JournalEntry, Peer
 from peers.protocol import UCAN_HEADER, parse_json_object, verify_chain, verify_envelope, verify_request
 from peers.services.catalog.status import federation_status

@@ -5,12 +5,12 @@ import re
 
 import pytest
 
-from peers.admin.labeled import MOST_FIELDS, labeled
+from peers.admin.json_fields import MAX_FIELDS, json_as_fields
 
 
 def fields_of(value: object) -> list[tuple[str, str]]:
     """Return the labels and values that are shown outside the JSON, nested ones without their tags."""
-    shown = str(labeled(value)).partition("<details>")[0]
+    shown = str(json_as_fields(value)).partition("<details>")[0]
     pairs = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", shown)
     return [(name, re.sub("<[^>]+>", "", text)) for name, text in pairs]
 
@@ -19,12 +19,12 @@ def fields_of(value: object) -> list[tuple[str, str]]:
     ("name", "value", "expected"),
     [
         ("cost_usd", 2.4137, ("Cost", "2.4137 USD")),
-        ("llm_tokens", 18211, ("Used", "18,211 tokens")),
+        ("llm_tokens", 18211, ("LLM tokens used", "18,211 tokens")),
         ("duration_seconds", 812.5, ("Duration", "812.5 s")),
         ("year", 2026, ("year", "2026")),
         ("max_delegation_depth", 0, ("May be passed on", "not at all")),
         ("max_delegation_depth", 3, ("May be passed on", "3 times")),
-        ("governance_compliant", False, ("Kept to the policy", "no")),
+        ("governance_compliant", False, ("Policy was followed", "no")),
         ("permissions", ["state.patch", "events.log"], ("Permitted", "state.patch, events.log")),
         ("denied_operations", [], ("Denied", "nothing")),
         ("event_type", "state_delta", ("Event", "Progress")),
@@ -39,22 +39,22 @@ def test_known_names_get_words_and_units(name: str, value: object, expected: tup
 
 def test_the_json_is_there_too_and_a_text_is_read() -> None:
     value = {"a": {"b": {"c": {"d": [1, {"e": 2}]}}}}
-    unfolded = str(labeled(json.dumps(value)))
-    assert unfolded == str(labeled(value))
+    unfolded = str(json_as_fields(json.dumps(value)))
+    assert unfolded == str(json_as_fields(value))
     assert "As JSON" in unfolded
 
 
 @pytest.mark.parametrize("value", [{}, [], None])
 def test_nothing_is_called_so(value: object) -> None:
-    assert "nothing" in str(labeled(value))
+    assert "nothing" in str(json_as_fields(value))
 
 
 @pytest.mark.parametrize("value", [{"<b>": "<b>"}, {"a": ["<b>"]}, {"a": [{"<b>": 1}]}, "<b>", '{"a": {"b": "<b>"}}'])
 def test_no_markup_in_it_is_markup(value: object) -> None:
-    assert "<b>" not in str(labeled(value))
+    assert "<b>" not in str(json_as_fields(value))
 
 
 def test_a_flood_of_fields_is_cut_and_says_so() -> None:
-    fields = fields_of({f"f{number}": number for number in range(MOST_FIELDS + 5)})
-    assert len(fields) == MOST_FIELDS + 1
+    fields = fields_of({f"f{number}": number for number in range(MAX_FIELDS + 5)})
+    assert len(fields) == MAX_FIELDS + 1
     assert fields[-1] == ("…", "5 more")

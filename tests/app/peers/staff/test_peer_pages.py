@@ -171,7 +171,7 @@ def test_fetching_shows_the_key_and_trusts_nothing(admin: Client, partner: Partn
 
     response = admin.post(url(peer, "fetch"), CONFIRMED, follow=True)
 
-    assert "1 key found, 1 of them not seen before" in response.content.decode()
+    assert "1 key found, 1 of them new" in response.content.decode()
     assert (peer.keys.get().state, Peer.objects.get().state) == (KeyState.PROPOSED, "proposed")
 
 
@@ -186,7 +186,7 @@ def test_a_fetch_that_fails_says_why(admin: Client, partner: Partner) -> None:
 def test_a_changed_key_is_shown_as_waiting_and_pinned_after_comparing(admin: Client, approved: Peer) -> None:
     key = propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR, is_continuous=True)
     assert "A different key waits for you" in text_of(admin, url(approved))
-    assert "signed by the key before it" in text_of(admin, url(key, "approve"))
+    assert "signed by the previous key" in text_of(admin, url(key, "approve"))
 
     admin.post(url(key, "approve"), {"overlap_days": "0"})
     assert valid_keys(approved, timezone.now()) == [KEY.verification_key]

@@ -114,7 +114,7 @@ def test_dispatching_leads_to_the_page_of_the_dispatch(admin: Client, approved: 
     response = admin.post(url(intent, "dispatch_on"), form, follow=True)
 
     assert response.redirect_chain[-1][0] == url(Dispatch.objects.get())
-    assert "Reload this page to see what became of it" in response.content.decode()
+    assert "Reload this page to see the result" in response.content.decode()
 
 
 def test_a_hub_without_a_peer_to_send_to_says_so(admin: Client, proposed: Peer) -> None:

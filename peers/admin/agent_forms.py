@@ -1,0 +1,47 @@
+"""The form of a registered agent, and the meaning of each visibility in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from core.admin.refused_forms import ShowsRefusal
+from peers.models import RegisteredAgent, Visibility
+
+VISIBILITY_HELP: Mapping[str, str] = {
+    Visibility.PUBLIC: "everyone sees it",
+    Visibility.UNLISTED: "approved peers see it",
+    Visibility.PRIVATE: "other hubs do not see it",
+}
+
+
+class RegisteredAgentForm(ShowsRefusal, forms.ModelForm[RegisteredAgent]):
+    """An agent that staff register by hand."""
+
+    capabilities = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "summarise, translate"}),
+        help_text="The agent's abilities in single words, separated by commas.",
+    )
+
+    class Meta:
+        model = RegisteredAgent
+        fields = ["agent_id", "server_url", "visibility"]
+        labels = {"server_url": "Server URL"}
+        help_texts = {
+            "agent_id": "Peers dispatch work to this id. It cannot be changed later.",
+            "server_url": "The URL of the server that runs the agent. Empty: this hub.",
+            "visibility": "Public: everyone sees it. Unlisted: approved peers see it. Private: only this hub sees it.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial = {**self.initial, "capabilities": ", ".join(map(str, self.instance.capabilities))}
+
+    def clean_capabilities(self) -> list[str]:
+        """Return the capabilities as a list."""
+        words = [word.strip() for word in str(self.cleaned_data["capabilities"]).split(",")]
+        return [word for word in words if word]

@@ -1,0 +1,121 @@
+"""The panel above a peer's form: its state, warnings, keys, traffic, decisions and journal."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+
+from core.admin.cells import row_link, time_since
+from core.admin.labels import label
+from peers.admin.journal import journal_url
+from peers.admin.labels import (
+    KEY_COLORS,
+    PEER_COLORS,
+    SIGNED_BY_PREVIOUS,
+    key_origin,
+    key_state,
+    short_fingerprint,
+    trusted_until,
+)
+from peers.admin.peer_actions import NEXT_STEP
+from peers.models import Dispatch, JournalEntry, KeyState, Peer, PeerDecision, PeerKey, PeerState, ReceivedDispatch
+
+MAX_LINES_SHOWN = 8
+
+
+def overview_of(peer: Peer) -> dict[str, Any]:
+    """Return the context of `peers/peer_overview.html`."""
+    now = timezone.now()
+    keys = list(peer.keys.all())
+    proposed = [key for key in keys if key.state == KeyState.PROPOSED]
+    return {
+        "peer": peer,
+        "state_label": label(peer.get_state_display(), PEER_COLORS),
+        "changed_keys": proposed if peer.state == PeerState.APPROVED else [],
+        "last_decision": peer.decisions.first(),
+        "next_step": NEXT_STEP[peer.state],
+        "is_without_traffic": _is_without_traffic(peer),
+        "is_self_proposed": peer.state == PeerState.PROPOSED and bool(peer.proposed_from),
+        "is_review_due": bool(
+            peer.review_by and peer.state == PeerState.APPROVED and peer.review_by <= timezone.localdate()
+        ),
+        "is_without_key": peer.state == PeerState.PROPOSED and not keys,
+        "circuit_open": bool(peer.circuit_open_until and peer.circuit_open_until > now),
+        "key_table": _key_table(keys, now),
+        "cards": _cards(peer),
+        "decision_table": _decision_table(peer),
+        "journal_table": _journal_table(peer),
+        "journal_url": journal_url(peer.server_url),
+        "valid_tokens": peer.tokens.filter(revoked_at=None, expires_at__gt=now).count(),
+        "fetched": time_since(peer.documents_fetched_at) if peer.documents_fetched_at else "never",
+    }
+
+
+def _is_without_traffic(peer: Peer) -> bool:
+    has_traffic = Dispatch.objects.filter(peer=peer).exists() or ReceivedDispatch.objects.filter(peer=peer).exists()
+    return peer.state == PeerState.APPROVED and not has_traffic
+
+
+def _cards(peer: Peer) -> list[dict[str, Any]]:
+    own = f"?peer__id__exact={peer.pk}"
+    sent, received = reverse("admin:peers_dispatch_changelist"), reverse("admin:peers_receiveddispatch_changelist")
+    return [
+        {
+            "title": "Dispatches sent",
+            "icon": "outbox",
+            "href": sent + own,
+            "number": Dispatch.objects.filter(peer=peer).count(),
+        },
+        {
+            "title": "Dispatches received",
+            "icon": "inbox",
+            "href": received + own,
+            "number": ReceivedDispatch.objects.filter(peer=peer).count(),
+        },
+    ]
+
+
+def _key_table(keys: list[PeerKey], now: datetime) -> dict[str, list[Any]]:
+    rows = [
+        [
+            row_link(key, short_fingerprint(key.fingerprint)),
+            label(key_state(key, now), KEY_COLORS),
+            f"{key_origin(key)}; {SIGNED_BY_PREVIOUS}" if key.is_continuous else key_origin(key),
+            time_since(key.created_at),
+            trusted_until(key),
+        ]
+        for key in keys
+    ]
+    return {"headers": ["Key", "State", "Origin", "First seen", "Trusted until"], "rows": rows}
+
+
+def _decision_table(peer: Peer) -> dict[str, list[Any]]:
+    rows = [
+        [
+            time_since(row.decided_at),
+            f"{row.from_state or 'new'} → {row.to_state}",
+            row.actor_name or "the hub",
+            row.reason or "-",
+            _key_of(row, peer),
+            str(row.review_by or "-"),
+        ]
+        for row in peer.decisions.all()[:MAX_LINES_SHOWN]
+    ]
+    return {"headers": ["When", "Decision", "By", "Why", "Key", "Review by"], "rows": rows}
+
+
+def _key_of(decision: PeerDecision, peer: Peer) -> Any:
+    if not decision.fingerprint:
+        return "-"
+    found = next((key for key in peer.keys.all() if key.fingerprint == decision.fingerprint), None)
+    text = short_fingerprint(decision.fingerprint)
+    return row_link(found, text) if found else text
+
+
+def _journal_table(peer: Peer) -> dict[str, list[Any]]:
+    lines = JournalEntry.objects.filter(peer_url=peer.server_url)[:MAX_LINES_SHOWN]
+    rows = [[time_since(line.at), line.get_kind_display(), line.text, line.actor_name or "the hub"] for line in lines]
+    return {"headers": ["When", "About", "Event", "By"], "rows": rows}
