@@ -35,7 +35,7 @@ class ReasonForm(BaseDialogForm):
 class RequiredReasonForm(BaseDialogForm):
     """Asks for a reason, without which the decision is refused."""
 
-    reason = reason_field(required=True, help_text="Why you decide so. The hub keeps it with the decision.")
+    reason = reason_field(required=True, help_text="Explain your decision. The hub keeps the reason with it.")
 
 
 class OutboundKeyForm(BaseDialogForm):

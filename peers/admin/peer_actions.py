@@ -113,7 +113,8 @@ class PeerActionsMixin(RowPagesMixin):
         url_path="reject",
         dialog=dialog(
             "Reject",
-            "The hub refuses its requests and does not propose it again by itself. Press Propose again to undo this.",
+            "The hub refuses the peer's requests and does not propose it again by itself. "
+            "Press Propose again to undo this.",
             RequiredReasonForm,
         ),
     )
@@ -128,8 +129,8 @@ class PeerActionsMixin(RowPagesMixin):
         url_path="suspend",
         dialog=dialog(
             "Suspend",
-            "At once the hub refuses its requests and holds queued work and callbacks. It revokes the peer's tokens "
-            "and delegations; they stay revoked when you resume the peer.",
+            "At once the hub refuses the peer's requests and holds queued work and callbacks. It revokes the peer's "
+            "tokens and delegations; they stay revoked when you resume the peer.",
             RequiredReasonForm,
         ),
     )
@@ -144,7 +145,7 @@ class PeerActionsMixin(RowPagesMixin):
         url_path="resume",
         dialog=dialog(
             "Resume",
-            "The hub trusts its pinned keys again and sends the work and callbacks that it held.",
+            "The hub trusts the peer's pinned keys again and sends the work and callbacks that it held.",
             ReasonForm,
         ),
     )
@@ -158,8 +159,8 @@ class PeerActionsMixin(RowPagesMixin):
         url_path="retire",
         dialog=dialog(
             "Retire",
-            "The hub sends it nothing more and refuses its requests. It revokes the peer's tokens and delegations "
-            "for good. Its history stays. To trust it again, propose it again.",
+            "The hub sends the peer nothing more and refuses its requests. It revokes the peer's tokens "
+            "and delegations for good. Its history stays. To trust it again, propose it again.",
             ReasonForm,
         ),
     )
@@ -174,7 +175,8 @@ class PeerActionsMixin(RowPagesMixin):
         url_path="repropose",
         dialog=dialog(
             "Propose again",
-            "It becomes a proposed peer again and keeps its history. The hub trusts no key of it until you approve it.",
+            "The peer becomes a proposed peer again and keeps its history. "
+            "The hub trusts no key of it until you approve it.",
             ReasonForm,
         ),
     )
