@@ -1,0 +1,64 @@
+"""What a verb of `manage.py peer` consists of, and the arguments that several verbs share."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.core.management.base import OutputWrapper
+
+from core.actors import Actor
+
+Options = dict[str, Any]
+"""The parsed arguments of a verb, by their names."""
+
+SHELL = Actor(id="", name="shell")
+"""The actor of every decision that is made with the command."""
+
+
+def no_arguments(parser: ArgumentParser) -> None:
+    """Declare nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb: its name and help, the function that runs it, and the function that declares its arguments.
+
+    `run` prints to the command's output. It raises HubError for a refusal and CommandError for wrong arguments.
+    """
+
+    name: str
+    help: str
+    run: Callable[[OutputWrapper, Options], None]
+    add_arguments: Callable[[ArgumentParser], None] = no_arguments
+
+
+def add_url(parser: ArgumentParser) -> None:
+    """Declare the URL of a known peer."""
+    parser.add_argument("url", metavar="URL", help="the peer's base URL")
+
+
+def add_reason(parser: ArgumentParser) -> None:
+    """Declare the reason of a decision."""
+    parser.add_argument("--reason", default="", help="the hub keeps it with the decision")
+
+
+def add_url_and_reason(parser: ArgumentParser) -> None:
+    """Declare what a decision about a known peer needs."""
+    add_url(parser)
+    add_reason(parser)
+
+
+def add_comparison(parser: ArgumentParser) -> None:
+    """Declare what an approval needs: the compared key or none, the reason, and the date of the next review."""
+    add_reason(parser)
+    parser.add_argument("--fingerprint", default="", help="SHA-256 of the key, as the peer's staff told you")
+    parser.add_argument(
+        "--without-key", action="store_true", help="the peer has no key; the hub trusts its token alone"
+    )
+    parser.add_argument(
+        "--review-by", type=date.fromisoformat, metavar="YYYY-MM-DD", help="when to review the decision"
+    )
