@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,16 @@ from rest_framework.exceptions import AuthenticationFailed
 
 from core.api.authentication import TokenOrSessionAuthentication
 from federations.models import Federation
-from peers.models import AgentVisibilityChoice, JournalEntry, KeyOrigin, KeyState, Peer, RegisteredAgent, Visibility
+from peers.models import (
+    AgentVisibilityChoice,
+    JournalEntry,
+    KeyOrigin,
+    KeyState,
+    Peer,
+    PeerToken,
+    RegisteredAgent,
+    Visibility,
+)
 from peers.services.catalog.agents import register_agent, visible_agents
 from peers.services.trust.keys import propose_key
 from peers.services.trust.peers import add_peer, outbound_key_of, valid_keys
@@ -162,12 +172,34 @@ def test_the_outbound_key_is_read_from_standard_input_alone(approved: Peer, monk
     assert "sk-partner" not in shown
 
 
-def test_a_token_of_a_peer_is_the_last_line_and_is_no_persons_token(approved: Peer) -> None:
-    token = run("issue_token", "--peer", URL).splitlines()[-1]
+@pytest.mark.parametrize("words", [("peer", "token", URL), ("issue_token", "--peer", URL)])
+def test_both_commands_print_a_peer_bound_token_as_the_last_line(approved: Peer, words: tuple[str, ...]) -> None:
+    now = timezone.now()
 
-    assert peer_of_token(token, timezone.now()) == approved
+    *lines, token = run(*words, "--days", "2").splitlines()
+
+    assert peer_of_token(token, now) == approved
+    assert peer_of_token(token, now + timedelta(days=1, hours=23)) == approved
+    assert peer_of_token(token, now + timedelta(days=2, minutes=1)) is None
+    assert lines[0] == f"A token of {URL} for receive alone, valid for 2 days."
+    assert token not in " ".join(lines)
     with pytest.raises(AuthenticationFailed):
         TokenOrSessionAuthentication().authenticate_token(token)
+
+
+def test_a_peer_bound_token_is_valid_for_thirty_days_by_default(approved: Peer) -> None:
+    run("peer", "token", URL)
+
+    assert PeerToken.objects.get().expires_at - timezone.now() > timedelta(days=29, hours=23)
+    assert "30 days" in run("issue_token", "--peer", URL)
+    assert JournalEntry.objects.filter(peer_url=URL, actor_name="shell").count() == 2
+
+
+@pytest.mark.parametrize("words", [("https://nobody.example.org",), (URL, "--days", "0"), (URL, "--days", "3651")])
+def test_peer_token_refuses_an_unknown_peer_and_days_out_of_bounds(approved: Peer, words: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError):
+        run("peer", "token", *words)
+    assert PeerToken.objects.count() == 0
 
 
 def test_a_persons_token_is_issued_as_before() -> None:
@@ -194,9 +226,11 @@ def test_half_a_token_is_refused(approved: Peer, words: list[str]) -> None:
         run("issue_token", *words)
 
 
-def test_a_token_of_a_proposed_peer_is_refused(proposed: Peer) -> None:
+@pytest.mark.parametrize("words", [("peer", "token", URL), ("issue_token", "--peer", URL)])
+def test_a_token_of_a_proposed_peer_is_refused(proposed: Peer, words: tuple[str, ...]) -> None:
     with pytest.raises(CommandError, match="not approved"):
-        run("issue_token", "--peer", URL)
+        run(*words)
+    assert PeerToken.objects.count() == 0
 
 
 def visible(output: str) -> dict[str, str]:
