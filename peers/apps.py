@@ -15,6 +15,6 @@ class PeersConfig(AppConfig):
     def ready(self) -> None:
         from core.api.families import EndpointFamily, register_family
         from peers import checks  # noqa: F401 (registers them)
-        from peers.api.errors import ADDRESSES, outside_error_body
+        from peers.api.errors import PROTOCOL_PATHS, error_body
 
-        register_family(EndpointFamily(ADDRESSES, outside_error_body, is_audited=False))
+        register_family(EndpointFamily(PROTOCOL_PATHS, error_body, is_audited=False))

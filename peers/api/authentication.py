@@ -1,7 +1,7 @@
-"""Who calls the endpoints of federation: an operator by a token, or a peer by its proofs. All of it fails closed.
+"""Authentication of the protocol's endpoints: an operator by a token or session, a peer by signatures or its token.
 
-A peer's request is read, bounded, parsed and proved here, before any view code; the views get a `PeerCredential`, which
-exists only where every proof held.
+The authentication classes read, bound, parse and prove a peer's request before any view code runs. A view gets a
+`PeerCredential` only if every given proof holds; every other request is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from peers.services.trust.proofs import PUBLIC_KEY_HEADER, UNPROVEN, Incoming, p
 from peers.services.trust.tokens import peer_of_token
 
 PEERS_RECEIVE = "peers-receive"
-"""All that a token of a peer is good for."""
+"""The only scope of a peer-bound token."""
 
 JSON = "application/json"
 _PROOF_HEADERS = ("Content-Type", "Content-Digest", "Signature", "Signature-Input", PUBLIC_KEY_HEADER)
@@ -45,9 +45,9 @@ _META_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class PeerCredential:
-    """What a peer's request has proved. It is the request's `auth`.
+    """The verified peer of a request, and the verified message; the request's `auth`.
 
-    `submission` is set on receive, `callback` where a peer reports back.
+    `submission` is set on receive, `callback` on callback.
     """
 
     peer: Peer
@@ -56,20 +56,23 @@ class PeerCredential:
 
 
 class OperatorAuthentication(TokenOrSessionAuthentication):
-    """Authenticates people and their programs; a peer's token is known, and has none of their scopes: 403, not 401."""
+    """Authenticates people and their programs.
+
+    A peer-bound token is a known token without the scopes of these endpoints, so the answer is 403, not 401.
+    """
 
     def authenticate_token(self, raw: str) -> tuple[Any, Credential]:
-        """Return whom the token stands for, nobody in particular for a peer's; raise AuthenticationFailed."""
+        """Return the token's user and scopes, an anonymous user for a peer-bound token; raise AuthenticationFailed."""
         if peer_of_token(raw, timezone.now()) is not None:
             return AnonymousUser(), Credential(frozenset({PEERS_RECEIVE}))
         return super().authenticate_token(raw)
 
 
 class ReceiveAuthentication(BaseAuthentication):
-    """Authenticates the source server of an envelope by signature or token, and nobody else."""
+    """Authenticates the source server of an envelope, by signature or token."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, PeerCredential]:
-        """Return the peer's credential with what it submits; never None. Raises HubError and ProtocolError."""
+        """Return the peer's credential with its submission, never None; raise HubError or ProtocolError."""
         incoming = incoming_message(request)
         message, envelope = read_submission(incoming.body)
         proof = prove_source(incoming, message, envelope, timezone.now())
@@ -83,10 +86,10 @@ class ReceiveAuthentication(BaseAuthentication):
 
 
 class CallbackAuthentication(BaseAuthentication):
-    """Authenticates the peer that a dispatch was sent to, by signature or token, and nobody else."""
+    """Authenticates the peer that got the dispatch, by signature or token."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, PeerCredential]:
-        """Return the peer's credential with its callback; never None. Raises HubError and ProtocolError."""
+        """Return the peer's credential with its callback, never None; raise HubError or ProtocolError."""
         callback = prove_callback(incoming_message(request), now=timezone.now())
         spend_request(callback.proof.peer)
         return AnonymousUser(), PeerCredential(callback.proof.peer, callback=callback)
@@ -96,23 +99,23 @@ class CallbackAuthentication(BaseAuthentication):
         return 'Bearer realm="fedhub"'
 
 
-class VisitorAuthentication(TokenOrSessionAuthentication):
-    """Authenticates a peer by its signature or token where one is there, else an operator, else nobody.
+class AnyCallerAuthentication(TokenOrSessionAuthentication):
+    """Authenticates a peer if the request has a signature or a peer-bound token, otherwise an operator.
 
-    A proof that fails is refused, never taken for none.
+    A request without any proof passes as anonymous. A request with a proof that does not hold is refused.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        """Return a PeerCredential, a Credential, or None for a request that claims nothing."""
+        """Return a PeerCredential, a Credential, or None for a request without a proof."""
         tokens = presented_tokens(request)
-        if not is_peers(tokens) and not _has_signature(request):
+        if not has_peer_token(tokens) and not _has_signature(request):
             return super().authenticate(request)
         proof = prove_request(incoming_request(request, b"", frozenset(tokens)), timezone.now())
         return (AnonymousUser(), PeerCredential(proof.peer)) if proof else None
 
 
 class IsProvenPeer(BasePermission):
-    """Lets a request pass whose credential is a peer's."""
+    """Permits a request whose credential is a PeerCredential."""
 
     message = UNPROVEN
 
@@ -122,10 +125,10 @@ class IsProvenPeer(BasePermission):
 
 
 def incoming_message(request: Request) -> Incoming:
-    """Return a POST with its JSON body as its proofs see it.
+    """Return the parts of a POST with a JSON body that its proofs cover.
 
-    Raises InvalidRequestError while federation is disabled, APIException for another method or media type or an
-    unknown length, RequestDataTooBig.
+    Raises InvalidRequestError while the protocol is disabled, APIException for another method or media type or an
+    unknown length, and RequestDataTooBig.
     """
     if request.method != "POST":
         raise MethodNotAllowed(request.method or "")
@@ -134,13 +137,13 @@ def incoming_message(request: Request) -> Incoming:
     if (request.content_type or "").partition(";")[0].strip().lower() != JSON:
         raise UnsupportedMediaType(request.content_type or "")
     if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
-        # Under WSGI such a body would read as empty.
+        # Under WSGI a body without a Content-Length reads as empty.
         raise LengthRequiredError()
     return incoming_request(request, request._request.body, frozenset(presented_tokens(request)))
 
 
 def incoming_request(request: Request, body: bytes, tokens: frozenset[str]) -> Incoming:
-    """Return a request as its proofs see it; what it calls its host is not looked at."""
+    """Return the parts of a request that its proofs cover. The target URI comes from this hub's URL, not from Host."""
     query = request.META.get("QUERY_STRING", "")
     path = escape_uri_path(request._request.path_info)
     return Incoming(
@@ -154,12 +157,12 @@ def incoming_request(request: Request, body: bytes, tokens: frozenset[str]) -> I
 
 
 def proof_headers(meta: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers that proofs are made of, by their lower-case names."""
+    """Return the headers that proofs use, by their lower-case names."""
     return {name: str(meta[key]) for name, key in _META_NAMES.items() if key in meta}
 
 
-def is_peers(tokens: set[str]) -> bool:
-    """Tell whether one of the tokens is a live one of a peer."""
+def has_peer_token(tokens: set[str]) -> bool:
+    """Tell whether one of the tokens is a valid peer-bound token."""
     now = timezone.now()
     return any(peer_of_token(token, now) is not None for token in tokens)
 

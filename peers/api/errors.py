@@ -1,7 +1,8 @@
-"""What the endpoints of federation answer when they refuse, and how a refusal is noted.
+"""Error answers of the protocol's endpoints, and the log line of each refusal.
 
-Always JSON, with `detail` (a sentence, or the list of field errors) and `message`, on 400 and 422 also `errors`:
-clients of OpenIntent break on anything else. A refusal writes a line to the text log and a counter, nothing more.
+The body is always JSON, with `detail` (a sentence, or the list of field errors) and `message`, on 400 and 422 also
+`errors`: OpenIntent clients fail on any other body. A refusal writes a line to the text log and raises a counter, and
+writes no row.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from core.errors import HubError
 from peers.protocol import DelegationError, MalformedMessage, ProtocolError
 from peers.services.trust.limits import RateLimitedError, spend_refusal
 
-ADDRESSES = re.compile(
+PROTOCOL_PATHS = re.compile(
     r"/api/v1/(federation(?!/agentcore(/|\Z))|intents)(/|\Z)|/\.well-known/(did|openintent-federation)\.json/?\Z"
 )
-"""The addresses of the protocol between hubs."""
+"""The paths of the protocol between hubs."""
 
 UNPROVEN = "Invalid or missing API key"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="fedhub"'}
@@ -39,7 +40,7 @@ _refusals_lock = Lock()
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One answer that is no success: `reason` is for the log, `errors` are `{"field": …, "message": …}`."""
+    """One error answer. `reason` goes to the log alone; `errors` are `{"field": …, "message": …}`."""
 
     status: int
     message: str
@@ -57,31 +58,31 @@ class Refusal:
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
-    """Answer `exc`; Django REST framework calls this while the exception is being handled."""
+    """Return the answer to `exc`. Django REST framework calls this while it handles the exception."""
     return _answer(refusal_of(exc), exc, context.get("request"))
 
 
 def limiting_exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
-    """Answer `exc` as exception_handler does, and count a refusal against the address that the request came from."""
+    """Return the answer to `exc` as exception_handler does, and count a refusal against the request's address."""
     refusal, request = refusal_of(exc), context.get("request")
     if refusal.status < 500 and request is not None:
-        refusal = limited(refusal, request)
+        refusal = _refusal_or_429(refusal, request)
     return _answer(refusal, exc, request)
 
 
 def _answer(refusal: Refusal, exc: Exception, request: Request | None) -> Response:
     response = Response(refusal.body, status=refusal.status, headers=refusal.headers)
     if refusal.status >= 500:
-        logger.error("Unforeseen error while answering a peer", exc_info=exc)
+        logger.error("Unexpected error while answering a peer", exc_info=exc)
     else:
-        note_refusal(refusal, request)
-        # Else Django writes a line of its own about it, without the reason (django.utils.log.log_response).
+        _log_refusal(refusal, request)
+        # Otherwise Django writes a second line without the reason (django.utils.log.log_response).
         response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 
 def refusal_of(exc: Exception) -> Refusal:
-    """Return what to answer; the status comes from the exception's type alone, never from its text."""
+    """Return the answer to an exception. Its type alone decides the status, never its text."""
     if isinstance(exc, ProtocolError):
         return _of_protocol(exc)
     if isinstance(exc, HubError):
@@ -101,7 +102,7 @@ def _of_protocol(exc: ProtocolError) -> Refusal:
     if isinstance(exc, MalformedMessage | DelegationError):
         return Refusal(exc.status_hint, str(exc), reason)
     if exc.status_hint == 401:
-        # Which check failed helps an honest peer to mend its clock or its keys; the numbers stay in the log.
+        # The name of the failed check helps an honest peer to correct its clock or keys; details stay in the log.
         return Refusal(401, type(exc).__name__, reason, headers=CHALLENGE)
     return Refusal(exc.status_hint, type(exc).__name__, reason)
 
@@ -119,8 +120,8 @@ def _of_framework(exc: APIException) -> Refusal:
     return Refusal(status, message, type(exc).__name__, headers=headers)
 
 
-def limited(refusal: Refusal, request: Request) -> Refusal:
-    """Count a refusal against its address; return it, or a 429 in its place where there were too many."""
+def _refusal_or_429(refusal: Refusal, request: Request) -> Refusal:
+    """Count a refusal against its address. Return it, or a 429 if the address has too many refusals."""
     try:
         if refusal.status != HTTPStatus.TOO_MANY_REQUESTS:
             spend_refusal(request.META.get("REMOTE_ADDR", ""))
@@ -129,24 +130,24 @@ def limited(refusal: Refusal, request: Request) -> Refusal:
     return refusal
 
 
-def note_refusal(refusal: Refusal, request: Request | None) -> None:
-    """Write the line and count."""
+def _log_refusal(refusal: Refusal, request: Request | None) -> None:
+    """Count the refusal by the class of its reason, and write the log line."""
     kind = refusal.reason.partition(":")[0]
     with _refusals_lock:
         _refusals[kind] += 1
         count = _refusals[kind]
     who = f"{request.method} {request.path} from {request.META.get('REMOTE_ADDR', '?')}" if request else "a call"
-    # ascii() keeps what a stranger wrote from starting a line of its own.
+    # ascii() keeps line breaks in an unknown sender's text from starting another log line.
     what = ascii(f"{who}: {refusal.status} {refusal.reason[:MAX_LOGGED_CHARS]}")
     logger.warning("Refused %s (%s %d)", what, kind, count)
 
 
 def refusal_counts() -> dict[str, int]:
-    """Return how many requests this process has refused, by the class of the reason."""
+    """Return the number of requests that this process has refused, by the class of the reason."""
     with _refusals_lock:
         return dict(_refusals)
 
 
-def outside_error_body(status: int, message: str) -> dict[str, Any]:
-    """Return the body of an error that no view answers."""
+def error_body(status: int, message: str) -> dict[str, Any]:
+    """Return the body of an error that no view of the protocol raised, such as a 404 for an unknown path."""
     return Refusal(status, message, reason="").body

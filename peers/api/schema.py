@@ -1,4 +1,4 @@
-"""The OpenAPI description of federation's endpoints: bodies, errors and examples."""
+"""The OpenAPI description of the protocol's endpoints: credentials, bodies, errors and examples."""
 
 from __future__ import annotations
 
@@ -30,75 +30,75 @@ from peers.services.trust.proofs import PUBLIC_KEY_HEADER
 
 
 class OperatorScheme(TokenOrSessionScheme):  # type: ignore[no-untyped-call]
-    """Describes OperatorAuthentication by the same ways, which the other family defines."""
+    """Describes OperatorAuthentication: the credentials of the registry's API, which its schema defines."""
 
     target_class = "peers.api.authentication.OperatorAuthentication"
     name: list[str] = []
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
-        """Define nothing anew."""
+        """Return nothing: TokenOrSessionScheme defines these credentials."""
         return []
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
-        """Return the alternatives."""
+        """Return each credential as an alternative."""
         return [{name: []} for name in TokenOrSessionScheme.name]
 
 
-class VisitorScheme(OperatorScheme):  # type: ignore[no-untyped-call]
-    """Describes VisitorAuthentication: the same ways, or none of them."""
+class AnyCallerScheme(OperatorScheme):  # type: ignore[no-untyped-call]
+    """Describes AnyCallerAuthentication: the same credentials, or none."""
 
-    target_class = "peers.api.authentication.VisitorAuthentication"
+    target_class = "peers.api.authentication.AnyCallerAuthentication"
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
-        """Return the alternatives."""
+        """Return each credential as an alternative."""
         return [*super().get_security_requirement(auto_schema), {}]
 
 
 class PeerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Describes ReceiveAuthentication: a peer's own token, where no signature is required of it."""
+    """Describes ReceiveAuthentication: a peer-bound token, if staff do not require a signature of the peer."""
 
     target_class = "peers.api.authentication.ReceiveAuthentication"
     name: list[str] = ["peer"]
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
-        """Return the one way that OpenAPI has a word for; signatures are headers and a member of the body."""
+        """Return the token alone: OpenAPI has no scheme for signatures, which are headers and a member of the body."""
         return [
             {
                 "type": "apiKey",
                 "in": "header",
                 "name": "X-API-Key",
-                "description": "A token bound to this peer. RFC 9421 signatures and signed envelopes need none.",
+                "description": "A token bound to this peer. Signed requests (RFC 9421) and signed envelopes need none.",
             }
         ]
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
-        """Return the one way."""
+        """Return the token."""
         return [{"peer": []}]
 
 
 class CallbackScheme(PeerScheme):  # type: ignore[no-untyped-call]
-    """Describes CallbackAuthentication by the same way, which receive defines."""
+    """Describes CallbackAuthentication: the same token, which PeerScheme defines."""
 
     target_class = "peers.api.authentication.CallbackAuthentication"
     name: list[str] = []
 
 
 class PeerErrorSerializer(serializers.Serializer[Any]):
-    """The body of an error of federation."""
+    """The body of an error of the protocol."""
 
     detail = serializers.CharField()
     message = serializers.CharField()
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
-    """What is wrong with one field."""
+    """The error of one field."""
 
     field = serializers.CharField(allow_blank=True)
     message = serializers.CharField()
 
 
 class PeerFieldErrorsSerializer(serializers.Serializer[Any]):
-    """The body of 400 and 422: `detail` is a sentence, or the list of field errors once more."""
+    """The body of 400 and 422: `detail` is a sentence, or the same list as `errors`."""
 
     detail = serializers.JSONField()
     message = serializers.CharField()
@@ -123,7 +123,7 @@ WITH_BODY = (411, 413, 415, 422)
 
 
 def peer_errors(*statuses: int, **wordings: str) -> dict[int, OpenApiResponse]:
-    """Return the descriptions of an operation's errors, 401 and 500 included; `e404="…"` gives an example's message."""
+    """Return the descriptions of an operation's errors, 401 and 500 included; `e404="…"` sets the 404's message."""
     return {
         status: _error(status, wordings.get(f"e{status}", MESSAGES[status])) for status in sorted({401, 500, *statuses})
     }
@@ -132,7 +132,7 @@ def peer_errors(*statuses: int, **wordings: str) -> dict[int, OpenApiResponse]:
 def _error(status: int, message: str) -> OpenApiResponse:
     body: dict[str, Any] = {"detail": message, "message": message}
     if status in (400, 422):
-        # Serializers name the field; what is refused before them is one sentence.
+        # Serializers name the field; a request that is refused before them gets one sentence.
         field, colon, rest = message.partition(": This field")
         errors = [{"field": field, "message": f"This field{rest}"}] if colon else [{"field": "", "message": message}]
         body |= {"detail": errors if colon else message, "errors": errors}
@@ -143,14 +143,17 @@ def _error(status: int, message: str) -> OpenApiResponse:
 
 SIGNED = [
     OpenApiParameter(
-        name, str, OpenApiParameter.HEADER, description=f"RFC 9421, to be known as an approved peer: {name}."
+        name,
+        str,
+        OpenApiParameter.HEADER,
+        description=f"{name} of RFC 9421, by which the hub recognizes an approved peer.",
     )
     for name in ("Signature-Input", "Signature", "Content-Digest")
 ]
 
 federation_status = extend_schema(
     operation_id="federation_status",
-    summary="Show the state of federation",
+    summary="Show the status of the hub's federation",
     tags=["peers"],
     responses={200: StatusSerializer, **peer_errors(403)},
 )
@@ -160,7 +163,12 @@ federation_agents = extend_schema(
     tags=["peers"],
     parameters=[
         *SIGNED,
-        OpenApiParameter("X-Source-Server", str, OpenApiParameter.HEADER, description="A claim, which proves nothing."),
+        OpenApiParameter(
+            "X-Source-Server",
+            str,
+            OpenApiParameter.HEADER,
+            description="An unverified claim; the hub does not trust it.",
+        ),
     ],
     responses={200: AgentListSerializer, **peer_errors(403, e403="Source server https://hub.example.com not trusted")},
 )
@@ -202,7 +210,10 @@ federation_receive = extend_schema(
         *SIGNED,
         OpenApiParameter(UCAN_HEADER, str, OpenApiParameter.HEADER, description="A UCAN chain, root grant to leaf."),
         OpenApiParameter(
-            PUBLIC_KEY_HEADER, str, OpenApiParameter.HEADER, description="The signer's key, for a hub that knows none."
+            PUBLIC_KEY_HEADER,
+            str,
+            OpenApiParameter.HEADER,
+            description="The signer's key, for a hub that does not know it yet.",
         ),
     ],
     request=EnvelopeSerializer,

@@ -1,4 +1,4 @@
-"""What goes in and out of the endpoints of federation, under the names of the wire: snake case."""
+"""Request and answer bodies of the protocol's endpoints, with the documented names in snake case."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class CreateIntentSerializer(serializers.Serializer[Any]):
 
 
 class IntentSerializer(serializers.ModelSerializer[Intent]):
-    """An intent, made here or received."""
+    """An intent, made on this hub or received from a peer."""
 
     state = JsonObject()
     constraints = JsonObject()
@@ -77,11 +77,11 @@ class IntentSerializer(serializers.ModelSerializer[Intent]):
 
 
 class EnvelopeSerializer(serializers.Serializer[Any]):
-    """The documented FederationEnvelope, signed by `source_server`; other members are kept and covered as well."""
+    """The documented FederationEnvelope, signed by `source_server`. The signature also covers other members."""
 
     dispatch_id = serializers.CharField(max_length=200)
     source_server = serializers.CharField(max_length=500)
-    target_server = serializers.CharField(required=False, help_text="This hub; required where it is signed.")
+    target_server = serializers.CharField(required=False, help_text="This hub; required in a signed envelope.")
     intent_id = serializers.CharField(max_length=200)
     intent_title = serializers.CharField(max_length=500, allow_blank=True)
     intent_description = serializers.CharField(allow_blank=True, default="")
@@ -93,12 +93,12 @@ class EnvelopeSerializer(serializers.Serializer[Any]):
     trace_context = JsonObject(required=False, allow_null=True)
     callback_url = serializers.CharField(max_length=1000, required=False, allow_null=True)
     idempotency_key = serializers.CharField(max_length=300, required=False, allow_null=True)
-    created_at = serializers.CharField(required=False, help_text="RFC 3339; required where it is signed.")
+    created_at = serializers.CharField(required=False, help_text="RFC 3339; required in a signed envelope.")
     signature = serializers.CharField(required=False, allow_null=True, help_text="Ed25519 in base64.")
 
 
 class ReceiveResultSerializer(serializers.Serializer[Any]):
-    """The documented ReceiveResult; `local_intent_id` is left out where there is none."""
+    """The documented ReceiveResult; without a local intent there is no `local_intent_id`."""
 
     dispatch_id = serializers.CharField()
     accepted = serializers.BooleanField()
@@ -107,12 +107,12 @@ class ReceiveResultSerializer(serializers.Serializer[Any]):
 
 
 class TextMap(JsonObject):
-    """A JSON object whose values are all texts."""
+    """A JSON object whose values are strings."""
 
     default_error_messages = {"texts": "Every value must be a string."}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        """Return the object; fail for another JSON value, and for values that are no texts."""
+        """Return the object, or raise ValidationError for another JSON value or a value that is not a string."""
         value = super().to_internal_value(data)
         if not all(isinstance(text, str) for text in value.values()):
             self.fail("texts")
@@ -120,7 +120,7 @@ class TextMap(JsonObject):
 
 
 class DispatchRequestSerializer(serializers.Serializer[Any]):
-    """What to dispatch where. What the request leaves out of the intent is taken from the hub's intent of that id."""
+    """An intent and its target. The hub's own intent of that id supplies the members that the request leaves out."""
 
     intent_id = Text(max_length=64)
     target_server = Text(max_length=2048)
@@ -135,19 +135,19 @@ class DispatchRequestSerializer(serializers.Serializer[Any]):
     intent_constraints = JsonObject(allow_null=True, default=None)
 
     def validate_delegation_scope(self, value: dict[str, Any] | None) -> DelegationScope | None:
-        """Return the scope; None for an empty one, as OpenIntent has it. Raises MalformedMessage, also for `*`."""
+        """Return the scope, None for an empty object as in OpenIntent; raise MalformedMessage, also for `*`."""
         scope = DelegationScope.from_dict(value) if value else None
         if scope is not None and scope.has_wildcard():
             raise MalformedMessage("delegation_scope: there is no wildcard; name each permission")
         return scope
 
     def validate_federation_policy(self, value: dict[str, Any] | None) -> FederationPolicy | None:
-        """Return the policy; None for an empty one. Raises MalformedMessage."""
+        """Return the policy, None for an empty object; raise MalformedMessage."""
         return FederationPolicy.from_dict(value) if value else None
 
 
 class DispatchResultSerializer(serializers.Serializer[Any]):
-    """The documented DispatchResult; `accepted` by this hub, which delivers it when it can."""
+    """The documented DispatchResult; `accepted` means by this hub, which delivers the intent later."""
 
     dispatch_id = serializers.CharField()
     status = serializers.ChoiceField(["accepted"])
@@ -156,7 +156,7 @@ class DispatchResultSerializer(serializers.Serializer[Any]):
 
 
 class CallbackSerializer(serializers.Serializer[Any]):
-    """The documented FederationCallback, signed by the peer that the dispatch was sent to."""
+    """The documented FederationCallback, signed by the peer that got the dispatch."""
 
     dispatch_id = serializers.CharField()
     event_type = serializers.ChoiceField([event.value for event in CallbackEventType])
@@ -169,7 +169,7 @@ class CallbackSerializer(serializers.Serializer[Any]):
 
 
 class CallbackResultSerializer(serializers.Serializer[Any]):
-    """That the callback was taken."""
+    """The answer to a stored callback."""
 
     dispatch_id = serializers.CharField()
     accepted = serializers.BooleanField()

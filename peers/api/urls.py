@@ -1,4 +1,4 @@
-"""Addresses of federation at the root of the hub, each with or without a slash at its end: no redirect."""
+"""Paths of the protocol, at the root of the hub. Each answers with and without a final slash, without a redirect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a hub shows of itself, and its own intents. Receiving and dispatching have modules of their own."""
+"""Endpoints of the hub's documents, status, agents and intents. Dispatch and receive have modules of their own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.api.scopes import PEERS_READ, PEERS_WRITE
 from core.api.viewsets import each
 from core.errors import NotFoundError
 from peers.api import schema
-from peers.api.authentication import OperatorAuthentication, PeerCredential, VisitorAuthentication
+from peers.api.authentication import AnyCallerAuthentication, OperatorAuthentication, PeerCredential
 from peers.api.serializers import CreateIntentSerializer, IntentSerializer
 from peers.api.viewsets import ProtocolViewSet
 from peers.models import Intent
@@ -29,53 +29,53 @@ DOCUMENT_MAX_AGE = "public, max-age=300"
 
 @extend_schema(exclude=True)
 class DocumentViewSet(ProtocolViewSet):
-    """The documents by which other hubs know this one: for anyone, and not there while federation is disabled."""
+    """The documents that identify this hub to other hubs: open to everyone, 404 while the protocol is disabled."""
 
     authentication_classes = ()
     permission_classes = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Raise NotFoundError while disabled."""
+        """Raise NotFoundError while the protocol is disabled."""
         super().initial(request, *args, **kwargs)
         if not is_enabled():
             raise NotFoundError("Federation not enabled")
 
     def manifest(self, request: Request) -> Response:
-        """Serve the discovery document."""
+        """Return the discovery document."""
         return Response(manifest().to_dict(), headers={"Cache-Control": DOCUMENT_MAX_AGE})
 
     def did_document(self, request: Request) -> Response:
-        """Serve the DID document (did:web) with each key that verifies."""
+        """Return the DID document (did:web) with every valid key of this hub."""
         return Response(did_document(), headers={"Cache-Control": DOCUMENT_MAX_AGE})
 
 
 class StatusViewSet(ProtocolViewSet):
-    """The status of federation."""
+    """The status of the hub's federation."""
 
     authentication_classes = (OperatorAuthentication,)
     required_scopes = {"GET": PEERS_READ}
 
     @schema.federation_status
     def retrieve(self, request: Request) -> Response:
-        """Tell whether federation is enabled, and count peers, dispatches and what was received."""
+        """Tell whether federation is enabled, and count peers, sent dispatches and received dispatches."""
         return Response(federation_status().to_dict())
 
 
 class AgentsViewSet(ProtocolViewSet):
     """The agents that peers may see."""
 
-    authentication_classes = (VisitorAuthentication,)
+    authentication_classes = (AnyCallerAuthentication,)
     permission_classes = ()
 
     @schema.federation_agents
     def list(self, request: Request) -> Response:
-        """List the public agents; to an approved peer, known by its signature or its own token, unlisted ones too."""
+        """List the public agents. An approved peer, by its signature or its own token, also gets the unlisted ones."""
         peer = request.auth.peer if isinstance(request.auth, PeerCredential) else None
         return Response({"agents": [agent.to_dict() for agent in visible_agents(peer)]})
 
 
 class IntentViewSet(ProtocolViewSet):
-    """Intents, made here or received."""
+    """Intents, made on this hub or received from peers."""
 
     authentication_classes = (OperatorAuthentication,)
     required_scopes = {"GET": PEERS_READ, "POST": PEERS_WRITE}
@@ -88,7 +88,7 @@ class IntentViewSet(ProtocolViewSet):
 
     @schema.create_intent
     def create(self, request: Request) -> Response:
-        """Store an intent; it goes nowhere until it is dispatched."""
+        """Store an intent on this hub. A dispatch sends it to a peer."""
         intent = create_intent(**self.asked(CreateIntentSerializer), by=actor_of(cast(User, request.user)))
         return Response(IntentSerializer(intent).data, status=201)
 

@@ -1,4 +1,4 @@
-"""Where work is sent out, and where peers report back on it."""
+"""Endpoints for work that this hub sends: dispatch an intent, and receive the peer's callbacks about it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DispatchViewSet(ProtocolViewSet):
 
     @schema.federation_dispatch
     def create(self, request: Request) -> Response:
-        """Dispatch an intent to a peer. A worker delivers it; until the peer is approved it waits."""
+        """Dispatch an intent to a peer. A worker delivers it, or holds it until staff approve the peer."""
         asked = self.asked(DispatchRequestSerializer)
         dispatch = create_dispatch(
             intent_id=asked["intent_id"],
@@ -48,20 +48,20 @@ class DispatchViewSet(ProtocolViewSet):
             ),
             by=actor_of(request.user),
         )
-        # Accepted by this hub: what the peer says to it is the dispatch's own status.
+        # `accepted` is this hub's answer; the dispatch's own status holds the peer's answer.
         result = DispatchResult(dispatch.pk, DispatchStatus.ACCEPTED, dispatch.target_server, INITIATED)
         return Response(result.to_dict())
 
 
 class CallbackViewSet(PeersViewSet):
-    """What peers report about work that this hub dispatched to them."""
+    """Reports of peers about work that this hub dispatched to them."""
 
     authentication_classes = (CallbackAuthentication,)
     permission_classes = (IsProvenPeer,)
 
     @schema.federation_callback
     def create(self, request: Request) -> Response:
-        """Take a callback from the peer that the dispatch was sent to, once; the answer comes after it is stored."""
+        """Store a callback of the peer that got the dispatch, once, then answer."""
         credential = cast(PeerCredential, request.auth)
         if credential.callback is None:
             raise NotTrustedError(credential.peer.server_url)

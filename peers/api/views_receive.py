@@ -1,4 +1,4 @@
-"""Where peers send work."""
+"""The endpoint that receives work from peers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ReceiveViewSet(PeersViewSet):
 
     @schema.federation_receive
     def create(self, request: Request) -> Response:
-        """Take an intent from a peer, once; the answer comes after it is stored."""
+        """Store an intent of a peer, once, then answer."""
         credential = cast(PeerCredential, request.auth)
         if credential.submission is None:
             raise NotTrustedError(credential.peer.server_url)

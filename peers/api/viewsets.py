@@ -1,4 +1,4 @@
-"""The base of every set of endpoints of the protocol between hubs."""
+"""Base classes of the protocol's viewsets: JSON alone, and the protocol's error bodies."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from peers.api.authentication import OperatorAuthentication
 from peers.api.errors import exception_handler, limiting_exception_handler
 
 
-class JsonOnly(BaseContentNegotiation):
-    """Answers in JSON whatever the request accepts."""
+class JsonOnlyNegotiation(BaseContentNegotiation):
+    """Answers in JSON and ignores the request's Accept header."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
-        """Return the parser for the request's content type; None, which becomes 415, for another."""
+        """Return the parser for the request's content type, or None, which becomes a 415."""
         media_type = (request.content_type or "").partition(";")[0].strip().lower()
         return next((parser for parser in parsers if parser.media_type == media_type), None)
 
@@ -29,20 +29,20 @@ class JsonOnly(BaseContentNegotiation):
 
 
 class ProtocolViewSet(HubViewSet):
-    """A set of endpoints whose answers have the forms of the protocol between hubs."""
+    """Endpoints whose answers have the forms of the protocol."""
 
     authentication_classes: Sequence[type[BaseAuthentication]] = (OperatorAuthentication,)
     renderer_classes: ClassVar[list[type[BaseRenderer]]] = [JSONRenderer]  # type: ignore[misc]
-    content_negotiation_class = JsonOnly
+    content_negotiation_class = JsonOnlyNegotiation
 
     def get_exception_handler(self) -> Any:
-        """Return what turns exceptions into this family's bodies."""
+        """Return the handler that answers exceptions with the protocol's bodies."""
         return exception_handler
 
 
 class PeersViewSet(ProtocolViewSet):
-    """A set of endpoints that peers call: an address that is refused there again and again is told to slow down."""
+    """Endpoints that peers call: an address with too many refusals gets 429."""
 
     def get_exception_handler(self) -> Any:
-        """Return what turns exceptions into this family's bodies, or into 429."""
+        """Return the handler that answers exceptions with the protocol's bodies, or with 429."""
         return limiting_exception_handler

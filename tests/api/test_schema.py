@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.regex_helper import normalize
 from drf_spectacular.generators import SchemaGenerator
 
-from peers.api.errors import ADDRESSES
+from peers.api.errors import PROTOCOL_PATHS
 
 SPEC_ROUTES = {
     ("post", "/api/v1/federations"),
@@ -81,7 +81,7 @@ def test_the_schema_describes_exactly_the_routes_under_api_v1(schema: Any) -> No
 
 
 def of_peers(path: str) -> bool:
-    return ADDRESSES.match(path) is not None
+    return PROTOCOL_PATHS.match(path) is not None
 
 
 def test_every_operation_describes_success_refusals_and_its_scope(schema: Any) -> None:
