@@ -25,7 +25,7 @@ def test_a_peer_is_added_compared_approved_and_suspended(page: Page) -> None:
 
     page.get_by_role("link", name="Approve…").click()
     page.get_by_role("button", name="Approve this peer").click()
-    # Nothing is picked, and nobody says that it was compared: the page says so and stays.
+    # Without a picked fingerprint and the statement that it was compared, the page shows the errors.
     expect(page.get_by_text("Compare first")).to_be_visible()
     assert Peer.objects.get().state == "proposed"
     page.get_by_role("radio").check()
@@ -57,7 +57,7 @@ def test_an_import_is_reviewed_and_only_ticked_rows_are_stored(page: Page) -> No
     assert Peer.objects.get().server_url == "https://b.example.org"
 
 
-def test_no_script_in_what_a_peer_says_runs(page: Page) -> None:
+def test_no_script_in_a_text_of_a_peer_runs(page: Page) -> None:
     ran: list[str] = []
 
     def noticed(dialog: Dialog) -> None:
@@ -77,7 +77,7 @@ def test_no_script_in_what_a_peer_says_runs(page: Page) -> None:
     assert ran == []
 
 
-def test_what_a_peer_sends_fits_a_narrow_screen(page: Page) -> None:
+def test_texts_of_a_peer_fit_a_narrow_screen(page: Page) -> None:
     sent = Dispatch.objects.create(
         id="d-1",
         intent_title="Reconcile",
@@ -96,7 +96,7 @@ def test_what_a_peer_sends_fits_a_narrow_screen(page: Page) -> None:
     page.goto(f"/admin/peers/dispatch/{sent.pk}/change/")
     cost = page.get_by_text("2.4137 USD").first
     box = cost.bounding_box()
-    # One letter under the other would be taller than wide.
+    # A column of single letters would be higher.
     assert box is not None and box["height"] < 40
     page.goto("/admin/peers/dispatch/")
     cell = page.locator("#result_list td.field-what_happened")

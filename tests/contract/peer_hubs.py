@@ -28,14 +28,14 @@ SETUP = "import django; django.setup(); "
 
 
 def free_port() -> int:
-    """Return a port of loopback on which nothing listens."""
+    """Return a free port of loopback."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def template(folder: Path) -> Path:
-    """Make a migrated, empty hub, whose database others start with; return its folder."""
+    """Make a migrated, empty hub, whose database other hubs copy; return its folder."""
     hub = Hub("template", folder)
     hub.store.create()
     hub.run("-m", "django", "migrate", "--verbosity", "0")
@@ -44,7 +44,7 @@ def template(folder: Path) -> Path:
 
 @dataclass
 class Hub:
-    """One hub: its files under `folder`, and the processes that were started for it."""
+    """One hub: its files under `folder`, and its running processes."""
 
     name: str
     folder: Path
@@ -71,12 +71,12 @@ class Hub:
 
     @property
     def database(self) -> Path:
-        """Return the hub's database file, where its store is SQLite."""
+        """Return the hub's database file; for a hub on SQLite."""
         return self.folder / "fedhub.sqlite3"
 
     @property
     def log(self) -> Path:
-        """Return the file that all its processes write to."""
+        """Return the log file of all its processes."""
         return self.folder / "processes.log"
 
     @property
@@ -102,7 +102,7 @@ class Hub:
         self.store.create_as(other)
 
     def start(self, *programs: str) -> None:
-        """Start `web`, `worker` or `beat`; the web process answers when this returns."""
+        """Start `web`, `worker` or `beat`; return after the web process answers."""
         celery = (sys.executable, "-m", "celery", "-A")
         commands = {
             "web": (
@@ -130,7 +130,7 @@ class Hub:
             self.wait(self._answers, "the web process does not answer")
 
     def kill(self, *programs: str) -> None:
-        """Kill processes and all that they started, as a machine that loses power would."""
+        """Kill processes and their children at once, as a power failure does; all processes without a name."""
         for program in programs or tuple(self.processes):
             process = self.processes.pop(program)
             with suppress(ProcessLookupError):
@@ -138,7 +138,7 @@ class Hub:
             process.wait()
 
     def run(self, *arguments: str) -> str:
-        """Run Python with `arguments` as this hub, and return what it prints."""
+        """Run Python with `arguments` in this hub's environment, and return its output."""
         done = subprocess.run(
             [sys.executable, *arguments], cwd=ROOT, env=self.environ, capture_output=True, text=True, check=False
         )
@@ -146,7 +146,7 @@ class Hub:
         return done.stdout
 
     def do(self, code: str) -> Any:
-        """Run code as this hub, with Django set up; return the JSON that it assigns to `out`."""
+        """Run code in this hub's environment, after Django's setup; return the value that it assigns to `out`."""
         text = self.run("-c", f"{SETUP}import json; out = None\n{code}\nprint(json.dumps(out, default=str))")
         return json.loads(text.splitlines()[-1])
 
@@ -155,12 +155,12 @@ class Hub:
         return rows_of(self.folder, model)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a query on the hub's database, where its store is SQLite."""
+        """Return the rows of a query on the hub's database; for a hub on SQLite."""
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=20)) as connection:
             return connection.execute(query, values).fetchall()
 
     def wait(self, probe: Callable[[], object], what: str, seconds: float = WAIT_SECONDS) -> None:
-        """Wait until `probe` says yes; fail with the end of the hub's log."""
+        """Wait until `probe` is true; fail with the end of the hub's log after `seconds`."""
         deadline = time.monotonic() + seconds
         while not probe():
             log = self.log.read_text(encoding="utf-8", errors="replace")[-4000:] if self.log.exists() else ""

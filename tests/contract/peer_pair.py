@@ -72,7 +72,7 @@ class Pair:
         return str(answer.json()["dispatch_id"])
 
     def status(self, dispatch_id: str) -> str:
-        """Return the dispatch's status by its row."""
+        """Return the status of the dispatch's row."""
         return self.left.stored(Dispatch).get(pk=dispatch_id).status
 
     def wait_for(self, dispatch_id: str, status: str) -> None:
@@ -80,10 +80,10 @@ class Pair:
         self.left.wait(lambda: self.status(dispatch_id) == status, f"dispatch is not {status}")
 
     def counters(self, hub: Hub) -> dict[str, Any]:
-        """Return a hub's federation status."""
+        """Return a hub's status by the API."""
         headers = {"X-API-Key": self.token}
         return dict(httpx.get(f"{hub.url}/api/v1/federation/status", headers=headers).json())
 
     def decide(self, hub: Hub, verb: str) -> None:
-        """Have a hub's staff decide about the other hub."""
+        """Decide about the other hub, as a hub's staff."""
         hub.do(DECIDE.format(url=(self.right if hub is self.left else self.left).url, verb=verb))

@@ -1,4 +1,4 @@
-"""Two real hubs on loopback, each with its web, worker and beat processes, that find, approve and use each other."""
+"""Two hubs on loopback, each with web, worker and beat processes: they approve each other and exchange work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory, hub_rows: None) -> Iterator[Pair]:
-    """Two hubs that run."""
+    """Two running hubs."""
     folder = tmp_path_factory.mktemp("hubs")
     database = template(folder / "template")
     hubs = [Hub(name, folder / name) for name in ("left", "right")]
@@ -29,7 +29,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, hub_rows: None) -> Iterator[P
             hub.kill()
 
 
-def test_work_goes_out_and_its_callbacks_come_back(pair: Pair) -> None:
+def test_dispatched_work_completes_by_callbacks(pair: Pair) -> None:
     before = pair.counters(pair.left)
     dispatch_id = pair.dispatch(
         delegation_scope={"permissions": ["state.patch", "events.log"]}, trace_context={"trace_id": "t-1"}
@@ -51,7 +51,7 @@ def test_work_goes_out_and_its_callbacks_come_back(pair: Pair) -> None:
     assert after["active_dispatches"] == before["active_dispatches"]
 
 
-def test_receiver_that_was_stopped_gets_the_work_once_when_it_is_back(pair: Pair) -> None:
+def test_a_stopped_receiver_gets_the_work_once_after_its_restart(pair: Pair) -> None:
     pair.right.kill("web", "worker", "beat")
     dispatch_id = pair.dispatch(intent_id="i-2")
     pair.left.wait(
@@ -70,7 +70,7 @@ def test_suspension_on_either_side_stops_the_work_between_them(pair: Pair) -> No
     waiting = pair.dispatch(intent_id="i-3")
     pair.decide(pair.right, "suspend")
     pair.decide(pair.left, "resume")
-    # Released here, and refused there: the other side has suspended us.
+    # This hub sends the dispatch again, and the other hub refuses it: it has suspended this hub.
     pair.left.wait(lambda: dead_reason(pair.left, waiting), "not refused")
     assert "HTTP 403" in dead_reason(pair.left, waiting)
     assert not pair.right.stored(ReceivedDispatch).filter(dispatch_id=waiting).exists()
@@ -80,6 +80,6 @@ def test_suspension_on_either_side_stops_the_work_between_them(pair: Pair) -> No
 
 
 def dead_reason(hub: Hub, dispatch_id: str) -> str:
-    """Return why a dispatch was given up; empty where it was not."""
+    """Return the reason of a given-up dispatch; empty for any other dispatch."""
     dispatch = hub.stored(Dispatch).get(pk=dispatch_id)
     return dispatch.reason if dispatch.dead_at else ""

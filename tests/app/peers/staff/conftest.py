@@ -30,7 +30,7 @@ MakePeer = Callable[..., Peer]
 
 @pytest.fixture
 def proposed(db: None) -> Peer:
-    """A peer that staff added by hand, with the key that it told them on another way."""
+    """A peer that staff added by hand, with the key that its staff gave them."""
     return add_peer(URL, by=OPERATOR, public_key=KEY.verification_key.base64)
 
 
@@ -42,7 +42,7 @@ def approved(proposed: Peer) -> Peer:
 
 
 class Partner:
-    """A hub that serves whatever documents a test gives it."""
+    """A hub that serves the documents that a test gives it."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.server = server
@@ -50,11 +50,11 @@ class Partner:
         self.did = did_of_url(self.url)
 
     def manifest(self, **changes: str) -> JsonObject:
-        """Return the manifest as it should be, but for the changes."""
+        """Return the correct manifest with `changes` applied."""
         return FederationManifest(server_did=self.did, server_url=self.url).to_dict() | changes
 
     def did_document(self, *keys: SigningKey) -> JsonObject:
-        """Return the DID document that vouches for the keys."""
+        """Return the DID document with the keys."""
         return build_did_document(self.did, [key.verification_key for key in keys])
 
     def publish(self, *keys: SigningKey, manifest: JsonObject | None = None, did: JsonObject | None = None) -> None:
@@ -74,7 +74,7 @@ class Partner:
 
 @pytest.fixture
 def partner(db: None, httpserver: HTTPServer, settings: LazySettings) -> Iterator[Partner]:
-    """A partner on loopback, which this hub is allowed to reach."""
+    """A partner on loopback, in a network that this hub may reach."""
     settings.FEDHUB_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
     yield Partner(httpserver)
     httpserver.clear()

@@ -1,4 +1,4 @@
-"""What the tests of the staff's pages share: addresses, rows that fill them, and rows that are hostile."""
+"""Shared by the tests of the admin pages: addresses, ordinary rows, and rows with hostile texts."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def queries_of(client: Client, path: str) -> int:
 
 
 def hostile_rows() -> list[Model]:
-    """Store what a hostile peer could say, wherever a peer can say something."""
+    """Store a hostile text in every column that a peer can fill."""
     peer = add_peer(URL, by=OPERATOR, notes=EVIL)
     change_settings(peer, PeerSettings(EVIL, "peer", False, (), f"{EVIL} {EVIL_LINK}", None), by=OPERATOR)
     Peer.objects.filter(pk=peer.pk).update(state="approved", did=EVIL_LINK)

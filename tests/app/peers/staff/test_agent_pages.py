@@ -17,7 +17,7 @@ from tests.conftest import MakeAgent
 pytestmark = pytest.mark.django_db
 
 
-def test_staff_choose_who_sees_an_agent_and_a_recreated_one_keeps_it(admin: Client, make_agent: MakeAgent) -> None:
+def test_staff_set_an_agents_visibility_and_a_recreated_agent_keeps_it(admin: Client, make_agent: MakeAgent) -> None:
     agent = make_agent(None, "triage")
     page = reverse("admin:peers_discoveredagent_changelist")
     assert "the hub&#x27;s default" in text_of(admin, page)

@@ -61,7 +61,7 @@ def test_approve_without_anything_compared_is_refused_and_stores_nothing() -> No
     assert Peer.objects.count() == 0
 
 
-def test_add_fetches_the_documents_where_a_fingerprint_is_to_be_compared(partner: Partner) -> None:
+def test_add_with_a_fingerprint_fetches_the_documents(partner: Partner) -> None:
     partner.publish(KEY)
 
     run("peer", "add", "--url", partner.url, "--approve", "--fingerprint", KEY.verification_key.fingerprint)
@@ -110,7 +110,7 @@ def test_each_decision_has_its_verb(proposed: Peer) -> None:
         ["revoke-key", URL, "--fingerprint", "00"],
     ],
 )
-def test_what_cannot_be_done_is_an_error_of_the_command(proposed: Peer, words: list[str]) -> None:
+def test_a_refusal_is_an_error_of_the_command(proposed: Peer, words: list[str]) -> None:
     with pytest.raises(CommandError):
         run("peer", *words)
     assert Peer.objects.get().state == "proposed"
@@ -135,7 +135,7 @@ def test_fetch_shows_the_fingerprint_that_people_compare(partner: Partner) -> No
     assert Peer.objects.get().keys.get().fingerprint in " ".join(shown.split())
 
 
-def test_an_import_reviews_first_and_stores_only_when_told(tmp_path: Path, approved: Peer) -> None:
+def test_an_import_stores_only_with_the_option_store(tmp_path: Path, approved: Peer) -> None:
     file = tmp_path / "peers.csv"
     file.write_text(f"server_url\nhttps://a.example.org\nhttps://b.example.org\n{URL}\nhttps://10.0.0.1\n")
 
@@ -147,7 +147,7 @@ def test_an_import_reviews_first_and_stores_only_when_told(tmp_path: Path, appro
     assert set(Peer.objects.values_list("server_url", flat=True)) == {URL, "https://b.example.org"}
 
 
-def test_an_export_is_what_an_import_reads(tmp_path: Path, approved: Peer) -> None:
+def test_an_import_reads_an_export(tmp_path: Path, approved: Peer) -> None:
     assert json.loads(run("peer", "export", "--format", "json"))[0]["server_url"] == URL
     file = tmp_path / "peers.csv"
     file.write_text(run("peer", "export"))
@@ -202,7 +202,7 @@ def test_peer_token_refuses_an_unknown_peer_and_days_out_of_bounds(approved: Pee
     assert PeerToken.objects.count() == 0
 
 
-def test_a_persons_token_is_issued_as_before() -> None:
+def test_issue_token_for_a_user_is_not_a_peer_bound_token() -> None:
     User.objects.create_user("ines")
 
     token = run("issue_token", "--user", "ines", "--scopes", "peers-read").splitlines()[-1]
@@ -221,7 +221,7 @@ def test_a_persons_token_is_issued_as_before() -> None:
         ["--peer", URL, "--days", "0"],
     ],
 )
-def test_half_a_token_is_refused(approved: Peer, words: list[str]) -> None:
+def test_issue_token_refuses_incomplete_or_mixed_options(approved: Peer, words: list[str]) -> None:
     with pytest.raises(CommandError):
         run("issue_token", *words)
 
@@ -234,14 +234,12 @@ def test_a_token_of_a_proposed_peer_is_refused(proposed: Peer, words: tuple[str,
 
 
 def visible(output: str) -> dict[str, str]:
-    """Return what `peer agents` prints: visibility by agent."""
+    """Return the visibility of each agent in the output of `peer agents`."""
     rows = [line.split() for line in output.splitlines()[1:]]
     return {row[0]: next(word for word in row if word in Visibility.values) for row in rows}
 
 
-def test_agents_are_listed_with_who_sees_them_and_that_can_be_chosen(
-    federation: Federation, make_agent: MakeAgent
-) -> None:
+def test_agents_are_listed_with_a_visibility_that_can_be_set(federation: Federation, make_agent: MakeAgent) -> None:
     assert run("peer", "agents").strip() == "No agents."
     make_agent(federation, "claims")
     loose = make_agent(None, "loose")
@@ -261,7 +259,7 @@ def test_agents_are_listed_with_who_sees_them_and_that_can_be_chosen(
 
 
 @pytest.mark.parametrize("words", [["other"], ["/x/claims"], ["claims", "--federation", "f" * 24]])
-def test_no_visibility_is_stored_for_an_agent_that_is_not_there(
+def test_no_visibility_is_stored_for_an_unknown_agent(
     federation: Federation, make_agent: MakeAgent, words: list[str]
 ) -> None:
     make_agent(federation, "claims")

@@ -29,7 +29,7 @@ from tests.conftest import MakeAgent
 pytestmark = pytest.mark.django_db
 
 
-def test_whoever_may_not_look_sees_nothing(staff: Callable[..., Client], proposed: Peer) -> None:
+def test_staff_without_permissions_see_no_page(staff: Callable[..., Client], proposed: Peer) -> None:
     client = staff()
 
     for model in MODELS:
@@ -60,7 +60,7 @@ def test_a_refusal_that_repeats_hostile_text_is_inert(admin: Client) -> None:
     assert EVIL not in response.content.decode()
 
 
-def test_what_the_hub_writes_is_read_only_even_to_a_superuser(admin: Client) -> None:
+def test_rows_that_the_hub_writes_are_read_only_for_a_superuser(admin: Client) -> None:
     for row in hostile_rows()[1:-1]:
         assert admin.post(url(row), {"text": "changed", "title": "changed"}).status_code == 403
         assert admin.post(url(row, "delete")).status_code == 403
@@ -80,7 +80,9 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(
     assert few <= 12
 
 
-def test_the_first_page_says_what_waits_and_links_to_it(admin: Client, staff: Callable[..., Client]) -> None:
+def test_the_dashboard_counts_and_links_the_rows_that_wait_for_staff(
+    admin: Client, staff: Callable[..., Client]
+) -> None:
     assert "Waits for you" not in text_of(admin, reverse("admin:index"))
     hostile_rows()
     record_stranger("https://stranger.example.org", "", "", address="192.0.2.1", now=timezone.now())
@@ -98,7 +100,7 @@ def test_the_first_page_says_what_waits_and_links_to_it(admin: Client, staff: Ca
     assert "Waits for you" not in text_of(staff("view_dispatch"), reverse("admin:index"))
 
 
-def test_no_page_is_called_by_an_id(admin: Client) -> None:
+def test_no_page_has_an_id_as_its_title(admin: Client) -> None:
     rows = hostile_rows()
     Intent.objects.update(title="Reconcile the bills")
     Dispatch.objects.update(intent_title="Reconcile the bills")
@@ -109,7 +111,7 @@ def test_no_page_is_called_by_an_id(admin: Client) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_an_empty_list_says_what_fills_it(admin: Client, model: str) -> None:
+def test_an_empty_list_explains_itself(admin: Client, model: str) -> None:
     page = text_of(admin, reverse(f"admin:peers_{model}_changelist"))
 
     assert "There is nothing here yet" in page
@@ -117,7 +119,7 @@ def test_an_empty_list_says_what_fills_it(admin: Client, model: str) -> None:
     assert "Select " not in page.partition("<title>")[2].partition("</title>")[0]
 
 
-def test_what_is_forbidden_says_whom_to_ask(staff: Callable[..., Client]) -> None:
+def test_a_forbidden_page_names_the_administrator(staff: Callable[..., Client]) -> None:
     response = staff().get(reverse("admin:peers_peer_changelist"))
 
     assert response.status_code == 403

@@ -41,7 +41,7 @@ def test_an_import_is_reviewed_row_by_row_and_stores_the_ticked_rows_alone(admin
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"name\nvalue\n", b"x" * 300_000])
-def test_a_file_that_is_no_list_of_peers_is_refused(admin: Client, content: bytes) -> None:
+def test_a_file_that_is_not_a_list_of_peers_is_refused(admin: Client, content: bytes) -> None:
     response = admin.post(IMPORT, {"file": SimpleUploadedFile("peers.csv", content)})
 
     assert response.status_code == 200

@@ -9,7 +9,7 @@ from peers.admin.json_fields import MAX_FIELDS, json_as_fields
 
 
 def fields_of(value: object) -> list[tuple[str, str]]:
-    """Return the labels and values that are shown outside the JSON, nested ones without their tags."""
+    """Return the labels and values before the folded JSON; nested values without their tags."""
     shown = str(json_as_fields(value)).partition("<details>")[0]
     pairs = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", shown)
     return [(name, re.sub("<[^>]+>", "", text)) for name, text in pairs]
@@ -33,11 +33,11 @@ def fields_of(value: object) -> list[tuple[str, str]]:
         ("claims", 0, ("claims", "0")),
     ],
 )
-def test_known_names_get_words_and_units(name: str, value: object, expected: tuple[str, str]) -> None:
+def test_known_names_get_labels_and_units(name: str, value: object, expected: tuple[str, str]) -> None:
     assert fields_of({name: value}) == [expected]
 
 
-def test_the_json_is_there_too_and_a_text_is_read() -> None:
+def test_the_json_is_shown_too_and_a_string_is_parsed() -> None:
     value = {"a": {"b": {"c": {"d": [1, {"e": 2}]}}}}
     unfolded = str(json_as_fields(json.dumps(value)))
     assert unfolded == str(json_as_fields(value))
@@ -45,16 +45,16 @@ def test_the_json_is_there_too_and_a_text_is_read() -> None:
 
 
 @pytest.mark.parametrize("value", [{}, [], None])
-def test_nothing_is_called_so(value: object) -> None:
+def test_an_empty_value_is_shown_as_nothing(value: object) -> None:
     assert "nothing" in str(json_as_fields(value))
 
 
 @pytest.mark.parametrize("value", [{"<b>": "<b>"}, {"a": ["<b>"]}, {"a": [{"<b>": 1}]}, "<b>", '{"a": {"b": "<b>"}}'])
-def test_no_markup_in_it_is_markup(value: object) -> None:
+def test_markup_in_the_json_is_escaped(value: object) -> None:
     assert "<b>" not in str(json_as_fields(value))
 
 
-def test_a_flood_of_fields_is_cut_and_says_so() -> None:
+def test_too_many_fields_are_cut_with_a_count_of_the_rest() -> None:
     fields = fields_of({f"f{number}": number for number in range(MAX_FIELDS + 5)})
     assert len(fields) == MAX_FIELDS + 1
     assert fields[-1] == ("…", "5 more")

@@ -20,7 +20,7 @@ from peers.services.trust.peers import add_peer, suspend_peer, valid_keys
 from tests.app.peers.staff.conftest import KEY, NEXT_KEY, OPERATOR, OTHER_KEY, Partner
 
 
-def test_the_documents_of_a_peer_show_its_key_and_trust_it_for_nothing(partner: Partner) -> None:
+def test_a_fetched_key_is_proposed_and_not_trusted(partner: Partner) -> None:
     partner.publish(KEY)
     peer = add_peer(partner.url, by=OPERATOR)
 
@@ -67,7 +67,7 @@ def test_documents_of_another_server_are_refused(partner: Partner) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"<html>", b'{"a":1,"a":2}', b"[" * 10_000, b"\xff", b"{" + b" " * 400_000]
 )
-def test_bytes_that_are_no_document_are_refused(partner: Partner, body: bytes) -> None:
+def test_bytes_that_are_not_a_document_are_refused(partner: Partner, body: bytes) -> None:
     partner.server.expect_request(MANIFEST_PATH).respond_with_data(body, content_type="application/json")
 
     with pytest.raises(ExternalServiceError):
@@ -201,7 +201,7 @@ def test_a_revoked_key_ends_at_once_and_stays_revoked_when_it_is_published_again
         revoke_key(peer.keys.get(), by=OPERATOR)
 
 
-def test_keys_of_a_peer_that_is_not_approved_are_not_pinned_beside_the_decision(approved: Peer) -> None:
+def test_a_key_of_a_suspended_peer_cannot_be_pinned(approved: Peer) -> None:
     key = propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
     suspend_peer(approved, reason="Incident", by=OPERATOR)
 
@@ -218,7 +218,7 @@ def test_proposals_are_bounded(approved: Peer) -> None:
     assert approved.keys.filter(state=KeyState.PROPOSED).count() == MAX_SHOWN_KEYS
 
 
-def test_the_daily_look_asks_each_approved_peer_once_a_day_and_survives_one_that_fails(
+def test_the_daily_refresh_asks_each_approved_peer_once_a_day_and_survives_a_failure(
     partner: Partner, httpserver: HTTPServer
 ) -> None:
     partner.approved(KEY)
@@ -237,7 +237,9 @@ def test_the_daily_look_asks_each_approved_peer_once_a_day_and_survives_one_that
     assert len(httpserver.log) == 2 * asked
 
 
-def test_policy_open_pins_a_strangers_published_key_provisionally(partner: Partner, settings: LazySettings) -> None:
+def test_policy_open_pins_the_published_key_of_a_proposed_peer_provisionally(
+    partner: Partner, settings: LazySettings
+) -> None:
     settings.FEDHUB_TRUST_POLICY = "open"
     partner.publish(KEY)
     peer = add_peer(partner.url, by=OPERATOR)
@@ -258,7 +260,7 @@ def test_policy_allowlist_pins_nothing_by_itself(partner: Partner, httpserver: H
     assert httpserver.log == []
 
 
-def test_a_strangers_documents_are_fetched_once_an_hour(
+def test_the_documents_of_a_proposed_peer_are_fetched_once_an_hour(
     partner: Partner, httpserver: HTTPServer, settings: LazySettings
 ) -> None:
     settings.FEDHUB_TRUST_POLICY = "open"

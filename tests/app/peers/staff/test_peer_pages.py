@@ -38,7 +38,7 @@ from tests.app.peers.staff.pages import (
 pytestmark = pytest.mark.django_db
 
 
-def test_a_peer_is_added_and_its_page_says_what_comes_next(admin: Client) -> None:
+def test_the_page_of_a_new_peer_names_the_next_step(admin: Client) -> None:
     response = admin.post(
         reverse("admin:peers_peer_add"), {"server_url": f"{URL}/", "relationship": "upstream"}, follow=True
     )
@@ -69,7 +69,7 @@ def test_a_retired_peer_is_proposed_again_by_adding_it(admin: Client, approved: 
         ({"server_url": "https://known.example.org"}, "is known already"),
     ],
 )
-def test_a_peer_that_cannot_be_meant_is_refused_beside_its_field(
+def test_an_invalid_peer_is_refused_with_an_error_at_its_field(
     admin: Client, typed: dict[str, str], expected: str
 ) -> None:
     add_peer("https://known.example.org", by=OPERATOR)
@@ -80,7 +80,7 @@ def test_a_peer_that_cannot_be_meant_is_refused_beside_its_field(
     assert Peer.objects.count() == 1
 
 
-def test_approving_needs_the_picked_fingerprint_and_the_word_that_it_was_compared(
+def test_approving_needs_a_picked_fingerprint_and_the_statement_that_it_was_compared(
     admin: Client, proposed: Peer
 ) -> None:
     fingerprint = proposed.keys.get().fingerprint
@@ -137,7 +137,7 @@ def test_rejecting_and_suspending_ask_for_a_reason(admin: Client, proposed: Peer
     assert Peer.objects.get().state == state
 
 
-def test_a_stale_page_is_told_what_happened_meanwhile(admin: Client, approved: Peer) -> None:
+def test_a_decision_on_a_stale_page_names_the_new_state(admin: Client, approved: Peer) -> None:
     suspend_peer(approved, reason="Incident", by=OPERATOR)
 
     response = admin.post(url(approved, "suspend"), CONFIRMED | {"reason": "Again"}, follow=True)
@@ -154,7 +154,7 @@ def test_a_stale_page_is_told_what_happened_meanwhile(admin: Client, approved: P
         ("retired", {"repropose"}, {"approve", "fetch", "suspend", "resume", "issue-token"}),
     ],
 )
-def test_a_page_offers_what_its_state_allows(
+def test_a_page_offers_only_the_actions_that_its_state_allows(
     admin: Client, proposed: Peer, state: str, shown: set[str], hidden: set[str]
 ) -> None:
     Peer.objects.update(state=state)
@@ -225,7 +225,7 @@ def test_the_outbound_key_is_saved_and_never_shown(admin: Client, approved: Peer
     assert stored.outbound_key not in page
 
 
-def test_settings_are_changed_and_a_wrong_origin_stands_beside_its_field(admin: Client, approved: Peer) -> None:
+def test_settings_are_changed_and_a_wrong_origin_is_an_error_at_its_field(admin: Client, approved: Peer) -> None:
     typed = {"display_name": "Partner", "relationship": "downstream", "notes": "", "review_by": ""}
 
     admin.post(url(approved), typed | {"callback_origins": "https://callbacks.example.org/"})
@@ -246,7 +246,7 @@ def test_a_form_cannot_set_what_only_decisions_set(admin: Client, proposed: Peer
     assert (stored.state, stored.server_url, stored.outbound_key) == ("proposed", URL, "")
 
 
-def test_whoever_may_only_look_decides_nothing(staff: Callable[..., Client], proposed: Peer) -> None:
+def test_staff_with_view_permissions_cannot_decide(staff: Callable[..., Client], proposed: Peer) -> None:
     client = staff("view_peer", "view_peerkey", "view_dispatch", "view_intent")
     key = proposed.keys.get()
 

@@ -17,7 +17,7 @@ from tests.app.peers.staff.conftest import OPERATOR
 FIRST, SECOND = "a" * 43, "b" * 43
 
 
-def test_a_secret_is_read_back_and_never_twice_the_same(settings: LazySettings) -> None:
+def test_a_secret_is_decrypted_and_never_encrypted_to_the_same_text_twice(settings: LazySettings) -> None:
     settings.FEDHUB_SECRETS_KEY = FIRST
 
     assert decrypt(encrypt("größte")) == "größte"
@@ -49,20 +49,20 @@ def test_the_key_can_be_changed_without_losing_what_it_encrypted(settings: LazyS
 
 
 @pytest.mark.parametrize(("key", "count"), [("", 1), ("short", 1), (f"{FIRST},short", 1), (FIRST, 0)])
-def test_production_needs_a_key_that_nobody_guesses(settings: LazySettings, key: str, count: int) -> None:
+def test_production_needs_a_long_secrets_key(settings: LazySettings, key: str, count: int) -> None:
     settings.DEBUG, settings.FEDHUB_ENABLED, settings.FEDHUB_SECRETS_KEY = False, True, key
 
     assert len(check_secrets_key(None)) == count
 
 
-def test_a_token_stands_for_its_peer_and_is_stored_hashed(approved: Peer) -> None:
+def test_a_token_belongs_to_its_peer_and_is_stored_hashed(approved: Peer) -> None:
     raw = issue_peer_token(approved, days=1, by=OPERATOR)
 
     assert peer_of_token(raw, timezone.now()) == approved
     assert raw not in str(PeerToken.objects.values().get())
 
 
-def test_expired_revoked_unknown_and_suspended_tokens_stand_for_nobody(approved: Peer) -> None:
+def test_expired_revoked_unknown_and_suspended_tokens_have_no_peer(approved: Peer) -> None:
     now = timezone.now()
     raw = issue_peer_token(approved, days=1, by=OPERATOR)
 
@@ -77,7 +77,7 @@ def test_expired_revoked_unknown_and_suspended_tokens_stand_for_nobody(approved:
 
 
 @pytest.mark.parametrize("days", [0, -1, 3651])
-def test_a_token_has_an_end(approved: Peer, days: int) -> None:
+def test_a_token_needs_a_lifetime_within_bounds(approved: Peer, days: int) -> None:
     with pytest.raises(InvalidRequestError):
         issue_peer_token(approved, days=days, by=OPERATOR)
 

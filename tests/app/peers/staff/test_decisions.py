@@ -59,7 +59,7 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize(("state", "verb"), list(product(PeerState.values, VERBS)))
-def test_each_verb_moves_from_its_states_alone(proposed: Peer, state: str, verb: str) -> None:
+def test_each_decision_is_possible_only_from_its_states(proposed: Peer, state: str, verb: str) -> None:
     Peer.objects.update(state=state)
     proposed.refresh_from_db()
     before = proposed.decisions.count()
@@ -78,13 +78,13 @@ def test_each_verb_moves_from_its_states_alone(proposed: Peer, state: str, verb:
     assert Peer.objects.get().state == expected
 
 
-def test_the_table_is_what_the_verbs_do() -> None:
+def test_the_table_of_transitions_lists_what_the_decisions_do() -> None:
     done = {(PeerState(source), PeerState(target)) for (source, _), target in ALLOWED.items()}
 
     assert done == {(source, target) for source, targets in TRANSITIONS.items() for target in targets}
 
 
-def test_a_decision_keeps_who_when_why_which_key_and_when_to_look_again(proposed: Peer) -> None:
+def test_a_decision_keeps_its_actor_time_reason_key_and_review_date(proposed: Peer) -> None:
     fingerprint = proposed.keys.get().fingerprint
 
     approve_peer(
@@ -154,7 +154,7 @@ def test_rejecting_needs_a_reason(proposed: Peer) -> None:
         reject_peer(proposed, reason="  ", by=OPERATOR)
 
 
-def test_suspending_revokes_delegations_and_tokens_and_parks_work_and_resuming_makes_work_due(
+def test_suspending_revokes_delegations_and_tokens_and_holds_work_and_resuming_makes_work_due(
     approved: Peer,
 ) -> None:
     now = timezone.now()
@@ -187,7 +187,7 @@ def test_suspending_revokes_delegations_and_tokens_and_parks_work_and_resuming_m
     assert peer_of_token(token, timezone.now()) is None
 
 
-def test_retiring_stops_the_same_and_keeps_history(approved: Peer) -> None:
+def test_retiring_holds_work_revokes_tokens_and_keeps_history(approved: Peer) -> None:
     queued = dispatch("d-1", peer=approved, due_at=timezone.now())
     token = issue_peer_token(approved, days=1, by=OPERATOR)
 
@@ -209,7 +209,7 @@ def test_adding_a_retired_peer_again_starts_as_proposed_with_its_history_and_wit
     assert valid_keys(again, timezone.now()) == []
 
 
-def test_approving_sends_what_waited_for_it(proposed: Peer) -> None:
+def test_approving_makes_the_held_dispatches_due(proposed: Peer) -> None:
     waiting = dispatch("d-1", reason=AWAITING_APPROVAL)
     elsewhere = dispatch("d-2", reason=AWAITING_APPROVAL, target_server="https://other.example.org")
 
@@ -222,7 +222,7 @@ def test_approving_sends_what_waited_for_it(proposed: Peer) -> None:
     assert (elsewhere.peer_id, elsewhere.due_at) == (None, None)
 
 
-def test_approving_a_peer_that_gets_no_work_from_us_sends_nothing(db: None) -> None:
+def test_approving_an_upstream_peer_sends_nothing(db: None) -> None:
     peer = add_peer(URL, by=OPERATOR, relationship="upstream")
     waiting = dispatch("d-1", reason=AWAITING_APPROVAL)
 
@@ -281,7 +281,7 @@ def test_every_spelling_of_a_url_is_one_peer(proposed: Peer, url: str) -> None:
         "https://" + "a" * 300 + ".example.org",
     ],
 )
-def test_a_url_that_leads_elsewhere_is_no_peer(db: None, url: str) -> None:
+def test_a_forbidden_url_is_refused(db: None, url: str) -> None:
     with pytest.raises(InvalidRequestError):
         add_peer(url, by=OPERATOR)
 
@@ -326,7 +326,7 @@ def test_the_outbound_key_is_stored_encrypted_and_read_back(approved: Peer) -> N
 
 
 @pytest.mark.parametrize("raw", ["two words", "line\nfeed", "Schlüssel", "x" * 1001])
-def test_an_outbound_key_that_no_header_carries_is_refused(approved: Peer, raw: str) -> None:
+def test_an_outbound_key_that_a_header_cannot_carry_is_refused(approved: Peer, raw: str) -> None:
     with pytest.raises(InvalidRequestError):
         set_outbound_key(approved, raw, by=OPERATOR)
 
@@ -343,7 +343,7 @@ def wanted(**changes: object) -> PeerSettings:
     return PeerSettings(**(values | changes))  # type: ignore[arg-type]
 
 
-def test_settings_are_stored_and_noted_once(approved: Peer) -> None:
+def test_settings_are_stored_and_written_to_the_journal_once(approved: Peer) -> None:
     change_settings(approved, wanted(), by=OPERATOR)
     change_settings(approved, wanted(), by=OPERATOR)
 

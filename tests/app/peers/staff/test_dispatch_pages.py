@@ -50,14 +50,14 @@ def test_a_dispatch_names_its_permissions_and_an_approved_peer(admin: Client, pr
 
 
 @pytest.mark.parametrize("state", ["[]", "{", '{"a": NaN}', '{"a": 1, "a": 2}'])
-def test_a_state_that_is_no_object_is_refused(admin: Client, state: str) -> None:
+def test_a_state_that_is_not_an_object_is_refused(admin: Client, state: str) -> None:
     response = admin.post(reverse("admin:peers_intent_add"), {"title": "x", "state": state})
 
     assert "Write a JSON object" in response.content.decode()
     assert Intent.objects.count() == 0
 
 
-def test_a_dead_letter_is_tried_again_from_its_page_and_from_the_list(admin: Client) -> None:
+def test_a_given_up_row_is_tried_again_from_its_page_and_from_the_list(admin: Client) -> None:
     hostile_rows()
     dispatch = Dispatch.objects.get()
 
@@ -75,7 +75,7 @@ def test_a_dead_letter_is_tried_again_from_its_page_and_from_the_list(admin: Cli
     assert owed.dead_at is None
 
 
-def test_a_dispatch_says_what_happened_and_what_can_be_done(admin: Client, approved: Peer) -> None:
+def test_a_dispatch_shows_its_problem_and_the_next_step(admin: Client, approved: Peer) -> None:
     sent = Dispatch.objects.create(
         id="d-1",
         intent_title="Reconcile",
@@ -97,7 +97,9 @@ def test_a_dispatch_says_what_happened_and_what_can_be_done(admin: Client, appro
 @pytest.mark.parametrize(
     ("work", "found"), [("dead", {"d-1"}), ("due", {"d-2"}), ("rest", {"d-3"}), ("", {"d-1", "d-2", "d-3"})]
 )
-def test_dispatches_are_found_by_what_is_left_to_do(admin: Client, approved: Peer, work: str, found: set[str]) -> None:
+def test_dispatches_are_filtered_by_the_state_of_their_work(
+    admin: Client, approved: Peer, work: str, found: set[str]
+) -> None:
     now = timezone.now()
     for number, fields in enumerate(({"dead_at": now}, {"due_at": now}, {}), 1):
         Dispatch.objects.create(id=f"d-{number}", intent_title="x", target_server=URL, envelope="{}", **fields)
@@ -117,7 +119,7 @@ def test_dispatching_leads_to_the_page_of_the_dispatch(admin: Client, approved: 
     assert "Reload this page to see the result" in response.content.decode()
 
 
-def test_a_hub_without_a_peer_to_send_to_says_so(admin: Client, proposed: Peer) -> None:
+def test_the_dispatch_page_says_that_no_peer_is_approved(admin: Client, proposed: Peer) -> None:
     intent = Intent.objects.create(title="Reconcile")
 
     assert "Approve one first" in text_of(admin, url(intent, "dispatch_on"))
@@ -125,7 +127,7 @@ def test_a_hub_without_a_peer_to_send_to_says_so(admin: Client, proposed: Peer) 
     assert "Approve one first" not in text_of(admin, url(intent, "dispatch_on"))
 
 
-def test_a_line_of_the_journal_leads_to_what_it_is_about(admin: Client, approved: Peer) -> None:
+def test_a_journal_line_links_to_its_peer_and_its_dispatch(admin: Client, approved: Peer) -> None:
     sent = Dispatch.objects.create(id="d-1", intent_title="Reconcile", target_server=URL, envelope="{}")
     line = JournalEntry.objects.create(kind="dispatch", text="Sent", peer_url=URL, dispatch_id="d-1")
     lost = JournalEntry.objects.create(

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 NOW = timezone.now()
 
 
-def knock(url: str = URL, **changes: Any) -> None:
+def propose(url: str = URL, **changes: Any) -> None:
     values: dict[str, Any] = {
         "did": "",
         "public_key_b64": KEY.verification_key.base64,
@@ -27,9 +27,9 @@ def knock(url: str = URL, **changes: Any) -> None:
     record_stranger(url, **(values | changes))
 
 
-def test_a_stranger_is_proposed_once_with_its_key_shown_and_trusted_for_nothing() -> None:
-    knock()
-    knock(f"{URL}/")
+def test_an_unknown_signer_is_proposed_once_with_an_untrusted_key() -> None:
+    propose()
+    propose(f"{URL}/")
 
     peer = Peer.objects.get()
     key = peer.keys.get()
@@ -40,7 +40,7 @@ def test_a_stranger_is_proposed_once_with_its_key_shown_and_trusted_for_nothing(
 
 def test_many_urls_of_one_origin_are_one_proposal() -> None:
     for path in ("", "/a", "/b", "/a/b"):
-        knock(URL + path)
+        propose(URL + path)
 
     assert Peer.objects.get().attempt_count == 4
 
@@ -57,61 +57,61 @@ def test_many_urls_of_one_origin_are_one_proposal() -> None:
         {"public_key_b64": "<script>"},
     ],
 )
-def test_a_stranger_that_makes_no_sense_leaves_nothing_behind(changes: dict[str, str]) -> None:
-    knock(**changes)
+def test_an_invalid_proposal_leaves_no_row(changes: dict[str, str]) -> None:
+    propose(**changes)
 
     assert Peer.objects.count() == 0
 
 
-def test_a_rejected_stranger_is_counted_and_not_shown_again() -> None:
-    knock()
+def test_attempts_of_a_rejected_peer_are_counted_and_not_proposed_again() -> None:
+    propose()
     reject_peer(Peer.objects.get(), reason="Unknown", by=OPERATOR)
 
-    knock(public_key_b64=SigningKey(b"9" * 32).verification_key.base64)
-    knock(f"{URL}/other")
+    propose(public_key_b64=SigningKey(b"9" * 32).verification_key.base64)
+    propose(f"{URL}/other")
 
     peer = Peer.objects.get()
     assert (peer.state, peer.attempt_count, peer.keys.count()) == ("rejected", 3, 1)
 
 
-def test_a_claim_adds_no_key_to_a_peer_that_staff_approved(approved: Peer) -> None:
-    knock(public_key_b64=SigningKey(b"9" * 32).verification_key.base64)
+def test_a_claimed_key_is_not_added_to_an_approved_peer(approved: Peer) -> None:
+    propose(public_key_b64=SigningKey(b"9" * 32).verification_key.base64)
 
     assert approved.keys.count() == 1
 
 
 def test_claimed_keys_are_bounded() -> None:
     for number in range(10):
-        knock(public_key_b64=SigningKey(bytes([number + 50]) * 32).verification_key.base64)
+        propose(public_key_b64=SigningKey(bytes([number + 50]) * 32).verification_key.base64)
 
     assert Peer.objects.get().keys.count() == 3
 
 
 def test_an_address_proposes_five_an_hour() -> None:
     for number in range(8):
-        knock(f"https://stranger-{number}.example.org")
+        propose(f"https://stranger-{number}.example.org")
     assert Peer.objects.count() == 5
 
-    knock("https://another.example.org", address="192.0.2.8")
-    knock("https://later.example.org", now=NOW + timedelta(minutes=61))
+    propose("https://another.example.org", address="192.0.2.8")
+    propose("https://later.example.org", now=NOW + timedelta(minutes=61))
     assert Peer.objects.count() == 7
 
 
 def test_at_most_two_hundred_proposals_are_open() -> None:
     for number in range(MAX_OPEN + 10):
-        knock(f"https://stranger-{number}.example.org", address=f"2001:db8::{number // 5:x}")
+        propose(f"https://stranger-{number}.example.org", address=f"2001:db8::{number // 5:x}")
     assert Peer.objects.count() == MAX_OPEN
 
     add_peer(URL, by=OPERATOR)
     assert Peer.objects.count() == MAX_OPEN + 1
 
 
-def test_silent_strangers_are_dropped_after_thirty_days_and_what_staff_touched_stays() -> None:
+def test_stale_proposals_are_dropped_after_thirty_days_unless_staff_decided() -> None:
     for name in ("silent", "talking", "rejected"):
-        knock(f"https://{name}.example.org")
+        propose(f"https://{name}.example.org")
     add_peer("https://added.example.org", by=OPERATOR)
     reject_peer(Peer.objects.get(server_url="https://rejected.example.org"), reason="Unknown", by=OPERATOR)
-    knock("https://talking.example.org", now=NOW + timedelta(days=20))
+    propose("https://talking.example.org", now=NOW + timedelta(days=20))
 
     drop_stale_proposals(NOW + timedelta(days=31))
 
@@ -125,8 +125,8 @@ def test_policy_open_asks_a_worker_for_the_documents_and_allowlist_does_not(
     asked: list[tuple[str, ...]] = []
     monkeypatch.setattr("peers.services.trust.proposals.enqueue", lambda *names: asked.append(names))
 
-    knock()
+    propose()
     assert asked == []
     settings.FEDHUB_TRUST_POLICY = "open"
-    knock()
+    propose()
     assert asked == [("peers.pin_provisionally", Peer.objects.get().pk)]

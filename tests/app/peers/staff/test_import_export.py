@@ -64,7 +64,7 @@ def test_imported_rows_are_proposed_and_nothing_more(db: None) -> None:
     assert (peer.keys.get().origin, peer.keys.get().state) == (KeyOrigin.ENTERED, "proposed")
 
 
-def test_a_row_that_became_known_meanwhile_is_refused_and_the_others_are_stored(db: None) -> None:
+def test_a_row_of_a_peer_added_after_the_review_is_refused_and_the_others_are_stored(db: None) -> None:
     rows = review("server_url\nhttps://a.example.org\nhttps://b.example.org\n")
     add_peer("https://a.example.org", by=OPERATOR)
 
@@ -109,13 +109,13 @@ def test_json_lists_objects_and_the_protocols_peer_infos_are_read(db: None) -> N
         'server_url\n"unclosed',
     ],
 )
-def test_a_file_that_is_no_list_of_peers_is_refused(text: str) -> None:
+def test_a_file_that_is_not_a_list_of_peers_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequestError):
         review(text)
 
 
 @pytest.mark.parametrize("item", [7, None, [], {"server_url": 7}, {"server_url": {}}, {"notes": "\\u0000"}])
-def test_odd_items_of_a_list_are_refused_one_by_one(item: object) -> None:
+def test_malformed_items_of_a_list_are_refused_one_by_one(item: object) -> None:
     rows = review(json.dumps([item, {"server_url": URL}]))
 
     assert [row.verdict for row in rows] == [Verdict.REFUSED, Verdict.NEW]
@@ -138,7 +138,7 @@ def test_a_key_that_starts_with_plus_survives_a_round_trip() -> None:
     assert inert("abc") == "abc"
 
 
-def test_what_was_exported_is_imported_alike(approved: Peer) -> None:
+def test_an_import_of_an_export_gives_the_same_values(approved: Peer) -> None:
     for exported in (export_csv(Peer.objects.all()), export_json(Peer.objects.all())):
         row = review(exported)[0]
         assert (row.server_url, row.did, row.relationship) == (URL, "did:web:partner.example.org", "peer")
