@@ -138,7 +138,7 @@ class DispatchRequestSerializer(serializers.Serializer[Any]):
         """Return the scope, None for an empty object as in OpenIntent; raise MalformedMessage, also for `*`."""
         scope = DelegationScope.from_dict(value) if value else None
         if scope is not None and scope.has_wildcard():
-            raise MalformedMessage("delegation_scope: there is no wildcard; name each permission")
+            raise MalformedMessage("delegation_scope: a wildcard is not permitted; name each permission")
         return scope
 
     def validate_federation_policy(self, value: dict[str, Any] | None) -> FederationPolicy | None:
