@@ -23,7 +23,7 @@ class RegisteredAgentForm(ShowsRefusal, forms.ModelForm[RegisteredAgent]):
 
     capabilities = forms.CharField(
         required=False,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "summarise, translate"}),
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "summarize, translate"}),
         help_text="The agent's abilities in single words, separated by commas.",
     )
 

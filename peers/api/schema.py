@@ -190,7 +190,7 @@ create_intent = extend_schema(
     examples=[
         OpenApiExample(
             "A task",
-            value={"title": "Research task", "description": "Analyse the data", "state": {"phase": "draft"}},
+            value={"title": "Research task", "description": "Analyze the data", "state": {"phase": "draft"}},
             request_only=True,
         )
     ],
