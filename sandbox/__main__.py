@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from sandbox.client import SandboxClientError
-from sandbox.command import add_arguments, run
+from sandbox.command_line import add_arguments, run
 
 
 def main() -> int:

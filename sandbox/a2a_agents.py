@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox.specs import JsonObject, RuntimeSpec, SandboxRuntime
+from sandbox.runtime_specs import JsonObject, RuntimeSpec, SandboxRuntime
 
 OVERSIZE_CHARACTERS = 5 * 1024 * 1024
 

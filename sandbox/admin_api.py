@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from sandbox.accounts import Accounts
-from sandbox.calls import Calls
-from sandbox.catalog import make_skills, make_spec, make_tools, with_protocol
+from sandbox.call_counts import Calls
+from sandbox.credentials import Accounts
 from sandbox.faults import Faults, parse_fault
-from sandbox.registry import Registry, UnknownRuntimeError
+from sandbox.runtime_registry import Registry, UnknownRuntimeError
+from sandbox.runtime_specs import InvalidSpecError, Json, JsonObject, RuntimeSpec, SandboxRuntime
+from sandbox.runtime_texts import make_skills, make_spec, make_tools, with_protocol
 from sandbox.saved_changes import Journal
-from sandbox.specs import InvalidSpecError, Json, JsonObject, RuntimeSpec, SandboxRuntime
 
 _LOCAL_HOSTS = ("127.0.0.1", "::1", "testclient")
 # What is part of a runtime's release: changing one makes a new version.

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
-from sandbox.specs import Json, JsonObject
+from sandbox.runtime_specs import Json, JsonObject
 
 DEFAULT_URL = "http://127.0.0.1:4566"
 

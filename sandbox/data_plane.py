@@ -19,13 +19,13 @@ from urllib.parse import parse_qs, unquote
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from sandbox.accounts import Accounts
-from sandbox.bearer import IssuerKeys, TokenRefusedError, read_trust, verify_bearer
-from sandbox.calls import Calls
+from sandbox.bearer_tokens import IssuerKeys, TokenRefusedError, read_trust, verify_bearer
+from sandbox.call_counts import Calls
+from sandbox.credentials import Accounts
 from sandbox.faults import Faults, aws_error
-from sandbox.registry import Registry
+from sandbox.runtime_registry import Registry
+from sandbox.runtime_specs import SandboxRuntime
 from sandbox.sigv4 import RequestRefusedError, SignedRequest, verify
-from sandbox.specs import SandboxRuntime
 
 if TYPE_CHECKING:
     from sandbox.a2a_agents import A2aHost

@@ -9,7 +9,7 @@ from threading import Lock
 
 from starlette.responses import Response
 
-from sandbox.specs import InvalidSpecError, JsonObject
+from sandbox.runtime_specs import InvalidSpecError, JsonObject
 
 # The HTTP status and the text with which AWS answers each error code.
 ERRORS = {

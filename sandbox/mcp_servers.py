@@ -17,7 +17,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.types import Receive, Scope, Send
 
-from sandbox.specs import RuntimeSpec, SandboxRuntime
+from sandbox.runtime_specs import RuntimeSpec, SandboxRuntime
 
 OVERSIZE_CHARACTERS = 5 * 1024 * 1024
 _ENDLESS_CURSOR = "again"

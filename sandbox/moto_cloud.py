@@ -16,8 +16,8 @@ from typing import Any
 from moto.bedrockagentcorecontrol.models import bedrockagentcorecontrol_backends
 from moto.moto_server.werkzeug_app import create_backend_app
 
+from sandbox.runtime_specs import RuntimeSpec, SandboxRuntime
 from sandbox.sigv4 import Credential
-from sandbox.specs import RuntimeSpec, SandboxRuntime
 
 CONTROL_SERVICE = "bedrock-agentcore-control"
 STS_SERVICE = "sts"

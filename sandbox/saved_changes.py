@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from sandbox.registry import UnknownRuntimeError
-from sandbox.specs import InvalidSpecError, JsonObject
+from sandbox.runtime_registry import UnknownRuntimeError
+from sandbox.runtime_specs import InvalidSpecError, JsonObject
 
 
 class Journal:

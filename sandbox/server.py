@@ -10,12 +10,12 @@ from pathlib import Path
 
 import uvicorn
 
-from sandbox.accounts import DEFAULT_ACCESS_KEY_ID, DEFAULT_SECRET_ACCESS_KEY, Accounts
 from sandbox.admin_api import change_runtimes
-from sandbox.app import Sandbox
-from sandbox.registry import Registry
+from sandbox.asgi_app import Sandbox
+from sandbox.credentials import DEFAULT_ACCESS_KEY_ID, DEFAULT_SECRET_ACCESS_KEY, Accounts
+from sandbox.runtime_registry import Registry
+from sandbox.runtime_seeds import SEEDED_AT, SeedOptions, make_seeds
 from sandbox.saved_changes import Journal
-from sandbox.seeds import SEEDED_AT, SeedOptions, make_seeds
 
 ROLE_NAME = "fedhub-discovery"
 # Open connections of a hung runtime must not keep the process alive.

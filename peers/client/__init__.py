@@ -1,7 +1,7 @@
 """Clients of a federation server (OpenIntent RFC-0022), synchronous and asynchronous, for programs."""
 
-from peers.client.calls import FederationClientError, RequestRefused, TryAgainLater, UnexpectedAnswer
-from peers.client.clients import AsyncFederationClient, FederationClient
+from peers.client.federation_calls import FederationClientError, RequestRefused, TryAgainLater, UnexpectedAnswer
+from peers.client.federation_clients import AsyncFederationClient, FederationClient
 
 __all__ = [
     "AsyncFederationClient",

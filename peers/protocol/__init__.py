@@ -19,21 +19,16 @@ from core.net.addresses import is_public_address
 from core.net.urls import is_same_origin, is_same_server, normalize_server_url
 from core.net.urls_allowed import validate_ssrf
 from core.strict_json import Json, JsonMapping, JsonObject, parse_json, parse_json_object
-from peers.protocol.canonical import canonical_bytes
+from peers.protocol.canonical_json import canonical_bytes
 from peers.protocol.compat import MessageSignature, ServerIdentity, UCANToken
-from peers.protocol.decorators import (
-    Federation,
-    federation_handlers,
-    on_budget_warning,
-    on_federation_callback,
-    on_federation_received,
-)
-from peers.protocol.delegation import DelegationScope
+from peers.protocol.delegation_scope import DelegationScope
 from peers.protocol.did import did_document_urls, did_of_url, is_same_did, normalize_did, resolve_did_web
 from peers.protocol.did_document import build_did_document, read_did_document
 from peers.protocol.discovery import FederatedAgent, FederationManifest, FederationStatus, PeerInfo
+from peers.protocol.ed25519_keys import SigningKey, VerificationKey
+from peers.protocol.endpoint_results import DispatchResult, ReceiveResult
 from peers.protocol.enums import AgentVisibility, CallbackEventType, DispatchStatus, PeerRelationship, TrustPolicy
-from peers.protocol.envelope import (
+from peers.protocol.envelope_signatures import (
     VerifiedEnvelope,
     idempotency_digest,
     parse_callback,
@@ -64,13 +59,18 @@ from peers.protocol.errors import (
     VerificationError,
     WrongTarget,
 )
+from peers.protocol.federation_policy import FederationPolicy
+from peers.protocol.handler_decorators import (
+    Federation,
+    federation_handlers,
+    on_budget_warning,
+    on_federation_callback,
+    on_federation_received,
+)
 from peers.protocol.http_signatures import VerifiedRequest, sign_request, verify_request
-from peers.protocol.identity import HubIdentity
-from peers.protocol.keys import SigningKey, VerificationKey
+from peers.protocol.hub_identity import HubIdentity
 from peers.protocol.messages import FederationAttestation, FederationCallback, FederationEnvelope
-from peers.protocol.policy import FederationPolicy
-from peers.protocol.results import DispatchResult, ReceiveResult
-from peers.protocol.trust import TrustEnforcer
+from peers.protocol.trust_enforcer import TrustEnforcer
 from peers.protocol.ucan import UCAN_HEADER, UcanClaims
 from peers.protocol.ucan_chain import VerifiedDelegation, verify_chain
 

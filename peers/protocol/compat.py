@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Self
 
 from core.strict_json import Json, JsonMapping, JsonObject
-from peers.protocol.delegation import DelegationScope
+from peers.protocol.base_encodings import encode_base64, encode_base64url
+from peers.protocol.delegation_scope import DelegationScope
 from peers.protocol.did import is_same_did
-from peers.protocol.encoding import encode_base64, encode_base64url
+from peers.protocol.ed25519_keys import KEY_BYTES, read_seed
 from peers.protocol.errors import DelegationError, DelegationFault, InvalidKey
-from peers.protocol.fields import read_integer, read_object, read_text, read_text_list
 from peers.protocol.http_signatures import (
     ALGORITHM,
     COMPONENTS,
@@ -26,8 +26,8 @@ from peers.protocol.http_signatures import (
     sign_request,
     verify_request,
 )
-from peers.protocol.identity import HubIdentity
-from peers.protocol.keys import KEY_BYTES, read_seed
+from peers.protocol.hub_identity import HubIdentity
+from peers.protocol.json_fields import read_integer, read_object, read_text, read_text_list
 from peers.protocol.signature_fields import SignatureInput, parse_fields
 from peers.protocol.ucan import UcanClaims, attenuate_claims, encode_token, split_token
 from peers.protocol.ucan_chain import verify_chain

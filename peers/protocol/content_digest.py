@@ -5,7 +5,7 @@ import hmac
 
 import http_sf
 
-from peers.protocol.encoding import encode_base64
+from peers.protocol.base_encodings import encode_base64
 from peers.protocol.errors import DigestMismatch
 
 _MAX_FIELD_CHARS = 1024

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from core.strict_json import Json, JsonMapping, JsonObject
 from peers.protocol.did import is_same_did
+from peers.protocol.ed25519_keys import VerificationKey
 from peers.protocol.errors import InvalidIdentifier, InvalidKey, MalformedMessage
-from peers.protocol.fields import read_object, read_text
-from peers.protocol.keys import VerificationKey
+from peers.protocol.json_fields import read_object, read_text
 
 CONTEXTS = ("https://www.w3.org/ns/did/v1", "https://w3id.org/security/suites/ed25519-2020/v1")
 KEY_TYPE = "Ed25519VerificationKey2020"

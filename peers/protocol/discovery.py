@@ -5,7 +5,7 @@ from typing import Self
 
 from core.strict_json import Json, JsonMapping, JsonObject
 from peers.protocol.enums import AgentVisibility, PeerRelationship, TrustPolicy
-from peers.protocol.fields import (
+from peers.protocol.json_fields import (
     read_boolean,
     read_choice,
     read_integer,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from peers.protocol.content_digest import content_digest, verify_content_digest
+from peers.protocol.ed25519_keys import SIGNATURE_BYTES, SigningKey, VerificationKey, find_signer
 from peers.protocol.errors import (
     AlgorithmRefused,
     ComponentNotCovered,
@@ -20,7 +21,6 @@ from peers.protocol.errors import (
     SignatureNotYetValid,
     UnknownKey,
 )
-from peers.protocol.keys import SIGNATURE_BYTES, SigningKey, VerificationKey, find_signer
 from peers.protocol.signature_base import HttpRequest, signature_base
 from peers.protocol.signature_fields import SignatureInput, parse_fields, serialize_fields
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from core.strict_json import Json, JsonMapping, JsonObject
-from peers.protocol.delegation import DelegationScope
+from peers.protocol.delegation_scope import DelegationScope
 from peers.protocol.enums import CallbackEventType
-from peers.protocol.fields import (
+from peers.protocol.federation_policy import FederationPolicy
+from peers.protocol.json_fields import (
     read_boolean,
     read_choice,
     read_json_object,
@@ -21,7 +22,6 @@ from peers.protocol.fields import (
     read_text_map,
     without_falsy,
 )
-from peers.protocol.policy import FederationPolicy
 
 
 @dataclass

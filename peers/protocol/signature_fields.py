@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import http_sf
 
-from peers.protocol.encoding import decode_base64, encode_base64
+from peers.protocol.base_encodings import decode_base64, encode_base64
 from peers.protocol.errors import MalformedMessage, SignatureMalformed, SignatureMissing
 
 MAX_FIELD_CHARS = 4096

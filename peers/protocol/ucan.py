@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from core.strict_json import Json, JsonMapping, JsonObject, parse_json_object
-from peers.protocol.delegation import DelegationScope
-from peers.protocol.encoding import decode_base64url, encode_base64url
+from peers.protocol.base_encodings import decode_base64url, encode_base64url
+from peers.protocol.delegation_scope import DelegationScope
+from peers.protocol.ed25519_keys import SIGNATURE_BYTES
 from peers.protocol.errors import DelegationError, DelegationFault, MalformedMessage
-from peers.protocol.fields import read_integer, read_object, read_text, read_text_list
-from peers.protocol.keys import SIGNATURE_BYTES
+from peers.protocol.json_fields import read_integer, read_object, read_text, read_text_list
 
 # Where a token travels between hubs.
 UCAN_HEADER = "X-OpenIntent-UCAN"

@@ -8,10 +8,10 @@ The first fault found is raised as a DelegationError that names its link, counte
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from peers.protocol.delegation import DelegationScope
+from peers.protocol.delegation_scope import DelegationScope
 from peers.protocol.did import is_same_did
+from peers.protocol.ed25519_keys import VerificationKey, find_signer
 from peers.protocol.errors import DelegationError, DelegationFault, MalformedMessage
-from peers.protocol.keys import VerificationKey, find_signer
 from peers.protocol.ucan import MAX_LINKS, MAX_TOKEN_BYTES, SplitToken, UcanClaims, split_token
 
 ResolveKeys = Callable[[str], Sequence[VerificationKey]]

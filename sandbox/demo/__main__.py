@@ -20,7 +20,7 @@ from rich.console import Console
 
 from sandbox.demo import partner
 from sandbox.demo.addresses import FOREIGN_AWS_VARIABLES, HOST, Addresses, PortBusyError, find_addresses
-from sandbox.demo.processes import Child, Command, ProcessDiedError, check_alive, start, stop
+from sandbox.demo.child_processes import Child, Command, ProcessDiedError, check_alive, start, stop
 
 # The box holds commands to copy: where there is no terminal to fold them for, they stay on one line.
 WIDTH_WITHOUT_TERMINAL = 140
@@ -57,9 +57,9 @@ def _run(console: Console, addresses: Addresses) -> int:
     from django.conf import settings
 
     from core.errors import HubError
-    from sandbox.demo.box import make_box, peer_lines
-    from sandbox.demo.health import NotHealthyError
-    from sandbox.demo.prepare import prepare
+    from sandbox.demo.health_checks import NotHealthyError
+    from sandbox.demo.prepare_hub import prepare
+    from sandbox.demo.summary_box import make_box, peer_lines
 
     folder, log_folder = settings.VAR_DIR / "demo", settings.VAR_DIR / "log"
     partner_dir = settings.VAR_DIR.resolve() / "partner"
@@ -95,17 +95,19 @@ def _start_all(children: list[Child], addresses: Addresses, folder: Path, log_fo
     from django.utils import timezone
 
     from core.jobs.queue import enqueue
-    from sandbox.demo import health
+    from sandbox.demo import health_checks
 
     started_at = timezone.now()
     for command in _commands(addresses, folder):
         children.append(start(command, environ=os.environ, log_folder=log_folder))
     sandbox, web, worker, beat = children
-    health.wait_until(lambda: health.answers(f"{addresses.sandbox_url}/_sandbox/health"), sandbox, among=children)
-    health.wait_until(lambda: health.answers(f"{addresses.hub_url}/healthz"), web, among=children)
+    health_checks.wait_until(
+        lambda: health_checks.answers(f"{addresses.sandbox_url}/_sandbox/health"), sandbox, among=children
+    )
+    health_checks.wait_until(lambda: health_checks.answers(f"{addresses.hub_url}/healthz"), web, among=children)
     enqueue("federations.sweep")
-    health.wait_until(health.queue_is_drained, worker, among=children)
-    health.wait_until(lambda: health.beat_has_scheduled(started_at), beat, among=children)
+    health_checks.wait_until(health_checks.queue_is_drained, worker, among=children)
+    health_checks.wait_until(lambda: health_checks.beat_has_scheduled(started_at), beat, among=children)
 
 
 def _start_partner(children: list[Child], addresses: Addresses, var_dir: Path, log_folder: Path) -> bool:
@@ -115,15 +117,15 @@ def _start_partner(children: list[Child], addresses: Addresses, var_dir: Path, l
     """
     from django.utils import timezone
 
-    from sandbox.demo import health
-    from sandbox.demo.prepare import look_at
+    from sandbox.demo import health_checks
+    from sandbox.demo.prepare_hub import look_at
 
     started_at = timezone.now()
     environ = {**os.environ, **addresses.partner_environ(var_dir)}
     for command in partner.commands(addresses):
         children.append(start(command, environ=environ, log_folder=log_folder))
     web = children[-2]
-    health.wait_until(lambda: health.answers(f"{addresses.partner_url}/healthz"), web, among=children)
+    health_checks.wait_until(lambda: health_checks.answers(f"{addresses.partner_url}/healthz"), web, among=children)
     is_undecided = look_at(addresses.partner_url)
     return partner.greet(addresses, var_dir, since=started_at, among=children) or is_undecided
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import django
 
 from sandbox.demo.addresses import HOST, Addresses
-from sandbox.demo.processes import Child, Command, output_of
+from sandbox.demo.child_processes import Child, Command, output_of
 
 PREPARE, GREET = "prepare", "greet"
 WAIT_SECONDS = 60
@@ -74,7 +74,7 @@ def _do(
 def _prepare(other_url: str) -> dict[str, object]:
     from django.conf import settings
 
-    from sandbox.demo.prepare import AGENT_ID, prepare
+    from sandbox.demo.prepare_hub import AGENT_ID, prepare
 
     variables = {name: os.environ[name] for name in Addresses(0, 0, 0).partner_environ(settings.VAR_DIR)}
     return {**asdict(prepare(settings.VAR_DIR / "demo", variables, other_url=other_url)), "agent_id": AGENT_ID}
@@ -82,12 +82,12 @@ def _prepare(other_url: str) -> dict[str, object]:
 
 def _greet(other_url: str, since: str) -> dict[str, object]:
     from core.jobs.queue import enqueue
-    from sandbox.demo import health
-    from sandbox.demo.prepare import look_at, sync_once
+    from sandbox.demo import health_checks
+    from sandbox.demo.prepare_hub import look_at, sync_once
 
     enqueue("federations.sweep")
-    _wait_until(health.queue_is_drained, "worker")
-    _wait_until(lambda: health.beat_has_scheduled(datetime.fromisoformat(since)), "beat")
+    _wait_until(health_checks.queue_is_drained, "worker")
+    _wait_until(lambda: health_checks.beat_has_scheduled(datetime.fromisoformat(since)), "beat")
     is_undecided = look_at(other_url)
     sync_once()
     return {"is_undecided": is_undecided}

@@ -36,7 +36,7 @@ from peers.protocol import (
     parse_json_object,
     verify_object,
 )
-from peers.protocol.envelope import read_callback
+from peers.protocol.envelope_signatures import read_callback
 from peers.protocol.merge_patch import merge_patch
 from peers.services.inbox.handlers import queue_event
 from peers.services.outbox.callbacks import is_in_scope

@@ -24,7 +24,7 @@ from core.jobs.queue import enqueue
 from core.store.units import retried, unit_of_work
 from peers.models import HandlerEvent, HandlerEventKind, JournalKind
 from peers.protocol import FederationCallback, FederationEnvelope, JsonObject, federation_handlers
-from peers.protocol.decorators import HANDLER_ATTRIBUTE
+from peers.protocol.handler_decorators import HANDLER_ATTRIBUTE
 from peers.services.outbox.backoff import MAX_ATTEMPTS, retry_delay
 from peers.services.trust.journal import note
 

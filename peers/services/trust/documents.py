@@ -28,8 +28,8 @@ from peers.protocol import (
     parse_json_object,
     read_did_document,
 )
-from peers.protocol.continuity import is_continued
-from peers.protocol.keys import MAX_KEYS_TRIED
+from peers.protocol.ed25519_keys import MAX_KEYS_TRIED
+from peers.protocol.key_continuity import is_continued
 from peers.services.trust.journal import note
 from peers.services.trust.keys import show_key
 

@@ -23,8 +23,8 @@ from peers.protocol import (
     normalize_server_url,
 )
 from peers.protocol.compat import read_key_file
-from peers.protocol.continuity import CONTINUITY, continuity_proof
 from peers.protocol.errors import InvalidIdentifier
+from peers.protocol.key_continuity import CONTINUITY, continuity_proof
 
 KEY_OVERLAP = timedelta(days=30)
 """For how long a key that signs no more is published, and delegations under it count."""

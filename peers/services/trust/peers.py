@@ -28,7 +28,7 @@ from peers.protocol import (
     normalize_did,
     normalize_server_url,
 )
-from peers.protocol.keys import MAX_KEYS_TRIED
+from peers.protocol.ed25519_keys import MAX_KEYS_TRIED
 from peers.services.trust.holds import park_work, release_parked, release_waiting
 from peers.services.trust.journal import note
 from peers.services.trust.keys import pin_key, propose_key, read_key

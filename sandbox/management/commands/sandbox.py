@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from sandbox.client import SandboxClientError
-from sandbox.command import add_arguments, run
+from sandbox.command_line import add_arguments, run
 
 
 class Command(BaseCommand):

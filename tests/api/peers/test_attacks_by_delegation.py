@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from peers.models import Dispatch, IssuedDelegation, Peer, ReceivedDispatch
 from peers.protocol import DelegationScope, UcanClaims
+from peers.protocol.base_encodings import encode_base64url
 from peers.protocol.compat import make_nonce
-from peers.protocol.encoding import encode_base64url
 from peers.protocol.ucan import encode_token
 from peers.services.inbox.receive.acceptance import delegation_digest
 from peers.services.trust.identity import hub_identity

@@ -22,8 +22,8 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sandbox.seeds import AUDIENCE, jwt_authorizer
-from sandbox.specs import JsonObject
+from sandbox.runtime_seeds import AUDIENCE, jwt_authorizer
+from sandbox.runtime_specs import JsonObject
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
 
 KEY_ID = "issuer-key-1"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from sandbox.accounts import Accounts
-from sandbox.app import Sandbox
+from sandbox.asgi_app import Sandbox
 from sandbox.client import SandboxClient, SandboxClientError
-from sandbox.registry import Registry
+from sandbox.credentials import Accounts
+from sandbox.runtime_registry import Registry
 from tests.app.sandbox.conftest import HTTP, Caller
 from tests.sandbox_server import RunningSandbox
 

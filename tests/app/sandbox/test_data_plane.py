@@ -20,7 +20,7 @@ from mcp import types
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from sandbox.specs import JsonObject
+from sandbox.runtime_specs import JsonObject
 from tests.app.sandbox.conftest import HTTP, Caller, Issuer, jwt_block
 
 INITIALIZE = json.dumps(

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from sandbox.demo.addresses import Addresses
-from sandbox.demo.box import make_box
-from sandbox.demo.prepare import Prepared
+from sandbox.demo.prepare_hub import Prepared
+from sandbox.demo.summary_box import make_box
 
 
 @pytest.mark.parametrize("password", ["p" * 20, None])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peers.protocol import MalformedMessage
-from peers.protocol.encoding import (
+from peers.protocol.base_encodings import (
     decode_base58btc,
     decode_base64,
     decode_base64url,

@@ -35,7 +35,7 @@ from peers.protocol import (
     verify_envelope_signature,
     verify_object,
 )
-from peers.protocol.encoding import encode_base64
+from peers.protocol.base_encodings import encode_base64
 from peers.protocol.timestamps import format_timestamp
 from tests.pure.protocol.strategies import envelopes, json_objects, some
 from tests.pure.protocol.vectors import HUB, NOW, PARTNER, hub, identity, partner, stranger

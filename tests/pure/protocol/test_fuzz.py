@@ -29,10 +29,10 @@ from peers.protocol import (
     verify_envelope,
     verify_object,
 )
+from peers.protocol.base_encodings import decode_base58btc, decode_base64, decode_base64url
 from peers.protocol.content_digest import verify_content_digest
-from peers.protocol.encoding import decode_base58btc, decode_base64, decode_base64url
-from peers.protocol.envelope import idempotency_digest, read_callback, read_envelope
-from peers.protocol.keys import decode_signature, read_seed
+from peers.protocol.ed25519_keys import decode_signature, read_seed
+from peers.protocol.envelope_signatures import idempotency_digest, read_callback, read_envelope
 from peers.protocol.signature_fields import parse_fields
 from peers.protocol.timestamps import parse_timestamp
 from peers.protocol.ucan import CLAIM_NAMES, split_token

@@ -25,8 +25,8 @@ from peers.protocol import (
     sign_request,
     verify_request,
 )
+from peers.protocol.base_encodings import decode_base64url, encode_base64
 from peers.protocol.content_digest import content_digest, verify_content_digest
-from peers.protocol.encoding import decode_base64url, encode_base64
 from peers.protocol.http_signatures import COMPONENTS
 from peers.protocol.signature_base import HttpRequest, signature_base
 from peers.protocol.signature_fields import (

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peers.protocol import InvalidKey, ServerIdentity, SignatureMalformed, SigningKey, VerificationKey
-from peers.protocol.encoding import encode_base58btc, encode_base64
-from peers.protocol.keys import decode_signature, find_signer
+from peers.protocol.base_encodings import encode_base58btc, encode_base64
+from peers.protocol.ed25519_keys import decode_signature, find_signer
 from tests.pure.protocol.strategies import some
 from tests.pure.protocol.vectors import HUB, identity, load
 

@@ -11,8 +11,8 @@ from peers.protocol import (
     DigestMismatch,
     SignatureMalformed,
 )
+from peers.protocol.base_encodings import encode_base64
 from peers.protocol.content_digest import content_digest, verify_content_digest
-from peers.protocol.encoding import encode_base64
 from peers.protocol.http_signatures import COMPONENTS
 from peers.protocol.signature_base import HttpRequest, signature_base
 from peers.protocol.signature_fields import SignatureInput, parse_any_input, parse_fields, parse_usual_input

@@ -20,7 +20,7 @@ from peers.protocol import (
     VerifiedDelegation,
     verify_chain,
 )
-from peers.protocol.encoding import decode_base64url, encode_base64url
+from peers.protocol.base_encodings import decode_base64url, encode_base64url
 from peers.protocol.ucan import HEADER, attenuate_claims, split_token
 from tests.pure.protocol.chains import KEYS, LEAF, LEAF_TOKEN, ROOT, ROOT_TOKEN, WIDE, child_of, sign, worker
 from tests.pure.protocol.strategies import many, scopes, some

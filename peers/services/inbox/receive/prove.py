@@ -28,7 +28,7 @@ from peers.protocol import (
     normalize_server_url,
     parse_json_object,
 )
-from peers.protocol.envelope import check_freshness, read_envelope
+from peers.protocol.envelope_signatures import check_freshness, read_envelope
 from peers.services.inbox.receive.group_commit import GroupCommit
 from peers.services.inbox.receive.store import Submission, Taken, take_in
 from peers.services.outbox.leases import nudge_new

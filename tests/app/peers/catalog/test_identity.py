@@ -17,9 +17,9 @@ from django.core.management import call_command
 from core.actors import Actor
 from core.errors import ConflictError
 from peers.protocol import HubIdentity, InvalidKey, ServerIdentity, VerificationKey
-from peers.protocol.continuity import is_continued
 from peers.protocol.did_document import read_did_document
 from peers.protocol.errors import InvalidIdentifier
+from peers.protocol.key_continuity import is_continued
 from peers.services.trust.identity import KEY_OVERLAP, beside_key, choose_identity, did_document, hub_identity, hub_url
 from peers.services.trust.rotation import announce_key, switch_key
 

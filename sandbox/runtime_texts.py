@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
-from sandbox.specs import JsonObject, RuntimeSpec
+from sandbox.runtime_specs import JsonObject, RuntimeSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import jwt
 
-from sandbox.specs import JsonObject
+from sandbox.runtime_specs import JsonObject
 
 ALGORITHMS = ["RS256"]
 CLOCK_LEEWAY_SECONDS = 5

@@ -7,13 +7,13 @@ import asyncio
 from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from sandbox.accounts import Accounts
 from sandbox.admin_api import AdminApi, is_local
-from sandbox.calls import Calls
-from sandbox.control import ControlPlane
+from sandbox.call_counts import Calls
+from sandbox.control_plane import ControlPlane
+from sandbox.credentials import Accounts
 from sandbox.data_plane import DataPlane, parse_invocation
 from sandbox.faults import Faults
-from sandbox.registry import Registry
+from sandbox.runtime_registry import Registry
 from sandbox.saved_changes import Journal
 from sandbox.sigv4 import SignedRequest
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from sandbox.accounts import DEFAULT_ACCOUNT
-from sandbox.catalog import DOMAINS, make_spec
-from sandbox.specs import Behavior, JsonObject, RuntimeSpec
+from sandbox.credentials import DEFAULT_ACCOUNT
+from sandbox.runtime_specs import Behavior, JsonObject, RuntimeSpec
+from sandbox.runtime_texts import DOMAINS, make_spec
 
 DEFAULT_REGION = "us-east-1"
 DEFAULT_HUB_URL = "http://127.0.0.1:8000"

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 
 from sandbox import moto_cloud
-from sandbox.catalog import fingerprint
-from sandbox.specs import PROTOCOLS, InvalidSpecError, RuntimeSpec, SandboxRuntime
+from sandbox.runtime_specs import PROTOCOLS, InvalidSpecError, RuntimeSpec, SandboxRuntime
+from sandbox.runtime_texts import fingerprint
 
 _ALPHABET = string.ascii_letters + string.digits
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}")

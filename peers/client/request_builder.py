@@ -4,12 +4,12 @@ import httpx
 
 from core.net.urls import is_same_origin, normalize_server_url, split_url
 from core.strict_json import JsonObject
-from peers.client.calls import Call, envelope_call
+from peers.client.federation_calls import Call, envelope_call
 from peers.protocol.compat import MessageSignature, unix_now
 from peers.protocol.enums import CallbackEventType
-from peers.protocol.envelope import sign_envelope
-from peers.protocol.fields import without_falsy
-from peers.protocol.identity import HubIdentity
+from peers.protocol.envelope_signatures import sign_envelope
+from peers.protocol.hub_identity import HubIdentity
+from peers.protocol.json_fields import without_falsy
 from peers.protocol.timestamps import format_timestamp
 
 

@@ -5,7 +5,7 @@ from typing import Self
 
 from core.strict_json import Json, JsonMapping, JsonObject
 from peers.protocol.errors import DelegationError, DelegationFault
-from peers.protocol.fields import read_integer, read_object, read_optional_text, read_text_list
+from peers.protocol.json_fields import read_integer, read_object, read_optional_text, read_text_list
 from peers.protocol.timestamps import parse_timestamp
 
 DEFAULT_PERMISSIONS = ("state.patch", "events.log")

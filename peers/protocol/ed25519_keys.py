@@ -13,7 +13,7 @@ from nacl.bindings import crypto_core_ed25519_is_valid_point, crypto_sign_open
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey as NaclSigningKey
 
-from peers.protocol.encoding import decode_base58btc, decode_base64, encode_base58btc, encode_base64
+from peers.protocol.base_encodings import decode_base58btc, decode_base64, encode_base58btc, encode_base64
 from peers.protocol.errors import InvalidKey, MalformedMessage, SignatureMalformed
 
 KEY_BYTES = 32

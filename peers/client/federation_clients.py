@@ -11,7 +11,7 @@ from typing import Self
 import httpx
 
 from core.strict_json import JsonMapping, JsonObject
-from peers.client.calls import (
+from peers.client.federation_calls import (
     API,
     MANIFEST_PATH,
     MAX_ANSWER_BYTES,
@@ -28,10 +28,10 @@ from peers.client.calls import (
     read_receive_result,
     read_status,
 )
-from peers.client.requests import RequestBuilder
+from peers.client.request_builder import RequestBuilder
 from peers.protocol.discovery import FederationStatus
-from peers.protocol.identity import HubIdentity
-from peers.protocol.results import DispatchResult, ReceiveResult
+from peers.protocol.endpoint_results import DispatchResult, ReceiveResult
+from peers.protocol.hub_identity import HubIdentity
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, fields
 
 from core.net.urls import is_same_server, normalize_server_url
 from core.strict_json import JsonMapping, parse_json_object
-from peers.protocol.canonical import canonical_bytes
-from peers.protocol.encoding import encode_base64
+from peers.protocol.base_encodings import encode_base64
+from peers.protocol.canonical_json import canonical_bytes
+from peers.protocol.ed25519_keys import SigningKey, VerificationKey, decode_signature, find_signer
 from peers.protocol.errors import (
     DelegationError,
     DelegationFault,
@@ -24,9 +25,8 @@ from peers.protocol.errors import (
     UnknownKey,
     WrongTarget,
 )
-from peers.protocol.fields import read_text
-from peers.protocol.identity import HubIdentity
-from peers.protocol.keys import SigningKey, VerificationKey, decode_signature, find_signer
+from peers.protocol.hub_identity import HubIdentity
+from peers.protocol.json_fields import read_text
 from peers.protocol.messages import FederationAttestation, FederationCallback, FederationEnvelope
 from peers.protocol.timestamps import parse_timestamp
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from sandbox.demo.addresses import Addresses
 from sandbox.demo.partner import Partner
-from sandbox.demo.prepare import Prepared
+from sandbox.demo.prepare_hub import Prepared
 
 
 def make_box(

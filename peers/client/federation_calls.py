@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from core.strict_json import Json, JsonMapping, JsonObject, parse_json
 from peers.protocol.discovery import FederationStatus
-from peers.protocol.envelope import ENVELOPE_KEYS
+from peers.protocol.endpoint_results import DispatchResult, ReceiveResult
+from peers.protocol.envelope_signatures import ENVELOPE_KEYS
 from peers.protocol.errors import MalformedMessage, ProtocolError
-from peers.protocol.fields import without_falsy
-from peers.protocol.results import DispatchResult, ReceiveResult
+from peers.protocol.json_fields import without_falsy
 from peers.protocol.ucan import UCAN_HEADER
 
 API = "/api/v1/federation"

@@ -12,7 +12,7 @@ from celery import current_app
 from django_celery_beat.models import PeriodicTask
 from kombu.exceptions import KombuError
 
-from sandbox.demo.processes import Child, check_alive
+from sandbox.demo.child_processes import Child, check_alive
 
 
 class NotHealthyError(Exception):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from sandbox.specs import Json, JsonObject
+from sandbox.runtime_specs import Json, JsonObject
 
 
 class Calls:

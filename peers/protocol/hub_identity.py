@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 
 from core.strict_json import JsonObject
+from peers.protocol.base_encodings import encode_base64
 from peers.protocol.did import did_of_url
 from peers.protocol.did_document import build_did_document
-from peers.protocol.encoding import encode_base64
+from peers.protocol.ed25519_keys import SigningKey, VerificationKey, decode_signature, find_signer
 from peers.protocol.errors import InvalidKey, ProtocolError
-from peers.protocol.keys import SigningKey, VerificationKey, decode_signature, find_signer
 
 
 @dataclass

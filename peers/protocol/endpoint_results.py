@@ -5,7 +5,7 @@ from typing import Self
 
 from core.strict_json import JsonMapping, JsonObject
 from peers.protocol.enums import DispatchStatus
-from peers.protocol.fields import (
+from peers.protocol.json_fields import (
     read_boolean,
     read_choice,
     read_object,

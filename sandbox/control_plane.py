@@ -19,11 +19,11 @@ from urllib.parse import parse_qs, unquote, urlencode
 
 from starlette.responses import Response
 
-from sandbox.accounts import Accounts
-from sandbox.calls import Calls
+from sandbox.call_counts import Calls
+from sandbox.credentials import Accounts
 from sandbox.faults import Faults, aws_error, sts_error
 from sandbox.moto_cloud import CONTROL_SERVICE, STS_SERVICE, Cloud, CloudResponse, read_credential
-from sandbox.registry import Registry
+from sandbox.runtime_registry import Registry
 from sandbox.sigv4 import Credential, RequestRefusedError, SignedRequest, verify
 
 MAX_RESULTS = 100

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from core.strict_json import Json, JsonMapping, JsonObject
-from peers.protocol.fields import read_json_object, read_object
+from peers.protocol.json_fields import read_json_object, read_object
 
 # Most verbose first: who must observe more is bound more strictly.
 _LOG_LEVELS = (

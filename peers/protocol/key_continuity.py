@@ -8,11 +8,11 @@ It says that whoever held the old key chose the new one; whether that is enough 
 from collections.abc import Iterable
 
 from core.strict_json import JsonMapping, JsonObject
-from peers.protocol.canonical import canonical_bytes
-from peers.protocol.encoding import encode_base64
+from peers.protocol.base_encodings import encode_base64
+from peers.protocol.canonical_json import canonical_bytes
+from peers.protocol.ed25519_keys import SigningKey, VerificationKey, decode_signature
 from peers.protocol.errors import ProtocolError
-from peers.protocol.fields import read_text
-from peers.protocol.keys import SigningKey, VerificationKey, decode_signature
+from peers.protocol.json_fields import read_text
 
 CONTINUITY = "keyContinuity"
 _MAX_PROOFS = 8

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sandbox.client import DEFAULT_URL, SandboxClient
-from sandbox.ports import listen
-from sandbox.specs import Json, JsonObject
+from sandbox.loopback_port import listen
+from sandbox.runtime_specs import Json, JsonObject
 
 ACTIONS = ("serve", "list", "add", "update", "remove", "calls")
 _ADDED_PROTOCOLS = ("MCP", "A2A", "HTTP", "AGUI")
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> None:
 def _serve(options: argparse.Namespace, write: Callable[[str], None]) -> None:
     listener = listen(options.port)
     # moto takes a second to import, which neither a taken port nor the other actions should have to wait for.
-    from sandbox.seeds import SeedOptions
+    from sandbox.runtime_seeds import SeedOptions
     from sandbox.server import ServeOptions, serve
 
     seeds = SeedOptions(
