@@ -1,4 +1,4 @@
-"""What the federation clients send and how they read answers, without doing either (OpenIntent RFC-0022)."""
+"""The calls of the federation clients as values, and the readers of their answers, without network (RFC-0022)."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from peers.protocol.discovery import FederationStatus
 from peers.protocol.endpoint_results import DispatchResult, ReceiveResult
 from peers.protocol.envelope_signatures import ENVELOPE_KEYS
 from peers.protocol.errors import MalformedMessage, ProtocolError
-from peers.protocol.json_fields import without_falsy
+from peers.protocol.json_fields import require_fields, without_falsy
 from peers.protocol.ucan import UCAN_HEADER
 
 API = "/api/v1/federation"
@@ -19,13 +19,13 @@ _RETRYABLE = frozenset({408, 425, 429})
 
 
 class FederationClientError(Exception):
-    """A call that brought no usable answer."""
+    """A call did not get a usable answer."""
 
 
 class RequestRefused(FederationClientError):
-    """The server refuses the request; sending it again will not help.
+    """The server refuses the request, and would refuse it again.
 
-    `status_code` is the answer's, `errors` its list of field errors.
+    `status_code` is the status of the answer, `errors` its list of field errors.
     """
 
     def __init__(self, status_code: int, message: str, errors: list[Json] | None = None) -> None:
@@ -36,7 +36,7 @@ class RequestRefused(FederationClientError):
 
 
 class TryAgainLater(FederationClientError):
-    """No answer, or one that says to come back; `retry_after_seconds` where the server names a time."""
+    """The server did not answer, or asks for a retry; `retry_after_seconds` is the pause that it names, or None."""
 
     def __init__(self, message: str, *, status_code: int | None = None, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
@@ -45,12 +45,12 @@ class TryAgainLater(FederationClientError):
 
 
 class UnexpectedAnswer(FederationClientError):
-    """An answer that this protocol does not know: a redirect, no JSON, too long, about something else."""
+    """The protocol does not define this answer: a redirect, not JSON, too long, or about another dispatch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request to be made: `target` is a path on the server, or an absolute URL; no body without a payload."""
+    """A request to send; `target` is a path on the server or an absolute URL, a `payload` of None is an empty body."""
 
     method: str
     target: str
@@ -59,13 +59,13 @@ class Call:
 
     @property
     def body(self) -> bytes:
-        """The bytes that are sent and signed."""
+        """The bytes to send and to sign."""
         return b"" if self.payload is None else json.dumps(self.payload, allow_nan=False).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response as it came: status, headers with lower-case names, the bytes of its body."""
+    """A response as received: status, headers with lower-case names, the bytes of the body."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -73,20 +73,23 @@ class Answer:
 
 
 def agents_call(source_server: str | None) -> Call:
-    """List the agents visible to `source_server`, which is a claim; a signature is the proof."""
+    """Return the call that lists the agents visible to `source_server`.
+
+    The header with `source_server` is not a proof; the signature of the request is the proof.
+    """
     return Call("GET", f"{API}/agents", headers={"X-Source-Server": source_server} if source_server else {})
 
 
 def dispatch_call(intent_id: str, target_server: str, optional: JsonObject) -> Call:
-    """Dispatch an intent; falsy optional fields are left out."""
+    """Return the call that dispatches an intent; falsy optional fields are omitted."""
     payload: JsonObject = {"intent_id": intent_id, "target_server": target_server}
     return Call("POST", f"{API}/dispatch", payload | without_falsy(optional))
 
 
 def envelope_call(envelope: JsonMapping, ucan: str | None = None) -> Call:
-    """Deliver an envelope as it stands, with a delegation token where there is one.
+    """Return the call that delivers an unchanged envelope, with a delegation token if there is one.
 
-    Raises MalformedMessage for keys that a peer could not verify.
+    Raises MalformedMessage for keys outside the 16 known ones: a peer that rebuilds the envelope loses them.
     """
     if unknown := envelope.keys() - ENVELOPE_KEYS:
         raise MalformedMessage(f"not keys of an envelope: {', '.join(sorted(unknown))}")
@@ -94,7 +97,7 @@ def envelope_call(envelope: JsonMapping, ucan: str | None = None) -> Call:
 
 
 def read_object(answer: Answer) -> JsonObject:
-    """Return the answer's JSON object, {} for an empty body; raises a FederationClientError."""
+    """Return the JSON object of an answer, {} for an empty body; raises a FederationClientError."""
     value = _read_json(answer) if answer.body or answer.status_code >= 300 else {}
     if not isinstance(value, dict):
         raise UnexpectedAnswer("the answer is not a JSON object")
@@ -104,7 +107,7 @@ def read_object(answer: Answer) -> JsonObject:
 def read_status(answer: Answer) -> FederationStatus:
     """Return the status; raises a FederationClientError."""
     try:
-        return FederationStatus.from_dict(_with(read_object(answer), "enabled"))
+        return FederationStatus.from_dict(_read_with_fields(answer, "enabled"))
     except ProtocolError as exc:
         raise UnexpectedAnswer(f"the status cannot be read: {exc}") from exc
 
@@ -114,7 +117,7 @@ def read_agents(answer: Answer) -> list[JsonObject]:
     value = _read_json(answer)
     listed = value.get("agents") if isinstance(value, dict) else value
     if not isinstance(listed, list):
-        raise UnexpectedAnswer("the answer lists no agents")
+        raise UnexpectedAnswer("the answer does not list agents")
     agents = [agent for agent in listed if isinstance(agent, dict)]
     if len(agents) != len(listed):
         raise UnexpectedAnswer("an agent is not a JSON object")
@@ -124,7 +127,7 @@ def read_agents(answer: Answer) -> list[JsonObject]:
 def read_dispatch_result(answer: Answer) -> DispatchResult:
     """Return the dispatch result; raises a FederationClientError."""
     try:
-        return DispatchResult.from_dict(_with(read_object(answer), "dispatch_id", "status"))
+        return DispatchResult.from_dict(_read_with_fields(answer, "dispatch_id", "status"))
     except ProtocolError as exc:
         raise UnexpectedAnswer(f"the dispatch result cannot be read: {exc}") from exc
 
@@ -132,7 +135,7 @@ def read_dispatch_result(answer: Answer) -> DispatchResult:
 def read_receive_result(answer: Answer, dispatch_id: str) -> ReceiveResult:
     """Return the receive result of this dispatch; raises a FederationClientError."""
     try:
-        result = ReceiveResult.from_dict(_with(read_object(answer), "dispatch_id", "accepted"))
+        result = ReceiveResult.from_dict(_read_with_fields(answer, "dispatch_id", "accepted"))
     except ProtocolError as exc:
         raise UnexpectedAnswer(f"the receive result cannot be read: {exc}") from exc
     if result.dispatch_id != dispatch_id:
@@ -140,15 +143,21 @@ def read_receive_result(answer: Answer, dispatch_id: str) -> ReceiveResult:
     return result
 
 
+def _read_with_fields(answer: Answer, *names: str) -> JsonObject:
+    data = read_object(answer)
+    require_fields(data, names)
+    return data
+
+
 def _read_json(answer: Answer) -> Json:
     if answer.status_code in _RETRYABLE or answer.status_code >= 500:
         raise TryAgainLater(
-            f"{answer.status_code}: {_said(answer)[0]}",
+            f"{answer.status_code}: {_read_refusal(answer)[0]}",
             status_code=answer.status_code,
             retry_after_seconds=_retry_after(answer.headers.get("retry-after", "")),
         )
     if answer.status_code >= 400:
-        message, errors = _said(answer)
+        message, errors = _read_refusal(answer)
         raise RequestRefused(answer.status_code, message, errors)
     if answer.status_code >= 300:
         raise UnexpectedAnswer(f"{answer.status_code}: redirects are not followed")
@@ -158,8 +167,8 @@ def _read_json(answer: Answer) -> Json:
         raise UnexpectedAnswer(f"the answer cannot be read: {exc}") from exc
 
 
-def _said(answer: Answer) -> tuple[str, list[Json]]:
-    """Return what an error body says, whatever it is: `message` or `detail`, and `errors`."""
+def _read_refusal(answer: Answer) -> tuple[str, list[Json]]:
+    """Return the text and the field errors of an error body, from `detail`, `message` and `errors`."""
     try:
         body = parse_json(answer.body, max_bytes=MAX_ANSWER_BYTES)
     except ProtocolError:
@@ -173,11 +182,5 @@ def _said(answer: Answer) -> tuple[str, list[Json]]:
 
 
 def _retry_after(value: str) -> int | None:
-    # RFC 9110, section 10.2.3; the form with a date is not worth a second clock.
+    # RFC 9110, section 10.2.3, but only the form in seconds: a date would need the clock of this machine.
     return int(value) if value.isascii() and value.isdigit() and len(value) < 7 else None
-
-
-def _with(data: JsonObject, *names: str) -> JsonObject:
-    if absent := [name for name in names if name not in data]:
-        raise MalformedMessage(f"missing: {', '.join(absent)}")
-    return data

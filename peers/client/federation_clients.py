@@ -1,8 +1,8 @@
-"""Clients of a federation server: the documented methods, on httpx, signed when they have an identity.
+"""The clients of a federation server, with the documented methods, on httpx.
 
-With an identity every request carries an HTTP message signature, and envelopes and callbacks their own as well. The
-API key goes to the server's own origin and nowhere else, redirects are not followed, and proxies of the environment
-are not used. `transport` is where a guarded transport goes in, for URLs that someone else chose.
+A client with an identity signs every request, and also every envelope and callback itself. The API key is sent to the
+server's own origin only, redirects are not followed, and proxies of the environment are not used. A caller that does
+not choose the URLs itself passes a guarded `transport`, which refuses private addresses.
 """
 
 from contextlib import aclosing, closing
@@ -39,7 +39,7 @@ DEFAULT_TIMEOUT_SECONDS = 10.0
 class FederationClient:
     """A synchronous client of one federation server.
 
-    All methods raise a FederationClientError: RequestRefused, TryAgainLater or UnexpectedAnswer.
+    Each method raises a FederationClientError: RequestRefused, TryAgainLater or UnexpectedAnswer.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class FederationClient:
         self._http = httpx.Client(timeout=timeout_seconds, transport=transport, trust_env=False)
 
     def federation_status(self) -> FederationStatus:
-        """Return the server's federation status."""
+        """Return the server's status."""
         return read_status(self._send(Call("GET", f"{API}/status")))
 
     def list_federated_agents(self, source_server: str | None = None) -> list[JsonObject]:
-        """List the visible agents, as dicts; `source_server` goes out as X-Source-Server."""
+        """Return the visible agents as dicts; `source_server` is sent as X-Source-Server."""
         return read_agents(self._send(agents_call(source_server)))
 
     def federation_dispatch(
@@ -73,7 +73,7 @@ class FederationClient:
         callback_url: str | None = None,
         trace_context: dict[str, str] | None = None,
     ) -> DispatchResult:
-        """Have the server dispatch an intent to `target_server`."""
+        """Ask the server to dispatch an intent to `target_server`."""
         optional: JsonObject = {
             "agent_id": agent_id,
             "delegation_scope": delegation_scope,
@@ -97,7 +97,7 @@ class FederationClient:
         callback_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> ReceiveResult:
-        """Hand the server an intent, in an envelope signed now when there is an identity."""
+        """Send the server an intent, in an envelope that is signed if the client has an identity."""
         envelope: JsonObject = {
             "dispatch_id": dispatch_id,
             "source_server": source_server,
@@ -116,7 +116,7 @@ class FederationClient:
         return read_receive_result(self._send(self._requests.receive_call(envelope, optional)), dispatch_id)
 
     def deliver_envelope(self, envelope: JsonMapping, ucan: str | None = None) -> ReceiveResult:
-        """Deliver an envelope that is already signed, as it stands; each attempt gets its own HTTP signature."""
+        """Send an already signed envelope unchanged, with a new HTTP signature."""
         answer = self._send(envelope_call(envelope, ucan))
         return read_receive_result(answer, str(envelope.get("dispatch_id", "")))
 
@@ -129,12 +129,12 @@ class FederationClient:
         attestation: JsonObject | None = None,
         trace_id: str | None = None,
     ) -> JsonObject:
-        """Send a callback to the originating server and return its answer."""
+        """Send a callback to the server that dispatched the work, and return its answer."""
         call = self._requests.callback_call(callback_url, dispatch_id, event_type, state_delta, attestation, trace_id)
         return read_object(self._send(call))
 
     def federation_discover(self) -> JsonObject:
-        """Fetch the discovery document."""
+        """Return the discovery document."""
         return read_object(self._send(Call("GET", MANIFEST_PATH)))
 
     def close(self) -> None:
@@ -151,16 +151,16 @@ class FederationClient:
         try:
             with closing(self._http.send(self._requests.build(self._http, call), stream=True)) as response:
                 body = bytearray()
-                _refuse_packed(response)
+                _refuse_compressed(response)
                 for chunk in response.iter_bytes():
-                    _take(body, chunk)
+                    _append(body, chunk)
         except httpx.TransportError as exc:
             raise TryAgainLater(f"no answer: {exc or type(exc).__name__}") from exc
         return Answer(response.status_code, response.headers, bytes(body))
 
 
 class AsyncFederationClient:
-    """An asynchronous client of one federation server; its methods are those of FederationClient."""
+    """An asynchronous client of one federation server, with the methods of FederationClient."""
 
     def __init__(
         self,
@@ -176,11 +176,11 @@ class AsyncFederationClient:
         self._http = httpx.AsyncClient(timeout=timeout_seconds, transport=transport, trust_env=False)
 
     async def federation_status(self) -> FederationStatus:
-        """Return the server's federation status."""
+        """Return the server's status."""
         return read_status(await self._send(Call("GET", f"{API}/status")))
 
     async def list_federated_agents(self, source_server: str | None = None) -> list[JsonObject]:
-        """List the visible agents, as dicts; `source_server` goes out as X-Source-Server."""
+        """Return the visible agents as dicts; `source_server` is sent as X-Source-Server."""
         return read_agents(await self._send(agents_call(source_server)))
 
     async def federation_dispatch(
@@ -193,7 +193,7 @@ class AsyncFederationClient:
         callback_url: str | None = None,
         trace_context: dict[str, str] | None = None,
     ) -> DispatchResult:
-        """Have the server dispatch an intent to `target_server`."""
+        """Ask the server to dispatch an intent to `target_server`."""
         optional: JsonObject = {
             "agent_id": agent_id,
             "delegation_scope": delegation_scope,
@@ -217,7 +217,7 @@ class AsyncFederationClient:
         callback_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> ReceiveResult:
-        """Hand the server an intent, in an envelope signed now when there is an identity."""
+        """Send the server an intent, in an envelope that is signed if the client has an identity."""
         envelope: JsonObject = {
             "dispatch_id": dispatch_id,
             "source_server": source_server,
@@ -236,7 +236,7 @@ class AsyncFederationClient:
         return read_receive_result(await self._send(self._requests.receive_call(envelope, optional)), dispatch_id)
 
     async def deliver_envelope(self, envelope: JsonMapping, ucan: str | None = None) -> ReceiveResult:
-        """Deliver an envelope that is already signed, as it stands; each attempt gets its own HTTP signature."""
+        """Send an already signed envelope unchanged, with a new HTTP signature."""
         answer = await self._send(envelope_call(envelope, ucan))
         return read_receive_result(answer, str(envelope.get("dispatch_id", "")))
 
@@ -249,12 +249,12 @@ class AsyncFederationClient:
         attestation: JsonObject | None = None,
         trace_id: str | None = None,
     ) -> JsonObject:
-        """Send a callback to the originating server and return its answer."""
+        """Send a callback to the server that dispatched the work, and return its answer."""
         call = self._requests.callback_call(callback_url, dispatch_id, event_type, state_delta, attestation, trace_id)
         return read_object(await self._send(call))
 
     async def federation_discover(self) -> JsonObject:
-        """Fetch the discovery document."""
+        """Return the discovery document."""
         return read_object(await self._send(Call("GET", MANIFEST_PATH)))
 
     async def close(self) -> None:
@@ -272,21 +272,21 @@ class AsyncFederationClient:
             request = self._requests.build(self._http, call)
             async with aclosing(await self._http.send(request, stream=True)) as response:
                 body = bytearray()
-                _refuse_packed(response)
+                _refuse_compressed(response)
                 async for chunk in response.aiter_bytes():
-                    _take(body, chunk)
+                    _append(body, chunk)
         except httpx.TransportError as exc:
             raise TryAgainLater(f"no answer: {exc or type(exc).__name__}") from exc
         return Answer(response.status_code, response.headers, bytes(body))
 
 
-def _refuse_packed(response: httpx.Response) -> None:
-    # We ask for identity: unpacked, a body can be a thousand times the size of what came over the wire.
+def _refuse_compressed(response: httpx.Response) -> None:
+    # The request asks for identity, because a decompressed body can be a thousand times as long as the sent one.
     if response.headers.get("content-encoding", "identity") != "identity":
         raise UnexpectedAnswer("the answer is compressed")
 
 
-def _take(body: bytearray, chunk: bytes) -> None:
+def _append(body: bytearray, chunk: bytes) -> None:
     if len(body) + len(chunk) > MAX_ANSWER_BYTES:
         raise UnexpectedAnswer(f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
     body += chunk

@@ -1,4 +1,4 @@
-"""The requests of the federation clients: where they go, which credentials they carry, how they are signed."""
+"""The requests of the federation clients: their URL, their credentials and their signature."""
 
 import httpx
 
@@ -35,7 +35,7 @@ class RequestBuilder:
         return http.build_request(call.method, url, headers=headers, content=call.body or None)
 
     def receive_call(self, envelope: JsonObject, optional: JsonObject) -> Call:
-        """Return the call that delivers an envelope, completed with target, time and signature where it can be."""
+        """Return the call that delivers an envelope; with an identity, target, time and signature are added."""
         envelope = envelope | without_falsy(optional)
         if self.identity is not None:
             envelope |= {"target_server": self.base_url, "created_at": format_timestamp(unix_now())}
@@ -51,7 +51,7 @@ class RequestBuilder:
         attestation: JsonObject | None,
         trace_id: str | None,
     ) -> Call:
-        """Return the call of a callback; raises InvalidIdentifier unless it goes to an absolute http(s) URL."""
+        """Return the call that sends a callback; raises InvalidIdentifier unless the URL is an absolute http(s) URL."""
         split_url(callback_url)
         event = CallbackEventType(event_type).value
         payload: JsonObject = {"dispatch_id": dispatch_id, "event_type": event, "state_delta": state_delta or {}}

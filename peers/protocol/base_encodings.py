@@ -1,4 +1,4 @@
-"""Base64, base64url and base58btc, read strictly: one spelling for each value."""
+"""Base64, base64url and base58btc, decoded strictly: each value has exactly one accepted text."""
 
 import base64
 from itertools import takewhile
@@ -16,12 +16,12 @@ def encode_base64(data: bytes) -> str:
 
 
 def decode_base64(text: str) -> bytes:
-    """Decode standard base64; raises MalformedMessage unless encoding gives the same text back."""
+    """Decode standard base64; raises MalformedMessage unless the encoder gives the same text."""
     try:
         data = base64.b64decode(text, validate=True)
     except (ValueError, TypeError) as exc:
         raise MalformedMessage("not base64") from exc
-    # RFC 4648, section 3.5: several texts decode to the same bytes unless the pad bits are checked.
+    # RFC 4648, section 3.5: without a check of the pad bits several texts decode to the same bytes.
     if encode_base64(data) != text:
         raise MalformedMessage("not canonical base64")
     return data
@@ -33,7 +33,7 @@ def encode_base64url(data: bytes) -> str:
 
 
 def decode_base64url(text: str) -> bytes:
-    """Decode unpadded base64url; raises MalformedMessage unless encoding gives the same text back."""
+    """Decode unpadded base64url; raises MalformedMessage unless the encoder gives the same text."""
     try:
         data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (ValueError, TypeError) as exc:
@@ -44,7 +44,7 @@ def decode_base64url(text: str) -> bytes:
 
 
 def encode_base58btc(data: bytes) -> str:
-    """Encode in Bitcoin's base58 alphabet, each leading zero byte as `1`."""
+    """Encode with Bitcoin's base58 alphabet; each leading zero byte becomes `1`."""
     number, digits = int.from_bytes(data, "big"), ""
     while number:
         number, remainder = divmod(number, 58)

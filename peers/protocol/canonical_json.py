@@ -1,7 +1,7 @@
-"""The bytes that an envelope, callback or attestation signature covers.
+"""The bytes that the signature of an envelope, callback or attestation covers.
 
-This is OpenIntent's form, not RFC 8785: keys sorted by code point, no spaces, ASCII escapes, Python's number
-spelling. No JCS library gives these bytes (RFC 8785 writes UTF-8 and ECMAScript numbers).
+The form is OpenIntent's, not RFC 8785: keys sorted by code point, without spaces, with ASCII escapes, and numbers as
+Python writes them. A JCS library gives other bytes, because RFC 8785 writes UTF-8 and ECMAScript numbers.
 """
 
 import json
@@ -13,10 +13,10 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fal
 
 
 def canonical_bytes(data: JsonMapping) -> bytes:
-    """Return the canonical bytes of an object, its top-level `signature` left out.
+    """Return the canonical bytes of an object without its top-level `signature`.
 
-    A `signature` deeper down (an attestation's) is covered. Raises MalformedMessage for what no strict reader
-    would take back: NaN, lone surrogates, values that are not JSON.
+    A nested `signature` (of an attestation) is included. Raises MalformedMessage for values that a strict reader
+    refuses: NaN, lone surrogates, values that are not JSON.
     """
     try:
         text = _ENCODER.encode({key: value for key, value in data.items() if key != "signature"})
@@ -28,7 +28,7 @@ def canonical_bytes(data: JsonMapping) -> bytes:
 
 
 def _refuse_lone_surrogates(text: str) -> None:
-    # Parsing joins the escapes of a pair; what remains a surrogate is a lone one.
+    # The parser joins the two escapes of a pair. A surrogate that remains after parsing is a lone one.
     try:
         json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as exc:

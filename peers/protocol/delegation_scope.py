@@ -1,4 +1,7 @@
-"""What a remote server may do on our behalf, and how that shrinks from hand to hand (OpenIntent RFC-0022)."""
+"""The delegation scope: the operations that a remote server may do for this hub, and its reduction at each step.
+
+The source is OpenIntent RFC-0022.
+"""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -14,9 +17,9 @@ WILDCARD = "*"
 
 @dataclass
 class DelegationScope:
-    """The operations granted, those denied, how often the grant may be passed on, and until when.
+    """The permitted operations, the denied ones, how often the scope may be passed on, and its end.
 
-    `expires_at` is RFC 3339. There is no wildcard: `*` permits nothing, and verifiers refuse it.
+    `expires_at` is RFC 3339. `*` is not a wildcard: it permits no operation, and verifiers refuse it.
     """
 
     permissions: list[str] = field(default_factory=lambda: list(DEFAULT_PERMISSIONS))
@@ -25,7 +28,7 @@ class DelegationScope:
     expires_at: str | None = None
 
     def to_dict(self) -> JsonObject:
-        """Return the wire form; `expires_at` is left out when unset."""
+        """Return the wire form; an unset `expires_at` is omitted."""
         result: JsonObject = {
             "permissions": _as_json(self.permissions),
             "denied_operations": _as_json(self.denied_operations),
@@ -49,10 +52,11 @@ class DelegationScope:
         return scope
 
     def attenuate(self, child_scope: "DelegationScope") -> "DelegationScope":
-        """Return what a delegate gets when this scope is passed on and `child_scope` is asked for.
+        """Return the scope of a child that asks for `child_scope` when this scope is passed on.
 
-        Permissions intersect, denials unite, both sorted; depth is the smaller of ours less one and the child's;
-        expiry is the earlier. Raises DelegationError when no depth is left.
+        The result has the permissions of both scopes and the denials of either, sorted. Its depth is the smaller of
+        this depth minus one and the child's depth, its expiry the earlier one. Raises DelegationError if no depth is
+        left.
         """
         passed_on = self.restricted_to(child_scope)
         passed_on.max_delegation_depth = min(self.max_delegation_depth - 1, child_scope.max_delegation_depth)
@@ -61,7 +65,7 @@ class DelegationScope:
         return passed_on
 
     def restricted_to(self, limit: "DelegationScope") -> "DelegationScope":
-        """Return what both scopes allow, without spending depth: one grant read in the light of another."""
+        """Return the scope of the operations that both scopes permit; the depth is not reduced by one."""
         return DelegationScope(
             permissions=sorted(set(self.permissions) & set(limit.permissions)),
             denied_operations=sorted(set(self.denied_operations) | set(limit.denied_operations)),
@@ -70,23 +74,23 @@ class DelegationScope:
         )
 
     def allows(self, operation: str) -> bool:
-        """Tell whether the operation is granted and not denied. Expiry is not looked at."""
+        """Tell whether the operation is permitted and not denied; the expiry is not checked."""
         return operation != WILDCARD and operation in self.permissions and operation not in self.denied_operations
 
     def may_delegate(self) -> bool:
-        """Tell whether the scope can be passed on once more."""
+        """Tell whether the scope may be passed on at least once."""
         return self.max_delegation_depth > 0
 
     def has_wildcard(self) -> bool:
-        """Tell whether a permission is `*`, which no verifier accepts."""
+        """Tell whether a permission is `*`, which every verifier refuses."""
         return WILDCARD in self.permissions
 
     def expiry_seconds(self) -> float | None:
-        """Return the expiry as Unix seconds, or None when there is none; raises MalformedMessage."""
+        """Return the expiry as Unix seconds, None if it is unset; raises MalformedMessage."""
         return parse_timestamp(self.expires_at) if self.expires_at else None
 
     def is_within(self, parent: "DelegationScope") -> bool:
-        """Tell whether permissions, denials and expiry grant nothing beyond the parent's."""
+        """Tell whether permissions, denials and expiry stay within those of the parent; the depth is not compared."""
         limit, own = parent.expiry_seconds(), self.expiry_seconds()
         return (
             set(self.permissions) <= set(parent.permissions)

@@ -1,7 +1,8 @@
-"""Ed25519 keys (RFC 8032) on PyNaCl, with the spellings that DID documents use.
+"""Ed25519 keys (RFC 8032) on PyNaCl, with the text forms that DID documents use.
 
-A public key is checked once, when it is read: canonical, on the curve, of prime order. Keys of small order, for which
-one signature fits many messages, and other spellings of a key are refused (RFC 8032, section 5.1.7).
+A public key is checked once, when it is read: it must be canonical, on the curve and of prime order. Keys of small
+order are refused, because one signature fits many messages, and non-canonical encodings of a key are refused
+(RFC 8032, section 5.1.7).
 """
 
 import hashlib
@@ -18,14 +19,14 @@ from peers.protocol.errors import InvalidKey, MalformedMessage, SignatureMalform
 
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
-# A rotation has an old and a new key; a third covers a mistake. More would be a way to make us work.
+# A rotation has an old and a new key; a third key leaves room for a mistake. More keys would let a peer waste CPU time.
 MAX_KEYS_TRIED = 3
 _MULTICODEC_ED25519 = b"\xed\x01"
 _CACHED_KEYS = 4096
 
 
 class VerificationKey:
-    """A public key that is safe to trust, immutable and hashable."""
+    """A public key that was checked, immutable and hashable."""
 
     __slots__ = ("_raw",)
 
@@ -55,7 +56,7 @@ class VerificationKey:
         except MalformedMessage as exc:
             raise InvalidKey("publicKeyMultibase is not base58btc") from exc
         if not data.startswith(_MULTICODEC_ED25519):
-            raise InvalidKey("publicKeyMultibase holds no Ed25519 key")
+            raise InvalidKey("publicKeyMultibase does not hold an Ed25519 key")
         return cls(data[len(_MULTICODEC_ED25519) :])
 
     def __bytes__(self) -> bytes:
@@ -77,16 +78,16 @@ class VerificationKey:
 
     @property
     def multibase(self) -> str:
-        """The publicKeyMultibase spelling."""
+        """The text form of `publicKeyMultibase`."""
         return "z" + encode_base58btc(_MULTICODEC_ED25519 + self._raw)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the raw key in hex pairs, for people to compare."""
+        """SHA-256 of the raw key in hex pairs, which people compare."""
         return hashlib.sha256(self._raw).digest().hex(":")
 
     def is_signed(self, message: bytes, signature: bytes) -> bool:
-        """Tell whether the 64-byte signature was made over the message by this key."""
+        """Tell whether this key made the 64-byte signature over the message."""
         if len(signature) != SIGNATURE_BYTES:
             return False
         try:
@@ -97,7 +98,7 @@ class VerificationKey:
 
 
 class SigningKey:
-    """A private key. Its bytes appear in no representation."""
+    """A private key. `repr` does not show its bytes."""
 
     __slots__ = ("_key", "verification_key")
 
@@ -117,10 +118,10 @@ class SigningKey:
 
 
 def read_seed(data: bytes) -> bytes:
-    """Return the content of a key file when it is a raw seed.
+    """Return the content of a key file that holds a raw seed.
 
-    Raises InvalidKey for anything else, naming the formats that people save keys in: taking the first 32 bytes of
-    one of those would make a key, and a wrong one.
+    Raises InvalidKey for other content, and names the format if it is a common one. The first 32 bytes of a PEM or hex
+    file would be a valid seed of a wrong key.
     """
     if len(data) == KEY_BYTES:
         return data
@@ -128,20 +129,20 @@ def read_seed(data: bytes) -> bytes:
 
 
 def decode_signature(text: str) -> bytes:
-    """Read a base64 signature of 64 bytes; raises SignatureMalformed with the reason."""
+    """Decode a base64 signature of 64 bytes; raises SignatureMalformed with the reason."""
     try:
         signature = decode_base64(text)
     except MalformedMessage as exc:
         raise SignatureMalformed("the signature is not base64") from exc
     if len(signature) == KEY_BYTES:
-        raise SignatureMalformed("32 bytes: OpenIntent's HMAC fall-back, which nobody but its maker can verify")
+        raise SignatureMalformed("32 bytes: OpenIntent's HMAC fall-back, which only its maker can verify")
     if len(signature) != SIGNATURE_BYTES:
         raise SignatureMalformed(f"an Ed25519 signature has {SIGNATURE_BYTES} bytes, this one {len(signature)}")
     return signature
 
 
 def find_signer(keys: Iterable[VerificationKey], message: bytes, signature: bytes) -> VerificationKey | None:
-    """Return the first of at most three keys that made the signature."""
+    """Return the key that made the signature, None if none did; only the first three keys are tried."""
     for _, key in zip(range(MAX_KEYS_TRIED), keys, strict=False):
         if key.is_signed(message, signature):
             return key
@@ -161,7 +162,7 @@ def _describe(data: bytes) -> str:
 
 @lru_cache(maxsize=_CACHED_KEYS)
 def _is_safe_point(raw: bytes) -> bool:
-    # As dear as a verification; a hub reads the same few keys again and again.
+    # The check costs as much as a verification, and a hub reads the same few keys again and again.
     return crypto_core_ed25519_is_valid_point(raw)
 
 

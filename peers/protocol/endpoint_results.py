@@ -1,4 +1,4 @@
-"""What the dispatch and receive endpoints answer (OpenIntent RFC-0022)."""
+"""The answers of the dispatch and receive endpoints (OpenIntent RFC-0022)."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -17,7 +17,7 @@ from peers.protocol.json_fields import (
 
 @dataclass
 class DispatchResult:
-    """Whether a dispatch was taken on for the target."""
+    """The answer to a dispatch: its status for the target."""
 
     dispatch_id: str
     status: DispatchStatus
@@ -37,7 +37,7 @@ class DispatchResult:
 
     @classmethod
     def from_dict(cls, data: JsonMapping) -> Self:
-        """Read the wire form, status `pending` when absent; raises MalformedMessage."""
+        """Read the wire form; an absent status becomes `pending`. Raises MalformedMessage."""
         data = read_object(data, "dispatch result")
         return cls(
             dispatch_id=read_text(data, "dispatch_id"),
@@ -50,7 +50,7 @@ class DispatchResult:
 
 @dataclass
 class ReceiveResult:
-    """Whether a received intent was accepted, and its id here."""
+    """The answer to a received intent: whether it was accepted, and its id on the receiving server."""
 
     dispatch_id: str
     accepted: bool
@@ -68,7 +68,7 @@ class ReceiveResult:
 
     @classmethod
     def from_dict(cls, data: JsonMapping) -> Self:
-        """Read the wire form, refused when `accepted` is absent; raises MalformedMessage."""
+        """Read the wire form; an absent `accepted` becomes False. Raises MalformedMessage."""
         data = read_object(data, "receive result")
         return cls(
             dispatch_id=read_text(data, "dispatch_id"),

@@ -1,7 +1,7 @@
-"""Signatures over messages: envelopes, callbacks, attestations (OpenIntent RFC-0023).
+"""Signatures of envelopes, callbacks and attestations, and their strict readers (OpenIntent RFC-0023).
 
-All three carry `signature`, base64 Ed25519 over their canonical bytes. What is verified is the object as received:
-a model built from it and written again has lost the unknown keys, which the signature covers.
+All three carry `signature`, a base64 Ed25519 signature over their canonical bytes. The object is verified as received,
+because a model that is built from it loses the unknown members, which the signature covers.
 """
 
 import hashlib
@@ -33,36 +33,36 @@ from peers.protocol.timestamps import parse_timestamp
 ENVELOPE_KEYS = frozenset(field.name for field in fields(FederationEnvelope))
 MAX_AGE_SECONDS = 24 * 3600
 MAX_AHEAD_SECONDS = 300
-# OpenIntent's clients name no target, and its server sends empty titles.
+# OpenIntent's clients omit the target, and its server sends empty titles.
 _REQUIRED = ("dispatch_id", "source_server", "intent_id")
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedEnvelope:
-    """An envelope whose signature holds, and the key that made it."""
+    """An envelope whose signature was verified, and the key that made it."""
 
     envelope: FederationEnvelope
     key: VerificationKey
 
 
 def sign_object(key: SigningKey, data: JsonMapping) -> str:
-    """Return the base64 signature over the object's canonical bytes; a `signature` in it is not covered."""
+    """Return the base64 signature over the object's canonical bytes; a top-level `signature` is not covered."""
     return encode_base64(key.sign(canonical_bytes(data)))
 
 
 def sign_envelope(identity: HubIdentity, envelope_dict: JsonMapping) -> str:
     """Sign an envelope dict and return a base64 signature.
 
-    Only the 16 known keys survive a peer that rebuilds the dict: send no others. Raises InvalidKey without a
-    private key, MalformedMessage for values that are not JSON.
+    The dict should hold the 16 known keys only, because a peer that rebuilds the dict loses the others. Raises
+    InvalidKey if the identity has no private key, MalformedMessage for values that are not JSON.
     """
     return sign_object(identity.signing_key(), envelope_dict)
 
 
 def verify_envelope_signature(public_key_b64: str, envelope_dict: JsonMapping, signature_b64: str) -> bool:
-    """Tell whether the key made the signature over the envelope; malformed input is False.
+    """Tell whether the key made the signature over the envelope; False for malformed input.
 
-    This is the documented bare check: it looks neither at the target nor at the age. See verify_envelope.
+    This is the documented check, which ignores target and age. verify_envelope checks them too.
     """
     try:
         key = VerificationKey.from_base64(public_key_b64)
@@ -72,17 +72,17 @@ def verify_envelope_signature(public_key_b64: str, envelope_dict: JsonMapping, s
 
 
 def verify_object(received: JsonMapping, keys: Sequence[VerificationKey]) -> VerificationKey:
-    """Return the key that made the object's own `signature`; at most three are tried.
+    """Return the key that made the object's own `signature`; at most three keys are tried.
 
-    Raises UnknownKey without keys, SignatureMissing, SignatureMalformed, SignatureMismatch.
+    Raises UnknownKey if `keys` is empty, SignatureMissing, SignatureMalformed, SignatureMismatch.
     """
     if not keys:
-        raise UnknownKey("no key is approved for the signer")
+        raise UnknownKey("the signer has no approved key")
     if not (text := received.get("signature")):
         raise SignatureMissing("the message is not signed")
     signature = decode_signature(text if isinstance(text, str) else "")
     if (key := find_signer(keys, canonical_bytes(received), signature)) is None:
-        raise SignatureMismatch("the signature does not fit the message and the approved keys")
+        raise SignatureMismatch("no approved key made the signature over this message")
     return key
 
 
@@ -94,10 +94,11 @@ def verify_envelope(
     now: float,
     max_age_seconds: float = MAX_AGE_SECONDS,
 ) -> VerifiedEnvelope:
-    """Verify a received envelope with the sender's approved keys, and read it.
+    """Verify a received envelope with the sender's approved keys, and return it with the key.
 
-    `target_server` is this hub's URL, `now` Unix seconds. `created_at` must lie at most `max_age_seconds` back and
-    five minutes ahead. Raises the VerificationError that says what fails, MalformedMessage for unreadable fields.
+    `target_server` is this hub's URL, `now` Unix seconds. `created_at` may be at most `max_age_seconds` old and at most
+    five minutes in the future. Raises the VerificationError that names the failure, MalformedMessage for unreadable
+    fields.
     """
     key = verify_object(received, keys)
     check_freshness(received, target_server=target_server, now=now, max_age_seconds=max_age_seconds)
@@ -107,14 +108,14 @@ def verify_envelope(
 def check_freshness(
     received: JsonMapping, *, target_server: str, now: float, max_age_seconds: float = MAX_AGE_SECONDS
 ) -> None:
-    """Check that a signed envelope is for this server and neither too old nor from the future.
+    """Check that a signed envelope names this server as its target, and that its age is within the bounds.
 
     Raises WrongTarget, SignatureExpired, SignatureNotYetValid, MalformedMessage for unreadable fields.
     """
     if not is_same_server(read_text(received, "target_server"), target_server):
         raise WrongTarget("the envelope is signed for another server")
     if not (created_at := read_text(received, "created_at")):
-        raise SignatureExpired("the envelope does not say when it was signed")
+        raise SignatureExpired("the envelope has no created_at")
     age = now - parse_timestamp(created_at)
     if age > max_age_seconds:
         raise SignatureExpired(f"the envelope was signed {age:.0f} seconds ago")
@@ -123,10 +124,11 @@ def check_freshness(
 
 
 def verify_callback(received: JsonMapping, *, keys: Sequence[VerificationKey]) -> FederationCallback:
-    """Verify a callback with the keys of the peer its dispatch was sent to, and read it.
+    """Verify a callback with the keys of the peer that its dispatch was sent to, and return the callback.
 
-    An attestation in it must be of the same dispatch and signed by the same peer, when it is signed at all: the
-    callback's own signature covers it too. Raises as verify_object does, SignatureMismatch for a foreign attestation.
+    An attestation in the callback must name the same dispatch, and if it is signed, the same peer must have signed it.
+    An unsigned attestation is accepted, because the signature of the callback covers it. Raises as verify_object does,
+    and SignatureMismatch for an attestation of another dispatch.
     """
     verify_object(received, keys)
     callback = read_callback(received)
@@ -137,13 +139,16 @@ def verify_callback(received: JsonMapping, *, keys: Sequence[VerificationKey]) -
 
 
 def idempotency_digest(data: JsonMapping) -> str:
-    """Return the SHA-256, in hex, of what makes two envelopes the same request: all but time and signature."""
-    lasting = {key: value for key, value in data.items() if key != "created_at"}
-    return hashlib.sha256(canonical_bytes(lasting)).hexdigest()
+    """Return the SHA-256, in hex, of an envelope without its time and signature.
+
+    Two envelopes with equal digests are the same request.
+    """
+    timeless = {key: value for key, value in data.items() if key != "created_at"}
+    return hashlib.sha256(canonical_bytes(timeless)).hexdigest()
 
 
 def read_envelope(data: JsonMapping) -> FederationEnvelope:
-    """Read a received envelope strictly: required fields present, servers that are URLs, no wildcard in the scope.
+    """Read a received envelope strictly: with all required fields, with URLs of servers, without `*` in the scope.
 
     Raises MalformedMessage, DelegationError for `*`.
     """
@@ -155,7 +160,7 @@ def read_envelope(data: JsonMapping) -> FederationEnvelope:
     if envelope.target_server:
         normalize_server_url(envelope.target_server)
     if envelope.delegation_scope is not None and envelope.delegation_scope.has_wildcard():
-        raise DelegationError(DelegationFault.WILDCARD, "the scope asks for every permission")
+        raise DelegationError(DelegationFault.WILDCARD, "the scope asks for `*`")
     return envelope
 
 
@@ -180,7 +185,7 @@ def _verify_attestation(
     callback: FederationCallback, attestation: JsonMapping, keys: Sequence[VerificationKey]
 ) -> None:
     if FederationAttestation.from_dict(attestation).dispatch_id != callback.dispatch_id:
-        raise SignatureMismatch("the attestation is of another dispatch")
+        raise SignatureMismatch("the attestation belongs to another dispatch")
     if attestation.get("signature"):
         verify_object(attestation, keys)
 

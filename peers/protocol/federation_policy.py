@@ -1,20 +1,21 @@
-"""The constraints that travel with an intent, and how two sets of them become one (OpenIntent RFC-0022).
+"""The constraints that an intent carries, and the rules that combine two sets of them (OpenIntent RFC-0022).
 
-`compose_strictest` looks at each key of each section:
+`compose_strictest` compares each key of each section:
 
 | Values | Result |
 |---|---|
-| on one side only, or null on the other | the value that is there: null never loosens |
-| both booleans | true where either is (a requirement); `allow*` and `permit*` keys: true only where both are |
-| both numbers | the smaller; keys starting with `min_`, and rates and retentions of `observability`: the larger |
-| both lists | `allow*` and `permit*` keys intersect, all others (`denied_*`, `required_*`) unite; sorted unless equal |
-| both objects | key by key, by these rules |
-| both log levels (`observability`, keys ending in `level`) | the more verbose |
+| on one side only, or null on the other | the value that is present: null never loosens |
+| both booleans | true if either is true; for `allow*` and `permit*` keys true only if both are |
+| both numbers | the smaller; the larger for `min_*` keys and for rates and retentions of `observability` |
+| both lists | the union (`denied_*`, `required_*` and others); the intersection for `allow*` and `permit*` keys |
+| both objects | an object that these rules combine key by key |
+| both log levels (`observability`, keys that end in `level`) | the more verbose level |
 | equal | that value |
-| other strings, or types that do not match | the local value: nobody can say which is stricter |
+| other strings, or types that do not match | the local value, because the stricter one is not known |
 
-But for the last row the result does not depend on the order or the grouping of the sides, composing a policy with
-itself changes nothing, and the result is never looser than either side.
+A combined list is sorted, unless both lists are equal. Except for the last row, the result does not depend on the order
+or the grouping of the sides, a policy composed with itself does not change, and the result is never looser than either
+side.
 """
 
 import json
@@ -25,7 +26,7 @@ from typing import Self
 from core.strict_json import Json, JsonMapping, JsonObject
 from peers.protocol.json_fields import read_json_object, read_object
 
-# Most verbose first: who must observe more is bound more strictly.
+# The most verbose level comes first. More verbose is stricter, because it obliges a server to record more.
 _LOG_LEVELS = (
     ("trace",),
     ("debug",),
@@ -37,15 +38,15 @@ _LOG_LEVELS = (
 )
 _LOG_RANK = {name: rank for rank, names in enumerate(_LOG_LEVELS) for name in names}
 _PERMISSIVE_PREFIXES = ("allow", "permit")
-_FLOOR_PREFIX = "min_"
-_OBSERVED_FLOORS = ("rate", "retention")
+_MINIMUM_PREFIX = "min_"
+_OBSERVABILITY_MINIMUMS = ("rate", "retention")
 
 Rule = Callable[[str, Json, Json], Json]
 
 
 @dataclass
 class FederationPolicy:
-    """Constraints on governance, budget and observability, each an open object of JSON values."""
+    """Constraints on governance, budget and observability; each section is an object with any keys and JSON values."""
 
     governance: JsonObject = field(default_factory=dict)
     budget: JsonObject = field(default_factory=dict)
@@ -61,7 +62,7 @@ class FederationPolicy:
 
     @classmethod
     def from_dict(cls, data: JsonMapping) -> Self:
-        """Read the wire form; raises MalformedMessage when a section is not an object."""
+        """Read the wire form; raises MalformedMessage if a section is not an object."""
         data = read_object(data, "federation_policy")
         return cls(
             governance=read_json_object(data, "governance"),
@@ -70,7 +71,7 @@ class FederationPolicy:
         )
 
     def compose_strictest(self, other: "FederationPolicy") -> "FederationPolicy":
-        """Return the policy that satisfies both, this one being the local side. The rules are the module's."""
+        """Return the policy that satisfies both, by the rules of the module; this policy is the local side."""
         return FederationPolicy(
             governance=_compose_objects(self.governance, other.governance, _stricter),
             budget=_compose_objects(self.budget, other.budget, _stricter),
@@ -97,7 +98,7 @@ def _stricter(key: str, local: Json, remote: Json) -> Json:
     if isinstance(local, bool) or isinstance(remote, bool):
         return _stricter_flag(key, local, remote)
     if isinstance(local, int | float) and isinstance(remote, int | float):
-        return max(local, remote) if key.startswith(_FLOOR_PREFIX) else min(local, remote)
+        return max(local, remote) if key.startswith(_MINIMUM_PREFIX) else min(local, remote)
     if isinstance(local, list) and isinstance(remote, list):
         return _stricter_list(key, local, remote)
     return local
@@ -126,8 +127,8 @@ def _spelling(item: Json) -> str:
 def _stricter_observed(key: str, local: Json, remote: Json) -> Json:
     if isinstance(local, str) and isinstance(remote, str) and key.endswith("level"):
         return _more_verbose(local, remote)
-    if _is_number(local) and _is_number(remote) and any(word in key for word in _OBSERVED_FLOORS):
-        return _stricter(_FLOOR_PREFIX, local, remote)
+    if _is_number(local) and _is_number(remote) and any(word in key for word in _OBSERVABILITY_MINIMUMS):
+        return _stricter(_MINIMUM_PREFIX, local, remote)
     return _stricter(key, local, remote)
 
 
@@ -135,7 +136,7 @@ def _more_verbose(local: str, remote: str) -> str:
     ours, theirs = _LOG_RANK.get(local.lower()), _LOG_RANK.get(remote.lower())
     if ours is None or theirs is None:
         return local
-    # Two spellings of one level: any choice will do that does not depend on the side.
+    # Two names of one level, such as warn and warning: the choice must not depend on the side.
     return min((ours, local), (theirs, remote))[1]
 
 

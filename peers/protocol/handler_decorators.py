@@ -1,4 +1,4 @@
-"""@Federation and the marks of the handlers that the hub calls (OpenIntent RFC-0022)."""
+"""The decorator @Federation, and the decorators that mark the methods that the hub calls (OpenIntent RFC-0022)."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -13,7 +13,7 @@ HANDLER_ATTRIBUTE = "_openintent_handler"
 
 
 class ServerLike(Protocol):
-    """A server object: anything with a config and an app.
+    """A server object with a config and an app.
 
     The config has `server_url`, or `host` and `port`.
     """
@@ -26,24 +26,24 @@ class ServerLike(Protocol):
 
 
 def on_federation_received(func: Handler) -> Handler:
-    """Mark a method that takes incoming envelopes."""
+    """Mark the method that the hub calls with each received envelope."""
     return _mark(func, "federation_received")
 
 
 def on_federation_callback(func: Handler) -> Handler:
-    """Mark a method that takes callbacks about dispatched work."""
+    """Mark the method that the hub calls with each callback about dispatched work."""
     return _mark(func, "federation_callback")
 
 
 def on_budget_warning(func: Handler) -> Handler:
-    """Mark a method that takes budget warnings."""
+    """Mark the method that the hub calls with each budget warning."""
     return _mark(func, "budget_warning")
 
 
 def federation_handlers(instance: object) -> dict[str, Callable[..., object]]:
-    """Return the bound methods that carry a mark, by `federation_received`, `federation_callback`, `budget_warning`.
+    """Return the marked methods, bound, by `federation_received`, `federation_callback` and `budget_warning`.
 
-    A subclass that overrides a marked method without marking it has no handler there.
+    A subclass that overrides a marked method must mark its own method too, else that method is not a handler.
     """
     handlers = {}
     for name in dir(type(instance)):
@@ -62,11 +62,11 @@ def Federation(
     peers: list[str] | None = None,
     server_url: str | None = None,
 ) -> Callable[[Class], Class]:
-    """Configure a class for federation; its instances get an identity when they are made.
+    """Configure a class for federation; each instance gets an identity when it is made.
 
-    `server` gives the URL, by its config, and comes before `server_url`. `identity` overrides the did:web. A new key
-    pair is made for each instance unless `key_path` names a key file. Raises ValueError for an unknown policy or
-    visibility, here and not first in production.
+    The config of `server` gives the URL and takes precedence over `server_url`. `identity` replaces the did:web. Each
+    instance gets a new key pair unless `key_path` names a key file. Raises ValueError for an unknown policy or
+    visibility when the class is defined.
     """
     policy, visibility = TrustPolicy(trust_policy), AgentVisibility(visibility_default)
 
@@ -117,7 +117,7 @@ def _load_identity(server_url: str, did: str, key_path: str | None) -> ServerIde
 
 
 def _server_url(config: object) -> str:
-    """Return the config's `server_url` where it has one, else http on its host and port, as OpenIntent does."""
+    """Return the config's `server_url`, else an http URL of its host and port, as OpenIntent does."""
     configured = getattr(config, "server_url", None)
     if isinstance(configured, str) and configured:
         return configured.rstrip("/")

@@ -1,8 +1,8 @@
-"""A key that vouches for its successor.
+"""Proofs that the holder of an old key chose the new key.
 
 The DID document of a server that changed its key may carry `keyContinuity`: a list of objects with `publicKeyBase64`
-(the new key), `previousKeyBase64` and `signature`, made by the previous key over the canonical bytes of the statement.
-It says that whoever held the old key chose the new one; whether that is enough is for people to decide.
+(the new key), `previousKeyBase64` and `signature`. The previous key signs the canonical bytes of a statement that names
+the DID and both keys. Staff see the proof and decide whether to approve the new key.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ _MAX_PROOFS = 8
 
 
 def continuity_proof(did: str, successor: VerificationKey, previous: SigningKey) -> JsonObject:
-    """Return the proof that the holder of `previous` chose `successor`, to be published in the DID document."""
+    """Return a proof for the DID document: the holder of `previous` chose `successor`."""
     old = previous.verification_key
     signature = previous.sign(_statement(did, successor, old))
     return {
@@ -32,7 +32,10 @@ def continuity_proof(did: str, successor: VerificationKey, previous: SigningKey)
 def is_continued(
     document: JsonMapping, did: str, successor: VerificationKey, trusted: Iterable[VerificationKey]
 ) -> bool:
-    """Tell whether the document proves that the holder of a trusted key chose `successor`; malformed proofs do not."""
+    """Tell whether the document proves that the holder of a trusted key chose `successor`.
+
+    At most eight proofs are read; a malformed proof is ignored.
+    """
     proofs = document.get(CONTINUITY)
     if not isinstance(proofs, list):
         return False
@@ -54,6 +57,6 @@ def _is_proof(proof: object, did: str, successor: VerificationKey, trusted: dict
 
 
 def _statement(did: str, successor: VerificationKey, previous: VerificationKey) -> bytes:
-    # Its own member names: no envelope, callback or attestation has these bytes.
+    # These member names occur in no other signed message, so that a signature of one kind never fits the other.
     statement: JsonObject = {"key_continuity": did, "previous_key": previous.base64, "successor": successor.base64}
     return canonical_bytes(statement)

@@ -1,4 +1,4 @@
-"""Which servers' requests are looked at any further (OpenIntent RFC-0023)."""
+"""The check of a source server against the trust policy (OpenIntent RFC-0023)."""
 
 from collections.abc import Iterable
 
@@ -9,19 +9,19 @@ from peers.protocol.errors import InvalidIdentifier
 
 
 class TrustEnforcer:
-    """A trust policy with its list of peers, URLs and DIDs in one spelling each.
+    """A trust policy with its list of peers, which holds normalized URLs and DIDs.
 
-    A trailing slash, upper case, the default port or a trailing dot make no other server; userinfo or a name that is
-    not ASCII make none. Being trusted proves nothing about who sent a request: verify its signature as well.
+    URLs that differ in a trailing slash, case, the default port or a trailing dot are equal. A URL with userinfo or a
+    host that is not ASCII is refused. A trusted source is not a proven source: verify the signature of the request too.
     """
 
     def __init__(self, policy: TrustPolicy, allowed_peers: Iterable[str] | None = None) -> None:
-        """Raises InvalidIdentifier for a peer that is neither URL nor did:web, ValueError for another policy."""
+        """Raises InvalidIdentifier for a peer that is neither URL nor did:web, ValueError for an unknown policy."""
         self.policy = TrustPolicy(policy)
         self.allowed_peers = {_normalize(peer) for peer in allowed_peers or ()}
 
     def is_trusted(self, source_server: str, source_did: str | None = None) -> bool:
-        """Tell whether a source is trusted: any when open, listed by URL or DID when allowlist, none when trustless."""
+        """Tell whether the policy trusts a source: OPEN any, ALLOWLIST a listed URL or DID, TRUSTLESS none."""
         if self.policy is TrustPolicy.OPEN:
             return True
         if self.policy is TrustPolicy.ALLOWLIST:
@@ -33,7 +33,7 @@ class TrustEnforcer:
         self.allowed_peers.add(_normalize(peer))
 
     def remove_peer(self, peer: str) -> None:
-        """Remove a server URL or DID from the allow list, in whichever spelling; raises InvalidIdentifier."""
+        """Remove a server URL or DID, in any equal form, from the allow list; raises InvalidIdentifier."""
         self.allowed_peers.discard(_normalize(peer))
 
     def _is_listed(self, peer: str) -> bool:
