@@ -1,4 +1,4 @@
-"""The sandbox as one ASGI application: admin API, data plane, and everything else to the control plane."""
+"""The ASGI application of the sandbox: it selects admin API, data plane or control plane by the path."""
 
 from __future__ import annotations
 
@@ -8,55 +8,55 @@ from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from sandbox.admin_api import AdminApi, is_local
-from sandbox.call_counts import Calls
+from sandbox.call_counts import CallCounts
 from sandbox.control_plane import ControlPlane
-from sandbox.credentials import Accounts
+from sandbox.credentials import CredentialStore
 from sandbox.data_plane import DataPlane, parse_invocation
 from sandbox.faults import Faults
-from sandbox.runtime_registry import Registry
-from sandbox.saved_changes import Journal
+from sandbox.runtime_registry import RuntimeRegistry
+from sandbox.saved_changes import SavedChanges
 from sandbox.sigv4 import SignedRequest
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
 
 class BodyTooLargeError(Exception):
-    """The request's body is longer than anything the sandbox has a use for."""
+    """The request's body is longer than `MAX_BODY_BYTES`."""
 
 
 class Sandbox:
-    """Routes a request by its path, as it was sent, to the part that answers it."""
+    """Passes each request to the part that its undecoded path selects."""
 
     def __init__(
         self,
-        registry: Registry,
-        accounts: Accounts,
+        registry: RuntimeRegistry,
+        credentials: CredentialStore,
         *,
         latency_seconds: float = 0.0,
-        journal: Journal | None = None,
+        saved_changes: SavedChanges | None = None,
     ) -> None:
-        self._calls = Calls()
+        self._calls = CallCounts()
         faults = Faults(latency_seconds=latency_seconds)
-        self._control = ControlPlane(registry, accounts, faults, self._calls)
-        self._data = DataPlane(registry, accounts, faults, self._calls)
-        self._admin = AdminApi(registry, accounts, faults, self._calls, journal).app()
-        self._warming: asyncio.Task[object] | None = None
+        self._control = ControlPlane(registry, credentials, faults, self._calls)
+        self._data = DataPlane(registry, credentials, faults, self._calls)
+        self._admin = AdminApi(registry, credentials, faults, self._calls, saved_changes).app()
+        self._loading_hosts: asyncio.Task[object] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI connection."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._run_lifespan(receive, send)
         elif scope["type"] == "http" and scope["path"].startswith("/_sandbox"):
             await self._answer_admin(scope, receive, send)
         elif scope["type"] == "http":
             await self._answer_aws(scope, receive, send)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        self._warming = asyncio.create_task(self._data.servers.hosts())
+        self._loading_hosts = asyncio.create_task(self._data.hosts.load())
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self._data.servers.close()
+        await self._data.hosts.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer_admin(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,10 +66,10 @@ class Sandbox:
         await self._admin(scope, receive, send)
 
     async def _answer_aws(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._calls.under_way() as end:
+        with self._calls.in_progress() as end:
 
             async def sending(message: Message) -> None:
-                # Before the last byte is sent, because the caller may start its next call as soon as it has it.
+                # The call ends before its last byte is sent, because the caller may start its next call at that byte.
                 if message["type"] == "http.response.body" and not message.get("more_body"):
                     end()
                 await send(message)
@@ -86,7 +86,7 @@ class Sandbox:
 
 
 async def read_request(scope: Scope, receive: Receive) -> SignedRequest:
-    """Return the whole request as it came over the wire; raise BodyTooLargeError beyond `MAX_BODY_BYTES`."""
+    """Return the whole request, undecoded; raise BodyTooLargeError for more than `MAX_BODY_BYTES`."""
     body = b""
     while True:
         message: Message = await receive()

@@ -1,4 +1,7 @@
-"""Check bearer tokens as AgentCore's custom JWT authorizer does: against the keys that its discovery URL leads to."""
+"""The verification of bearer tokens, as AgentCore's custom JWT authorizer does it.
+
+The keys come from the JWKS that the document at the authorizer's discovery URL names.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import jwt
 
-from sandbox.runtime_specs import JsonObject
+from core.strict_json import JsonObject
 
 ALGORITHMS = ["RS256"]
 CLOCK_LEEWAY_SECONDS = 5
@@ -19,12 +22,12 @@ FETCH_TIMEOUT_SECONDS = 5.0
 
 
 class TokenRefusedError(Exception):
-    """The bearer token does not open this runtime; the message says why."""
+    """The bearer token is refused; the message has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class JwtTrust:
-    """What one runtime trusts, read from its `customJWTAuthorizer`."""
+    """The issuer, audiences, clients and OAuth scopes that one runtime trusts, from its `customJWTAuthorizer`."""
 
     discovery_url: str
     audiences: tuple[str, ...]
@@ -39,7 +42,7 @@ class JwtTrust:
 
 
 def read_trust(authorizer: Mapping[str, Any]) -> JwtTrust:
-    """Return the trust of an `authorizerConfiguration` that has a `customJWTAuthorizer`."""
+    """Read an `authorizerConfiguration` that has a `customJWTAuthorizer`."""
     block = authorizer["customJWTAuthorizer"]
     return JwtTrust(
         discovery_url=str(block["discoveryUrl"]),
@@ -50,7 +53,7 @@ def read_trust(authorizer: Mapping[str, Any]) -> JwtTrust:
 
 
 class IssuerKeys:
-    """The public keys of every issuer met so far, fetched once and again when a token names an unknown key."""
+    """The public keys of issuers, by discovery URL; a token that names an unknown key makes them be fetched again."""
 
     def __init__(self) -> None:
         self._keys: dict[str, dict[str, jwt.PyJWK]] = {}
@@ -58,11 +61,11 @@ class IssuerKeys:
         self.fetches = 0
 
     async def find(self, discovery_url: str, key_id: str) -> jwt.PyJWK:
-        """Return the key `key_id` of the issuer; raise TokenRefusedError where its documents do not have it."""
+        """Return the key `key_id` of the issuer; raise TokenRefusedError if its JWKS does not have the key."""
         known = self._keys.get(discovery_url, {})
         if key_id not in known:
             async with self._lock:
-                # Whoever waited for the lock finds what the one before fetched.
+                # Another call may have fetched the keys while this call waited for the lock.
                 if self._keys.get(discovery_url, {}) == known:
                     self._keys[discovery_url] = await self._fetch(discovery_url)
                 known = self._keys[discovery_url]
@@ -78,7 +81,7 @@ class IssuerKeys:
                 jwks: Mapping[str, Sequence[Mapping[str, str]]] = (
                     (await client.get(str(document["jwks_uri"]))).raise_for_status().json()
                 )
-                # With "kid" as the name, a key without one can never be asked for.
+                # A token names its key by "kid", so a key without one is not needed.
                 return {str(key["kid"]): jwt.PyJWK(dict(key)) for key in jwks["keys"] if "kid" in key}
         except (httpx.HTTPError, ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
             raise TokenRefusedError(
@@ -87,9 +90,9 @@ class IssuerKeys:
 
 
 async def verify_bearer(token: str, trust: JwtTrust, keys: IssuerKeys) -> JsonObject:
-    """Return the claims of `token`, whose signature, times, issuer, audience, client and scope all fit `trust`.
+    """Verify signature, times, issuer, audience, client and OAuth scopes of `token`, and return its claims.
 
-    Raises TokenRefusedError. The algorithm is RS256 whatever the token's header says.
+    Raises TokenRefusedError. The algorithm is always RS256, and never read from the token.
     """
     key = await keys.find(trust.discovery_url, _key_id(token))
     try:
@@ -105,7 +108,7 @@ async def verify_bearer(token: str, trust: JwtTrust, keys: IssuerKeys) -> JsonOb
     except jwt.PyJWTError as error:
         raise TokenRefusedError(f"{type(error).__name__}: {error}") from error
     _check_client(claims, trust)
-    _check_scope(claims, trust)
+    _check_scopes(claims, trust)
     return claims
 
 
@@ -118,7 +121,7 @@ def _key_id(token: str) -> str:
         raise TokenRefusedError("InvalidAlgorithmError: only RS256 is accepted")
     key_id = header.get("kid")
     if not isinstance(key_id, str) or not key_id:
-        raise TokenRefusedError("The token names no key")
+        raise TokenRefusedError("The token does not name a key")
     return key_id
 
 
@@ -127,7 +130,7 @@ def _check_client(claims: JsonObject, trust: JwtTrust) -> None:
         raise TokenRefusedError("Claim 'client_id' value mismatch with configuration")
 
 
-def _check_scope(claims: JsonObject, trust: JwtTrust) -> None:
+def _check_scopes(claims: JsonObject, trust: JwtTrust) -> None:
     granted = claims.get("scope")
     scopes = granted.split() if isinstance(granted, str) else []
     if trust.scopes and not set(trust.scopes) & set(scopes):

@@ -1,4 +1,4 @@
-"""Counts what was asked of the sandbox, so that tests and benchmarks can hold the hub to its budget."""
+"""The counts of calls, from which tests and benchmarks check how many calls the hub makes."""
 
 from __future__ import annotations
 
@@ -7,52 +7,52 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from sandbox.runtime_specs import Json, JsonObject
+from core.strict_json import Json, JsonObject
 
 
-class Calls:
-    """Calls by operation, refusals by code, and how many were under way at once."""
+class CallCounts:
+    """Calls by operation, refusals by code, assumed roles, and the largest number of simultaneous calls."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._under_way = 0
+        self._in_progress = 0
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything but the calls under way."""
+        """Set all counts to 0, except the number of calls in progress."""
         with self._lock:
             self._counts: Counter[str] = Counter()
             self._refused: Counter[str] = Counter()
             self._roles: list[JsonObject] = []
-            self._most_at_once = self._under_way
+            self._most_at_once = self._in_progress
 
-    def count(self, operation: str) -> None:
-        """Note one call, answered well or not."""
+    def count_call(self, operation: str) -> None:
+        """Count one call, successful or not."""
         with self._lock:
             self._counts[operation] += 1
 
-    def refuse(self, code: str) -> None:
-        """Note one call that authentication turned away."""
+    def count_refusal(self, code: str) -> None:
+        """Count one call that authentication refused."""
         with self._lock:
             self._refused[code] += 1
 
-    def assumed(self, role_arn: str, external_id: str | None, session_name: str) -> None:
-        """Note who assumed which role."""
+    def record_assumed_role(self, role_arn: str, external_id: str | None, session_name: str) -> None:
+        """Record one call of AssumeRole."""
         with self._lock:
             self._roles.append({"roleArn": role_arn, "externalId": external_id, "roleSessionName": session_name})
 
     @contextmanager
-    def under_way(self) -> Iterator[Callable[[], None]]:
-        """Note that a call is under way until the function given, or the context, ends it."""
+    def in_progress(self) -> Iterator[Callable[[], None]]:
+        """Count a call as in progress until the yielded function is called, or else until the block ends."""
         with self._lock:
-            self._under_way += 1
-            self._most_at_once = max(self._most_at_once, self._under_way)
+            self._in_progress += 1
+            self._most_at_once = max(self._most_at_once, self._in_progress)
         has_ended = False
 
         def end() -> None:
             nonlocal has_ended
             with self._lock:
-                self._under_way -= not has_ended
+                self._in_progress -= not has_ended
             has_ended = True
 
         try:
@@ -61,7 +61,7 @@ class Calls:
             end()
 
     def to_dict(self) -> JsonObject:
-        """Return the admin API's shape."""
+        """Return the form of the admin API."""
         with self._lock:
             counts: dict[str, Json] = dict(sorted(self._counts.items()))
             refused: dict[str, Json] = dict(sorted(self._refused.items()))

@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from core.strict_json import Json, JsonObject
 from sandbox.client import DEFAULT_URL, SandboxClient
 from sandbox.loopback_port import listen
-from sandbox.runtime_specs import Json, JsonObject
 
 ACTIONS = ("serve", "list", "add", "update", "remove", "calls")
 _ADDED_PROTOCOLS = ("MCP", "A2A", "HTTP", "AGUI")
@@ -17,35 +17,37 @@ _ADDED_PROTOCOLS = ("MCP", "A2A", "HTTP", "AGUI")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of every action."""
-    parser.add_argument("action", nargs="?", default="serve", choices=ACTIONS, help="what to do (default: serve)")
+    parser.add_argument("action", nargs="?", default="serve", choices=ACTIONS, help="the action (default: serve)")
     parser.add_argument("name", nargs="?", help="add, update, remove: the runtime's name or id")
     serving = parser.add_argument_group("serve")
-    serving.add_argument("--port", type=int, default=4566, help="loopback port, 0 for any free one (default: 4566)")
-    serving.add_argument("--runtimes", type=int, default=12, help="how many runtimes of a mixed kind (default: 12)")
-    serving.add_argument("--mcp", type=int, default=0, help="instead of the mix: this many MCP servers")
-    serving.add_argument("--a2a", type=int, default=0, help="instead of the mix: this many A2A agents")
-    serving.add_argument("--jwt-every", type=int, default=0, help="with --mcp or --a2a: each n-th one takes JWT")
-    serving.add_argument("--healthy", action="store_true", help="no slow and no broken runtime")
-    serving.add_argument("--latency-ms", type=float, default=0.0, help="added to every AWS and runtime call")
+    serving.add_argument("--port", type=int, default=4566, help="loopback port, 0 for a free one (default: 4566)")
+    serving.add_argument("--runtimes", type=int, default=12, help="the number of mixed runtimes (default: 12)")
+    serving.add_argument("--mcp", type=int, default=0, help="the number of MCP servers, instead of the mix")
+    serving.add_argument("--a2a", type=int, default=0, help="the number of A2A agents, instead of the mix")
+    serving.add_argument("--jwt-every", type=int, default=0, help="with --mcp or --a2a: each n-th one requires a JWT")
+    serving.add_argument("--healthy", action="store_true", help="without slow and broken runtimes")
+    serving.add_argument("--latency-ms", type=float, default=0.0, help="the delay of every AWS and runtime call")
     serving.add_argument("--hub-url", default="http://127.0.0.1:8000", help="the OIDC issuer that JWT runtimes trust")
     serving.add_argument(
-        "--journal", type=Path, metavar="FILE", help="note changes there, and make them again next time"
+        "--saved-changes", type=Path, metavar="FILE", help="save changes in FILE, and make them again at the next start"
     )
     changing = parser.add_argument_group("list, add, update, remove, calls")
-    changing.add_argument("--url", default=os.environ.get("FEDHUB_SANDBOX_URL", DEFAULT_URL), help="a running sandbox")
-    changing.add_argument("--protocol", choices=_ADDED_PROTOCOLS, help="what the runtime speaks")
-    changing.add_argument("--description", help="another description")
-    changing.add_argument("--tag", action="append", metavar="KEY=VALUE", help="an AWS tag, may be repeated")
-    changing.add_argument("--touch", action="store_true", help="move lastUpdatedAt, keep the version")
-    changing.add_argument("--slow", type=float, metavar="SECONDS", help="make the runtime slow")
-    changing.add_argument("--broken", choices=("yes", "no"), help="make the runtime fail, or well again")
-    parser.add_argument("--tools", type=int, help="how many tools or skills a runtime has (default: 5)")
+    changing.add_argument(
+        "--url", default=os.environ.get("FEDHUB_SANDBOX_URL", DEFAULT_URL), help="the URL of a running sandbox"
+    )
+    changing.add_argument("--protocol", choices=_ADDED_PROTOCOLS, help="the protocol of the runtime")
+    changing.add_argument("--description", help="the description of the runtime")
+    changing.add_argument("--tag", action="append", metavar="KEY=VALUE", help="an AWS tag; may be repeated")
+    changing.add_argument("--touch", action="store_true", help="change lastUpdatedAt, keep the version")
+    changing.add_argument("--slow", type=float, metavar="SECONDS", help="delay the answers of the runtime")
+    changing.add_argument("--broken", choices=("yes", "no"), help="make the runtime fail, or answer again")
+    parser.add_argument("--tools", type=int, help="the number of tools or skills of a runtime (default: 5)")
 
 
 def run(options: argparse.Namespace, write: Callable[[str], None]) -> None:
-    """Do what the parsed `options` say, telling it to `write`.
+    """Run the action of the parsed `options`; `write` gets its output.
 
-    Raises SandboxClientError, PortTakenError, and ValueError for options that do not go together.
+    Raises SandboxClientError, PortTakenError, and ValueError for options that contradict each other.
     """
     if options.action == "serve":
         _serve(options, write)
@@ -58,7 +60,7 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> None:
 
 def _serve(options: argparse.Namespace, write: Callable[[str], None]) -> None:
     listener = listen(options.port)
-    # moto takes a second to import, which neither a taken port nor the other actions should have to wait for.
+    # The import of moto takes a second, so it comes after the check of the port, and in no other action.
     from sandbox.runtime_seeds import SeedOptions
     from sandbox.server import ServeOptions, serve
 
@@ -71,7 +73,11 @@ def _serve(options: argparse.Namespace, write: Callable[[str], None]) -> None:
         jwt_every=options.jwt_every,
         hub_url=options.hub_url,
     )
-    serve(listener, ServeOptions(latency_ms=options.latency_ms, seeds=seeds, journal_path=options.journal), write)
+    serve(
+        listener,
+        ServeOptions(latency_ms=options.latency_ms, seeds=seeds, saved_changes_path=options.saved_changes),
+        write,
+    )
 
 
 def _list(client: SandboxClient, options: argparse.Namespace) -> str:
@@ -120,7 +126,7 @@ def _calls(client: SandboxClient, options: argparse.Namespace) -> str:
 
 
 def _changes(options: argparse.Namespace, protocol: str) -> dict[str, Json]:
-    """Return the admin API's body for the options given."""
+    """Return the body for the admin API from the options."""
     changes: dict[str, Json] = {}
     if options.description is not None:
         changes["description"] = options.description

@@ -1,8 +1,7 @@
-"""The control plane and STS: what moto leaves out, in front of moto.
+"""The control plane and STS, which add to moto the parts that it lacks.
 
-Signatures and trust policies are checked here, faults and latency happen here, and ListAgentRuntimes is cut into pages.
-Only what a discovering role needs is allowed; every other operation is refused, as AWS does under a least-privilege
-policy.
+This module checks signatures and trust policies, applies faults and latency, and divides ListAgentRuntimes into pages.
+It allows only the operations that a discovery role needs, as AWS does with a least-privilege policy.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from urllib.parse import parse_qs, unquote, urlencode
 
 from starlette.responses import Response
 
-from sandbox.call_counts import Calls
-from sandbox.credentials import Accounts
+from sandbox.call_counts import CallCounts
+from sandbox.credentials import CredentialStore
 from sandbox.faults import Faults, aws_error, sts_error
-from sandbox.moto_cloud import CONTROL_SERVICE, STS_SERVICE, Cloud, CloudResponse, read_credential
-from sandbox.runtime_registry import Registry
-from sandbox.sigv4 import Credential, RequestRefusedError, SignedRequest, verify
+from sandbox.moto_cloud import CONTROL_SERVICE, STS_SERVICE, MotoResponse, MotoServer, read_credential
+from sandbox.runtime_registry import RuntimeRegistry
+from sandbox.sigv4 import Credential, RequestRefusedError, SignedRequest, verify_sigv4
 
 MAX_RESULTS = 100
 _ROLE_ARN = re.compile(r"arn:aws(-[^:]+)?:iam::(\d{12}):role/[\w+=,.@/-]+")
@@ -38,12 +37,14 @@ _OPERATIONS = (
 class ControlPlane:
     """Answers STS and the AgentCore control API."""
 
-    def __init__(self, registry: Registry, accounts: Accounts, faults: Faults, calls: Calls) -> None:
+    def __init__(
+        self, registry: RuntimeRegistry, credentials: CredentialStore, faults: Faults, calls: CallCounts
+    ) -> None:
         self._registry = registry
-        self._accounts = accounts
+        self._credentials = credentials
         self._faults = faults
         self._calls = calls
-        self._cloud = Cloud()
+        self._moto = MotoServer()
         self._listings: dict[tuple[str, str], tuple[int, list[dict[str, Any]]]] = {}
 
     async def answer(self, request: SignedRequest) -> Response:
@@ -58,7 +59,7 @@ class ControlPlane:
     def _answer_sts(self, request: SignedRequest) -> Response:
         fields = {name: values[0] for name, values in parse_qs(request.body.decode("utf-8", "replace")).items()}
         action = fields.get("Action", "")
-        self._calls.count(action or "UnknownAction")
+        self._calls.count_call(action or "UnknownAction")
         try:
             caller, region = self._verify(request, STS_SERVICE)
             if fault := self._faults.take(action, names=(fields.get("RoleArn", ""),)):
@@ -68,7 +69,7 @@ class ControlPlane:
             if action == "GetCallerIdentity":
                 return _identity(caller)
         except RequestRefusedError as error:
-            self._calls.refuse(error.code)
+            self._calls.count_refusal(error.code)
             return sts_error(error.code, error.message)
         return sts_error(
             "AccessDeniedException", f"User: {caller.principal} is not authorized to perform: sts:{action}"
@@ -83,27 +84,27 @@ class ControlPlane:
         session_name = fields.get("RoleSessionName", "")
         if not re.fullmatch(r"[\w+=,.@-]{2,64}", session_name):
             return sts_error("ValidationException", "RoleSessionName must be 2 to 64 characters of [\\w+=,.@-]")
-        self._calls.assumed(role_arn, external_id, session_name)
-        self._accounts.check_trust(caller, role_arn, external_id)
+        self._calls.record_assumed_role(role_arn, external_id, session_name)
+        self._credentials.check_trust(caller, role_arn, external_id)
         body = dict(fields)
-        if self._accounts.lifetime_seconds is not None:
-            body["DurationSeconds"] = str(self._accounts.lifetime_seconds)
+        if self._credentials.lifetime_seconds is not None:
+            body["DurationSeconds"] = str(self._credentials.lifetime_seconds)
         account = role.group(2)
-        answer = self._ask(STS_SERVICE, "POST", "/", account, region, body=urlencode(body).encode())
+        answer = self._call_moto(STS_SERVICE, "POST", "/", account, region, body=urlencode(body).encode())
         if answer.status == 200:
             principal = f"arn:aws:sts::{account}:assumed-role/{role_arn.split('/')[-1]}/{session_name}"
-            self._accounts.issue(read_credential(answer.body, account=account, principal=principal))
+            self._credentials.issue(read_credential(answer.body, account=account, principal=principal))
         return _relay(answer)
 
     # AgentCore control API
 
     def _answer_control(self, request: SignedRequest) -> Response:
         operation, key = _route(request)
-        self._calls.count(operation or "UnknownOperation")
+        self._calls.count_call(operation or "UnknownOperation")
         try:
             caller, region = self._verify(request, "bedrock-agentcore")
         except RequestRefusedError as error:
-            self._calls.refuse(error.code)
+            self._calls.count_refusal(error.code)
             return aws_error(error.code, error.message)
         if operation is None:
             return aws_error(
@@ -116,7 +117,7 @@ class ControlPlane:
         if fault := self._faults.take(operation, names=self._names(key)):
             return aws_error(fault.error, fault.message)
         path = unquote(request.path)
-        answer = self._ask(CONTROL_SERVICE, request.method, path, caller.account, region, query=request.query)
+        answer = self._call_moto(CONTROL_SERVICE, request.method, path, caller.account, region, query=request.query)
         return _relay(answer)
 
     def _list_runtimes(self, request: SignedRequest, caller: Credential, region: str) -> Response:
@@ -131,7 +132,7 @@ class ControlPlane:
             return aws_error("ValidationException", f"maxResults must be between 1 and {MAX_RESULTS}")
         if fault := self._faults.take("ListAgentRuntimes", page=page):
             return aws_error(fault.error, fault.message)
-        # A token holds the place after the last runtime served, so that nothing is skipped when others go meanwhile.
+        # A token names the last served runtime, so that the removal of other runtimes in between skips none.
         rest = [entry for entry in self._listing(caller.account, region) if entry["sequence"] > after]
         served = rest[:size]
         body: dict[str, Any] = {"agentRuntimes": [entry["summary"] for entry in served]}
@@ -140,15 +141,15 @@ class ControlPlane:
         return Response(json.dumps(body), media_type="application/json")
 
     def _listing(self, account: str, region: str) -> list[dict[str, Any]]:
-        """Return moto's whole list, asked for again only when something changed."""
+        """Return moto's whole list, which is read again only after a change."""
         revision = self._registry.revision
-        kept = self._listings.get((account, region))
-        if kept is not None and kept[0] == revision:
-            return kept[1]
-        answer = self._ask(CONTROL_SERVICE, "POST", "/runtimes/", account, region)
+        cached = self._listings.get((account, region))
+        if cached is not None and cached[0] == revision:
+            return cached[1]
+        answer = self._call_moto(CONTROL_SERVICE, "POST", "/runtimes/", account, region)
         entries = []
         for summary in json.loads(answer.body)["agentRuntimes"]:
-            runtime = self._registry.by_id(summary["agentRuntimeId"])
+            runtime = self._registry.find_by_id(summary["agentRuntimeId"])
             if runtime is not None:
                 entries.append({"sequence": runtime.sequence, "summary": summary})
         entries.sort(key=lambda entry: entry["sequence"])
@@ -156,18 +157,20 @@ class ControlPlane:
         return entries
 
     def _names(self, key: str) -> tuple[str, ...]:
-        runtime = self._registry.by_id(key) or self._registry.by_arn(key)
+        runtime = self._registry.find_by_id(key) or self._registry.find_by_arn(key)
         return (runtime.runtime_id, runtime.arn, runtime.spec.name) if runtime else (key,)
 
     def _verify(self, request: SignedRequest, service: str) -> tuple[Credential, str]:
-        return verify(request, service=service, region=None, now=datetime.now(UTC), find_credential=self._accounts.find)
+        return verify_sigv4(
+            request, service=service, region=None, now=datetime.now(UTC), find_credential=self._credentials.find
+        )
 
-    def _ask(
+    def _call_moto(
         self, service: str, method: str, path: str, account: str, region: str, *, query: str = "", body: bytes = b""
-    ) -> CloudResponse:
+    ) -> MotoResponse:
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if service == STS_SERVICE else {}
-        # Not in a thread: moto computes for a millisecond and waits for nothing, so that threads would only contend.
-        return self._cloud.call(
+        # Not in a thread: moto computes for a millisecond and waits for nothing, so threads would only compete.
+        return self._moto.call(
             service,
             method,
             path,
@@ -186,7 +189,7 @@ def _route(request: SignedRequest) -> tuple[str | None, str]:
     return None, ""
 
 
-def _relay(answer: CloudResponse) -> Response:
+def _relay(answer: MotoResponse) -> Response:
     headers = {name: value for name, value in answer.headers if name.lower().startswith(("content-type", "x-amzn"))}
     return Response(answer.body, status_code=answer.status, headers=headers)
 
@@ -205,7 +208,7 @@ def _write_token(sequence: int, page: int) -> str:
 
 
 def _read_token(token: str) -> tuple[int, int]:
-    """Return sequence and page; raise ValueError for a token that was not issued here."""
+    """Return sequence and page; raise ValueError for a token that `_write_token` did not write."""
     try:
         word, sequence, page = base64.urlsafe_b64decode(token.encode()).decode().split(":")
     except (binascii.Error, UnicodeDecodeError) as error:

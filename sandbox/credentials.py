@@ -1,4 +1,4 @@
-"""Who may call: the hub's own key, the keys that AssumeRole issued, and which roles may be assumed."""
+"""The credentials that the sandbox accepts, and the trust policies of roles."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from threading import Lock
 from sandbox.sigv4 import Credential, RequestRefusedError
 
 DEFAULT_ACCOUNT = "123456789012"
-# AWS's own example key, which everybody's secret scanner knows.
+# The example key of AWS's documentation, which secret scanners ignore.
 DEFAULT_ACCESS_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
 DEFAULT_SECRET_ACCESS_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # noqa: S105
 
 
-class Accounts:
-    """Every credential the sandbox accepts and the trust policy of every role that has one.
+class CredentialStore:
+    """The hub's own credential, the credentials that AssumeRole issued, and the trust policies of roles.
 
-    A role whose name begins with `pinned-` trusts the first ExternalId that it sees and no other. `lifetime_seconds`,
-    where set, is how long issued credentials live, whatever the caller asked for.
+    A role whose name begins with `pinned-` accepts only the first ExternalId that it gets. A `lifetime_seconds` that is
+    not None replaces the lifetime that a caller of AssumeRole requests.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class Accounts:
         return self._credentials.get(access_key_id)
 
     def issue(self, credential: Credential) -> None:
-        """Accept `credential` from now on."""
+        """Store an issued credential, so that `find` returns it."""
         with self._lock:
             self._credentials[credential.access_key_id] = credential
 
     def expire_issued(self) -> int:
-        """Let every issued credential expire now; return how many there were."""
+        """Make every issued credential expire now; return their number."""
         with self._lock:
             issued = [entry for entry in self._credentials.values() if entry.expires_at is not None]
             now = datetime.now(UTC)
@@ -54,7 +54,7 @@ class Accounts:
             return len(issued)
 
     def set_trust(self, role_arn: str, *, external_id: str | None, closed: bool) -> None:
-        """Let only callers with `external_id` assume a role, anyone where it is None, nobody where `closed`."""
+        """Set the trust policy of a role: it requires `external_id` unless None; `closed` refuses every caller."""
         with self._lock:
             self._closed.discard(role_arn)
             self._required_ids.pop(role_arn, None)
@@ -64,7 +64,7 @@ class Accounts:
                 self._closed.add(role_arn)
 
     def check_trust(self, caller: Credential, role_arn: str, external_id: str | None) -> None:
-        """Raise RequestRefusedError where the role's trust policy does not let `caller` in."""
+        """Raise RequestRefusedError if the trust policy of the role refuses `caller`."""
         with self._lock:
             if external_id and role_arn.partition(":role/")[2].split("/")[-1].startswith("pinned-"):
                 self._required_ids.setdefault(role_arn, external_id)

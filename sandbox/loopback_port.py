@@ -1,4 +1,4 @@
-"""Opens the sandbox's one port, before anything that takes long to import."""
+"""Opens the port of the sandbox, in a module that is quick to import."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ _BACKLOG = 1024
 
 
 class PortTakenError(OSError):
-    """Something else listens on the port."""
+    """Another program listens on the port."""
 
 
 def listen(port: int) -> socket.socket:
-    """Return a socket that listens on a loopback port, any free one for 0; raise PortTakenError."""
+    """Return a socket that listens on a loopback port, a free one if `port` is 0; raise PortTakenError."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,4 +1,4 @@
-"""The runtimes that a sandbox starts with: the same ones for the same options, every time."""
+"""The runtimes of a sandbox at its start; the same options always give the same runtimes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from core.strict_json import JsonObject
 from sandbox.credentials import DEFAULT_ACCOUNT
-from sandbox.runtime_specs import Behavior, JsonObject, RuntimeSpec
+from sandbox.runtime_specs import Behavior, RuntimeSpec
 from sandbox.runtime_texts import DOMAINS, make_spec
 
 DEFAULT_REGION = "us-east-1"
 DEFAULT_HUB_URL = "http://127.0.0.1:8000"
 AUDIENCE = "fedhub-runtimes"
-# Always the same, so that a restarted sandbox does not look updated.
+# A constant, so that a restarted sandbox does not look updated.
 SEEDED_AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
 _PLATFORM = {"env": "production", "team": "platform"}
 _FINANCE = {"env": "production", "team": "finance"}
@@ -22,9 +23,9 @@ _STAGING = {"env": "staging", "team": "platform"}
 
 @dataclass(frozen=True, slots=True)
 class SeedOptions:
-    """What to start with. `mcp` and `a2a` ask for a benchmark's many alike runtimes instead of the mix of `runtimes`.
+    """The number and kind of seeds. With `mcp` or `a2a`, a benchmark gets so many similar runtimes instead of the mix.
 
-    Of those many every `jwt_every`-th one has a JWT authorizer, none where it is 0.
+    Of the similar runtimes every `jwt_every`-th one has a JWT authorizer; 0 means none.
     """
 
     runtimes: int = 12
@@ -49,7 +50,7 @@ class _Seed:
     streams: bool = False
 
 
-_MIX = (
+_MIXED_SEEDS = (
     _Seed("pharmacy_fraud_mcp", "MCP", tags=_PLATFORM),
     _Seed("pharmacy_fraud_a2a", "A2A", tags=_PLATFORM),
     _Seed("invoice_matching_mcp", "MCP", uses_jwt=True, tags=_FINANCE, streams=True, page_size=3),
@@ -72,8 +73,8 @@ def jwt_authorizer(hub_url: str) -> JsonObject:
 
 
 def make_seeds(options: SeedOptions) -> Iterator[RuntimeSpec]:
-    """Yield the runtimes that `options` ask for."""
-    seeds = _many(options) if options.mcp or options.a2a else _mix(options)
+    """Yield the runtimes that `options` describe."""
+    seeds = _numbered_seeds(options) if options.mcp or options.a2a else _mixed_seeds(options)
     for seed in seeds:
         spec = make_spec(seed.name, seed.protocol, tools=options.tools)
         yield replace(
@@ -88,21 +89,21 @@ def make_seeds(options: SeedOptions) -> Iterator[RuntimeSpec]:
         )
 
 
-def _mix(options: SeedOptions) -> Iterator[_Seed]:
-    yield from _MIX[: options.runtimes]
-    for number in range(len(_MIX), options.runtimes):
+def _mixed_seeds(options: SeedOptions) -> Iterator[_Seed]:
+    yield from _MIXED_SEEDS[: options.runtimes]
+    for number in range(len(_MIXED_SEEDS), options.runtimes):
         protocol = "A2A" if number % 2 else "MCP"
         tags = (_PLATFORM, _FINANCE, _STAGING)[number % 3]
-        yield _Seed(_numbered(number, protocol), protocol, uses_jwt=number % 4 == 0, tags=tags)
+        yield _Seed(_numbered_name(number, protocol), protocol, uses_jwt=number % 4 == 0, tags=tags)
 
 
-def _many(options: SeedOptions) -> Iterator[_Seed]:
+def _numbered_seeds(options: SeedOptions) -> Iterator[_Seed]:
     wanted = [(number, "MCP") for number in range(options.mcp)] + [(number, "A2A") for number in range(options.a2a)]
     for position, (number, protocol) in enumerate(wanted):
         uses_jwt = options.jwt_every > 0 and position % options.jwt_every == 0
         tags = _PLATFORM if number % 2 else _STAGING
-        yield _Seed(_numbered(number, protocol), protocol, uses_jwt=uses_jwt, tags=tags)
+        yield _Seed(_numbered_name(number, protocol), protocol, uses_jwt=uses_jwt, tags=tags)
 
 
-def _numbered(number: int, protocol: str) -> str:
+def _numbered_name(number: int, protocol: str) -> str:
     return f"{DOMAINS[number % len(DOMAINS)].slug}_{protocol.lower()}_{number:04d}"

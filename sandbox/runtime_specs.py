@@ -1,4 +1,4 @@
-"""What the sandbox knows of one runtime, as values: its texts, its authorizer and how it misbehaves."""
+"""The values that describe one runtime: its texts, its authorizer and its behavior."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-JsonObject = dict[str, Json]
+from core.strict_json import Json, JsonObject
 
 PROTOCOLS = ("MCP", "A2A", "HTTP", "AGUI")
 CARD_FAULTS = ("", "empty", "no_skills", "object_examples")
 
 
 class InvalidSpecError(Exception):
-    """A value given to the admin API cannot describe a runtime; the message names it."""
+    """A value in a call of the admin API is wrong; the message names the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Behavior:
-    """How a runtime departs from answering well. Nothing set means that it answers well.
+    """The deviations of a runtime from correct answers; by default it has none.
 
-    `cold_starts` is the number of calls still to be refused. `card` is one of `CARD_FAULTS`. `session_header` adds the
-    `Mcp-Session-Id` that AWS gives to callers who send none.
+    `cold_starts` is the number of next calls that are refused. `card` is one of `CARD_FAULTS`. `session_header` adds
+    the `Mcp-Session-Id` that AWS adds for callers that send none.
     """
 
     slow_seconds: float = 0.0
@@ -35,20 +34,20 @@ class Behavior:
     session_header: bool = False
     card: str = ""
 
-    def changed(self, values: Mapping[str, Json]) -> Behavior:
-        """Return a copy with the camelCase `values` set; raise InvalidSpecError for an unknown name or a wrong type."""
+    def with_changes(self, values: Mapping[str, Json]) -> Behavior:
+        """Return a copy with these camelCase `values`; raise InvalidSpecError for an unknown name or a wrong type."""
         changes: dict[str, bool | int | float | str] = {}
         for name, value in values.items():
             attribute = _BEHAVIOR_NAMES.get(name)
             if attribute is None:
-                raise InvalidSpecError(f"behavior.{name} is none of {', '.join(_BEHAVIOR_NAMES)}")
+                raise InvalidSpecError(f"behavior.{name} must be one of {', '.join(_BEHAVIOR_NAMES)}")
             changes[attribute] = _checked(name, value, getattr(self, attribute))
         if changes.get("card", "") not in CARD_FAULTS:
-            raise InvalidSpecError(f"behavior.card is none of {', '.join(CARD_FAULTS[1:])}")
+            raise InvalidSpecError(f"behavior.card must be one of {', '.join(CARD_FAULTS[1:])}")
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def to_dict(self) -> JsonObject:
-        """Return what is set, by its camelCase name."""
+        """Return the values that differ from the default, by camelCase name."""
         return {
             name: getattr(self, attribute) for name, attribute in _BEHAVIOR_NAMES.items() if getattr(self, attribute)
         }
@@ -73,10 +72,10 @@ _BEHAVIOR_NAMES = {_camel_case(entry.name): entry.name for entry in fields(Behav
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSpec:
-    """Everything that is served for one runtime, control plane and data plane.
+    """The description of one runtime, for control plane and data plane.
 
     `tools`, `resources` and `prompts` are MCP objects, `skills` A2A skills. `authorizer` is AWS's
-    `authorizerConfiguration`, empty for IAM. `page_size` is the number of tools a page, `streams` whether MCP answers
+    `authorizerConfiguration`, empty for IAM. `page_size` is the number of tools per page. With `streams`, MCP answers
     are event streams with a notification before the result.
     """
 
@@ -100,7 +99,7 @@ class RuntimeSpec:
 
 @dataclass(slots=True)
 class SandboxRuntime:
-    """One runtime that exists: its spec and the identity that the control plane gave it."""
+    """One existing runtime: its spec, and the ids that the control plane gave it."""
 
     runtime_id: str
     arn: str
@@ -110,7 +109,7 @@ class SandboxRuntime:
     last_updated_at: datetime
 
     def to_dict(self) -> JsonObject:
-        """Return the admin API's shape."""
+        """Return the form of the admin API."""
         spec = self.spec
         return {
             "id": self.runtime_id,

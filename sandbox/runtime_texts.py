@@ -1,16 +1,21 @@
-"""Names and texts of the runtimes: varied, searchable, and always the same for the same name."""
+"""The texts of the runtimes: tools, skills, resources, prompts. The same name always gives the same texts."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
 
-from sandbox.runtime_specs import JsonObject, RuntimeSpec
+from core.strict_json import JsonObject
+from sandbox.runtime_specs import RuntimeSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """One field of work: `title` as people say it, `purpose` as a sentence's end, and the things its tools handle."""
+    """One field of work.
+
+    `purpose` ends a sentence that begins with the title, `things` are the objects of its tools, `own` are the names and
+    texts of tools that only this field has.
+    """
 
     slug: str
     title: str
@@ -189,17 +194,17 @@ _VERBS = (
 )
 
 
-def fingerprint(text: str) -> int:
-    """Return a number that is always the same for `text`, whatever the process."""
+def stable_number(text: str) -> int:
+    """Return a number that depends on `text` alone, unlike `hash`, which differs between processes."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
 
 
 def domain_of(name: str) -> Domain:
-    """Return the domain that `name` starts with, else one chosen by the name alone."""
+    """Return the domain that `name` starts with, else one that the stable number of the name selects."""
     for domain in DOMAINS:
         if name.startswith(domain.slug):
             return domain
-    return DOMAINS[fingerprint(name) % len(DOMAINS)]
+    return DOMAINS[stable_number(name) % len(DOMAINS)]
 
 
 def make_tools(name: str, count: int) -> tuple[JsonObject, ...]:
@@ -208,7 +213,7 @@ def make_tools(name: str, count: int) -> tuple[JsonObject, ...]:
     texts = dict(domain.own)
     for verb, text in _VERBS:
         for thing in domain.things:
-            # A domain's own text stands before a general one of the same name.
+            # A tool of the domain's own replaces a general one of the same name.
             texts.setdefault(f"{verb}_{thing.replace(' ', '_')}", text.format(thing=thing))
     for number in range(count - len(texts)):
         texts[f"{domain.slug}_report_{number}"] = f"Make report {number} of {domain.title.lower()}."
@@ -288,9 +293,9 @@ def make_spec(name: str, protocol: str, *, tools: int = 5) -> RuntimeSpec:
 
 
 def with_protocol(spec: RuntimeSpec, protocol: str, *, tools: int = 5) -> RuntimeSpec:
-    """Return `spec` speaking `protocol`, with the tools or skills that go with it."""
+    """Return `spec` with another protocol, and with the tools or skills that the protocol has."""
     name, is_mcp = spec.name, protocol == "MCP"
-    is_rich = is_mcp and fingerprint(name) % 2 == 0
+    is_rich = is_mcp and stable_number(name) % 2 == 0
     return replace(
         spec,
         protocol=protocol,
@@ -298,6 +303,6 @@ def with_protocol(spec: RuntimeSpec, protocol: str, *, tools: int = 5) -> Runtim
         resources=make_resources(name) if is_rich else (),
         prompts=make_prompts(name) if is_rich else (),
         skills=make_skills(name, min(tools, 4)) if protocol == "A2A" else (),
-        streams=is_mcp and fingerprint(name) % 5 == 0,
-        legacy_card=fingerprint(name) % 4 != 0,
+        streams=is_mcp and stable_number(name) % 5 == 0,
+        legacy_card=stable_number(name) % 4 != 0,
     )

@@ -1,8 +1,8 @@
-"""Child processes that start together and stop together.
+"""Child processes that the runner starts and stops together.
 
-Each has a session of its own: Ctrl-C in the terminal reaches the runner alone, which then stops its children, and what
-a child started can be killed with it as one group. Where the runner is killed outright, Linux sends each child
-the signal that PR_SET_PDEATHSIG names (prctl(2)); elsewhere children of a killed runner stay.
+Each child has its own session. Ctrl-C in the terminal therefore reaches only the runner, which then stops its children,
+and a child can be killed together with the processes that it started. If the runner is killed with SIGKILL, Linux sends
+each child the signal of PR_SET_PDEATHSIG (prctl(2)); on other systems the children keep running.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-# Celery's warm shutdown takes up to 3 s, and what a task takes to its end; all must be over in 10, also on a machine
-# that is busy otherwise.
+# Celery's warm shutdown takes up to 3 s plus the rest of the running task. All children must stop within 10 s, also on
+# a busy machine.
 STOP_SECONDS = 7.0
 PR_SET_PDEATHSIG = 1
 
 
 class ProcessDiedError(Exception):
-    """A child ended by itself; the message names it and quotes its log's end."""
+    """A child ended by itself; the message names it and has the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run, under which name."""
+    """A command line, and the name of its process."""
 
     name: str
     arguments: Sequence[str]
@@ -50,7 +50,7 @@ class Child:
 
 
 def start(command: Command, *, environ: Mapping[str, str], log_folder: Path) -> Child:
-    """Start `command` with its output in `log_folder`."""
+    """Start `command`, which writes its output to a log in `log_folder`."""
     log_folder.mkdir(parents=True, exist_ok=True)
     log = log_folder / f"{command.name}.log"
     with log.open("wb") as output:
@@ -75,10 +75,10 @@ def check_alive(children: Sequence[Child]) -> None:
             raise ProcessDiedError(f"{child.name} stopped ({reason}). {child.log} ends:\n{child.log_tail()}")
 
 
-def output_of(command: Command, *, environ: Mapping[str, str], among: Sequence[Child], seconds: float = 120) -> str:
-    """Run `command` to its end and return what it prints.
+def output_of(command: Command, *, environ: Mapping[str, str], watched: Sequence[Child], seconds: float = 120) -> str:
+    """Run `command` to its end and return its output.
 
-    Raises ProcessDiedError where it fails or takes longer, and as soon as one of the children ends.
+    Raises ProcessDiedError if it fails or takes longer than `seconds`, and as soon as a `watched` child ends.
     """
     process = subprocess.Popen(  # noqa: S603 (fixed commands of this package)
         command.arguments,
@@ -92,12 +92,12 @@ def output_of(command: Command, *, environ: Mapping[str, str], among: Sequence[C
     deadline = time.monotonic() + seconds
     try:
         while True:
-            check_alive(among)
+            check_alive(watched)
             with suppress(subprocess.TimeoutExpired):
                 output, errors = process.communicate(timeout=0.1)
                 break
             if time.monotonic() > deadline:
-                raise ProcessDiedError(f"{command.name} was not done within {seconds:.0f} s.")
+                raise ProcessDiedError(f"{command.name} did not end within {seconds:.0f} s.")
     finally:
         with suppress(ProcessLookupError):
             process.kill()
@@ -109,15 +109,15 @@ def output_of(command: Command, *, environ: Mapping[str, str], among: Sequence[C
 
 
 def stop(children: Sequence[Child]) -> None:
-    """Ask all children to stop, kill what still runs after 7 seconds, and wait for each."""
+    """Send SIGTERM to all children, kill those that still run after 7 seconds, and wait for each."""
     for child in children:
-        # The child alone: it stops its own processes in its own order.
+        # Only the child gets the signal; it stops its own processes in its own order.
         child.process.terminate()
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline and any(child.process.poll() is None for child in children):
         time.sleep(0.05)
     for child in children:
-        # Also where the child has gone: what it started may have stayed.
+        # The group is killed even if the child has ended, because its own children may still run.
         with suppress(ProcessLookupError):
             os.killpg(child.process.pid, signal.SIGKILL)
         child.process.wait()
@@ -130,7 +130,7 @@ def _die_with_parent(parent: int) -> Callable[[], None] | None:
 
     def prepare() -> None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        # The parent may have died before the line above, and then no signal comes.
+        # If the parent died before the line above, the signal never comes.
         if os.getppid() != parent:
             os._exit(1)
 

@@ -1,4 +1,4 @@
-"""Find out whether each part works, by asking it to."""
+"""The checks that each process of the demo works."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from sandbox.demo.child_processes import Child, check_alive
 
 
 class NotHealthyError(Exception):
-    """A part runs but did not come to work in time; the message names it and quotes its log's end."""
+    """A process runs but does not work in time; the message names it and has the end of its log."""
 
 
-def wait_until(probe: Callable[[], bool], child: Child, *, among: Sequence[Child], seconds: float = 60) -> None:
-    """Ask `probe` about `child` until it says yes.
+def wait_until(probe: Callable[[], bool], child: Child, *, watched: Sequence[Child], seconds: float = 60) -> None:
+    """Call `probe` until it returns True for `child`.
 
-    Raises ProcessDiedError as soon as one of the children ends, NotHealthyError after `seconds`.
+    Raises ProcessDiedError as soon as one of the `watched` children ends, NotHealthyError after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while not probe():
-        check_alive(among)
+        check_alive(watched)
         if time.monotonic() > deadline:
             raise NotHealthyError(
                 f"{child.name} did not work within {seconds:.0f} s. {child.log} ends:\n{child.log_tail()}"
@@ -35,7 +35,7 @@ def wait_until(probe: Callable[[], bool], child: Child, *, among: Sequence[Child
 
 
 def answers(url: str) -> bool:
-    """Tell whether a GET of `url` is answered with 200."""
+    """Tell whether a GET of `url` gets the status 200."""
     try:
         return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
     except httpx.HTTPError:
@@ -54,5 +54,5 @@ def queue_is_drained() -> bool:
 
 
 def beat_has_scheduled(since: datetime) -> bool:
-    """Tell whether a beat has written its standing entries since then, as it does when it starts."""
+    """Tell whether a beat started since then: it writes its schedule entries when it starts."""
     return bool(PeriodicTask.objects.filter(name__in=current_app.conf.beat_schedule, date_changed__gte=since).exists())

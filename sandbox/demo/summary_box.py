@@ -1,4 +1,4 @@
-"""The one box that the demo prints once all is healthy."""
+"""The box that the demo prints once all processes work."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from rich.table import Table
 
 from sandbox.demo.addresses import Addresses
 from sandbox.demo.partner import Partner
-from sandbox.demo.prepare_hub import Prepared
+from sandbox.demo.prepare_hub import PreparedHub
 
 
 def make_box(
     addresses: Addresses,
-    prepared: Prepared,
+    prepared: PreparedHub,
     *,
     log_folder: Path,
     environ_file: Path,
     peer_lines: Sequence[tuple[str, str]] = (),
 ) -> Panel:
-    """Return what there is to know, as label and value lines that can be copied."""
+    """Return the box, with one label and one value per line; the commands can be copied."""
     python = ".venv/bin/python manage.py"
     lines = [
         ("Admin", f"{addresses.hub_url}/admin/"),
         ("User", prepared.username),
-        ("Password", prepared.password or f"changed since; a new one: {python} changepassword {prepared.username}"),
+        ("Password", prepared.password or f"was changed; set a new one: {python} changepassword {prepared.username}"),
         ("API", f"{addresses.hub_url}/api/v1/federations"),
-        ("", f"{addresses.hub_url}/api/docs describes it"),
+        ("", f"{addresses.hub_url}/api/docs (documentation)"),
         ("Federation", f"{prepared.federation_name}, {prepared.federation_id}"),
         ("", ""),
         ("Shell", f'. {_shown(environ_file)}; alias manage="{python}"'),
@@ -52,27 +52,28 @@ def make_box(
 
 
 def peer_lines(
-    addresses: Addresses, prepared: Prepared, partner: Partner, *, is_undecided: bool
+    addresses: Addresses, prepared: PreparedHub, partner: Partner, *, awaits_approval: bool
 ) -> list[tuple[str, str]]:
-    """Return the lines about the second hub: how to approve it, until both have decided, and how to send it work."""
+    """Return the lines about the second hub: how to approve it, unless both hubs decided, and how to dispatch to it."""
     peer = "manage peer"
-    there = f"(. {_shown(partner.environ_file)}; {{}})".format
+    in_partner_shell = f"(. {_shown(partner.environ_file)}; {{}})".format
     approval = [
-        ("", "Each has the other as a proposed peer. Compare the fingerprints and approve both, in the admins or so:"),
+        ("", "Each hub has the other as a proposed peer. Compare the key fingerprints and approve both,"),
+        ("", "in the two admins or with these commands:"),
         ("", f'{peer} approve {partner.url} --fingerprint "ITS KEY"'),
-        ("", there(f'{peer} approve {addresses.hub_url} --fingerprint "OUR KEY"')),
+        ("", in_partner_shell(f'{peer} approve {addresses.hub_url} --fingerprint "OUR KEY"')),
     ]
-    password = partner.password or "changed since"
+    password = partner.password or "was changed"
     return [
         ("Partner", f"{partner.url}/admin/, a second hub; user {prepared.username}, password {password}"),
         ("  its key", partner.fingerprint),
         ("  our key", prepared.fingerprint),
-        *(approval if is_undecided else []),
+        *(approval if awaits_approval else []),
         (
             "  dispatch",
-            f"in the admin: Intents, Add, Dispatch, to agent {partner.agent_id}; by curl: see README.md",
+            f"in the admin: Intents, Add, Dispatch, to agent {partner.agent_id}; with curl: see README.md",
         ),
-        ("  agents", "in the admin: Agents' visibility decides which agents peers see"),
+        ("  agents", "in the admin: Agents' visibility sets which agents peers see"),
         ("", ""),
     ]
 

@@ -1,4 +1,4 @@
-"""What a sandbox starts with: deterministic, varied, with names that AWS would take."""
+"""The seeds of a sandbox: deterministic, varied, with names that AWS accepts."""
 
 from __future__ import annotations
 
