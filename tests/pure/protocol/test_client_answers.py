@@ -1,4 +1,4 @@
-"""How the clients read answers, from a real server on the loopback interface."""
+"""The clients' reading of answers, from a real server on the loopback interface."""
 
 import json
 from collections.abc import Iterator

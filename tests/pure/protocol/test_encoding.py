@@ -1,4 +1,4 @@
-"""Base64, base64url and base58btc: what is written is read, and only that."""
+"""Base64, base64url and base58btc: the decoder accepts exactly the texts that the encoder writes."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Anything into any parser gives a value or a ProtocolError, which is a ValueError, and nothing else."""
+"""Any input to any parser gives a value or a ProtocolError, which is a ValueError, and no other error."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -99,7 +99,7 @@ texts = st.text(max_size=60) | st.text('did:web:%3Aa.0/[]="();,-_AZ', max_size=4
 
 
 def give(parse: Callable[..., object], value: object) -> None:
-    """Let a parser read a value; a refusal must be a ProtocolError with a message and a status."""
+    """Call a parser with a value; a refusal must be a ProtocolError with a message and a status."""
     try:
         parse(value)
     except ProtocolError as refusal:

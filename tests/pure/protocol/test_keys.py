@@ -1,4 +1,4 @@
-"""Keys: RFC 8032's vectors, keys that must not be trusted, spellings, signatures, identities and key files."""
+"""Keys: RFC 8032's vectors, unsafe keys, text forms, signatures, identities and key files."""
 
 import stat
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""UCAN tokens: their bytes, and the documented class."""
+"""UCAN tokens: their text, and the documented class."""
 
 import base64
 import json
