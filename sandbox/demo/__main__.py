@@ -19,8 +19,9 @@ from django.core.exceptions import ImproperlyConfigured
 from rich.console import Console
 
 from sandbox.demo import partner
-from sandbox.demo.addresses import HOST, REMOVED_AWS_VARIABLES, Addresses, PortBusyError, find_addresses
+from sandbox.demo.addresses import REMOVED_AWS_VARIABLES, Addresses, PortBusyError, find_addresses
 from sandbox.demo.child_processes import Child, Command, ProcessDiedError, check_alive, start, stop
+from sandbox.demo.hub_commands import beat_command, web_command, worker_command
 
 # The box holds commands to copy. Without a terminal the box is wide enough to keep each command on one line.
 WIDTH_WITHOUT_TERMINAL = 140
@@ -131,33 +132,13 @@ def _start_partner(children: list[Child], addresses: Addresses, var_dir: Path, l
 
 
 def _commands(addresses: Addresses, folder: Path) -> tuple[Command, ...]:
-    celery = (sys.executable, "-m", "celery", "-A", "fedhub")
-    granian = (sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--no-ws", "--access-log")
-    sandbox = (sys.executable, "-m", "sandbox", "--port", str(addresses.sandbox_port))
+    sandbox = (sys.executable, "-m", "sandbox", "--port", str(addresses.sandbox_port), "--hub-url", addresses.hub_url)
     return (
         # The hub keeps its data, so the sandbox must too: else the second run would undo the changes of the first.
-        Command(
-            "sandbox", (*sandbox, "--hub-url", addresses.hub_url, "--saved-changes", str(folder / "sandbox.jsonl"))
-        ),
-        Command(
-            "web",
-            # Threads, because a request that syncs waits for the cloud. The numbers are fixed, because granian's
-            # defaults grow with the machine and SQLite has one writer.
-            (
-                *granian,
-                "--port",
-                str(addresses.hub_port),
-                "--workers",
-                "1",
-                "--blocking-threads",
-                "8",
-                "fedhub.wsgi:application",
-            ),
-        ),
-        Command(
-            "worker", (*celery, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "INFO")
-        ),
-        Command("beat", (*celery, "beat", "--pidfile=", "-l", "INFO")),
+        Command("sandbox", (*sandbox, "--saved-changes", str(folder / "sandbox.jsonl"))),
+        web_command("web", port=addresses.hub_port, threads=8),
+        worker_command("worker"),
+        beat_command("beat"),
     )
 
 

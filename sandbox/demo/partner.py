@@ -17,8 +17,9 @@ from pathlib import Path
 
 import django
 
-from sandbox.demo.addresses import HOST, Addresses
+from sandbox.demo.addresses import Addresses
 from sandbox.demo.child_processes import Child, Command, output_of
+from sandbox.demo.hub_commands import web_command, worker_command
 
 PREPARE, CONNECT = "prepare", "connect"
 WAIT_SECONDS = 60
@@ -37,12 +38,9 @@ class Partner:
 
 def commands(addresses: Addresses) -> tuple[Command, Command]:
     """Return the commands of its two processes: web, and a worker that also runs the beat, which saves a process."""
-    granian = (sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--no-ws", "--access-log")
-    web = ("--port", str(addresses.partner_port), "--workers", "1", "--blocking-threads", "4")
-    celery = (sys.executable, "-m", "celery", "-A", "fedhub", "worker", "--beat", "-c", "1", "-l", "INFO")
     return (
-        Command("partner-web", (*granian, *web, "fedhub.wsgi:application")),
-        Command("partner-worker", (*celery, "--without-gossip", "--without-mingle", "--without-heartbeat")),
+        web_command("partner-web", port=addresses.partner_port, threads=4),
+        worker_command("partner-worker", "--beat", "-c", "1"),
     )
 
 
