@@ -11,8 +11,8 @@ import logging
 from django.conf import settings
 
 from peers.protocol import Federation, JsonObject, on_budget_warning, on_federation_callback, on_federation_received
-from peers.services.inbox.handlers import ReceivedCallback, ReceivedEnvelope
-from peers.services.inbox.work import complete, report_progress, report_usage
+from peers.services.inbox.handler_events import ReceivedCallback, ReceivedEnvelope
+from peers.services.inbox.work_progress import complete, report_progress, report_usage
 
 logger = logging.getLogger(__name__)
 

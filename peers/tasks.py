@@ -9,7 +9,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from peers.services.inbox import handlers
+from peers.services.inbox import handler_events
 from peers.services.outbox import delivery, leases
 from peers.services.trust import key_refresh, replay
 
@@ -33,7 +33,7 @@ def deliver_callback(callback_id: str) -> None:
 )
 def run_event(event_id: str) -> None:
     """Call the handler of a due event."""
-    handlers.run_event(event_id)
+    handler_events.run_event(event_id)
 
 
 @shared_task(name="peers.nudge_each")

@@ -28,8 +28,8 @@ from peers.services.inbox.callbacks import ProvenCallback, prove_callback
 from peers.services.inbox.receive.prove import prove_source, read_submission, submission_of
 from peers.services.inbox.receive.store import Submission
 from peers.services.trust.identity import hub_url, is_enabled
-from peers.services.trust.limits import spend_request
 from peers.services.trust.proofs import PUBLIC_KEY_HEADER, UNPROVEN, Incoming, prove_request
+from peers.services.trust.rate_limits import spend_request
 from peers.services.trust.tokens import peer_of_token
 
 PEERS_RECEIVE = "peers-receive"

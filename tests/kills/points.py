@@ -127,7 +127,7 @@ def install(program: str) -> None:
     global _program
     from core.jobs import queue
     from peers.models.outbox import OutboxRow
-    from peers.services.inbox import callbacks, handlers, work
+    from peers.services.inbox import callbacks, handler_events, work_progress
     from peers.services.inbox.receive import store
     from peers.services.outbox import (
         backoff,
@@ -140,20 +140,20 @@ def install(program: str) -> None:
     _replace(OutboxRow, "take", classmethod(_taking(OutboxRow.__dict__["take"].__func__)))
     _wrap(delivery, "post", _sending)
     _wrap(queue, "_send", _nudging)
-    _wrap(handlers, "call_handler", _calling)
-    _wrap(handlers, "run_event", partial(_then, "event.after_finish"))
+    _wrap(handler_events, "call_handler", _calling)
+    _wrap(handler_events, "run_event", partial(_then, "event.after_finish"))
     _wrap(leases, "sweep", partial(_then, "sweep.after"))
-    for module, name in ((dispatch, "create"), (store, "receive"), (callbacks, "accept"), (work, "report")):
+    for module, name in ((dispatch, "create"), (store, "receive"), (callbacks, "accept"), (work_progress, "report")):
         _wrap(module, "unit_of_work", partial(_committing, name))
     _wrap(delivery, "unit_of_work", partial(_committing, ""))
     _replace(backoff, "LONGEST_PAUSE", timedelta(seconds=2))
     # As many attempts as fit into the hours that the pauses would have lasted.
     _replace(delivery, "MAX_ATTEMPTS", 10_000)
-    _replace(handlers, "MAX_ATTEMPTS", 10_000)
+    _replace(handler_events, "MAX_ATTEMPTS", 10_000)
     _replace(circuit, "FIRST_PAUSE", timedelta(seconds=1))
     _replace(circuit, "LONGEST_PAUSE", timedelta(seconds=1))
     _replace(circuit, "PROBE_SECONDS", 2)
-    _replace(handlers, "LEASE_MARGIN", timedelta(seconds=1))
+    _replace(handler_events, "LEASE_MARGIN", timedelta(seconds=1))
     _program = program
 
 

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from peers.protocol import on_federation_callback, on_federation_received
-from peers.services.inbox.handlers import ReceivedCallback, ReceivedEnvelope
-from peers.services.inbox.work import complete, report_progress
+from peers.services.inbox.handler_events import ReceivedCallback, ReceivedEnvelope
+from peers.services.inbox.work_progress import complete, report_progress
 from tests.kills.points import FOLDER_VARIABLE, append, calls_path, passing
 
 

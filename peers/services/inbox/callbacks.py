@@ -38,7 +38,7 @@ from peers.protocol import (
 )
 from peers.protocol.envelope_signatures import read_callback
 from peers.protocol.merge_patch import merge_patch
-from peers.services.inbox.handlers import queue_event
+from peers.services.inbox.handler_events import queue_event
 from peers.services.outbox.callbacks import is_in_scope
 from peers.services.outbox.dispatch import DISABLED
 from peers.services.trust.identity import is_enabled

@@ -41,7 +41,7 @@ from peers.services.outbox.leases import (
     put_off,
     take_back_attempt,
 )
-from peers.services.outbox.outbound import Sent, post
+from peers.services.outbox.signed_requests import Sent, post
 from peers.services.trust.identity import is_enabled
 from peers.services.trust.journal import note
 from peers.services.trust.peers import find_peer

@@ -34,9 +34,9 @@ from peers.services.inbox.receive.store import Submission, Taken, take_in
 from peers.services.outbox.leases import nudge_new
 from peers.services.trust import peer_cache
 from peers.services.trust.identity import hub_url
-from peers.services.trust.limits import has_refusals_left
 from peers.services.trust.proofs import Claim, Incoming, NotTrustedError, Proof, claim_by, prove, shows_its_key
 from peers.services.trust.proposals import record_stranger
+from peers.services.trust.rate_limits import has_refusals_left
 from peers.services.trust.recheck import check_trust
 
 MOST_TOGETHER = 64

@@ -41,7 +41,7 @@ from peers.protocol import (
     ProtocolError,
     ReceiveResult,
 )
-from peers.services.inbox.handlers import new_events
+from peers.services.inbox.handler_events import new_events
 from peers.services.inbox.receive.acceptance import (
     AgentsSeen,
     agreed_policy,

@@ -12,7 +12,7 @@ from django.utils import timezone
 from core.errors import NotFoundError
 from peers.models import IntentStatus, JournalEntry, OutboundCallback, ReceivedDispatch
 from peers.protocol import CallbackEventType, parse_json_object, verify_callback, verify_object, verify_request
-from peers.services.inbox.work import complete, fail, report_progress, report_usage
+from peers.services.inbox.work_progress import complete, fail, report_progress, report_usage
 from peers.services.outbox.backoff import MAX_ATTEMPTS
 from peers.services.outbox.callbacks import queue_callback
 from peers.services.outbox.delivery import deliver_callback

@@ -8,7 +8,7 @@ from django.conf import LazySettings
 from django.utils import timezone
 
 from peers.models import Dispatch, OutboundCallback, Peer
-from peers.services.inbox.work import complete
+from peers.services.inbox.work_progress import complete
 from peers.services.outbox import circuit
 from peers.services.outbox.backoff import MAX_ATTEMPTS
 from peers.services.outbox.delivery import CIRCUIT_OPEN, deliver_callback, deliver_dispatch

@@ -21,7 +21,7 @@ from peers.services.outbox import leases
 from peers.services.outbox.backoff import MAX_ATTEMPTS
 from peers.services.outbox.delivery import deliver_dispatch, settle_dispatch
 from peers.services.outbox.leases import retry_dead, sweep
-from peers.services.outbox.outbound import post
+from peers.services.outbox.signed_requests import post
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import resume_peer, set_outbound_key, suspend_peer
 from tests.app.peers.outbox.conftest import RECEIVE_PATH, STAFF, Partner, fresh, identity_of, json_of, make_due

@@ -13,7 +13,7 @@ from django.utils import timezone
 from peers.handlers import EchoAgents
 from peers.models import HandlerEvent, HandlerEventKind, OutboundCallback
 from peers.protocol import Federation, on_budget_warning, on_federation_callback, on_federation_received
-from peers.services.inbox.handlers import ReceivedCallback, ReceivedEnvelope, is_handling, queue_event, run_event
+from peers.services.inbox.handler_events import ReceivedCallback, ReceivedEnvelope, is_handling, queue_event, run_event
 from peers.services.outbox.backoff import MAX_ATTEMPTS
 from peers.services.outbox.leases import retry_dead, sweep
 from tests.app.peers.outbox.conftest import STAFF, Partner, fresh, make_due

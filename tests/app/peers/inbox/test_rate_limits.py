@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from peers.services.trust.limits import Buckets
+from peers.services.trust.rate_limits import Buckets
 
 
 def test_a_bucket_allows_a_minutes_worth_at_once_and_then_says_when() -> None:

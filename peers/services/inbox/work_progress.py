@@ -15,7 +15,7 @@ from peers.models import HandlerEventKind, Intent, IntentStatus, JournalKind, Re
 from peers.protocol import CallbackEventType, DelegationScope, FederationAttestation, FederationCallback, JsonMapping
 from peers.protocol.merge_patch import merge_patch
 from peers.services.inbox.attestations import WARN_AT, attest, budgets_used
-from peers.services.inbox.handlers import queue_event
+from peers.services.inbox.handler_events import queue_event
 from peers.services.outbox.callbacks import STATE_PATCH, queue_callback
 from peers.services.trust.journal import note
 
