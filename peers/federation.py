@@ -21,7 +21,7 @@ from rest_framework.exceptions import APIException
 
 from core.actors import Actor
 from core.errors import HubError, UnauthenticatedError
-from peers.api.errors import UNPROVEN, refusal_of
+from peers.api.errors import refusal_of
 from peers.models import Peer, PeerState
 from peers.protocol import (
     AgentVisibility,
@@ -37,6 +37,7 @@ from peers.services.catalog.agents import register_agent, visible_agents
 from peers.services.catalog.status import federation_status, manifest
 from peers.services.trust.identity import choose_identity, hub_identity, hub_url, is_enabled
 from peers.services.trust.peers import add_peer, find_peer
+from peers.services.trust.proofs import UNPROVEN
 
 CONFIGURATION = Actor(id="", name="configure_federation")
 

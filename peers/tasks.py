@@ -10,7 +10,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from peers.services.inbox import handler_events
-from peers.services.outbox import delivery, leases
+from peers.services.outbox import delivery, nudges
+from peers.services.outbox import sweep as outbox_sweep
 from peers.services.trust import key_refresh, replay
 
 
@@ -39,13 +40,13 @@ def run_event(event_id: str) -> None:
 @shared_task(name="peers.nudge_each")
 def nudge_each(event_ids: list[str], callback_ids: list[str]) -> None:
     """Hand on the one message of rows that were written together."""
-    leases.nudge_each(event_ids, callback_ids)
+    nudges.nudge_each(event_ids, callback_ids)
 
 
 @shared_task(name="peers.sweep")
 def sweep() -> None:
     """Nudge the workers to all that is due, and forget the nonces that no signature can bring again."""
-    leases.sweep()
+    outbox_sweep.sweep()
     replay.forget_nonces(timezone.now())
 
 

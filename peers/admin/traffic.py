@@ -19,7 +19,7 @@ from peers.admin.forms import FetchForm
 from peers.admin.pages import EVENTS, PagesMixin, http_answer, until, when
 from peers.admin.peer_actions import dialog
 from peers.models import OutboxRow
-from peers.services.outbox.leases import retry_dead
+from peers.services.outbox.dead_letters import retry_dead
 
 WORK_COLORS = {"Given up": "danger", "Due": "info", "Done": "success", "Waiting": "warning"}
 MOST_SHOWN = 50

@@ -21,6 +21,7 @@ from rest_framework.response import Response
 from core.api.errors import INTERNAL_ERROR, BadRequestError, api_error_headers, as_api_exception, messages
 from core.errors import HubError
 from peers.protocol import DelegationError, MalformedMessage, ProtocolError
+from peers.services.trust.proofs import UNPROVEN
 from peers.services.trust.rate_limits import RateLimitedError, spend_refusal
 
 ADDRESSES = re.compile(
@@ -28,7 +29,6 @@ ADDRESSES = re.compile(
 )
 """The addresses of the protocol between hubs."""
 
-UNPROVEN = "Invalid or missing API key"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="fedhub"'}
 MAX_LOGGED_CHARS = 300
 

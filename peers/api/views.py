@@ -22,7 +22,7 @@ from peers.models import Intent
 from peers.services.catalog.agents import visible_agents
 from peers.services.catalog.intents import create_intent, get_intent
 from peers.services.catalog.status import federation_status, manifest
-from peers.services.trust.identity import did_document, is_enabled
+from peers.services.trust.identity import DISABLED, did_document, is_enabled
 
 DOCUMENT_MAX_AGE = "public, max-age=300"
 
@@ -38,7 +38,7 @@ class DocumentViewSet(ProtocolViewSet):
         """Raise NotFoundError while disabled."""
         super().initial(request, *args, **kwargs)
         if not is_enabled():
-            raise NotFoundError("Federation not enabled")
+            raise NotFoundError(DISABLED)
 
     def manifest(self, request: Request) -> Response:
         """Serve the discovery document."""

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from core.ids import new_object_id
-from peers.protocol import VerificationKey
+from peers.protocol import VerificationKey, is_same_origin
 
 
 class PeerState(models.TextChoices):
@@ -100,6 +100,10 @@ class Peer(models.Model):
     def may_get_work(self) -> bool:
         """Tell whether the relationship lets us dispatch to this peer."""
         return self.relationship in (Relationship.PEER, Relationship.DOWNSTREAM)
+
+    def may_get_callbacks_at(self, url: str) -> bool:
+        """Tell whether callbacks may go to this URL: to the peer's own origin, or to one that staff have listed."""
+        return any(is_same_origin(url, origin) for origin in (self.server_url, *self.callback_origins))
 
 
 class PeerKey(models.Model):

@@ -134,7 +134,7 @@ def install(program: str) -> None:
         circuit,
         delivery,
         dispatch,
-        leases,
+        sweep,
     )
 
     _replace(OutboxRow, "take", classmethod(_taking(OutboxRow.__dict__["take"].__func__)))
@@ -142,7 +142,7 @@ def install(program: str) -> None:
     _wrap(queue, "_send", _nudging)
     _wrap(handler_events, "call_handler", _calling)
     _wrap(handler_events, "run_event", partial(_then, "event.after_finish"))
-    _wrap(leases, "sweep", partial(_then, "sweep.after"))
+    _wrap(sweep, "sweep", partial(_then, "sweep.after"))
     for module, name in ((dispatch, "create"), (store, "receive"), (callbacks, "accept"), (work_progress, "report")):
         _wrap(module, "unit_of_work", partial(_committing, name))
     _wrap(delivery, "unit_of_work", partial(_committing, ""))

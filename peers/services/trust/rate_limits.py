@@ -1,8 +1,8 @@
-"""How much one peer may ask of this hub, and how often one address may be refused before it is told to slow down.
+"""Rate limits: requests of one proven peer, and refusals of one address.
 
-Token buckets in this process's memory, each as large as what it allows in a minute: several web processes allow as much
-each, and a restart forgets. What is limited by address is refusals alone, never what a peer has proved: behind a proxy
-all come from one address, and nobody may shut the others out by sending rubbish.
+Token buckets in this process's memory, each with the size of one minute's allowance. Each web process has its own
+buckets, and a restart fills them. An address is limited by its refusals alone and never by the requests that a peer has
+proved: behind a proxy all peers share one address, and bad requests of one sender must not shut out the others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_BUCKETS = 10_000
 
 
 class RateLimitedError(TooManyRequestsError):
-    """More than is allowed in a minute; `retry_after_seconds` says when there is room again."""
+    """More requests than one minute allows; after `retry_after_seconds` the next request is allowed."""
 
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__("Too many requests")
@@ -35,7 +35,7 @@ class _Bucket:
 
 
 class Buckets:
-    """Token buckets by name, those of the latest `most` names."""
+    """Token buckets by name, kept for the `most` names that were used last."""
 
     def __init__(self, *, most: int) -> None:
         """Start with all buckets full."""
@@ -44,7 +44,7 @@ class Buckets:
         self._buckets: dict[str, _Bucket] = {}
 
     def take(self, name: str, *, per_minute: int, now: float) -> float:
-        """Take one token; return 0, or the seconds until there is one. `now` in seconds of a clock that never jumps."""
+        """Take one token; return 0, or the seconds until there is one. `now` is in seconds of a monotonic clock."""
         with self._lock:
             bucket = self._refilled(name, per_minute, now)
             if bucket.level < 1:
@@ -53,7 +53,7 @@ class Buckets:
             return 0.0
 
     def is_empty(self, name: str, *, per_minute: int, now: float) -> bool:
-        """Tell whether there is no token left to take."""
+        """Tell whether the bucket has no whole token left."""
         with self._lock:
             return self._refilled(name, per_minute, now).level < 1
 
@@ -65,7 +65,7 @@ class Buckets:
     def _refilled(self, name: str, per_minute: int, now: float) -> _Bucket:
         bucket = self._buckets.pop(name, None) or _Bucket(float(per_minute), now)
         if len(self._buckets) >= self._most:
-            # The one that was used longest ago; if it is not full again by now, its owner gains a minute's worth.
+            # The bucket used longest ago. If it is not full again yet, its owner gains one minute's allowance at most.
             del self._buckets[next(iter(self._buckets))]
         self._buckets[name] = bucket
         bucket.level = min(per_minute, bucket.level + (now - bucket.at) * per_minute / 60)
@@ -78,25 +78,25 @@ _of_refusals = Buckets(most=MAX_BUCKETS)
 
 
 def spend_request(peer: Peer) -> None:
-    """Count a request that a peer has proved to be its own; raises RateLimitedError for one too many."""
+    """Count a request whose sender is proved; raises RateLimitedError over the limit."""
     if per_minute := settings.FEDHUB_PEER_REQUESTS_PER_MINUTE:
         _raise_after(_of_peers.take(peer.pk, per_minute=per_minute, now=time.monotonic()))
 
 
 def spend_refusal(address: str) -> None:
-    """Count a refusal of an address; raises RateLimitedError, to be answered in its place, for one too many."""
+    """Count a refusal of an address; raises RateLimitedError, which replaces the refusal, over the limit."""
     if per_minute := settings.FEDHUB_REFUSALS_PER_MINUTE:
         _raise_after(_of_refusals.take(address, per_minute=per_minute, now=time.monotonic()))
 
 
 def has_refusals_left(address: str) -> bool:
-    """Tell whether an address was refused so seldom of late that work may still be done for what it is refused."""
+    """Tell whether the address is below its limit of refusals, so that more work for its request is allowed."""
     per_minute = settings.FEDHUB_REFUSALS_PER_MINUTE
     return not per_minute or not _of_refusals.is_empty(address, per_minute=per_minute, now=time.monotonic())
 
 
 def forget_all() -> None:
-    """Start anew."""
+    """Fill the buckets of all peers and addresses."""
     _of_peers.clear()
     _of_refusals.clear()
 

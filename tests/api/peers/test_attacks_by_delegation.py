@@ -15,7 +15,7 @@ from peers.protocol import DelegationScope, UcanClaims
 from peers.protocol.base_encodings import encode_base64url
 from peers.protocol.compat import make_nonce
 from peers.protocol.ucan import encode_token
-from peers.services.inbox.receive.acceptance import delegation_digest
+from peers.services.outbox.delegations import delegation_digest
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import suspend_peer
 from peers.services.trust.tokens import issue_peer_token

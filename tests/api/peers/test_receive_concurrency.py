@@ -14,7 +14,7 @@ import pytest
 from django.db import connections
 
 from peers.models import Intent, JournalEntry, OutboundCallback, Peer, ReceivedDispatch, SeenNonce
-from peers.services.inbox.receive import prove
+from peers.services.inbox.receive import store
 from peers.services.trust.peers import suspend_peer
 from tests.api.peers.partner import OPERATOR, Partner, body_of, everything_stored, send
 
@@ -129,7 +129,7 @@ def test_a_suspension_in_the_middle_lets_nothing_in_after_it(alpha: Partner, alp
 def test_a_peer_suspended_between_its_proof_and_the_transaction_is_refused(
     alpha: Partner, alpha_peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checked = prove.check_fresh
+    checked = store.check_fresh
     before: list[dict[str, list[dict[str, Any]]]] = []
 
     def check_then_suspend(*args: Any) -> None:
@@ -137,7 +137,7 @@ def test_a_peer_suspended_between_its_proof_and_the_transaction_is_refused(
         suspend_peer(Peer.objects.get(pk=alpha_peer.pk), reason="Incident", by=OPERATOR)
         before.append(everything_stored())
 
-    monkeypatch.setattr(prove, "check_fresh", check_then_suspend)
+    monkeypatch.setattr(store, "check_fresh", check_then_suspend)
     body = body_of(alpha.signed())
 
     assert send(body, alpha.headers(body)).status_code == 403

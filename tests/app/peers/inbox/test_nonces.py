@@ -10,7 +10,7 @@ from core.store.units import unit_of_work
 from peers.models import Peer, SeenNonce
 from peers.protocol import SigningKey, VerifiedRequest
 from peers.protocol.http_signatures import MAX_LIFETIME_SECONDS, MAX_SKEW_SECONDS
-from peers.services.trust.replay import NonceReplayedError, claim_nonce, forget_nonces
+from peers.services.trust.replay import NonceReplayedError, forget_nonces, record_nonce
 
 pytestmark = pytest.mark.django_db
 CREATED = 1_795_000_000
@@ -27,19 +27,19 @@ def peer(db: None) -> Peer:
     return Peer.objects.create(server_url="https://a.example.org")
 
 
-def test_a_nonce_is_claimed_once_and_a_second_claim_undoes_its_unit_of_work(peer: Peer) -> None:
-    claim_nonce(peer, verified("n-1"))
+def test_a_nonce_is_recorded_once_and_a_second_time_undoes_its_unit_of_work(peer: Peer) -> None:
+    record_nonce(peer, verified("n-1"))
 
     with pytest.raises(NonceReplayedError), unit_of_work():
         Peer.objects.create(server_url="https://b.example.org")
-        claim_nonce(peer, verified("n-1"))
+        record_nonce(peer, verified("n-1"))
 
     assert Peer.objects.count() == 1
     assert SeenNonce.objects.count() == 1
 
 
 def test_a_nonce_is_kept_past_the_end_of_its_signature_and_not_for_ever(peer: Peer) -> None:
-    claim_nonce(peer, verified("n-1"))
+    record_nonce(peer, verified("n-1"))
     last_moment = datetime.fromtimestamp(CREATED + MAX_LIFETIME_SECONDS + MAX_SKEW_SECONDS, tz=UTC)
 
     assert forget_nonces(last_moment) == 0

@@ -10,9 +10,9 @@ from django.conf import LazySettings
 
 from peers.models import Peer
 from peers.protocol import FederationEnvelope, FederationPolicy, MalformedMessage
-from peers.services.inbox.receive.acceptance import agreed_policy, is_spent, trace_id_of
-from peers.services.inbox.receive.prove import read_submission
-from peers.services.trust.proofs import Incoming, is_trusted_state, shown_key
+from peers.services.inbox.receive.acceptance import agreed_policy, is_budget_spent, trace_id_of
+from peers.services.inbox.receive.prove import read_message
+from peers.services.trust.proofs import IncomingRequest, is_trusted_state, shown_key
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ENVELOPE = b'{"dispatch_id": "d-1", "source_server": "https://a.example.org", "intent_id": "i", "intent_title": ""}'
@@ -58,7 +58,7 @@ def test_trust_depends_on_state_and_policy(state: str, policy: str, is_trusted: 
     ],
 )
 def test_a_budget_is_spent_where_a_limit_is_zero(budget: dict[str, Any], spent: bool) -> None:
-    assert is_spent(FederationPolicy(budget=budget)) is spent
+    assert is_budget_spent(FederationPolicy(budget=budget)) is spent
 
 
 def test_the_agreed_policy_is_the_strictest_of_both(settings: LazySettings) -> None:
@@ -88,12 +88,12 @@ def test_the_trace_id_is_taken_as_the_sender_wrote_it(context: dict[str, str] | 
 
 @pytest.mark.parametrize("key", ["", "AAAA", "<script>", "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="])
 def test_a_shown_key_that_is_none_counts_as_absent(key: str) -> None:
-    assert shown_key(Incoming("POST", "", {"x-openintent-public-key": key}, b"")) is None
-    assert shown_key(Incoming("POST", "", {}, b"")) is None
+    assert shown_key(IncomingRequest("POST", "", {"x-openintent-public-key": key}, b"")) is None
+    assert shown_key(IncomingRequest("POST", "", {}, b"")) is None
 
 
-def test_a_submission_keeps_the_object_as_received() -> None:
-    message, read = read_submission(ENVELOPE)
+def test_reading_a_message_keeps_the_object_as_received() -> None:
+    message, read = read_message(ENVELOPE)
 
     assert message == {
         "dispatch_id": "d-1", "source_server": "https://a.example.org", "intent_id": "i", "intent_title": "",
@@ -104,4 +104,4 @@ def test_a_submission_keeps_the_object_as_received() -> None:
 @pytest.mark.parametrize("dispatch_id", ["", "a/b", "a" * 201, "\u00e4", "a b"])
 def test_a_dispatch_id_is_part_of_an_address(dispatch_id: str) -> None:
     with pytest.raises(MalformedMessage):
-        read_submission(ENVELOPE.replace(b"d-1", dispatch_id.encode()))
+        read_message(ENVELOPE.replace(b"d-1", dispatch_id.encode()))

@@ -15,8 +15,9 @@ from peers.protocol import CallbackEventType, parse_json_object, verify_callback
 from peers.services.inbox.work_progress import complete, fail, report_progress, report_usage
 from peers.services.outbox.backoff import MAX_ATTEMPTS
 from peers.services.outbox.callbacks import queue_callback
+from peers.services.outbox.dead_letters import retry_dead
 from peers.services.outbox.delivery import deliver_callback
-from peers.services.outbox.leases import retry_dead, sweep
+from peers.services.outbox.sweep import sweep
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import resume_peer, set_outbound_key, suspend_peer
 from tests.app.peers.outbox.conftest import CALLBACK_PATH, STAFF, Partner, fresh, json_of, make_due

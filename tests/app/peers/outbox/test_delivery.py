@@ -17,11 +17,12 @@ from peers.admin.pages import dispatch_status
 from peers.models import Dispatch, IssuedDelegation, JournalEntry, Peer
 from peers.protocol import UCAN_HEADER, parse_json_object, verify_chain, verify_envelope, verify_request
 from peers.services.catalog.status import federation_status
-from peers.services.outbox import leases
+from peers.services.outbox import nudges
 from peers.services.outbox.backoff import MAX_ATTEMPTS
+from peers.services.outbox.dead_letters import retry_dead
 from peers.services.outbox.delivery import deliver_dispatch, settle_dispatch
-from peers.services.outbox.leases import retry_dead, sweep
 from peers.services.outbox.signed_requests import post
+from peers.services.outbox.sweep import sweep
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import resume_peer, set_outbound_key, suspend_peer
 from tests.app.peers.outbox.conftest import RECEIVE_PATH, STAFF, Partner, fresh, identity_of, json_of, make_due
@@ -292,7 +293,7 @@ def test_a_peer_that_another_transaction_holds_keeps_nothing_else_from_being_swe
     parked, due = partner.dispatch(), partner.dispatch()
     Dispatch.objects.filter(pk=parked.pk).update(due_at=None)
     nudged: list[str] = []
-    monkeypatch.setattr(leases, "enqueue", lambda name, row_id: nudged.append(row_id))
+    monkeypatch.setattr(nudges, "enqueue", lambda name, row_id: nudged.append(row_id))
     with held_elsewhere(Peer.objects.filter(pk=partner.peer.pk)):
         sweep()
     assert nudged == [due.pk]

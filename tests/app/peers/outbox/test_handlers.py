@@ -15,7 +15,8 @@ from peers.models import HandlerEvent, HandlerEventKind, OutboundCallback
 from peers.protocol import Federation, on_budget_warning, on_federation_callback, on_federation_received
 from peers.services.inbox.handler_events import ReceivedCallback, ReceivedEnvelope, is_handling, queue_event, run_event
 from peers.services.outbox.backoff import MAX_ATTEMPTS
-from peers.services.outbox.leases import retry_dead, sweep
+from peers.services.outbox.dead_letters import retry_dead
+from peers.services.outbox.sweep import sweep
 from tests.app.peers.outbox.conftest import STAFF, Partner, fresh, make_due
 
 MODULE = "tests.app.peers.outbox.test_handlers"

@@ -12,7 +12,7 @@ from peers.models import (
     Intent,
     Peer,
 )
-from peers.services.trust.proposals import record_stranger
+from peers.services.trust.proposals import record_proposal
 from tests.app.peers.staff.pages import (
     EVIL,
     EVIL_LINK,
@@ -83,7 +83,7 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(
 def test_the_first_page_says_what_waits_and_links_to_it(admin: Client, staff: Callable[..., Client]) -> None:
     assert "Waits for you" not in text_of(admin, reverse("admin:index"))
     hostile_rows()
-    record_stranger("https://stranger.example.org", "", "", address="192.0.2.1", now=timezone.now())
+    record_proposal("https://stranger.example.org", "", "", address="192.0.2.1", now=timezone.now())
     Peer.objects.filter(state="approved").update(review_by=timezone.localdate())
 
     cards = admin.get(reverse("admin:index")).context["attention"]

@@ -10,7 +10,7 @@ from django.utils import timezone
 from peers.models import KeyOrigin, KeyState, Peer
 from peers.protocol import SigningKey
 from peers.services.trust.peers import add_peer, reject_peer, valid_keys
-from peers.services.trust.proposals import MAX_OPEN, drop_stale_proposals, record_stranger
+from peers.services.trust.proposals import MAX_OPEN, drop_stale_proposals, record_proposal
 from tests.app.peers.staff.conftest import KEY, OPERATOR, URL
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +24,7 @@ def knock(url: str = URL, **changes: Any) -> None:
         "address": "192.0.2.7",
         "now": NOW,
     }
-    record_stranger(url, **(values | changes))
+    record_proposal(url, **(values | changes))
 
 
 def test_a_stranger_is_proposed_once_with_its_key_shown_and_trusted_for_nothing() -> None:
