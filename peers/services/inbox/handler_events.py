@@ -1,8 +1,9 @@
-"""Telling lifecycle handlers what happened: one row for each event and handler class, worked off by workers.
+"""Events for lifecycle handlers: one row for each event and handler class, which a worker gives to the class.
 
 A class is named in FEDHUB_HANDLERS and marks its methods with the protocol's decorators. Its method is called at least
-once for each event, with `dispatch_id` and `attempt` on its argument, and never again after it has returned. One that
-raises is called again after a pause, up to MAX_ATTEMPTS times; one whose process dies, when its lease has lapsed.
+once for each event, with `dispatch_id` and `attempt` on its argument, and never again after it has returned. A method
+that raises is called again after a pause, up to MAX_ATTEMPTS times. A method whose process dies is called again when
+the lease of its event has lapsed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from peers.protocol.handler_decorators import HANDLER_ATTRIBUTE
 from peers.services.outbox.backoff import MAX_ATTEMPTS, retry_delay
 from peers.services.trust.journal import note
 
-# A worker that is told to stop has this long to say so before its event counts as abandoned.
+# A handler that exceeds its time limit has this long to end before another worker may take its event.
 LEASE_MARGIN = timedelta(seconds=15)
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class ReceivedEnvelope(FederationEnvelope):
-    """What `on_federation_received` gets: the envelope, which attempt this is, and the id of the row it made here."""
+    """The argument of `on_federation_received`: the envelope, the attempt's number, and the id of its row here."""
 
     attempt: int = 1
     received_id: str = ""
@@ -44,7 +45,7 @@ class ReceivedEnvelope(FederationEnvelope):
 
 @dataclass
 class ReceivedCallback(FederationCallback):
-    """What `on_federation_callback` and `on_budget_warning` get: the callback, and which attempt this is."""
+    """The argument of `on_federation_callback` and `on_budget_warning`: the callback and the attempt's number."""
 
     attempt: int = 1
     callback_id: str = ""
@@ -53,8 +54,8 @@ class ReceivedCallback(FederationCallback):
 def queue_event(kind: HandlerEventKind, *, source_id: str, dispatch_id: str, payload: JsonObject) -> None:
     """Write an event for each configured class that handles `kind`, in the caller's unit of work.
 
-    `source_id` names the row that it is about: the same source makes no second event. `payload` is the envelope or the
-    callback as received.
+    `source_id` names the row that the event is about: the same source makes no second event. `payload` is the envelope
+    or the callback as received.
     """
     for event in new_events(kind, source_id=source_id, dispatch_id=dispatch_id, payload=payload):
         identity = {"handler": event.handler, "kind": kind, "source_id": source_id}
@@ -75,9 +76,9 @@ def new_events(kind: HandlerEventKind, *, source_id: str, dispatch_id: str, payl
 
 
 def run_event(event_id: str) -> None:
-    """Call the handler of a due event; one that is finished, dead or being worked on is left alone.
+    """Call the handler of a due event. An event that is finished, given up or leased by a worker stays as it is.
 
-    Raises what the handler raised, after the next attempt was put down.
+    Raises the handler's exception, after the next attempt is scheduled.
     """
     token = secrets.token_hex(16)
     lease = timedelta(seconds=settings.FEDHUB_HANDLER_SECONDS) + LEASE_MARGIN
@@ -85,13 +86,13 @@ def run_event(event_id: str) -> None:
         return
     event = HandlerEvent.objects.get(pk=event_id)
     if event.attempts > MAX_ATTEMPTS:
-        # It ends its worker's process each time, so no attempt was ever put down as failed.
-        _put_off(event, token, "no attempt came to an end")
+        # The handler ends its worker's process each time, so the attempts were never recorded as failed.
+        _schedule_retry(event, token, "no attempt came to an end")
         return
     try:
         call_handler(event)
     except Exception as exc:
-        _put_off(event, token, f"{type(exc).__name__}: {exc}")
+        _schedule_retry(event, token, f"{type(exc).__name__}: {exc}")
         raise
     finished = HandlerEvent.objects.filter(pk=event.pk, lease_token=token).update(
         finished_at=timezone.now(), due_at=None, lease_token="", last_error=""
@@ -101,11 +102,11 @@ def run_event(event_id: str) -> None:
 
 
 def call_handler(event: HandlerEvent) -> None:
-    """Make the handler and call its method, to its end where it is a coroutine; raises whatever it raises."""
+    """Make the handler and call its method; run a coroutine to its end. Raises the handler's exception."""
     handler: object = import_string(event.handler)()
     method = federation_handlers(handler).get(event.kind)
     if method is None:
-        # The class was changed since: there is nobody left to tell.
+        # The class was changed since the event was written.
         logger.warning("%s no longer handles %s.", event.handler, event.kind)
         return
     _call(method, _argument(event))
@@ -113,9 +114,9 @@ def call_handler(event: HandlerEvent) -> None:
 
 @lru_cache(maxsize=64)
 def is_handling(path: str, kind: str) -> bool:
-    """Tell whether the class at a dotted path has a method for `kind`; True where it cannot be imported.
+    """Tell whether the class at a dotted path has a method for `kind`; True for a path that cannot be imported.
 
-    A mistyped path must not lose events: they wait, and fail visibly, until the setting is right.
+    A mistyped path must not lose events: the events wait, and fail visibly, until the setting is correct.
     """
     try:
         handler = import_string(path)
@@ -146,15 +147,15 @@ async def _wait(result: Awaitable[object]) -> None:
 
 
 @retried
-def _put_off(event: HandlerEvent, token: str, text: str) -> None:
+def _schedule_retry(event: HandlerEvent, token: str, text: str) -> None:
     now = timezone.now()
     with unit_of_work():
-        held = HandlerEvent.objects.filter(pk=event.pk, lease_token=token)
+        leased = HandlerEvent.objects.filter(pk=event.pk, lease_token=token)
         if event.attempts >= MAX_ATTEMPTS:
-            if held.update(due_at=None, dead_at=now, lease_token="", last_error=text):
+            if leased.update(due_at=None, dead_at=now, lease_token="", last_error=text):
                 note(JournalKind.HANDLER, f"{event.handler} given up: {text}", dispatch_id=event.dispatch_id)
             return
-        held.update(due_at=_next(now, event.attempts), lease_token="", last_error=text)
+        leased.update(due_at=_next(now, event.attempts), lease_token="", last_error=text)
 
 
 def _next(now: datetime, attempts: int) -> datetime:

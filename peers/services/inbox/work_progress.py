@@ -1,6 +1,6 @@
-"""What whoever works on a received intent reports: progress, usage, the end. The peer is told by callbacks.
+"""Report on the work for a received intent: progress, usage, the end. Callbacks tell the peer.
 
-Each function may be called again by a handler that runs again: a `key` names what was said, and the end comes once.
+A handler that runs again may call each function again: a `key` names each report, and the work ends once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from peers.services.trust.journal import note
 
 @retried
 def report_progress(received_id: str, *, state_delta: JsonMapping, key: str) -> bool:
-    """Merge a delta into the intent's state and tell the peer; False, and nothing done, once the work has ended."""
+    """Merge a delta into the intent's state and tell the peer; do nothing and return False after the work's end."""
     with unit_of_work():
         received = _open(received_id)
         if received is None:
@@ -34,9 +34,9 @@ def report_progress(received_id: str, *, state_delta: JsonMapping, key: str) -> 
 
 @retried
 def report_usage(received_id: str, *, usage: JsonMapping) -> list[str]:
-    """Warn the peer, and this hub's handlers, of each budget of which four fifths are used; return their names.
+    """Warn the peer and this hub's handlers of each budget that is used by more than WARN_AT; return their names.
 
-    Each budget is warned of once.
+    Each budget causes one warning.
     """
     with unit_of_work():
         received = _open(received_id)
@@ -55,7 +55,7 @@ def complete(
     usage: JsonMapping,
     trace_references: Sequence[str] = (),
 ) -> bool:
-    """End the work as done and tell the peer, with an attestation of what it used; False where it had ended."""
+    """End the work as completed and tell the peer, with an attestation of its usage; False if it has ended before."""
     return _end(
         received_id,
         CallbackEventType.COMPLETED,
@@ -66,7 +66,7 @@ def complete(
 
 
 def fail(received_id: str, *, reason: str, usage: JsonMapping) -> bool:
-    """End the work as failed and tell the peer why, with an attestation; False where it had ended."""
+    """End the work as failed and tell the peer the reason, with an attestation; False if it has ended before."""
     return _end(received_id, CallbackEventType.FAILED, state_delta={"error": reason}, usage=usage)
 
 
@@ -82,7 +82,7 @@ def _end(
     status = IntentStatus.COMPLETED if event_type == CallbackEventType.COMPLETED else IntentStatus.FAILED
     with unit_of_work():
         received = _get(received_id)
-        # The compare-and-set: of two that end it, one does.
+        # The compare-and-set: of two callers that end the work, one succeeds.
         if not ReceivedDispatch.objects.filter(pk=received_id, is_finished=False).update(is_finished=True):
             return False
         _patch_intent(received, state_delta)

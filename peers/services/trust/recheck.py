@@ -2,8 +2,8 @@
 
 Between the proof and that transaction, staff may have suspended the peer or revoked its key or token. The transaction
 locks the peer's row, which orders it with a suspension: either the suspension comes first and the recheck refuses the
-request, or it comes second, finds the new rows and holds them. The rows of keys and tokens are not locked: a key or
-token that is revoked a moment later holds nothing of what it has proved before.
+request, or it comes second, finds the new rows and holds them. The rows of keys and tokens are not locked: the
+revocation of a key or token does not stop work that it has proved before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from peers.models import Peer, PeerKey
 from peers.protocol import SignatureMissing, UnknownKey, VerificationKey
 from peers.services.trust.peers import trusted_keys
 from peers.services.trust.proofs import UNPROVEN, NotTrustedError, Proof, is_trusted_state
-from peers.services.trust.tokens import live_tokens
+from peers.services.trust.tokens import valid_tokens
 
 # Every receive makes this query, so it reads few columns.
 PEER_COLUMNS = ("server_url", "did", "state", "relationship", "requires_signature", "callback_origins")
@@ -51,7 +51,7 @@ def lock_peers(proofs: Collection[Proof], now: datetime) -> dict[str, LockedPeer
     keys: dict[str, list[PeerKey]] = {peer.pk: [] for peer in peers}
     for key in PeerKey.objects.filter(peer__in=keys).order_by().only(*KEY_COLUMNS):
         keys[key.peer_id].append(key)
-    tokens = live_tokens((proof.token for proof in proofs if proof.token), now)
+    tokens = valid_tokens((proof.token for proof in proofs if proof.token), now)
     return {peer.pk: LockedPeer(peer, tuple(trusted_keys(keys[peer.pk], now)), tokens) for peer in peers}
 
 

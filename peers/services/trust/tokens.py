@@ -45,7 +45,7 @@ def peer_of_token(raw: str, now: datetime) -> Peer | None:
     return token.peer if token else None
 
 
-def live_tokens(checksums: Iterable[str], now: datetime) -> frozenset[str]:
+def valid_tokens(checksums: Iterable[str], now: datetime) -> frozenset[str]:
     """Return the checksums whose tokens are neither expired nor revoked; the tokens' peers are not checked."""
     wanted = set(checksums)
     if not wanted:

@@ -33,7 +33,7 @@ FIRST_DELTA = {"status": "accepted"}
 
 @dataclass(slots=True)
 class NewRows:
-    """Rows to write, by table. The tables stand in the order in which the rows may refer to each other."""
+    """Rows to write, by table, in an order in which each row refers to earlier tables alone."""
 
     intents: list[Intent] = field(default_factory=list)
     received: list[ReceivedDispatch] = field(default_factory=list)
