@@ -1,4 +1,4 @@
-"""Requests that share a transaction, and what staff change between a proof and that transaction."""
+"""Requests that share a transaction, and decisions of staff between a proof and that transaction."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.django_db
 
 
 def proven(partner: Partner, message: Any = None, **changes: Any) -> Submission:
-    """Return what the partner submits, proved as the endpoint does."""
+    """Return the partner's submission, proved in the way of the endpoint."""
     body = body_of(message or partner.signed(**changes))
     headers = proof_headers(partner.headers(body) | {"CONTENT_TYPE": "application/json"})
     return prove_submission(IncomingRequest("POST", HUB + RECEIVE, headers, body), "", timezone.now())
@@ -93,7 +93,9 @@ def test_two_peers_may_use_one_dispatch_id_and_key_in_one_group(
     assert ReceivedDispatch.objects.count() == 2
 
 
-def test_a_refused_one_beside_accepted_ones_leaves_nothing(alpha: Partner, alpha_peer: Peer, beta: Partner) -> None:
+def test_a_refused_submission_beside_accepted_ones_stores_nothing(
+    alpha: Partner, alpha_peer: Peer, beta: Partner
+) -> None:
     good, bad, last = proven(alpha), proven(alpha, callback_url="https://third.example.org/cb"), proven(beta)
 
     outcomes = store_submissions([good, bad, last])
@@ -106,8 +108,8 @@ def test_a_refused_one_beside_accepted_ones_leaves_nothing(alpha: Partner, alpha
     assert SeenNonce.objects.count() == 2
 
 
-def test_a_database_error_of_one_harms_no_other(alpha: Partner, alpha_peer: Peer) -> None:
-    # No row can be without a digest, and only the database says so.
+def test_a_database_error_of_one_submission_fails_no_other(alpha: Partner, alpha_peer: Peer) -> None:
+    # A row without a digest is refused by the database alone.
     broken: Submission = replace(proven(alpha), digest=None)  # type: ignore[arg-type]
     sound = [proven(alpha), proven(alpha)]
 
@@ -118,7 +120,7 @@ def test_a_database_error_of_one_harms_no_other(alpha: Partner, alpha_peer: Peer
     assert ReceivedDispatch.objects.count() == SeenNonce.objects.count() == 2
 
 
-def test_a_suspended_peer_in_a_group_is_refused_and_the_others_are_taken(
+def test_a_suspended_peer_in_a_group_is_refused_and_the_others_are_accepted(
     alpha: Partner, alpha_peer: Peer, beta: Partner
 ) -> None:
     submissions = [proven(alpha), proven(beta), proven(alpha)]
@@ -130,10 +132,10 @@ def test_a_suspended_peer_in_a_group_is_refused_and_the_others_are_taken(
     assert ReceivedDispatch.objects.get().peer.server_url == beta.url
 
 
-# Between the proof and the transaction -------------------------------------------------------------------------------
+# Between the proof and the transaction ------------------------------------------------------------------------------
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], list[dict[str, Any]]]:
-    """Have something happen after a request was proved, and return what was stored right after that."""
+    """Make a change after a request was proved, and return the rows that are stored right after the change."""
 
     def arrange(change: Callable[[], object]) -> list[dict[str, Any]]:
         checked = store.check_fresh
@@ -175,7 +177,7 @@ def test_a_token_revoked_between_its_proof_and_the_transaction_is_refused(
     assert everything_stored() == before[0]
 
 
-def test_a_token_whose_peer_must_sign_since_is_refused(alpha: Partner, alpha_peer: Peer, meanwhile: Any) -> None:
+def test_a_token_whose_peer_must_sign_now_is_refused(alpha: Partner, alpha_peer: Peer, meanwhile: Any) -> None:
     token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
     before = meanwhile(lambda: Peer.objects.update(requires_signature=True))
 
@@ -183,14 +185,14 @@ def test_a_token_whose_peer_must_sign_since_is_refused(alpha: Partner, alpha_pee
     assert everything_stored() == before[0]
 
 
-def test_a_peer_that_may_only_get_work_since_is_refused(alpha: Partner, alpha_peer: Peer, meanwhile: Any) -> None:
+def test_a_peer_that_may_only_get_work_now_is_refused(alpha: Partner, alpha_peer: Peer, meanwhile: Any) -> None:
     before = meanwhile(lambda: Peer.objects.update(relationship="downstream"))
 
     assert deliver(alpha, alpha.signed()).status_code == 403
     assert everything_stored() == before[0]
 
 
-# What was lately known -----------------------------------------------------------------------------------------------
+# The cache of peers -------------------------------------------------------------------------------------------------
 def test_a_key_approved_a_moment_ago_works_at_once(alpha: Partner, alpha_peer: Peer) -> None:
     assert deliver(alpha, alpha.signed()).status_code == 200
     renewed = Partner(alpha.url, b"n" * 32)
@@ -230,16 +232,16 @@ def test_a_suspended_peer_is_refused_at_once(alpha: Partner, alpha_peer: Peer, a
         assert_refused(deliver(alpha, alpha.signed()), 403, "not trusted")
 
 
-# What workers are told ------------------------------------------------------------------------------------------------
+# Nudges to workers --------------------------------------------------------------------------------------------------
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...]]]:
-    """Return the messages that went to workers."""
+    """Return the nudges that were sent to workers."""
     messages: list[tuple[str, tuple[Any, ...]]] = []
     monkeypatch.setattr(nudges, "enqueue", lambda name, *args: messages.append((name, args)))
     return messages
 
 
-def test_a_lone_receive_is_worked_on_at_once_and_a_group_shares_a_message(
+def test_a_lone_receive_has_its_own_nudges_and_a_group_shares_one(
     alpha: Partner, alpha_peer: Peer, settings: LazySettings, sent: list[tuple[str, tuple[Any, ...]]]
 ) -> None:
     settings.FEDHUB_HANDLERS = ["peers.handlers.EchoAgents"]
@@ -260,7 +262,7 @@ def test_a_lone_receive_is_worked_on_at_once_and_a_group_shares_a_message(
     )  # fmt: skip
 
 
-def test_the_shared_message_is_handed_on_row_by_row(sent: list[tuple[str, tuple[Any, ...]]]) -> None:
+def test_the_shared_nudge_is_sent_on_row_by_row(sent: list[tuple[str, tuple[Any, ...]]]) -> None:
     nudge_each(["e-1", "e-2"], ["c-1"])
 
     assert sent == [

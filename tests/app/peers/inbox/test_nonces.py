@@ -1,4 +1,4 @@
-"""Nonces: each good once for its peer, and kept as long as its signature could come again."""
+"""Nonces: each is valid once for its peer, and recorded as long as its signature is valid."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def verified(nonce: str) -> VerifiedRequest:
 
 @pytest.fixture
 def peer(db: None) -> Peer:
-    """Whoever signs."""
+    """The peer that signs."""
     return Peer.objects.create(server_url="https://a.example.org")
 
 
@@ -38,7 +38,7 @@ def test_a_nonce_is_recorded_once_and_a_second_time_undoes_its_unit_of_work(peer
     assert SeenNonce.objects.count() == 1
 
 
-def test_a_nonce_is_kept_past_the_end_of_its_signature_and_not_for_ever(peer: Peer) -> None:
+def test_a_nonce_is_kept_past_the_end_of_its_signature_and_deleted_later(peer: Peer) -> None:
     record_nonce(peer, verified("n-1"))
     last_moment = datetime.fromtimestamp(CREATED + MAX_LIFETIME_SECONDS + MAX_SKEW_SECONDS, tz=UTC)
 

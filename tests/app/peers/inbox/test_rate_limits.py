@@ -1,4 +1,4 @@
-"""Token buckets: what they allow at once, how they fill again, and that they do not grow without end."""
+"""Token buckets: their size, how they fill again, and the bound on their number."""
 
 from __future__ import annotations
 

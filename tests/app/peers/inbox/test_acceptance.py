@@ -1,4 +1,4 @@
-"""The small decisions on the way of a received intent, each by itself."""
+"""The single checks of a received intent: trust, terms, and reading the message."""
 
 from __future__ import annotations
 
@@ -82,12 +82,14 @@ def test_the_agreed_policy_is_the_strictest_of_both(settings: LazySettings) -> N
         ({"trace_id": "t" * 300}, "t" * 200),
     ],
 )
-def test_the_trace_id_is_taken_as_the_sender_wrote_it(context: dict[str, str] | None, trace_id: str) -> None:
+def test_the_trace_id_is_the_senders_own_else_that_of_traceparent(
+    context: dict[str, str] | None, trace_id: str
+) -> None:
     assert trace_id_of(envelope(trace_context=context)) == trace_id
 
 
 @pytest.mark.parametrize("key", ["", "AAAA", "<script>", "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="])
-def test_a_shown_key_that_is_none_counts_as_absent(key: str) -> None:
+def test_a_malformed_shown_key_is_ignored(key: str) -> None:
     assert shown_key(IncomingRequest("POST", "", {"x-openintent-public-key": key}, b"")) is None
     assert shown_key(IncomingRequest("POST", "", {}, b"")) is None
 
@@ -102,6 +104,6 @@ def test_reading_a_message_keeps_the_object_as_received() -> None:
 
 
 @pytest.mark.parametrize("dispatch_id", ["", "a/b", "a" * 201, "\u00e4", "a b"])
-def test_a_dispatch_id_is_part_of_an_address(dispatch_id: str) -> None:
+def test_a_dispatch_id_must_fit_into_a_url(dispatch_id: str) -> None:
     with pytest.raises(MalformedMessage):
         read_message(ENVELOPE.replace(b"d-1", dispatch_id.encode()))
