@@ -87,7 +87,7 @@ def run_event(event_id: str) -> None:
     event = HandlerEvent.objects.get(pk=event_id)
     if event.attempts > MAX_ATTEMPTS:
         # The handler ends its worker's process each time, so the attempts were never recorded as failed.
-        _schedule_retry(event, token, "no attempt came to an end")
+        _schedule_retry(event, token, "no attempt ended")
         return
     try:
         call_handler(event)

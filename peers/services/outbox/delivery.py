@@ -25,6 +25,7 @@ from peers.protocol import (
     is_same_origin,
     parse_json_object,
 )
+from peers.protocol.discovery import DEFAULT_ENDPOINTS
 from peers.protocol.timestamps import parse_timestamp
 from peers.services.outbox import circuit
 from peers.services.outbox.backoff import MAX_ATTEMPTS
@@ -47,9 +48,9 @@ from peers.services.trust.identity import is_enabled
 from peers.services.trust.journal import note
 from peers.services.trust.peers import find_peer
 
-RECEIVE_PATH = "/api/v1/federation/receive"
-CIRCUIT_OPEN = "the peer does not answer; waiting before the next try"
-STALE = ", and refused as stale from now on"
+RECEIVE_PATH = DEFAULT_ENDPOINTS["receive"]
+CIRCUIT_OPEN = "the peer does not answer; waiting before the next attempt"
+STALE = ", and the peer would refuse it as stale now"
 NOT_ITS_ORIGIN = "the callback URL is on an origin that is not the peer's"
 # Half of the shortest FEDHUB_ENVELOPE_MAX_AGE: a message whose first attempt comes later gets its whole time from then.
 LONG_WAIT = timedelta(hours=6)
@@ -60,7 +61,7 @@ def _may_send(message: Message, peer: Peer, token: str, *, now: datetime) -> boo
     """Tell whether a leased message is sent now; if not, put it off until the circuit closes, or give it up."""
     age = now - message.tried_since
     if message.attempts > 1 and age > retry_horizon():
-        _give_up_late(message, token, f"; the last try: {message.last_error or 'it came to no end'}", now=now)
+        _give_up_late(message, token, f"; the last attempt: {message.last_error or 'it did not end'}", now=now)
         return False
     until = circuit.wait_until(peer, now=now)
     if until is None:
@@ -70,7 +71,7 @@ def _may_send(message: Message, peer: Peer, token: str, *, now: datetime) -> boo
         return True
     # While a probe is under way its answer may close the circuit, so the message is kept.
     if age > retry_horizon() and until - now > timedelta(seconds=circuit.PROBE_SECONDS):
-        _give_up_late(message, token, "; the peer did not answer others either", now=now)
+        _give_up_late(message, token, "; the peer did not answer other messages either", now=now)
     else:
         postpone(message, token, CIRCUIT_OPEN, now=now, until=until)
     return False
@@ -143,7 +144,7 @@ def _read_answer(sent: SendResult) -> tuple[DispatchState, str, str]:
     try:
         result = ReceiveResult.from_dict(parse_json_object(sent.answer.body if sent.answer else b""))
     except ProtocolError:
-        return DispatchState.DELIVERED, "no answer that can be read", ""
+        return DispatchState.DELIVERED, "an answer that cannot be read", ""
     status = DispatchState.ACCEPTED if result.accepted else DispatchState.REJECTED
     return status, result.message[:500], (result.local_intent_id or "")[:64]
 

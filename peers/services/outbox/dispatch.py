@@ -34,7 +34,7 @@ from peers.services.trust.peers import find_peer
 
 TARGET_BLOCKED = "Invalid target server URL: blocked by SSRF protection"
 MAX_TRACE_ID = 200
-NO_WORK_FOR_PEER = "the relationship with the peer sends it no work"
+NO_WORK_FOR_PEER = "the relationship with the peer does not allow work for it"
 
 
 @dataclass(frozen=True, slots=True)

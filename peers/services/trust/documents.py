@@ -126,9 +126,9 @@ def _read_manifest(peer: Peer, found: JsonObject) -> FederationManifest:
     except ProtocolError as exc:
         raise ExternalServiceError(f"The manifest of {peer.server_url} is refused: {exc}") from exc
     if not is_same_server(manifest.server_url, peer.server_url):
-        raise ExternalServiceError(f"The manifest at {peer.server_url} is of {manifest.server_url[:200]!r}")
+        raise ExternalServiceError(f"The manifest at {peer.server_url} names the server {manifest.server_url[:200]!r}")
     if not is_same_did(manifest.server_did, peer.did):
-        raise ExternalServiceError(f"The manifest at {peer.server_url} names {manifest.server_did[:200]!r}")
+        raise ExternalServiceError(f"The manifest at {peer.server_url} names the DID {manifest.server_did[:200]!r}")
     return manifest
 
 

@@ -117,9 +117,9 @@ def checked_place(server_url: str, did: str) -> tuple[str, str]:
     if not is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS):
         raise InvalidRequestError("url: blocked by SSRF protection; it must be https and lead to the public Internet")
     if is_same_server(url, settings.FEDHUB_SERVER_URL):
-        raise InvalidRequestError("url: that is this hub itself")
+        raise InvalidRequestError("url: is the URL of this hub itself")
     if did and not is_same_did(did, did_of_url(url)):
-        raise InvalidRequestError(f"did: is not the one of {url}, which is {did_of_url(url)}")
+        raise InvalidRequestError(f"did: is not the DID of {url}, which is {did_of_url(url)}")
     return url, did_of_url(url)
 
 

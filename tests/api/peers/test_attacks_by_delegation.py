@@ -87,7 +87,7 @@ def test_a_grant_of_this_hub_is_accepted_until_it_is_revoked(
 
     IssuedDelegation.objects.update(revoked_at=timezone.now())
     assert_refused.start()
-    assert_refused(present(alpha, token), 403, "this hub does not grant it any more")
+    assert_refused(present(alpha, token), 403, "this hub has revoked the delegation or never issued it")
 
 
 def test_a_grant_of_this_hub_without_a_row_is_refused(
@@ -97,7 +97,7 @@ def test_a_grant_of_this_hub_without_a_row_is_refused(
     IssuedDelegation.objects.all().delete()
     assert_refused.start()
 
-    assert_refused(present(alpha, token), 403, "this hub does not grant it any more")
+    assert_refused(present(alpha, token), 403, "this hub has revoked the delegation or never issued it")
 
 
 def test_suspending_a_peer_revokes_what_this_hub_granted_it(alpha: Partner, alpha_peer: Peer) -> None:

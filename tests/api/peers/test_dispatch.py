@@ -139,7 +139,7 @@ def test_dispatches_to_a_suspended_peer_and_to_one_that_gets_no_work_are_held(
         operator.post(DISPATCH, {"intent_id": "i-1", "target_server": partner.url}, format="json")
     assert list(Dispatch.objects.order_by("created_at").values_list("reason", "due_at")) == [
         ("peer suspended", None),
-        ("the relationship with the peer sends it no work", None),
+        ("the relationship with the peer does not allow work for it", None),
     ]
 
 

@@ -78,7 +78,9 @@ def verify_delegation(submission: Submission, locked_peer: LockedPeer, now: date
     )
     for number, (claims, token) in enumerate(zip(chain.links, chain.tokens, strict=True)):
         if is_same_did(claims.issuer, hub.did) and not is_issued(token, now):
-            raise DelegationError(DelegationFault.REVOKED, "this hub does not grant it any more", link=number)
+            raise DelegationError(
+                DelegationFault.REVOKED, "this hub has revoked the delegation or never issued it", link=number
+            )
     return chain
 
 

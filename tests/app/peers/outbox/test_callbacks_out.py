@@ -265,7 +265,7 @@ def test_a_callback_that_was_tried_for_a_day_is_given_up_and_can_be_tried_again(
     deliver_all()
     row = OutboundCallback.objects.get()
     assert (row.dead_at is None, row.due_at, len(partner.requests)) == (False, None, 1)
-    assert row.last_error == "not delivered within 23 hours; the last try: HTTP 503: {}"
+    assert row.last_error == "not delivered within 23 hours; the last attempt: HTTP 503: {}"
 
     retry_dead(row, by=STAFF)
     deliver_all()

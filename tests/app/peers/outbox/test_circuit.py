@@ -41,7 +41,7 @@ def test_after_five_failures_nothing_is_sent_for_a_while(partner: Partner) -> No
     assert len(partner.requests) == 5
     row = fresh(dispatch)
     assert row.due_at >= fresh(partner.peer).circuit_open_until
-    assert row.reason == "the peer does not answer; waiting before the next try"
+    assert row.reason == "the peer does not answer; waiting before the next attempt"
 
 
 def test_one_probe_goes_out_and_its_answer_makes_waiting_rows_due(partner: Partner) -> None:
@@ -150,7 +150,7 @@ def test_a_row_past_its_horizon_is_given_up_although_the_circuit_never_closed(
     deliver_callback(callback.pk)
     for row in (fresh(dispatch), fresh(callback)):
         assert (row.dead_at is None, row.due_at, row.attempts) == (False, None, 0)
-        assert row.last_error == "not delivered within 23 hours; the peer did not answer others either"
+        assert row.last_error == "not delivered within 23 hours; the peer did not answer other messages either"
     assert fresh(dispatch).status == "pending"
     assert len(partner.requests) == 5
 

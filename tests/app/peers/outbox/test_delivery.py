@@ -338,7 +338,10 @@ def test_an_envelope_that_was_sent_is_never_signed_again_and_given_up_when_it_is
     assert [request.get_data() for request in partner.requests] == [dispatch.envelope.encode()] * 2
     assert (row.status, row.due_at, row.attempts) == ("pending", None, 2)
     assert row.dead_at is not None
-    assert row.reason == "not delivered within 23 hours, and refused as stale from now on; the last try: HTTP 503: {}"
+    assert (
+        row.reason
+        == "not delivered within 23 hours, and the peer would refuse it as stale now; the last attempt: HTTP 503: {}"
+    )
 
     retry_dead(row, by=STAFF)
     assert again(dispatch).status == "accepted"

@@ -64,7 +64,7 @@ def test_a_retired_peer_is_proposed_again_by_adding_it(admin: Client, approved: 
         ({"server_url": "https://10.0.0.1"}, "Blocked by ssrf"),
         ({"server_url": EVIL_LINK}, "Not an http(s) url"),
         ({"server_url": ""}, "a did:web"),
-        ({"server_url": URL, "did": "did:web:other.example.org"}, "is not the one"),
+        ({"server_url": URL, "did": "did:web:other.example.org"}, "is not the did"),
         ({"server_url": URL, "public_key": "AAAA"}, "Ed25519"),
         ({"server_url": "https://known.example.org"}, "is known already"),
     ],
