@@ -34,7 +34,7 @@ class Flag(serializers.BooleanField):
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {}})
-class JsonObject(serializers.Field):  # type: ignore[type-arg]
+class JsonObjectField(serializers.Field):  # type: ignore[type-arg]
     """Any JSON object."""
 
     default_error_messages = {"invalid": "Must be a JSON object."}
