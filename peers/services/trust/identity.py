@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import secrets
 import time
 from datetime import timedelta
 from functools import lru_cache
@@ -14,6 +11,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from core.key_files import create_key_file
 from peers.protocol import (
     HubIdentity,
     Json,
@@ -25,7 +23,7 @@ from peers.protocol import (
     normalize_server_url,
     sign_envelope,
 )
-from peers.protocol.compat import read_key_file
+from peers.protocol.compat import make_seed, read_key_file
 from peers.protocol.errors import InvalidIdentifier
 from peers.protocol.key_continuity import CONTINUITY, continuity_proof
 
@@ -58,7 +56,7 @@ def hub_identity() -> HubIdentity:
         return _chosen[0]
     path = Path(settings.FEDHUB_KEY_PATH)
     if not path.exists():
-        _create(path)
+        create_key_file(path, make_seed())
     others = tuple(bytes(key.verification_key) for key in (next_key(), previous_key()) if key)
     return _load(hub_url(), path, path.stat().st_mtime_ns, others)
 
@@ -130,15 +128,3 @@ def _kept_key(path: Path) -> SigningKey | None:
 @lru_cache(maxsize=4)
 def _read_key(path: Path, modified_ns: int) -> SigningKey:
     return SigningKey(read_key_file(path))
-
-
-def _create(path: Path) -> None:
-    """Link a whole file into place: of two processes that start at once, both use the one that came first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    ServerIdentity.generate(hub_url()).save_key(draft)
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        draft.unlink()
