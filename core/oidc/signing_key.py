@@ -45,13 +45,13 @@ def load_or_create(path: Path) -> OidcKey:
 
 
 def public_jwk(key: rsa.RSAPublicKey) -> dict[str, str]:
-    """Return the members of a public RSA JWK that make up its identity (RFC 7518, 6.3.1)."""
+    """Return the required members of a public RSA JWK (RFC 7518, section 6.3.1)."""
     numbers = key.public_numbers()
     return {"e": _base64url_integer(numbers.e), "kty": "RSA", "n": _base64url_integer(numbers.n)}
 
 
 def thumbprint(key: rsa.RSAPublicKey) -> str:
-    """Return the key's JWK thumbprint (RFC 7638: SHA-256 over the required members, in order, without spaces)."""
+    """Return the JWK thumbprint of a key: SHA-256 over its required members, sorted, without spaces (RFC 7638)."""
     canonical = json.dumps(public_jwk(key), sort_keys=True, separators=(",", ":"))
     return _base64url(hashlib.sha256(canonical.encode("ascii")).digest())
 

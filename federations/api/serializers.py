@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.fields import Flag, JsonObjectField, Text, UtcTime
-from core.api.viewsets import each
+from core.api.viewsets import serialize_each
 from federations.models import (
     A2aAgent,
     Federation,
@@ -224,7 +224,7 @@ class FederationDetailSerializer(serializers.Serializer[Federation]):
     def get_recentJobs(self, federation: Federation) -> Any:
         """Return the newest jobs, newest first."""
         newest = SyncJob.objects.filter(federation_id=federation.id)
-        return each(JobSerializer, newest.defer("changes", "summary")[:RECENT_JOBS])
+        return serialize_each(JobSerializer, newest.defer("changes", "summary")[:RECENT_JOBS])
 
 
 class DeletedFederationSerializer(serializers.Serializer[SyncJob]):

@@ -1,4 +1,4 @@
-"""The sidebar: what staff do most comes first; whoever may not see a page sees no link to it."""
+"""The sidebar of the admin: frequent pages come first, and a link is shown only to users who may see its page."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Intents", "assignment", "peers_intent"),
                 _item("Dispatches", "outbox", "peers_dispatch"),
                 _item("Received dispatches", "inbox", "peers_receiveddispatch"),
-                _item("Agents' visibility", "visibility", "peers_discoveredagent", _chooses_visibility),
+                _item("Agents' visibility", "visibility", "peers_discoveredagent", _may_choose_visibility),
                 _item("Registered agents", "smart_toy", "peers_registeredagent"),
                 _item("Journal", "menu_book", "peers_journalentry"),
             ],
@@ -59,7 +59,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "collapsible": True,
             "items": [
                 _item("Periodic tasks", "schedule", "django_celery_beat_periodictask"),
-                _item("Runtime sightings", "visibility", "federations_runtimesighting"),
+                _item("Runtime observations", "visibility", "federations_runtimesighting"),
                 _item("Dry runs under way", "preview", "federations_previewslot"),
                 _item("Peer keys", "key", "peers_peerkey"),
                 _item("Inbound callbacks", "call_received", "peers_inboundcallback"),
@@ -72,21 +72,21 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def stylesheet(request: HttpRequest) -> str:
-    """Return the address of the few styles that unfold lacks."""
+    """Return the URL of the styles that unfold does not have."""
     return static("fedhub/admin.css")
 
 
 def script(request: HttpRequest) -> str:
-    """Return the address of the script that refreshes pages and copies texts."""
+    """Return the URL of the script that refreshes pages and copies texts."""
     return static("fedhub/admin.js")
 
 
 def favicon(request: HttpRequest) -> str:
-    """Return the address of the browser tab's icon."""
+    """Return the URL of the icon of the browser tab."""
     return static("fedhub/favicon.svg")
 
 
-def _chooses_visibility(request: HttpRequest) -> bool:
+def _may_choose_visibility(request: HttpRequest) -> bool:
     return request.user.has_perm("peers.view_agentvisibilitychoice")
 
 

@@ -14,7 +14,7 @@ from unfold.decorators import display
 
 from core.actors import actor_of
 from core.admin.read_only import ReadOnlyAdmin
-from core.admin.saving import SavedWholeMixin
+from core.admin.saving import UnitOfWorkMixin
 from core.errors import HubError
 from federations.admin.filters import FederationFilter
 from federations.services.access import agents_visible_to
@@ -114,7 +114,7 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
 
 
 @admin.register(RegisteredAgent)
-class RegisteredAgentAdmin(SavedWholeMixin, PagesMixin):
+class RegisteredAgentAdmin(UnitOfWorkMixin, PagesMixin):
     """Agents that no federation discovers."""
 
     form = RegisteredAgentForm

@@ -14,7 +14,7 @@ from unfold.enums import ActionVariant
 
 from core.actors import actor_of
 from core.admin.labels import label
-from core.admin.saving import SavedWholeMixin
+from core.admin.saving import UnitOfWorkMixin
 from core.errors import HubError
 from peers.admin.forms import DispatchForm, IntentForm
 from peers.admin.labeled import labeled
@@ -35,7 +35,7 @@ JSON_HINT = "JSON objects, both optional: leave them as they are where the descr
 
 
 @admin.register(Intent)
-class IntentAdmin(SavedWholeMixin, PagesMixin):
+class IntentAdmin(UnitOfWorkMixin, PagesMixin):
     """Work that is described: what it is, where it came from, where it went."""
 
     list_display = ["title_column", "status_label", "origin", "made_by", "made"]

@@ -13,9 +13,9 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from core.actors import actor_of
-from core.admin.labels import exactly
+from core.admin.labels import format_time
 from core.admin.read_only import ReadOnlyAdmin
-from core.admin.refusals import refusals_shown
+from core.admin.refusals import show_refusals
 from peers.admin.forms import KeyApprovalForm, RequiredReasonForm
 from peers.admin.pages import KEY_COLORS, ORIGINS, PagesMixin, code, key_state, peer_link, short, when
 from peers.admin.peer_actions import dialog
@@ -65,7 +65,7 @@ class PeerKeyAdmin(PagesMixin, ReadOnlyAdmin):
         form = KeyApprovalForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             typed, by = form.cleaned_data, actor_of(request.user)
-            with refusals_shown(request):
+            with show_refusals(request):
                 approve_key(key, overlap_days=typed["overlap_days"], by=by, reason=typed["reason"])
                 messages.success(request, _what_pinning_means(typed["overlap_days"]))
             return self.go(request, self.back(object_id))
@@ -88,7 +88,7 @@ class PeerKeyAdmin(PagesMixin, ReadOnlyAdmin):
     )
     def revoke(self, request: HttpRequest, form: RequiredReasonForm, object_id: str) -> HttpResponse:
         key = self.found(request, object_id)
-        with refusals_shown(request):
+        with show_refusals(request):
             revoke_key(key, by=actor_of(request.user), reason=form.cleaned_data["reason"])
             messages.success(request, "The key is revoked: whatever it signs is refused from now on.")
         return self.go(request, self.back(object_id))
@@ -130,7 +130,7 @@ class PeerKeyAdmin(PagesMixin, ReadOnlyAdmin):
 
     @display(description="Counts until", ordering="valid_until")
     def counts_until(self, key: PeerKey) -> str:
-        return exactly(key.valid_until) if key.valid_until else "no end set"
+        return format_time(key.valid_until) if key.valid_until else "no end set"
 
 
 def _what_pinning_means(overlap_days: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from core.admin.labels import exactly
+from core.admin.labels import format_time
 from peers.admin.pages import event_words
 
 MOST_LEVELS = 3
@@ -130,4 +130,4 @@ def _moment(value: str) -> str:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return value
-    return exactly(moment) if moment.tzinfo else value
+    return format_time(moment) if moment.tzinfo else value

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timeuntil
 from unfold.admin import ModelAdmin
 
-from core.admin.labels import ago, exactly, label
+from core.admin.labels import format_age, format_time, label
 from peers.models import Dispatch, DispatchState, KeyOrigin, KeyState, Peer, PeerKey, PeerState
 from peers.protocol import CallbackEventType
 
@@ -114,7 +114,7 @@ def code(text: str) -> SafeString:
 
 def when(moment: datetime | None) -> str:
     """Return how long ago a moment was, or a dash."""
-    return ago(moment) or "-"
+    return format_age(moment) or "-"
 
 
 def until(moment: datetime | None) -> str:
@@ -123,7 +123,7 @@ def until(moment: datetime | None) -> str:
         return "-"
     left = timeuntil(moment, timezone.now(), depth=1)
     text = "now" if left.startswith("0") else f"in {left}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exactly(moment), text)
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), format_time(moment), text)
 
 
 def http_answer(code: int | None) -> str:
@@ -170,7 +170,7 @@ def key_table(keys: list[PeerKey], now: datetime, *, is_linked: bool = True) -> 
             label(key_state(key, now), KEY_COLORS),
             ORIGINS[KeyOrigin(key.origin)] + ("; signed by the key before it" if key.is_continuous else ""),
             when(key.created_at),
-            exactly(key.valid_until) if key.valid_until else "no end set",
+            format_time(key.valid_until) if key.valid_until else "no end set",
         ]
         for key in keys
     ]

@@ -12,7 +12,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from core.actors import actor_of
-from core.admin.refusals import refusals_shown
+from core.admin.refusals import show_refusals
 from core.errors import HubError
 from peers.admin.forms import ApprovalForm, FetchForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, TokenForm
 from peers.admin.pages import PagesMixin
@@ -78,7 +78,7 @@ class PeerActionsMixin(PagesMixin):
     )
     def fetch(self, request: HttpRequest, form: FetchForm, object_id: str) -> HttpResponse:
         peer = self.found(request, object_id)
-        with refusals_shown(request):
+        with show_refusals(request):
             findings = refresh_documents(peer, by=actor_of(request.user), now=timezone.now())
             count, new = len(findings.keys), len(findings.new_keys)
             text = f"{count} key{'' if count == 1 else 's'} found, {new} of them not seen before."
@@ -98,7 +98,7 @@ class PeerActionsMixin(PagesMixin):
         form = ApprovalForm(request.POST or None, keys=keys)
         if request.method == "POST" and form.is_valid():
             typed = form.cleaned_data
-            with refusals_shown(request):
+            with show_refusals(request):
                 peers.approve_peer(
                     peer,
                     key_fingerprint=typed.get("fingerprint", ""),
@@ -191,7 +191,7 @@ class PeerActionsMixin(PagesMixin):
         form = TokenForm(request.POST or None)
         context: dict[str, Any] = {"peer": peer, "form": form, "back_url": self.back(object_id)}
         if request.method == "POST" and form.is_valid():
-            with refusals_shown(request):
+            with show_refusals(request):
                 context["token"] = issue_peer_token(peer, days=form.cleaned_data["days"], by=actor_of(request.user))
         response = self.page(request, "peers/token.html", f"A token for {peer}", context)
         response["Cache-Control"] = "no-store"
@@ -223,7 +223,7 @@ class PeerActionsMixin(PagesMixin):
     )
     def outbound_key(self, request: HttpRequest, form: OutboundKeyForm, object_id: str) -> HttpResponse:
         peer = self.found(request, object_id)
-        with refusals_shown(request):
+        with show_refusals(request):
             peers.set_outbound_key(peer, form.cleaned_data["key"], by=actor_of(request.user))
             messages.success(request, "The outbound key is saved." if peer.outbound_key else "The key is removed.")
         return self.go(request, self.back(object_id))

@@ -14,7 +14,7 @@ from unfold.decorators import display
 
 from core.actors import actor_of
 from core.admin.labels import label
-from core.admin.saving import SavedWholeMixin
+from core.admin.saving import UnitOfWorkMixin
 from core.errors import HubError
 from peers.admin.forms import PeerAddForm, PeerForm
 from peers.admin.imports import ImportsMixin
@@ -46,7 +46,7 @@ class AttentionFilter(DropdownFilter):
 
 
 @admin.register(Peer)
-class PeerAdmin(SavedWholeMixin, ImportsMixin, PeerActionsMixin):
+class PeerAdmin(UnitOfWorkMixin, ImportsMixin, PeerActionsMixin):
     """Whom we know and how far we trust them."""
 
     list_display = ["name", "state_label", "relationship_label", "keys_label", "review", "attempts", "added"]

@@ -12,9 +12,9 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from core.actors import actor_of
-from core.admin.labels import exactly
+from core.admin.labels import format_time
 from core.admin.read_only import ReadOnlyAdmin
-from core.admin.refusals import refusals_shown
+from core.admin.refusals import show_refusals
 from peers.admin.forms import FetchForm
 from peers.admin.pages import EVENTS, PagesMixin, http_answer, until, when
 from peers.admin.peer_actions import dialog
@@ -85,7 +85,7 @@ class OutboxAdmin(PagesMixin, ReadOnlyAdmin):
         ),
     )
     def retry(self, request: HttpRequest, form: FetchForm, object_id: str) -> HttpResponse:
-        with refusals_shown(request):
+        with show_refusals(request):
             retry_dead(self.found(request, object_id), by=actor_of(request.user))
             messages.success(
                 request, "It is tried again as soon as a worker is free. Reload this page to see the answer."
@@ -96,7 +96,7 @@ class OutboxAdmin(PagesMixin, ReadOnlyAdmin):
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         done = 0
         for row in queryset:
-            with refusals_shown(request, str(row)):
+            with show_refusals(request, str(row)):
                 retry_dead(row, by=actor_of(request.user))
                 done += 1
         if done:
@@ -118,7 +118,7 @@ class OutboxAdmin(PagesMixin, ReadOnlyAdmin):
 
     @display(description="Given up")
     def given_up(self, row: OutboxRow) -> str:
-        return exactly(row.dead_at)
+        return format_time(row.dead_at)
 
     @display(description="Last answer")
     def last_answer(self, row: Any) -> str:

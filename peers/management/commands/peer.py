@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core.actors import Actor
-from core.console import console_on
+from core.console import make_console
 from core.errors import HubError, InvalidRequestError, NotFoundError
 from peers.models import Peer, PeerKey, PeerState, Relationship, Visibility
 from peers.services.catalog import agents
@@ -147,7 +147,7 @@ class Command(BaseCommand):
     def _fetch(self, options: dict[str, Any]) -> None:
         peer = _peer(options)
         findings = refresh_documents(peer, by=SHELL, now=timezone.now())
-        console = console_on(self.stdout)
+        console = make_console(self.stdout)
         console.print(_key_table(findings.keys))
         console.print(f"{len(findings.new_keys)} of them not seen before; none is trusted by this.")
 
@@ -171,7 +171,7 @@ class Command(BaseCommand):
     def _list(self, options: dict[str, Any]) -> None:
         found = Peer.objects.filter(**({"state": options["state"]} if options["state"] else {}))
         rows = list(found.prefetch_related("keys"))
-        console = console_on(self.stdout)
+        console = make_console(self.stdout)
         if not rows:
             console.print("No peers.")
             return
@@ -184,7 +184,7 @@ class Command(BaseCommand):
 
     def _show(self, options: dict[str, Any]) -> None:
         peer = _peer(options)
-        console = console_on(self.stdout)
+        console = make_console(self.stdout)
         console.print(f"{peer.server_url} ({peer.did}) is {peer.state}.")
         console.print(_key_table(peer.keys.all()))
         table = _table("When", "From", "To", "By", "Why", "Fingerprint")
@@ -194,7 +194,7 @@ class Command(BaseCommand):
         console.print(table)
 
     def _import(self, options: dict[str, Any]) -> None:
-        console = console_on(self.stdout)
+        console = make_console(self.stdout)
         rows = _picked(imports.review(_text_of(options["file"])), options["rows"])
         table = _table("Row", "URL", "Relationship", "Verdict", "Remark")
         for row in rows:
@@ -213,7 +213,7 @@ class Command(BaseCommand):
         self.stdout.write(imports.export_csv(found) if options["format"] == "csv" else imports.export_json(found))
 
     def _agents(self, options: dict[str, Any]) -> None:
-        console = console_on(self.stdout)
+        console = make_console(self.stdout)
         found = agents.agents_with_visibility(options["federation"])
         if not found:
             console.print("No agents.")
@@ -238,7 +238,7 @@ class Command(BaseCommand):
         self._say("Tell it to your peers' people. When they have approved it: peer rotate-key --switch")
 
     def _say(self, text: str, style: str = "") -> None:
-        console_on(self.stdout).print(text, style=style)
+        make_console(self.stdout).print(text, style=style)
 
 
 def _with_url(parser: ArgumentParser) -> ArgumentParser:

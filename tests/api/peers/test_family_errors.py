@@ -112,7 +112,7 @@ def test_a_slash_at_the_end_causes_no_redirect(path: str) -> None:
         (f"{FEDERATION}/status", "peers.api.views.federation_status"),
         (DOCUMENTS[0], "peers.api.views.manifest"),
         (DOCUMENTS[1], "peers.api.views.did_document"),
-        (INTENTS, "peers.api.views.page_of"),
+        (INTENTS, "peers.api.views.read_page"),
     ],
 )
 def test_an_unforeseen_error_is_answered_in_json_and_tells_nothing(

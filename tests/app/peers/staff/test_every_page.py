@@ -81,7 +81,7 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(
 
 
 def test_the_first_page_says_what_waits_and_links_to_it(admin: Client, staff: Callable[..., Client]) -> None:
-    assert "Waits for you" not in text_of(admin, reverse("admin:index"))
+    assert "Tasks for you" not in text_of(admin, reverse("admin:index"))
     hostile_rows()
     record_proposal("https://stranger.example.org", "", "", address="192.0.2.1", now=timezone.now())
     Peer.objects.filter(state="approved").update(review_by=timezone.localdate())
@@ -95,7 +95,7 @@ def test_the_first_page_says_what_waits_and_links_to_it(admin: Client, staff: Ca
     ]
     for card in cards:
         assert len(admin.get(card["href"]).context["cl"].result_list) == 1
-    assert "Waits for you" not in text_of(staff("view_dispatch"), reverse("admin:index"))
+    assert "Tasks for you" not in text_of(staff("view_dispatch"), reverse("admin:index"))
 
 
 def test_no_page_is_called_by_an_id(admin: Client) -> None:

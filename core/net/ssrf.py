@@ -1,7 +1,7 @@
-"""The pure check of a URL that someone else chose: no DNS, no connection.
+"""The pure check of a URL that another party chose, without DNS and without a connection.
 
-A name that passes may still resolve to a private address; whoever connects checks each address with
-`is_public_address` and connects to the one it checked.
+A name that passes may still resolve to a private address. The client that connects checks each address with
+`is_public_address` and connects to a checked address.
 """
 
 from core.malformed import InvalidIdentifier
@@ -17,10 +17,10 @@ _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".localdomain", ".home.a
 
 
 def validate_ssrf(url: object) -> bool:
-    """Tell whether a URL may be requested on someone else's word: http(s), and no local name or address.
+    """Tell whether the hub may request a URL that another party chose: http(s) with a public name or address.
 
-    Malformed input of any type, userinfo, non-ASCII hosts and numbers in any spelling but four decimal ones are False.
-    Names that do not resolve are fine.
+    False for malformed input of any type, userinfo, hosts that are not ASCII, and IPv4 addresses in another spelling
+    than four decimal numbers. A name that does not resolve is True.
     """
     if not isinstance(url, str):
         return False
