@@ -86,7 +86,7 @@ def registry_rows(output: str) -> int:
 
 def test_copy_into_a_new_database_holds_every_row_with_its_columns(stored: Federation, tmp_path: Path) -> None:
     output = copy(url := f"sqlite:///{tmp_path / 'new.sqlite3'}")
-    assert "Both hold the same" in output
+    assert "Both databases hold the same" in output
     with connect_as(THERE, url):
         federation = Federation.objects.using(THERE).get()
         assert (federation.id, federation.external_id) == (stored.id, stored.external_id)

@@ -1,4 +1,4 @@
-"""The registry in a MongoDB of its own: its address, its router, its migrations, and servers that will not do."""
+"""The registry in MongoDB: its URL, its router, its migrations, and servers that cannot be used."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ Found = dict[str, Any]
 
 
 def hub_on(uri: str, folder: Path) -> Found:
-    """Return how a new hub fares with this MongoDB."""
+    """Return the results of a new hub with this MongoDB: checks, migrations, a write, and the health check."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TEST_", "FEDHUB_"))}
     environment |= {"DJANGO_SETTINGS_MODULE": "fedhub.settings", "FEDHUB_VAR_DIR": str(folder), "MONGODB_URI": uri}
     environment.pop("DATABASE_URL", None)
