@@ -27,7 +27,7 @@ from peers.protocol import (
     verify_envelope_signature,
     verify_request,
 )
-from peers.protocol.encoding import decode_base64
+from peers.protocol.base_encodings import decode_base64
 from peers.protocol.http_signatures import COMPONENTS
 from peers.protocol.signature_base import HttpRequest, signature_base
 from peers.protocol.signature_fields import parse_fields

@@ -1,4 +1,4 @@
-"""Who asked for something, in the form that rows keep."""
+"""The actor: the person or the part of the hub that asks for an action, in the form that rows keep."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from django.contrib.auth.models import AnonymousUser
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person or a part of the hub; `id` is stable, `name` is for reading and cut to what a row holds."""
+    """A person or a part of the hub.
+
+    `id` is stable and empty for a part of the hub; `name` is for people and has at most 200 characters.
+    """
 
     id: str
     name: str

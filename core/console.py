@@ -1,4 +1,4 @@
-"""How commands talk to people: a console on the command's own output, and progress bars."""
+"""The output of commands: a console on the command's own standard output, and progress bars."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from django.core.management.base import OutputWrapper
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-# Without a terminal there is no window to fold lines for.
+# Output that does not go to a terminal has no width of its own.
 WIDTH_WITHOUT_TERMINAL = 160
 
 
-def console_on(stdout: OutputWrapper) -> Console:
-    """Return a console that writes where the command does, so that `call_command(stdout=…)` gets it too."""
-    # Django ends every write with a new line, which would tear a progress bar apart.
+def make_console(stdout: OutputWrapper) -> Console:
+    """Return a console that writes to the command's output, so that `call_command(stdout=…)` receives the text."""
+    # Django ends each write with a new line, which would break a progress bar.
     stdout.ending = ""
-    # No markup either: a runtime may be called [bold].
+    # Markup is off because the name of a runtime may be [bold].
     width = None if stdout.isatty() else WIDTH_WITHOUT_TERMINAL
     return Console(file=cast("IO[str]", stdout), width=width, highlight=False, markup=False)
 
 
-def progress_on(console: Console) -> Progress:
-    """Return a progress display: what is being done, how much of it, since when."""
+def make_progress(console: Console) -> Progress:
+    """Return a progress display: the current step, the finished part and the elapsed time."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""Read settings from the environment, strictly: a value that cannot be meant stops the start with its name."""
+"""Strict readers of environment variables: a value that does not fit stops the start with the variable's name."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
 
 
 def text(name: str, default: str = "") -> str:
-    """Return the variable without surrounding white space."""
+    """Return the variable, or `default`, without surrounding white space."""
     return os.environ.get(name, default).strip()
 
 
 def secret(name: str) -> str:
-    """Return the variable NAME or, failing that, the content of the file that NAME_FILE names.
+    """Return the variable NAME, else the content of the file that NAME_FILE names, else an empty text.
 
-    Raises ImproperlyConfigured where both are set or the file cannot be read.
+    Raises ImproperlyConfigured if both variables are set or the file cannot be read.
     """
     value, path = text(name), text(f"{name}_FILE")
     if value and path:
@@ -34,11 +34,11 @@ def secret(name: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as exc:
-        raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {exc.strerror}.") from exc
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, a file that cannot be read: {exc.strerror}.") from exc
 
 
 def boolean(name: str, *, default: bool) -> bool:
-    """Return the variable as a truth value; raises ImproperlyConfigured for any other word."""
+    """Return the variable as a truth value; raises ImproperlyConfigured for a word that is neither true nor false."""
     value = os.environ.get(name)
     if value is None:
         return default
@@ -49,7 +49,7 @@ def boolean(name: str, *, default: bool) -> bool:
 
 
 def integer(name: str, *, default: int, minimum: int, maximum: int) -> int:
-    """Return the variable as a whole number within bounds; raises ImproperlyConfigured otherwise."""
+    """Return the variable as a whole number from `minimum` to `maximum`; raises ImproperlyConfigured otherwise."""
     value = text(name)
     if not value:
         return default
@@ -59,7 +59,7 @@ def integer(name: str, *, default: int, minimum: int, maximum: int) -> int:
 
 
 def address(name: str) -> str:
-    """Return the variable, an http or https address of a server, or nothing; raises ImproperlyConfigured otherwise."""
+    """Return the variable, an http(s) URL without a path, or an empty text; raises ImproperlyConfigured otherwise."""
     value = text(name).rstrip("/")
     try:
         parts = urlsplit(value)
@@ -72,7 +72,7 @@ def address(name: str) -> str:
 
 
 def words(name: str, default: str = "") -> list[str]:
-    """Return a comma-separated variable as a list, empty items left out."""
+    """Return the items of a comma-separated variable, without empty ones."""
     return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]
 
 
@@ -89,13 +89,13 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
     try:
         return [ip_network(word) for word in words(name)]
     except ValueError as exc:
-        raise ImproperlyConfigured(f"{name} holds no network: {exc}.") from exc
+        raise ImproperlyConfigured(f"{name} is not a list of networks: {exc}.") from exc
 
 
 def json_sections(name: str, sections: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return a JSON object whose members are objects under some of these names; {} where the variable is not set.
+    """Return the variable, a JSON object of objects whose names are among `sections`; {} if the variable is not set.
 
-    Raises ImproperlyConfigured for anything else.
+    Raises ImproperlyConfigured for any other value.
     """
     try:
         value = json.loads(text(name) or "{}")

@@ -1,6 +1,6 @@
-"""What can go wrong, by what the caller can do about it.
+"""The errors of services, one class for each reaction that a caller can have.
 
-Services raise these; one exception handler (core.api.errors) turns the type into the contract's status and body.
+The exception handler in core.api.errors turns the class into the status and the body of the contract.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import ClassVar
 
 
 class HubError(Exception):
-    """The base of every error that a caller is told about; `message` is safe to show."""
+    """The base of the errors that a caller is told about; `message` is safe to show."""
 
     status_hint: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
@@ -20,60 +20,60 @@ class HubError(Exception):
 
 
 class InvalidRequestError(HubError):
-    """The request cannot be meant like this; the message names the field."""
+    """The request does not fit the contract; the message names the field."""
 
     status_hint = 400
     code = "invalid_request"
 
 
 class UnauthenticatedError(HubError):
-    """Nothing in the request proves who sent it; the message tells the caller little, the log why."""
+    """The request does not prove its sender. The message tells the caller little; the log has the reason."""
 
     status_hint = 401
     code = "unauthenticated"
 
 
 class ForbiddenError(HubError):
-    """Whoever sent the request may not ask for it."""
+    """The sender of the request has no right to the action."""
 
     status_hint = 403
     code = "forbidden"
 
 
 class NotFoundError(HubError):
-    """There is no such thing, or none that the caller may know of."""
+    """The object does not exist, or the caller may not know of it."""
 
     status_hint = 404
     code = "not_found"
 
 
 class ConflictError(HubError):
-    """The thing's present state does not allow it; trying again later may."""
+    """The present state of the object does not allow the action; a later attempt may succeed."""
 
     status_hint = 409
     code = "conflict"
 
 
 class TooManyRequestsError(HubError):
-    """Too much of this is under way already."""
+    """Too many actions of this kind are under way already."""
 
     status_hint = 429
     code = "too_many_requests"
 
 
 class InternalError(HubError):
-    """The hub itself failed; the message says at what."""
+    """The hub itself failed; the message names the step."""
 
 
 class NotImplementedYetError(HubError):
-    """The contract names it, but this version has no code for it."""
+    """The contract names the action, and this version does not implement it."""
 
     status_hint = 501
     code = "not_implemented"
 
 
 class ExternalServiceError(HubError):
-    """A service that the hub depends on failed; the message carries its text."""
+    """A service that the hub depends on failed; the message contains the text of that service."""
 
     status_hint = 502
     code = "external_service_error"

@@ -1,4 +1,4 @@
-"""Primary keys that are the same on every database: 24 lower-case hex characters, an ObjectId's form."""
+"""Primary keys that have one form on every database: 24 lower-case hex characters, as an ObjectId has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OBJECT_ID = re.compile(r"[0-9a-f]{24}\Z")
 
 
 def new_object_id() -> str:
-    """Return a new id: four bytes of Unix time, so that ids sort by age, and eight random ones."""
+    """Return a new id: four bytes of Unix time, so that ids sort by age, and eight random bytes."""
     return f"{int(time.time()):08x}{secrets.token_hex(8)}"
 
 

@@ -1,6 +1,6 @@
-"""Input from outside that cannot be read. `peers.protocol.errors` re-exports these names and adds the protocol's own.
+"""The errors for unreadable input; `peers.protocol.errors` re-exports them and adds the errors of the protocol.
 
-Each error is a ValueError. `status_hint` is the HTTP status that suits the refusal; the message is for the log.
+Each error is a ValueError. `status_hint` is the HTTP status of the refusal; the message is for the log.
 """
 
 
@@ -11,16 +11,16 @@ class ProtocolError(ValueError):
 
 
 class MalformedMessage(ProtocolError):
-    """The bytes or the object cannot be read as what they should be."""
+    """The bytes or the object do not have the expected form."""
 
     status_hint = 422
 
 
 class MessageTooLarge(MalformedMessage):
-    """More bytes than the reader takes."""
+    """The message has more bytes than the reader accepts."""
 
     status_hint = 413
 
 
 class InvalidIdentifier(MalformedMessage):
-    """A URL or a DID that names no server."""
+    """The URL or the DID does not name a server."""

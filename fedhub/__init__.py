@@ -1,4 +1,4 @@
-"""The project: settings and wiring."""
+"""The Django project: settings, URLs, the Celery application and the admin site."""
 
 from fedhub.celery import app as celery_app
 

@@ -1,4 +1,4 @@
-"""The project as an app: its system checks."""
+"""The Django app of the project, which registers the system checks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class FedhubConfig(AppConfig):
-    """Registers the checks of the settings."""
+    """Registers the system checks of the settings."""
 
     name = "fedhub"
     default_auto_field = "django.db.models.BigAutoField"

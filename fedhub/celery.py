@@ -1,4 +1,4 @@
-"""The Celery application; its settings are those of fedhub.settings that begin with CELERY_."""
+"""The Celery application; its settings are the settings of fedhub.settings that begin with CELERY_."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from celery import Celery
 from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fedhub.settings")
-# Kombu's own file transport loses its way when its files are deleted, and stops the worker at a half-written message.
+# Kombu's own file transport fails when its files are deleted, and a half-written message stops its worker.
 TRANSPORT_ALIASES["filesystem"] = "core.jobs.file_broker:Transport"
 
-# A process that ends looks through all its objects for garbage, which takes it a second or two for nothing.
+# Without this a process that ends searches all its objects for garbage, which takes one or two seconds.
 atexit.register(gc.freeze)
 
 app = Celery("fedhub")

@@ -1,4 +1,4 @@
-"""System checks: settings that do not work together are named before the first request, with what to do."""
+"""System checks: before the first request they name settings that do not fit together, with a remedy."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ PLACEHOLDERS = ("changeme", "change-me", "secret", "insecure", "example", "place
 
 @register(Tags.security)
 def check_secret_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse a key that came from a template."""
+    """Refuse a placeholder and a short key."""
     key = settings.SECRET_KEY.lower()
     if settings.DEBUG or (len(key) >= 50 and not any(word in key for word in PLACEHOLDERS)):
         return []
     return [
         Error(
             "SECRET_KEY is a placeholder or shorter than 50 characters.",
-            hint="Make one: python -c 'import secrets; print(secrets.token_urlsafe(64))'",
+            hint="Make a key: python -c 'import secrets; print(secrets.token_urlsafe(64))'",
             id="fedhub.E001",
         )
     ]
@@ -34,13 +34,13 @@ def check_secret_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
 
 @register(Tags.urls)
 def check_server_url(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """The server's URL is the issuer of its tokens: it must be an origin, and HTTPS outside development."""
+    """Require an origin, because the server's URL is the issuer of its tokens; warn of http outside development."""
     parts = urlsplit(settings.FEDHUB_SERVER_URL)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
         return [
             Error(
-                f"FEDHUB_SERVER_URL is {settings.FEDHUB_SERVER_URL!r}, which is no http(s) origin.",
-                hint="Use scheme, host and port alone, for example https://hub.example.com",
+                f"FEDHUB_SERVER_URL is {settings.FEDHUB_SERVER_URL!r}, which is not an http(s) origin.",
+                hint="Use only scheme, host and port, for example https://hub.example.com",
                 id="fedhub.E002",
             )
         ]
@@ -57,7 +57,7 @@ def check_server_url(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
 
 @register(Tags.urls)
 def check_allowed_hosts(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Outside development no request is answered before hosts are named."""
+    """Require hosts outside development, because without them Django refuses each request."""
     if settings.DEBUG or settings.ALLOWED_HOSTS:
         return []
     return [
@@ -71,14 +71,14 @@ def check_allowed_hosts(app_configs: Sequence[AppConfig] | None, **kwargs: Any) 
 
 @register(Tags.security)
 def check_debug(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Django's error pages in development show code, settings and requests: they are for this machine alone."""
+    """Warn of DEBUG beside public hosts: Django's error pages then show code, settings and requests."""
     others = sorted(set(settings.ALLOWED_HOSTS) - LOOPBACK_HOSTS)
     if not settings.DEBUG or not others:
         return []
     return [
         Warning(
-            f"DEBUG is on, but ALLOWED_HOSTS names {', '.join(others)}: error pages would show the hub's insides.",
-            hint="Set FEDHUB_SERVER_URL to the address that people use, which turns DEBUG off.",
+            f"DEBUG is on, but ALLOWED_HOSTS names {', '.join(others)}: error pages would show code and settings.",
+            hint="Set FEDHUB_SERVER_URL to the public URL of the hub, which turns DEBUG off.",
             id="fedhub.W003",
         )
     ]
@@ -86,13 +86,13 @@ def check_debug(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
 
 @register(Tags.database)
 def check_shared_state(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """A database on another machine with a broker on this one suggests workers that will never see a message."""
+    """Warn of a database server beside a file broker: workers on other machines would never get a message."""
     engine = settings.DATABASES["default"]["ENGINE"]
     if engine.endswith("sqlite3") or not settings.CELERY_BROKER_URL.startswith("filesystem://"):
         return []
     return [
         Warning(
-            "The database is a server, but the broker is this machine's files.",
+            "The database is a server, but the broker is a folder of this machine.",
             hint="With workers on several machines set CELERY_BROKER_URL to Redis or RabbitMQ.",
             id="fedhub.W002",
         )
@@ -103,7 +103,7 @@ def check_shared_state(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
 def check_registry(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """A MongoDB server must answer, and have transactions: without them half of a sync could be stored."""
+    """Require a MongoDB server that answers and has transactions: without them a part of a sync could be stored."""
     registry: Any = connections[REGISTRY]
     if REGISTRY not in (databases or ()) or registry.vendor != "mongodb":
         return []
@@ -113,7 +113,7 @@ def check_registry(
         return [
             Error(
                 f"The MongoDB server of MONGODB_URI cannot be used. {exc}",
-                hint="See that it runs, that this machine reaches it, and that user and password are right.",
+                hint="Check that the server runs, that this machine reaches it, and that user and password are right.",
                 id="fedhub.E004",
             )
         ]
@@ -121,7 +121,7 @@ def check_registry(
         return []
     return [
         Error(
-            "The MongoDB server of MONGODB_URI is no member of a replica set, so it has no transactions.",
+            "The MongoDB server of MONGODB_URI is not a member of a replica set, so it has no transactions.",
             hint="Start mongod with --replSet rs0 and run rs.initiate() in mongosh once. One member is enough.",
             id="fedhub.E005",
         )

@@ -1,4 +1,4 @@
-"""Say whether the hub can work, for load balancers and the demo."""
+"""The health check for load balancers and the demo."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 @require_safe
 @never_cache
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Answer 200 where every database answers, else 503; the body tells a stranger no more than that."""
+    """Answer 200 if every database answers, else 503; the body does not tell which database fails."""
     if all(_answers(connection) for connection in connections.all()):
         return JsonResponse({"status": "ok"})
     return JsonResponse({"status": "unavailable"}, status=503)

@@ -1,7 +1,8 @@
-"""All settings, from the environment; the hub runs with none set.
+"""The settings, read from environment variables; the hub also runs without any of them.
 
-A hub whose FEDHUB_SERVER_URL is a loopback address is in development: DEBUG is on and its keys are made on first use
-under var/. Any other address is production: DEBUG is off, SECRET_KEY is required, and fedhub.checks names what lacks.
+A hub whose FEDHUB_SERVER_URL is a loopback address is in development: DEBUG is on, and the hub makes its keys on first
+use under var/. A hub with another address is in production: DEBUG is off, SECRET_KEY is required, and fedhub.checks
+names missing settings.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from core import environment
 from core.key_files import development_secret_key
 from core.store.databases import database, mongodb_database
 
-# Lets class definitions name their type arguments, such as ModelForm[Federation], at run time too.
+# Classes of Django accept type arguments at run time too, such as ModelForm[Federation].
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -29,7 +30,7 @@ IS_HTTPS = FEDHUB_SERVER_URL.startswith("https://")
 DEBUG = environment.boolean("DEBUG", default=urlsplit(FEDHUB_SERVER_URL).hostname in ("127.0.0.1", "localhost", "::1"))
 SECRET_KEY = environment.secret("SECRET_KEY") or (development_secret_key(VAR_DIR / "secret_key") if DEBUG else "")
 if not SECRET_KEY:
-    raise ImproperlyConfigured("Set SECRET_KEY or SECRET_KEY_FILE; with DEBUG=true one is made under var/.")
+    raise ImproperlyConfigured("Set SECRET_KEY or SECRET_KEY_FILE; with DEBUG=true the hub makes a key under var/.")
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
 
 INSTALLED_APPS = [
@@ -92,7 +93,7 @@ DATABASE_URL = environment.secret("DATABASE_URL") or f"sqlite:///{VAR_DIR / 'fed
 DATABASES = {"default": database(DATABASE_URL)}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-# With MongoDB the registry lives there; users, sessions, tokens, schedules and the audit log stay where they are.
+# MongoDB holds the registry; users, sessions, tokens, schedules and the audit log stay in the default database.
 MONGODB_URI = environment.secret("MONGODB_URI")
 if MONGODB_URI:
     try:
@@ -111,7 +112,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
-# Browsers keep cookies by host, whatever the port: two hubs on one machine would log each other's staff out.
+# Browsers ignore the port of a cookie: two hubs on one machine would log each other's staff out.
 _COOKIE_SUFFIX = f"_{urlsplit(FEDHUB_SERVER_URL).port or ''}" if DEBUG else ""
 SESSION_COOKIE_NAME = f"sessionid{_COOKIE_SUFFIX}"
 CSRF_COOKIE_NAME = f"csrftoken{_COOKIE_SUFFIX}"
@@ -133,28 +134,28 @@ REST_FRAMEWORK = {
     ],
     "EXCEPTION_HANDLER": "core.api.errors.exception_handler",
     "DEFAULT_SCHEMA_CLASS": "core.api.schema.HubSchema",
-    # The Accept header alone decides: a query parameter of that name would shadow an endpoint's own.
+    # Only the Accept header chooses the format: a query parameter `format` would hide an endpoint's own parameter.
     "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "fedhub",
     "DESCRIPTION": (
-        "Federations of AI agents: discover, keep in step, search.\n\n"
+        "Federations of AI agents: discover, synchronize, search.\n\n"
         'Get a token with `manage.py issue_token --user NAME --scopes "federations-read federations-write"`, and send '
-        "it as `Authorization: Bearer TOKEN`; in a browser that is signed in to the [admin](/admin/) none is needed."
+        "it as `Authorization: Bearer TOKEN`; a browser that is signed in to the [admin](/admin/) needs no token."
     ),
     "TAGS": [
         {"name": "federations", "description": "Cloud accounts to discover, their syncs and jobs"},
-        {"name": "resources", "description": "What was discovered: MCP servers and A2A agents"},
-        {"name": "search", "description": "Search over all that was discovered"},
-        {"name": "peers", "description": "Hubs of other organizations, and the work that goes between"},
+        {"name": "resources", "description": "The discovered MCP servers and A2A agents"},
+        {"name": "search", "description": "Search over all resources"},
+        {"name": "peers", "description": "Hubs of other organizations, and the work that hubs send each other"},
         {"name": "system", "description": "Runtimes that belong to no federation"},
     ],
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "PREPROCESSING_HOOKS": ["core.api.schema.without_optional_slash"],
+    "PREPROCESSING_HOOKS": ["core.api.schema.strip_optional_slash"],
     "ENUM_NAME_OVERRIDES": {
         name: f"federations.models.{name}"
         for name in ("ProviderType", "FederationStatus", "SyncStatus", "JobType", "JobStatus", "JobPhase")
@@ -171,9 +172,9 @@ OAUTH2_PROVIDER = {
         "peers-read": "See peers, dispatches and intents",
         "peers-write": "Dispatch intents to peers and make intents",
     },
-    "SCOPES_BACKEND_CLASS": "core.tokens.scopes.OwnersScopes",
+    "SCOPES_BACKEND_CLASS": "core.tokens.scopes.OwnerScopes",
     "ACCESS_TOKEN_EXPIRE_SECONDS": int(timedelta(hours=1).total_seconds()),
-    # Only the client credentials grant is served; these close what an application could be configured for (RFC 9700).
+    # The hub serves only the client credentials grant; these settings refuse all other grants (RFC 9700).
     "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
     "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
     "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
@@ -181,19 +182,19 @@ OAUTH2_PROVIDER = {
     "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
     "REFRESH_TOKEN_REUSE_PROTECTION": True,
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
-    # Only checksums of tokens are stored (RFC 9700): a copy of the database opens no door.
+    # The database holds only checksums of tokens (RFC 9700), so that a copy of it gives no access.
     "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
 }
 
 # Work in the background ---------------------------------------------------------------------------------------------
 BROKER_DIR = VAR_DIR / "broker"
 CELERY_BROKER_URL = environment.secret("CELERY_BROKER_URL") or "filesystem://localhost"
-# A broker that is down is tried once more, then given up: the caller's row is the truth, and a sweep nudges again.
+# The hub tries a broker that is down once more, then stops: rows are the truth, and a sweep sends the message again.
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2}
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 if CELERY_BROKER_URL.startswith("filesystem://"):
     CELERY_BROKER_TRANSPORT_OPTIONS |= {
-        # One folder is both in- and outbox: web and worker share it.
+        # Web and worker processes share one folder for both directions.
         "data_folder_in": str(BROKER_DIR / "queue"),
         "data_folder_out": str(BROKER_DIR / "queue"),
         "processed_folder": str(BROKER_DIR / "taken"),
@@ -206,33 +207,34 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_EXPIRES = None
 CELERY_TASK_ACKS_LATE = True
-# A task that hangs is told so, then its process is killed: its job's lease lapses and the federation is free again.
+# Celery raises an error in a task at the soft limit and kills its process at the hard limit; then the lease of its
+# job lapses, and the federation is free again.
 CELERY_TASK_SOFT_TIME_LIMIT = environment.integer(
     "FEDHUB_TASK_TIME_LIMIT_SECONDS", default=3600, minimum=10, maximum=86_400
 )
 CELERY_TASK_TIME_LIMIT = CELERY_TASK_SOFT_TIME_LIMIT + 60
-# Processes, not threads: only a process can be stopped at a time limit, gives its memory back after a large sync, and
-# leaves the heartbeat threads of other jobs a core. Two, since a sync mostly waits for the network and SQLite has one
-# writer anyway; more with FEDHUB_WORKER_PROCESSES.
+# Processes, not threads: Celery can stop only a process at a time limit, a process returns its memory after a large
+# sync, and the heartbeat threads of other jobs get a core. The default is two, because a sync mostly waits for the
+# network and SQLite has one writer; FEDHUB_WORKER_PROCESSES sets more.
 CELERY_WORKER_POOL = "prefork"
 CELERY_WORKER_CONCURRENCY = environment.integer("FEDHUB_WORKER_PROCESSES", default=2, minimum=1, maximum=64)
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
-CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000  # in KiB, looked at between tasks
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000  # in KiB, checked between tasks
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# A killed process's place stays taken that long, in case its result is still under way. No result is kept here, so the
-# 10 s that Celery waits would only be lost; two are enough for a busy machine to see that a task had come to its end.
+# Celery waits this long for the result of a killed process before it starts another one. The hub keeps no results, so
+# Celery's default of 10 s is too long; 2 s are enough on a busy machine to see that a task has ended.
 CELERY_WORKER_LOST_WAIT = 2.0
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
-# Nothing uses it, and each of its replies would be a file.
+# The hub does not use remote control, and with the file broker each reply would be a file.
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 FEDHUB_SWEEP_SECONDS = environment.integer("FEDHUB_SWEEP_SECONDS", default=30, minimum=1, maximum=3600)
-# The database scheduler writes these to its table when the beat starts.
+# The database scheduler writes these entries to its table when the beat starts.
 CELERY_BEAT_SCHEDULE = {
     "Sweep jobs": {
         "task": "federations.sweep",
         "schedule": FEDHUB_SWEEP_SECONDS,
-        # A worker that was away for an hour needs one sweep, not 120.
+        # After an hour without a worker one sweep is enough, not 120.
         "options": {"expire_seconds": FEDHUB_SWEEP_SECONDS},
     },
     "Sweep the outbox": {
@@ -250,7 +252,7 @@ CELERY_TIMEZONE = "UTC"
 
 # The hub ------------------------------------------------------------------------------------------------------------
 SEARCH_PATH = environment.text("SEARCH_PATH") or str(VAR_DIR / "search.sqlite3")
-# With a Weaviate server the search index is there, and SEARCH_PATH means nothing.
+# With WEAVIATE_URL the Weaviate server holds the search index, and SEARCH_PATH is not used.
 WEAVIATE_URL = environment.address("WEAVIATE_URL")
 WEAVIATE_GRPC_URL = environment.address("WEAVIATE_GRPC_URL")
 WEAVIATE_API_KEY = environment.secret("WEAVIATE_API_KEY")
@@ -290,12 +292,12 @@ FEDHUB_VISIBILITY_DEFAULT = environment.choice(
 )
 FEDHUB_ALLOWED_NETWORKS = environment.networks("FEDHUB_ALLOWED_NETWORKS")
 FEDHUB_PUBLISH_PEERS = environment.boolean("FEDHUB_PUBLISH_PEERS", default=False)
-# No shorter than the hours over which a delivery is retried.
+# At least as long as the hub retries a delivery.
 FEDHUB_ENVELOPE_MAX_AGE = environment.integer(
     "FEDHUB_ENVELOPE_MAX_AGE", default=86_400, minimum=43_200, maximum=604_800
 )
-# How much one peer may send or report in a minute, and how often one address may be refused before it gets 429 instead
-# of a reason; 0 for no limit. Each web process counts for itself.
+# The number of requests of one peer per minute, and the number of refusals of one address per minute after which it
+# gets 429 without a reason; 0 sets no limit. Each web process counts separately.
 FEDHUB_PEER_REQUESTS_PER_MINUTE = environment.integer(
     "FEDHUB_PEER_REQUESTS_PER_MINUTE", default=6000, minimum=0, maximum=1_000_000
 )
@@ -305,9 +307,9 @@ FEDHUB_REFUSALS_PER_MINUTE = environment.integer(
 FEDHUB_HANDLERS = environment.words("FEDHUB_HANDLERS")
 # This hub's side of every policy, as JSON: {"budget": {"max_llm_tokens": 100000}}.
 FEDHUB_POLICY = environment.json_sections("FEDHUB_POLICY", ("governance", "budget", "observability"))
-# How long one call of a lifecycle handler may take; one whose process died is called again after that.
+# The longest time of one call of a lifecycle handler; after this time a call whose process died is repeated.
 FEDHUB_HANDLER_SECONDS = environment.integer("FEDHUB_HANDLER_SECONDS", default=300, minimum=1, maximum=3600)
-# The first pause after a failed delivery; each further one is twice as long, up to an hour.
+# The first pause after a failed delivery; each further pause is twice as long, up to an hour.
 FEDHUB_RETRY_SECONDS = environment.integer("FEDHUB_RETRY_SECONDS", default=5, minimum=1, maximum=3600)
 
 # Language, static files, logs ---------------------------------------------------------------------------------------
@@ -327,7 +329,7 @@ LOGGING = {
     "loggers": {
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
-        # What a runtime answers wrongly is that runtime's error, not a traceback in the hub's log.
+        # A wrong answer of a runtime is an error of that runtime and needs no traceback in the hub's log.
         "mcp": {"level": "CRITICAL"},
         "botocore": {"level": "WARNING"},
     },

@@ -1,4 +1,4 @@
-"""Every address of the hub."""
+"""The URLs of the hub."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ urlpatterns = [
     re_path(r"^api/docs/?\Z", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/v1/", include("federations.api.urls")),
     path("", include("peers.api.urls")),
-    # Besides handler404: with DEBUG Django answers an unknown address in HTML, and a POST there with a CSRF page.
+    # handler404 is not enough: with DEBUG on, Django answers an unknown URL in HTML, and a POST there with a CSRF page.
     re_path(r"^api(/.*)?\Z", csrf_exempt(not_found)),
 ]
 

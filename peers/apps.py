@@ -1,4 +1,4 @@
-"""The peers app: hubs of other organizations, and the work that goes between."""
+"""The peers app: hubs of other organizations, and the work that hubs send each other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class PeersConfig(AppConfig):
-    """Registers the app's checks and the form of its errors."""
+    """Registers the app's system checks and the form of its error bodies."""
 
     name = "peers"
     verbose_name = "Between hubs"

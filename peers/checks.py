@@ -1,4 +1,4 @@
-"""System checks of what federation between hubs needs."""
+"""System checks of the settings that the protocol between hubs needs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.utils.module_loading import import_string
 
+from peers.services.trust.secrets import secrets_keys
+
 MIN_KEY_CHARS = 43
 """32 random bytes in base64."""
 
 
 @register(Tags.security)
 def check_secrets_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Peers' keys are stored encrypted; a key that could be guessed, or none, would make that a pretense."""
-    keys = [key.strip() for key in settings.FEDHUB_SECRETS_KEY.split(",") if key.strip()]
+    """Report a missing or short FEDHUB_SECRETS_KEY: encryption of peers' keys under it would protect nothing."""
+    keys = secrets_keys()
     if not settings.FEDHUB_ENABLED or settings.DEBUG or (keys and all(len(key) >= MIN_KEY_CHARS for key in keys)):
         return []
     return [
@@ -31,7 +33,7 @@ def check_secrets_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
 
 @register()
 def check_handlers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """An event for a class that cannot be imported waits, and is given up after some hours."""
+    """Report handler classes that cannot be imported: their events wait, and are given up after some hours."""
     return [
         Error(
             f"FEDHUB_HANDLERS names {path}, which cannot be imported.",

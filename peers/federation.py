@@ -1,9 +1,9 @@
-"""The documented names of a federation server, with their meaning in Django.
+"""The documented names of an OpenIntent federation server, with their meaning in Django.
 
-`FederationState` is a view of the hub's settings and rows, not a second truth: what it registers is stored, what it
-shows is read. `configure_federation` sets this process's settings, so every process must call it, best from the
-`ready` of an app. `create_federation_router` gives URL patterns. None of them trusts anybody: peers that are named are
-proposed, and staff approve them after comparing keys.
+`FederationState` reads settings and rows at each access and stores what it registers; it keeps no state of its own.
+`configure_federation` sets the settings of the current process, so every process must call it, best in the method
+`ready` of an app. `create_federation_router` returns URL patterns. These functions approve no peer: a peer that they
+name becomes a proposal, and staff approve it after they compare keys.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rest_framework.exceptions import APIException
 
 from core.actors import Actor
 from core.errors import HubError, UnauthenticatedError
-from peers.api.errors import UNPROVEN, refusal_of
+from peers.api.errors import refusal_of
 from peers.models import Peer, PeerState
 from peers.protocol import (
     AgentVisibility,
@@ -37,19 +37,20 @@ from peers.services.catalog.agents import register_agent, visible_agents
 from peers.services.catalog.status import federation_status, manifest
 from peers.services.trust.identity import choose_identity, hub_identity, hub_url, is_enabled
 from peers.services.trust.peers import add_peer, find_peer
+from peers.services.trust.proofs import UNPROVEN
 
 CONFIGURATION = Actor(id="", name="configure_federation")
 
 ValidateApiKey = Callable[[str], object]
-"""Takes the key that a request presents, "" for none; raises APIException, PermissionDenied or HubError, or returns."""
+"""Gets the key of a request, "" for none; refuses with False or with APIException, PermissionDenied or HubError."""
 
 
 class FederationState:
-    """The hub's federation as it is now. Every attribute is read from settings and rows when it is looked at."""
+    """The current state of the hub in the protocol. Each access reads settings and rows."""
 
     @property
     def enabled(self) -> bool:
-        """Tell whether the hub speaks federation."""
+        """Tell whether the protocol is enabled on this hub."""
         return is_enabled()
 
     @property
@@ -59,7 +60,7 @@ class FederationState:
 
     @property
     def identity(self) -> HubIdentity:
-        """Return what the hub signs as."""
+        """Return the identity that the hub signs with."""
         return hub_identity()
 
     @property
@@ -69,7 +70,7 @@ class FederationState:
 
     @property
     def visibility_default(self) -> AgentVisibility:
-        """Return who sees a discovered agent for which staff chose nothing."""
+        """Return the visibility of a discovered agent for which staff chose none."""
         return AgentVisibility(settings.FEDHUB_VISIBILITY_DEFAULT)
 
     @property
@@ -94,13 +95,14 @@ class FederationState:
         visibility: AgentVisibility | str = AgentVisibility.PUBLIC,
         server_url: str = "",
     ) -> FederatedAgent:
-        """Register an agent for federation discovery, for good; one of this id is changed."""
+        """Store an agent that peers can discover; an agent with this id is changed."""
         return register_agent(agent_id, capabilities=capabilities or (), visibility=visibility, server_url=server_url)
 
     def get_visible_agents(self, requesting_server: str | None = None) -> list[FederatedAgent]:
-        """Return the agents that are visible to a server, whose URL the caller must have verified; None is a stranger.
+        """Return the agents that a server may see; None stands for an unknown server.
 
-        Unlisted ones are visible to approved peers.
+        The caller must have verified that the request comes from `requesting_server`. Approved peers also see unlisted
+        agents.
         """
         return visible_agents(find_peer(requesting_server) if requesting_server else None)
 
@@ -113,11 +115,11 @@ def configure_federation(
     peers: Iterable[str] | None = None,
     identity: HubIdentity | None = None,
 ) -> FederationState:
-    """Configure federation in this process; what is not given stays as the settings have it.
+    """Configure the protocol in this process; an argument of None leaves its setting unchanged.
 
-    `peers` that are not known yet are stored as proposed. Raises ImproperlyConfigured unless `server_url` is
+    An unknown server in `peers` is stored as a proposed peer. Raises ImproperlyConfigured unless `server_url` is
     FEDHUB_SERVER_URL and `server_did` its did:web, ValueError for an unknown policy or visibility, InvalidIdentifier
-    for another server's identity, InvalidRequestError for a peer's URL that is refused.
+    for the identity of another server, InvalidRequestError for a refused URL of a peer.
     """
     if not is_same_server(server_url, settings.FEDHUB_SERVER_URL):
         raise ImproperlyConfigured(f"{server_url} is not FEDHUB_SERVER_URL, {settings.FEDHUB_SERVER_URL}.")
@@ -137,10 +139,11 @@ def configure_federation(
 
 
 def create_federation_router(validate_api_key: ValidateApiKey | None = None) -> list[URLPattern]:
-    """Return the URL patterns of all federation endpoints, for a urlconf's root: `urlpatterns += …`.
+    """Return the URL patterns of all protocol endpoints, for a root urlconf: `urlpatterns += …`.
 
-    `validate_api_key` is asked before every endpoint but the well-known documents, on top of the hub's own checks:
-    it can refuse, never let in. The key is that of X-API-Key, else of Authorization.
+    `validate_api_key` is called before the hub's own checks, for every endpoint except the well-known documents. It can
+    refuse a request, but it cannot replace the hub's checks. Its argument is the key in X-API-Key, else the bearer
+    token in Authorization.
     """
     patterns: list[URLPattern] = import_string("peers.api.urls.federation_patterns")
     documents: list[URLPattern] = import_string("peers.api.urls.document_patterns")
@@ -156,7 +159,7 @@ View = Callable[..., HttpResponseBase]
 
 
 def _guarded(view: View, validate_api_key: ValidateApiKey) -> View:
-    # wraps copies the view's attributes too, such as csrf_exempt.
+    # wraps also copies the attributes of the view, such as csrf_exempt.
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:

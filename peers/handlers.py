@@ -1,7 +1,7 @@
-"""The example of a lifecycle handler: it answers for this hub's agents, so that a dispatch can be followed to its end.
+"""An example of a lifecycle handler, which answers for this hub's agents, so that a dispatch runs to its end.
 
-Named in FEDHUB_HANDLERS as `peers.handlers.EchoAgents`. It asks no model: like the sandbox's agents it answers with
-what it was told, and reports its usage from that. A handler of your own does its work in the same places.
+FEDHUB_HANDLERS names it as `peers.handlers.EchoAgents`. It calls no model: it answers with the text that it received,
+and reports the number of words as its usage. Your own handler does its work in the same methods.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ import logging
 from django.conf import settings
 
 from peers.protocol import Federation, JsonObject, on_budget_warning, on_federation_callback, on_federation_received
-from peers.services.inbox.handlers import ReceivedCallback, ReceivedEnvelope
-from peers.services.inbox.work import complete, report_progress, report_usage
+from peers.services.inbox.handler_events import ReceivedCallback, ReceivedEnvelope
+from peers.services.inbox.work_progress import complete, report_progress, report_usage
 
 logger = logging.getLogger(__name__)
 
 
 @Federation(server_url=settings.FEDHUB_SERVER_URL)
 class EchoAgents:
-    """Works on each received intent at once: a first delta, the usage, and the end with an attestation.
+    """Works on each received intent at once: reports progress and usage, then completes it with an attestation.
 
-    Each step may run again after a crash: the keys make the peer hear it once.
+    A step may run again after a crash. The keys make sure that the peer gets each report once.
     """
 
     @on_federation_received
     def answer(self, envelope: ReceivedEnvelope) -> None:
-        """Answer in the name of the agent that the envelope asks for."""
+        """Answer in the name of the agent that the envelope names."""
         agent = envelope.agent_id or "this hub"
         text = f"{envelope.intent_title} {envelope.intent_description}".strip()
         usage: JsonObject = {"llm_tokens": len(text.split()), "cost_usd": 0.0}
@@ -36,11 +36,11 @@ class EchoAgents:
 
     @on_federation_callback
     def note_callback(self, callback: ReceivedCallback) -> None:
-        """Write what a peer reports about our own dispatches to the log."""
+        """Log the callback of a peer about a dispatch of this hub."""
         logger.info("Dispatch %s: %s (attempt %d)", callback.dispatch_id, callback.event_type, callback.attempt)
 
     @on_budget_warning
     def note_warning(self, warning: ReceivedCallback) -> None:
-        """Write budget warnings to the log, those of peers and our own."""
+        """Log a budget warning, from a peer or from this hub."""
         usage = warning.attestation.usage if warning.attestation else {}
         logger.warning("Dispatch %s nears a budget: %s", warning.dispatch_id, usage)

@@ -1,6 +1,6 @@
-"""What workers do for federation. Those that work take one row by its id; the rows themselves say when to try again.
+"""The Celery tasks of peers. A task that works on a row takes it by its id, and the row says when to try again.
 
-So none is retried by Celery: a row that was not settled, for whichever reason, is due again when its lease lapses.
+So Celery retries none of them: a row that a task has not settled, for any reason, is due again when its lease lapses.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from peers.services.inbox import handlers
-from peers.services.outbox import delivery, leases
+from peers.services.inbox import handler_events
+from peers.services.outbox import delivery, nudges
+from peers.services.outbox import sweep as outbox_sweep
 from peers.services.trust import key_refresh, replay
 
 
@@ -33,29 +34,29 @@ def deliver_callback(callback_id: str) -> None:
 )
 def run_event(event_id: str) -> None:
     """Call the handler of a due event."""
-    handlers.run_event(event_id)
+    handler_events.run_event(event_id)
 
 
 @shared_task(name="peers.nudge_each")
 def nudge_each(event_ids: list[str], callback_ids: list[str]) -> None:
-    """Hand on the one message of rows that were written together."""
-    leases.nudge_each(event_ids, callback_ids)
+    """Nudge workers to each of the rows that share one message."""
+    nudges.nudge_each(event_ids, callback_ids)
 
 
 @shared_task(name="peers.sweep")
 def sweep() -> None:
-    """Nudge the workers to all that is due, and forget the nonces that no signature can bring again."""
-    leases.sweep()
+    """Nudge workers to all due rows, and delete expired nonces."""
+    outbox_sweep.sweep()
     replay.forget_nonces(timezone.now())
 
 
 @shared_task(name="peers.refresh_keys")
 def refresh_keys() -> None:
-    """Look at the documents of approved peers, and drop old proposals of strangers."""
+    """Fetch the documents of approved peers, and delete stale proposals."""
     key_refresh.refresh_keys(timezone.now())
 
 
 @shared_task(name="peers.pin_provisionally")
 def pin_provisionally(peer_id: str) -> None:
-    """Under policy `open`, look at the documents of a stranger."""
+    """Under policy `open`, fetch the documents of a proposed peer and trust its keys provisionally."""
     key_refresh.pin_provisionally(peer_id, timezone.now())

@@ -4,11 +4,11 @@ import argparse
 import sys
 
 from sandbox.client import SandboxClientError
-from sandbox.command import add_arguments, run
+from sandbox.command_line import add_arguments, run
 
 
 def main() -> int:
-    """Return the exit status of the command line."""
+    """Run the command line and return its exit status."""
     parser = argparse.ArgumentParser(prog="sandbox", description="A local AWS Bedrock AgentCore.")
     add_arguments(parser)
     try:

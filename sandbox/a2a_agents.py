@@ -1,4 +1,4 @@
-"""Real A2A agents on the official `a2a-sdk` package: a card each, and a JSON-RPC endpoint that echoes messages."""
+"""Real A2A agents on the official package `a2a-sdk`: each has a card and a JSON-RPC endpoint that echoes messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox.specs import JsonObject, RuntimeSpec, SandboxRuntime
+from core.strict_json import JsonObject
+from sandbox.runtime_specs import RuntimeSpec, SandboxRuntime
 
 OVERSIZE_CHARACTERS = 5 * 1024 * 1024
 
@@ -31,16 +32,16 @@ class EchoExecutor(AgentExecutor):
         self._name = name
 
     async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
-        """Send the one answer."""
+        """Send the message's text back."""
         text = get_message_text(context.message) if context.message else ""
         await event_queue.enqueue_event(new_text_message(f"{self._name}: {text}", context_id=context.context_id))
 
     async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
-        """Do nothing: an echo is over before it can be cancelled."""
+        """Do nothing, because an echo ends before it can be cancelled."""
 
 
 def build_card(spec: RuntimeSpec, version: int, url: str) -> AgentCard:
-    """Return the agent card of `spec`; three in four also offer the 0.3 interface, so that their cards have a `url`."""
+    """Return the agent card of `spec`; with `legacy_card` it has the 0.3 interface too, and therefore a `url`."""
     interfaces = [AgentInterface(url=url, protocol_binding="JSONRPC", protocol_version="1.0")]
     if spec.legacy_card:
         interfaces.append(AgentInterface(url=url, protocol_binding="JSONRPC", protocol_version="0.3"))
@@ -68,17 +69,17 @@ def _skill(skill: JsonObject) -> AgentSkill:
     )
 
 
-def spoil(card: dict[str, Any], fault: str) -> dict[str, Any]:
-    """Return a card that is wrong in the way `fault` says, as the SDK itself would never write it."""
+def break_card(card: dict[str, Any], fault: str) -> dict[str, Any]:
+    """Return the card with one of `CARD_FAULTS`, which the SDK itself cannot write."""
     if fault == "empty":
         return {}
-    spoiled = copy.deepcopy(card)
+    broken_card = copy.deepcopy(card)
     if fault == "no_skills":
-        del spoiled["skills"]
+        del broken_card["skills"]
     elif fault == "object_examples":
-        for skill in spoiled["skills"]:
+        for skill in broken_card["skills"]:
             skill["examples"] = [{"input": text, "output": "done"} for text in skill.get("examples", [])]
-    return spoiled
+    return broken_card
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ def _build(runtime: SandboxRuntime, url: str) -> _Agent:
     handler = DefaultRequestHandler(EchoExecutor(spec.name), InMemoryTaskStore(), card)
     card_app: ASGIApp = _route(create_agent_card_routes(card))
     if spec.behavior.card:
-        card_app = JSONResponse(spoil(agent_card_to_dict(card), spec.behavior.card))
+        card_app = JSONResponse(break_card(agent_card_to_dict(card), spec.behavior.card))
     return _Agent(spec, runtime.version, card_app, _route(create_jsonrpc_routes(handler, "/", enable_v0_3_compat=True)))
 
 
@@ -104,7 +105,7 @@ def _route(routes: Sequence[Route]) -> ASGIApp:
 
 
 class A2aHost:
-    """Keeps the agents that were called and passes requests to them."""
+    """Builds an agent at its first call, keeps it, and passes requests to it."""
 
     def __init__(self) -> None:
         self._agents: dict[str, _Agent] = {}
@@ -114,11 +115,11 @@ class A2aHost:
         await self._agent(runtime, url).card(scope, receive, send)
 
     async def answer(self, runtime: SandboxRuntime, url: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the runtime's agent answer one JSON-RPC request."""
+        """Pass one JSON-RPC request to the runtime's agent."""
         await self._agent(runtime, url).endpoint(scope, receive, send)
 
     def _agent(self, runtime: SandboxRuntime, url: str) -> _Agent:
-        kept = self._agents.get(runtime.runtime_id)
-        if kept is None or kept.spec is not runtime.spec or kept.version != runtime.version:
-            kept = self._agents[runtime.runtime_id] = _build(runtime, url)
-        return kept
+        agent = self._agents.get(runtime.runtime_id)
+        if agent is None or agent.spec is not runtime.spec or agent.version != runtime.version:
+            agent = self._agents[runtime.runtime_id] = _build(runtime, url)
+        return agent

@@ -1,4 +1,4 @@
-"""The admin API under `/_sandbox`: look at the sandbox, change its runtimes, plan what goes wrong."""
+"""The admin API under `/_sandbox`: it reads the sandbox's state, changes its runtimes and plans faults."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from sandbox.accounts import Accounts
-from sandbox.calls import Calls
-from sandbox.catalog import make_skills, make_spec, make_tools, with_protocol
+from core.strict_json import Json, JsonObject
+from sandbox.call_counts import CallCounts
+from sandbox.credentials import CredentialStore
 from sandbox.faults import Faults, parse_fault
-from sandbox.registry import Registry, UnknownRuntimeError
-from sandbox.saved_changes import Journal
-from sandbox.specs import InvalidSpecError, Json, JsonObject, RuntimeSpec, SandboxRuntime
+from sandbox.runtime_registry import RuntimeRegistry, UnknownRuntimeError
+from sandbox.runtime_specs import InvalidSpecError, RuntimeSpec, SandboxRuntime
+from sandbox.runtime_texts import make_skills, make_spec, make_tools, with_protocol
+from sandbox.saved_changes import SavedChanges
 
 _LOCAL_HOSTS = ("127.0.0.1", "::1", "testclient")
-# What is part of a runtime's release: changing one makes a new version.
+# The fields of a runtime's release: a change of one makes a new version.
 _RELEASED = {"description", "tools", "skills", "resources", "prompts", "authorizer", "protocol", "pageSize", "streams"}
 _FIELDS = {
     "description": "description",
@@ -46,12 +47,12 @@ _TYPES: Mapping[str, type] = {
 
 
 def apply_changes(spec: RuntimeSpec, body: JsonObject) -> RuntimeSpec:
-    """Return `spec` with the admin API's camelCase `body` applied; raise InvalidSpecError naming a wrong value."""
+    """Return `spec` changed by the camelCase `body` of the admin API; raise InvalidSpecError naming a wrong value."""
     unknown = (
         set(body) - set(_FIELDS) - {"name", "protocol", "tools", "skills", "resources", "prompts", "behavior", "touch"}
     )
     if unknown:
-        raise InvalidSpecError(f"unknown: {', '.join(sorted(unknown))}")
+        raise InvalidSpecError(f"unknown fields: {', '.join(sorted(unknown))}")
     protocol = body.get("protocol", spec.protocol)
     if protocol != spec.protocol:
         spec = with_protocol(spec, str(protocol))
@@ -65,12 +66,12 @@ def apply_changes(spec: RuntimeSpec, body: JsonObject) -> RuntimeSpec:
         if name in body:
             changes[name] = _items(spec.name, name, body[name])
     if "behavior" in body:
-        changes["behavior"] = spec.behavior.changed(cast("JsonObject", body["behavior"]))
+        changes["behavior"] = spec.behavior.with_changes(cast("JsonObject", body["behavior"]))
     return replace(spec, **changes)
 
 
 def _items(runtime: str, name: str, value: Json) -> tuple[JsonObject, ...]:
-    """Return tools and the like, given as a list of objects or, for tools and skills, as their number."""
+    """Return tools, skills, resources or prompts from a list of objects; a number makes so many tools or skills."""
     makers: dict[str, Callable[[str, int], tuple[JsonObject, ...]]] = {"tools": make_tools, "skills": make_skills}
     if isinstance(value, int) and not isinstance(value, bool) and name in makers:
         return makers[name](runtime, value)
@@ -83,8 +84,8 @@ def _objects(name: str, value: Json) -> list[JsonObject]:
     return cast("list[JsonObject]", value)
 
 
-def change_runtimes(registry: Registry, method: str, key: str, body: JsonObject) -> SandboxRuntime:
-    """Add (POST), change (PATCH) or remove (DELETE) a runtime as the admin API's `body` says, and return it.
+def change_runtimes(registry: RuntimeRegistry, method: str, key: str, body: JsonObject) -> SandboxRuntime:
+    """Add (POST), change (PATCH) or remove (DELETE) the runtime that `key` and `body` describe, and return it.
 
     Raises InvalidSpecError, UnknownRuntimeError.
     """
@@ -100,23 +101,28 @@ def change_runtimes(registry: Registry, method: str, key: str, body: JsonObject)
 
 
 class AdminApi:
-    """The endpoints, over the sandbox's parts; what changes runtimes is noted in the journal, where there is one."""
+    """The endpoints of the admin API. Each change of a runtime is appended to `saved_changes`, unless that is None."""
 
     def __init__(
-        self, registry: Registry, accounts: Accounts, faults: Faults, calls: Calls, journal: Journal | None = None
+        self,
+        registry: RuntimeRegistry,
+        credentials: CredentialStore,
+        faults: Faults,
+        calls: CallCounts,
+        saved_changes: SavedChanges | None = None,
     ) -> None:
         self._registry = registry
-        self._journal = journal
-        self._accounts = accounts
+        self._saved_changes = saved_changes
+        self._credentials = credentials
         self._faults = faults
         self._calls = calls
 
     async def health(self, request: Request) -> Response:
-        """Say that the sandbox answers, and how many runtimes it has."""
+        """Answer with the number of runtimes."""
         return JSONResponse({"status": "ok", "runtimes": len(list(self._registry))})
 
     async def calls(self, request: Request) -> Response:
-        """Give the counts; with POST or DELETE, forget them first."""
+        """Return the counts; POST and DELETE reset them first."""
         if request.method != "GET":
             self._calls.reset()
         return JSONResponse(self._calls.to_dict())
@@ -130,8 +136,8 @@ class AdminApi:
     async def one(self, request: Request) -> Response:
         """Get, change or delete the runtime with this id, name or ARN.
 
-        A change of what is released, or an empty body, is a new version; `{"touch": true}` moves only lastUpdatedAt;
-        tags, status and behavior alone move neither, as on AWS.
+        A change of a released field, or an empty body, makes a new version. `{"touch": true}` changes only
+        lastUpdatedAt. A change of tags, status or behavior alone changes neither, as on AWS.
         """
         key = request.path_params["key"]
         if request.method == "GET":
@@ -141,8 +147,8 @@ class AdminApi:
 
     def _change(self, method: str, key: str, body: JsonObject) -> SandboxRuntime:
         runtime = change_runtimes(self._registry, method, key, body)
-        if self._journal is not None:
-            self._journal.note(method, key, body)
+        if self._saved_changes is not None:
+            self._saved_changes.append(method, key, body)
         return runtime
 
     async def faults(self, request: Request) -> Response:
@@ -153,7 +159,7 @@ class AdminApi:
         return JSONResponse({"pending": self._faults.pending()})
 
     async def latency(self, request: Request) -> Response:
-        """Set how long every AWS and runtime call takes longer: `{"milliseconds": 50}`."""
+        """Set the delay of every AWS and runtime call: `{"milliseconds": 50}`."""
         milliseconds = (await _json(request)).get("milliseconds")
         if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float) or milliseconds < 0:
             raise InvalidSpecError("milliseconds must be a number, 0 or more")
@@ -161,27 +167,27 @@ class AdminApi:
         return JSONResponse({"milliseconds": milliseconds})
 
     async def credentials(self, request: Request) -> Response:
-        """Set how long issued credentials live (`lifetimeSeconds`, null: as asked), or let all expire (`expire`)."""
+        """Set the lifetime of issued credentials (`lifetimeSeconds`, null: as requested), or expire all (`expire`)."""
         body = await _json(request)
         if "lifetimeSeconds" in body:
             lifetime = body["lifetimeSeconds"]
             if isinstance(lifetime, bool) or not isinstance(lifetime, int | None):
                 raise InvalidSpecError("lifetimeSeconds must be a number or null")
-            self._accounts.lifetime_seconds = lifetime
-        expired = self._accounts.expire_issued() if body.get("expire") is True else 0
-        return JSONResponse({"lifetimeSeconds": self._accounts.lifetime_seconds, "expired": expired})
+            self._credentials.lifetime_seconds = lifetime
+        expired = self._credentials.expire_issued() if body.get("expire") is True else 0
+        return JSONResponse({"lifetimeSeconds": self._credentials.lifetime_seconds, "expired": expired})
 
     async def trust(self, request: Request) -> Response:
-        """Set who may assume a role: `{roleArn, externalId, closed}`."""
+        """Set the trust policy of a role: `{roleArn, externalId, closed}`."""
         body = await _json(request)
         external_id = body.get("externalId")
         if not isinstance(body.get("roleArn"), str) or not isinstance(external_id, str | None):
             raise InvalidSpecError("roleArn must be a string, externalId a string or null")
-        self._accounts.set_trust(str(body["roleArn"]), external_id=external_id, closed=body.get("closed") is True)
+        self._credentials.set_trust(str(body["roleArn"]), external_id=external_id, closed=body.get("closed") is True)
         return JSONResponse(body)
 
     def app(self) -> Starlette:
-        """Return the ASGI application, which answers loopback callers only."""
+        """Return the ASGI application; its caller admits loopback callers only."""
         routes = [
             Route("/health", self.health),
             Route("/calls", self.calls, methods=["GET", "POST", "DELETE"]),
@@ -197,7 +203,7 @@ class AdminApi:
 
 
 def is_local(host: str) -> bool:
-    """Return whether a caller at `host` may use the admin API."""
+    """Tell whether a caller at `host` may use the admin API."""
     return host in _LOCAL_HOSTS
 
 
@@ -206,7 +212,7 @@ async def _body(request: Request) -> Json:
     try:
         parsed: Json = json.loads(text) if text else {}
     except ValueError as error:
-        raise InvalidSpecError(f"the body is no JSON: {error}") from error
+        raise InvalidSpecError(f"the body is not JSON: {error}") from error
     return parsed
 
 

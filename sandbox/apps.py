@@ -1,10 +1,10 @@
-"""Registers the sandbox with Django, for its management command alone."""
+"""Registers the sandbox with Django, only for its management command."""
 
 from django.apps import AppConfig
 
 
 class SandboxConfig(AppConfig):
-    """The sandbox has no models."""
+    """The Django app of the sandbox, without models."""
 
     name = "sandbox"
     label = "sandbox"

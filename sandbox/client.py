@@ -1,4 +1,4 @@
-"""A thin client of a running sandbox's admin API, for people at a terminal and for tests."""
+"""A client of the admin API of a running sandbox, for the command line and the tests."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from urllib.parse import quote
 
 import httpx
 
-from sandbox.specs import Json, JsonObject
+from core.strict_json import Json, JsonObject
 
 DEFAULT_URL = "http://127.0.0.1:4566"
 
 
 class SandboxClientError(Exception):
-    """The sandbox did not do what was asked; the message is its own."""
+    """The sandbox refused the call or did not answer; the message has its reason."""
 
 
 class SandboxClient:
-    """Calls `/_sandbox/…` of the sandbox at `url`. Every method raises SandboxClientError where the sandbox refuses."""
+    """Calls `/_sandbox/…` of the sandbox at `url`. Every method raises SandboxClientError if the sandbox refuses."""
 
     def __init__(self, url: str = DEFAULT_URL) -> None:
         self._http = httpx.Client(base_url=f"{url.rstrip('/')}/_sandbox", timeout=30, trust_env=False)
@@ -32,14 +32,14 @@ class SandboxClient:
         self.close()
 
     def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         self._http.close()
 
-    def _ask(self, method: str, path: str, body: Json = None) -> JsonObject:
+    def _request(self, method: str, path: str, body: Json = None) -> JsonObject:
         try:
             response = self._http.request(method, path, json=body)
         except httpx.HTTPError as error:
-            raise SandboxClientError(f"no sandbox answers at {self._http.base_url}: {error}") from error
+            raise SandboxClientError(f"the sandbox at {self._http.base_url} does not answer: {error}") from error
         answer = cast("JsonObject", response.json())
         if response.is_error:
             raise SandboxClientError(str(answer.get("error", response.text)))
@@ -47,60 +47,60 @@ class SandboxClient:
 
     def health(self) -> JsonObject:
         """Return `{status, runtimes}`."""
-        return self._ask("GET", "/health")
+        return self._request("GET", "/health")
 
     def runtimes(self) -> list[JsonObject]:
         """Return every runtime."""
-        return cast("list[JsonObject]", self._ask("GET", "/runtimes")["runtimes"])
+        return cast("list[JsonObject]", self._request("GET", "/runtimes")["runtimes"])
 
     def get(self, key: str) -> JsonObject:
         """Return the runtime with this id, name or ARN."""
-        return self._ask("GET", f"/runtimes/{quote(key, safe='')}")
+        return self._request("GET", f"/runtimes/{quote(key, safe='')}")
 
     def add(self, name: str, protocol: str = "MCP", **fields: Json) -> JsonObject:
-        """Create a runtime; `fields` are the admin API's: tools, skills, tags, authorizer, behavior and so on."""
-        return self._ask("POST", "/runtimes", {"name": name, "protocol": protocol, **fields})
+        """Create a runtime; `fields` are those of the admin API, like tools, skills, tags, authorizer and behavior."""
+        return self._request("POST", "/runtimes", {"name": name, "protocol": protocol, **fields})
 
     def patch(self, key: str, **changes: Json) -> JsonObject:
-        """Change a runtime. Without changes, or with one of what is released, it gets a new version."""
-        return self._ask("PATCH", f"/runtimes/{quote(key, safe='')}", {**changes})
+        """Change a runtime. A change of a released field, or no change at all, makes a new version."""
+        return self._request("PATCH", f"/runtimes/{quote(key, safe='')}", {**changes})
 
     def remove(self, key: str) -> JsonObject:
         """Delete a runtime."""
-        return self._ask("DELETE", f"/runtimes/{quote(key, safe='')}")
+        return self._request("DELETE", f"/runtimes/{quote(key, safe='')}")
 
     def faults(self, *faults: JsonObject) -> int:
-        """Plan exactly these faults, none without arguments; return how many failures are to come."""
-        return cast("int", self._ask("POST", "/faults", [*faults])["pending"])
+        """Replace the planned faults by these; return how many failures are still planned."""
+        return cast("int", self._request("POST", "/faults", [*faults])["pending"])
 
     def pending_faults(self) -> int:
-        """Return how many planned failures have not happened yet."""
-        return cast("int", self._ask("GET", "/faults")["pending"])
+        """Return how many failures are still planned."""
+        return cast("int", self._request("GET", "/faults")["pending"])
 
     def calls(self) -> JsonObject:
         """Return `{total, counts, refused, assumedRoles, mostAtOnce}` since the last reset."""
-        return self._ask("GET", "/calls")
+        return self._request("GET", "/calls")
 
     def counts(self) -> dict[str, int]:
-        """Return the calls since the last reset, by operation."""
+        """Return the number of calls since the last reset, by operation."""
         return cast("dict[str, int]", self.calls()["counts"])
 
     def reset(self) -> None:
-        """Set all counts to nought."""
-        self._ask("POST", "/calls")
+        """Set all counts to 0."""
+        self._request("POST", "/calls")
 
     def latency(self, milliseconds: float) -> None:
-        """Make every AWS and runtime call take this much longer."""
-        self._ask("POST", "/latency", {"milliseconds": milliseconds})
+        """Delay every AWS and runtime call by this time."""
+        self._request("POST", "/latency", {"milliseconds": milliseconds})
 
     def lifetime(self, seconds: int | None) -> None:
-        """Issue credentials that live for `seconds`, whatever is asked for; None ends that."""
-        self._ask("POST", "/credentials", {"lifetimeSeconds": seconds})
+        """Set the lifetime of issued credentials; None uses the lifetime that callers request."""
+        self._request("POST", "/credentials", {"lifetimeSeconds": seconds})
 
     def expire_credentials(self) -> int:
-        """Let every issued credential expire now; return how many there were."""
-        return cast("int", self._ask("POST", "/credentials", {"expire": True})["expired"])
+        """Make every issued credential expire now; return their number."""
+        return cast("int", self._request("POST", "/credentials", {"expire": True})["expired"])
 
     def trust(self, role_arn: str, *, external_id: str | None = None, closed: bool = False) -> None:
-        """Let only callers with `external_id` assume a role, or nobody where `closed`."""
-        self._ask("POST", "/trust", {"roleArn": role_arn, "externalId": external_id, "closed": closed})
+        """Set the trust policy of a role: it requires `external_id` unless None; `closed` refuses every caller."""
+        self._request("POST", "/trust", {"roleArn": role_arn, "externalId": external_id, "closed": closed})

@@ -1,4 +1,4 @@
-"""The data plane at AWS's URL shape: authentication first, then the runtime's faults, then its real server.
+"""The data plane, at the paths of AWS: it authenticates, applies the runtime's faults, and calls its real server.
 
 `POST /runtimes/{percent-encoded ARN}/invocations?qualifier=DEFAULT` speaks MCP or A2A (AWS InvokeAgentRuntime), and
 `GET …/invocations/.well-known/agent-card.json?qualifier=DEFAULT` is the agent card (AWS GetAgentCard).
@@ -19,13 +19,13 @@ from urllib.parse import parse_qs, unquote
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from sandbox.accounts import Accounts
-from sandbox.bearer import IssuerKeys, TokenRefusedError, read_trust, verify_bearer
-from sandbox.calls import Calls
+from sandbox.bearer_tokens import IssuerKeys, TokenRefusedError, read_trust, verify_bearer
+from sandbox.call_counts import CallCounts
+from sandbox.credentials import CredentialStore
 from sandbox.faults import Faults, aws_error
-from sandbox.registry import Registry
-from sandbox.sigv4 import RequestRefusedError, SignedRequest, verify
-from sandbox.specs import SandboxRuntime
+from sandbox.runtime_registry import RuntimeRegistry
+from sandbox.runtime_specs import SandboxRuntime
+from sandbox.sigv4 import RequestRefusedError, SignedRequest, verify_sigv4
 
 if TYPE_CHECKING:
     from sandbox.a2a_agents import A2aHost
@@ -44,38 +44,38 @@ _MISMATCH = (
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One data-plane request: whom it is for, and whether it asks for the card."""
+    """One request of the data plane; `subpath` is the part of its path after `/invocations`."""
 
     request: SignedRequest
     arn: str
-    tail: str
+    subpath: str
 
     @property
     def is_card(self) -> bool:
-        """Return whether the agent card is asked for."""
-        return self.request.method == "GET" and self.tail == _CARD_PATH
+        """Tell whether the request is for the agent card."""
+        return self.request.method == "GET" and self.subpath == _CARD_PATH
 
     @property
     def qualifier(self) -> str:
-        """Return the endpoint's name; AWS takes DEFAULT where none is given."""
+        """Return the name of the endpoint, DEFAULT if the request has none, as on AWS."""
         return parse_qs(self.request.query).get("qualifier", ["DEFAULT"])[0]
 
 
 def parse_invocation(request: SignedRequest) -> Invocation | None:
-    """Return the invocation that a path of the data plane's shape means, None for any other path."""
+    """Return the invocation that the path describes, None for a path outside the data plane."""
     match = _PATH.fullmatch(request.path)
     return Invocation(request, unquote(match.group(1)), match.group(2) or "") if match else None
 
 
-class Servers:
-    """The hosts of both kinds; their SDKs take seconds to import, so they are loaded beside the first requests."""
+class RuntimeHosts:
+    """The hosts of MCP servers and A2A agents. Their SDKs take seconds to import, so a thread imports them."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
         self._hosts: tuple[McpHost, A2aHost] | None = None
 
-    async def hosts(self) -> tuple[McpHost, A2aHost]:
-        """Return the hosts, imported in a thread the first time."""
+    async def load(self) -> tuple[McpHost, A2aHost]:
+        """Return the hosts; the first call imports them."""
         if self._hosts is None:
             async with self._lock:
                 if self._hosts is None:
@@ -95,26 +95,28 @@ def _load_hosts() -> tuple[McpHost, A2aHost]:
 
 
 class DataPlane:
-    """Answers invocations of runtimes."""
+    """Answers the invocations of runtimes."""
 
-    def __init__(self, registry: Registry, accounts: Accounts, faults: Faults, calls: Calls) -> None:
+    def __init__(
+        self, registry: RuntimeRegistry, credentials: CredentialStore, faults: Faults, calls: CallCounts
+    ) -> None:
         self._registry = registry
-        self._accounts = accounts
+        self._credentials = credentials
         self._faults = faults
         self._calls = calls
         self._keys = IssuerKeys()
-        self.servers = Servers()
+        self.hosts = RuntimeHosts()
 
     async def answer(self, invocation: Invocation, scope: Scope, receive: Receive, send: Send) -> None:
-        """Authenticate one invocation, then refuse it as planned or pass it to the runtime's server."""
-        runtime = self._registry.by_arn(invocation.arn)
-        self._calls.count(_operation(invocation, runtime))
+        """Authenticate one invocation, then refuse it or pass it to the runtime's server."""
+        runtime = self._registry.find_by_arn(invocation.arn)
+        self._calls.count_call(_operation(invocation, runtime))
         await asyncio.sleep(self._faults.latency_seconds)
         refusal = await self._authenticate(invocation, runtime)
         if refusal is None:
             refusal = _check_request(invocation, runtime)
         if refusal is None and runtime is not None:
-            refusal = await self._misbehave(invocation, runtime, receive)
+            refusal = await self._apply_faults(invocation, runtime, receive)
         if refusal is not None:
             await refusal(scope, receive, send)
         elif runtime is not None:
@@ -123,7 +125,7 @@ class DataPlane:
     # Authentication
 
     async def _authenticate(self, invocation: Invocation, runtime: SandboxRuntime | None) -> Response | None:
-        """Return the refusal, or None for a caller that the runtime's authorizer lets in."""
+        """Return the refusal, None if the runtime's authorizer accepts the caller."""
         header = invocation.request.header("authorization") or ""
         is_bearer = header[:7].lower() == "bearer "
         if runtime is not None and runtime.spec.authorizer:
@@ -132,17 +134,17 @@ class DataPlane:
             return await self._authenticate_bearer(header[7:].strip(), runtime)
         if is_bearer:
             return self._refused("AccessDeniedException", _MISMATCH)
-        return self._authenticate_signature(invocation, runtime)
+        return self._authenticate_sigv4(invocation, runtime)
 
-    def _authenticate_signature(self, invocation: Invocation, runtime: SandboxRuntime | None) -> Response | None:
+    def _authenticate_sigv4(self, invocation: Invocation, runtime: SandboxRuntime | None) -> Response | None:
         region = runtime.spec.region if runtime is not None else None
         try:
-            caller, _ = verify(
+            caller, _ = verify_sigv4(
                 invocation.request,
                 service=SERVICE,
                 region=region,
                 now=datetime.now(UTC),
-                find_credential=self._accounts.find,
+                find_credential=self._credentials.find,
             )
         except RequestRefusedError as error:
             return self._refused(error.code, error.message)
@@ -160,7 +162,7 @@ class DataPlane:
                 raise TokenRefusedError("Missing Bearer token")
             await verify_bearer(token, read_trust(runtime.spec.authorizer), self._keys)
         except TokenRefusedError as error:
-            self._calls.refuse("InvalidToken")
+            self._calls.count_refusal("InvalidToken")
             return JSONResponse(
                 {"message": f"OAuth authorization failed: {error}"},
                 status_code=401,
@@ -172,13 +174,13 @@ class DataPlane:
         return None
 
     def _refused(self, code: str, message: str) -> Response:
-        self._calls.refuse(code)
+        self._calls.count_refusal(code)
         return aws_error(code, message, status=403)
 
     # Behavior
 
-    async def _misbehave(self, invocation: Invocation, runtime: SandboxRuntime, receive: Receive) -> Response | None:
-        """Do what the runtime's behavior and the planned faults say; None where the call goes on."""
+    async def _apply_faults(self, invocation: Invocation, runtime: SandboxRuntime, receive: Receive) -> Response | None:
+        """Apply planned faults and the runtime's behavior; return the error answer, None if the call continues."""
         operation = "GetAgentCard" if invocation.is_card else "InvokeAgentRuntime"
         names = (runtime.runtime_id, runtime.arn, runtime.spec.name)
         if fault := self._faults.take(operation, names=names):
@@ -186,7 +188,7 @@ class DataPlane:
         behavior = runtime.spec.behavior
         if behavior.forbidden:
             return aws_error("AccessDeniedException", f"Access to {runtime.spec.name} is forbidden")
-        if self._registry.take_cold_start(runtime):
+        if self._registry.use_cold_start(runtime):
             return _cold_start(invocation.is_card)
         if behavior.hangs:
             await _until_disconnected(receive)
@@ -198,7 +200,7 @@ class DataPlane:
     async def _serve(
         self, invocation: Invocation, runtime: SandboxRuntime, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        mcp_host, a2a_host = await self.servers.hosts()
+        mcp_host, a2a_host = await self.hosts.load()
         inner: Scope = {**scope, "path": "/", "raw_path": b"/", "root_path": ""}
         replayed = _replay(invocation.request.body, receive)
         answered = _with_session_headers(invocation, runtime, send)
@@ -214,7 +216,7 @@ class DataPlane:
 
 
 def _operation(invocation: Invocation, runtime: SandboxRuntime | None) -> str:
-    """Return the name under which a call is counted: `GetAgentCard`, `mcp:tools/list`, `a2a:SendMessage`."""
+    """Return the name under which a call is counted, such as `GetAgentCard`, `mcp:tools/list`, `a2a:SendMessage`."""
     if invocation.is_card:
         return "GetAgentCard"
     if invocation.request.method != "POST" or runtime is None:
@@ -238,8 +240,8 @@ def _check_request(invocation: Invocation, runtime: SandboxRuntime | None) -> Re
     if invocation.is_card:
         is_agent = runtime.spec.protocol == "A2A"
         return None if is_agent else aws_error("ResourceNotFoundException", "This runtime has no agent card")
-    if invocation.tail not in ("", "/"):
-        return aws_error("ResourceNotFoundException", f"No such path: {invocation.tail}")
+    if invocation.subpath not in ("", "/"):
+        return aws_error("ResourceNotFoundException", f"No such path: {invocation.subpath}")
     if invocation.request.method != "POST":
         return Response(status_code=405, headers={"Allow": "POST"})
     return None
@@ -260,21 +262,21 @@ async def _until_disconnected(receive: Receive) -> None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body already read, then whatever comes after it."""
-    given = False
+    """Return a `receive` that gives the body, which was already read, and then the further messages."""
+    is_given = False
 
     async def replayed() -> Message:
-        nonlocal given
-        if given:
+        nonlocal is_given
+        if is_given:
             return await receive()
-        given = True
+        is_given = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replayed
 
 
 def _with_session_headers(invocation: Invocation, runtime: SandboxRuntime, send: Send) -> Send:
-    """Return a `send` that adds the session headers of AWS's front door."""
+    """Return a `send` that adds the session headers that AWS adds."""
     session_id = invocation.request.header(SESSION_HEADER)
     headers = [(SESSION_HEADER.encode(), session_id.encode())] if session_id else []
     if runtime.spec.behavior.session_header and invocation.request.header("mcp-session-id") is None:

@@ -1,4 +1,4 @@
-"""What goes wrong on demand, and the shapes in which AWS says so."""
+"""Planned faults, and the error answers in the formats of AWS."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from threading import Lock
 
 from starlette.responses import Response
 
-from sandbox.specs import InvalidSpecError, JsonObject
+from core.strict_json import JsonObject
+from sandbox.runtime_specs import InvalidSpecError
 
-# The HTTP status and the text with which AWS answers each error code.
+# The HTTP status and the text of AWS for each error code.
 ERRORS = {
     "ThrottlingException": (429, "Rate exceeded"),
     "AccessDeniedException": (403, "User is not authorized to perform this action"),
@@ -29,7 +30,7 @@ ERRORS = {
     "ServiceUnavailableException": (503, "The service is unavailable"),
 }
 
-# STS speaks AWS's older query protocol, with names of its own for the same refusals.
+# STS uses AWS's older query protocol, which has other names for the same errors.
 _STS_CODES = {
     "ThrottlingException": "Throttling",
     "AccessDeniedException": "AccessDenied",
@@ -54,7 +55,7 @@ OPERATIONS = (
 
 
 def aws_error(code: str, message: str = "", *, status: int | None = None) -> Response:
-    """Return an error in the REST-JSON shape of the AgentCore APIs."""
+    """Return an error in the REST-JSON format of the AgentCore APIs."""
     usual_status, usual_message = ERRORS[code]
     return Response(
         json.dumps({"message": message or usual_message}),
@@ -65,7 +66,7 @@ def aws_error(code: str, message: str = "", *, status: int | None = None) -> Res
 
 
 def sts_error(code: str, message: str = "") -> Response:
-    """Return an error in the XML shape of STS; `code` is the AgentCore name of the same error."""
+    """Return an error in the XML format of STS; `code` is the AgentCore name of the same error."""
     status, usual_message = ERRORS[code]
     text = (message or usual_message).replace("&", "&amp;").replace("<", "&lt;")
     body = (
@@ -78,9 +79,9 @@ def sts_error(code: str, message: str = "") -> Response:
 
 @dataclass(slots=True)
 class Fault:
-    """One thing to go wrong: the next `times` calls of `operation` that match fail with `error`.
+    """A planned fault: the next `times` matching calls of `operation` fail with `error`.
 
-    `page` counts from 1 and `runtime` is an id, a name or an ARN; both empty match every call.
+    `page` counts from 1; `runtime` is an id, a name or an ARN. None matches every page or every runtime.
     """
 
     operation: str
@@ -91,14 +92,14 @@ class Fault:
     message: str = ""
 
     def matches(self, operation: str, page: int | None, names: tuple[str, ...]) -> bool:
-        """Return whether this fault meets that call."""
+        """Tell whether this fault applies to the call."""
         if self.times < 1 or self.operation != operation:
             return False
         return self.page in (None, page) and (self.runtime is None or self.runtime in names)
 
 
 class Faults:
-    """The faults still to happen, and the delay put on every call."""
+    """The planned faults, and the latency of every call."""
 
     def __init__(self, *, latency_seconds: float = 0.0) -> None:
         self.latency_seconds = latency_seconds
@@ -106,12 +107,12 @@ class Faults:
         self._lock = Lock()
 
     def plan(self, faults: Iterable[Fault]) -> None:
-        """Replace what was planned."""
+        """Replace the planned faults."""
         with self._lock:
             self._faults = list(faults)
 
     def take(self, operation: str, *, page: int | None = None, names: tuple[str, ...] = ()) -> Fault | None:
-        """Return the first fault that meets this call, used up once; None where the call goes well."""
+        """Return the first fault that applies to this call and count it down; None if no fault applies."""
         with self._lock:
             for fault in self._faults:
                 if fault.matches(operation, page, names):
@@ -120,7 +121,7 @@ class Faults:
         return None
 
     def pending(self) -> int:
-        """Return how many failures are still to happen."""
+        """Return how many failures are still planned."""
         with self._lock:
             return sum(fault.times for fault in self._faults)
 
@@ -133,9 +134,9 @@ def parse_fault(entry: JsonObject) -> Fault:
     operation, error = entry.get("operation"), entry.get("error", "InternalServerException")
     times, page = entry.get("times", 1), entry.get("page")
     if operation not in OPERATIONS:
-        raise InvalidSpecError(f"operation is none of {', '.join(OPERATIONS)}")
+        raise InvalidSpecError(f"operation must be one of {', '.join(OPERATIONS)}")
     if error not in ERRORS:
-        raise InvalidSpecError(f"error is none of {', '.join(ERRORS)}")
+        raise InvalidSpecError(f"error must be one of {', '.join(ERRORS)}")
     if not isinstance(times, int) or not (page is None or isinstance(page, int)):
         raise InvalidSpecError("times and page must be numbers")
     runtime = entry.get("id")

@@ -1,7 +1,7 @@
-"""Real MCP servers on the official `mcp` package, one for each runtime that is called, hosted statelessly as on AWS.
+"""Real MCP servers on the official package `mcp`, one for each called runtime, stateless as on AWS.
 
-A server and its session manager are made at a runtime's first call and kept while its spec stays the same, because
-making them costs more than answering.
+The first call of a runtime makes its server and session manager. They are kept until the spec of the runtime changes,
+because making them costs more than an answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.types import Receive, Scope, Send
 
-from sandbox.specs import RuntimeSpec, SandboxRuntime
+from sandbox.runtime_specs import RuntimeSpec, SandboxRuntime
 
 OVERSIZE_CHARACTERS = 5 * 1024 * 1024
 _ENDLESS_CURSOR = "again"
@@ -27,7 +27,7 @@ Page = types.PaginatedRequestParams | None
 
 
 def build_server(spec: RuntimeSpec, version: str) -> Server[Any]:
-    """Return the MCP server of `spec`: its tools by pages, resources and prompts where it has any."""
+    """Return the MCP server of `spec`, with paged tools, and with resources and prompts if the spec has any."""
     tools = [types.Tool.model_validate(tool) for tool in spec.tools]
     if spec.behavior.oversize and tools:
         tools[0] = tools[0].model_copy(update={"description": "x" * OVERSIZE_CHARACTERS})
@@ -72,7 +72,7 @@ def _offset(params: Page) -> int:
 
 
 async def _notify(context: Context, text: str) -> None:
-    """Send a log message on the request's own stream, so that a client meets a notification before the result."""
+    """Send a log message on the stream of the request, so that a client gets a notification before the result."""
     params = types.LoggingMessageNotificationParams(level="info", logger="sandbox", data=text)
     await context.session.send_notification(types.LoggingMessageNotification(params=params), context.request_id)
 
@@ -86,29 +86,29 @@ class _Hosted:
 
 
 class McpHost:
-    """Keeps the servers that were called and passes requests to them."""
+    """Builds a server at the first call of its runtime, keeps it, and passes requests to it."""
 
     def __init__(self) -> None:
         self._hosted: dict[str, _Hosted] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def answer(self, runtime: SandboxRuntime, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the runtime's server answer one streamable HTTP request."""
+        """Pass one streamable HTTP request to the runtime's server."""
         hosted = self._find(runtime)
         await hosted.ready.wait()
         await hosted.manager.handle_request(scope, receive, send)
 
     def _find(self, runtime: SandboxRuntime) -> _Hosted:
-        kept = self._hosted.get(runtime.runtime_id)
-        if kept is not None and kept.spec is runtime.spec:
-            return kept
-        if kept is not None:
-            kept.retired.set()
+        previous = self._hosted.get(runtime.runtime_id)
+        if previous is not None and previous.spec is runtime.spec:
+            return previous
+        if previous is not None:
+            previous.retired.set()
         server = build_server(runtime.spec, str(runtime.version))
         manager = StreamableHTTPSessionManager(server, json_response=not runtime.spec.streams, stateless=True)
         hosted = _Hosted(runtime.spec, manager, asyncio.Event(), asyncio.Event())
         self._hosted[runtime.runtime_id] = hosted
-        # A task of its own, because a task group must be left by the task that entered it.
+        # The manager runs in its own task, because the task that enters a task group must also leave it.
         task = asyncio.create_task(_run(hosted))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,7 +1,7 @@
-"""Everything that touches moto: its runtimes, its STS and the WSGI call into its server mode.
+"""All code that uses moto: its runtimes, its STS, and the WSGI call to its server mode.
 
-moto gives runtimes ids and ARNs of its own making, puts the version into the ARN and has transient states. Here its
-objects get AWS's real shapes right after they are made; its server then describes them as they are.
+moto makes other ids and ARNs than AWS, puts the version into the ARN, and has transient states. This module therefore
+corrects each object of moto right after moto made it, and moto's server then describes the corrected object.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 from moto.bedrockagentcorecontrol.models import bedrockagentcorecontrol_backends
 from moto.moto_server.werkzeug_app import create_backend_app
 
+from sandbox.runtime_specs import RuntimeSpec, SandboxRuntime
 from sandbox.sigv4 import Credential
-from sandbox.specs import RuntimeSpec, SandboxRuntime
 
 CONTROL_SERVICE = "bedrock-agentcore-control"
 STS_SERVICE = "sts"
 
 
 @dataclass(frozen=True, slots=True)
-class CloudResponse:
-    """What moto's server answered."""
+class MotoResponse:
+    """The answer of moto's server."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -55,45 +55,45 @@ def _settings(spec: RuntimeSpec) -> dict[str, Any]:
 
 
 def store(runtime: SandboxRuntime) -> None:
-    """Put `runtime` into moto, or bring moto's object in line with it."""
+    """Create the runtime in moto, or update moto's object."""
     spec = runtime.spec
     backend = _backend(spec.account, spec.region)
-    kept = backend.agent_runtimes.get(runtime.runtime_id)
-    if kept is None:
-        kept = backend.create_agent_runtime(agent_runtime_name=spec.name, tags=None, **_settings(spec))
-        del backend.agent_runtimes[kept.agent_runtime_id]
-        kept.agent_runtime_id = runtime.runtime_id
-        backend.agent_runtimes[runtime.runtime_id] = kept
-    elif kept.agent_runtime_version != str(runtime.version):
-        # moto's update takes the ARN apart in its own shape.
-        kept.agent_runtime_arn = "agent/0:0"
+    moto_runtime = backend.agent_runtimes.get(runtime.runtime_id)
+    if moto_runtime is None:
+        moto_runtime = backend.create_agent_runtime(agent_runtime_name=spec.name, tags=None, **_settings(spec))
+        del backend.agent_runtimes[moto_runtime.agent_runtime_id]
+        moto_runtime.agent_runtime_id = runtime.runtime_id
+        backend.agent_runtimes[runtime.runtime_id] = moto_runtime
+    elif moto_runtime.agent_runtime_version != str(runtime.version):
+        # moto's update expects an ARN in moto's own form.
+        moto_runtime.agent_runtime_arn = "agent/0:0"
         backend.update_agent_runtime(runtime.runtime_id, **_settings(spec))
-    _overwrite(kept, runtime)
+    _overwrite(moto_runtime, runtime)
     backend.tagger.delete_all_tags_for_resource(runtime.arn)
     backend.tagger.tag_resource(runtime.arn, [{"Key": key, "Value": value} for key, value in spec.tags.items()])
 
 
-def _overwrite(kept: Any, runtime: SandboxRuntime) -> None:
+def _overwrite(moto_runtime: Any, runtime: SandboxRuntime) -> None:
     settings = _settings(runtime.spec)
-    # moto's update leaves what is None as it was.
-    kept.authorizer_configuration = settings["authorizer_configuration"]
-    kept.protocol_configuration = settings["protocol_configuration"]
-    kept.description = settings["description"]
-    kept.agent_runtime_arn = runtime.arn
-    kept.agent_runtime_version = str(runtime.version)
-    kept.last_updated_at = runtime.last_updated_at.replace(tzinfo=None)
-    kept.status = runtime.spec.status
+    # moto's update does not change the fields whose new value is None.
+    moto_runtime.authorizer_configuration = settings["authorizer_configuration"]
+    moto_runtime.protocol_configuration = settings["protocol_configuration"]
+    moto_runtime.description = settings["description"]
+    moto_runtime.agent_runtime_arn = runtime.arn
+    moto_runtime.agent_runtime_version = str(runtime.version)
+    moto_runtime.last_updated_at = runtime.last_updated_at.replace(tzinfo=None)
+    moto_runtime.status = runtime.spec.status
 
 
 def remove(runtime: SandboxRuntime) -> None:
-    """Take `runtime` out of moto."""
+    """Remove the runtime from moto."""
     backend = _backend(runtime.spec.account, runtime.spec.region)
     backend.delete_agent_runtime(runtime.runtime_id)
     backend.tagger.delete_all_tags_for_resource(runtime.arn)
 
 
-class Cloud:
-    """moto's server mode for the two services, called as the WSGI applications they are."""
+class MotoServer:
+    """The server mode of moto for the two services, called as WSGI applications."""
 
     def __init__(self) -> None:
         self._apps = {
@@ -112,8 +112,8 @@ class Cloud:
         query: str = "",
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
-    ) -> CloudResponse:
-        """Return moto's answer for an account and region, blocking for about a millisecond. `path` comes decoded."""
+    ) -> MotoResponse:
+        """Return moto's answer for an account and region; blocks for about a millisecond. `path` is decoded."""
         environ = _environ(service, method, path, region)
         environ |= {"QUERY_STRING": query, "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
         environ |= {"HTTP_X_MOTO_ACCOUNT_ID": account, **_wsgi_headers(headers or {})}
@@ -127,7 +127,7 @@ class Cloud:
 
         answer = b"".join(self._apps[service](environ, start_response))
         status, response_headers = started[0]
-        return CloudResponse(int(status.split()[0]), tuple(response_headers), answer)
+        return MotoResponse(int(status.split()[0]), tuple(response_headers), answer)
 
 
 def _environ(service: str, method: str, path: str, region: str) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _wsgi_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_credential(answer: bytes, *, account: str, principal: str) -> Credential:
-    """Return the credential that an AssumeRole answer issues."""
+    """Return the credential in the answer to AssumeRole."""
     values = {
         name.decode(): text.decode()
         for name, text in re.findall(rb"<(AccessKeyId|SecretAccessKey|SessionToken|Expiration)>([^<]+)<", answer)

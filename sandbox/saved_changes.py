@@ -1,4 +1,4 @@
-"""Changes of runtimes in a file, so that a sandbox that starts again has the runtimes that it had, ids and versions."""
+"""The file of changes of runtimes, from which a restarted sandbox gets the same runtimes, ids and versions."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from sandbox.registry import UnknownRuntimeError
-from sandbox.specs import InvalidSpecError, JsonObject
+from core.strict_json import JsonObject
+from sandbox.runtime_registry import UnknownRuntimeError
+from sandbox.runtime_specs import InvalidSpecError
 
 
-class Journal:
-    """One line of JSON for each change that was made through the admin API.
+class SavedChanges:
+    """A file with one line of JSON for each change that the admin API made.
 
-    Seeds and ids follow from the options alone, so the same changes in the same order give the same runtimes; only
-    `lastUpdatedAt` is newer, as after any deployment.
+    The options determine seeds and ids, so the same changes in the same order give the same runtimes. Only
+    `lastUpdatedAt` is newer.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def note(self, method: str, key: str, body: JsonObject) -> None:
-        """Append a change that was made."""
+    def append(self, method: str, key: str, body: JsonObject) -> None:
+        """Append one change."""
         with self._path.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps({"method": method, "key": key, "body": body}) + "\n")
 
     def replay(self, change: Callable[[str, str, JsonObject], object]) -> None:
-        """Make every noted change again; one that other seeds no longer allow, or that is cut off, is left out."""
+        """Call `change` for every saved change; skip a change that other seeds no longer allow, or a cut-off line."""
         if not self._path.exists():
             return
         for line in self._path.read_text(encoding="utf-8").splitlines():

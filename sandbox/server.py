@@ -1,4 +1,4 @@
-"""Starts the sandbox: one process, one loopback port."""
+"""Builds the parts of the sandbox and serves it with uvicorn."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from pathlib import Path
 
 import uvicorn
 
-from sandbox.accounts import DEFAULT_ACCESS_KEY_ID, DEFAULT_SECRET_ACCESS_KEY, Accounts
 from sandbox.admin_api import change_runtimes
-from sandbox.app import Sandbox
-from sandbox.registry import Registry
-from sandbox.saved_changes import Journal
-from sandbox.seeds import SEEDED_AT, SeedOptions, make_seeds
+from sandbox.asgi_app import Sandbox
+from sandbox.credentials import DEFAULT_ACCESS_KEY_ID, DEFAULT_SECRET_ACCESS_KEY, CredentialStore
+from sandbox.runtime_registry import RuntimeRegistry
+from sandbox.runtime_seeds import SEEDED_AT, SeedOptions, make_seeds
+from sandbox.saved_changes import SavedChanges
 
 ROLE_NAME = "fedhub-discovery"
-# Open connections of a hung runtime must not keep the process alive.
+# The open connections of a hanging runtime must not keep the process alive.
 _SHUTDOWN_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """How to serve; the changes that `journal_path` holds are made again at the start."""
+    """The options of `serve`; the changes in the file `saved_changes_path` are made again at the start."""
 
     latency_ms: float = 0.0
     access_key_id: str = DEFAULT_ACCESS_KEY_ID
     secret_access_key: str = field(default=DEFAULT_SECRET_ACCESS_KEY, repr=False)
     seeds: SeedOptions = field(default_factory=SeedOptions)
-    journal_path: Path | None = None
+    saved_changes_path: Path | None = None
 
 
 def hub_environment(url: str, options: ServeOptions) -> dict[str, str]:
-    """Return the variables, all of them botocore's own, that lead a hub to the sandbox at `url`."""
+    """Return the environment variables, defined by botocore, that direct a hub to the sandbox at `url`."""
     return {
         "AWS_ENDPOINT_URL_STS": url,
         "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL": url,
@@ -46,21 +46,21 @@ def hub_environment(url: str, options: ServeOptions) -> dict[str, str]:
 
 
 def serve(listener: socket.socket, options: ServeOptions, write: Callable[[str], None]) -> None:
-    """Serve on `listener` until interrupted; `write` gets the banner, once."""
+    """Serve on `listener` until an interrupt; `write` gets the banner once."""
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    registry = Registry()
+    registry = RuntimeRegistry()
     for spec in make_seeds(options.seeds):
         registry.add(spec, created_at=SEEDED_AT)
-    journal = Journal(options.journal_path) if options.journal_path else None
-    if journal is not None:
-        journal.replay(partial(change_runtimes, registry))
-    accounts = Accounts(
+    saved_changes = SavedChanges(options.saved_changes_path) if options.saved_changes_path else None
+    if saved_changes is not None:
+        saved_changes.replay(partial(change_runtimes, registry))
+    credentials = CredentialStore(
         access_key_id=options.access_key_id,
         secret_access_key=options.secret_access_key,
         account=options.seeds.account,
     )
     write(_banner(url, options, len(list(registry))))
-    app = Sandbox(registry, accounts, latency_seconds=options.latency_ms / 1000, journal=journal)
+    app = Sandbox(registry, credentials, latency_seconds=options.latency_ms / 1000, saved_changes=saved_changes)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=_SHUTDOWN_SECONDS
     )
@@ -72,7 +72,7 @@ def _banner(url: str, options: ServeOptions, count: int) -> str:
     lines = [
         f"AgentCore sandbox at {url} with {count} runtimes",
         f"  region {options.seeds.region}, role {role}",
-        "  a hub reaches it with:",
+        "  these variables direct a hub to it:",
         *(f"    export {name}={value}" for name, value in hub_environment(url, options).items()),
     ]
     return "\n".join(lines)

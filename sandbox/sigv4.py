@@ -1,8 +1,9 @@
-"""Check AWS Signature Version 4 on requests as they arrived.
+"""The verification of AWS Signature Version 4 on received requests.
 
-Written from AWS's description of the algorithm ("Create a signed AWS API request", IAM User Guide), on purpose without
-any signer's code: canonical request, string to sign, derived key, comparison. The canonical path is the path as it was
-sent with each segment encoded once more, because every service but S3 signs the doubly encoded path.
+The code follows AWS's description of the algorithm ("Create a signed AWS API request", IAM User Guide) and uses no code
+of a signer, so that it is an independent check: canonical request, string to sign, derived key, comparison. The
+canonical path is the sent path with each segment encoded once more, because every service except S3 signs the doubly
+encoded path.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _DATE_FORMAT = "%Y%m%dT%H%M%SZ"
 
 
 class RequestRefusedError(Exception):
-    """The caller is not who they say. `code` is AWS's error code, `message` AWS's text or close to it."""
+    """The request is refused. `code` is AWS's error code, `message` AWS's text or a similar one."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -32,7 +33,7 @@ class RequestRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """One access key that the sandbox knows. `expires_at` is None and `session_token` empty for a long-term key."""
+    """One access key. A long-term key has an `expires_at` of None and an empty `session_token`."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -44,7 +45,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """A request as it came over the wire: `path` and `query` still encoded, header names in lower case."""
+    """A request as received: `path` and `query` are not decoded, header names are in lower case."""
 
     method: str
     path: str
@@ -53,7 +54,7 @@ class SignedRequest:
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """Return the values of a header joined by commas, inner runs of spaces made one; None where it is absent."""
+        """Return the values of a header joined by commas, with single spaces; None if it is absent."""
         values = [" ".join(value.split()) for key, value in self.headers if key == name]
         return ",".join(values) if values else None
 
@@ -68,11 +69,11 @@ class _Authorization:
     signature: str
 
     @property
-    def scope(self) -> str:
+    def credential_scope(self) -> str:
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
-def verify(
+def verify_sigv4(
     request: SignedRequest,
     *,
     service: str,
@@ -82,16 +83,21 @@ def verify(
 ) -> tuple[Credential, str]:
     """Return the credential that signed `request` and the region it signed for.
 
-    With `region` None any region is taken. Raises RequestRefusedError, naming what is wrong.
+    A `region` of None accepts every region. Raises RequestRefusedError with the reason.
     """
     authorization = _parse_authorization(request.header("authorization"))
-    _check_scope(authorization, service, region)
+    _check_credential_scope(authorization, service, region)
     _check_signed_headers(request, authorization)
     signed_at = _check_date(request.header("x-amz-date"), authorization, now)
     credential = _check_credential(request, authorization, now, find_credential)
     _check_body_hash(request)
     string_to_sign = "\n".join(
-        (ALGORITHM, signed_at, authorization.scope, _sha256(canonical_request(request, authorization.signed_headers)))
+        (
+            ALGORITHM,
+            signed_at,
+            authorization.credential_scope,
+            _sha256(canonical_request(request, authorization.signed_headers)),
+        )
     )
     expected = _sign(credential.secret_access_key, authorization, string_to_sign)
     if not hmac.compare_digest(expected, authorization.signature):
@@ -110,12 +116,17 @@ def _parse_authorization(header: str | None) -> _Authorization:
     if algorithm != ALGORITHM:
         raise RequestRefusedError("IncompleteSignatureException", f"Unsupported authorization type, not {ALGORITHM}.")
     parts = _parameters(rest)
-    scope = parts.get("Credential", "").split("/")
-    if len(scope) != 5 or scope[4] != "aws4_request" or not parts.get("SignedHeaders") or not parts.get("Signature"):
+    credential = parts.get("Credential", "").split("/")
+    if (
+        len(credential) != 5
+        or credential[4] != "aws4_request"
+        or not parts.get("SignedHeaders")
+        or not parts.get("Signature")
+    ):
         raise RequestRefusedError(
             "IncompleteSignatureException", "Authorization header requires Credential, Signature and SignedHeaders."
         )
-    access_key_id, date, region, service, _ = scope
+    access_key_id, date, region, service, _ = credential
     signed_headers = tuple(parts["SignedHeaders"].split(";"))
     return _Authorization(access_key_id, date, region, service, signed_headers, parts["Signature"])
 
@@ -125,7 +136,7 @@ def _parameters(text: str) -> Mapping[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _check_scope(authorization: _Authorization, service: str, region: str | None) -> None:
+def _check_credential_scope(authorization: _Authorization, service: str, region: str | None) -> None:
     if authorization.service != service:
         raise RequestRefusedError(
             "InvalidSignatureException", f"Credential should be scoped to correct service: '{service}'."
@@ -137,7 +148,7 @@ def _check_scope(authorization: _Authorization, service: str, region: str | None
 
 
 def _check_signed_headers(request: SignedRequest, authorization: _Authorization) -> None:
-    """Refuse what AWS refuses: host and every x-amz header sent must be signed, and what is signed must be there."""
+    """Check as AWS does that host and every x-amz header are signed, and that every signed header is present."""
     signed = set(authorization.signed_headers)
     sent = {name for name, _ in request.headers}
     required = {"host"} | {name for name in sent if name.startswith("x-amz-")}
@@ -159,7 +170,7 @@ def _check_date(header: str | None, authorization: _Authorization, now: datetime
     try:
         signed_at = datetime.strptime(header, _DATE_FORMAT).replace(tzinfo=UTC)
     except ValueError as error:
-        raise RequestRefusedError("IncompleteSignatureException", f"X-Amz-Date {header} is no date.") from error
+        raise RequestRefusedError("IncompleteSignatureException", f"X-Amz-Date {header} is not a date.") from error
     if header[:8] != authorization.date:
         raise RequestRefusedError("InvalidSignatureException", "Date in Credential scope does not match X-Amz-Date.")
     if signed_at < now - MAX_SKEW:
@@ -195,7 +206,7 @@ def _check_body_hash(request: SignedRequest) -> None:
 
 
 def canonical_request(request: SignedRequest, signed_headers: tuple[str, ...]) -> str:
-    """Return the canonical request over exactly `signed_headers`, all of which the request has."""
+    """Return the canonical request with exactly `signed_headers`, which the request must have."""
     headers = "".join(f"{name}:{request.header(name)}\n" for name in signed_headers)
     return "\n".join(
         (
@@ -210,7 +221,7 @@ def canonical_request(request: SignedRequest, signed_headers: tuple[str, ...]) -
 
 
 def canonical_path(path: str) -> str:
-    """Return the path as sent, without empty and dot segments (RFC 3986, 5.2.4), each segment encoded once more."""
+    """Return the sent path without empty and dot segments (RFC 3986, 5.2.4), with each segment encoded once more."""
     kept: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
@@ -222,7 +233,7 @@ def canonical_path(path: str) -> str:
 
 
 def canonical_query(query: str) -> str:
-    """Return the query's pairs, each name and value encoded anew, sorted by name, then value."""
+    """Return the query's pairs, each name and value decoded and encoded again, sorted by name, then value."""
     pairs = (pair.partition("=") for pair in query.split("&") if pair)
     encoded = sorted((_encode(name), _encode(value)) for name, _, value in pairs)
     return "&".join(f"{name}={value}" for name, value in encoded)

@@ -19,7 +19,7 @@ from federations.models import A2aAgent, A2aAgentTag, AccessLevel, Federation, M
 from federations.search.registry import search_index
 from federations.services.access import grant
 from federations.services.federations import create_federation
-from peers.services.trust import limits, peer_cache
+from peers.services.trust import peer_cache, rate_limits
 from sandbox.client import SandboxClient
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
 
@@ -37,7 +37,7 @@ MakeAgent = Callable[..., A2aAgent]
 def nothing_remembered() -> None:
     """Each test starts as a process does, that has heard of no peer yet."""
     peer_cache.forget_all()
-    limits.forget_all()
+    rate_limits.forget_all()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timeuntil
 
-from core.admin.labels import ago, exactly
+from core.admin.labels import format_age, format_time
 
 
 def row_link(row: Model, text: object) -> SafeString:
@@ -27,7 +27,7 @@ def copyable(text: str) -> SafeString | str:
 
 def time_since(moment: datetime | None) -> str:
     """Return the time since `moment` in its largest unit, or a dash."""
-    return ago(moment) or "-"
+    return format_age(moment) or "-"
 
 
 def time_until(moment: datetime | None) -> str:
@@ -36,4 +36,4 @@ def time_until(moment: datetime | None) -> str:
         return "-"
     left = timeuntil(moment, timezone.now(), depth=1)
     text = "now" if left.startswith("0") else f"in {left}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exactly(moment), text)
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), format_time(moment), text)

@@ -1,4 +1,4 @@
-"""How values look on every admin page: colored labels, relative times, lengths of time."""
+"""Forms of values on every admin page: colored labels, ages, times, lengths of time."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from django.utils.timesince import timesince
 
 
 def label(text: str, colors: Mapping[str, str]) -> SafeString:
-    """Return `text` as one of unfold's colored labels."""
+    """Return `text` as a label of unfold; `colors` gives the color of each text."""
     return render_to_string("unfold/helpers/label.html", {"text": text, "type": colors.get(text, "default")})
 
 
-def ago(moment: datetime | None) -> str:
-    """Return how long ago `moment` was in its largest unit, with the full time as the tooltip."""
+def format_age(moment: datetime | None) -> str:
+    """Return the age of `moment` in its largest unit, with the full time as the tooltip; "" for None."""
     if moment is None:
         return ""
     age = timesince(moment, timezone.now(), depth=1)
     text = "just now" if age.startswith("0") else f"{age} ago"
-    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exactly(moment), text)
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), format_time(moment), text)
 
 
-def exactly(moment: datetime | None) -> str:
-    """Return a moment to the second, in the hub's time zone."""
+def format_time(moment: datetime | None) -> str:
+    """Return `moment` to the second, in the hub's time zone; "-" for None."""
     return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z") if moment else "-"
 
 
 def format_seconds(length: timedelta) -> str:
-    """Return a length of time as people say it: `0.4 s`, `12 s`, `3 min 5 s`."""
+    """Return a length of time in seconds and minutes: `0.4 s`, `12 s`, `3 min 5 s`."""
     seconds = max(length.total_seconds(), 0.0)
     if seconds < 10:
         return f"{seconds:.1f} s"

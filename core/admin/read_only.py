@@ -1,4 +1,4 @@
-"""What every page of discovered or recorded rows shares: staff look, and change nothing."""
+"""The base of the pages of discovered or recorded rows: staff read the rows and cannot change them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 
-def is_list(request: HttpRequest) -> bool:
-    """Tell whether the request is for a list of rows, where large columns are of no use."""
+def is_list_page(request: HttpRequest) -> bool:
+    """Tell whether the request is for a list of rows; such a page does not show large columns."""
     name = request.resolver_match.url_name if request.resolver_match else None
     return bool(name and name.endswith("_changelist"))
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Rows that only the hub itself writes."""
+    """Pages of rows that only the hub writes."""
 
     actions: list[str] | None = None
     show_facets = ShowFacets.NEVER

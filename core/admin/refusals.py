@@ -1,4 +1,4 @@
-"""How a page says that a service refused."""
+"""Refusals of services, shown as messages on admin pages."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from core.errors import HubError
 
 
 @contextmanager
-def refusals_shown(request: HttpRequest, about: str = "") -> Iterator[None]:
-    """Show a service's refusal as a message, in place of an error page."""
+def show_refusals(request: HttpRequest, about: str = "") -> Iterator[None]:
+    """Turn a HubError of the block into an error message on the next page, which begins with `about`."""
     try:
         yield
     except HubError as error:

@@ -16,7 +16,7 @@ from core.errors import HubError
 
 
 class RefusalOnFormMixin(ModelAdmin):
-    """Shows a refused form again. Name it before `SavedWholeMixin`, whose transaction must end first."""
+    """Shows a refused form again. Name it before `UnitOfWorkMixin`, whose transaction must end first."""
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)

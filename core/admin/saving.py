@@ -1,4 +1,4 @@
-"""Saving a form and its inlines whole, whichever database holds the registry."""
+"""Saving of a form and its inlines in one unit of work, on every database."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from unfold.admin import ModelAdmin
 from core.store.units import unit_of_work
 
 
-class SavedWholeMixin(ModelAdmin):
-    """What Django's own `atomic` does on other databases: a save or a deletion is done whole or not at all."""
+class UnitOfWorkMixin(ModelAdmin):
+    """Stores a save or a deletion whole or not at all.
+
+    Django's admin relies on `atomic` for that, which rolls nothing back on MongoDB.
+    """
 
     def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> Any:
         if request.method != "POST":

@@ -1,7 +1,7 @@
-"""Who is calling: a token in a header, or a browser's session.
+"""Authentication of API requests: by a token in a header, or by a browser's session.
 
-A present `Authorization` or `X-API-Key` header decides alone: a bad token is never rescued by a good session. Every
-refusal looks the same from outside; the log says why.
+If an `Authorization` or `X-API-Key` header is present, the session is not read: a bad token is refused even beside a
+good session. All refusals have one body; the log has the reason.
 """
 
 from __future__ import annotations
@@ -22,38 +22,39 @@ from core.api.errors import UNAUTHENTICATED
 from core.api.scopes import Credential, scopes_of_roles
 
 BEARER_CREDENTIALS = re.compile(r"Bearer +([A-Za-z0-9\-._~+/]+=*)\Z", re.IGNORECASE)
-"""RFC 6750, section 2.1: `credentials = "Bearer" 1*SP b64token`; RFC 9110 makes the scheme's case irrelevant."""
+"""RFC 6750, section 2.1: `credentials = "Bearer" 1*SP b64token`; the scheme is case-insensitive (RFC 9110, 11.1)."""
 
 TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*\Z")
-LONGEST_TOKEN = 4096
+MAX_HEADER_CHARS = 4096
 
 logger = logging.getLogger(__name__)
 
 
 class TokenOrSessionAuthentication(BaseAuthentication):
-    """Authenticates by `Authorization: Bearer …` or `X-API-Key: …`, by the session only where neither is there."""
+    """Authenticates by `Authorization: Bearer …` or `X-API-Key: …`; without both headers, by the session."""
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Credential] | None:
-        """Return the user and what the request may use; None for nobody; raise AuthenticationFailed for a bad token."""
+        """Return the user and the credential, or None for an anonymous request; raise AuthenticationFailed."""
         tokens = presented_tokens(request)
         if not tokens:
             return self.authenticate_session(request)
         if len(tokens) > 1:
-            # Either choice could be the wrong one: a proxy may have added its own header to a caller's.
+            # The hub cannot tell which token is the caller's: a proxy may have added the other header.
             raise refusal("two different tokens")
         return self.authenticate_token(tokens.pop())
 
     def authenticate_session(self, request: Request) -> tuple[AbstractBaseUser, Credential] | None:
-        """Return the session's user; an unsafe method needs the CSRF token, else PermissionDenied is raised."""
+        """Return the session's user, or None; raise PermissionDenied for an unsafe method without the CSRF token."""
         found = SessionAuthentication().authenticate(request)
         if found is None:
             return None
         return found[0], Credential(scopes_of_roles(found[0]))
 
     def authenticate_token(self, raw: str) -> tuple[AbstractBaseUser, Credential]:
-        """Return whom the token stands for: its user, or its application's owner for one without a user.
+        """Return the token's user and scopes; a token without a user acts for the owner of its application.
 
-        Only checksums are stored (RFC 9700), so the token is looked up by its own.
+        The database holds only checksums of tokens (RFC 9700), so the token is looked up by its checksum. Raises
+        AuthenticationFailed.
         """
         checksum = hashlib.sha256(raw.encode()).hexdigest()
         model = get_access_token_model()
@@ -63,10 +64,10 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         if token.is_expired():
             raise refusal(f"token {token.pk} has expired")
         if not token.allows_audience(settings.FEDHUB_SERVER_URL):
-            raise refusal(f"token {token.pk} is meant for another server")
+            raise refusal(f"token {token.pk} has another server as its audience")
         user = token.user or (token.application.user if token.application else None)
         if user is None or not user.is_active:
-            raise refusal(f"token {token.pk} stands for nobody active")
+            raise refusal(f"token {token.pk} has no active user")
         return user, Credential(frozenset(token.scope.split()))
 
     def authenticate_header(self, request: Request) -> str:
@@ -75,31 +76,31 @@ class TokenOrSessionAuthentication(BaseAuthentication):
 
 
 def presented_tokens(request: Request) -> set[str]:
-    """Return the tokens that the request's headers present; raise AuthenticationFailed for one in no known form."""
+    """Return the tokens in the request's headers; raise AuthenticationFailed for a header of another form."""
     tokens = set()
-    if (header := header_text(request, "HTTP_AUTHORIZATION")) is not None:
+    if (header := read_header(request, "HTTP_AUTHORIZATION")) is not None:
         match = BEARER_CREDENTIALS.match(header)
         if match is None:
-            raise refusal("an Authorization header that is no bearer token")
+            raise refusal("an Authorization header without a bearer token")
         tokens.add(match[1])
-    if (header := header_text(request, "HTTP_X_API_KEY")) is not None:
+    if (header := read_header(request, "HTTP_X_API_KEY")) is not None:
         if not TOKEN.match(header):
-            raise refusal("an X-API-Key header that is no token")
+            raise refusal("an X-API-Key header without a token")
         tokens.add(header)
     return tokens
 
 
-def header_text(request: Request, name: str) -> str | None:
-    """Return a header without surrounding white space; None where it is absent."""
+def read_header(request: Request, name: str) -> str | None:
+    """Return a header without surrounding white space, or None; raise AuthenticationFailed for an oversized one."""
     value: Any = request.META.get(name)
     if value is None:
         return None
-    if len(value) > LONGEST_TOKEN:
+    if len(value) > MAX_HEADER_CHARS:
         raise refusal("an oversized header")
     return str(value).strip()
 
 
 def refusal(reason: str) -> AuthenticationFailed:
-    """Log why, and return the refusal that tells the caller nothing of it."""
+    """Log the reason, and return the refusal, which does not tell the reason."""
     logger.info("Refused a request: %s", reason)
     return AuthenticationFailed(UNAUTHENTICATED)

@@ -1,7 +1,7 @@
-"""One place where what went wrong becomes a status and a body of the contract.
+"""The one place that turns an exception into the status and the body of the contract.
 
-The status comes from the exception's type alone, never from its text; an exception that nobody foresaw is logged whole
-and answered as `Internal server error`.
+The type of the exception decides the status, never its text. An exception of an unknown type is logged with its
+traceback and answered as `Internal server error`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.views.defaults import page_not_found, server_error
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from core.api.families import family_of
+from core.api.families import find_family
 from core.errors import HubError
 
 UNAUTHENTICATED = "JWT or session authentication required"
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class BadRequestError(exceptions.APIException):
-    """The request cannot be meant like this; the detail names the field."""
+    """The request does not fit the contract; the detail names the field."""
 
     status_code = status.HTTP_400_BAD_REQUEST
     default_code = "invalid_request"
@@ -43,7 +43,7 @@ class PayloadTooLargeError(exceptions.APIException):
 
 
 class LengthRequiredError(exceptions.APIException):
-    """The body's length is not given, so under WSGI it cannot be read (RFC 9110, 15.5.12)."""
+    """The request does not give the length of its body, so WSGI cannot read the body (RFC 9110, 15.5.12)."""
 
     status_code = status.HTTP_411_LENGTH_REQUIRED
     default_code = "length_required"
@@ -68,20 +68,20 @@ def error_body(code: str, message: str) -> dict[str, Any]:
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
-    """Answer `exc`; the handler of Django REST framework, which calls it while the exception is being handled."""
+    """Return the answer to `exc`; Django REST framework calls this function inside its `except` block."""
     if isinstance(exc, HubError):
         if exc.status_hint >= 500:
             logger.warning("%s: %s", type(exc).__name__, exc.message, exc_info=exc)
         return Response(error_body(exc.code, exc.message), status=exc.status_hint)
     known = as_api_exception(exc)
     if known is None:
-        logger.error("Unforeseen error while answering a request", exc_info=exc)
+        logger.error("Unexpected error in a request", exc_info=exc)
         return Response(error_body("internal_error", INTERNAL_ERROR), status=500)
     return Response(api_error_body(known), status=known.status_code, headers=api_error_headers(known))
 
 
 def as_api_exception(exc: Exception) -> exceptions.APIException | None:
-    """Return `exc` as one of the framework's exceptions, or None where it is none that a caller can cause."""
+    """Return `exc` as an exception of the framework, or None for an exception that a caller cannot cause."""
     if isinstance(exc, exceptions.APIException):
         return exc
     if isinstance(exc, Http404):
@@ -96,7 +96,7 @@ def as_api_exception(exc: Exception) -> exceptions.APIException | None:
 
 
 def api_error_body(exc: exceptions.APIException) -> dict[str, Any]:
-    """Return the body for `exc`: a plain string for 401 and 403, code and message for the rest."""
+    """Return the body for `exc`: a string for 401 and 403, a code and a message for every other status."""
     if exc.status_code == 401:
         return {"detail": UNAUTHENTICATED}
     if exc.status_code == 403:
@@ -105,7 +105,7 @@ def api_error_body(exc: exceptions.APIException) -> dict[str, Any]:
 
 
 def api_error_headers(exc: exceptions.APIException) -> dict[str, str]:
-    """Return the headers that go with `exc`."""
+    """Return the headers for `exc`: WWW-Authenticate and Retry-After, if it has them."""
     headers = {}
     if challenge := getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
@@ -115,7 +115,7 @@ def api_error_headers(exc: exceptions.APIException) -> dict[str, str]:
 
 
 def messages(detail: Any, path: str = "") -> Iterator[str]:
-    """Yield every message in a validation error's tree, each after the path of its field: `tags[1]: …`."""
+    """Yield each message in the tree of a validation error after the path of its field: `tags[1]: …`."""
     if isinstance(detail, dict):
         for key, value in detail.items():
             yield from messages(value, path if key == "non_field_errors" else nested(path, key))
@@ -127,38 +127,38 @@ def messages(detail: Any, path: str = "") -> Iterator[str]:
 
 
 def nested(path: str, key: object) -> str:
-    """Return the path of a member: a name after a dot, an index in brackets."""
+    """Return the path of the member `key` of `path`: a name after a dot, an index in brackets."""
     if isinstance(key, int):
         return f"{path}[{key}]"
     return f"{path}.{key}" if path else str(key)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Answer an address that leads nowhere: in JSON under /api, else with Django's page."""
+    """Answer a request for an unknown address: in JSON under an address of the API, else with Django's page."""
     if is_api(request.path):
-        return outside_error(request, 404, "Not found")
+        return answer_outside_views(request, 404, "Not found")
     return page_not_found(request, exception or Http404())
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Answer a request that was refused before any view saw it."""
-    return outside_error(request, 400, "The request is malformed")
+    """Answer a request that Django refuses before it calls a view."""
+    return answer_outside_views(request, 400, "The request is malformed")
 
 
 def internal_error(request: HttpRequest) -> HttpResponse:
-    """Answer an error outside every API view; Django has logged it."""
+    """Answer an error outside the API views; Django logs the error."""
     if is_api(request.path):
-        return outside_error(request, 500, INTERNAL_ERROR)
+        return answer_outside_views(request, 500, INTERNAL_ERROR)
     return server_error(request)
 
 
-def outside_error(request: HttpRequest, status: int, message: str) -> JsonResponse:
-    """Answer an error outside every view, in the body of the family that the address belongs to."""
-    family = family_of(request.path)
+def answer_outside_views(request: HttpRequest, status: int, message: str) -> JsonResponse:
+    """Answer an error outside the views, in the body of the family that the address belongs to."""
+    family = find_family(request.path)
     body = family.error_body(status, message) if family else error_body(CODES.get(status, "internal_error"), message)
     return JsonResponse(body, status=status)
 
 
 def is_api(path: str) -> bool:
-    """Tell whether errors at this path are answered in JSON."""
-    return bool(API_PATH.match(path) or family_of(path))
+    """Tell whether the hub answers errors at this path in JSON."""
+    return bool(API_PATH.match(path) or find_family(path))

@@ -1,4 +1,4 @@
-"""Families of endpoints whose errors have a body of their own; each app registers its family in `AppConfig.ready`."""
+"""Families of endpoints with an error body of their own; each app registers its families in `AppConfig.ready`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class EndpointFamily:
-    """Addresses with one form of error: `error_body` takes a status and a message and returns the JSON body.
+    """The endpoints whose paths match `address`.
 
-    `is_audited` says whether requests to these addresses may change rows that the audit log covers.
+    `error_body` takes a status and a message and returns the JSON body of an error. `is_audited` says whether a
+    request to these endpoints may change rows that the audit log covers.
     """
 
     address: re.Pattern[str]
@@ -24,11 +25,11 @@ _families: list[EndpointFamily] = []
 
 
 def register_family(family: EndpointFamily) -> None:
-    """Add a family; the first one registered wins where two match."""
+    """Add a family; if two families match a path, the first registered one is used."""
     if family not in _families:
         _families.append(family)
 
 
-def family_of(path: str) -> EndpointFamily | None:
+def find_family(path: str) -> EndpointFamily | None:
     """Return the family that the path of a request belongs to, or None."""
     return next((family for family in _families if family.address.match(path)), None)

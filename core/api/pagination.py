@@ -10,11 +10,11 @@ from django.db.models import Model, QuerySet
 from django.http import QueryDict
 
 from core.api.errors import BadRequestError
-from core.api.query import only_value
+from core.api.query import read_single_value
 
 DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
-# Longer numbers still mean a page past the end, but arithmetic with them costs.
+# A longer number would name a page past the end too, but int() of a very long text takes quadratic time.
 WHOLE_NUMBER = re.compile(r"[0-9]{1,30}\Z", re.ASCII)
 
 Row = TypeVar("Row", bound=Model)
@@ -22,7 +22,7 @@ Row = TypeVar("Row", bound=Model)
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which page is asked for: `number` from 1, `size` from 1 to 100."""
+    """The requested page: `number` from 1, `size` from 1 to 100 rows."""
 
     number: int
     size: int
@@ -38,18 +38,18 @@ class PageRequest:
         return {"total": total, "page": self.number, "perPage": self.size, "totalPages": pages}
 
 
-def page_of(query: QueryDict, *, last_page: int | None = None) -> PageRequest:
-    """Return the page that a query string asks for; `pageSize` overrides `per_page`. Raises BadRequestError."""
-    per_page = whole_number(query, "per_page", default=DEFAULT_PER_PAGE, maximum=MAX_PER_PAGE)
+def read_page(query: QueryDict, *, last_page: int | None = None) -> PageRequest:
+    """Return the page that a query string requests; `pageSize` overrides `per_page`. Raises BadRequestError."""
+    per_page = read_whole_number(query, "per_page", default=DEFAULT_PER_PAGE, maximum=MAX_PER_PAGE)
     return PageRequest(
-        number=whole_number(query, "page", default=1, maximum=last_page),
-        size=whole_number(query, "pageSize", default=per_page, maximum=MAX_PER_PAGE),
+        number=read_whole_number(query, "page", default=1, maximum=last_page),
+        size=read_whole_number(query, "pageSize", default=per_page, maximum=MAX_PER_PAGE),
     )
 
 
-def whole_number(query: QueryDict, name: str, *, default: int, maximum: int | None) -> int:
-    """Return a query parameter as a number of 1 or more; raise BadRequestError, naming it, for anything else."""
-    text = only_value(query, name)
+def read_whole_number(query: QueryDict, name: str, *, default: int, maximum: int | None) -> int:
+    """Return a query parameter as a whole number from 1 to `maximum`; raise BadRequestError with its name otherwise."""
+    text = read_single_value(query, name)
     if text is None:
         return default
     number = int(text) if WHOLE_NUMBER.match(text) else 0
@@ -60,7 +60,7 @@ def whole_number(query: QueryDict, name: str, *, default: int, maximum: int | No
 
 
 def paginate(rows: QuerySet[Row], page: PageRequest) -> tuple[list[Row], dict[str, Any]]:
-    """Return the rows of one page and its `pagination` object; a page past the end is empty and costs no query."""
+    """Return the rows of one page and its `pagination` object; a page past the end is empty and is not queried."""
     total = rows.count()
     body = page.body(total)
     if page.offset >= total:

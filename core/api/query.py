@@ -6,13 +6,13 @@ from django.http import QueryDict
 
 from core.api.errors import BadRequestError
 
-LONGEST_TEXT = 500
-# Each wanted value is a join, of which SQLite allows 64.
-MOST_VALUES = 20
+MAX_TEXT_CHARS = 500
+# Each value adds a join to the query, and SQLite allows 64 joins.
+MAX_VALUES = 20
 
 
-def only_value(query: QueryDict, name: str) -> str | None:
-    """Return a parameter's value, None where it is absent; raise BadRequestError where it is given twice."""
+def read_single_value(query: QueryDict, name: str) -> str | None:
+    """Return the value of a parameter, or None; raise BadRequestError if the parameter is given twice."""
     values = query.getlist(name)
     if len(values) > 1:
         raise BadRequestError(f"{name}: given more than once")
@@ -20,23 +20,23 @@ def only_value(query: QueryDict, name: str) -> str | None:
 
 
 def text_parameter(query: QueryDict, name: str) -> str | None:
-    """Return a parameter's value, None where it is absent; raise BadRequestError, naming it, if unusable."""
-    value = only_value(query, name)
-    return None if value is None else checked(value, name)
+    """Return the text of a parameter, or None; raise BadRequestError with its name for a text out of bounds."""
+    value = read_single_value(query, name)
+    return None if value is None else check_text(value, name)
 
 
 def text_parameters(query: QueryDict, name: str) -> list[str]:
-    """Return the different values of a repeated parameter in their order; raise BadRequestError for too many."""
+    """Return the different values of a repeated parameter in their order; raise BadRequestError for more than 20."""
     values = query.getlist(name)
-    if len(values) > MOST_VALUES:
-        raise BadRequestError(f"{name}: at most {MOST_VALUES} values")
-    return [checked(value, name) for value in dict.fromkeys(values)]
+    if len(values) > MAX_VALUES:
+        raise BadRequestError(f"{name}: at most {MAX_VALUES} values")
+    return [check_text(value, name) for value in dict.fromkeys(values)]
 
 
-def checked(text: str, name: str) -> str:
-    """Return `text`; raise BadRequestError for one that is too long or has a NUL character."""
-    if len(text) > LONGEST_TEXT:
-        raise BadRequestError(f"{name}: at most {LONGEST_TEXT} characters")
+def check_text(text: str, name: str) -> str:
+    """Return `text`; raise BadRequestError if it is too long or has a NUL character."""
+    if len(text) > MAX_TEXT_CHARS:
+        raise BadRequestError(f"{name}: at most {MAX_TEXT_CHARS} characters")
     if "\x00" in text:
         raise BadRequestError(f"{name}: NUL characters are not allowed")
     return text

@@ -1,4 +1,4 @@
-"""What the OpenAPI description needs beyond the serializers: authentication, errors, addresses."""
+"""The parts of the OpenAPI description that serializers do not give: authentication, errors, addresses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.api.scopes import HasRequiredScope, required_scope
 
 
 class TokenOrSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Describes TokenOrSessionAuthentication: any one of three ways."""
+    """Describes TokenOrSessionAuthentication: a request uses one of three ways."""
 
     target_class = "core.api.authentication.TokenOrSessionAuthentication"
     name = ["bearer", "apiKey", "session"]
@@ -29,20 +29,20 @@ class TokenOrSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-u
                 "type": "apiKey",
                 "in": "cookie",
                 "name": settings.SESSION_COOKIE_NAME,
-                "description": "A browser's session, looked at only without a token; unsafe methods need X-CSRFToken.",
+                "description": "A browser's session, read only without a token; unsafe methods need X-CSRFToken.",
             },
         ]
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
-        """Return the alternatives, each a way of its own."""
+        """Return one alternative for each way."""
         return [{name: []} for name in self.name]
 
 
 class HubSchema(AutoSchema):
-    """Adds to each operation the scope that it needs; a list comes in an envelope, never as a bare array."""
+    """Adds the required scope to each operation; a list is a member of an object, never a bare array."""
 
     def _is_list_view(self, serializer: Any = None) -> bool:
-        """Take no answer for an array because of its action's name."""
+        """Return False: the framework would take the answer of an action named `list` for an array."""
         return False
 
     def get_description(self) -> str:  # type: ignore[override]
@@ -55,14 +55,14 @@ class HubSchema(AutoSchema):
 
 
 class ErrorDetailSerializer(serializers.Serializer[Any]):
-    """What went wrong: a code for programs, a sentence for people."""
+    """The reason of an error: a code for programs, a sentence for people."""
 
     error = serializers.CharField()
     message = serializers.CharField()
 
 
 class ErrorSerializer(serializers.Serializer[Any]):
-    """The body of every error but 401 and 403."""
+    """The body of every error except 401 and 403."""
 
     detail = ErrorDetailSerializer()
 
@@ -102,10 +102,10 @@ REFUSALS = {
 WITH_BODY = (400, 411, 413, 415)
 
 
-def errors(*statuses: int, **wordings: str) -> dict[int, OpenApiResponse]:
-    """Return the descriptions of an operation's errors, those that every operation has included.
+def error_responses(*statuses: int, **wordings: str) -> dict[int, OpenApiResponse]:
+    """Return the descriptions of an operation's errors: of `statuses`, and of those that every operation has.
 
-    A keyword such as `e404="Sync job not found"` gives the example's message in place of the usual one.
+    A keyword such as `e404="Sync job not found"` replaces the usual message of that status' example.
     """
     return {
         status: refusal_response(status) if status in REFUSALS else error_response(status, wordings.get(f"e{status}"))
@@ -114,7 +114,7 @@ def errors(*statuses: int, **wordings: str) -> dict[int, OpenApiResponse]:
 
 
 def error_response(status: int, message: str | None) -> OpenApiResponse:
-    """Return the description of an error with a code."""
+    """Return the description of an error other than 401 and 403."""
     body = error_body(ERROR_CODES[status], message or MESSAGES[status])
     example = OpenApiExample(ERROR_CODES[status], value=body, status_codes=[str(status)], response_only=True)
     return OpenApiResponse(ErrorSerializer, description=ERROR_CODES[status], examples=[example])
@@ -129,6 +129,6 @@ def refusal_response(status: int) -> OpenApiResponse:
     return OpenApiResponse(RefusalSerializer, description="unauthenticated or not allowed", examples=examples)
 
 
-def without_optional_slash(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
-    """Describe each address once, without the slash that is accepted at its end; a hook of drf-spectacular."""
+def strip_optional_slash(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
+    """Return the endpoints without the optional slash at the end of each path; a hook of drf-spectacular."""
     return [(path.rstrip("/"), regex, method, view) for path, regex, method, view in endpoints]

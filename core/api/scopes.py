@@ -1,8 +1,8 @@
-"""What a caller may do at all, whichever object it is about.
+"""OAuth scopes: the kinds of action that a caller may use, on any object.
 
-A token carries its scopes. A session has those that its user's roles map to:
+A token carries its scopes. A session has the scopes that the roles of its user give:
 
-| Scope | Who has it in a session |
+| Scope | Users who have it in a session |
 |---|---|
 | `federations-read` | every active user |
 | `federations-write` | staff, and holders of the permission `federations.add_federation` |
@@ -10,7 +10,7 @@ A token carries its scopes. A session has those that its user's roles map to:
 | `peers-read` | superusers, and holders of the permission `peers.view_dispatch` |
 | `peers-write` | superusers, and holders of the permission `peers.add_dispatch` |
 
-A view names the scope that each of its methods needs; a method without one is refused.
+A view names the scope that each of its methods needs; a method without a scope is refused.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _BY_PERMISSION = {
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a request has proved: the scopes that it may use. It is the request's `auth`."""
+    """The scopes that an authenticated request may use; it is the request's `auth`."""
 
     scopes: frozenset[str]
 
 
 def scopes_of_roles(user: AbstractBaseUser | AnonymousUser) -> frozenset[str]:
-    """Return the scopes that the roles of `user` map to; none for an inactive or anonymous one."""
+    """Return the scopes that the roles of `user` give; an inactive or anonymous user has none."""
     if not isinstance(user, PermissionsMixin) or not getattr(user, "is_active", False):
         return frozenset()
     scopes = {scope for scope, permission in _BY_PERMISSION.items() if user.has_perm(permission)} | {READ}
@@ -56,12 +56,15 @@ def scopes_of_roles(user: AbstractBaseUser | AnonymousUser) -> frozenset[str]:
 
 
 class HasRequiredScope(BasePermission):
-    """Lets a request pass whose credential has the scope that the view's `required_scopes` names for its method."""
+    """Permits a request whose credential has the scope that the view's `required_scopes` names for the method."""
 
     message = "Insufficient permissions"
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Raise MethodNotAllowed where the view has no such method, so that a 405 is not hidden by a 403."""
+        """Tell whether the request has the scope; raise MethodNotAllowed for a method that the view does not name.
+
+        Without that error the caller would get 403 in place of 405.
+        """
         credential = request.auth
         if not isinstance(credential, Credential):
             return False
@@ -74,6 +77,6 @@ class HasRequiredScope(BasePermission):
 
 
 def required_scope(view: Any, method: str) -> str | None:
-    """Return the scope that `method` of `view` needs; None where the view names none."""
+    """Return the scope that `method` of `view` needs, or None if the view does not name the method."""
     scopes: Mapping[str, str] = getattr(view, "required_scopes", {})
     return scopes.get("GET" if method == "HEAD" else method)

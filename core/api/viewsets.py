@@ -1,4 +1,4 @@
-"""What every endpoint shares beyond the framework's defaults."""
+"""The base of the hub's endpoints, and the forms of request and answer that they share."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from core.api.errors import BadRequestError, LengthRequiredError
 
 
 class HubViewSet(ViewSet):
-    """A set of endpoints; `required_scopes` maps each method to the scope that it needs."""
+    """The base of view sets; `required_scopes` maps each method to the scope that it needs."""
 
     required_scopes: ClassVar[Mapping[str, str]] = {}
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Forbid caches to keep an answer: it is meant for one caller, and X-API-Key tells no cache so."""
+        """Forbid caches to store the answer: it is for one caller, and caches do not know the header X-API-Key."""
         response.setdefault("Cache-Control", "no-store")
         return super().finalize_response(request, response, *args, **kwargs)
 
-    def asked(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
-        """Return the checked body of the request; an empty body stands for `{}`. Raises APIException."""
-        serializer = serializer_class(data=json_object(self.request))
+    def read_body(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
+        """Return the validated body of the request; an empty body is read as `{}`. Raises APIException."""
+        serializer = serializer_class(data=read_json_object(self.request))
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 
 
-def json_object(request: Request) -> dict[str, Any]:
+def read_json_object(request: Request) -> dict[str, Any]:
     """Return the JSON object in the body; raise APIException for any other body.
 
-    A chunked body has no Content-Length, so under WSGI it would read as empty, and `{"dryRun": true}` as a real sync.
+    A chunked body has no Content-Length, so WSGI would read it as empty: `{"dryRun": true}` would start a real sync.
     """
     if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
         raise LengthRequiredError()
     body: Any = request.data
     if not isinstance(body, dict):
         raise BadRequestError("The request body must be a JSON object")
-    # An empty form is a QueryDict, whose members serializers would read as a form's.
+    # The data of an empty body is a QueryDict, which serializers would read as an HTML form.
     return dict(body)
 
 
-def each(serializer_class: type[BaseSerializer[Any]], rows: Iterable[object]) -> Any:
-    """Return the JSON of every row."""
+def serialize_each(serializer_class: type[BaseSerializer[Any]], rows: Iterable[object]) -> Any:
+    """Return the JSON of each row."""
     return serializer_class(rows, many=True).data
 
 
-def accepted(body: Any, *, location: str) -> Response:
-    """Return the answer to a request that a worker now carries out (RFC 7240, respond-async)."""
+def accepted_response(body: Any, *, location: str) -> Response:
+    """Return the 202 answer to a request that a worker carries out (RFC 7240, respond-async)."""
     return Response(body, status=202, headers={"Location": location, "Preference-Applied": "respond-async"})
 
 

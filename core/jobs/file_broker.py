@@ -1,9 +1,10 @@
-"""A message broker made of files in one folder, for a hub on one machine.
+"""A message broker of files in one folder, for a hub on one machine.
 
-Kombu has such a transport. This one differs where kombu's does not withstand what happens to folders:
-- a message appears and is taken by rename, so no reader sees half of one and no two workers take the same one;
-- no exchange table is kept in a file, and folders are made again when they are gone: all may be deleted at any time;
-- a file that holds no message is put aside and logged, and does not stop the worker.
+It differs from kombu's transport of the same kind in three ways:
+- A message appears by a rename and is taken by a rename: a reader never sees a part of a message, and two workers
+  never take the same message.
+- There is no file with an exchange table, and missing folders are made again: all files may be deleted at any time.
+- A file that does not hold a message is removed with a warning and does not stop the worker.
 """
 
 from __future__ import annotations
@@ -18,22 +19,22 @@ from uuid import uuid4
 from kombu.transport import filesystem
 from kombu.utils.json import dumps, loads
 
-LONGEST_WAIT_SECONDS = 0.5
+MAX_WAIT_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
 
 
 class Channel(filesystem.Channel):
-    """Messages as files `<nanoseconds>_<random>.<queue>.msg`, oldest first."""
+    """A channel whose messages are files `<nanoseconds>_<random>.<queue>.msg`; the oldest is taken first."""
 
     def _queue_bind(self, exchange: str, routing_key: str | None, pattern: str | None, queue: str | None) -> None:
-        """Keep no table: `_lookup` needs none."""
+        """Do nothing: `_lookup` does not need a table."""
 
     def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:
-        """Return the queue that a direct exchange's routing key names; nobody listens to any other exchange."""
+        """Return the queue that the routing key of a direct exchange names; another exchange has no queue."""
         return [routing_key] if not exchange or self.typeof(exchange).type == "direct" else []
 
-    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]  # its bases disagree
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]  # its base classes disagree
         folder = Path(self.data_folder_out)
         folder.mkdir(parents=True, exist_ok=True)
         name = f"{time.time_ns():020d}_{uuid4().hex}.{queue}.msg"
@@ -55,7 +56,7 @@ class Channel(filesystem.Channel):
             try:
                 return loads(text)
             except ValueError:
-                logger.warning("Left out %s, which holds no message.", path.name)
+                logger.warning("Removed %s, which does not hold a message.", path.name)
         raise Empty
 
     def _size(self, queue: str) -> int:
@@ -66,13 +67,13 @@ class Channel(filesystem.Channel):
 
 
 class Transport(filesystem.Transport):
-    """Kombu's file transport with the channel above."""
+    """Kombu's file transport with the channel of this module."""
 
     Channel = Channel
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:  # type: ignore[override]
-        """Deliver a message, or raise TimeoutError after half a second at most; Celery asks again at once.
+        """Deliver a message, or raise TimeoutError after at most half a second; Celery calls again at once.
 
-        Only in between does it look whether it was told to stop, and it would wait for two seconds.
+        Celery checks between two calls whether it must stop, and its own time limit is two seconds.
         """
-        super().drain_events(connection, timeout=None if timeout is None else min(timeout, LONGEST_WAIT_SECONDS))
+        super().drain_events(connection, timeout=None if timeout is None else min(timeout, MAX_WAIT_SECONDS))

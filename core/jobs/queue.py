@@ -1,8 +1,4 @@
-"""Ask a worker to do something, by the name of a Celery task.
-
-A message is only a nudge. What is to be done stands in rows, which the beat's sweep nudges again; so a message that is
-lost, doubled or never sent costs time, not work, and a broker that is down fails no request.
-"""
+"""Messages to workers, by the name of a Celery task."""
 
 from __future__ import annotations
 
@@ -17,17 +13,17 @@ logger = logging.getLogger(__name__)
 
 
 def enqueue(name: str, *args: str | list[str]) -> None:
-    """Send the Celery task `name` with `args` once the open transaction has committed; at once where none is open.
+    """Send the Celery task `name` with `args` after the open unit of work commits, or at once if none is open.
 
-    Takes names, not functions, so that services need not import the tasks that call them. A broker that cannot be
-    reached is logged as a warning and is no error.
+    The task has a name, not a function, so that services need not import the tasks that call them. If the broker
+    cannot be reached, the function logs a warning and returns: the rows are the truth, and a sweep sends again.
     """
     after_commit(_send, name, args)
 
 
 def _send(name: str, args: tuple[str | list[str], ...]) -> None:
     try:
-        # Retried by the sweep, not here: the caller is a request that somebody waits for.
+        # The sweep tries again, not this function: a person or a program waits for the request that calls it.
         current_app.send_task(name, args=args, retry=True, retry_policy={"max_retries": 0})
     except (OSError, KombuError) as exc:
         logger.warning("The broker did not take %s%s; the next sweep sends it again: %s", name, args, exc)

@@ -1,6 +1,6 @@
-"""Which IP addresses are on the public Internet, by our own tables (IANA's special-purpose registries, RFC 6890).
+"""The test for public IP addresses, by tables of our own (IANA's special-purpose registries, RFC 6890).
 
-Python's `is_global` is not used: it calls NAT64, 6to4, site-local and multicast addresses global.
+Python's `is_global` is not used: it is true for NAT64, 6to4, site-local and multicast addresses.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -48,7 +48,7 @@ _TEREDO = IPv6Network("2001::/32")
 
 
 def embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that a mapped, NAT64, 6to4 or Teredo address leads to.
+    """Return the IPv4 address inside a mapped, NAT64, 6to4 or Teredo address, or None.
 
     RFC 4291, section 2.5.5.2; RFC 6052, section 2.1; RFC 3056, section 2; RFC 4380, section 4.
     """
@@ -63,10 +63,10 @@ def embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
 
 
 def is_public_address(address: IPv4Address | IPv6Address) -> bool:
-    """Tell whether a connection to the address leaves for the public Internet.
+    """Tell whether a connection to the address goes to the public Internet.
 
-    Mapped and NAT64 addresses are judged by the IPv4 address inside; 6to4 and Teredo are refused whatever is inside:
-    nobody serves from them, and a relay could lead anywhere.
+    The IPv4 address inside decides for a mapped or NAT64 address. 6to4 and Teredo addresses are not public: servers
+    do not use them, and a relay could lead to any address. An IPv6 address with a scope id is not public.
     """
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_V4)

@@ -1,9 +1,10 @@
-"""The guarded outbound client, for every URL that someone else can influence.
+"""The guarded outbound client, for every URL that another party can influence.
 
-The name is resolved once, each of its addresses is checked, and the connection is made to an address that was checked:
-between the check and the connection there is no second look-up that could answer otherwise. Below httpcore sits a
-network backend that knows only those addresses; above it Host and SNI still carry the name. Redirects are answers like
-any other, proxies of the environment are not read, and one deadline and one byte count bound the whole exchange.
+Theory of operation. The client resolves the name once, checks each of its addresses, and connects to a checked
+address: a second look-up, which could give another answer, does not happen between the check and the connection.
+httpcore gets a network backend that connects only to those addresses, while Host and SNI still carry the name. A
+redirect is returned as an answer, proxies of the environment are not used, and one deadline and one count of bytes
+bound the whole exchange.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ import httpx
 
 from core.malformed import InvalidIdentifier
 from core.net.addresses import is_public_address
+from core.net.ssrf import validate_ssrf
 from core.net.urls import UrlParts, split_url
-from core.net.urls_allowed import validate_ssrf
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -32,14 +33,14 @@ Resolve = Callable[[str, int], Sequence[Address]]
 
 TIMEOUT_SECONDS = 10.0
 MAX_BYTES = 1_000_000
-# Status line, headers, chunk sizes and TLS come on top of the body.
+# The bytes of the status line, the headers, the chunk sizes and TLS, which `max_bytes` does not include.
 _FRAMING_BYTES = 256 * 1024
 _MAX_ATTEMPTS = 4
 _PLAIN_HEADERS = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "fedhub"}
 
 
 class TransportError(Exception):
-    """No complete answer came; `permanent` tells whether trying again later is pointless."""
+    """The client got no complete answer; if `permanent`, a later attempt will fail too."""
 
     def __init__(self, message: str, *, permanent: bool = False) -> None:
         super().__init__(message)
@@ -48,7 +49,7 @@ class TransportError(Exception):
 
 
 class Blocked(TransportError):
-    """The URL may not be requested: its scheme, host or one of its addresses is not allowed."""
+    """The client may not request the URL: its scheme, its host or one of its addresses is not allowed."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, permanent=True)
@@ -81,11 +82,11 @@ def send(
     resolve: Resolve | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> Answer:
-    """Send one request and return its answer, whatever its status; a redirect is not followed.
+    """Send one request and return its answer of any status; a redirect is not followed.
 
-    Plain http goes only to `allowed_networks`, unless `allow_http`. `resolve` and `tls` stand in for the system's
-    resolver and trust store. Raises Blocked, or TransportError where no complete answer of at most `max_bytes` came
-    within `timeout_seconds`, name look-up included.
+    Plain http goes only to `allowed_networks`, unless `allow_http`. `resolve` and `tls` replace the resolver and the
+    trust store of the system. Raises Blocked, or TransportError without a complete answer of at most `max_bytes`
+    within `timeout_seconds`; the time includes the name look-up.
     """
     parts = check_url(url, allowed_networks=allowed_networks, allow_http=allow_http)
     deadline = _Deadline(timeout_seconds)
@@ -112,20 +113,20 @@ def send(
 
 
 def check_url(url: str, *, allowed_networks: Sequence[Network] = (), allow_http: bool = False) -> UrlParts:
-    """Return the parts of a URL that may be requested as far as can be told without DNS; raise Blocked for others."""
+    """Return the parts of a URL; raise Blocked if the client may not request it, as far as is known without DNS."""
     try:
         parts = split_url(url)
     except InvalidIdentifier as exc:
         raise Blocked(str(exc)) from exc
     if parts.address:
         _permitted([parts.address], parts, allowed_networks=allowed_networks, allow_http=allow_http)
-    elif _is_inside_only(parts, allow_http=allow_http) and not allowed_networks:
+    elif _needs_allowed_network(parts, allow_http=allow_http) and not allowed_networks:
         raise Blocked("a local name" if parts.scheme == "https" or allow_http else "plain http is not allowed")
     return parts
 
 
 def is_permitted_url(url: str, *, allowed_networks: Sequence[Network] = (), allow_http: bool = False) -> bool:
-    """Tell whether a URL may be requested as far as can be told without DNS; malformed ones may not."""
+    """Tell whether the client may request a URL, as far as is known without DNS; False for a malformed URL."""
     try:
         check_url(url, allowed_networks=allowed_networks, allow_http=allow_http)
     except Blocked:
@@ -134,19 +135,19 @@ def is_permitted_url(url: str, *, allowed_networks: Sequence[Network] = (), allo
 
 
 def resolve_name(host: str, port: int) -> Sequence[Address]:
-    """Return the addresses of a name in the system's order; raises OSError where there are none."""
+    """Return the addresses of a name in the system's order; raise OSError if it has none."""
     entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [ip_address(str(sockaddr[0])) for *_, sockaddr in entries]
 
 
 class _Deadline:
-    """When the exchange must be over."""
+    """The time at which the exchange must be over."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Return the seconds that are left; raises httpcore.ReadTimeout where none are."""
+        """Return the seconds that are left, more than 0; raise httpcore.ReadTimeout after the end."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise httpcore.ReadTimeout("the time is over")
@@ -154,7 +155,7 @@ class _Deadline:
 
 
 class _PinnedBackend(httpcore.NetworkBackend):
-    """Connects to the addresses that were checked, whatever host is asked for."""
+    """Connects to the checked addresses and ignores the host that httpcore gives."""
 
     def __init__(self, addresses: Sequence[Address], deadline: _Deadline, max_bytes: int) -> None:
         self._addresses = addresses
@@ -170,7 +171,7 @@ class _PinnedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """Return a connection to the first address that takes one; a silent one leaves time for the others."""
+        """Return a connection to the first address that accepts one; each address gets a share of the time left."""
         last_error: Exception = httpcore.ConnectError("no address")
         for index, address in enumerate(self._addresses):
             share = self._deadline.left() / (len(self._addresses) - index)
@@ -184,7 +185,7 @@ class _PinnedBackend(httpcore.NetworkBackend):
 
 
 class _BoundedStream(httpcore.NetworkStream):
-    """A connection that is read no longer than the deadline and no further than the limit."""
+    """A connection that stops at the deadline, and after `max_bytes` bytes of answer."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline, max_bytes: int) -> None:
         self._stream = stream
@@ -199,7 +200,7 @@ class _BoundedStream(httpcore.NetworkStream):
         return read
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        # Not the stream's own write: that gives every piece the whole time, and a peer chooses how small pieces are.
+        # httpcore's own write gives the whole time to each piece, and the peer decides the size of the pieces.
         connection: socket.socket = self._stream.get_extra_info("socket")
         unsent = memoryview(buffer)
         try:
@@ -238,7 +239,7 @@ def _exchange(pool: httpcore.ConnectionPool, request: httpcore.Request, max_byte
 
 
 def _look_up(resolve: Resolve, parts: UrlParts, deadline: _Deadline) -> Sequence[Address]:
-    """Resolve in a thread of its own: the system's resolver takes no time limit."""
+    """Resolve the name in a thread of its own, because the system's resolver has no time limit."""
     answers: queue.SimpleQueue[Sequence[Address] | Exception] = queue.SimpleQueue()
 
     def run() -> None:
@@ -260,22 +261,25 @@ def _look_up(resolve: Resolve, parts: UrlParts, deadline: _Deadline) -> Sequence
 def _permitted(
     addresses: Sequence[Address], parts: UrlParts, *, allowed_networks: Sequence[Network], allow_http: bool
 ) -> Sequence[Address]:
-    """Return those to connect to: the ones in allowed networks, else all, where all are public; raise Blocked."""
+    """Return the addresses to connect to: those in allowed networks, else all of them if all are public.
+
+    At most four are returned. Raises Blocked for an address that is not public, TransportError without an address.
+    """
     inside = [address for address in addresses if any(address in network for network in allowed_networks)]
     if inside:
         return inside[:_MAX_ATTEMPTS]
     if not addresses:
         raise TransportError("the name has no address")
-    if _is_inside_only(parts, allow_http=allow_http):
-        raise Blocked("local names and plain http lead to allowed networks alone")
+    if _needs_allowed_network(parts, allow_http=allow_http):
+        raise Blocked("a local name or plain http may lead only to an allowed network")
     for address in addresses:
         if not is_public_address(address):
             raise Blocked(f"{address} is not a public address")
     return addresses[:_MAX_ATTEMPTS]
 
 
-def _is_inside_only(parts: UrlParts, *, allow_http: bool) -> bool:
-    """Tell whether the URL may lead to an allowed network alone: plain http, and names that are local by definition."""
+def _needs_allowed_network(parts: UrlParts, *, allow_http: bool) -> bool:
+    """Tell whether the URL may lead only to an allowed network: it has plain http or a name for local use."""
     is_local_name = parts.address is None and not validate_ssrf(f"https://{parts.host}")
     return is_local_name or (parts.scheme == "http" and not allow_http)
 
@@ -288,7 +292,7 @@ def _request_headers(parts: UrlParts, body: bytes | None, headers: Mapping[str, 
     given = {name.lower() for name in headers}
     for name in ("host", "content-length", "transfer-encoding", "connection"):
         if name in given:
-            raise TransportError(f"the header {name} is not the caller's to set", permanent=True)
+            raise TransportError(f"the caller may not set the header {name}", permanent=True)
     if not all(f"{name}{value}".isascii() for name, value in headers.items()):
         raise TransportError("a header is not ASCII", permanent=True)
     own = {"Host": parts.authority} | {

@@ -1,7 +1,7 @@
 """URLs of servers: one grammar, read by one regular expression, and one spelling to compare.
 
-Parsers that repair (userinfo, backslashes, odd ports, other spellings of numbers) disagree with each other, and the
-disagreement is where request forgery lives; what does not fit the grammar of RFC 3986, section 3, is refused here.
+Parsers that accept or correct userinfo, backslashes, odd ports and other spellings of numbers disagree with each
+other, and request forgery uses the disagreement. This module refuses a URL that does not fit RFC 3986, section 3.
 """
 
 import re
@@ -22,15 +22,16 @@ _URL = re.compile(
     rf"(?P<path>/{_PATH_CHARS})?(?:\?(?P<query>{_QUERY_CHARS}))?(?:#(?P<fragment>{_QUERY_CHARS}))?",
     re.IGNORECASE | re.ASCII,
 )
-# The rule of the URL standard: a host whose last label is a number, in any base, is an IPv4 address to some reader.
+# The URL standard: if the last label of a host is a number in any base, some readers take the host for an IPv4 address.
 _ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class UrlParts:
-    """An absolute http(s) URL: scheme and host in lower case, no trailing dot, the port always known.
+    """An absolute http(s) URL: scheme and host in lower case, the host without a trailing dot, the port always set.
 
-    `host` is a name or an address without brackets, `address` the parsed one; `query` is None when there is none.
+    `host` is a name, or an address without brackets; `address` is the parsed address or None. `query` and `fragment`
+    are None if the URL has none.
     """
 
     scheme: str
@@ -43,19 +44,22 @@ class UrlParts:
 
     @property
     def authority(self) -> str:
-        """Host, and the port unless it is the scheme's own (RFC 9421, section 2.2.3)."""
+        """Return the host, and the port unless it is the scheme's default port (RFC 9421, section 2.2.3)."""
         host = f"[{self.host}]" if isinstance(self.address, IPv6Address) else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def origin(self) -> str:
-        """Scheme and authority (RFC 6454, section 6.2)."""
+        """Return scheme and authority (RFC 6454, section 6.2)."""
         return f"{self.scheme}://{self.authority}"
 
 
 @lru_cache(maxsize=_CACHED_URLS)
 def split_url(url: str) -> UrlParts:
-    """Parse an absolute http(s) URL; raises InvalidIdentifier for userinfo, non-ASCII, odd numbers, anything else."""
+    """Parse an absolute http(s) URL; raise InvalidIdentifier for a URL that does not fit the grammar.
+
+    The grammar has no userinfo, no characters beyond ASCII, and IPv4 addresses only as four decimal numbers.
+    """
     if len(url) > MAX_URL_CHARS or not (match := _URL.fullmatch(url)):
         raise InvalidIdentifier("not an http(s) URL of a plain host")
     scheme, host = match["scheme"].lower(), match["host"].lower().removesuffix(".")
@@ -75,10 +79,10 @@ def split_url(url: str) -> UrlParts:
 
 
 def normalize_server_url(url: str) -> str:
-    """Return the one spelling of a server's base URL, for comparing and storing.
+    """Return the one spelling of a server's base URL, for comparisons and storage.
 
-    Scheme and host in lower case, default port, trailing dot and trailing slashes gone. Raises InvalidIdentifier,
-    also for a query, a fragment, empty or dot segments.
+    Scheme and host are in lower case; the default port, the trailing dot of the host and trailing slashes are left
+    out. Raises InvalidIdentifier, also for a query, a fragment, an empty segment or a dot segment.
     """
     parts = split_url(url)
     path = parts.path.rstrip("/")
@@ -88,7 +92,7 @@ def normalize_server_url(url: str) -> str:
 
 
 def is_same_server(first: str, second: str) -> bool:
-    """Tell whether two base URLs name one server; malformed ones name none."""
+    """Tell whether two base URLs name one server; False if one of them is malformed."""
     try:
         return normalize_server_url(first) == normalize_server_url(second)
     except InvalidIdentifier:
@@ -96,7 +100,7 @@ def is_same_server(first: str, second: str) -> bool:
 
 
 def is_same_origin(first: str, second: str) -> bool:
-    """Tell whether two URLs share scheme, host and port (RFC 6454, section 5); malformed ones never do."""
+    """Tell whether two URLs have the same scheme, host and port (RFC 6454, section 5); False if one is malformed."""
     try:
         return split_url(first).origin == split_url(second).origin
     except InvalidIdentifier:
@@ -112,7 +116,7 @@ def _read_address(host: str) -> IPv4Address | IPv6Address | None:
     try:
         if host.startswith("["):
             return IPv6Address(host[1:-1])
-        # IPv4Address takes four decimal numbers without leading zeros and nothing else.
+        # IPv4Address accepts only four decimal numbers without leading zeros.
         return IPv4Address(host) if _ENDS_IN_NUMBER.fullmatch(host) else None
     except ValueError as exc:
         raise InvalidIdentifier("not an IP address in its plain spelling") from exc

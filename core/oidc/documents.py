@@ -11,14 +11,14 @@ DISCOVERY_PATH = "/.well-known/openid-configuration"
 
 
 def jwks(key: RSAPublicKey) -> dict[str, list[dict[str, str]]]:
-    """Return the JWK Set (RFC 7517, 5) with the one key that signs."""
+    """Return the JWK Set (RFC 7517, section 5) of the one signing key."""
     return {"keys": [{**public_jwk(key), "kid": thumbprint(key), "use": "sig", "alg": "RS256"}]}
 
 
 def discovery(issuer: str) -> dict[str, str | list[str]]:
-    """Return the provider metadata of OpenID Connect Discovery 1.0, 3, for `issuer` (no trailing slash).
+    """Return the provider metadata of `issuer`, a URL without trailing slash (OpenID Connect Discovery 1.0, section 3).
 
-    Nobody logs in here: the authorization endpoint, which the standard requires, is a name and no address.
+    Users cannot log in at this issuer. The standard requires an authorization endpoint, so it is a URN, not a URL.
     """
     return {
         "issuer": issuer,

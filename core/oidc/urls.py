@@ -1,4 +1,4 @@
-"""Well-known addresses at the root of the issuer (RFC 8615)."""
+"""The well-known URLs at the root of the issuer (RFC 8615)."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The issuer's documents over HTTP: public, read-only, cacheable for a few minutes."""
+"""The issuer's public documents over HTTP; caches may keep them for five minutes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Copy what the hub stores into another database, table by table, and prove that both hold the same.
+"""Copy the hub's tables into another database and verify that both databases hold the same rows.
 
-What is there already and equal is left alone, so a copy that was cut short goes on where it stopped, and a second run
-brings over what has changed since. The registry names users by id; so where it lies in the same database as Django's
-own tables, those go with it. Sessions do not: everyone signs in again.
+A row that the target already holds unchanged is not written again. So a copy that was interrupted continues where it
+stopped, and a second run copies the rows that have changed since the first. The registry names users by id; if the
+registry and Django's own tables share a database, the copy includes those tables. Sessions are not copied, and all
+users sign in again.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from django.db.utils import load_backend
 
 from core.store.databases import REGISTRY_APPS, database
 
-CHUNK = 500
-# Sessions are thrown away; the other is the mark by which the beat knows that its schedules have changed.
-LEFT_OUT = ("sessions.Session", "django_celery_beat.PeriodicTasks")
+CHUNK_ROWS = 500
+# Users sign in again; PeriodicTasks only tells the beat that its schedules have changed.
+EXCLUDED_MODELS = ("sessions.Session", "django_celery_beat.PeriodicTasks")
 _DIGEST_BYTES = 32
 
 Progress: TypeAlias = Callable[[str, int], None]
@@ -37,12 +38,12 @@ Row: TypeAlias = models.Model
 
 
 class CopyError(Exception):
-    """The copy was refused or did not come out equal; nothing of the source was changed."""
+    """The copy is refused, or the two databases differ after it; the source is unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableCopy:
-    """What became of one table: its rows, how many of them this run wrote, and the digest that both sides share."""
+    """The result for one table: the number of its rows, the number written by this run, the digest of both tables."""
 
     label: str
     rows: int
@@ -51,13 +52,13 @@ class TableCopy:
 
 
 @contextmanager
-def connected(alias: str, url: str) -> Iterator[None]:
-    """Know another database as `alias`, in this thread, for as long as the block runs.
+def connect_as(alias: str, url: str) -> Iterator[None]:
+    """Connect this thread to the database at `url` under the name `alias` while the block runs.
 
-    Raises ValueError for an address that is none, CopyError for one that the hub uses already.
+    Raises ValueError for a malformed URL, CopyError for a database that the hub already uses.
     """
     settings = connections.configure_settings({DEFAULT_DB_ALIAS: {}, alias: database(url)})[alias]
-    if any(_place(settings) == _place(known.settings_dict) for known in connections.all()):
+    if any(_location(settings) == _location(known.settings_dict) for known in connections.all()):
         raise CopyError("The target is the database that this hub uses already.")
     connection = load_backend(settings["ENGINE"]).DatabaseWrapper(settings, alias)
     connections[alias] = connection
@@ -69,43 +70,43 @@ def connected(alias: str, url: str) -> Iterator[None]:
 
 
 def registry_models() -> list[type[Row]]:
-    """Return the models of federations and peers, each after those that it refers to."""
+    """Return the models of federations and peers; each model comes after the models that it refers to."""
     chosen = [model for model in _all_models() if model._meta.app_label in REGISTRY_APPS]
-    return list(TopologicalSorter({model: _referred(model, chosen) for model in chosen}).static_order())
+    return list(TopologicalSorter({model: _referred_models(model, chosen) for model in chosen}).static_order())
 
 
 def account_models() -> list[type[Row]]:
-    """Return the models of everything else that is kept: users, tokens, schedules, the audit log."""
+    """Return the other models that are copied: users, tokens, schedules, the audit log."""
     return [
         model
         for model in _all_models()
-        if model._meta.app_label not in REGISTRY_APPS and model._meta.label not in LEFT_OUT
+        if model._meta.app_label not in REGISTRY_APPS and model._meta.label not in EXCLUDED_MODELS
     ]
 
 
 def copy_tables(
     chosen: Sequence[type[Row]], *, source: str, target: str, progress: Progress, delete_surplus: bool = False
 ) -> list[TableCopy]:
-    """Bring the target's rows of these models in line with the source's; return one entry a table, verified.
+    """Make the target's rows of these models equal to the source's; return one verified entry for each table.
 
-    `progress` is called with a table's label and how many more of its rows were looked at. Raises CopyError where the
-    target holds rows that the source lacks, unless they are to be deleted, and where the result is not equal.
+    `progress` is called with the label of a table and the number of rows read since the last call. A row that only the
+    target holds is deleted with `delete_surplus`; else it raises CopyError, as does a difference after the copy.
     """
     written = {model: _copy_table(model, source, target, progress) for model in chosen}
     for model in reversed(chosen):
-        _settle_surplus(model, source, target, delete_surplus=delete_surplus)
+        _delete_or_refuse_surplus(model, source, target, delete_surplus=delete_surplus)
     return [verify_table(model, source=source, target=target, written=written[model]) for model in chosen]
 
 
 def replace_accounts(*, source: str, target: str, progress: Progress) -> list[TableCopy]:
-    """Put Django's own tables in place of the target's, in one transaction; return one entry a table, verified.
+    """Replace the target's rows of Django's own tables in one transaction; return one verified entry for each table.
 
-    Raises CopyError where the target has users that the source lacks: it is somebody else's.
+    Raises CopyError if the target has users that the source lacks, because it is then the database of another hub.
     """
     chosen = account_models()
-    strangers = set(_ids(User, target)) - set(_ids(User, source))
-    if strangers:
-        raise CopyError(f"The target has {len(strangers)} users of its own; copy into a new database.")
+    foreign_users = set(_primary_keys(User, target)) - set(_primary_keys(User, source))
+    if foreign_users:
+        raise CopyError(f"The target has {len(foreign_users)} users of its own; copy into a new database.")
     # Foreign keys are checked at the commit, so the order of the tables does not matter.
     with disable_auditlog(), transaction.atomic(using=target):
         for model in chosen:
@@ -116,12 +117,12 @@ def replace_accounts(*, source: str, target: str, progress: Progress) -> list[Ta
 
 
 def count_rows(chosen: Iterable[type[Row]], using: str) -> int:
-    """Return how many rows the tables of these models have together."""
+    """Return the number of rows in all tables of these models."""
     return sum(model._base_manager.using(using).count() for model in chosen)
 
 
 def verify_table(model: type[Row], *, source: str, target: str, written: int = 0) -> TableCopy:
-    """Read both tables again and return what they share; raises CopyError unless count and digest are equal."""
+    """Read both tables again and return their entry; raise CopyError unless their counts and digests are equal."""
     label = model._meta.label
     (rows, digest), (copied, copied_digest) = table_digest(model, source), table_digest(model, target)
     if (rows, digest) != (copied, copied_digest):
@@ -133,29 +134,29 @@ def verify_table(model: type[Row], *, source: str, target: str, written: int = 0
 
 
 def table_digest(model: type[Row], using: str) -> tuple[int, str]:
-    """Return how many rows there are, and the sum of their digests modulo 2^256 in hexadecimal.
+    """Return the number of rows, and the sum of their digests modulo 2^256 in hexadecimal.
 
-    A sum, since databases sort text differently.
+    A sum does not depend on the order of rows; databases sort text differently.
     """
     count, total = 0, 0
-    for row in model._base_manager.using(using).order_by("pk").iterator(CHUNK):
+    for row in model._base_manager.using(using).order_by("pk").iterator(CHUNK_ROWS):
         count += 1
         total += int.from_bytes(row_digest(row), "big")
     return count, (total % (1 << 8 * _DIGEST_BYTES)).to_bytes(_DIGEST_BYTES, "big").hex()
 
 
 def row_digest(row: Row) -> bytes:
-    """Return the SHA-256 of all columns, whichever database they come from.
+    """Return the SHA-256 of all columns, which is the same on each database.
 
-    Times count to the millisecond, which is all that MongoDB keeps; members of JSON objects in the order of their
-    names, which is how PostgreSQL gives them back.
+    Times are cut to milliseconds, as MongoDB stores them; the members of JSON objects are sorted by name, because
+    PostgreSQL does not keep their order.
     """
     values = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=_as_text).encode()).digest()
 
 
-def _place(settings: dict[str, Any]) -> tuple[str, ...]:
-    # MongoDB's host is a whole address, which may or may not repeat the name.
+def _location(settings: dict[str, Any]) -> tuple[str, ...]:
+    # The host of MongoDB is a whole URL, which may contain the name of the database.
     host = urlsplit(settings["HOST"]).netloc or settings["HOST"]
     return (settings["ENGINE"], host, str(settings["PORT"]), str(Path(settings["NAME"]).resolve()))
 
@@ -170,7 +171,7 @@ def _all_models() -> Iterable[type[Row]]:
     return (model for model in apps.get_models(include_auto_created=True) if not model._meta.proxy)
 
 
-def _referred(model: type[Row], chosen: Sequence[type[Row]]) -> Iterator[type[Row]]:
+def _referred_models(model: type[Row], chosen: Sequence[type[Row]]) -> Iterator[type[Row]]:
     for field in model._meta.concrete_fields:
         if isinstance(field, models.ForeignKey) and field.related_model in chosen:
             yield field.related_model
@@ -185,12 +186,12 @@ def _copy_table(model: type[Row], source: str, target: str, progress: Progress) 
 
 
 def _chunks(model: type[Row], using: str) -> Iterator[list[Row]]:
-    """Yield the rows in the order of their ids, a few at a time; a query each, so that no cursor has to stay open."""
+    """Yield the rows in the order of their ids, 500 at a time; each chunk is a query, so that no cursor stays open."""
     ordered = model._base_manager.using(using).order_by("pk")
-    rows = list(ordered[:CHUNK])
+    rows = list(ordered[:CHUNK_ROWS])
     while rows:
         yield rows
-        rows = list(ordered.filter(pk__gt=rows[-1].pk)[:CHUNK])
+        rows = list(ordered.filter(pk__gt=rows[-1].pk)[:CHUNK_ROWS])
 
 
 def _write_changed(model: type[Row], rows: Sequence[Row], target: str) -> int:
@@ -207,8 +208,8 @@ def _write_changed(model: type[Row], rows: Sequence[Row], target: str) -> int:
     return len(new) + len(changed)
 
 
-def _settle_surplus(model: type[Row], source: str, target: str, *, delete_surplus: bool) -> None:
-    surplus = set(_ids(model, target)) - set(_ids(model, source))
+def _delete_or_refuse_surplus(model: type[Row], source: str, target: str, *, delete_surplus: bool) -> None:
+    surplus = set(_primary_keys(model, target)) - set(_primary_keys(model, source))
     if not surplus:
         return
     if not delete_surplus:
@@ -216,14 +217,14 @@ def _settle_surplus(model: type[Row], source: str, target: str, *, delete_surplu
             f"The target holds {len(surplus)} rows of {model._meta.label} that are not here. Copy into a new database, "
             "or let --delete-surplus remove them."
         )
-    for chunk in _slices(sorted(surplus)):
+    for chunk in _split(sorted(surplus)):
         model._base_manager.using(target).filter(pk__in=chunk).delete()
 
 
 def _insert_all(model: type[Row], source: str, target: str, progress: Progress) -> int:
     written = 0
-    for row in model._base_manager.using(source).iterator(CHUNK):
-        # Raw: as it is, without the times that a save would set anew.
+    for row in model._base_manager.using(source).iterator(CHUNK_ROWS):
+        # A raw save keeps the times of the row, which a usual save would set to now.
         row.save_base(using=target, raw=True, force_insert=True)
         written += 1
         progress(model._meta.label, 1)
@@ -231,17 +232,17 @@ def _insert_all(model: type[Row], source: str, target: str, progress: Progress) 
 
 
 def _restart_sequences(chosen: Sequence[type[Row]], target: str) -> None:
-    """Let automatic ids go on after the copied ones."""
+    """Set the sequences of automatic ids behind the copied ids."""
     statements = connections[target].ops.sequence_reset_sql(no_style(), list(chosen))
     with connections[target].cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
 
 
-def _ids(model: type[Row], using: str) -> Iterable[Any]:
-    return model._base_manager.using(using).values_list("pk", flat=True).iterator(CHUNK)
+def _primary_keys(model: type[Row], using: str) -> Iterable[Any]:
+    return model._base_manager.using(using).values_list("pk", flat=True).iterator(CHUNK_ROWS)
 
 
-def _slices(ids: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(ids), CHUNK):
-        yield ids[start : start + CHUNK]
+def _split(ids: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(ids), CHUNK_ROWS):
+        yield ids[start : start + CHUNK_ROWS]

@@ -1,4 +1,4 @@
-"""Addresses of databases as Django's settings want them."""
+"""Database URLs, turned into Django's settings of a database."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from urllib.parse import unquote, urlsplit
 import dj_database_url
 
 REGISTRY_APPS = ("federations", "peers")
-"""Whose models are the registry."""
+"""The apps whose models are the registry."""
 
 MONGODB_SCHEMES = ("mongodb://", "mongodb+srv://")
 RELATIONAL_SCHEMES = ("sqlite://", "postgres://", "postgresql://")
-# What an address may say otherwise. Five seconds: where the server is away, a request fails rather than waits.
+# Defaults that the URL may override. After five seconds without a server, a request fails.
 MONGODB_OPTIONS: dict[str, Any] = {
     "appname": "fedhub",
     "retryWrites": True,
@@ -20,8 +20,8 @@ MONGODB_OPTIONS: dict[str, Any] = {
     "serverSelectionTimeoutMS": 5000,
 }
 SQLITE_OPTIONS = {
-    # Immediate: a transaction that will write takes the write lock at its start, so it can wait for it; one that
-    # upgrades from reading to writing in the middle fails at once with "database is locked".
+    # An immediate transaction takes the write lock at its start and waits for it. A transaction that first reads and
+    # then writes does not wait: it fails at once with "database is locked".
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
@@ -29,13 +29,13 @@ SQLITE_OPTIONS = {
 
 
 def database(url: str) -> dict[str, Any]:
-    """Return the settings of an address; raises ValueError for one that is none."""
+    """Return Django's settings of the database at `url`; raise ValueError for a malformed URL."""
     if url.startswith(MONGODB_SCHEMES):
         return mongodb_database(url)
     if not url.startswith(RELATIONAL_SCHEMES):
-        raise ValueError("An address of a database is postgres://host/name, sqlite:///path or mongodb://host/name")
+        raise ValueError("The URL of a database is postgres://host/name, sqlite:///path or mongodb://host/name")
     is_sqlite = url.startswith("sqlite://")
-    # A file does not go away between two requests.
+    # A file needs no health check: it does not disappear between two requests.
     settings: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=not is_sqlite))
     if is_sqlite:
         settings["OPTIONS"] = SQLITE_OPTIONS
@@ -43,16 +43,16 @@ def database(url: str) -> dict[str, Any]:
 
 
 def mongodb_database(uri: str) -> dict[str, Any]:
-    """Return the settings of a MongoDB address, which must name a database; raises ValueError.
+    """Return Django's settings of a MongoDB URL, which must name a database; raise ValueError for another URL.
 
-    Nothing is looked up: a `mongodb+srv` address asks DNS when the first connection is made.
+    The function does not use DNS; the first connection resolves a `mongodb+srv` URL.
     """
     parts = urlsplit(uri)
     name = unquote(parts.path.strip("/"))
     if not uri.startswith(MONGODB_SCHEMES) or not parts.netloc:
-        raise ValueError("This is no address of MongoDB: mongodb://host/NAME")
+        raise ValueError("This is not a URL of MongoDB: mongodb://host/NAME")
     if not name:
-        raise ValueError("The address of MongoDB names no database: mongodb://host/NAME")
-    said = {option.partition("=")[0].lower() for option in parts.query.split("&")}
-    options = {option: value for option, value in MONGODB_OPTIONS.items() if option.lower() not in said}
+        raise ValueError("The URL of MongoDB does not name a database: mongodb://host/NAME")
+    given = {option.partition("=")[0].lower() for option in parts.query.split("&")}
+    options = {option: value for option, value in MONGODB_OPTIONS.items() if option.lower() not in given}
     return {"ENGINE": "core.store.mongodb", "HOST": uri, "NAME": name, "OPTIONS": options}

@@ -1,7 +1,7 @@
 """Case-insensitive search for text beyond ASCII, on every database.
 
-SQLite's LIKE and LOWER fold ASCII alone, so connections to it get a function of ours; other databases fold by
-themselves. Text of ASCII alone is looked for without those rules of letters, which is faster.
+SQLite's LIKE and LOWER fold only ASCII, so each connection to SQLite gets a function of this module; other databases
+fold all letters. A search for ASCII text skips the rules for other letters, which is faster.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ FUNCTION = "FEDHUB_LOWER"
 
 
 class UnicodeLower(Lower):
-    """The lower-case form of a text, whatever its letters."""
+    """The lower-case form of a text, with letters of every script."""
 
     def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper, **context: Any) -> Any:
         return Func.as_sql(self, compiler, connection, function=FUNCTION, **context)
 
 
 class FoldedContains(IContains):
-    """`icontains`, on SQLite too for letters beyond ASCII."""
+    """`icontains` that folds letters beyond ASCII on SQLite too."""
 
     def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
         if str(self.rhs).isascii():
@@ -41,7 +41,7 @@ class FoldedContains(IContains):
 
 
 def contains_text(text: str, *columns: str) -> Q:
-    """Return the condition that one of `columns` contains `text`, in any case; its metacharacters are literal."""
+    """Return the condition that one of `columns` contains `text` in any case; `%` and `_` in `text` are literal."""
     found = Q()
     for column in columns:
         found |= Q(FoldedContains(F(column), text))
@@ -49,8 +49,8 @@ def contains_text(text: str, *columns: str) -> Q:
 
 
 @receiver(connection_created)
-def add_function(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    """Teach a new SQLite connection to fold letters."""
+def register_function(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    """Register the function on a new connection to SQLite."""
     if connection.vendor == "sqlite":
         connection.connection.create_function(FUNCTION, 1, _lower, deterministic=True)
 

@@ -1,4 +1,4 @@
-"""Which database holds what, where the registry has one of its own."""
+"""The router of a hub whose registry has a database of its own."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from core.store.units import REGISTRY
 
 
 class RegistryRouter:
-    """Sends federations and peers to the registry's database; all else stays in the default one."""
+    """Sends the models of federations and peers to the registry's database, all others to the default database."""
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
-        """Return where the model's rows are; None leaves it to Django."""
+        """Return the database of the model's rows, or None for Django's default."""
         return REGISTRY if model._meta.app_label in REGISTRY_APPS else None
 
     def db_for_write(self, model: type[Model], **hints: Any) -> str | None:
-        """Return where the model's rows are; None leaves it to Django."""
+        """Return the database of the model's rows, or None for Django's default."""
         return self.db_for_read(model)
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
-        """Keep each app's tables to its own database; any other database is for whoever opened it to say."""
+        """Tell whether the app has tables in the database; None for a database that is neither of the two."""
         if db == REGISTRY:
             return app_label in REGISTRY_APPS
         if db == DEFAULT_DB_ALIAS:

@@ -1,12 +1,6 @@
-"""The one owner of transactions and of what happens after them, whichever database holds the registry.
+"""Units of work: the only code that opens transactions, locks rows and registers callbacks for after a commit.
 
-On SQLite and PostgreSQL a unit of work is Django's transaction. On MongoDB Django's own does nothing, so it is one of
-MongoDB's. Where the three differ, the strictest decides for all:
-
-- MongoDB has no savepoints, so an exception that leaves an inner unit of work dooms the outermost: nothing is kept.
-- MongoDB and PostgreSQL abort a transaction that collides with another one. That is a lost race: `LostRaceError`, which
-  a caller is told as 409. `retried` runs again what may be run again.
-- MongoDB has no row locks, so `locked` writes to the rows: whoever else writes to them collides.
+The theory of operation is in the docstring of core.store.
 """
 
 from __future__ import annotations
@@ -27,17 +21,17 @@ from django.db.transaction import TransactionManagementError
 from core.errors import ConflictError
 
 REGISTRY = "registry" if "registry" in settings.DATABASES else DEFAULT_DB_ALIAS
-# As long as SQLite waits for its lock.
+# SQLite waits this long for its lock too (SQLITE_OPTIONS).
 RETRY_SECONDS = 20.0
-# At most before the second attempt; twice as long before each further one, up to the other.
-PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.2
+# The longest pause before the second attempt; it doubles before each further attempt, up to the maximum.
+PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.01, 0.2
 # PostgreSQL, appendix A: serialization_failure, deadlock_detected.
 LOST_RACE_STATES = ("40001", "40P01")
-# MongoDB's word for "the transaction is undone, and may succeed if run again": write conflicts, elections.
+# MongoDB labels so a transaction that is undone and may succeed in a second run: a write conflict, an election.
 LOST_RACE_LABEL = "TransientTransactionError"
 
-# The threads of a process that have lost a race go on one by one, else many would go on losing to each other.
-_one_at_a_time = threading.RLock()
+# Threads of this process that have lost a race run one after another, so that they do not collide again.
+_retry_turn = threading.RLock()
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,7 +40,7 @@ V = TypeVar("V")
 
 
 class LostRaceError(ConflictError):
-    """Another transaction came first; nothing of this one was stored, and trying again may succeed."""
+    """Another transaction changed the same rows first; this one stored nothing, and a second run may succeed."""
 
     def __init__(self) -> None:
         super().__init__("Something else changed the same thing at the same time; try again")
@@ -54,13 +48,14 @@ class LostRaceError(ConflictError):
 
 @contextmanager
 def unit_of_work(*, with_accounts: bool = False) -> Iterator[None]:
-    """Open a transaction on the registry's database: all that is written inside is kept, or nothing.
+    """Open a transaction on the registry's database: it stores all writes of the block, or none.
 
-    Nested use joins the outer transaction. An exception that leaves an inner block undoes the outermost too, and one
-    that was caught in between comes back at its end as TransactionManagementError. Raises LostRaceError.
+    A nested block joins the outer transaction. An exception that leaves a nested block undoes the outermost block too;
+    if code between the two catches it, the outermost block raises TransactionManagementError at its end. Raises
+    LostRaceError.
 
-    `with_accounts` is for blocks that write to Django's own tables besides, such as the audit log. Where those are in
-    another database they have a transaction there, which commits once this one has.
+    `with_accounts` is for blocks that also write to Django's own tables, such as the audit log. If those tables are in
+    another database, the block has a transaction there too, which commits after the registry's.
     """
     connection: Any = connections[REGISTRY]
     has_two = with_accounts and REGISTRY != DEFAULT_DB_ALIAS
@@ -70,10 +65,10 @@ def unit_of_work(*, with_accounts: bool = False) -> Iterator[None]:
 
 
 def retried(function: Callable[P, T]) -> Callable[P, T]:
-    """Run `function` again, for up to 20 s, where its unit of work lost a race; for functions that may run twice.
+    """Return `function` with a repeat: it runs again, for up to 20 s, each time its unit of work loses a race.
 
-    Such a function reads what it decides on inside its unit of work, and does nothing that would be wrong to do twice.
-    Inside an outer unit of work it runs once, since only the outermost can begin again.
+    The function must read inside its unit of work everything that it decides on, and must have no other effect that
+    would be wrong twice. Inside an outer unit of work it runs once, because only the outermost block can run again.
     """
 
     @wraps(function)
@@ -87,24 +82,24 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
             except LostRaceError:
                 if time.monotonic() > deadline:
                     raise
-            turn = _one_at_a_time
-            # Random, so that two that have collided do not collide again.
+            turn = _retry_turn
+            # A random pause, so that two transactions that have collided do not collide again.
             time.sleep(random.uniform(0, pause))  # noqa: S311
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            pause = min(pause * 2, MAX_PAUSE_SECONDS)
 
     return run
 
 
 def locked(rows: QuerySet[M], *, no_key: bool = False) -> QuerySet[M]:
-    """Return `rows`, which nobody else changes or locks until the open unit of work is over.
+    """Return `rows`, locked: other transactions cannot change or lock them until the open unit of work ends.
 
-    With `no_key` other transactions may go on inserting rows that refer to them. Raises LostRaceError on MongoDB where
-    another transaction holds them; elsewhere it waits.
+    With `no_key` other transactions may insert rows that refer to `rows`. If another transaction has locked the rows,
+    SQLite and PostgreSQL wait, and MongoDB raises LostRaceError.
     """
     connection: Any = connections[REGISTRY]
     if connection.vendor != "mongodb":
         return rows.select_for_update(no_key=no_key)
-    # The filter was looked at in this transaction's snapshot; the write proves that it is still the latest.
+    # The filter saw the snapshot of this transaction; the write fails if the rows have changed since.
     keys = list(rows.order_by().values_list("pk", flat=True))
     connection.touch(rows.model, keys)
     return rows
@@ -113,7 +108,7 @@ def locked(rows: QuerySet[M], *, no_key: bool = False) -> QuerySet[M]:
 def update_each(rows: Sequence[M], fields: Sequence[str], *, batch_size: int) -> None:
     """Write `fields` of each of `rows`, all of one model, as `bulk_update` does.
 
-    On MongoDB that would be one statement in which every row looks through the values of all the others.
+    MongoDB's `bulk_update` is one statement in which each row searches the values of all other rows.
     """
     connection: Any = connections[REGISTRY]
     if connection.vendor != "mongodb":
@@ -124,21 +119,21 @@ def update_each(rows: Sequence[M], fields: Sequence[str], *, batch_size: int) ->
         connection.update_rows(rows[start : start + batch_size], fields)
 
 
-def inlined(rows: QuerySet[Any, V]) -> Iterable[V]:
-    """Return the values of a query as the list of an `__in` look-up: nested in it where that uses an index.
+def subquery_or_list(rows: QuerySet[Any, V]) -> Iterable[V]:
+    """Return a query for the right side of an `__in` look-up: itself, or on MongoDB the list of its values.
 
-    On MongoDB it is read first, as a nested query there makes the outer one look at every row.
+    A nested query on MongoDB makes the outer query read every row.
     """
     return list(rows) if connections[REGISTRY].vendor == "mongodb" else rows
 
 
 def after_commit(callback: Callable[..., object], *args: object) -> None:
-    """Call `callback(*args)` once the open transaction has committed; at once where none is open."""
+    """Call `callback(*args)` after the open unit of work commits, or at once if none is open."""
     transaction.on_commit(partial(callback, *args), using=REGISTRY)
 
 
 def is_lost_race(error: BaseException | None) -> bool:
-    """Tell whether `error`, or what caused it, says that another transaction came first."""
+    """Tell whether `error` or one of its causes is a collision with another transaction."""
     while error is not None:
         if getattr(error, "sqlstate", None) in LOST_RACE_STATES:
             return True
@@ -155,7 +150,7 @@ def _is_open(connection: Any) -> bool:
 
 def _transaction(connection: Any) -> AbstractContextManager[object]:
     if connection.vendor == "mongodb":
-        # Imported here, as the backend patches Django's expressions, which the others need not bear.
+        # Imported here because the backend patches Django's expressions, which other databases do not need.
         from django_mongodb_backend.transaction import atomic
 
         opened: AbstractContextManager[object] = atomic(using=REGISTRY)
@@ -170,7 +165,7 @@ def _opened(connection: Any) -> Iterator[None]:
         with _transaction(connection):
             yield
             if connection.is_unit_doomed:
-                raise TransactionManagementError("An inner unit of work failed, so the outer one cannot be kept.")
+                raise TransactionManagementError("An inner unit of work failed, so the outer one is undone.")
     except Exception as exc:
         if is_lost_race(exc):
             raise LostRaceError from exc

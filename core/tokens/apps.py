@@ -1,4 +1,4 @@
-"""Access tokens for programs."""
+"""The Django app of access tokens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class TokensConfig(AppConfig):
-    """Issues tokens, and describes them to the API's schema."""
+    """Issues tokens and registers the description of authentication for the API's schema."""
 
     name = "core.tokens"
     label = "tokens"

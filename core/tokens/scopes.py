@@ -1,4 +1,4 @@
-"""Which scopes an application may ask for at the token endpoint."""
+"""The scopes that an application may request at the token endpoint."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from oauth2_provider.settings import oauth2_settings
 from core.api.scopes import READ, scopes_of_roles
 
 
-class OwnersScopes(BaseScopes):  # type: ignore[misc]
-    """An application gets no scope that its owner's roles do not give; asking for none gets reading alone."""
+class OwnerScopes(BaseScopes):  # type: ignore[misc]
+    """Limits an application to the scopes of its owner's roles; a request without scopes gets the reading scope."""
 
     def get_all_scopes(self) -> dict[str, str]:
         """Return every scope with its description."""
@@ -20,11 +20,11 @@ class OwnersScopes(BaseScopes):  # type: ignore[misc]
     def get_available_scopes(
         self, application: Any = None, request: Any = None, *args: Any, **kwargs: Any
     ) -> list[str]:
-        """Return what the application's owner may do; without an application, every scope."""
+        """Return the scopes of the application's owner; without an application, return every scope."""
         if application is None:
             return list(self.get_all_scopes())
         return sorted(scopes_of_roles(application.user)) if application.user else []
 
     def get_default_scopes(self, application: Any = None, request: Any = None, *args: Any, **kwargs: Any) -> list[str]:
-        """Return what a request that names no scope gets."""
+        """Return the scopes of a request that does not name a scope."""
         return [scope for scope in self.get_available_scopes(application) if scope == READ]

@@ -1,4 +1,4 @@
-"""Make tokens for people and programs."""
+"""The service that issues tokens for people and programs."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from oauth2_provider.settings import oauth2_settings
 from core.errors import InvalidRequestError
 
 PREFIX = "fedhub_"
-"""Lets scanners for leaked secrets recognize a token."""
+"""Scanners for leaked secrets recognize a token by this prefix."""
 
 MAX_DAYS = 3650
 
 
 def issue_token(username: str, *, scopes: Collection[str], days: int) -> str:
-    """Return a new token of the user with these scopes, valid for `days` days from now; only its checksum is stored.
+    """Issue a token of a user, valid for `days` days from now, and return it; the database holds only its checksum.
 
-    Raises InvalidRequestError for an unknown or inactive user, no or unknown scopes, and days outside 1 to 3650.
+    Raises InvalidRequestError for an unknown or inactive user, for unknown scopes or an empty collection of scopes,
+    and for days outside 1 to 3650.
     """
-    user = active_user(username)
+    user = find_active_user(username)
     check_scopes(scopes)
     if not 1 <= days <= MAX_DAYS:
         raise InvalidRequestError(f"days: must be from 1 to {MAX_DAYS}")
@@ -37,8 +38,8 @@ def issue_token(username: str, *, scopes: Collection[str], days: int) -> str:
     return raw
 
 
-def active_user(username: str) -> AbstractUser:
-    """Return the active user of this name; raise InvalidRequestError where there is none."""
+def find_active_user(username: str) -> AbstractUser:
+    """Return the active user of this name; raise InvalidRequestError for an unknown or inactive user."""
     model = get_user_model()
     user = model.objects.filter(**{model.USERNAME_FIELD: username}).first()
     if not isinstance(user, AbstractUser):
@@ -49,7 +50,7 @@ def active_user(username: str) -> AbstractUser:
 
 
 def check_scopes(scopes: Collection[str]) -> None:
-    """Raise InvalidRequestError for no scope at all, or one that the hub does not know."""
+    """Raise InvalidRequestError for an unknown scope or an empty collection."""
     known = sorted(oauth2_settings.SCOPES)
     unknown = sorted(set(scopes) - set(known))
     if unknown:

@@ -19,7 +19,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from core.actors import actor_of
-from core.admin.refusals import refusals_shown
+from core.admin.refusals import show_refusals
 from core.errors import HubError
 from federations.admin.changes import group_changes
 from federations.admin.forms import ReleaseForm, SyncForm
@@ -70,7 +70,7 @@ class FederationActionsMixin(ModelAdmin):
     def sync_now(self, request: HttpRequest, form: SyncForm, object_id: str) -> HttpResponse:
         federation = self._federation(request, object_id)
         target = page_of(federation)
-        with refusals_shown(request):
+        with show_refusals(request):
             target = _announce(request, _start(federation, request, form.cleaned_data["reason"]))
         return self._redirect(request, target)
 
@@ -100,7 +100,7 @@ class FederationActionsMixin(ModelAdmin):
         form = ReleaseForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             target = page_of(federation)
-            with refusals_shown(request):
+            with show_refusals(request):
                 job = release_held_plan(federation, reason=form.cleaned_data["reason"], by=actor_of(request.user))
                 target = _announce(request, job)
             return self._redirect(request, target)
@@ -178,7 +178,7 @@ class FederationActionsMixin(ModelAdmin):
             if not self.has_change_permission(request, federation):
                 messages.error(request, f"{federation}: you may not change this federation")
                 continue
-            with refusals_shown(request, str(federation)):
+            with show_refusals(request, str(federation)):
                 work(federation)
                 done += 1
         if done:
@@ -186,7 +186,7 @@ class FederationActionsMixin(ModelAdmin):
 
     def _switch(self, request: HttpRequest, object_id: str, *, enabled: bool) -> HttpResponse:
         federation = self._federation(request, object_id)
-        with refusals_shown(request):
+        with show_refusals(request):
             _set_enabled(federation, request, enabled)
             messages.success(request, f"{federation} is {'enabled' if enabled else 'disabled'}.")
         return self._redirect(request, page_of(federation))

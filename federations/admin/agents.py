@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
-from core.admin.read_only import is_list
+from core.admin.read_only import is_list_page
 from federations.admin.catalog_view import CatalogEntry, as_json, skills_of
 from federations.admin.filters import AgentTagFilter
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
@@ -28,7 +28,7 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[A2aAgent]:
         agents = agents_visible_to(request.user).prefetch_related("federation", "tag_rows")
-        return agents.defer("card") if is_list(request) else agents
+        return agents.defer("card") if is_list_page(request) else agents
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any

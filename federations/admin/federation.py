@@ -17,8 +17,8 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from core.actors import actor_of
-from core.admin.labels import ago, label
-from core.admin.saving import SavedWholeMixin
+from core.admin.labels import format_age, label
+from core.admin.saving import UnitOfWorkMixin
 from core.errors import HubError
 from federations.admin.actions import FederationActionsMixin
 from federations.admin.filters import FederationTagFilter
@@ -68,7 +68,7 @@ class GrantInline(TabularInline):
 
 
 @admin.register(Federation)
-class FederationAdmin(FederationActionsMixin, SavedWholeMixin, GrantedPermissionsMixin):
+class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermissionsMixin):
     """The list and the form of federations. The form saves through services."""
 
     form = FederationForm
@@ -241,7 +241,7 @@ class FederationAdmin(FederationActionsMixin, SavedWholeMixin, GrantedPermission
     @display(description="When", ordering="last_sync__created_at")
     def last_sync_ago(self, federation: Federation) -> str:
         job = federation.last_sync
-        return ago(job.finished_at or job.started_at or job.created_at) if job else "-"
+        return format_age(job.finished_at or job.started_at or job.created_at) if job else "-"
 
     @display(description="Interval", ordering="sync_interval_minutes")
     def interval(self, federation: Federation) -> str:
@@ -263,11 +263,11 @@ class FederationAdmin(FederationActionsMixin, SavedWholeMixin, GrantedPermission
 
     @display(description="Created")
     def created(self, federation: Federation) -> SafeString:
-        return format_html("{} by {}", ago(federation.created_at), federation.created_by_name or "the hub")
+        return format_html("{} by {}", format_age(federation.created_at), federation.created_by_name or "the hub")
 
     @display(description="Updated")
     def updated(self, federation: Federation) -> SafeString:
-        return format_html("{} by {}", ago(federation.updated_at), federation.updated_by_name or "the hub")
+        return format_html("{} by {}", format_age(federation.updated_at), federation.updated_by_name or "the hub")
 
 
 def trust_policy_of(external_id: str) -> str:
@@ -299,7 +299,7 @@ def overview_of(federation: Federation) -> dict[str, Any]:
             {"title": "Tools", "number": federation.tool_count, "href": servers, "icon": "build"},
         ],
         "last_job": job,
-        "last_job_ago": ago(job.finished_at or job.started_at or job.created_at) if job else "",
+        "last_job_ago": format_age(job.finished_at or job.started_at or job.created_at) if job else "",
         "progress": progress_bar(job) if job and job.is_active else "",
         "is_held": bool(job and job.held),
     }
@@ -317,7 +317,7 @@ def recent_jobs_table(federation: Federation) -> dict[str, list[Any]]:
             ),
             label(job_outcome(job), JOB_COLORS),
             progress_bar(job) if job.is_active else counters(job),
-            ago(job.created_at),
+            format_age(job.created_at),
             duration(job),
             job.requested_by_name or job_trigger(job),
         ]

@@ -8,7 +8,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter, MultipleDropdownFilter, RelatedDropdownFilter
 
-from core.store.units import inlined
+from core.store.units import subquery_or_list
 from federations.models import A2aAgentTag, Federation, FederationTag, McpServerTag
 from federations.services.access import federations_visible_to
 
@@ -31,7 +31,9 @@ class FederationTagFilter(MultipleDropdownFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         visible = federations_visible_to(request.user).order_by()
-        return _names(FederationTag.objects.filter(federation__in=inlined(visible.values_list("pk", flat=True))))
+        return _names(
+            FederationTag.objects.filter(federation__in=subquery_or_list(visible.values_list("pk", flat=True)))
+        )
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Federation]) -> QuerySet[Federation]:
         for tag in [value for value in self.value() or [] if value]:
@@ -50,7 +52,7 @@ class ResourceTagFilter(DropdownFilter):
         tags, visible = self.tags._default_manager.all(), model_admin.get_queryset(request).order_by()
         # A user who may view every resource needs no restriction, and the query is cheaper without one.
         if visible.query.where:
-            tags = tags.filter(resource__in=inlined(visible.values_list("pk", flat=True)))
+            tags = tags.filter(resource__in=subquery_or_list(visible.values_list("pk", flat=True)))
         return _names(tags)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

@@ -13,8 +13,8 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from core.admin.labels import ago, exactly
-from core.admin.read_only import ReadOnlyAdmin, is_list
+from core.admin.labels import format_age, format_time
+from core.admin.read_only import ReadOnlyAdmin, is_list_page
 from federations.admin.changes import group_changes
 from federations.admin.labels import (
     JOB_COLORS,
@@ -58,7 +58,7 @@ class SyncJobAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncJob]:
         jobs = jobs_visible_to(request.user)
         # The changes of a large sync take megabytes, and the list does not show them.
-        return jobs.defer("changes") if is_list(request) else jobs
+        return jobs.defer("changes") if is_list_page(request) else jobs
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         is_running = jobs_visible_to(request.user).filter(ACTIVE_JOB).exists()
@@ -109,19 +109,19 @@ class SyncJobAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
 
     @display(description="Started", ordering="created_at")
     def started(self, job: SyncJob) -> str:
-        return ago(job.started_at or job.created_at)
+        return format_age(job.started_at or job.created_at)
 
     @display(description="Requested")
     def requested_time(self, job: SyncJob) -> str:
-        return exactly(job.created_at)
+        return format_time(job.created_at)
 
     @display(description="Started")
     def started_time(self, job: SyncJob) -> str:
-        return exactly(job.started_at)
+        return format_time(job.started_at)
 
     @display(description="Finished")
     def finished_time(self, job: SyncJob) -> str:
-        return exactly(job.finished_at)
+        return format_time(job.finished_at)
 
     @display(description="Took")
     def took(self, job: SyncJob) -> str:

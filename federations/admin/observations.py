@@ -6,7 +6,7 @@ from django.contrib import admin
 from unfold.contrib.filters.admin import AllValuesCheckboxFilter
 from unfold.decorators import display
 
-from core.admin.labels import ago
+from core.admin.labels import format_age
 from core.admin.read_only import ReadOnlyAdmin
 from federations.models import PreviewSlot, RuntimeSighting
 
@@ -28,7 +28,7 @@ class RuntimeSightingAdmin(ReadOnlyAdmin):
 
     @display(description="Changed in the cloud", ordering="last_updated_at")
     def changed(self, sighting: RuntimeSighting) -> str:
-        return ago(sighting.last_updated_at)
+        return format_age(sighting.last_updated_at)
 
 
 @admin.register(PreviewSlot)

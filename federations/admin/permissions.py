@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from core.store.units import inlined
+from core.store.units import subquery_or_list
 from federations.models import AccessLevel, SyncJob
 from federations.services.access import PERMISSION_OF, AnyUser, federations_visible_to, level_of
 
@@ -49,7 +49,7 @@ def jobs_visible_to(user: AnyUser) -> QuerySet[SyncJob]:
     if user.has_perm("federations.view_syncjob"):
         return SyncJob.objects.all()
     visible = federations_visible_to(user).order_by()
-    return SyncJob.objects.filter(federation_id__in=inlined(visible.values_list("id", flat=True)))
+    return SyncJob.objects.filter(federation_id__in=subquery_or_list(visible.values_list("id", flat=True)))
 
 
 def _is_allowed(request: HttpRequest, obj: Any, level: AccessLevel) -> bool:

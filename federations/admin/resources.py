@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AllValuesCheckboxFilter
 from unfold.decorators import display
 
-from core.admin.labels import ago, label
+from core.admin.labels import format_age, label
 from core.admin.read_only import ReadOnlyAdmin
 from federations.admin.catalog_view import CatalogEntry, as_json
 from federations.admin.filters import FederationFilter
@@ -65,7 +65,7 @@ class DiscoveredResourceAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
 
     @display(description="Updated", ordering="updated_at")
     def updated(self, resource: DiscoveredResource) -> str:
-        return ago(resource.updated_at)
+        return format_age(resource.updated_at)
 
     @display(description="Runtime access")
     def runtime_access_json(self, resource: DiscoveredResource) -> SafeString:

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from core.admin.read_only import is_list
+from core.admin.read_only import is_list_page
 from federations.admin.catalog_view import CatalogEntry, prompts_of, resources_of, tools_of
 from federations.admin.filters import ServerTagFilter
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
@@ -28,7 +28,7 @@ class McpServerAdmin(DiscoveredResourceAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[McpServer]:
         servers = servers_visible_to(request.user).prefetch_related("federation", "tag_rows")
-        return servers.defer("tools", "resources", "prompts") if is_list(request) else servers
+        return servers.defer("tools", "resources", "prompts") if is_list_page(request) else servers
 
     def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:
         return [

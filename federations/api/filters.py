@@ -11,7 +11,7 @@ from core.api.errors import BadRequestError
 from core.api.query import text_parameter, text_parameters
 from core.ids import is_object_id
 from core.store.folding import contains_text
-from core.store.units import inlined
+from core.store.units import subquery_or_list
 from federations.models import DiscoveredResource, Federation, FederationQuerySet
 from federations.search.base import DocumentKind
 
@@ -47,7 +47,7 @@ def filter_resources(rows: QuerySet[Resource], query: QueryDict, *, name_column:
         # A subquery instead of a join: a join would return a resource with two equal tags twice.
         tags: Any = rows.model._meta.get_field("tag_rows").related_model
         tagged = tags._default_manager.filter(name=tag).values_list("resource_id", flat=True)
-        rows = rows.filter(id__in=inlined(tagged))
+        rows = rows.filter(id__in=subquery_or_list(tagged))
     if text := text_parameter(query, "query"):
         rows = rows.filter(contains_text(text, name_column, "description", "path"))
     return rows

@@ -15,8 +15,8 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from core.api.pagination import DEFAULT_PER_PAGE, MAX_PER_PAGE
-from core.api.query import LONGEST_TEXT, MOST_VALUES
-from core.api.schema import WITH_BODY, errors
+from core.api.query import MAX_TEXT_CHARS, MAX_VALUES
+from core.api.schema import WITH_BODY, error_responses
 from federations.api.filters import LAST_SEARCH_PAGE
 from federations.api.serializers import (
     AgentDetailSerializer,
@@ -44,15 +44,15 @@ from federations.search.base import DocumentKind
 def text_parameter(name: str, description: str, **more: Any) -> OpenApiParameter:
     """Describe a text parameter of the query string."""
     return OpenApiParameter(
-        name, {"type": "string", "maxLength": LONGEST_TEXT, "pattern": "^[^\\x00]*$"}, description=description, **more
+        name, {"type": "string", "maxLength": MAX_TEXT_CHARS, "pattern": "^[^\\x00]*$"}, description=description, **more
     )
 
 
 def texts_parameter(name: str, description: str, words: list[str] | None = None) -> OpenApiParameter:
     """Describe a query parameter that a caller may repeat."""
-    item = {"type": "string", "enum": words} if words else {"type": "string", "maxLength": LONGEST_TEXT}
+    item = {"type": "string", "enum": words} if words else {"type": "string", "maxLength": MAX_TEXT_CHARS}
     return OpenApiParameter(
-        name, {"type": "array", "items": item, "maxItems": MOST_VALUES}, description=description, explode=True
+        name, {"type": "array", "items": item, "maxItems": MAX_VALUES}, description=description, explode=True
     )
 
 
@@ -214,7 +214,7 @@ list_federations = extend_schema(
     summary="List federations",
     tags=["federations"],
     parameters=[*FEDERATION_FILTERS, *PAGE],
-    responses={200: page_body("FederationPage", "federations", FederationSerializer), **errors(400)},
+    responses={200: page_body("FederationPage", "federations", FederationSerializer), **error_responses(400)},
 )
 create_federation = extend_schema(
     operation_id="create_federation",
@@ -224,14 +224,14 @@ create_federation = extend_schema(
     examples=[CREATE_EXAMPLE],
     responses={
         201: FederationDetailSerializer,
-        **errors(*WITH_BODY, 501, e400="Unsupported federation provider type: some_provider"),
+        **error_responses(*WITH_BODY, 501, e400="Unsupported federation provider type: some_provider"),
     },
 )
 retrieve_federation = extend_schema(
     operation_id="retrieve_federation",
     summary="Show a federation",
     tags=["federations"],
-    responses={200: FederationDetailSerializer, **errors(404)},
+    responses={200: FederationDetailSerializer, **error_responses(404)},
 )
 INCOMPLETE = "AWS AgentCore federation requires providerConfig.region, providerConfig.assumeRoleArn"
 update_federation = extend_schema(
@@ -242,7 +242,7 @@ update_federation = extend_schema(
     examples=[UPDATE_EXAMPLE],
     responses={
         200: FederationDetailSerializer,
-        **errors(
+        **error_responses(
             *WITH_BODY, 404, 409, 501, 502,
             e400=INCOMPLETE, e409="Federation in status 'deleting' cannot be updated",
         ),
@@ -254,7 +254,7 @@ delete_federation = extend_schema(
     tags=["federations"],
     responses={
         200: DeletedFederationSerializer,
-        **errors(404, 409, e409="Federation in status 'disabled' cannot be deleted"),
+        **error_responses(404, 409, e409="Federation in status 'disabled' cannot be deleted"),
     },
 )
 sync_federation = extend_schema(
@@ -270,7 +270,7 @@ sync_federation = extend_schema(
             description="The finished job, or the result of a dry run.",
         ),
         202: OpenApiResponse(JobSerializer, description="The pending job."),
-        **errors(
+        **error_responses(
             *WITH_BODY, 404, 409, 429, 501, 502,
             e400=INCOMPLETE, e409="Federation in sync status 'syncing' cannot start a new sync",
         ),
@@ -281,39 +281,39 @@ list_jobs = extend_schema(
     summary="List a federation's jobs",
     tags=["federations"],
     parameters=PAGE,
-    responses={200: page_body("JobPage", "jobs", JobProgressSerializer), **errors(400, 404)},
+    responses={200: page_body("JobPage", "jobs", JobProgressSerializer), **error_responses(400, 404)},
 )
 retrieve_job = extend_schema(
     operation_id="retrieve_job",
     summary="Show a job: progress, result, changes, error",
     tags=["federations"],
-    responses={200: JobDetailSerializer, **errors(404, e404="Sync job not found")},
+    responses={200: JobDetailSerializer, **error_responses(404, e404="Sync job not found")},
 )
 list_servers = extend_schema(
     operation_id="list_servers",
     summary="List MCP servers",
     tags=["resources"],
     parameters=[*RESOURCE_FILTERS, *PAGE],
-    responses={200: page_body("ServerPage", "servers", ServerSerializer), **errors(400)},
+    responses={200: page_body("ServerPage", "servers", ServerSerializer), **error_responses(400)},
 )
 retrieve_server = extend_schema(
     operation_id="retrieve_server",
     summary="Show an MCP server with its tools",
     tags=["resources"],
-    responses={200: ServerDetailSerializer, **errors(404, e404="Server not found")},
+    responses={200: ServerDetailSerializer, **error_responses(404, e404="Server not found")},
 )
 list_agents = extend_schema(
     operation_id="list_agents",
     summary="List A2A agents",
     tags=["resources"],
     parameters=[*RESOURCE_FILTERS, *PAGE],
-    responses={200: page_body("AgentPage", "agents", AgentSerializer), **errors(400)},
+    responses={200: page_body("AgentPage", "agents", AgentSerializer), **error_responses(400)},
 )
 retrieve_agent = extend_schema(
     operation_id="retrieve_agent",
     summary="Show an A2A agent with its card",
     tags=["resources"],
-    responses={200: AgentDetailSerializer, **errors(404, e404="Agent not found")},
+    responses={200: AgentDetailSerializer, **error_responses(404, e404="Agent not found")},
 )
 search = extend_schema(
     operation_id="search",
@@ -330,7 +330,7 @@ search = extend_schema(
     ],
     responses={
         200: page_body("SearchPage", "results", SearchHitSerializer),
-        **errors(400, 502, e400="query: this parameter is required"),
+        **error_responses(400, 502, e400="query: this parameter is required"),
     },
 )
 sync_runtimes = extend_schema(
@@ -339,5 +339,5 @@ sync_runtimes = extend_schema(
     tags=["system"],
     request=LegacySyncRequestSerializer,
     examples=[LEGACY_EXAMPLE],
-    responses={200: LegacySyncSerializer, **errors(*WITH_BODY, 409, e400="awsRegion is not an AWS region")},
+    responses={200: LegacySyncSerializer, **error_responses(*WITH_BODY, 409, e400="awsRegion is not an AWS region")},
 )

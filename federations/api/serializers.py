@@ -7,8 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.fields import Flag, JsonObject, Text, UtcTime
-from core.api.viewsets import each
+from core.api.fields import Flag, JsonObjectField, Text, UtcTime
+from core.api.viewsets import serialize_each
 from federations.models import (
     A2aAgent,
     Federation,
@@ -49,7 +49,7 @@ class FederationFieldsSerializer(serializers.Serializer[Any]):
     displayName = DisplayName()
     description = Text(required=False, allow_null=True, allow_blank=True, default=None, max_length=10_000)
     tags = serializers.ListField(child=Text(max_length=200), required=False, default=list, max_length=MAX_TAGS)
-    providerConfig = JsonObject(required=False, default=dict)
+    providerConfig = JsonObjectField(required=False, default=dict)
 
 
 class CreateFederationSerializer(FederationFieldsSerializer):
@@ -210,7 +210,7 @@ class FederationDetailSerializer(serializers.Serializer[Federation]):
     status = serializers.ChoiceField(FederationStatus.choices)
     syncStatus = serializers.ChoiceField(SyncStatus.choices, source="sync_status")
     syncMessage = serializers.CharField(source="sync_message", allow_null=True)
-    providerConfig = JsonObject(source="provider_config")
+    providerConfig = JsonObjectField(source="provider_config")
     stats = StatsSerializer(source="*")
     lastSync = LastSyncSerializer(source="last_sync", allow_null=True)
     recentJobs = serializers.SerializerMethodField()
@@ -224,7 +224,7 @@ class FederationDetailSerializer(serializers.Serializer[Federation]):
     def get_recentJobs(self, federation: Federation) -> Any:
         """Return the newest jobs, newest first."""
         newest = SyncJob.objects.filter(federation_id=federation.id)
-        return each(JobSerializer, newest.defer("changes", "summary")[:RECENT_JOBS])
+        return serialize_each(JobSerializer, newest.defer("changes", "summary")[:RECENT_JOBS])
 
 
 class DeletedFederationSerializer(serializers.Serializer[SyncJob]):
@@ -244,7 +244,7 @@ class DryRunSerializer(serializers.Serializer[Any]):
 
     dryRun = serializers.BooleanField()
     providerType = serializers.ChoiceField(ProviderType.choices)
-    providerConfig = JsonObject()
+    providerConfig = JsonObjectField()
     summary = SummarySerializer()
     message = serializers.CharField(allow_null=True)
     changes = ChangeSerializer(many=True)
@@ -256,7 +256,7 @@ class ResourceConfigSerializer(serializers.Serializer[Any]):
     """The URL of a resource and the authentication of its callers."""
 
     url = serializers.CharField()
-    runtimeAccess = JsonObject(source="runtime_access")
+    runtimeAccess = JsonObjectField(source="runtime_access")
 
 
 class FederationMetadataSerializer(serializers.Serializer[Any]):
@@ -269,8 +269,8 @@ class FederationMetadataSerializer(serializers.Serializer[Any]):
     runtimeStatus = serializers.CharField(source="status")
     region = serializers.CharField()
     accountId = serializers.CharField(source="account_id")
-    protocolConfiguration = JsonObject(source="protocol_configuration")
-    authorizerConfiguration = JsonObject(source="authorizer_configuration")
+    protocolConfiguration = JsonObjectField(source="protocol_configuration")
+    authorizerConfiguration = JsonObjectField(source="authorizer_configuration")
     enrichedAt = UtcTime(source="enriched_at")
 
 
@@ -294,10 +294,10 @@ class ServerSerializer(serializers.Serializer[McpServer]):
 class ServerDetailSerializer(ServerSerializer):
     """One MCP server with its tools, resources and prompts."""
 
-    tools = serializers.ListField(child=JsonObject())
-    resources = serializers.ListField(child=JsonObject())
-    prompts = serializers.ListField(child=JsonObject())
-    capabilities = JsonObject()
+    tools = serializers.ListField(child=JsonObjectField())
+    resources = serializers.ListField(child=JsonObjectField())
+    prompts = serializers.ListField(child=JsonObjectField())
+    capabilities = JsonObjectField()
     federationMetadata = FederationMetadataSerializer(source="*")
 
 
@@ -311,7 +311,7 @@ class AgentSerializer(serializers.Serializer[A2aAgent]):
     description = serializers.CharField()
     status = serializers.CharField()
     runtimeVersion = serializers.CharField(source="runtime_version")
-    skills = serializers.ListField(child=JsonObject())
+    skills = serializers.ListField(child=JsonObjectField())
     tags = serializers.ListField(child=serializers.CharField())
     config = ResourceConfigSerializer(source="*")
     createdAt = UtcTime(source="created_at")
@@ -321,7 +321,7 @@ class AgentSerializer(serializers.Serializer[A2aAgent]):
 class AgentDetailSerializer(AgentSerializer):
     """One A2A agent with its card."""
 
-    card = JsonObject()
+    card = JsonObjectField()
     federationMetadata = FederationMetadataSerializer(source="*")
 
 

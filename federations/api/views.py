@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.actors import actor_of
-from core.api.pagination import page_of, paginate
+from core.api.pagination import paginate, read_page
 from core.api.scopes import READ, SYSTEM, WRITE
-from core.api.viewsets import HubViewSet, accepted, each, prefers_async
+from core.api.viewsets import HubViewSet, accepted_response, prefers_async, serialize_each
 from core.errors import NotFoundError
 from core.ids import is_object_id
 from federations.api import schema
@@ -103,15 +103,15 @@ class FederationViewSet(HubViewSet):
     @schema.list_federations
     def list(self, request: Request) -> Response:
         """List the federations that the caller may view, newest change first."""
-        page = page_of(request.query_params)
+        page = read_page(request.query_params)
         rows = filter_federations(federations_visible_to(user_of(request)), request.query_params)
         found, pagination = paginate(rows.with_details(), page)
-        return Response({"federations": each(FederationSerializer, found), "pagination": pagination})
+        return Response({"federations": serialize_each(FederationSerializer, found), "pagination": pagination})
 
     @schema.create_federation
     def create(self, request: Request) -> Response:
         """Store a federation, without a sync. The caller becomes its owner."""
-        asked = self.asked(CreateFederationSerializer)
+        asked = self.read_body(CreateFederationSerializer)
         federation = create_federation(
             provider_type=asked["providerType"],
             display_name=asked["displayName"],
@@ -133,7 +133,7 @@ class FederationViewSet(HubViewSet):
         """Replace a federation's definition. With syncAfterUpdate, sync it if its configuration changed."""
         federation = get_federation(request, federation_id, AccessLevel.EDIT)
         check_updatable(federation)
-        asked = self.asked(UpdateFederationSerializer)
+        asked = self.read_body(UpdateFederationSerializer)
         if asked["force"]:
             require(request, federation, AccessLevel.OWNER)
         updated = update_federation(
@@ -159,7 +159,7 @@ class FederationViewSet(HubViewSet):
     def sync(self, request: Request, federation_id: str) -> Response:
         """Sync and return the finished job, or answer at once with `Prefer: respond-async`. A dry run is inline."""
         federation = get_federation(request, federation_id, AccessLevel.EDIT)
-        asked = self.asked(SyncRequestSerializer)
+        asked = self.read_body(SyncRequestSerializer)
         if asked["force"]:
             require(request, federation, AccessLevel.OWNER)
         if asked["dryRun"]:
@@ -174,7 +174,7 @@ class FederationViewSet(HubViewSet):
             queued=queued,
         )
         if queued:
-            return accepted(JobSerializer(job).data, location=reverse("job", args=[federation.id, job.id]))
+            return accepted_response(JobSerializer(job).data, location=reverse("job", args=[federation.id, job.id]))
         return Response(JobSerializer(run_sync(job.id)).data)
 
 
@@ -201,10 +201,10 @@ class JobViewSet(HubViewSet):
     @schema.list_jobs
     def list(self, request: Request, federation_id: str) -> Response:
         """List a federation's jobs, newest first."""
-        page = page_of(request.query_params)
+        page = read_page(request.query_params)
         federation = get_federation(request, federation_id, AccessLevel.VIEW)
         found, pagination = paginate(SyncJob.objects.filter(federation_id=federation.id).defer("changes"), page)
-        return Response({"jobs": each(JobProgressSerializer, found), "pagination": pagination})
+        return Response({"jobs": serialize_each(JobProgressSerializer, found), "pagination": pagination})
 
     @schema.retrieve_job
     def retrieve(self, request: Request, federation_id: str, job_id: str) -> Response:
@@ -224,11 +224,11 @@ class ServerViewSet(HubViewSet):
     @schema.list_servers
     def list(self, request: Request) -> Response:
         """List the MCP servers that the caller may view, newest change first."""
-        page = page_of(request.query_params)
+        page = read_page(request.query_params)
         rows = filter_resources(servers_visible_to(user_of(request)), request.query_params, name_column="server_name")
         slim = rows.defer("tools", "resources", "prompts", "capabilities").prefetch_related("tag_rows")
         found, pagination = paginate(slim, page)
-        return Response({"servers": each(ServerSerializer, found), "pagination": pagination})
+        return Response({"servers": serialize_each(ServerSerializer, found), "pagination": pagination})
 
     @schema.retrieve_server
     def retrieve(self, request: Request, server_id: str) -> Response:
@@ -245,10 +245,10 @@ class AgentViewSet(HubViewSet):
     @schema.list_agents
     def list(self, request: Request) -> Response:
         """List the A2A agents that the caller may view, newest change first."""
-        page = page_of(request.query_params)
+        page = read_page(request.query_params)
         rows = filter_resources(agents_visible_to(user_of(request)), request.query_params, name_column="name")
         found, pagination = paginate(rows.defer("card").prefetch_related("tag_rows"), page)
-        return Response({"agents": each(AgentSerializer, found), "pagination": pagination})
+        return Response({"agents": serialize_each(AgentSerializer, found), "pagination": pagination})
 
     @schema.retrieve_agent
     def retrieve(self, request: Request, agent_id: str) -> Response:
@@ -266,7 +266,7 @@ class SearchViewSet(HubViewSet):
     def list(self, request: Request) -> Response:
         """Search servers, agents, tools, skills, resources and prompts, best hit first."""
         query = request.query_params
-        page = page_of(query, last_page=LAST_SEARCH_PAGE)
+        page = read_page(query, last_page=LAST_SEARCH_PAGE)
         found = search(
             text=search_text(query),
             kinds=search_kinds(query),
@@ -274,7 +274,7 @@ class SearchViewSet(HubViewSet):
             page=page.number,
             per_page=page.size,
         )
-        results = each(SearchHitSerializer, found.hits)
+        results = serialize_each(SearchHitSerializer, found.hits)
         return Response({"results": results, "pagination": page.body(found.total)})
 
 
@@ -286,7 +286,7 @@ class LegacySyncViewSet(HubViewSet):
     @schema.sync_runtimes
     def create(self, request: Request) -> Response:
         """Sync the runtimes of one region, or one runtime, with the hub's own AWS credentials."""
-        asked = self.asked(LegacySyncRequestSerializer)
+        asked = self.read_body(LegacySyncRequestSerializer)
         body = sync_unfederated(
             region=asked["awsRegion"],
             runtime_arn=asked["runtimeArn"],

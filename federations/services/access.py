@@ -8,7 +8,7 @@ from typing import TypeVar
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db.models import Max, Q, QuerySet
 
-from core.store.units import inlined
+from core.store.units import subquery_or_list
 from federations.models import A2aAgent, AccessLevel, DiscoveredResource, Federation, FederationGrant, McpServer
 
 Resource = TypeVar("Resource", bound=DiscoveredResource)
@@ -72,7 +72,7 @@ def _grants_of(user: AnyUser) -> QuerySet[FederationGrant]:
 
 def _granted_to(user: AnyUser) -> Iterable[str]:
     """Return the ids of the federations on which `user` has a grant."""
-    return inlined(_grants_of(user).values_list("federation_id", flat=True))
+    return subquery_or_list(_grants_of(user).values_list("federation_id", flat=True))
 
 
 def _visible(resources: QuerySet[Resource], user: AnyUser, unfederated_permission: str) -> QuerySet[Resource]:

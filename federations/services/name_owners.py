@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from django.db.models import Q, QuerySet
 
-from core.store.units import inlined
+from core.store.units import subquery_or_list
 from federations.models import A2aAgent, Federation, McpServer
 from federations.sync.naming import resource_path
 from federations.sync.resources import Json, ResourceKind
@@ -21,5 +21,5 @@ def owners_of_skipped(changes: Sequence[Mapping[str, Json]], *, federation_id: s
     paths = [resource_path(ResourceKind(str(change["kind"])), str(change["name"])) for change in skipped]
     servers = McpServer.objects.filter(path__in=paths).order_by().values_list("federation_id", flat=True)
     agents = A2aAgent.objects.filter(path__in=paths).order_by().values_list("federation_id", flat=True)
-    owners = Federation.objects.filter(Q(id__in=inlined(servers)) | Q(id__in=inlined(agents)))
+    owners = Federation.objects.filter(Q(id__in=subquery_or_list(servers)) | Q(id__in=subquery_or_list(agents)))
     return owners.exclude(id=federation_id).order_by("display_name", "id")

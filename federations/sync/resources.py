@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-JsonObject = dict[str, Json]
+from core.strict_json import Json as Json
+from core.strict_json import JsonObject as JsonObject
 
 
 class ResourceKind(StrEnum):

@@ -1,4 +1,4 @@
-"""Users and groups in unfold's look."""
+"""The admin pages of users and groups, with unfold's components."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class UserAdmin(StockUserAdmin, ModelAdmin):  # type: ignore[type-arg]
-    """People and programs that sign in."""
+    """The page of users: people and programs."""
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -25,6 +25,6 @@ class UserAdmin(StockUserAdmin, ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Group)
 class GroupAdmin(StockGroupAdmin, ModelAdmin):
-    """Roles: sets of permissions, and holders of grants."""
+    """The page of groups, which hold permissions and grants."""
 
-    empty_hint = "A group gives its members permissions, and can be granted access to single federations."
+    empty_hint = "A group gives its members permissions. A federation can grant access to a group."

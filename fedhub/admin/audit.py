@@ -1,4 +1,4 @@
-"""The audit log in unfold's look: who changed what, and when."""
+"""The admin page of the audit log, with unfold's components."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ admin.site.unregister(LogEntry)
 
 @admin.register(LogEntry)
 class LogEntryAdmin(StockLogEntryAdmin, ModelAdmin):
+    """The page of audited changes: the user, the time and the changed values."""
+
     list_filter = [("action", ChoicesDropdownFilter)]
     list_filter_submit = True
     date_hierarchy = None
-    empty_hint = "Every change that staff make to a federation or its grants is written down here."
+    empty_hint = "The audit log records each change that staff make to a federation or its grants."

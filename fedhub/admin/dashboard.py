@@ -1,4 +1,4 @@
-"""The admin's first page: how the federations stand, what is in the registry, and what went wrong lately."""
+"""The first page of the admin: the states of federations, the size of the registry, failed syncs, last jobs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from core.admin.labels import ago, label
+from core.admin.labels import format_age, label
 from federations.admin.labels import (
     JOB_COLORS,
     NEVER_SYNCED,
@@ -29,15 +29,15 @@ from federations.services.access import agents_visible_to, federations_visible_t
 from peers.admin.dashboard_cards import dashboard_cards
 
 RECENT_JOBS = 10
-MOST_ALARMS = 10
-# One status holds what failed, what had errors and what was held.
+MAX_ALARMS = 10
+# The status "failed" covers three outcomes: a failed sync, a sync with errors, and a held plan.
 NEEDS_ATTENTION = "Needs attention"
 CARD_LABELS = {SyncStatus.IDLE: NEVER_SYNCED, SyncStatus.FAILED: NEEDS_ATTENTION}
 CARD_COLORS = SYNC_COLORS | {NEEDS_ATTENTION: "danger"}
 
 
 def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add to the index page what this person may see, in a constant number of queries."""
+    """Add the data that the user may see to the context of the index page, in a constant number of queries."""
     counts = _federations_by_sync_status(request)
     context.update(
         title="Dashboard",
@@ -92,12 +92,12 @@ def _recent_jobs(request: HttpRequest) -> dict[str, list[Any]]:
 
 
 def _alarms(request: HttpRequest) -> dict[str, list[Any]]:
-    """Return the federations whose last sync failed, had errors or was held, the latest first."""
+    """Return a table of federations whose last sync failed, had errors or was held; the latest comes first."""
     found = federations_visible_to(request.user).filter(sync_status=SyncStatus.FAILED)
     newest = found.select_related("last_sync").defer("last_sync__changes").order_by("-updated_at", "-id")
     return {
         "headers": ["Federation", "Last sync", "What happened", "When"],
-        "rows": [_alarm_row(federation) for federation in newest[:MOST_ALARMS]],
+        "rows": [_alarm_row(federation) for federation in newest[:MAX_ALARMS]],
     }
 
 
@@ -109,7 +109,7 @@ def _alarm_row(federation: Federation) -> list[Any]:
         label(sync_outcome(federation), SYNC_COLORS),
         error_summary(job) if job else federation.sync_message or "-",
         format_html(
-            '<span class="whitespace-nowrap">{}</span>', ago(job.finished_at or job.created_at) if job else "-"
+            '<span class="whitespace-nowrap">{}</span>', format_age(job.finished_at or job.created_at) if job else "-"
         ),
     ]
 
@@ -121,6 +121,6 @@ def _job_row(job: SyncJob) -> list[Any]:
         job_type(job),
         label(job_outcome(job), JOB_COLORS),
         progress_bar(job) if job.is_active else counters(job),
-        ago(job.started_at or job.created_at),
+        format_age(job.started_at or job.created_at),
         duration(job),
     ]

@@ -1,4 +1,4 @@
-"""The sidebar: what staff do most comes first; whoever may not see a page sees no link to it."""
+"""The sidebar of the admin: frequent pages come first, and a link is shown only to users who may see its page."""
 
 from __future__ import annotations
 
@@ -15,78 +15,74 @@ from federations.admin.permissions import sees_any_federation
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the groups of the sidebar (unfold's SIDEBAR navigation)."""
     return [
-        {
-            "items": [
-                {"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")},
-            ],
-        },
-        {
-            "title": "Registry",
-            "items": [
-                _item("Federations", "hub", "federations_federation", sees_any_federation),
-                _item("MCP servers", "dns", "federations_mcpserver", sees_any_federation),
-                _item("A2A agents", "smart_toy", "federations_a2aagent", sees_any_federation),
-                _item("Sync jobs", "sync", "federations_syncjob", sees_any_federation),
-            ],
-        },
-        {
-            "title": "Between hubs",
-            "separator": True,
-            "items": [
-                _item("Peers", "handshake", "peers_peer"),
-                _item("Intents", "assignment", "peers_intent"),
-                _item("Dispatches", "outbox", "peers_dispatch"),
-                _item("Received dispatches", "inbox", "peers_receiveddispatch"),
-                _item("Agents' visibility", "visibility", "peers_discoveredagent", _chooses_visibility),
-                _item("Registered agents", "smart_toy", "peers_registeredagent"),
-                _item("Journal", "menu_book", "peers_journalentry"),
-            ],
-        },
-        {
-            "title": "Access",
-            "separator": True,
-            "items": [
-                _item("Users", "person", "auth_user"),
-                _item("Groups", "group", "auth_group"),
-                _item("Applications", "apps", "oauth2_provider_application"),
-                _item("Access tokens", "key", "oauth2_provider_accesstoken"),
-                _item("Audit log", "history", "auditlog_logentry"),
-            ],
-        },
-        {
-            "title": "Technical",
-            "separator": True,
-            "collapsible": True,
-            "items": [
-                _item("Periodic tasks", "schedule", "django_celery_beat_periodictask"),
-                _item("Runtime sightings", "visibility", "federations_runtimesighting"),
-                _item("Dry runs under way", "preview", "federations_previewslot"),
-                _item("Peer keys", "key", "peers_peerkey"),
-                _item("Inbound callbacks", "call_received", "peers_inboundcallback"),
-                _item("Outbound callbacks", "call_made", "peers_outboundcallback"),
-                _item("Handler events", "bolt", "peers_handlerevent"),
-                _item("Refresh tokens", "autorenew", "oauth2_provider_refreshtoken"),
-            ],
-        },
+        {"items": [{"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}]},
+        {"title": "Registry", "items": _registry_items()},
+        {"title": "Between hubs", "separator": True, "items": _peer_items()},
+        {"title": "Access", "separator": True, "items": _access_items()},
+        {"title": "Technical", "separator": True, "collapsible": True, "items": _technical_items()},
     ]
 
 
 def stylesheet(request: HttpRequest) -> str:
-    """Return the address of the few styles that unfold lacks."""
+    """Return the URL of the styles that unfold does not have."""
     return static("fedhub/admin.css")
 
 
 def script(request: HttpRequest) -> str:
-    """Return the address of the script that refreshes pages and copies texts."""
+    """Return the URL of the script that refreshes pages and copies texts."""
     return static("fedhub/admin.js")
 
 
 def favicon(request: HttpRequest) -> str:
-    """Return the address of the browser tab's icon."""
+    """Return the URL of the icon of the browser tab."""
     return static("fedhub/favicon.svg")
 
 
-def _chooses_visibility(request: HttpRequest) -> bool:
+def _registry_items() -> list[dict[str, Any]]:
+    return [
+        _item("Federations", "hub", "federations_federation", sees_any_federation),
+        _item("MCP servers", "dns", "federations_mcpserver", sees_any_federation),
+        _item("A2A agents", "smart_toy", "federations_a2aagent", sees_any_federation),
+        _item("Sync jobs", "sync", "federations_syncjob", sees_any_federation),
+    ]
+
+
+def _peer_items() -> list[dict[str, Any]]:
+    return [
+        _item("Peers", "handshake", "peers_peer"),
+        _item("Intents", "assignment", "peers_intent"),
+        _item("Dispatches", "outbox", "peers_dispatch"),
+        _item("Received dispatches", "inbox", "peers_receiveddispatch"),
+        _item("Agents' visibility", "visibility", "peers_discoveredagent", _may_choose_visibility),
+        _item("Registered agents", "smart_toy", "peers_registeredagent"),
+        _item("Journal", "menu_book", "peers_journalentry"),
+    ]
+
+
+def _access_items() -> list[dict[str, Any]]:
+    return [
+        _item("Users", "person", "auth_user"),
+        _item("Groups", "group", "auth_group"),
+        _item("Applications", "apps", "oauth2_provider_application"),
+        _item("Access tokens", "key", "oauth2_provider_accesstoken"),
+        _item("Audit log", "history", "auditlog_logentry"),
+    ]
+
+
+def _technical_items() -> list[dict[str, Any]]:
+    return [
+        _item("Periodic tasks", "schedule", "django_celery_beat_periodictask"),
+        _item("Runtime observations", "visibility", "federations_runtimesighting"),
+        _item("Dry runs under way", "preview", "federations_previewslot"),
+        _item("Peer keys", "key", "peers_peerkey"),
+        _item("Inbound callbacks", "call_received", "peers_inboundcallback"),
+        _item("Outbound callbacks", "call_made", "peers_outboundcallback"),
+        _item("Handler events", "bolt", "peers_handlerevent"),
+        _item("Refresh tokens", "autorenew", "oauth2_provider_refreshtoken"),
+    ]
+
+
+def _may_choose_visibility(request: HttpRequest) -> bool:
     return request.user.has_perm("peers.view_agentvisibilitychoice")
 
 

@@ -1,4 +1,4 @@
-"""The beat's periodic tasks in unfold's look."""
+"""The admin pages of the beat's periodic tasks and schedules, with unfold's components."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ class TaskSelect(UnfoldAdminSelectWidget, TaskSelectWidget):
 
 
 class PeriodicTaskForm(StockPeriodicTaskForm):
+    """The form of a periodic task, with unfold's widgets."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["task"].widget = UnfoldAdminTextInputWidget()
@@ -39,12 +41,12 @@ class PeriodicTaskForm(StockPeriodicTaskForm):
 
 @admin.register(PeriodicTask)
 class PeriodicTaskAdmin(StockPeriodicTaskAdmin, ModelAdmin):
-    """Change a federation's interval on its own page: it keeps its task here in step."""
+    """The page of periodic tasks. The interval of a federation is changed on the federation's page."""
 
     form = PeriodicTaskForm
     list_filter = ["enabled", "one_off", "task"]
     list_filter_submit = True
-    empty_hint = "Give a federation an interval, and its task appears here."
+    empty_hint = "A federation with an interval has a task here."
 
 
 @admin.register(IntervalSchedule)

@@ -1,4 +1,4 @@
-"""OAuth applications and tokens in unfold's look; no page shows a secret or a token."""
+"""The admin pages of OAuth applications and tokens, with unfold's components; a page never shows a token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
-# Authorization codes and ID tokens live for minutes and nobody manages them.
+# Authorization codes and ID tokens expire after minutes; staff have nothing to do with them.
 for model in (
     get_application_model(),
     get_access_token_model(),
@@ -30,22 +30,23 @@ for model in (
 
 @admin.register(get_application_model())
 class ApplicationAdmin(StockApplicationAdmin, ModelAdmin):
-    """Programs that may ask for tokens."""
+    """The page of programs that may request tokens."""
 
     list_display = ["name", "client_id", "user", "client_type", "authorization_grant_type"]
     list_select_related = ["user"]
 
     def get_exclude(self, request, obj=None):  # type: ignore[no-untyped-def]
-        # The form of a new application shows its secret, once; after that not even its hash is worth showing.
+        # The form of a new application shows its secret once; later pages do not show even the hash of the secret.
         return ["client_secret", "hash_client_secret"] if obj else []
 
     empty_hint = (
-        "Register a program here to let it ask for tokens, or give a person one on the command line: issue_token."
+        "Add an application here, and its program can request tokens. To issue a token to a person, run issue_token on "
+        "the command line."
     )
 
 
 class MaskedTokenAdmin(ModelAdmin):
-    """Shows whose a token is and what it may do, never what it is."""
+    """The base of pages that show the holder and the scopes of a token, never the token."""
 
     list_filter = [("application", RelatedDropdownFilter)]
     list_filter_submit = True

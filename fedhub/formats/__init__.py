@@ -1,1 +1,1 @@
-"""How moments read where a template or a page formats them: settings.FORMAT_MODULE_PATH."""
+"""Formats of dates and times in templates and on pages (settings.FORMAT_MODULE_PATH)."""

@@ -17,7 +17,7 @@ from core.admin.cells import time_since
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.refused_forms import RefusalOnFormMixin
 from core.admin.row_pages import RowPagesMixin
-from core.admin.saving import SavedWholeMixin
+from core.admin.saving import UnitOfWorkMixin
 from federations.admin.filters import FederationFilter
 from federations.services.access import agents_visible_to
 from peers.admin.agent_forms import VISIBILITY_HELP, RegisteredAgentForm
@@ -116,7 +116,7 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
 
 
 @admin.register(RegisteredAgent)
-class RegisteredAgentAdmin(RefusalOnFormMixin, SavedWholeMixin, RowPagesMixin):
+class RegisteredAgentAdmin(RefusalOnFormMixin, UnitOfWorkMixin, RowPagesMixin):
     """Agents that staff register by hand."""
 
     form = RegisteredAgentForm

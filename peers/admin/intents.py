@@ -16,7 +16,7 @@ from core.actors import actor_of
 from core.admin.cells import copyable, row_link, time_since
 from core.admin.labels import label
 from core.admin.row_pages import RowPagesMixin
-from core.admin.saving import SavedWholeMixin
+from core.admin.saving import UnitOfWorkMixin
 from core.errors import HubError
 from peers.admin.intent_forms import DispatchForm, IntentForm
 from peers.admin.json_fields import json_as_fields
@@ -37,7 +37,7 @@ JSON_HINT = "Two optional JSON objects. Leave them empty if the description is e
 
 
 @admin.register(Intent)
-class IntentAdmin(SavedWholeMixin, RowPagesMixin):
+class IntentAdmin(UnitOfWorkMixin, RowPagesMixin):
     """One intent: its text, its origin, and its dispatches."""
 
     list_display = ["title_column", "status_label", "origin", "made_by", "made"]

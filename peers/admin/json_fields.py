@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from core.admin.labels import exactly
+from core.admin.labels import format_time
 from peers.admin.labels import event_name
 
 MAX_LEVELS = 3
@@ -139,4 +139,4 @@ def _time(value: str) -> str:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return value
-    return exactly(moment) if moment.tzinfo else value
+    return format_time(moment) if moment.tzinfo else value

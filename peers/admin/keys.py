@@ -15,7 +15,7 @@ from unfold.enums import ActionVariant
 from core.actors import actor_of
 from core.admin.cells import copyable, time_since
 from core.admin.read_only import ReadOnlyAdmin
-from core.admin.refusals import refusals_shown
+from core.admin.refusals import show_refusals
 from core.admin.row_pages import RowPagesMixin
 from peers.admin.dialogs import RequiredReasonForm, dialog
 from peers.admin.labels import (
@@ -73,7 +73,7 @@ class PeerKeyAdmin(RowPagesMixin, ReadOnlyAdmin):
         form = KeyApprovalForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             typed, by = form.cleaned_data, actor_of(request.user)
-            with refusals_shown(request):
+            with show_refusals(request):
                 approve_key(key, overlap_days=typed["overlap_days"], by=by, reason=typed["reason"])
                 messages.success(request, _message_of_approval(typed["overlap_days"]))
             return self.redirect_to(request, self.row_url(object_id))
@@ -96,7 +96,7 @@ class PeerKeyAdmin(RowPagesMixin, ReadOnlyAdmin):
     )
     def revoke(self, request: HttpRequest, form: RequiredReasonForm, object_id: str) -> HttpResponse:
         key = self.row_or_404(request, object_id)
-        with refusals_shown(request):
+        with show_refusals(request):
             revoke_key(key, by=actor_of(request.user), reason=form.cleaned_data["reason"])
             messages.success(request, "The key is revoked. The hub refuses every message that it signed.")
         return self.redirect_to(request, self.row_url(object_id))

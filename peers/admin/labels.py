@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from core.admin.labels import exactly
+from core.admin.labels import format_time
 from peers.models import Dispatch, DispatchState, KeyOrigin, KeyState, Peer, PeerKey, PeerState, ReceivedDispatch
 from peers.protocol import CallbackEventType
 
@@ -98,7 +98,7 @@ def key_origin(key: PeerKey) -> str:
 
 def trusted_until(key: PeerKey) -> str:
     """Return the last moment at which the hub trusts a key."""
-    return exactly(key.valid_until) if key.valid_until else "no end set"
+    return format_time(key.valid_until) if key.valid_until else "no end set"
 
 
 def short_fingerprint(fingerprint: str) -> str:

@@ -17,14 +17,14 @@ from unfold.enums import ActionVariant
 
 from core.actors import actor_of
 from core.admin.cells import time_since, time_until
-from core.admin.labels import exactly
+from core.admin.labels import format_time
 from core.admin.read_only import ReadOnlyAdmin
-from core.admin.refusals import refusals_shown
+from core.admin.refusals import show_refusals
 from core.admin.row_pages import RowPagesMixin
 from peers.admin.dialogs import ConfirmForm, dialog
 from peers.admin.labels import EVENT_NAMES, http_answer
 from peers.models import OutboxRow
-from peers.services.outbox.leases import retry_dead
+from peers.services.outbox.dead_letters import retry_dead
 
 WORK_COLORS = {"Given up": "danger", "Due": "info", "Done": "success", "Waiting": "warning"}
 
@@ -93,7 +93,7 @@ class OutboxAdmin(RowPagesMixin, ReadOnlyAdmin):
         ),
     )
     def retry(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
-        with refusals_shown(request):
+        with show_refusals(request):
             retry_dead(self.row_or_404(request, object_id), by=actor_of(request.user))
             messages.success(
                 request, "A worker tries it again as soon as it is free. Reload this page to see the answer."
@@ -104,7 +104,7 @@ class OutboxAdmin(RowPagesMixin, ReadOnlyAdmin):
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         done = 0
         for row in queryset:
-            with refusals_shown(request, str(row)):
+            with show_refusals(request, str(row)):
                 retry_dead(row, by=actor_of(request.user))
                 done += 1
         if done:
@@ -124,7 +124,7 @@ class OutboxAdmin(RowPagesMixin, ReadOnlyAdmin):
 
     @display(description="Given up")
     def given_up(self, row: OutboxRow) -> str:
-        return exactly(row.dead_at)
+        return format_time(row.dead_at)
 
     @display(description="Last answer")
     def last_answer(self, row: Any) -> str:

@@ -11,7 +11,7 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 
 from core.actors import actor_of
-from core.admin.refusals import refusals_shown
+from core.admin.refusals import show_refusals
 from core.admin.row_pages import RowPagesMixin
 from peers.admin.dialogs import ConfirmForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, dialog
 from peers.admin.labels import key_origin, plural
@@ -71,7 +71,7 @@ class PeerActionsMixin(RowPagesMixin):
     )
     def fetch(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
         peer = self.row_or_404(request, object_id)
-        with refusals_shown(request):
+        with show_refusals(request):
             findings = refresh_documents(peer, by=actor_of(request.user), now=timezone.now())
             new = len(findings.new_keys)
             text = f"{plural(len(findings.keys), 'key')} found, {new} of them new."
@@ -91,7 +91,7 @@ class PeerActionsMixin(RowPagesMixin):
         form = ApprovalForm(request.POST or None, keys=keys)
         if request.method == "POST" and form.is_valid():
             typed = form.cleaned_data
-            with refusals_shown(request):
+            with show_refusals(request):
                 peers.approve_peer(
                     peer,
                     key_fingerprint=typed.get("fingerprint", ""),
@@ -189,7 +189,7 @@ class PeerActionsMixin(RowPagesMixin):
         form = TokenForm(request.POST or None)
         context: dict[str, Any] = {"peer": peer, "form": form, "back_url": self.row_url(object_id)}
         if request.method == "POST" and form.is_valid():
-            with refusals_shown(request):
+            with show_refusals(request):
                 context["token"] = issue_peer_token(peer, days=form.cleaned_data["days"], by=actor_of(request.user))
         response = self.extra_page(request, "peers/issue_token.html", f"Issue a token for {peer}", context)
         response["Cache-Control"] = "no-store"
@@ -222,7 +222,7 @@ class PeerActionsMixin(RowPagesMixin):
     )
     def outbound_key(self, request: HttpRequest, form: OutboundKeyForm, object_id: str) -> HttpResponse:
         peer = self.row_or_404(request, object_id)
-        with refusals_shown(request):
+        with show_refusals(request):
             peers.set_outbound_key(peer, form.cleaned_data["key"], by=actor_of(request.user))
             messages.success(
                 request, "The outbound key is saved." if peer.outbound_key else "The outbound key is removed."
@@ -231,7 +231,7 @@ class PeerActionsMixin(RowPagesMixin):
 
     def _decide(self, request: HttpRequest, object_id: str, service: Any, form: Any) -> HttpResponse:
         peer = self.row_or_404(request, object_id)
-        with refusals_shown(request):
+        with show_refusals(request):
             service(peer, reason=form.cleaned_data["reason"], by=actor_of(request.user))
             messages.success(request, f"{peer} is {peer.get_state_display().lower()}. {NEXT_STEP[peer.state]}")
         return self.redirect_to(request, self.row_url(object_id))

@@ -14,7 +14,7 @@ from unfold.decorators import display
 from core.actors import actor_of
 from core.admin.cells import time_since
 from core.admin.refused_forms import RefusalOnFormMixin
-from core.admin.saving import SavedWholeMixin
+from core.admin.saving import UnitOfWorkMixin
 from peers.admin.import_export import ImportExportMixin
 from peers.admin.labels import PEER_COLORS
 from peers.admin.peer_actions import PeerActionsMixin
@@ -43,7 +43,7 @@ class WaitingForStaffFilter(DropdownFilter):
 
 
 @admin.register(Peer)
-class PeerAdmin(RefusalOnFormMixin, SavedWholeMixin, ImportExportMixin, PeerActionsMixin):
+class PeerAdmin(RefusalOnFormMixin, UnitOfWorkMixin, ImportExportMixin, PeerActionsMixin):
     """One peer: its state, its settings, and the decisions about it."""
 
     list_display = ["name", "state_label", "relationship_label", "keys_label", "review", "attempts", "added"]

@@ -25,11 +25,9 @@ from core.errors import InvalidRequestError
 from peers.models import Peer
 from peers.protocol import UCAN_HEADER
 from peers.services.inbox.callbacks import ProvenCallback, prove_callback
-from peers.services.inbox.receive.prove import prove_source, read_submission, submission_of
-from peers.services.inbox.receive.store import Submission
-from peers.services.trust.identity import hub_url, is_enabled
-from peers.services.trust.limits import spend_request
-from peers.services.trust.proofs import PUBLIC_KEY_HEADER, UNPROVEN, Incoming, prove_request
+from peers.services.inbox.receive.prove import Submission, prove_submission
+from peers.services.trust.identity import DISABLED, hub_url, is_enabled
+from peers.services.trust.proofs import PUBLIC_KEY_HEADER, UNPROVEN, IncomingRequest, prove_request
 from peers.services.trust.tokens import peer_of_token
 
 PEERS_RECEIVE = "peers-receive"
@@ -73,12 +71,9 @@ class ReceiveAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, PeerCredential]:
         """Return the peer's credential with its submission, never None; raise HubError or ProtocolError."""
-        incoming = incoming_message(request)
-        message, envelope = read_submission(incoming.body)
-        proof = prove_source(incoming, message, envelope, timezone.now())
-        spend_request(proof.peer)
         delegation = request.META.get(_meta_name(UCAN_HEADER), "").strip()
-        return AnonymousUser(), PeerCredential(proof.peer, submission_of(message, envelope, proof, delegation))
+        submission = prove_submission(incoming_message(request), delegation, timezone.now())
+        return AnonymousUser(), PeerCredential(submission.proof.peer, submission)
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
@@ -91,7 +86,6 @@ class CallbackAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[AnonymousUser, PeerCredential]:
         """Return the peer's credential with its callback, never None; raise HubError or ProtocolError."""
         callback = prove_callback(incoming_message(request), now=timezone.now())
-        spend_request(callback.proof.peer)
         return AnonymousUser(), PeerCredential(callback.proof.peer, callback=callback)
 
     def authenticate_header(self, request: Request) -> str:
@@ -124,7 +118,7 @@ class IsProvenPeer(BasePermission):
         return isinstance(request.auth, PeerCredential)
 
 
-def incoming_message(request: Request) -> Incoming:
+def incoming_message(request: Request) -> IncomingRequest:
     """Return the parts of a POST with a JSON body that its proofs cover.
 
     Raises InvalidRequestError while the protocol is disabled, APIException for another method or media type or an
@@ -133,7 +127,7 @@ def incoming_message(request: Request) -> Incoming:
     if request.method != "POST":
         raise MethodNotAllowed(request.method or "")
     if not is_enabled():
-        raise InvalidRequestError("Federation not enabled")
+        raise InvalidRequestError(DISABLED)
     if (request.content_type or "").partition(";")[0].strip().lower() != JSON:
         raise UnsupportedMediaType(request.content_type or "")
     if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
@@ -142,11 +136,11 @@ def incoming_message(request: Request) -> Incoming:
     return incoming_request(request, request._request.body, frozenset(presented_tokens(request)))
 
 
-def incoming_request(request: Request, body: bytes, tokens: frozenset[str]) -> Incoming:
+def incoming_request(request: Request, body: bytes, tokens: frozenset[str]) -> IncomingRequest:
     """Return the parts of a request that its proofs cover. The target URI comes from this hub's URL, not from Host."""
     query = request.META.get("QUERY_STRING", "")
     path = escape_uri_path(request._request.path_info)
-    return Incoming(
+    return IncomingRequest(
         method=request.method or "",
         target_uri=hub_url() + path + (f"?{query}" if query else ""),
         headers=proof_headers(request.META),

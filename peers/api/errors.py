@@ -22,14 +22,14 @@ from rest_framework.response import Response
 from core.api.errors import INTERNAL_ERROR, BadRequestError, api_error_headers, as_api_exception, messages
 from core.errors import HubError
 from peers.protocol import DelegationError, MalformedMessage, ProtocolError
-from peers.services.trust.limits import RateLimitedError, spend_refusal
+from peers.services.trust.proofs import UNPROVEN
+from peers.services.trust.rate_limits import RateLimitedError, spend_refusal
 
 PROTOCOL_PATHS = re.compile(
     r"/api/v1/(federation(?!/agentcore(/|\Z))|intents)(/|\Z)|/\.well-known/(did|openintent-federation)\.json/?\Z"
 )
 """The paths of the protocol between hubs."""
 
-UNPROVEN = "Invalid or missing API key"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="fedhub"'}
 MAX_LOGGED_CHARS = 300
 

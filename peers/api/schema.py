@@ -26,7 +26,8 @@ from peers.api.serializers import (
     StatusSerializer,
 )
 from peers.protocol import UCAN_HEADER
-from peers.services.trust.proofs import PUBLIC_KEY_HEADER
+from peers.services.trust.identity import DISABLED
+from peers.services.trust.proofs import PUBLIC_KEY_HEADER, UNPROVEN
 
 
 class OperatorScheme(TokenOrSessionScheme):  # type: ignore[no-untyped-call]
@@ -105,9 +106,8 @@ class PeerFieldErrorsSerializer(serializers.Serializer[Any]):
     errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]
 
 
-UNPROVEN = "Invalid or missing API key"
 MESSAGES = {
-    400: "Federation not enabled",
+    400: DISABLED,
     401: UNPROVEN,
     403: HasRequiredScope.message,
     404: "Intent not found",

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from core.api.fields import JsonObject, Text, UtcTime
+from core.api.fields import JsonObjectField, Text, UtcTime
 from peers.models import Intent
 from peers.protocol import (
     AgentVisibility,
@@ -55,15 +55,15 @@ class CreateIntentSerializer(serializers.Serializer[Any]):
 
     title = Text(max_length=MAX_TITLE_CHARS)
     description = Text(max_length=MAX_DESCRIPTION_CHARS, allow_blank=True, default="")
-    state = JsonObject(default=dict)
-    constraints = JsonObject(default=dict)
+    state = JsonObjectField(default=dict)
+    constraints = JsonObjectField(default=dict)
 
 
 class IntentSerializer(serializers.ModelSerializer[Intent]):
     """An intent, made on this hub or received from a peer."""
 
-    state = JsonObject()
-    constraints = JsonObject()
+    state = JsonObjectField()
+    constraints = JsonObjectField()
     created_by = serializers.CharField(source="created_by_name")
     created_at = UtcTime()
     updated_at = UtcTime()
@@ -85,12 +85,12 @@ class EnvelopeSerializer(serializers.Serializer[Any]):
     intent_id = serializers.CharField(max_length=200)
     intent_title = serializers.CharField(max_length=500, allow_blank=True)
     intent_description = serializers.CharField(allow_blank=True, default="")
-    intent_state = JsonObject(default=dict)
-    intent_constraints = JsonObject(default=dict)
+    intent_state = JsonObjectField(default=dict)
+    intent_constraints = JsonObjectField(default=dict)
     agent_id = serializers.CharField(max_length=255, required=False, allow_null=True)
-    delegation_scope = JsonObject(required=False, allow_null=True)
-    federation_policy = JsonObject(required=False, allow_null=True)
-    trace_context = JsonObject(required=False, allow_null=True)
+    delegation_scope = JsonObjectField(required=False, allow_null=True)
+    federation_policy = JsonObjectField(required=False, allow_null=True)
+    trace_context = JsonObjectField(required=False, allow_null=True)
     callback_url = serializers.CharField(max_length=1000, required=False, allow_null=True)
     idempotency_key = serializers.CharField(max_length=300, required=False, allow_null=True)
     created_at = serializers.CharField(required=False, help_text="RFC 3339; required in a signed envelope.")
@@ -106,7 +106,7 @@ class ReceiveResultSerializer(serializers.Serializer[Any]):
     local_intent_id = serializers.CharField(required=False)
 
 
-class TextMap(JsonObject):
+class TextMap(JsonObjectField):
     """A JSON object whose values are strings."""
 
     default_error_messages = {"texts": "Every value must be a string."}
@@ -125,14 +125,14 @@ class DispatchRequestSerializer(serializers.Serializer[Any]):
     intent_id = Text(max_length=64)
     target_server = Text(max_length=2048)
     agent_id = Text(max_length=255, allow_null=True, allow_blank=True, default=None)
-    delegation_scope = JsonObject(allow_null=True, default=None)
-    federation_policy = JsonObject(allow_null=True, default=None)
+    delegation_scope = JsonObjectField(allow_null=True, default=None)
+    federation_policy = JsonObjectField(allow_null=True, default=None)
     callback_url = Text(max_length=1000, allow_null=True, allow_blank=True, default=None)
     trace_context = TextMap(allow_null=True, default=None)
     intent_title = Text(max_length=500, allow_null=True, allow_blank=True, default=None)
     intent_description = Text(max_length=100_000, allow_null=True, allow_blank=True, default=None)
-    intent_state = JsonObject(allow_null=True, default=None)
-    intent_constraints = JsonObject(allow_null=True, default=None)
+    intent_state = JsonObjectField(allow_null=True, default=None)
+    intent_constraints = JsonObjectField(allow_null=True, default=None)
 
     def validate_delegation_scope(self, value: dict[str, Any] | None) -> DelegationScope | None:
         """Return the scope, None for an empty object as in OpenIntent; raise MalformedMessage, also for `*`."""
@@ -160,8 +160,8 @@ class CallbackSerializer(serializers.Serializer[Any]):
 
     dispatch_id = serializers.CharField()
     event_type = serializers.ChoiceField([event.value for event in CallbackEventType])
-    state_delta = JsonObject(default=dict, help_text="Merged into the dispatch's state (RFC 7396), at most 64 KB.")
-    attestation = JsonObject(required=False, allow_null=True)
+    state_delta = JsonObjectField(default=dict, help_text="Merged into the dispatch's state (RFC 7396), at most 64 KB.")
+    attestation = JsonObjectField(required=False, allow_null=True)
     trace_id = serializers.CharField(required=False, allow_null=True)
     idempotency_key = serializers.CharField(required=False, allow_null=True)
     timestamp = serializers.CharField(required=False, allow_null=True)

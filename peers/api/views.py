@@ -10,9 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.actors import actor_of
-from core.api.pagination import page_of, paginate
+from core.api.pagination import paginate, read_page
 from core.api.scopes import PEERS_READ, PEERS_WRITE
-from core.api.viewsets import each
+from core.api.viewsets import serialize_each
 from core.errors import NotFoundError
 from peers.api import schema
 from peers.api.authentication import AnyCallerAuthentication, OperatorAuthentication, PeerCredential
@@ -22,7 +22,7 @@ from peers.models import Intent
 from peers.services.catalog.agents import visible_agents
 from peers.services.catalog.intents import create_intent, get_intent
 from peers.services.catalog.status import federation_status, manifest
-from peers.services.trust.identity import did_document, is_enabled
+from peers.services.trust.identity import DISABLED, did_document, is_enabled
 
 DOCUMENT_MAX_AGE = "public, max-age=300"
 
@@ -38,7 +38,7 @@ class DocumentViewSet(ProtocolViewSet):
         """Raise NotFoundError while the protocol is disabled."""
         super().initial(request, *args, **kwargs)
         if not is_enabled():
-            raise NotFoundError("Federation not enabled")
+            raise NotFoundError(DISABLED)
 
     def manifest(self, request: Request) -> Response:
         """Return the discovery document."""
@@ -83,13 +83,13 @@ class IntentViewSet(ProtocolViewSet):
     @schema.list_intents
     def list(self, request: Request) -> Response:
         """List the intents, newest first."""
-        found, pagination = paginate(Intent.objects.all(), page_of(request.query_params))
-        return Response({"intents": each(IntentSerializer, found), "pagination": pagination})
+        found, pagination = paginate(Intent.objects.all(), read_page(request.query_params))
+        return Response({"intents": serialize_each(IntentSerializer, found), "pagination": pagination})
 
     @schema.create_intent
     def create(self, request: Request) -> Response:
         """Store an intent on this hub. A dispatch sends it to a peer."""
-        intent = create_intent(**self.asked(CreateIntentSerializer), by=actor_of(cast(User, request.user)))
+        intent = create_intent(**self.read_body(CreateIntentSerializer), by=actor_of(cast(User, request.user)))
         return Response(IntentSerializer(intent).data, status=201)
 
     @schema.retrieve_intent

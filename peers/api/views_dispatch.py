@@ -31,7 +31,7 @@ class DispatchViewSet(ProtocolViewSet):
     @schema.federation_dispatch
     def create(self, request: Request) -> Response:
         """Dispatch an intent to a peer. A worker delivers it, or holds it until staff approve the peer."""
-        asked = self.asked(DispatchRequestSerializer)
+        asked = self.read_body(DispatchRequestSerializer)
         dispatch = create_dispatch(
             intent_id=asked["intent_id"],
             target_server=asked["target_server"],

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from peers.api import schema
 from peers.api.authentication import IsProvenPeer, PeerCredential, ReceiveAuthentication
 from peers.api.viewsets import PeersViewSet
-from peers.services.inbox.receive.prove import receive
+from peers.services.inbox.receive.store import receive
 from peers.services.trust.proofs import NotTrustedError
 
 

@@ -1,7 +1,11 @@
-"""Clients of a federation server (OpenIntent RFC-0022), synchronous and asynchronous, for programs."""
+"""Clients of an OpenIntent federation server (RFC-0022), synchronous and asynchronous.
 
-from peers.client.calls import FederationClientError, RequestRefused, TryAgainLater, UnexpectedAnswer
-from peers.client.clients import AsyncFederationClient, FederationClient
+`federation_clients` holds the two clients and sends, `request_builder` signs, `federation_calls` describes requests
+and reads answers.
+"""
+
+from peers.client.federation_calls import FederationClientError, RequestRefused, TryAgainLater, UnexpectedAnswer
+from peers.client.federation_clients import AsyncFederationClient, FederationClient
 
 __all__ = [
     "AsyncFederationClient",

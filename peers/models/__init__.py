@@ -1,4 +1,4 @@
-"""The rows of federation between hubs: whom we know, what we sent, what we received, and what is still to be done."""
+"""The rows of the protocol between hubs: peers, messages sent and received, handler events, and the journal."""
 
 from peers.models.agents import AgentVisibilityChoice, DiscoveredAgent, RegisteredAgent, Visibility
 from peers.models.dispatches import Dispatch, DispatchState, InboundCallback, IssuedDelegation

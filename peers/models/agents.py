@@ -1,4 +1,4 @@
-"""Which agents peers may see."""
+"""The visibility of this hub's agents for peers, and agents registered by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Visibility(models.TextChoices):
 
 
 class AgentVisibilityChoice(models.Model):
-    """What staff chose for a discovered agent. Keyed by federation and path, so that a recreated agent keeps it."""
+    """The visibility that staff chose for a discovered agent, by federation and path: a recreated agent keeps it."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     federation_id = models.CharField(max_length=24, blank=True)
@@ -33,7 +33,7 @@ class AgentVisibilityChoice(models.Model):
 
 
 class RegisteredAgent(models.Model):
-    """An agent that no federation discovered: registered by hand, or by `FederationState.register_agent`."""
+    """An agent that is not discovered: staff registered it, or `FederationState.register_agent` did."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     agent_id = models.CharField(max_length=255, unique=True)

@@ -1,4 +1,4 @@
-"""What this hub sent: dispatches in the outbox, the delegations they carried, and the callbacks that came back."""
+"""Messages that this hub sent: dispatches, their delegations, and the callbacks that peers returned for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from peers.models.peers import Peer
 
 
 class DispatchState(models.TextChoices):
-    """The last three are final: what comes later is only logged."""
+    """The last three states are final: a later callback is stored and changes nothing."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -27,10 +27,10 @@ OPEN_STATES = (DispatchState.PENDING, DispatchState.DELIVERED, DispatchState.ACC
 
 
 class Dispatch(OutboxMessage):
-    """An intent on its way to a peer. `envelope` is the signed JSON text, byte for byte as every attempt sends it.
+    """An intent that this hub sends to a peer. `envelope` is the signed JSON text that every attempt sends unchanged.
 
-    `peer` is empty while the target is no approved peer; `reason` says what it waits for. `state` is the hub's own copy
-    of the intent's state, into which the peer's deltas are merged.
+    `peer` is empty while the target is not an approved peer; `reason` says why the dispatch is held. `state` is this
+    hub's copy of the intent's state, into which the peer's deltas are merged. `id` is the dispatch id on the wire.
     """
 
     id = models.CharField("dispatch id", primary_key=True, max_length=64, editable=False)
@@ -73,7 +73,7 @@ class Dispatch(OutboxMessage):
 
 
 class IssuedDelegation(models.Model):
-    """A UCAN token that this hub issued with a dispatch, revoked when its peer is suspended."""
+    """A UCAN token that this hub issued with a dispatch; revoked when the peer is suspended or retired."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="delegations")
@@ -88,7 +88,7 @@ class IssuedDelegation(models.Model):
 
 
 class InboundCallback(models.Model):
-    """A callback that was verified. `dedup_key` is its idempotency key, else the digest of its body."""
+    """A verified callback. `dedup_key` is made of its idempotency key, else of the digest of its body."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     dispatch = models.ForeignKey(Dispatch, on_delete=models.CASCADE, related_name="callbacks")

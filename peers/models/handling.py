@@ -1,4 +1,4 @@
-"""What lifecycle handlers are still to be told."""
+"""Events for lifecycle handlers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class HandlerEventKind(models.TextChoices):
 
 
 class HandlerEvent(OutboxRow):
-    """One event for one handler class: called at least once, and never again after `finished_at`."""
+    """One event for one handler class. The handler is called at least once, and never again after `finished_at`."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     handler = models.CharField(max_length=300, help_text="Dotted path of the class.")

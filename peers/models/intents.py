@@ -1,4 +1,4 @@
-"""Intents: work that is described, whether it was made here or came from a peer."""
+"""Intents: descriptions of work, made on this hub or received from a peer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class IntentStatus(models.TextChoices):
 
 
 class Intent(models.Model):
-    """One piece of work. A received one has an id of the form `fed-…` and a `ReceivedDispatch` beside it."""
+    """One description of work. A received intent has an id of the form `fed-…` and a row `ReceivedDispatch`."""
 
     id = models.CharField(primary_key=True, max_length=64, default=new_object_id, editable=False)
     title = models.CharField(max_length=500)

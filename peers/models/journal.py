@@ -1,4 +1,4 @@
-"""The federation log: what went between hubs and what was decided, one line each, never changed."""
+"""The journal: one line for each message between hubs and each decision about a peer; lines never change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class JournalKind(models.TextChoices):
 
 
 class JournalEntry(models.Model):
-    """One line. It names the peer and the dispatch by text, so that it outlives both."""
+    """One journal line. It names peer and dispatch by text, so it stays after their rows are deleted."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     at = models.DateTimeField(default=timezone.now)

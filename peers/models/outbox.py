@@ -1,4 +1,4 @@
-"""What every row has that a worker still has to do something with: when it is due, and who works on it."""
+"""The columns of every row that waits for a worker: its due time, its lease, its attempts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from django.utils import timezone
 
 
 class OutboxRow(models.Model):
-    """Work that is kept until it is done. It is due at `due_at`; a row without one is done or dead.
+    """Work that is kept until it is done. A row without `due_at` is done, dead or held.
 
-    A worker takes it by compare-and-set on `due_at`, moving that to the end of its lease: a worker that dies leaves a
-    row that is due again by itself. `lease_token` fences: whoever lost the lease changes nothing more.
+    A worker takes a due row by compare-and-set: it moves `due_at` to the end of its lease. If the worker dies, the row
+    is due again at that time. `lease_token` is a fence: a worker that has lost its lease changes nothing.
     """
 
     due_at = models.DateTimeField(null=True, blank=True)
@@ -27,7 +27,7 @@ class OutboxRow(models.Model):
 
     @classmethod
     def take(cls, row_id: str, *, now: datetime, lease: timedelta, token: str) -> bool:
-        """Take a due row to work on it; False where another worker was first or nothing is due."""
+        """Take a due row for the time of `lease`; False if another worker was first or the row is not due."""
         taken = cls._default_manager.filter(Q(pk=row_id), due_at__lte=now, dead_at__isnull=True).update(
             due_at=now + lease, lease_token=token, attempts=models.F("attempts") + 1
         )
@@ -35,7 +35,7 @@ class OutboxRow(models.Model):
 
 
 class OutboxMessage(OutboxRow):
-    """A row that goes to a peer. Its time runs from `tried_since`: when it was made, or last let go by a decision."""
+    """A row that goes to a peer. Its retry horizon starts at `tried_since`: its creation or its last release."""
 
     tried_since = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -1,4 +1,4 @@
-"""Peers: hubs of other organizations, their keys and tokens, and what staff decided about them."""
+"""Peers: hubs of other organizations, their keys and tokens, and the decisions of staff about them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from core.ids import new_object_id
-from peers.protocol import VerificationKey
+from peers.protocol import VerificationKey, is_same_origin
 
 
 class PeerState(models.TextChoices):
@@ -22,7 +22,7 @@ class PeerState(models.TextChoices):
 
 
 class Relationship(models.TextChoices):
-    """UPSTREAM may send us work, DOWNSTREAM gets it from us, PEER both."""
+    """UPSTREAM may send work to this hub, DOWNSTREAM may get work from it, PEER both."""
 
     PEER = "peer"
     UPSTREAM = "upstream"
@@ -30,7 +30,7 @@ class Relationship(models.TextChoices):
 
 
 class KeyState(models.TextChoices):
-    """A proposed key is shown to staff and never trusted; a provisional one is trusted as far as policy `open` goes."""
+    """A proposed key is shown to staff and not trusted; a provisional key is trusted while the policy is `open`."""
 
     PROPOSED = "proposed"
     PINNED = "pinned"
@@ -39,7 +39,7 @@ class KeyState(models.TextChoices):
 
 
 class KeyOrigin(models.TextChoices):
-    """Where a key was seen: claimed by whoever signed with it, typed in by staff, or in the peer's DID document."""
+    """The source of a key: a header of a signed request, an entry by staff, or the peer's DID document."""
 
     CLAIMED = "claimed"
     ENTERED = "entered"
@@ -49,8 +49,8 @@ class KeyOrigin(models.TextChoices):
 class Peer(models.Model):
     """Another organization's hub, one row for each normalized server URL.
 
-    `outbound_key` is encrypted; it goes to this peer's own origin alone. The circuit is open until
-    `circuit_open_until`: nothing is sent before then.
+    `outbound_key` is encrypted and goes to this peer's own origin alone. `proposed_from` is the address of an unknown
+    sender that proposed itself. Until `circuit_open_until` the circuit is open: nothing is sent.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -93,13 +93,17 @@ class Peer(models.Model):
 
     @property
     def may_send_work(self) -> bool:
-        """Tell whether the relationship lets this peer dispatch to us."""
+        """Tell whether the relationship lets this peer dispatch to this hub."""
         return self.relationship in (Relationship.PEER, Relationship.UPSTREAM)
 
     @property
     def may_get_work(self) -> bool:
-        """Tell whether the relationship lets us dispatch to this peer."""
+        """Tell whether the relationship lets this hub dispatch to this peer."""
         return self.relationship in (Relationship.PEER, Relationship.DOWNSTREAM)
+
+    def may_get_callbacks_at(self, url: str) -> bool:
+        """Tell whether callbacks may go to this URL: to the peer's own origin, or to one that staff have listed."""
+        return any(is_same_origin(url, origin) for origin in (self.server_url, *self.callback_origins))
 
 
 class PeerKey(models.Model):
@@ -127,7 +131,7 @@ class PeerKey(models.Model):
 
     @property
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the key as people compare it: groups of four hex digits."""
+        """Return the SHA-256 of the key in groups of four hex digits, as people compare it."""
         digest = hashlib.sha256(bytes(self.verification_key)).hexdigest()
         return " ".join(digest[start : start + 4] for start in range(0, len(digest), 4))
 
@@ -137,13 +141,13 @@ class PeerKey(models.Model):
         return VerificationKey.from_base64(self.public_key)
 
     def is_valid_at(self, now: datetime) -> bool:
-        """Tell whether signatures by this key count at `now`."""
+        """Tell whether signatures by this key are valid at `now`; the hub's trust policy is not checked."""
         started = self.state in (KeyState.PINNED, KeyState.PROVISIONAL) and self.valid_from <= now
         return started and (self.valid_until is None or now < self.valid_until)
 
 
 class PeerToken(models.Model):
-    """A token that is good for receive alone, from one peer; only its SHA-256 is kept."""
+    """A token of one peer, valid for receive alone; only its SHA-256 is stored."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="tokens")
@@ -158,7 +162,7 @@ class PeerToken(models.Model):
 
 
 class PeerDecision(models.Model):
-    """What was decided about a peer: never changed, never deleted with a peer that is only retired."""
+    """A decision about a peer. The row never changes, and stays when the peer is retired."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="decisions")

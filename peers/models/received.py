@@ -1,4 +1,4 @@
-"""What peers sent: their dispatches, the callbacks that this hub owes for them, and the nonces that were seen."""
+"""Messages from peers: received dispatches, the callbacks that this hub owes for them, and used nonces."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from peers.models.peers import Peer
 
 
 class ReceivedDispatch(models.Model):
-    """An envelope that a peer sent and this hub answered, whether it was accepted or not.
+    """An envelope that a peer sent and this hub has accepted or rejected.
 
-    `body_digest` hashes the canonical body without `created_at` and `signature`, so that a retry is known as one.
-    `scope` is the envelope's scope within its delegation's; `policy` is the peer's composed with ours.
+    `body_digest` is the digest of the canonical body without `created_at` and `signature`, so that a retry has the same
+    digest. `scope` is the envelope's scope restricted by its delegation; `policy` is the strictest of both hubs.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -56,7 +56,7 @@ class ReceivedDispatch(models.Model):
 
 
 class OutboundCallback(OutboxMessage):
-    """A callback that this hub owes a peer; `body` is the signed JSON text, byte for byte as every attempt sends it."""
+    """A callback that this hub owes a peer; `body` is the signed JSON text that every attempt sends unchanged."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     received = models.ForeignKey(ReceivedDispatch, on_delete=models.CASCADE, related_name="callbacks")
@@ -81,7 +81,7 @@ class OutboundCallback(OutboxMessage):
 
 
 class SeenNonce(models.Model):
-    """A nonce of a verified HTTP signature: a second request with it is a replay."""
+    """The nonce of a verified HTTP signature: a second request with the same nonce is a replay."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     peer = models.ForeignKey(Peer, on_delete=models.CASCADE)

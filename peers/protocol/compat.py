@@ -1,7 +1,7 @@
 """The documented classes that make keys and nonces, read the clock, and read and write key files.
 
-Nothing else in this package does. Whoever holds these things already uses the pure modules: identity, ucan,
-ucan_chain, http_signatures.
+This is the only module of the package that does so. A caller that has keys, nonces and the time uses the pure modules:
+hub_identity, ucan, ucan_chain, http_signatures.
 """
 
 import os
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Self
 
 from core.strict_json import Json, JsonMapping, JsonObject
-from peers.protocol.delegation import DelegationScope
+from peers.protocol.base_encodings import encode_base64, encode_base64url
+from peers.protocol.delegation_scope import DelegationScope
 from peers.protocol.did import is_same_did
-from peers.protocol.encoding import encode_base64, encode_base64url
+from peers.protocol.ed25519_keys import KEY_BYTES, read_seed
 from peers.protocol.errors import DelegationError, DelegationFault, InvalidKey
-from peers.protocol.fields import read_integer, read_object, read_text, read_text_list
 from peers.protocol.http_signatures import (
     ALGORITHM,
     COMPONENTS,
@@ -26,16 +26,16 @@ from peers.protocol.http_signatures import (
     sign_request,
     verify_request,
 )
-from peers.protocol.identity import HubIdentity
-from peers.protocol.keys import KEY_BYTES, read_seed
+from peers.protocol.hub_identity import HubIdentity
+from peers.protocol.json_fields import read_integer, read_object, read_text, read_text_list
 from peers.protocol.signature_fields import SignatureInput, parse_fields
 from peers.protocol.ucan import UcanClaims, attenuate_claims, encode_token, split_token
 from peers.protocol.ucan_chain import verify_chain
 
-_LIFETIME_SECONDS = 3600
+_TOKEN_LIFETIME_SECONDS = 3600
 _NONCE_BYTES = 16
 _MAX_KEY_FILE_BYTES = 4096
-_PRIVATE = stat.S_IRUSR | stat.S_IWUSR
+_OWNER_READ_WRITE = stat.S_IRUSR | stat.S_IWUSR
 
 
 def unix_now() -> int:
@@ -44,7 +44,7 @@ def unix_now() -> int:
 
 
 def make_nonce() -> str:
-    """Return 128 random bits as base64url, fit for a header."""
+    """Return 128 random bits as base64url, which a header field can carry."""
     return encode_base64url(secrets.token_bytes(_NONCE_BYTES))
 
 
@@ -54,7 +54,7 @@ def make_seed() -> bytes:
 
 
 def read_key_file(key_path: str | os.PathLike[str]) -> bytes:
-    """Return the raw seed in a key file; raises InvalidKey for other formats, saying which, and OSError."""
+    """Return the raw seed in a key file; raises InvalidKey that names another format, and OSError."""
     with Path(key_path).open("rb") as file:
         data = file.read(_MAX_KEY_FILE_BYTES)
     try:
@@ -64,30 +64,29 @@ def read_key_file(key_path: str | os.PathLike[str]) -> bytes:
 
 
 class ServerIdentity(HubIdentity):
-    """A server's did:web and Ed25519 keys, as documented; fields and signing are HubIdentity's."""
+    """A server's did:web and Ed25519 keys, as documented; HubIdentity defines the fields and signs."""
 
     @classmethod
     def generate(cls, server_url: str) -> Self:
-        """Make a new key pair. There is no HMAC fall-back: no peer could verify it."""
+        """Make a new key pair. OpenIntent's HMAC fall-back is not supported, because a peer cannot verify it."""
         return cls(server_url, private_key_bytes=make_seed())
 
     @classmethod
     def from_key_file(cls, server_url: str, key_path: str | os.PathLike[str]) -> Self:
-        """Load the identity of a key file, exactly the raw 32-byte seed; raises InvalidKey, OSError."""
+        """Load the identity from a key file that holds exactly the raw 32-byte seed; raises InvalidKey, OSError."""
         return cls(server_url, private_key_bytes=read_key_file(key_path))
 
     def save_key(self, key_path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the raw private key with mode 0600, never over an existing file unless asked.
+        """Write the raw private key with mode 0600; an existing file is replaced only with `overwrite`.
 
-        A key that is replaced is replaced at once or not at all. Raises InvalidKey without a private key,
-        FileExistsError.
+        The replacement is atomic. Raises InvalidKey if the identity has no private key, FileExistsError.
         """
         if self.private_key_bytes is None:
             raise InvalidKey("No private key available to save")
         target = Path(key_path)
         path = target.with_name(f".{target.name}.{make_nonce()}") if overwrite else target
-        # O_EXCL, unlike a check before writing, cannot race and follows no link.
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "wb") as file:
+        # O_EXCL creates the file or fails. A check before writing could race, and would follow a symbolic link.
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_READ_WRITE), "wb") as file:
             file.write(self.private_key_bytes)
         if overwrite:
             path.replace(target)
@@ -95,9 +94,10 @@ class ServerIdentity(HubIdentity):
 
 @dataclass
 class UCANToken:
-    """A delegation token, as documented: times in Unix seconds, now and an hour later unless given; a random nonce.
+    """A delegation token, as documented; times are Unix seconds.
 
-    The object remembers the text it was signed as; `attenuate` passes that text on.
+    Omitted times become now and one hour later, an omitted nonce becomes a random one. The object keeps the text that
+    was signed, and `attenuate` puts that text into the child.
     """
 
     issuer: str
@@ -114,7 +114,7 @@ class UCANToken:
     def __post_init__(self) -> None:
         """Fill in times and nonce."""
         self.not_before = self.not_before or unix_now()
-        self.expires_at = self.expires_at or self.not_before + _LIFETIME_SECONDS
+        self.expires_at = self.expires_at or self.not_before + _TOKEN_LIFETIME_SECONDS
         self.nonce = self.nonce or make_nonce()
 
     def claims(self) -> UcanClaims:
@@ -135,7 +135,7 @@ class UCANToken:
 
     @classmethod
     def from_dict(cls, data: JsonMapping) -> Self:
-        """Read a payload, filling in what is missing as the constructor does; raises MalformedMessage."""
+        """Read a payload and fill missing fields as the constructor does; raises MalformedMessage."""
         data = read_object(data, "payload")
         scope: Json = data.get("scope", {})
         return cls(
@@ -149,9 +149,9 @@ class UCANToken:
         )
 
     def encode(self, identity: HubIdentity) -> str:
-        """Sign and return `header.payload.signature`; raises DelegationError unless the identity is the issuer."""
+        """Sign the token and return `header.payload.signature`; raises DelegationError if another identity signs."""
         if not is_same_did(identity.did, self.issuer):
-            raise DelegationError(DelegationFault.SIGNATURE, "only its issuer can sign a token")
+            raise DelegationError(DelegationFault.SIGNATURE, "only the issuer can sign a token")
         self._text = encode_token(self.to_dict(), identity.signing_key().sign)
         return self._text
 
@@ -159,14 +159,14 @@ class UCANToken:
     def decode(cls, token: str) -> Self:
         """Read a token without verifying it, as documented; see `verify`.
 
-        Raises MalformedMessage, `Invalid UCAN token format` when there are not three parts.
+        Raises MalformedMessage, with the text `Invalid UCAN token format` if the token has not three parts.
         """
         decoded = cls.from_dict(split_token(token).payload)
         decoded._text = token
         return decoded
 
     def is_expired(self) -> bool:
-        """Tell whether the token's time is over; its last second still counts."""
+        """Tell whether now is later than `expires_at`."""
         return unix_now() > self.expires_at
 
     def is_active(self) -> bool:
@@ -174,11 +174,11 @@ class UCANToken:
         return self.not_before <= unix_now() <= self.expires_at
 
     def attenuate(self, audience: str, child_scope: DelegationScope, identity: HubIdentity) -> "UCANToken":
-        """Return a child token for `audience`, to be encoded by this token's audience.
+        """Return a child token for `audience`, which the audience of this token then encodes.
 
-        `identity` is the one who passes the token on. This token goes into the child as its issuer signed it; one
-        that was never encoded is signed now when `identity` is the issuer. Raises DelegationError when no depth or no
-        time is left, and when there is no signed text, or none that fits the fields any more.
+        `identity` passes the token on. The child carries this token as its issuer signed it. A token that was never
+        encoded is signed now, if `identity` is its issuer. Raises DelegationError if no depth or no time is left, if
+        the token has no signed text, and if its fields differ from its signed text.
         """
         child = attenuate_claims(
             self.claims(),
@@ -202,7 +202,7 @@ class UCANToken:
         if not self._text and is_same_did(identity.did, self.issuer):
             return self.encode(identity)
         if not self._text or UcanClaims.from_dict(split_token(self._text).payload) != self.claims():
-            raise DelegationError(DelegationFault.SIGNATURE, "the parent is not signed by its issuer as it stands")
+            raise DelegationError(DelegationFault.SIGNATURE, "the parent has changed, or is not signed by its issuer")
         return self._text
 
 
@@ -237,21 +237,21 @@ class MessageSignature:
         content_type: str = "application/json",
         body: bytes | None = None,
     ) -> Self:
-        """Sign a request, now, with a fresh nonce; raises InvalidKey, SignatureMalformed."""
-        unsigned = cls(key_id=identity.did, content_type=content_type)
+        """Sign a request at the current time with a new nonce; raises InvalidKey, SignatureMalformed."""
+        message_signature = cls(key_id=identity.did, content_type=content_type)
         fields = sign_request(
             identity.signing_key(),
-            keyid=unsigned.key_id,
+            keyid=message_signature.key_id,
             method=method,
             target_uri=target_uri,
             body=body or b"",
-            created=unsigned.created,
-            nonce=unsigned.nonce,
+            created=message_signature.created,
+            nonce=message_signature.nonce,
             content_type=content_type,
         )
-        unsigned.content_digest = fields["Content-Digest"]
-        unsigned.signature = encode_base64(parse_fields(fields["Signature-Input"], fields["Signature"])[1])
-        return unsigned
+        message_signature.content_digest = fields["Content-Digest"]
+        message_signature.signature = encode_base64(parse_fields(fields["Signature-Input"], fields["Signature"])[1])
+        return message_signature
 
     def to_header(self) -> str:
         """Return the Signature-Input header value."""

@@ -1,36 +1,36 @@
-"""Content-Digest (RFC 9530, section 2): the body, as a field that a signature can cover."""
+"""Content-Digest (RFC 9530, section 2): the digest of the body, as a field that a signature can cover."""
 
 import hashlib
 import hmac
 
 import http_sf
 
-from peers.protocol.encoding import encode_base64
+from peers.protocol.base_encodings import encode_base64
 from peers.protocol.errors import DigestMismatch
 
 _MAX_FIELD_CHARS = 1024
-# RFC 9530, section 5: the active algorithms. Others are passed over; alone they prove nothing.
+# RFC 9530, section 5: the active algorithms. Other algorithms are ignored; a field with those alone is refused.
 _HASHES = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 
 
 def content_digest(body: bytes) -> str:
-    """Return the field value for a body, SHA-256."""
+    """Return the field value for a body, with SHA-256."""
     return f"sha-256=:{encode_base64(hashlib.sha256(body).digest())}:"
 
 
 def verify_content_digest(field: str | None, body: bytes) -> None:
-    """Check the field against the body as received: every SHA-256 and SHA-512 in it, and at least one.
+    """Check every SHA-256 and SHA-512 digest of the field against the body as received; at least one is required.
 
-    Raises DigestMismatch when it is absent, unreadable or of another body.
+    Raises DigestMismatch if the field is absent, unreadable or belongs to another body.
     """
     if not field:
         raise DigestMismatch("Content-Digest is absent")
-    # The usual form needs no parsing: it is the one field value that fits this body.
+    # Fast path: the field that this package writes is compared as text, without a parser.
     if field == content_digest(body):
         return
     for algorithm, digest in _known_digests(field).items():
         if not hmac.compare_digest(digest, _HASHES[algorithm](body).digest()):
-            raise DigestMismatch(f"{algorithm} of the body is another")
+            raise DigestMismatch(f"{algorithm} does not match the body")
 
 
 def _known_digests(field: str) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
-"""did:web identifiers: from URLs, to URLs, and compared (W3C did:web method, sections 2 and 3.2).
+"""did:web identifiers: made from URLs, resolved to URLs, and compared (W3C did:web method, sections 2 and 3.2).
 
-OpenIntent writes `did:web:host:8000` and `did:web:host/path` where did:web says `did:web:host%3A8000` and
-`did:web:host:path`. Its spelling is understood when two DIDs are compared; ours is did:web's.
+OpenIntent writes `did:web:host:8000` and `did:web:host/path`; the did:web method writes `did:web:host%3A8000` and
+`did:web:host:path`. This module reads both forms and writes the form of the did:web method.
 """
 
 import re
@@ -16,31 +16,31 @@ _MAX_DID_CHARS = 2048
 _SPECIFIC_ID = re.compile(r"(?:[A-Za-z0-9._:/-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _ENDS_IN_PORT = re.compile(r".*:[0-9]+", re.ASCII)
-# What did:web encodes in its first segment: a colon, and the brackets of an IPv6 address.
+# The characters that did:web encodes in its first segment: a colon, and the brackets of an IPv6 address.
 _ENCODED = {":": "%3A", "[": "%5B", "]": "%5D"}
 
 
 def did_of_url(server_url: str) -> str:
     """Return the did:web of a server's base URL: the port as `%3A`, path segments after colons.
 
-    The scheme is lost, as did:web has none. Raises InvalidIdentifier. did:web allows no IP addresses; closed
-    networks need them, so theirs take the form a name would.
+    A did:web does not contain the scheme. The did:web method forbids IP addresses; closed networks need them, so an
+    address is written in the same way as a host name. Raises InvalidIdentifier.
     """
     parts = split_url(normalize_server_url(server_url))
     return DID_WEB + _encode(parts.authority) + parts.path.replace("/", ":")
 
 
 def normalize_did(did: str) -> str:
-    """Return the one spelling of a did:web, OpenIntent's bare port and slashes understood.
+    """Return the canonical form of a did:web, also of OpenIntent's form with a bare port and slashes.
 
-    A second segment that is a number is a port, as OpenIntent means it. Raises InvalidIdentifier.
+    A second segment that is a number is read as a port, as OpenIntent does. Raises InvalidIdentifier.
     """
     authority, path = _split(did)
     return DID_WEB + ":".join([_encode(authority), *path])
 
 
 def is_same_did(first: str, second: str) -> bool:
-    """Tell whether two DIDs name one subject; malformed ones and other methods never do."""
+    """Tell whether two DIDs name the same subject; False if one is malformed or not a did:web."""
     try:
         return normalize_did(first) == normalize_did(second)
     except InvalidIdentifier:
@@ -48,23 +48,23 @@ def is_same_did(first: str, second: str) -> bool:
 
 
 def resolve_did_web(did: str) -> str:
-    """Return `https://<rest, ":" as "/">/.well-known/did.json`, the place OpenIntent looks; ports are decoded.
+    """Return `https://<rest, ":" as "/">/.well-known/did.json`, where OpenIntent fetches the document.
 
-    Raises InvalidIdentifier (a ValueError) unless the DID is a well-formed did:web.
+    Ports are decoded. Raises InvalidIdentifier (a ValueError) unless the DID is a well-formed did:web.
     """
     host, slash, path = _specific_id(did).rstrip("/").replace(":", "/").partition("/")
-    return _checked(f"https://{_decode(host)}{slash}{path}{_WELL_KNOWN}")
+    return _without_odd_segments(f"https://{_decode(host)}{slash}{path}{_WELL_KNOWN}")
 
 
 def did_document_urls(did: str, *, scheme: str = "https") -> tuple[str, ...]:
-    """Return where to look for the DID document, in order: did:web's own place, then `resolve_did_web`'s form.
+    """Return the URLs to try for the DID document, in order: that of the did:web method, then `resolve_did_web`'s.
 
-    `scheme` is http only for peers that staff approved under an http URL. Raises InvalidIdentifier.
+    `scheme` is http only for peers that staff approved with an http URL. Raises InvalidIdentifier.
     """
     authority, path = _split(did)
     base = "/".join([f"{scheme}://{authority}", *path])
-    places = (f"{base}/did.json", base + _WELL_KNOWN) if path else (base + _WELL_KNOWN,)
-    return tuple(_checked(place) for place in places)
+    urls = (f"{base}/did.json", base + _WELL_KNOWN) if path else (base + _WELL_KNOWN,)
+    return tuple(_without_odd_segments(url) for url in urls)
 
 
 def _specific_id(did: str) -> str:
@@ -72,7 +72,7 @@ def _specific_id(did: str) -> str:
         raise InvalidIdentifier(f"Not a did:web identifier: {did[:200]!r}")
     specific_id = did[len(DID_WEB) :]
     if not _SPECIFIC_ID.fullmatch(specific_id):
-        raise InvalidIdentifier("not a did:web: characters that no DID has")
+        raise InvalidIdentifier("not a did:web: characters that a DID must not contain")
     return specific_id
 
 
@@ -83,7 +83,7 @@ def _split(did: str) -> tuple[str, list[str]]:
         authority = f"{authority}:{path.pop(0)}"
     if has_odd_segment(path):
         raise InvalidIdentifier("not a did:web: empty or dot segments")
-    # The host must be one that a URL may have; this also gives its one spelling.
+    # split_url refuses a host that a URL cannot have, and returns the host in its canonical form.
     return split_url(f"https://{authority}").authority, path
 
 
@@ -97,7 +97,7 @@ def _decode(host: str) -> str:
     return host
 
 
-def _checked(url: str) -> str:
+def _without_odd_segments(url: str) -> str:
     if has_odd_segment(split_url(url).path.split("/")[1:]):
         raise InvalidIdentifier("not a did:web: empty or dot segments")
     return url

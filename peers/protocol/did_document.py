@@ -1,15 +1,15 @@
 """DID documents of servers: written with both key properties, read with either (DID Core, section 5.2).
 
-did:web readers look for `publicKeyMultibase`, OpenIntent's for `publicKeyBase64`.
+Readers of did:web documents expect `publicKeyMultibase`, OpenIntent's reader expects `publicKeyBase64`.
 """
 
 from collections.abc import Sequence
 
 from core.strict_json import Json, JsonMapping, JsonObject
 from peers.protocol.did import is_same_did
+from peers.protocol.ed25519_keys import VerificationKey
 from peers.protocol.errors import InvalidIdentifier, InvalidKey, MalformedMessage
-from peers.protocol.fields import read_object, read_text
-from peers.protocol.keys import VerificationKey
+from peers.protocol.json_fields import read_object, read_text
 
 CONTEXTS = ("https://www.w3.org/ns/did/v1", "https://w3id.org/security/suites/ed25519-2020/v1")
 KEY_TYPE = "Ed25519VerificationKey2020"
@@ -17,7 +17,7 @@ _MAX_METHODS = 32
 
 
 def build_did_document(did: str, keys: Sequence[VerificationKey]) -> JsonObject:
-    """Return the DID document that vouches for the keys, the signing key first, as `#key-1` onwards."""
+    """Return the DID document that lists the keys as `#key-1`, `#key-2` and so on; the signing key comes first."""
     methods: list[Json] = [_method(did, f"{did}#key-{number}", key) for number, key in enumerate(keys, start=1)]
     references: list[Json] = [f"{did}#key-{number}" for number in range(1, len(keys) + 1)]
     contexts: list[Json] = [*CONTEXTS]
@@ -31,15 +31,15 @@ def build_did_document(did: str, keys: Sequence[VerificationKey]) -> JsonObject:
 
 
 def read_did_document(document: JsonMapping, did: str) -> tuple[VerificationKey, ...]:
-    """Return the Ed25519 keys that a DID document vouches for, in its order, each once.
+    """Return the Ed25519 keys of a DID document, in its order, each once.
 
-    Counted are verification methods of type Ed25519VerificationKey2020, controlled by the DID and named under
-    `authentication` or `assertionMethod`; methods of other types are passed over. Raises InvalidIdentifier when the
-    document is another's, InvalidKey when no key is left or one is bad, MalformedMessage otherwise.
+    A verification method is read if its type is Ed25519VerificationKey2020 and `authentication` or `assertionMethod`
+    names it; methods of other types are ignored. Raises InvalidIdentifier if the document has another id, InvalidKey if
+    a key is bad, belongs to another controller, or no key is left, MalformedMessage for other errors.
     """
     document = read_object(document, "DID document")
     if not is_same_did(read_text(document, "id"), did):
-        raise InvalidIdentifier("the DID document is another's")
+        raise InvalidIdentifier("the DID document has another id")
     purposes = _references(document, "authentication") | _references(document, "assertionMethod")
     keys: dict[VerificationKey, None] = {}
     for entry in _list(document, "verificationMethod"):
@@ -47,7 +47,7 @@ def read_did_document(document: JsonMapping, did: str) -> tuple[VerificationKey,
         if method.get("type") == KEY_TYPE and _fragment(read_text(method, "id"), did) in purposes:
             keys[_read_key(method, did)] = None
     if not keys:
-        raise InvalidKey("the DID document vouches for no Ed25519 key")
+        raise InvalidKey("the DID document has no Ed25519 key")
     return tuple(keys)
 
 
@@ -64,7 +64,7 @@ def _method(did: str, method_id: str, key: VerificationKey) -> JsonObject:
 def _read_key(method: JsonMapping, did: str) -> VerificationKey:
     if not is_same_did(read_text(method, "controller", did), did):
         raise InvalidKey("the key is controlled by another DID")
-    spellings = {
+    keys = {
         read(read_text(method, name))
         for name, read in (
             ("publicKeyMultibase", VerificationKey.from_multibase),
@@ -72,9 +72,9 @@ def _read_key(method: JsonMapping, did: str) -> VerificationKey:
         )
         if name in method
     }
-    if len(spellings) != 1:
-        raise InvalidKey("one key in each verification method, no more, no less")
-    return spellings.pop()
+    if len(keys) != 1:
+        raise InvalidKey("a verification method must hold exactly one key")
+    return keys.pop()
 
 
 def _references(document: JsonMapping, purpose: str) -> set[str]:
@@ -83,7 +83,7 @@ def _references(document: JsonMapping, purpose: str) -> set[str]:
 
 
 def _fragment(method_id: str, did: str) -> str:
-    """Return the part after `#` when the id belongs to the DID or is relative to it, else an empty string."""
+    """Return the part after `#` if the id belongs to the DID or is relative to it, else an empty string."""
     subject, _, fragment = method_id.partition("#")
     return fragment if not subject or is_same_did(subject, did) else ""
 

@@ -1,11 +1,11 @@
-"""What servers tell about themselves: manifest, status, agents, peers (OpenIntent RFC-0022)."""
+"""The documents in which a server describes itself: manifest, status, agents, peers (OpenIntent RFC-0022)."""
 
 from dataclasses import dataclass, field
 from typing import Self
 
 from core.strict_json import Json, JsonMapping, JsonObject
 from peers.protocol.enums import AgentVisibility, PeerRelationship, TrustPolicy
-from peers.protocol.fields import (
+from peers.protocol.json_fields import (
     read_boolean,
     read_choice,
     read_integer,
@@ -29,7 +29,7 @@ DEFAULT_ENDPOINTS = {
 
 @dataclass
 class PeerInfo:
-    """What is known of a federation peer; `public_key` is base64."""
+    """A peer as a server lists it; `public_key` is base64."""
 
     server_url: str
     server_did: str | None = None
@@ -92,7 +92,7 @@ class FederationManifest:
 
     @classmethod
     def from_dict(cls, data: JsonMapping) -> Self:
-        """Read the wire form; a manifest that names no endpoints has none. Raises MalformedMessage."""
+        """Read the wire form; absent endpoints become `{}`. Raises MalformedMessage."""
         data = read_object(data, "manifest")
         return cls(
             server_did=read_text(data, "server_did"),
@@ -109,7 +109,7 @@ class FederationManifest:
 
 @dataclass
 class FederationStatus:
-    """Whether federation runs here, and how busy it is."""
+    """Whether the protocol is enabled on a server, with the server's counters."""
 
     enabled: bool = True
     server_did: str | None = None
@@ -120,7 +120,7 @@ class FederationStatus:
     total_received: int = 0
 
     def to_dict(self) -> JsonObject:
-        """Return the wire form; `server_did` is written even when null."""
+        """Return the wire form; a `server_did` of None is written as null."""
         return {
             "enabled": self.enabled,
             "server_did": self.server_did,
@@ -158,7 +158,7 @@ class FederatedAgent:
     status: str = "active"
 
     def to_dict(self) -> JsonObject:
-        """Return the wire form; `server_did` is written even when null."""
+        """Return the wire form; a `server_did` of None is written as null."""
         capabilities: list[Json] = [*self.capabilities]
         return {
             "agent_id": self.agent_id,

@@ -1,10 +1,10 @@
-"""The protocol's closed vocabularies (OpenIntent RFC-0022). Members equal their wire strings."""
+"""The enumerations of the protocol (OpenIntent RFC-0022). Members equal their wire strings."""
 
 from enum import StrEnum
 
 
 class AgentVisibility(StrEnum):
-    """Who may discover an agent: every peer, known peers, nobody."""
+    """The servers that see an agent: PUBLIC all servers, UNLISTED approved peers only, PRIVATE none."""
 
     PUBLIC = "public"
     UNLISTED = "unlisted"
@@ -12,7 +12,7 @@ class AgentVisibility(StrEnum):
 
 
 class PeerRelationship(StrEnum):
-    """What the peer is to this server: an equal, its delegator, its delegate."""
+    """The direction of work: PEER both ways, UPSTREAM from the peer to this server, DOWNSTREAM to the peer."""
 
     PEER = "peer"
     UPSTREAM = "upstream"
@@ -20,7 +20,7 @@ class PeerRelationship(StrEnum):
 
 
 class TrustPolicy(StrEnum):
-    """Whose requests are validated further: any server's, listed peers', nobody's."""
+    """The servers that are trusted: OPEN every server, ALLOWLIST the listed peers, TRUSTLESS none."""
 
     OPEN = "open"
     ALLOWLIST = "allowlist"
@@ -28,7 +28,7 @@ class TrustPolicy(StrEnum):
 
 
 class CallbackEventType(StrEnum):
-    """What a callback reports."""
+    """The kind of event that a callback reports."""
 
     STATE_DELTA = "state_delta"
     STATUS_CHANGED = "status_changed"
@@ -39,12 +39,12 @@ class CallbackEventType(StrEnum):
 
     @property
     def required_permission(self) -> str:
-        """The permission that a delegated scope needs for the event to be taken."""
+        """The permission that the delegation scope must have, else the event is refused."""
         return "state.patch" if self is CallbackEventType.STATE_DELTA else "events.log"
 
 
 class DispatchStatus(StrEnum):
-    """How the target answered a dispatch."""
+    """The answer of the target to a dispatch; PENDING before the answer."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"

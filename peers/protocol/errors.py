@@ -1,7 +1,7 @@
-"""What the protocol refuses, by what the caller can do about it.
+"""The errors of the protocol, one class for each reaction of a caller.
 
-Every parser and verifier of this package returns a value or raises a ProtocolError, which is a ValueError,
-and nothing else. `status_hint` is the HTTP status that suits the refusal; the message is for the log.
+Every parser and verifier of this package returns a value or raises a ProtocolError, which is a ValueError; it raises
+no other error. `status_hint` is the HTTP status of the refusal. The message is written for the log.
 """
 
 from enum import StrEnum
@@ -31,17 +31,17 @@ __all__ = [
 
 
 class InvalidKey(MalformedMessage):
-    """Key material that is absent, of another format, or unsafe to trust."""
+    """Key material is absent, has another format, or is unsafe."""
 
 
 class VerificationError(ProtocolError):
-    """A proof that does not hold."""
+    """A proof is not valid."""
 
     status_hint = 401
 
 
 class SignatureMissing(VerificationError):
-    """No signature where one is required."""
+    """A required signature is absent."""
 
 
 class SignatureMalformed(VerificationError):
@@ -49,19 +49,19 @@ class SignatureMalformed(VerificationError):
 
 
 class SignatureMismatch(VerificationError):
-    """The signature was not made over these bytes by any of these keys."""
+    """None of the keys made the signature over these bytes."""
 
 
 class SignatureExpired(VerificationError):
-    """Signed too long ago, or past its own end."""
+    """The signature is too old, or its own expiry has passed."""
 
 
 class SignatureNotYetValid(VerificationError):
-    """Signed further in the future than clocks may differ."""
+    """The time of the signature is further in the future than two clocks may differ."""
 
 
 class ComponentNotCovered(VerificationError):
-    """The signature leaves out a component that must be signed (RFC 9421, section 3.2)."""
+    """The signature does not cover a required component (RFC 9421, section 3.2)."""
 
     def __init__(self, component: str) -> None:
         super().__init__(f"the signature does not cover {component}")
@@ -69,23 +69,23 @@ class ComponentNotCovered(VerificationError):
 
 
 class DigestMismatch(VerificationError):
-    """Content-Digest is absent, unreadable or of other content (RFC 9530, section 2)."""
+    """Content-Digest is absent, unreadable or belongs to other content (RFC 9530, section 2)."""
 
 
 class AlgorithmRefused(VerificationError):
-    """An algorithm other than Ed25519."""
+    """The signature names another algorithm than Ed25519."""
 
 
 class UnknownKey(VerificationError):
-    """No key is known for the signer."""
+    """The signer has no known key."""
 
 
 class WrongTarget(VerificationError):
-    """Signed for another server."""
+    """The message is signed for another server."""
 
 
 class DelegationFault(StrEnum):
-    """Why a delegation is refused."""
+    """The reason for the refusal of a delegation."""
 
     MALFORMED = "malformed"
     TOO_LARGE = "too large"
@@ -106,9 +106,9 @@ class DelegationFault(StrEnum):
 
 
 class DelegationError(ProtocolError):
-    """A delegation that is not allowed.
+    """A delegation is refused.
 
-    `link` counts from 0, the root of the chain; it is None where no single link is at fault.
+    `link` is the number of the faulty token, 0 for the root of the chain, None if the fault is not in one token.
     """
 
     status_hint = 403

@@ -1,16 +1,17 @@
-"""HTTP message signatures of requests: real RFC 9421, signed and verified, with an RFC 9530 digest of the body.
+"""HTTP message signatures of requests (RFC 9421), signed and verified, with an RFC 9530 digest of the body.
 
-Why this does not stand on PyPI's http-message-signatures: its verifier reads the system clock and takes no `now`,
-resolves one key for a keyid where a rotation has several, wants cryptography's key objects, writes into the message
-it signs, and reports nearly all refusals as one class. What is hard and general there is Structured Fields, and that is
-http-sf, which it uses itself and this package too. The rest is small; clock, nonce and keys are arguments; each
-refusal has its class, a missing `keyid` like any other; and it is tested against that library in both directions.
+This module does not use the package http-message-signatures, for these reasons: its verifier reads the system clock
+and has no argument `now`, it resolves one key for a keyid although a rotation has several, it expects cryptography's
+key objects, it changes the message that it signs, and it raises one class for nearly all refusals. The general part of
+RFC 9421, Structured Fields, is read by the package http-sf in both. Tests sign with each of the two implementations and
+verify with the other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from peers.protocol.content_digest import content_digest, verify_content_digest
+from peers.protocol.ed25519_keys import SIGNATURE_BYTES, SigningKey, VerificationKey, find_signer
 from peers.protocol.errors import (
     AlgorithmRefused,
     ComponentNotCovered,
@@ -20,7 +21,6 @@ from peers.protocol.errors import (
     SignatureNotYetValid,
     UnknownKey,
 )
-from peers.protocol.keys import SIGNATURE_BYTES, SigningKey, VerificationKey, find_signer
 from peers.protocol.signature_base import HttpRequest, signature_base
 from peers.protocol.signature_fields import SignatureInput, parse_fields, serialize_fields
 
@@ -37,7 +37,7 @@ ResolveKeys = Callable[[str], Sequence[VerificationKey]]
 
 @dataclass(frozen=True, slots=True)
 class VerifiedRequest:
-    """What a verified signature says. The caller stores `nonce` as used, per peer, until `expires` and the skew."""
+    """The parameters of a verified signature. The caller records `nonce`, per peer, until `expires` plus the skew."""
 
     keyid: str
     key: VerificationKey
@@ -60,8 +60,8 @@ def sign_request(
 ) -> dict[str, str]:
     """Return the headers of a signed request: Content-Type, Content-Digest, Signature-Input, Signature.
 
-    A request without a body carries the digest of no bytes, so that all requests are covered alike. `keyid` is the
-    signer's DID. Raises SignatureMalformed for values that cannot be signed.
+    A request without a body carries the digest of zero bytes, so that every request has the same components. `keyid`
+    is the signer's DID, `created` Unix seconds. Raises SignatureMalformed for values that cannot be signed.
     """
     headers = {"Content-Type": content_type, "Content-Digest": content_digest(body)}
     signature_input = SignatureInput(
@@ -83,10 +83,10 @@ def verify_request(
 ) -> VerifiedRequest:
     """Verify a request's signature.
 
-    `target_uri` is this hub's own URL with the request's path and query; `body` the bytes as received; `resolve_keys`
-    gives the approved keys of a keyid, which is a hint for that look-up and nothing else; `now` is Unix seconds.
-    The order is cheap before dear: fields, coverage, time, digest, keys, signature. Whether the nonce was seen before
-    is the caller's to check, after this. Raises the VerificationError that says what fails.
+    `target_uri` is this hub's own URL with the path and query of the request; `body` holds the bytes as received;
+    `now` is Unix seconds. `resolve_keys` returns the approved keys for a keyid; the keyid is used for that look-up
+    alone. Cheap checks come first: fields, components, times, digest, keys, signature. The caller records the nonce
+    after this call and refuses a nonce that it recorded before. Raises the VerificationError that names the failure.
     """
     request = HttpRequest(method, target_uri, headers, body)
     signature_input, signature = parse_fields(request.header("signature-input"), request.header("signature"))
@@ -100,10 +100,10 @@ def verify_request(
     verify_content_digest(request.header("content-digest"), body)
     keys = resolve_keys(verified.keyid)
     if not keys:
-        raise UnknownKey("no key is approved for the signer")
+        raise UnknownKey("the signer has no approved key")
     key = find_signer(keys, signature_base(request, signature_input), signature)
     if key is None:
-        raise SignatureMismatch("the signature does not fit the request and the approved keys")
+        raise SignatureMismatch("no approved key made the signature over this request")
     return VerifiedRequest(verified.keyid, key, verified.nonce, verified.created, verified.expires)
 
 
@@ -116,15 +116,15 @@ class _Parameters:
 
 
 def _read_parameters(signature_input: SignatureInput) -> _Parameters:
-    # RFC 9421, section 7.3.6: the algorithm is that of the key; the parameter may agree, never choose.
+    # RFC 9421, section 7.3.6: the key determines the algorithm; a parameter that names another one is refused.
     if signature_input.text("alg") not in (None, ALGORITHM):
         raise AlgorithmRefused(f"only {ALGORITHM} is accepted")
     keyid, nonce = signature_input.text("keyid"), signature_input.text("nonce")
     created, expires = signature_input.integer("created"), signature_input.integer("expires")
     if not keyid or not nonce or created is None or expires is None:
-        raise SignatureMalformed("created, expires, keyid and nonce are all needed")
+        raise SignatureMalformed("created, expires, keyid and nonce are required")
     if len(nonce) > MAX_NONCE_CHARS or len(keyid) > MAX_KEYID_CHARS:
-        raise SignatureMalformed("keyid or nonce too long")
+        raise SignatureMalformed("keyid or nonce is too long")
     return _Parameters(keyid, nonce, created, expires)
 
 
@@ -136,4 +136,4 @@ def _check_time(created: int, expires: int, now: int) -> None:
     if not 0 <= expires - created <= MAX_LIFETIME_SECONDS:
         raise SignatureExpired(f"valid for {expires - created} seconds, at most {MAX_LIFETIME_SECONDS}")
     if expires < now:
-        raise SignatureExpired(f"ended {now - expires} seconds ago")
+        raise SignatureExpired(f"expired {now - expires} seconds ago")

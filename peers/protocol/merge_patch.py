@@ -1,12 +1,12 @@
-"""Merging a state delta into a state (RFC 7396, section 2)."""
+"""The merge of a state delta into a state (RFC 7396, section 2)."""
 
 from core.strict_json import Json, JsonMapping, JsonObject
 
 
 def merge_patch(target: JsonMapping, patch: JsonMapping) -> JsonObject:
-    """Return `target` with `patch` merged in: null removes a member, an object merges, all else replaces.
+    """Return `target` merged with `patch`: null removes a member, an object merges, every other value replaces.
 
-    Neither argument is changed. The depth is that of the patch, which the strict reader has bounded.
+    The arguments are not changed. The recursion is as deep as the patch, whose depth the strict reader limits.
     """
     merged: JsonObject = dict(target)
     for name, value in patch.items():

@@ -1,16 +1,17 @@
 """The signed messages between servers: envelope, callback, attestation (OpenIntent RFC-0022).
 
-The classes are plain and mutable, as documented. `from_dict` needs no key, ignores unknown ones and refuses wrong
-types; `to_dict` leaves out falsy optional fields, because that is the form the peer signs and verifies.
+The classes are mutable dataclasses, as documented. `from_dict` fills absent keys with defaults, ignores unknown keys
+and refuses wrong types. `to_dict` omits falsy optional fields, because peers sign and verify that form.
 """
 
 from dataclasses import dataclass, field
 from typing import Self
 
 from core.strict_json import Json, JsonMapping, JsonObject
-from peers.protocol.delegation import DelegationScope
+from peers.protocol.delegation_scope import DelegationScope
 from peers.protocol.enums import CallbackEventType
-from peers.protocol.fields import (
+from peers.protocol.federation_policy import FederationPolicy
+from peers.protocol.json_fields import (
     read_boolean,
     read_choice,
     read_json_object,
@@ -21,12 +22,11 @@ from peers.protocol.fields import (
     read_text_map,
     without_falsy,
 )
-from peers.protocol.policy import FederationPolicy
 
 
 @dataclass
 class FederationEnvelope:
-    """An intent on its way to another server. Timestamps are RFC 3339, `signature` base64."""
+    """An intent that one server sends to another. Timestamps are RFC 3339, `signature` is base64."""
 
     dispatch_id: str
     source_server: str
@@ -46,7 +46,7 @@ class FederationEnvelope:
     signature: str | None = None
 
     def to_dict(self) -> JsonObject:
-        """Return the wire form: the 16 known keys at most."""
+        """Return the wire form, which has at most the 16 known keys."""
         trace_context: JsonObject = {**self.trace_context} if self.trace_context else {}
         optional: JsonObject = {
             "agent_id": self.agent_id,
@@ -97,7 +97,10 @@ class FederationEnvelope:
 
 @dataclass
 class FederationAttestation:
-    """A remote server's statement that work kept to the policy; `usage` as in {"llm_tokens": 500}."""
+    """A remote server's statement on whether its work complied with the policy, with its `usage`.
+
+    An example of `usage` is {"llm_tokens": 500}.
+    """
 
     dispatch_id: str
     governance_compliant: bool = True
@@ -133,7 +136,7 @@ class FederationAttestation:
 
 @dataclass
 class FederationCallback:
-    """News about dispatched work. The signature is no field: it covers the dict and travels in it."""
+    """A report about dispatched work. The signature is not a field here: the sender adds it to the dict."""
 
     dispatch_id: str
     event_type: CallbackEventType
@@ -160,7 +163,7 @@ class FederationCallback:
 
     @classmethod
     def from_dict(cls, data: JsonMapping) -> Self:
-        """Read the wire form, event type `state_delta` when absent; raises MalformedMessage."""
+        """Read the wire form; an absent event type becomes `state_delta`. Raises MalformedMessage."""
         data = read_object(data, "callback")
         attestation = _nested(data, "attestation")
         return cls(
@@ -175,5 +178,5 @@ class FederationCallback:
 
 
 def _nested(data: JsonMapping, key: str) -> JsonMapping | None:
-    # OpenIntent takes {} for absent.
+    # OpenIntent writes {} for an absent object, so the callers test for an empty one too.
     return read_object(data[key], key) if data.get(key) is not None else None

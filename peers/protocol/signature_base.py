@@ -15,10 +15,10 @@ _URI = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request as its signature sees it.
+    """The parts of a request that a signature can cover.
 
-    `target_uri` is the absolute URI that the receiver knows to be its own, never one built from the Host header.
-    Header names are compared without case.
+    `target_uri` is the absolute URI, built from the receiver's own URL and never from the Host header. Header names are
+    compared without case.
     """
 
     method: str
@@ -28,23 +28,23 @@ class HttpRequest:
     _fields: dict[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Fold the header names; raises SignatureMalformed for two of one name, a bad method or target."""
+        """Fold the header names; raises SignatureMalformed for a repeated name, a bad method or a bad target."""
         fields = {name.lower(): value.strip(" \t") for name, value in self.headers.items()}
         if len(fields) != len(self.headers):
-            raise SignatureMalformed("a field is there twice under different spellings")
+            raise SignatureMalformed("a field appears twice, with names that differ in case")
         if not _METHOD.fullmatch(self.method) or not _URI.fullmatch(self.target_uri):
-            raise SignatureMalformed("not a method in upper case, or no URI")
+            raise SignatureMalformed("the method is not in upper case, or the target is not a URI")
         object.__setattr__(self, "_fields", fields)
 
     def header(self, name: str) -> str | None:
-        """Return a header's value by its lower-case name, outer whitespace removed; None when it is absent."""
+        """Return a header's value by its lower-case name, without outer whitespace; None if it is absent."""
         return self._fields.get(name)
 
 
 def signature_base(request: HttpRequest, signature_input: SignatureInput) -> bytes:
     """Return the signature base (RFC 9421, section 2.5).
 
-    Raises ComponentNotCovered when the message lacks a component, SignatureMalformed when a value cannot be signed.
+    Raises ComponentNotCovered if the message lacks a component, SignatureMalformed if a value cannot be signed.
     """
     lines = [f'"{name}": {_component_value(request, name)}' for name in signature_input.components]
     lines.append(f'"@signature-params": {signature_input.serialize()}')
@@ -63,7 +63,7 @@ def _component_value(request: HttpRequest, name: str) -> str:
 
 
 def _derived_component(request: HttpRequest, name: str) -> str:
-    """RFC 9421, section 2.2; the components of responses and single query parameters are not used here."""
+    """Return the value of a derived component of requests (RFC 9421, section 2.2), except `@query-param`."""
     if name == "@method":
         return request.method
     if name == "@target-uri":
@@ -78,7 +78,7 @@ def _derived_component(request: HttpRequest, name: str) -> str:
         "@request-target": path if parts.query is None else f"{path}?{parts.query}",
     }
     if name not in values:
-        raise SignatureMalformed(f"{name} is not used here")
+        raise SignatureMalformed(f"{name} is not supported")
     return values[name]
 
 

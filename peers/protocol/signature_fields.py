@@ -1,9 +1,9 @@
 """The fields Signature-Input and Signature, read and written (RFC 9421, sections 4.1 and 4.2).
 
-Both are Structured Field dictionaries (RFC 9651). Signature-Input is read by http-sf; the one form that signers write,
-without escapes and optional spaces, is read by a regular expression first, because http-sf takes as long as Ed25519
-does. Both readers give the same value for every text that both take. Written is only the narrow form that this
-protocol knows: components without parameters, and parameters that are integers or strings.
+Both are Structured Field dictionaries (RFC 9651). The package http-sf reads every valid Signature-Input, but takes as
+long as an Ed25519 verification. A regular expression therefore tries first the form that signers usually write, without
+escapes and optional spaces. Both readers return the same value for a text that both accept. The writer writes only the
+form that this protocol needs: components without parameters, and parameters that are integers or strings.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import http_sf
 
-from peers.protocol.encoding import decode_base64, encode_base64
+from peers.protocol.base_encodings import decode_base64, encode_base64
 from peers.protocol.errors import MalformedMessage, SignatureMalformed, SignatureMissing
 
 MAX_FIELD_CHARS = 4096
@@ -34,7 +34,7 @@ _COMPONENT = re.compile(r"@?[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class SignatureInput:
-    """The covered components in order, and the signature parameters in the order they are signed in."""
+    """The covered components and the signature parameters, both in signed order."""
 
     components: tuple[str, ...]
     parameters: tuple[tuple[str, int | str], ...]
@@ -48,12 +48,12 @@ class SignatureInput:
         )
 
     def text(self, name: str) -> str | None:
-        """Return a string parameter, None when it is absent."""
+        """Return a string parameter, None if it is absent."""
         value = dict(self.parameters).get(name)
         return value if isinstance(value, str) else None
 
     def integer(self, name: str) -> int | None:
-        """Return an integer parameter, None when it is absent."""
+        """Return an integer parameter, None if it is absent."""
         value = dict(self.parameters).get(name)
         return value if isinstance(value, int) else None
 
@@ -67,13 +67,14 @@ def serialize_fields(label: str, signature_input: SignatureInput, signature: byt
 
 
 def parse_fields(signature_input: str | None, signature: str | None) -> tuple[SignatureInput, bytes]:
-    """Read the one signature of a message.
+    """Read the single signature of a message.
 
-    One label, the same in both fields: with several, a proof that fails could hide behind one that holds. Raises
-    SignatureMissing when a field is absent, SignatureMalformed for duplicates, unknown parameters, wrong types.
+    Both fields must hold exactly one label, the same in both: with several labels a valid proof could hide an invalid
+    one. Raises SignatureMissing if a field is absent, SignatureMalformed for duplicates, unknown parameters and wrong
+    types.
     """
     if not signature_input or not signature:
-        raise SignatureMissing("Signature-Input and Signature are both needed")
+        raise SignatureMissing("Signature-Input and Signature are both required")
     if max(len(signature_input), len(signature)) > MAX_FIELD_CHARS:
         raise SignatureMalformed(f"a signature field is longer than {MAX_FIELD_CHARS} characters")
     label, parsed_input = parse_usual_input(signature_input) or parse_any_input(signature_input)
@@ -86,7 +87,7 @@ def parse_fields(signature_input: str | None, signature: str | None) -> tuple[Si
 def _read_signature(field: str) -> tuple[str, bytes]:
     match = _SIGNATURE.fullmatch(field)
     if match is None:
-        raise SignatureMalformed("Signature must hold one byte sequence")
+        raise SignatureMalformed("Signature must hold exactly one byte sequence")
     try:
         return match["label"], decode_base64(match["base64"])
     except MalformedMessage as exc:
@@ -94,7 +95,7 @@ def _read_signature(field: str) -> tuple[str, bytes]:
 
 
 def parse_usual_input(field: str) -> tuple[str, SignatureInput] | None:
-    """Return label and input when the field is of the usual form, None when it is not or may not be valid."""
+    """Return label and input of a field in the usual form, None for every other form; raises SignatureMalformed."""
     if not (match := _USUAL_INPUT.fullmatch(field)):
         return None
     components = match["components"][1:-1].split('" "')
@@ -108,7 +109,7 @@ def parse_usual_input(field: str) -> tuple[str, SignatureInput] | None:
 
 
 def parse_any_input(field: str) -> tuple[str, SignatureInput]:
-    """Return label and input of any structured dictionary that holds one; raises SignatureMalformed."""
+    """Return label and input of any structured dictionary with one member; raises SignatureMalformed."""
     try:
         members = http_sf.parse(field.encode("ascii"), tltype="dictionary", on_duplicate_key=_refuse_duplicate)
     except SignatureMalformed:
@@ -116,7 +117,7 @@ def parse_any_input(field: str) -> tuple[str, SignatureInput]:
     except ValueError as exc:
         raise SignatureMalformed("Signature-Input is not a structured dictionary") from exc
     if not isinstance(members, dict) or len(members) != 1:
-        raise SignatureMalformed("Signature-Input must hold one signature")
+        raise SignatureMalformed("Signature-Input must hold exactly one signature")
     ((label, inner_list),) = members.items()
     if not isinstance(inner_list, tuple) or not isinstance(inner_list[0], list):
         raise SignatureMalformed("Signature-Input is not an inner list")
@@ -133,12 +134,12 @@ def _read_component(item: object) -> str:
     if not isinstance(item, tuple) or type(item[0]) is not str:
         raise SignatureMalformed("a covered component is not a string")
     if item[1]:
-        raise SignatureMalformed("component parameters are not used here")
+        raise SignatureMalformed("component parameters are not supported")
     return item[0]
 
 
 def _read_parameter(name: str, value: object) -> tuple[str, int | str]:
-    # type, not isinstance: true is an int, and tokens are str-like.
+    # type, not isinstance: bool is a subclass of int, and http-sf's Token one of str.
     if type(value) is int or type(value) is str:
         return name, value
     raise SignatureMalformed(f"signature parameter {name} is neither integer nor string")
@@ -154,7 +155,7 @@ def _checked(parsed: SignatureInput) -> SignatureInput:
         if name not in KNOWN_PARAMETERS:
             raise SignatureMalformed(f"unknown signature parameter {name}")
         if isinstance(value, int) is not (name in _INTEGER_PARAMETERS):
-            raise SignatureMalformed(f"signature parameter {name} is of the wrong type")
+            raise SignatureMalformed(f"signature parameter {name} has the wrong type")
     return parsed
 
 

@@ -1,28 +1,28 @@
-"""UCAN delegation tokens: their claims, their bytes, and passing them on (OpenIntent RFC-0023).
+"""UCAN delegation tokens: their claims, their text form, and the claims of a child token (OpenIntent RFC-0023).
 
 A token is `header.payload.signature`, each part base64url without padding. `prf` holds the full tokens of all
-ancestors, oldest first, each as it was signed; so a token grows by more than twice its parent, and 16 KB hold about
-five links.
+ancestors, oldest first, each as it was signed. A child is therefore more than twice as long as its parent, and 16 KB
+hold a chain of about five tokens.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.strict_json import Json, JsonMapping, JsonObject, parse_json_object
-from peers.protocol.delegation import DelegationScope
-from peers.protocol.encoding import decode_base64url, encode_base64url
+from peers.protocol.base_encodings import decode_base64url, encode_base64url
+from peers.protocol.delegation_scope import DelegationScope
+from peers.protocol.ed25519_keys import SIGNATURE_BYTES
 from peers.protocol.errors import DelegationError, DelegationFault, MalformedMessage
-from peers.protocol.fields import read_integer, read_object, read_text, read_text_list
-from peers.protocol.keys import SIGNATURE_BYTES
+from peers.protocol.json_fields import read_integer, read_object, read_text, read_text_list, require_fields
 
-# Where a token travels between hubs.
+# The request header that carries a token between hubs.
 UCAN_HEADER = "X-OpenIntent-UCAN"
 MAX_TOKEN_BYTES = 16_384
 MAX_LINKS = 8
 CLAIM_NAMES = ("iss", "aud", "scope", "nbf", "exp", "nonce", "prf")
 SCOPE_NAMES = ("permissions", "denied_operations", "max_delegation_depth")
-# Compared as text: an algorithm is pinned, never read from the token (RFC 8725, section 3.1).
+# The header is compared as text: the algorithm is pinned and never read from the token (RFC 8725, section 3.1).
 HEADER = encode_base64url(json.dumps({"alg": "EdDSA", "typ": "UCAN"}).encode())
 
 
@@ -53,15 +53,15 @@ class UcanClaims:
 
     @classmethod
     def from_dict(cls, data: JsonMapping) -> "UcanClaims":
-        """Read a payload that has every claim, down to those of the scope; raises MalformedMessage.
+        """Read a payload that has every claim and every member of the scope; raises MalformedMessage.
 
-        The documented UCANToken.from_dict fills in what is missing. Verification must not: a token without `exp`
-        would come back to life each time it is read, one without permissions would get the default ones.
+        The documented UCANToken.from_dict fills missing claims. A verifier must not: a token without `exp` would get a
+        new expiry each time it is read, and a token without permissions would get the default permissions.
         """
         data = read_object(data, "payload")
-        _require(data, CLAIM_NAMES)
+        require_fields(data, CLAIM_NAMES)
         scope = read_object(data["scope"], "scope")
-        _require(scope, SCOPE_NAMES)
+        require_fields(scope, SCOPE_NAMES)
         return cls(
             issuer=read_text(data, "iss"),
             audience=read_text(data, "aud"),
@@ -75,7 +75,7 @@ class UcanClaims:
 
 @dataclass(frozen=True, slots=True)
 class SplitToken:
-    """A token taken apart: its text, payload, the bytes that are signed, and the 64-byte signature."""
+    """The parts of a token: its text, its payload, the signed bytes, and the 64-byte signature."""
 
     text: str
     payload: JsonObject
@@ -87,7 +87,7 @@ def encode_token(payload: JsonMapping, sign: Callable[[bytes], bytes]) -> str:
     """Return the signed token; `sign` makes the issuer's 64-byte signature.
 
     The payload is written with sorted keys and json's default separators, as OpenIntent does. Raises DelegationError
-    when the token is larger than any verifier takes.
+    if the token is longer than 16 KB, which every verifier refuses, MalformedMessage if the payload is not JSON.
     """
     try:
         body = json.dumps(payload, sort_keys=True, allow_nan=False)
@@ -101,12 +101,12 @@ def encode_token(payload: JsonMapping, sign: Callable[[bytes], bytes]) -> str:
 
 
 def split_token(token: str) -> SplitToken:
-    """Take a token apart without verifying it; raises MalformedMessage."""
+    """Return the parts of a token without verifying it; raises MalformedMessage."""
     if token.count(".") != 2:
         raise MalformedMessage("Invalid UCAN token format")
     header, body, signature_part = token.split(".")
     if header != HEADER:
-        raise MalformedMessage("the header is not that of an EdDSA UCAN")
+        raise MalformedMessage("the header is not the header of an EdDSA UCAN")
     payload = parse_json_object(decode_base64url(body))
     signature = decode_base64url(signature_part)
     if len(signature) != SIGNATURE_BYTES:
@@ -117,10 +117,10 @@ def split_token(token: str) -> SplitToken:
 def attenuate_claims(
     parent: UcanClaims, parent_token: str, *, audience: str, child_scope: DelegationScope, now: int, nonce: str
 ) -> UcanClaims:
-    """Return the claims of a child: the parent's audience passes on a reduced scope.
+    """Return the claims of a child token, which the parent's audience issues with a reduced scope.
 
-    `parent_token` is the parent as its issuer signed it. The child starts now, or when its parent does, and ends with
-    its parent. Raises DelegationError when no depth or no time is left.
+    `parent_token` is the parent as its issuer signed it. The child begins at `now` or with its parent, whichever is
+    later, and ends with its parent. Raises DelegationError if no depth or no time is left.
     """
     not_before = max(now, parent.not_before)
     if not_before > parent.expires_at:
@@ -134,8 +134,3 @@ def attenuate_claims(
         nonce=nonce,
         proof_chain=(*parent.proof_chain, parent_token),
     )
-
-
-def _require(data: JsonMapping, names: Iterable[str]) -> None:
-    if absent := [name for name in names if name not in data]:
-        raise MalformedMessage(f"missing: {', '.join(absent)}")

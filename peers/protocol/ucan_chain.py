@@ -1,17 +1,17 @@
-"""Verifying a chain of UCAN tokens, from the root that grants to the leaf that is presented.
+"""The verification of a chain of UCAN tokens, from the root, which grants, to the leaf, which a hub presents.
 
-A chain holds when every link is signed by its own issuer, every child's issuer is its parent's audience, no child
-goes beyond its parent, and both ends are the right ones: granted by someone who may, presented by the one it is for.
-The first fault found is raised as a DelegationError that names its link, counted from 0 at the root.
+A chain is valid if the issuer of every token signed it, the issuer of every child is its parent's audience, the scope
+and the time of every child lie within those of its parent, an allowed DID issued the root, and the leaf is presented by
+its issuer to its audience. The first fault is raised as a DelegationError with the number of the token, 0 for the root.
 """
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from peers.protocol.delegation import DelegationScope
+from peers.protocol.delegation_scope import DelegationScope
 from peers.protocol.did import is_same_did
+from peers.protocol.ed25519_keys import VerificationKey, find_signer
 from peers.protocol.errors import DelegationError, DelegationFault, MalformedMessage
-from peers.protocol.keys import VerificationKey, find_signer
 from peers.protocol.ucan import MAX_LINKS, MAX_TOKEN_BYTES, SplitToken, UcanClaims, split_token
 
 ResolveKeys = Callable[[str], Sequence[VerificationKey]]
@@ -19,7 +19,7 @@ ResolveKeys = Callable[[str], Sequence[VerificationKey]]
 
 @dataclass(frozen=True, slots=True)
 class VerifiedDelegation:
-    """A chain that holds. `scope` is what the presenter may do; `links` and `tokens` run from root to leaf."""
+    """A valid chain. `scope` is the scope of the presenter; `links` and `tokens` go from root to leaf."""
 
     scope: DelegationScope
     links: tuple[UcanClaims, ...]
@@ -27,12 +27,12 @@ class VerifiedDelegation:
 
     @property
     def root(self) -> UcanClaims:
-        """The grant that everything follows from; who issued it may have revoked it."""
+        """The first token of the chain; the caller checks that its issuer has not revoked it."""
         return self.links[0]
 
     @property
     def leaf(self) -> UcanClaims:
-        """The token that was presented."""
+        """The presented token."""
         return self.links[-1]
 
 
@@ -46,11 +46,11 @@ class _Link:
 def verify_chain(
     token: str, *, resolve_key: ResolveKeys, audience: str, presenter: str, roots: Collection[str], now: int
 ) -> VerifiedDelegation:
-    """Verify a presented token and all its ancestors, at most 8 links and 16 KB.
+    """Verify a presented token and all its ancestors, at most 8 tokens and 16 KB.
 
-    `resolve_key` gives the approved keys of a DID, none when it is unknown; `audience` is this hub's DID, `presenter`
-    the DID whose signature the request carries, `roots` the DIDs that may grant, `now` Unix seconds. A token that has
-    ended, or not begun, fails at its link. Raises DelegationError.
+    `resolve_key` returns the approved keys of a DID, an empty sequence for an unknown DID; `audience` is this hub's
+    DID, `presenter` the DID that signed the request; `roots` are the DIDs that may issue the root; `now` is Unix
+    seconds. Raises DelegationError.
     """
     links = _read_links(token)
     for link, parent in zip(links, [None, *links], strict=False):
@@ -77,7 +77,7 @@ def _read_links(token: str) -> list[_Link]:
     links = [_read_link(text, number) for number, text in enumerate(chain)]
     for link in links:
         if link.claims.proof_chain != chain[: link.number]:
-            raise _fault(link, DelegationFault.BROKEN_CHAIN, "its ancestors are not those of the leaf")
+            raise _fault(link, DelegationFault.BROKEN_CHAIN, "has other ancestors than the leaf")
     return links
 
 
@@ -92,17 +92,17 @@ def _read_link(text: str, number: int | None) -> _Link:
 def _check_link(link: _Link, now: int) -> None:
     claims = link.claims
     if claims.scope.has_wildcard():
-        raise _fault(link, DelegationFault.WILDCARD, "grants every permission")
+        raise _fault(link, DelegationFault.WILDCARD, "has the permission `*`")
     if now < claims.not_before:
         raise _fault(link, DelegationFault.NOT_YET_VALID, f"begins in {claims.not_before - now} seconds")
     scope_end = claims.scope.expiry_seconds()
     if now > claims.expires_at or (scope_end is not None and now > scope_end):
-        raise _fault(link, DelegationFault.EXPIRED, "has ended")
+        raise _fault(link, DelegationFault.EXPIRED, "has expired")
 
 
 def _check_step(parent: _Link, child: _Link) -> None:
     if not is_same_did(child.claims.issuer, parent.claims.audience):
-        raise _fault(child, DelegationFault.BROKEN_CHAIN, "issued by another than its parent's audience")
+        raise _fault(child, DelegationFault.BROKEN_CHAIN, "is not issued by its parent's audience")
     if child.claims.scope.max_delegation_depth > parent.claims.scope.max_delegation_depth - 1:
         raise _fault(child, DelegationFault.DEPTH, "Delegation depth exceeded")
     if not child.claims.scope.is_within(parent.claims.scope):
@@ -116,15 +116,15 @@ def _check_ends(links: list[_Link], audience: str, presenter: str, roots: Collec
     if not is_same_did(leaf.claims.audience, audience):
         raise _fault(leaf, DelegationFault.AUDIENCE, "is meant for another hub")
     if not is_same_did(leaf.claims.issuer, presenter):
-        raise _fault(leaf, DelegationFault.PRESENTER, "is presented by another than its issuer")
+        raise _fault(leaf, DelegationFault.PRESENTER, "is not presented by its issuer")
     if not any(is_same_did(root.claims.issuer, allowed) for allowed in roots):
-        raise _fault(root, DelegationFault.ROOT, "is granted by someone who cannot")
+        raise _fault(root, DelegationFault.ROOT, "is issued by a DID that may not grant")
 
 
 def _check_signature(link: _Link, resolve_key: ResolveKeys) -> None:
     keys = resolve_key(link.claims.issuer)
     if not keys:
-        raise _fault(link, DelegationFault.UNKNOWN_KEY, "no key is approved for its issuer")
+        raise _fault(link, DelegationFault.UNKNOWN_KEY, "has an issuer without an approved key")
     if find_signer(keys, link.parts.signed_bytes, link.parts.signature) is None:
         raise _fault(link, DelegationFault.SIGNATURE, "is not signed by its issuer")
 

@@ -1,1 +1,1 @@
-"""`make demo`: the whole hub on this machine, with a sandbox in place of AWS."""
+"""`make demo`: two hubs on this machine, with the sandbox in place of AWS."""

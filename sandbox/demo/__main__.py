@@ -1,8 +1,8 @@
 """Run the demo: `python -m sandbox.demo`.
 
-Prepares the databases, starts sandbox, web, worker and beat, and a second hub as a peer, and says so once each of them
-has shown that it works. Then it waits: Ctrl-C and SIGTERM stop all of them, and where one ends by itself the others
-are stopped too.
+The runner prepares the databases, and starts sandbox, web, worker and beat, and a second hub as a peer. It prints a box
+once each process works. Ctrl-C and SIGTERM stop all processes. If one process ends by itself, the runner stops the
+others.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from django.core.exceptions import ImproperlyConfigured
 from rich.console import Console
 
 from sandbox.demo import partner
-from sandbox.demo.addresses import FOREIGN_AWS_VARIABLES, HOST, Addresses, PortBusyError, find_addresses
-from sandbox.demo.processes import Child, Command, ProcessDiedError, check_alive, start, stop
+from sandbox.demo.addresses import REMOVED_AWS_VARIABLES, Addresses, PortBusyError, find_addresses
+from sandbox.demo.child_processes import Child, Command, ProcessDiedError, check_alive, start, stop
+from sandbox.demo.hub_commands import beat_command, web_command, worker_command
 
-# The box holds commands to copy: where there is no terminal to fold them for, they stay on one line.
+# The box holds commands to copy. Without a terminal the box is wide enough to keep each command on one line.
 WIDTH_WITHOUT_TERMINAL = 140
 
 
 def main() -> int:
-    """Run until stopped; return the exit code."""
+    """Run until a signal or an error; return the exit code."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False)
-    # As Ctrl-C, and so that no child outlives a `kill` or a closed terminal.
+    # Both signals act like Ctrl-C, so that the children also stop after a `kill` and when the terminal closes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         addresses = find_addresses()
-        _take_environment(addresses)
+        _set_environment(addresses)
         with suppress(KeyboardInterrupt):
             return _run(console, addresses)
     except (PortBusyError, ImproperlyConfigured) as exc:
@@ -44,9 +45,9 @@ def main() -> int:
     return 0
 
 
-def _take_environment(addresses: Addresses) -> None:
-    """Give this process and its children the demo's settings, and let Django read them."""
-    for name in FOREIGN_AWS_VARIABLES:
+def _set_environment(addresses: Addresses) -> None:
+    """Set the demo's variables for this process and its children, and start Django."""
+    for name in REMOVED_AWS_VARIABLES:
         os.environ.pop(name, None)
     os.environ.update(addresses.environ())
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fedhub.settings")
@@ -57,23 +58,23 @@ def _run(console: Console, addresses: Addresses) -> int:
     from django.conf import settings
 
     from core.errors import HubError
-    from sandbox.demo.box import make_box, peer_lines
-    from sandbox.demo.health import NotHealthyError
-    from sandbox.demo.prepare import prepare
+    from sandbox.demo.health_checks import NotHealthyError
+    from sandbox.demo.prepare_hub import prepare
+    from sandbox.demo.summary_box import make_box, peer_lines
 
     folder, log_folder = settings.VAR_DIR / "demo", settings.VAR_DIR / "log"
     partner_dir = settings.VAR_DIR.resolve() / "partner"
     children: list[Child] = []
     try:
         console.print("Preparing the databases …")
-        # With the folder, which a shell that spoke with the partner before would not have right.
+        # The folder is included, because a shell that read the partner's file before has the partner's folder.
         variables = addresses.environ() | {"FEDHUB_VAR_DIR": str(settings.VAR_DIR.resolve())}
         prepared = prepare(folder, variables, other_url=addresses.partner_url)
         peer = partner.prepare_partner(addresses, partner_dir)
         console.print("Starting sandbox, web, worker, beat and a partner …")
-        _start_all(children, addresses, folder, log_folder)
-        is_undecided = _start_partner(children, addresses, partner_dir, log_folder)
-        lines = peer_lines(addresses, prepared, peer, is_undecided=is_undecided)
+        _start_hub(children, addresses, folder, log_folder)
+        awaits_approval = _start_partner(children, addresses, partner_dir, log_folder)
+        lines = peer_lines(addresses, prepared, peer, awaits_approval=awaits_approval)
         console.print(
             make_box(addresses, prepared, log_folder=log_folder, environ_file=folder / "env", peer_lines=lines)
         )
@@ -81,79 +82,63 @@ def _run(console: Console, addresses: Addresses) -> int:
             check_alive(children)
             time.sleep(0.2)
     except (ProcessDiedError, NotHealthyError, HubError) as exc:
-        console.print(f"{exc}\nStopping the others.", style="red", markup=False)
+        console.print(f"{exc}\nStopping the other processes.", style="red", markup=False)
         return 1
     finally:
-        # A second Ctrl-C must not leave half of them behind.
+        # A second Ctrl-C must not interrupt the stop of the children.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         stop(children)
 
 
-def _start_all(children: list[Child], addresses: Addresses, folder: Path, log_folder: Path) -> None:
-    """Start the four into `children`, so that the caller can stop what was started, and wait until each works."""
+def _start_hub(children: list[Child], addresses: Addresses, folder: Path, log_folder: Path) -> None:
+    """Start the four processes, append each to `children` so that the caller can stop it, and wait until each works."""
     from django.utils import timezone
 
     from core.jobs.queue import enqueue
-    from sandbox.demo import health
+    from sandbox.demo import health_checks
 
     started_at = timezone.now()
     for command in _commands(addresses, folder):
         children.append(start(command, environ=os.environ, log_folder=log_folder))
     sandbox, web, worker, beat = children
-    health.wait_until(lambda: health.answers(f"{addresses.sandbox_url}/_sandbox/health"), sandbox, among=children)
-    health.wait_until(lambda: health.answers(f"{addresses.hub_url}/healthz"), web, among=children)
+    health_checks.wait_until(
+        lambda: health_checks.answers(f"{addresses.sandbox_url}/_sandbox/health"), sandbox, watched=children
+    )
+    health_checks.wait_until(lambda: health_checks.answers(f"{addresses.hub_url}/healthz"), web, watched=children)
     enqueue("federations.sweep")
-    health.wait_until(health.queue_is_drained, worker, among=children)
-    health.wait_until(lambda: health.beat_has_scheduled(started_at), beat, among=children)
+    health_checks.wait_until(health_checks.queue_is_drained, worker, watched=children)
+    health_checks.wait_until(lambda: health_checks.beat_has_scheduled(started_at), beat, watched=children)
 
 
 def _start_partner(children: list[Child], addresses: Addresses, var_dir: Path, log_folder: Path) -> bool:
-    """Start the second hub into `children` and let the two look at each other.
+    """Start the second hub, append its processes to `children`, and make each hub fetch the other's documents.
 
-    Returns whether either is still undecided about the other.
+    Returns whether one of the hubs still has the other as a proposed peer.
     """
     from django.utils import timezone
 
-    from sandbox.demo import health
-    from sandbox.demo.prepare import look_at
+    from sandbox.demo import health_checks
+    from sandbox.demo.prepare_hub import fetch_peer_documents
 
     started_at = timezone.now()
     environ = {**os.environ, **addresses.partner_environ(var_dir)}
     for command in partner.commands(addresses):
         children.append(start(command, environ=environ, log_folder=log_folder))
     web = children[-2]
-    health.wait_until(lambda: health.answers(f"{addresses.partner_url}/healthz"), web, among=children)
-    is_undecided = look_at(addresses.partner_url)
-    return partner.greet(addresses, var_dir, since=started_at, among=children) or is_undecided
+    health_checks.wait_until(lambda: health_checks.answers(f"{addresses.partner_url}/healthz"), web, watched=children)
+    awaits_approval = fetch_peer_documents(addresses.partner_url)
+    return partner.connect_partner(addresses, var_dir, since=started_at, watched=children) or awaits_approval
 
 
 def _commands(addresses: Addresses, folder: Path) -> tuple[Command, ...]:
-    celery = (sys.executable, "-m", "celery", "-A", "fedhub")
-    granian = (sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--no-ws", "--access-log")
-    sandbox = (sys.executable, "-m", "sandbox", "--port", str(addresses.sandbox_port))
+    sandbox = (sys.executable, "-m", "sandbox", "--port", str(addresses.sandbox_port), "--hub-url", addresses.hub_url)
     return (
-        # The hub keeps its data, so its AWS must: else a second run would show what was changed in the first undone.
-        Command("sandbox", (*sandbox, "--hub-url", addresses.hub_url, "--journal", str(folder / "sandbox.jsonl"))),
-        Command(
-            "web",
-            # Threads for requests that wait: a sync in a request waits for the cloud. Pinned, since granian's own
-            # choice grows with the machine and SQLite has one writer.
-            (
-                *granian,
-                "--port",
-                str(addresses.hub_port),
-                "--workers",
-                "1",
-                "--blocking-threads",
-                "8",
-                "fedhub.wsgi:application",
-            ),
-        ),
-        Command(
-            "worker", (*celery, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "INFO")
-        ),
-        Command("beat", (*celery, "beat", "--pidfile=", "-l", "INFO")),
+        # The hub keeps its data, so the sandbox must too: else the second run would undo the changes of the first.
+        Command("sandbox", (*sandbox, "--saved-changes", str(folder / "sandbox.jsonl"))),
+        web_command("web", port=addresses.hub_port, threads=8),
+        worker_command("worker"),
+        beat_command("beat"),
     )
 
 

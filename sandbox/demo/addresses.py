@@ -1,4 +1,4 @@
-"""Where the demo listens, and the environments of its two hubs."""
+"""The ports of the demo, and the environment variables of its two hubs."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from core import environment
-from sandbox.accounts import DEFAULT_ACCESS_KEY_ID, DEFAULT_SECRET_ACCESS_KEY
 from sandbox.client import DEFAULT_URL
+from sandbox.credentials import DEFAULT_ACCESS_KEY_ID, DEFAULT_SECRET_ACCESS_KEY
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 
 
 class PortBusyError(Exception):
-    """Another program listens where the demo would; the message says what to set instead."""
+    """A port of the demo is in use; the message names the variable to set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The ports of the demo, and the URLs that follow from them."""
+    """The ports of the demo and their URLs."""
 
     hub_port: int
     sandbox_port: int
@@ -46,7 +46,7 @@ class Addresses:
         return f"http://{HOST}:{self.sandbox_port}"
 
     def environ(self) -> dict[str, str]:
-        """Return the variables that make the hub its own issuer and send its AWS calls to the sandbox."""
+        """Return the variables of the first hub, which direct its AWS calls to the sandbox."""
         return {
             "FEDHUB_SERVER_URL": self.hub_url,
             "AWS_ENDPOINT_URL_STS": self.sandbox_url,
@@ -56,21 +56,21 @@ class Addresses:
             "AWS_SECRET_ACCESS_KEY": DEFAULT_SECRET_ACCESS_KEY,
             "AWS_REGION": REGION,
             "FEDHUB_SANDBOX_URL": self.sandbox_url,
-            # The hubs find each other on loopback, and the shipped example works on what they send.
+            # The hubs reach each other on loopback, and the example handler works on their intents.
             "FEDHUB_ENABLED": "true",
             "FEDHUB_ALLOWED_NETWORKS": "127.0.0.0/8",
             "FEDHUB_HANDLERS": "peers.handlers.EchoAgents",
         }
 
     def partner_environ(self, var_dir: Path) -> dict[str, str]:
-        """Return the variables of the second hub, whose files are all in `var_dir`."""
+        """Return the variables of the second hub, which keeps all its files in `var_dir`."""
         own = {"FEDHUB_SERVER_URL": self.partner_url, "FEDHUB_VAR_DIR": str(var_dir), "FEDHUB_WORKER_PROCESSES": "1"}
-        return self.environ() | dict.fromkeys(NEVER_SHARED, "") | own
+        return self.environ() | dict.fromkeys(SEPARATE_VARIABLES, "") | own
 
 
 _SECRETS = ("DATABASE_URL", "MONGODB_URI", "CELERY_BROKER_URL", "SECRET_KEY", "FEDHUB_SECRETS_KEY")
-# What two hubs must not have in common: empty, each has its own under its FEDHUB_VAR_DIR.
-NEVER_SHARED = (
+# The variables that two hubs must not share. With an empty value a hub uses its own FEDHUB_VAR_DIR.
+SEPARATE_VARIABLES = (
     *_SECRETS,
     *(f"{name}_FILE" for name in _SECRETS),
     "SEARCH_PATH",
@@ -79,14 +79,14 @@ NEVER_SHARED = (
     "FEDHUB_OIDC_KEY_PATH",
 )
 
-# A developer's own profile or session would win over the demo's key.
-FOREIGN_AWS_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")
+# A developer's own profile or session would take precedence over the demo's access key.
+REMOVED_AWS_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")
 
 
 def find_addresses() -> Addresses:
-    """Return the ports that FEDHUB_PORT, FEDHUB_PARTNER_PORT and FEDHUB_SANDBOX_PORT name.
+    """Read FEDHUB_PORT, FEDHUB_PARTNER_PORT and FEDHUB_SANDBOX_PORT, and return the addresses.
 
-    Raises PortBusyError where one is in use, ImproperlyConfigured where one is no port.
+    Raises PortBusyError if a port is in use, ImproperlyConfigured if a value is not a port.
     """
     addresses = Addresses(
         hub_port=environment.integer("FEDHUB_PORT", default=8000, minimum=1, maximum=65_535),
@@ -109,14 +109,14 @@ def find_addresses() -> Addresses:
     return addresses
 
 
-def shell_lines(variables: Mapping[str, str]) -> str:
-    """Return `variables` as a file that a shell can read with `.`."""
+def shell_exports(variables: Mapping[str, str]) -> str:
+    """Return the content of a file that a shell reads with `.` to set `variables`."""
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items()))
 
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As servers do: a connection that was closed a moment ago does not occupy the port.
+        # Servers set this option too: a recently closed connection does not occupy the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

@@ -1,6 +1,7 @@
-"""The second hub of the demo: its processes, and what is done in its own environment, by a process of its own.
+"""The second hub of the demo: its processes, and the steps that need its own environment.
 
-`python -m sandbox.demo.partner STEP OTHER_URL SINCE` does one step there and prints what came of it as JSON.
+`python -m sandbox.demo.partner STEP OTHER_URL SINCE`, with the environment of the second hub, runs one step and prints
+its result as JSON.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from pathlib import Path
 
 import django
 
-from sandbox.demo.addresses import HOST, Addresses
-from sandbox.demo.processes import Child, Command, output_of
+from sandbox.demo.addresses import Addresses
+from sandbox.demo.child_processes import Child, Command, output_of
+from sandbox.demo.hub_commands import web_command, worker_command
 
-PREPARE, GREET = "prepare", "greet"
+PREPARE, CONNECT = "prepare", "connect"
 WAIT_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """The second hub as the box shows it."""
+    """The facts about the second hub that the box shows; `password` is None if it was changed."""
 
     url: str
     environ_file: Path
@@ -35,38 +37,35 @@ class Partner:
 
 
 def commands(addresses: Addresses) -> tuple[Command, Command]:
-    """Return its two processes: web, and a worker with the beat in it, which spares a process."""
-    granian = (sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--no-ws", "--access-log")
-    web = ("--port", str(addresses.partner_port), "--workers", "1", "--blocking-threads", "4")
-    celery = (sys.executable, "-m", "celery", "-A", "fedhub", "worker", "--beat", "-c", "1", "-l", "INFO")
+    """Return the commands of its two processes: web, and a worker that also runs the beat, which saves a process."""
     return (
-        Command("partner-web", (*granian, *web, "fedhub.wsgi:application")),
-        Command("partner-worker", (*celery, "--without-gossip", "--without-mingle", "--without-heartbeat")),
+        web_command("partner-web", port=addresses.partner_port, threads=4),
+        worker_command("partner-worker", "--beat", "-c", "1"),
     )
 
 
 def prepare_partner(addresses: Addresses, var_dir: Path) -> Partner:
-    """Prepare the second hub as the first one is; raises ProcessDiedError."""
-    found = _do(PREPARE, addresses, var_dir, since=None, among=())
+    """Prepare the second hub in the same way as the first; raises ProcessDiedError."""
+    found = _run_step(PREPARE, addresses, var_dir, since=None, watched=())
     environ_file = var_dir / "demo" / "env"
     return Partner(addresses.partner_url, environ_file, found["password"], found["fingerprint"], found["agent_id"])
 
 
-def greet(addresses: Addresses, var_dir: Path, *, since: datetime, among: Sequence[Child]) -> bool:
-    """See that the second hub works, and have it look at the first; return whether the first is still undecided there.
+def connect_partner(addresses: Addresses, var_dir: Path, *, since: datetime, watched: Sequence[Child]) -> bool:
+    """Wait until the second hub works, make it fetch the first hub's documents, and sync its federation once.
 
-    Raises ProcessDiedError.
+    Returns whether the first hub is still a proposed peer there. Raises ProcessDiedError.
     """
-    return bool(_do(GREET, addresses, var_dir, since=since, among=among)["is_undecided"])
+    return bool(_run_step(CONNECT, addresses, var_dir, since=since, watched=watched)["awaits_approval"])
 
 
-def _do(
-    step: str, addresses: Addresses, var_dir: Path, *, since: datetime | None, among: Sequence[Child]
+def _run_step(
+    step: str, addresses: Addresses, var_dir: Path, *, since: datetime | None, watched: Sequence[Child]
 ) -> dict[str, str]:
-    words = (step, addresses.hub_url, since.isoformat() if since else "")
-    command = Command(f"partner's {step}", (sys.executable, "-m", "sandbox.demo.partner", *words))
+    arguments = (step, addresses.hub_url, since.isoformat() if since else "")
+    command = Command(f"partner's {step}", (sys.executable, "-m", "sandbox.demo.partner", *arguments))
     found: dict[str, str] = json.loads(
-        output_of(command, environ={**os.environ, **addresses.partner_environ(var_dir)}, among=among)
+        output_of(command, environ={**os.environ, **addresses.partner_environ(var_dir)}, watched=watched)
     )
     return found
 
@@ -74,23 +73,23 @@ def _do(
 def _prepare(other_url: str) -> dict[str, object]:
     from django.conf import settings
 
-    from sandbox.demo.prepare import AGENT_ID, prepare
+    from sandbox.demo.prepare_hub import AGENT_ID, prepare
 
     variables = {name: os.environ[name] for name in Addresses(0, 0, 0).partner_environ(settings.VAR_DIR)}
     return {**asdict(prepare(settings.VAR_DIR / "demo", variables, other_url=other_url)), "agent_id": AGENT_ID}
 
 
-def _greet(other_url: str, since: str) -> dict[str, object]:
+def _connect(other_url: str, since: str) -> dict[str, object]:
     from core.jobs.queue import enqueue
-    from sandbox.demo import health
-    from sandbox.demo.prepare import look_at, sync_once
+    from sandbox.demo import health_checks
+    from sandbox.demo.prepare_hub import fetch_peer_documents, sync_once
 
     enqueue("federations.sweep")
-    _wait_until(health.queue_is_drained, "worker")
-    _wait_until(lambda: health.beat_has_scheduled(datetime.fromisoformat(since)), "beat")
-    is_undecided = look_at(other_url)
+    _wait_until(health_checks.queue_is_drained, "worker")
+    _wait_until(lambda: health_checks.beat_has_scheduled(datetime.fromisoformat(since)), "beat")
+    awaits_approval = fetch_peer_documents(other_url)
     sync_once()
-    return {"is_undecided": is_undecided}
+    return {"awaits_approval": awaits_approval}
 
 
 def _wait_until(probe: Callable[[], bool], part: str) -> None:
@@ -102,10 +101,10 @@ def _wait_until(probe: Callable[[], bool], part: str) -> None:
 
 
 def main() -> None:
-    """Do the step that the arguments name, as the hub that the environment describes."""
+    """Run the step that the arguments name, with the settings of the environment."""
     step, other_url, since = sys.argv[1:]
     django.setup()
-    sys.stdout.write(json.dumps(_prepare(other_url) if step == PREPARE else _greet(other_url, since)))
+    sys.stdout.write(json.dumps(_prepare(other_url) if step == PREPARE else _connect(other_url, since)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 "use strict";
 
-// A page with a running job shows how far it is: it reloads while it can be seen and nobody is at work on it, in a
-// dialog or a form.
+// A page with a running job shows the progress of the job: it reloads while it is visible and the user has not opened a
+// dialog, changed a form or selected a row.
 function refreshWhileRunning() {
   const marker = document.querySelector("[data-refresh-seconds]");
   if (!marker) return;
@@ -14,7 +14,7 @@ function refreshWhileRunning() {
   }, Number(marker.dataset.refreshSeconds) * 1000);
 }
 
-// The clipboard is there on HTTPS and loopback only; elsewhere the text can still be selected.
+// Browsers give the clipboard only to pages on HTTPS or loopback; on other pages the user can select the text.
 function addCopyButtons() {
   if (!navigator.clipboard) return;
   for (const element of document.querySelectorAll(".fedhub-copy")) {
@@ -32,7 +32,7 @@ function addCopyButtons() {
   }
 }
 
-// unfold turns the selects of a page into boxes that can be searched once it is loaded, and none that are added later.
+// When a page is loaded, unfold makes its selects searchable; a row that the user adds later needs the same step.
 document.addEventListener("formset:added", (event) => {
   django.jQuery(event.target).find("select.unfold-admin-autocomplete").djangoCustomSelect2?.();
 });

@@ -196,7 +196,7 @@ def test_a_json_body_other_than_an_object_is_refused(
     [
         (b"{", "The request body is not JSON: Expecting property name enclosed in double quotes (line 1, column 2)"),
         (b'{"dryRun": true', "The request body is not JSON: Expecting ',' delimiter (line 1, column 16)"),
-        (b'{"dryRun": NaN}', "The request body is not JSON: NaN is no JSON value"),
+        (b'{"dryRun": NaN}', "The request body is not JSON: NaN is not a JSON value"),
         (b'{"dryRun": true, "dryRun": false}', "dryRun: this name appears twice in one object"),
         (b"\xff", "The request body is not UTF-8"),
         (b"dryRun=true", "The request body is not JSON: Expecting value (line 1, column 1)"),

@@ -8,7 +8,7 @@ import pytest
 from django.http import QueryDict
 
 from core.api.errors import BadRequestError
-from core.api.pagination import PageRequest, page_of
+from core.api.pagination import PageRequest, read_page
 
 
 @pytest.mark.parametrize(
@@ -21,13 +21,13 @@ from core.api.pagination import PageRequest, page_of
     ],
 )
 def test_a_page_is_read_from_the_query(query: str, page: PageRequest) -> None:
-    assert page_of(QueryDict(query)) == page
+    assert read_page(QueryDict(query)) == page
 
 
 @pytest.mark.parametrize("name", ["page", "per_page", "pageSize"])
 def test_a_number_that_is_given_twice_is_refused_by_name(name: str) -> None:
     with pytest.raises(BadRequestError) as refused:
-        page_of(QueryDict(f"{name}=1&{name}=2"))
+        read_page(QueryDict(f"{name}=1&{name}=2"))
     assert str(refused.value.detail) == f"{name}: given more than once"
 
 
@@ -35,14 +35,14 @@ def test_a_number_that_is_given_twice_is_refused_by_name(name: str) -> None:
 @pytest.mark.parametrize("value", ["0", "101", "-1", "1.0", "+1", " 1", "", "ten", "1e2", "\u0661", "9" * 5000])
 def test_a_size_outside_1_to_100_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(BadRequestError) as refused:
-        page_of(QueryDict(urlencode({name: value})))
+        read_page(QueryDict(urlencode({name: value})))
     assert str(refused.value.detail) == f"{name}: must be a whole number from 1 to 100"
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "", "null", "9" * 31])
 def test_a_page_below_1_is_refused_by_name(value: str) -> None:
     with pytest.raises(BadRequestError) as refused:
-        page_of(QueryDict(urlencode({"page": value})))
+        read_page(QueryDict(urlencode({"page": value})))
     assert str(refused.value.detail) == "page: must be a whole number of 1 or more"
 
 

@@ -44,7 +44,7 @@ peers.{verb}_peer(peer, reason="test", by=Actor(id="1", name="staff"))
 RETRY = """
 from core.actors import Actor
 from peers.models import Dispatch
-from peers.services.outbox.leases import retry_dead
+from peers.services.outbox.dead_letters import retry_dead
 retry_dead(Dispatch.objects.get(pk="{dispatch_id}"), by=Actor(id="1", name="staff"))
 """
 

@@ -17,7 +17,7 @@ from oauth2_provider.models import AccessToken
 from pytest_django import DjangoDbBlocker
 
 from core.store import copying
-from core.store.copying import connected
+from core.store.copying import connect_as
 from core.store.units import REGISTRY
 from core.tokens.services import issue_token
 from federations.models import Federation, FederationTag, McpServer
@@ -46,14 +46,14 @@ def stored(make_federation: MakeFederation, make_server: MakeServer) -> Federati
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copying, "CHUNK", 3)
+    monkeypatch.setattr(copying, "CHUNK_ROWS", 3)
 
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker) -> Path:
     """A database with tables and nothing in them, made once: migrating takes longer than a test."""
     path = tmp_path_factory.mktemp("copy") / "empty.sqlite3"
-    with django_db_blocker.unblock(), connected(THERE, f"sqlite:///{path}"):
+    with django_db_blocker.unblock(), connect_as(THERE, f"sqlite:///{path}"):
         call_command("migrate", database=THERE, interactive=False, verbosity=0)
     return path
 
@@ -86,8 +86,8 @@ def registry_rows(output: str) -> int:
 
 def test_copy_into_a_new_database_holds_every_row_with_its_columns(stored: Federation, tmp_path: Path) -> None:
     output = copy(url := f"sqlite:///{tmp_path / 'new.sqlite3'}")
-    assert "Both hold the same" in output
-    with connected(THERE, url):
+    assert "Both databases hold the same" in output
+    with connect_as(THERE, url):
         federation = Federation.objects.using(THERE).get()
         assert (federation.id, federation.external_id) == (stored.id, stored.external_id)
         tags = FederationTag.objects.using(THERE).order_by("position")
@@ -103,7 +103,7 @@ def test_copy_into_a_new_database_holds_every_row_with_its_columns(stored: Feder
 @pytest.mark.skipif(REGISTRY != "default", reason="users are not in the registry's database, so they do not move")
 def test_users_tokens_and_schedules_go_along_between_relational_databases(stored: Federation, url: str) -> None:
     copy(url)
-    with connected(THERE, url):
+    with connect_as(THERE, url):
         for model in (User, AccessToken, PeriodicTask):
             here, there = (
                 list(model._base_manager.using(using).order_by("pk").values()) for using in (REGISTRY, THERE)
@@ -118,7 +118,7 @@ def test_second_run_writes_what_has_changed_since(stored: Federation, url: str) 
     assert registry_rows(copy(url)) == 0
     McpServer.objects.filter(server_name="server-3").update(description="changed", updated_at=timezone.now())
     assert registry_rows(copy(url)) == 1
-    with connected(THERE, url):
+    with connect_as(THERE, url):
         assert McpServer.objects.using(THERE).get(server_name="server-3").description == "changed"
 
 
@@ -147,31 +147,31 @@ def test_rows_that_are_not_here_are_refused_and_deleted_only_when_asked(stored: 
     with pytest.raises(CommandError, match=r"2 rows of federations\.McpServerTag that are not here.*--delete-surplus"):
         copy(url)
     copy(url, "--delete-surplus")
-    with connected(THERE, url):
+    with connect_as(THERE, url):
         assert McpServer.objects.using(THERE).count() == 6
 
 
 @pytest.mark.skipif(REGISTRY != "default", reason="users are not in the registry's database, so they do not move")
 def test_database_with_users_of_its_own_is_left_alone(stored: Federation, url: str) -> None:
     copy(url)
-    with connected(THERE, url):
+    with connect_as(THERE, url):
         User.objects.using(THERE).create(username="somebody-else")
     with pytest.raises(CommandError, match="1 users of its own"):
         copy(url)
-    with connected(THERE, url):
+    with connect_as(THERE, url):
         assert User.objects.using(THERE).filter(username="somebody-else").exists()
 
 
 def test_a_difference_at_the_end_is_an_error_that_names_the_table(
     stored: Federation, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settle = copying._settle_surplus
+    settle = copying._delete_or_refuse_surplus
 
     def change_meanwhile(model: type[copying.Row], *args: Any, **options: Any) -> None:
         settle(model, *args, **options)
         Peer.objects.update(notes="written while the copy ran")
 
-    monkeypatch.setattr(copying, "_settle_surplus", change_meanwhile)
+    monkeypatch.setattr(copying, "_delete_or_refuse_surplus", change_meanwhile)
     with pytest.raises(CommandError, match=r"peers\.Peer differs: 1 rows .* run the copy again"):
         copy(url)
 

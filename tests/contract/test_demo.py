@@ -1,4 +1,4 @@
-"""The demo as people start it: `python -m sandbox.demo`, with all its processes, twice over the same data."""
+"""The demo as `make demo` starts it, with all its processes, twice with the same data."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ START_SECONDS = 100
 STOP_SECONDS = 40
 SERVICES = ("-m sandbox --port", "granian", " worker ", " beat ")
 
-# Starting the demo takes seconds of processor time, so the tests share one folder and go through its life in order.
+# The start of the demo takes seconds of CPU time, so the tests share one demo and run in this order.
 pytestmark = pytest.mark.timeout(300)
 
 
 class Demo:
-    """The demo on ports and in a folder of its own."""
+    """A demo with its own ports and its own folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -47,7 +47,7 @@ class Demo:
             "FEDHUB_PORT": str(self.hub_port),
             "FEDHUB_SANDBOX_PORT": str(self.sandbox_port),
             "FEDHUB_PARTNER_PORT": str(self.partner_port),
-            # Another account's settings must not lead the demo out of this machine.
+            # The developer's AWS profile must not direct the demo to AWS.
             "AWS_PROFILE": "production",
         }
         foreign = ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "FEDHUB_SERVER_URL", "SEARCH_PATH")
@@ -64,7 +64,7 @@ class Demo:
         return self.process
 
     def start_and_wait_for_box(self) -> str:
-        """Start it and return the box once it is printed."""
+        """Start the demo and return the box once it is printed."""
         process = self.start()
         deadline = time.monotonic() + START_SECONDS
         while "Ctrl-C" not in self.text():
@@ -74,7 +74,7 @@ class Demo:
         return self.text()
 
     def text(self) -> str:
-        """Return what it has printed."""
+        """Return the output so far."""
         return self.output.read_text(encoding="utf-8")
 
     def commands(self) -> dict[int, str]:
@@ -96,7 +96,7 @@ class Demo:
             time.sleep(0.1)
 
     def kill_all(self) -> None:
-        """Kill whatever is left of it."""
+        """Kill the processes that still run."""
         for pid in self.commands():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -105,7 +105,7 @@ class Demo:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -114,7 +114,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Demo]:
-    """One demo for all tests here; whatever a failed test leaves of it is killed."""
+    """One demo for all tests of this module; the processes that a failed test leaves are killed."""
     with tempfile.TemporaryDirectory(prefix="fedhub-demo-") as folder:
         running = Demo(Path(folder))
         yield running
@@ -122,14 +122,14 @@ def demo() -> Iterator[Demo]:
 
 
 def said(box: str, label: str) -> str:
-    """Return what the box says beside `label`."""
+    """Return the value of `label` in the box."""
     match = re.search(rf"│ +{label} +(.*?) +│", box)
     assert match, box
     return match[1]
 
 
 def manage(demo: Demo, *arguments: str, hub: str = "") -> str:
-    """Run manage.py as the box tells, with the environment file of the hub or of its `partner`; return what it says."""
+    """Run manage.py with the environment file of the hub or of its `partner`; return its output."""
     environ_file = demo.folder / "var" / hub / "demo" / "env"
     command = f". {shlex.quote(str(environ_file))} && {shlex.join([sys.executable, 'manage.py', *arguments])}"
     foreign = ("FEDHUB_VAR_DIR", "FEDHUB_SERVER_URL", "DATABASE_URL", "SEARCH_PATH")
@@ -166,7 +166,7 @@ def api_of(demo: Demo, scopes: str = "federations-read federations-write", *, hu
 
 
 def dispatch(client: httpx.Client, staff: Staff, *, target: str, agent_id: str) -> str:
-    """Dispatch an intent to an agent of the other hub, and return what staff see of it once it has ended."""
+    """Dispatch an intent to an agent of the other hub, and return the page that staff see once it is completed."""
     title = f"Review for {agent_id}"
     asked = {"intent_id": "i-1", "intent_title": title, "target_server": target, "agent_id": agent_id}
     answer = client.post("federation/dispatch", json=asked)
@@ -181,7 +181,7 @@ def dispatch(client: httpx.Client, staff: Staff, *, target: str, agent_id: str) 
 
 
 def visible_agents(url: str) -> list[str]:
-    """Return the ids of the agents that a hub shows to strangers."""
+    """Return the ids of the agents that a hub shows to unknown callers."""
     found = httpx.get(f"{url}/api/v1/federation/agents", timeout=20).json()["agents"]
     return [agent["agent_id"] for agent in found]
 
@@ -212,7 +212,7 @@ def test_demo_syncs_in_its_worker_stops_on_sigterm_and_keeps_its_data(demo: Demo
     with api_of(demo) as client:
         summary = sync_in_worker(client, federation_id)["summary"]
     assert isinstance(summary, dict)
-    # The sandbox came back as it was left, or these would be undone.
+    # The sandbox made its saved changes again, so nothing has changed.
     assert (summary["unchangedMcpServers"], summary["unchangedAgents"]) == (5, 4)
     assert (
         sum(
@@ -235,13 +235,13 @@ def test_staff_of_both_hubs_approve_each_other_and_their_agents_work_for_each_ot
         hub = stack.enter_context(api_of(demo, scopes))
         partner = stack.enter_context(api_of(demo, scopes, hub="partner"))
 
-        # One side decides in the admin, the other in the shell; both after the fingerprints that the box shows.
+        # One hub is approved in the admin, the other in the shell, both with the fingerprints in the box.
         approval = f"/admin/peers/peer/{staff.id_of('peer', partner_url)}/approve/"
         assert "is approved" in staff.post(approval, fingerprint=said(box, "its key"), compared="on")
         told = manage(demo, "peer", "approve", hub_url, "--fingerprint", said(box, "our key"), hub="partner")
         assert f"{hub_url} is approved" in told
 
-        # This agent is private until staff say otherwise.
+        # This agent is private until staff change its visibility.
         assert visible_agents(hub_url) == []
         agent = staff.id_of("discoveredagent", "contract-analysis-a2a")
         staff.post("/admin/peers/discoveredagent/", action="make_public", _selected_action=agent)
@@ -269,7 +269,7 @@ def test_busy_port_is_named_with_what_to_set_instead(demo: Demo) -> None:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with suppress(OSError):
-            # Fails where the demo itself holds the port, which will do as well.
+            # This fails if the demo itself listens on the port, which has the same effect.
             listener.bind(("127.0.0.1", demo.hub_port))
             listener.listen()
         assert second.start().wait(timeout=60) == 1

@@ -36,7 +36,7 @@ Call = Callable[..., Any]
 
 
 class Running:
-    """A hub's web process, a token of an operator and one that is bound to a peer."""
+    """A hub's web process, an operator's token and a token that is bound to a peer."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
@@ -45,7 +45,7 @@ class Running:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, hub_rows: None) -> Iterator[Running]:
-    """A hub without a worker: what it is asked to send stays in its outbox."""
+    """A hub without a worker, so that its messages stay in the outbox."""
     folder = tmp_path_factory.mktemp("openintent")
     hub = Hub("hub", folder / "hub", extra={"FEDHUB_HANDLERS": ""})
     hub.create(template(folder / "template"))
@@ -176,7 +176,7 @@ def test_send_federation_callback(call: Call, running: Running) -> None:
         "state_delta": {"phase": "done"},
         "trace_id": "t-1",
     }
-    # Who may report is the peer that the dispatch went to: an operator of this hub may not in its name.
+    # Only the peer that got the dispatch may report; an operator of this hub may not report in its name.
     assert refusal(call, running.operator, "send_federation_callback", **arguments)[0] == 401
     assert isinstance(call(running.partner, "send_federation_callback", **arguments), dict)
     assert running.hub.stored(Dispatch).get(pk=dispatch_id).state["phase"] == "done"

@@ -1,5 +1,7 @@
-"""A plain OpenIntent server and a hub dispatch to each other: it checks no signature and demands X-API-Key; it signs,
-and sends none."""
+"""A plain OpenIntent server and a hub dispatch to each other.
+
+The server checks no signature but requires X-API-Key; it signs its messages but sends no key.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ class Pair:
         hub.run("manage.py", "peer", "add", "--url", other.url, "--fingerprint", fingerprint, "--approve")
 
     def dispatch(self, **fields: Any) -> str:
-        """Have the hub dispatch to the other; return the dispatch's id."""
+        """Make the hub dispatch to the server; return the dispatch's id."""
         body = {"intent_id": "i-1", "target_server": self.other.url, "intent_title": "Sum up", **fields}
         url = f"{self.hub.url}/api/v1/federation/dispatch"
         answer = httpx.post(url, json=body, headers={"X-API-Key": self.token})
@@ -61,7 +63,7 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory, hub_rows: None) -> Iterator[Pair]:
-    """Both as processes; the hub with its worker and beat."""
+    """The hub with its worker and beat, and the server, as processes."""
     folder = tmp_path_factory.mktemp("hub-and-openintent")
     hub = Hub(
         "hub", folder / "hub", {"DEBUG": "true", "ALLOWED_HOSTS": "127.0.0.2", "AWS_REGION": "us-east-1"}, "127.0.0.2"
@@ -87,7 +89,7 @@ def test_hub_dispatches_to_openintent_and_takes_its_callback(pair: Pair) -> None
     pair.hub.do(GIVE_KEY.format(url=pair.other.url, key=API_KEY))
     before = pair.other.status()["total_received"]
     dispatch_id = pair.dispatch(agent_id="helper", intent_state={"phase": "draft"}, trace_context={"trace_id": "t-1"})
-    # It says "accepted" twice: in its answer, and by a callback of which only the body is signed.
+    # The server reports "accepted" twice: in its answer, and in a callback of which only the body is signed.
     pair.hub.wait(lambda: pair.row(dispatch_id).status == "accepted", "not accepted")
     callbacks = pair.hub.stored(InboundCallback).filter(dispatch_id=dispatch_id)
     pair.hub.wait(callbacks.exists, "no callback")
@@ -133,7 +135,7 @@ def test_openintent_is_refused_once_it_is_suspended(pair: Pair) -> None:
     try:
         with OpenIntentClient(base_url=pair.other.url, api_key=API_KEY, agent_id="tester") as client:
             client.federation_dispatch("intent-10", pair.hub.url)
-        # It tries three times, one and two seconds apart, and gives up.
+        # The server tries three times, one and two seconds apart, and then gives up.
         pair.hub.wait(lambda: pair.other.log.read_text(encoding="utf-8").count("attempt 3 failed: 403"), "no refusal")
         assert pair.hub.stored(ReceivedDispatch).count() == before
     finally:

@@ -1,1 +1,1 @@
-"""Hubs whose processes kill themselves at named points, and the handler that writes down what it was called for."""
+"""Hubs whose processes kill themselves at named points, and a handler that records its calls."""

@@ -1,7 +1,7 @@
 """A campaign of kills: two hubs work for each other while their web and worker processes are killed and started again.
 
-Each lane, one program of one hub, works off its own kills, in an order and with counts drawn from the seed: it arms a
-point, waits until the process has killed itself there, and starts it again. Dispatches go out all the while.
+Each lane is one program of one hub and does its own kills, in an order and with counts drawn from the seed: it arms a
+point, waits until the process has killed itself there, and starts it again. Dispatches go out all the time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SHARE_OF_CHILDREN = 2 / 3
 REACH_SECONDS = 30.0
 SAY_SECONDS = 2
 SETTLE_SECONDS = 90.0
-EVENT_POINTS = ("event.before_claim", "event.after_claim", "event.in_handler", "event.after_call", "event.after_finish")
+EVENT_POINTS = ("event.before_take", "event.after_take", "event.in_handler", "event.after_call", "event.after_finish")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Lane:
 
 
 def _sending(name: str) -> tuple[str, ...]:
-    steps = ("before_claim", "after_claim", "before_send", "after_send", "before_commit", "after_commit")
+    steps = ("before_take", "after_take", "before_send", "after_send", "before_commit", "after_commit")
     return tuple(f"{name}.{step}" for step in steps)
 
 
@@ -69,13 +69,13 @@ POINTS: dict[Lane, tuple[str, ...]] = {
         *_sending("callback"),
     ),
 }
-# A web process that dies right after its answer is killed by whoever got the answer.
+# The process that got the answer kills the web process that gave it.
 ANSWERED_TO = {"callback.answered": RECEIVER_WORKER, "dispatch.answered": SENDER_WORKER}
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """One kill to come: at the `passes`-th pass of a point; of the worker's child `alone` or of the whole program."""
+    """One planned kill: at the `passes`-th pass of a point; of the worker's child `alone` or of the whole program."""
 
     point: str
     passes: int
@@ -84,7 +84,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a campaign shows. `kills` are those that happened, by lane and point."""
+    """The result of a campaign. `kills` are the kills that happened, by lane and point."""
 
     kills: dict[str, dict[str, int]]
     answered: int
@@ -96,12 +96,12 @@ class Outcome:
 
     @property
     def total(self) -> int:
-        """Return how many kills happened."""
+        """Return the number of kills that happened."""
         return sum(sum(points.values()) for points in self.kills.values())
 
 
 def plan(seed: int, kills: int) -> dict[Lane, list[Kill]]:
-    """Return the kills of each lane; every point comes equally often, give or take one."""
+    """Return the kills of each lane; the numbers of kills at two points differ by one at most."""
     chance = random.Random(seed)
     points = [(lane, point) for lane in POINTS for point in POINTS[lane]]
     chance.shuffle(points)
@@ -116,7 +116,7 @@ def plan(seed: int, kills: int) -> dict[Lane, list[Kill]]:
 
 
 def run(folder: Path, *, seed: int, kills: int, seconds: float) -> Outcome:
-    """Kill, let everything settle, and compare; gives up the kills that are left after `seconds`."""
+    """Kill, wait until all rows are settled, and compare; drops the kills that are left after `seconds`."""
     database = template(folder / "template")
     hubs = {name: _hub(name, folder / name) for name in ("sender", "receiver")}
     try:
@@ -140,7 +140,7 @@ def _hub(name: str, folder: Path) -> Hub:
 
 
 def _disconnecting(work: Callable[..., None], *args: object) -> None:
-    """Do a thread's work; its connections to the hubs' databases end with it."""
+    """Do a thread's work, then close its connections to the hubs' databases."""
     try:
         work(*args)
     finally:
@@ -149,7 +149,7 @@ def _disconnecting(work: Callable[..., None], *args: object) -> None:
 
 @dataclass
 class Campaign:
-    """Two hubs that run, the load on them, and what was seen."""
+    """Two running hubs, the load on them, and the violations that were seen."""
 
     pair: Pair
     limit_seconds: float
@@ -163,7 +163,7 @@ class Campaign:
     started: float = field(default_factory=time.monotonic)
 
     def run(self, planned: dict[Lane, list[Kill]]) -> Outcome:
-        """Work the plan off under load; return what is there in the end."""
+        """Do the planned kills under load; return the outcome."""
         load = threading.Thread(target=_disconnecting, args=(self._load,))
         lanes = [threading.Thread(target=_disconnecting, args=(self._work_off, *item)) for item in planned.items()]
         for thread in (load, *lanes):
@@ -187,7 +187,7 @@ class Campaign:
     def _hub_of(self, lane: Lane) -> Hub:
         return self.pair.left if lane.hub == self.pair.left.name else self.pair.right
 
-    # The kills ----------------------------------------------------------------------------------------------------
+    # The kills ------------------------------------------------------------------------------------------------------
     def _work_off(self, lane: Lane, kills: list[Kill]) -> None:
         left = deque(enumerate(kills))
         while left and time.monotonic() - self.started < self.limit_seconds:
@@ -203,7 +203,7 @@ class Campaign:
             self.seen.append(f"{lane}: no time for {len(left)} kills, the next at {left[0][1].point}")
 
     def _kill(self, lane: Lane, kill: Kill, kill_id: str) -> bool:
-        """Kill once; False where the point was not reached, so that it can be tried again later."""
+        """Kill once; False if the point was not reached, so that the kill can be tried again later."""
         hub = self._hub_of(lane)
         process = hub.processes[lane.program]
         watched = self._arm(lane, kill, kill_id, process.pid)
@@ -225,7 +225,7 @@ class Campaign:
         deadline, ended = time.monotonic() + REACH_SECONDS, 0.0
         while not watched.exists():
             if process.poll() is not None:
-                # Who kills from outside says so just after.
+                # A process that kills from outside records the kill just after.
                 ended = ended or time.monotonic()
                 if time.monotonic() > ended + SAY_SECONDS:
                     raise RuntimeError(f"the process ended by itself with {process.returncode}")
@@ -235,7 +235,7 @@ class Campaign:
         return True
 
     def _disarm(self, lane: Lane, kill: Kill) -> bool:
-        """Take an arm back; False where it has fired at this very moment."""
+        """Take an arm back; False if it has fired at this moment."""
         if kill.point == "create.answered":
             arm, self.after_answer = self.after_answer, None
             return arm is not None
@@ -247,7 +247,7 @@ class Campaign:
         return True
 
     def _arm(self, lane: Lane, kill: Kill, kill_id: str, group: int) -> Path:
-        """Arm a point, and return the file that will say that the kill has happened."""
+        """Arm a point, and return the file that appears when the kill happens."""
         if kill.point == "create.answered":
             self.after_answer = Arm(kill_id, kill.point, kill.passes, group)
             return fired_path(self.pair.left.folder, kill_id)
@@ -258,7 +258,7 @@ class Campaign:
         return fired_path(folder, kill_id)
 
     def _check_row(self, point: str, kill_id: str) -> None:
-        """Look for the row of what was answered with 200, while the process that answered is dead."""
+        """Check that the row of a request answered with 200 exists, while the answering process is dead."""
         left, right = self.pair.left, self.pair.right
         watcher = right if point == "callback.answered" else left
         line = next(line for line in reversed(read_lines(kill_log(watcher.folder))) if line["id"] == kill_id)
@@ -274,7 +274,7 @@ class Campaign:
         if rows != 1:
             self.seen.append(f"{point}: {rows} rows of {subject}, which was answered with 200")
 
-    # The load -----------------------------------------------------------------------------------------------------
+    # The load -------------------------------------------------------------------------------------------------------
     def _load(self) -> None:
         with httpx.Client(base_url=self.pair.left.url, headers={"X-API-Key": self.pair.token}, timeout=15) as client:
             while not self.is_over.is_set():
@@ -318,7 +318,7 @@ class Campaign:
         append(kill_log(folder), {"id": arm.id, "point": arm.point, "subject": dispatch_id, "at": time.time()})
         fired_path(folder, arm.id).touch()
 
-    # The end ------------------------------------------------------------------------------------------------------
+    # The end --------------------------------------------------------------------------------------------------------
     def _settle(self) -> None:
         hubs = (self.pair.left, self.pair.right)
         for hub in hubs:

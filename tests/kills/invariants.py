@@ -1,4 +1,4 @@
-"""What must hold between two hubs once everything has settled, whatever was killed: sent ids, rows and calls agree."""
+"""The invariants between two hubs after all rows are settled, whatever was killed: ids, rows and calls agree."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ EVENTS = ("completed", "state_delta", "state_delta")
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was counted, and each sentence about what should not be."""
+    """The counted rows, and one sentence for each violation."""
 
     rows: dict[str, int]
     violations: list[str]
 
 
 def unsettled(hub: Hub) -> int:
-    """Return how many rows a worker still has to do something with."""
+    """Return the number of rows that still wait for a worker."""
     is_due = Q(due_at__isnull=False)
     return (
         hub.stored(Dispatch).filter(is_due | Q(finished_at=None)).count()
@@ -46,7 +46,7 @@ def unsettled(hub: Hub) -> int:
 
 
 def violations(sender: Hub, receiver: Hub, *, answered: Mapping[str, str], asked: Collection[str]) -> Findings:
-    """Compare both hubs' rows with the ids that were sent and with what their handlers wrote.
+    """Compare both hubs' rows with the sent ids and with the records of their handlers.
 
     `answered` are the intents of dispatches that were answered with 200; `asked` those of all requests.
     """
@@ -127,9 +127,9 @@ def _of_receiver(receiver: Hub, ids: Collection[str]) -> Iterator[str]:
 
 
 def _of_handlers(hub: Hub) -> Iterator[str]:
-    """Compare handler events with the calls: each finished, none called after that, none run to its end twice.
+    """Compare handler events with the calls: each event is finished, not called after that, and ended once.
 
-    But for those that were killed between the end of the handler and the record of it: each such kill is one end more.
+    A kill between the end of the handler and its record makes the handler end once more.
     """
     calls: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for call in _calls(hub):

@@ -1,8 +1,8 @@
-"""Named points of a hub's own code at which its process may be killed with SIGKILL, put there from outside.
+"""Named points of a hub's code at which its process may be killed with SIGKILL; a test puts the points there.
 
-A test arms a point by writing a small file; the process that passes the point for the n-th time takes the file away,
-writes a line to a log that is only ever appended to, and kills. The product knows none of this: `install` wraps
-functions of its modules, as a test's patch does, in processes that were started for it.
+A test arms a point by writing a small file. The process that passes the point for the n-th time removes the file,
+appends a line to a log, and kills. The product does not know the points: `install` wraps functions of its modules, like
+a test's patch, in processes that are started for the campaign.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from unittest import mock
 
 FOLDER_VARIABLE = "KILLS_FOLDER"
-# Whoever is told to kill another hub's process finds its arm in a second file.
+# The arm for killing another hub's process is in a second file.
 SLOTS = ("own", "other")
 
 _program = ""
@@ -31,7 +31,7 @@ _subject: ContextVar[tuple[str, str]] = ContextVar("_subject", default=("", ""))
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One kill to come. `group` is the process group that dies, 0 for that of the process itself, -1 for it alone."""
+    """One planned kill. `group` is the process group to kill: 0 is the process's own, -1 the process alone."""
 
     id: str
     point: str
@@ -45,7 +45,7 @@ def arm_path(folder: Path, program: str, slot: str) -> Path:
 
 
 def fired_path(folder: Path, arm_id: str) -> Path:
-    """Return the file that is there once the point was passed often enough."""
+    """Return the file that appears when the point has been passed often enough."""
     return folder / f"fired.{arm_id}"
 
 
@@ -68,7 +68,7 @@ def write_arm(folder: Path, program: str, slot: str, arm: Arm) -> None:
 
 
 def passing(point: str, subject: str = "") -> None:
-    """Say that the process is at a point, working on `subject`; it may not return."""
+    """Report that the process is at a point, working on `subject`; kills and does not return where it is armed."""
     if not _program:
         return
     folder = Path(os.environ[FOLDER_VARIABLE])
@@ -105,7 +105,7 @@ def _kill(folder: Path, arm: Arm, subject: str) -> None:
 
 
 def append(path: Path, line: dict[str, Any]) -> None:
-    """Append one line to a file that several processes write, in one write that a kill cannot halve."""
+    """Append one line to a file that several processes write, in one write that a kill cannot split."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(descriptor, json.dumps(line).encode() + b"\n")
@@ -114,7 +114,7 @@ def append(path: Path, line: dict[str, Any]) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return what was appended to a file; nothing where there is none."""
+    """Return the lines of a file; an empty list if the file does not exist."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
@@ -127,33 +127,33 @@ def install(program: str) -> None:
     global _program
     from core.jobs import queue
     from peers.models.outbox import OutboxRow
-    from peers.services.inbox import callbacks, handlers, work
+    from peers.services.inbox import callbacks, handler_events, work_progress
     from peers.services.inbox.receive import store
     from peers.services.outbox import (
         backoff,
         circuit,
         delivery,
         dispatch,
-        leases,
+        sweep,
     )
 
     _replace(OutboxRow, "take", classmethod(_taking(OutboxRow.__dict__["take"].__func__)))
     _wrap(delivery, "post", _sending)
     _wrap(queue, "_send", _nudging)
-    _wrap(handlers, "call_handler", _calling)
-    _wrap(handlers, "run_event", partial(_then, "event.after_finish"))
-    _wrap(leases, "sweep", partial(_then, "sweep.after"))
-    for module, name in ((dispatch, "create"), (store, "receive"), (callbacks, "accept"), (work, "report")):
+    _wrap(handler_events, "call_handler", _calling)
+    _wrap(handler_events, "run_event", partial(_then, "event.after_finish"))
+    _wrap(sweep, "sweep", partial(_then, "sweep.after"))
+    for module, name in ((dispatch, "create"), (store, "receive"), (callbacks, "accept"), (work_progress, "report")):
         _wrap(module, "unit_of_work", partial(_committing, name))
     _wrap(delivery, "unit_of_work", partial(_committing, ""))
     _replace(backoff, "LONGEST_PAUSE", timedelta(seconds=2))
-    # As many attempts as fit into the hours that the pauses would have lasted.
+    # The real pauses would last hours; the short pauses need more attempts for the same time.
     _replace(delivery, "MAX_ATTEMPTS", 10_000)
-    _replace(handlers, "MAX_ATTEMPTS", 10_000)
+    _replace(handler_events, "MAX_ATTEMPTS", 10_000)
     _replace(circuit, "FIRST_PAUSE", timedelta(seconds=1))
     _replace(circuit, "LONGEST_PAUSE", timedelta(seconds=1))
     _replace(circuit, "PROBE_SECONDS", 2)
-    _replace(handlers, "LEASE_MARGIN", timedelta(seconds=1))
+    _replace(handler_events, "LEASE_MARGIN", timedelta(seconds=1))
     _program = program
 
 
@@ -180,10 +180,10 @@ def _taking(take: Callable[..., bool]) -> Callable[..., bool]:
     def wrapped(cls: type, row_id: str, **kwargs: Any) -> bool:
         name = names[cls.__name__]
         _subject.set((name, row_id))
-        passing(f"{name}.before_claim", row_id)
+        passing(f"{name}.before_take", row_id)
         taken = take(cls, row_id, **kwargs)
         if taken:
-            passing(f"{name}.after_claim", row_id)
+            passing(f"{name}.after_take", row_id)
         return taken
 
     return wrapped
@@ -196,7 +196,7 @@ def _sending(post: Callable[..., Any]) -> Callable[..., Any]:
         sent = post(peer, url, text, **kwargs)
         if sent.is_delivered:
             passing(f"{name}.after_send", row_id)
-            # The same moment, for a kill of the process that answered.
+            # The same moment, for a kill of the process that gave the answer.
             passing(f"{name}.answered", row_id)
         return sent
 
@@ -222,9 +222,9 @@ def _calling(call: Callable[..., None]) -> Callable[..., None]:
 def _committing(
     name: str, unit_of_work: Callable[[], AbstractContextManager[None]]
 ) -> Callable[[], AbstractContextManager[None]]:
-    """Pass a point at the end of each unit of work, and one after its commit; without a name, that of what was taken.
+    """Pass a point at the end of each unit of work, and another one after its commit.
 
-    The nudges of a unit of work go out in between.
+    Without a name, the name of the taken row is used. The nudges of a unit of work go out between the two points.
     """
 
     @contextmanager

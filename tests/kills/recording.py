@@ -1,4 +1,4 @@
-"""A lifecycle handler that appends a line when it begins and when it ends, whatever becomes of its process."""
+"""A lifecycle handler that appends a line to a file when it begins and when it ends."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 from peers.protocol import on_federation_callback, on_federation_received
-from peers.services.inbox.handlers import ReceivedCallback, ReceivedEnvelope
-from peers.services.inbox.work import complete, report_progress
+from peers.services.inbox.handler_events import ReceivedCallback, ReceivedEnvelope
+from peers.services.inbox.work_progress import complete, report_progress
 from tests.kills.points import FOLDER_VARIABLE, append, calls_path, passing
 
 
 class Recording:
-    """Does the work of each envelope in two steps and reports both; the result names the attempt that made it."""
+    """Does the work of each envelope in two steps and reports both; the result names its attempt."""
 
     @on_federation_received
     def work(self, envelope: ReceivedEnvelope) -> None:

@@ -1,4 +1,4 @@
-"""The WSGI application of a hub whose web process can be killed at named points: what granian loads."""
+"""The WSGI application of a hub whose web process can be killed at named points; granian loads it."""
 
 from __future__ import annotations
 

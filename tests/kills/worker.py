@@ -1,4 +1,4 @@
-"""The Celery application of a hub whose worker can be killed at named points: what celery loads."""
+"""The Celery application of a hub whose worker can be killed at named points; celery loads it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fedhub.celery import app  # noqa: E402 - after the set-up
 from tests.kills.points import install  # noqa: E402
 
 install("worker")
-# By default the one message of a killed child is waited for so long that no other is taken meanwhile.
+# With the default, the worker waits so long for a killed child's message that it takes no other meanwhile.
 app.conf.worker_lost_wait = 0.5
 
 __all__ = ["app"]

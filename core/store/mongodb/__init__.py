@@ -1,10 +1,10 @@
-"""MongoDB as the registry's database: MongoDB's own backend for Django, made safe to lean on.
+"""MongoDB as the registry's database: MongoDB's own backend for Django with additions.
 
-Beyond what `django_mongodb_backend` does:
+The additions to `django_mongodb_backend`:
 
-- A transaction that fails to commit is over: its session ends and its errors are Django's. A commit of which the server
-  could not say whether it happened is asked for again.
-- A server that has no transactions is refused at the first of them, with what to do about it.
-- Check constraints are there, as the validator of their collection.
-- Unique indexes over columns that are never null carry no `$type` filter, which would keep look-ups from using them.
+- A transaction whose commit fails ends its session and raises errors of Django. If the server cannot tell whether a
+  commit happened, the commit is repeated.
+- The first transaction on a server without transactions raises an error that names the remedy.
+- A check constraint is a part of the validator of its collection.
+- A unique index over columns that are never null has no `$type` filter, since look-ups could not use such an index.
 """

@@ -1,4 +1,4 @@
-"""The connection: Django loads it by the name of the engine, `core.store.mongodb`."""
+"""The connection class, which Django loads by the name of the engine, `core.store.mongodb`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from core.store.mongodb.compiler import errors_as_django
 from core.store.mongodb.schema import SchemaEditor
 
 NO_TRANSACTIONS = (
-    "The MongoDB server has no transactions, which the registry needs: it is no member of a replica set. "
+    "The MongoDB server has no transactions, which the registry needs: it is not a member of a replica set. "
     "Start mongod with --replSet rs0 and run rs.initiate() once, or use a sharded cluster"
 )
 LOCK_FIELD = "locked_by"
@@ -29,19 +29,19 @@ COMMIT_PAUSE_SECONDS = 0.1
 
 
 class DatabaseFeatures(features.DatabaseFeatures):
-    """What the backend has, and what this package adds."""
+    """The features of the backend and of this package."""
 
     supports_table_check_constraints = True
 
 
 class DatabaseOperations(operations.DatabaseOperations):
-    """Says where the compilers of queries are."""
+    """Names the module of the query compilers."""
 
     compiler_module = "core.store.mongodb.compiler"
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """One thread's connection; the sockets are a pool that all threads share."""
+    """The connection of one thread; all threads share one pool of sockets."""
 
     SchemaEditorClass = SchemaEditor
     features_class = DatabaseFeatures
@@ -49,7 +49,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     session: ClientSession | None
 
     def has_transactions(self) -> bool:
-        """Tell whether the server has multi-document transactions; raises DatabaseError where it does not answer."""
+        """Tell whether the server has multi-document transactions; raise DatabaseError if it does not answer."""
         try:
             return bool(self.features._supports_transactions)
         except PyMongoError as exc:
@@ -65,12 +65,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return True
 
     def validate_no_atomic_block(self) -> None:
-        """Let commit hooks run inside Django's `atomic`, which is no transaction here: the admin opens one."""
+        """Permit commit hooks inside Django's `atomic`, which the admin opens and which is not a transaction here."""
 
     def touch(self, model: type[Model], keys: Sequence[str]) -> None:
-        """Write to these rows, but to none of their fields: in a transaction others that write to them collide.
+        """Write to a hidden field of these rows, so that other transactions that write to the rows collide.
 
-        The value is a new one each time, since an update that changes nothing is none. Raises DatabaseError.
+        Each value is new, because MongoDB does not write an update without a change. Raises DatabaseError.
         """
         rows = {model._meta.pk.column: {"$in": list(keys)}}
         with errors_as_django():
@@ -79,7 +79,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             )
 
     def update_rows(self, rows: Sequence[Model], fields: Sequence[str]) -> None:
-        """Write `fields` of each row, all of one model, in one message; raises IntegrityError, DatabaseError."""
+        """Write `fields` of each row, all of one model, in one message; raise IntegrityError or DatabaseError."""
         meta = rows[0]._meta
         columns: list[Any] = [meta.get_field(name) for name in fields]
         updates = [
@@ -93,7 +93,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.get_collection(meta.db_table).bulk_write(updates, ordered=False, session=self.session)
 
     def start_transaction_mongo(self) -> None:
-        """Open a transaction that sees one snapshot and commits to a majority; raises NotSupportedError without any."""
+        """Open a transaction that reads one snapshot and commits to a majority; join an open one.
+
+        Raises NotSupportedError for a server without transactions.
+        """
         if self.session is not None:
             return
         if not self.has_transactions():
@@ -103,7 +106,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.session = session
 
     def commit_mongo(self) -> None:
-        """Commit, then call what waited for it; raises DatabaseError where nothing was stored, or perhaps nothing."""
+        """Commit, then run the commit hooks; raise DatabaseError if the transaction is not stored, or perhaps not."""
         session = self.session
         try:
             if session is not None:
@@ -115,15 +118,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.run_and_clear_commit_hooks()
 
     def rollback_mongo(self) -> None:
-        """Undo the transaction and forget what waited for its commit, even where the server is gone."""
+        """Undo the transaction and drop its commit hooks, even if the server is gone."""
         self.run_on_commit: list[Any] = []
         if self.session is not None:
-            # Ending a session aborts its transaction and lets errors of that pass: the server does it by itself too.
+            # The end of a session aborts its transaction and ignores errors: the server aborts it by itself too.
             self._end_session()
 
 
 def _commit(session: ClientSession) -> None:
-    """Commit until the server says how it went: the driver asks twice by itself, an election takes longer."""
+    """Commit, and repeat the commit until the server tells its result.
+
+    The driver repeats it once by itself; an election of the replica set takes longer.
+    """
     deadline = time.monotonic() + COMMIT_SECONDS
     while True:
         try:

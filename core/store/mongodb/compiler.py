@@ -1,4 +1,4 @@
-"""Queries: the backend's, with the errors of writes as Django knows them."""
+"""The backend's query compilers; their writes raise Django's errors."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ DOCUMENT_VALIDATION_FAILURE = 121
 
 
 class SQLInsertCompiler(compiler.SQLInsertCompiler):
-    """Stores rows."""
+    """Inserts rows."""
 
     def insert(self, docs: list[dict[str, Any]], returning_fields: Any = None) -> list[tuple[Any, ...]]:
-        """Insert documents; raises IntegrityError, DatabaseError."""
+        """Insert documents; raise IntegrityError or DatabaseError."""
         with errors_as_django():
             return super().insert(docs, returning_fields=returning_fields)  # type: ignore[no-any-return]
 
 
 class SQLUpdateCompiler(compiler.SQLUpdateCompiler):
-    """Changes rows."""
+    """Updates rows."""
 
     def update(self, criteria: dict[str, Any], pipeline: list[dict[str, Any]]) -> int:
-        """Change what matches and return how many that were; raises IntegrityError, DatabaseError."""
+        """Update the matching documents and return their number; raise IntegrityError or DatabaseError."""
         with errors_as_django():
             return super().update(criteria, pipeline)  # type: ignore[no-any-return]
 
 
 @contextmanager
 def errors_as_django() -> Iterator[None]:
-    """Make a violated check constraint an IntegrityError, and let no error of the driver out."""
+    """Turn a violated check constraint into IntegrityError, and every other error of the driver into DatabaseError."""
     try:
         yield
     except PyMongoError as exc:

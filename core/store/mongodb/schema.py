@@ -1,4 +1,4 @@
-"""Constraints that MongoDB can be made to keep, and indexes as its planner can use them."""
+"""Check constraints as validators, and unique indexes that the planner of MongoDB can use."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ class SchemaEditor(schema.DatabaseSchemaEditor):
         column_prefix: str = "",
         parent_model: type[Model] | None = None,
     ) -> None:
-        """Create an index that the planner uses for what it is there for.
+        """Create an index that the planner can use.
 
-        A unique index may hold no nulls, of which SQL allows many. The backend filters by `{$type: "string"}`, which
-        the planner does not see implied by an equality, so that look-ups scan the collection; `{$gt: ""}` it does see
-        (MongoDB, "Partial Indexes", query coverage). A column that is never null needs no filter.
+        SQL allows many nulls in a unique index, so MongoDB's unique index must leave nulls out. The backend's filter is
+        `{$type: "string"}`; the planner does not derive it from an equality, and look-ups scan the collection. The
+        planner does derive `{$gt: ""}` (MongoDB, "Partial Indexes", query coverage). A column that is never null needs
+        no filter.
 
-        An index for speed whose condition no filter can express is made without it: it is only larger then.
+        If MongoDB cannot express the condition of an index that is not unique, the index is made without the condition
+        and is only larger.
         """
         columns = [field] if field else [_field(model, name) for name, _ in index.fields_orders]
         if unique and all(_is_text(self, column) for column in columns if column.null):
@@ -55,7 +57,7 @@ class SchemaEditor(schema.DatabaseSchemaEditor):
             self._validate(model, [check for check in _checks(model) if check.name != constraint.name])
 
     def _validate(self, model: type[Model], checks: list[CheckConstraint]) -> None:
-        """Have the server refuse what violates one of `checks`, as other databases do."""
+        """Make the server refuse documents that violate one of `checks`."""
         query: Any = Query(model=model, alias_cols=False)
         compiler = query.get_compiler(connection=self.connection)
         conditions = [query.build_where(check.condition).as_mql(compiler, self.connection) for check in checks]
@@ -70,7 +72,7 @@ def _checks(model: type[Model]) -> list[CheckConstraint]:
 def _unique_index(
     editor: SchemaEditor, model: type[Model], index: Index, columns: list[Field[Any, Any]], prefix: str
 ) -> IndexModel:
-    # The backend gives Index the method that reads its condition.
+    # The backend adds the method `_get_condition_mql` to Index.
     kept = dict(index._get_condition_mql(model, editor)) if index.condition else {}  # type: ignore[attr-defined]
     kept |= {f"{prefix}{column.column}": {"$gt": ""} for column in columns if column.null}
     options = {"partialFilterExpression": kept} if kept else {}

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 from rich.table import Table
 
-from core.console import console_on
+from core.console import make_console
 from federations.models import JobStatus, SyncJob
 
 STYLE_OF_STATUS = {JobStatus.SUCCESS: "green", JobStatus.FAILED: "red", JobStatus.SYNCING: "yellow"}
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         jobs = SyncJob.objects.defer("changes")
         if named := only or federation:
             jobs = jobs.filter(federation_id=named)
-        console = console_on(self.stdout)
+        console = make_console(self.stdout)
         rows = list(jobs[: max(limit, 0)])
         if not rows:
             console.print("No jobs.")

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from core.console import console_on, progress_on
+from core.console import make_console, make_progress
 from federations.search.base import SearchError
 from federations.services.index import rebuild_index
 
@@ -18,9 +18,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Build it, federation by federation."""
-        console = console_on(self.stdout)
+        console = make_console(self.stdout)
         try:
-            with progress_on(console) as progress:
+            with make_progress(console) as progress:
                 task = progress.add_task("federations", total=None)
                 count = rebuild_index(
                     lambda done, total: progress.update(

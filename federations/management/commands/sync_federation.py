@@ -10,7 +10,7 @@ from django.db import connections
 from rich.console import Console
 
 from core.actors import Actor
-from core.console import console_on, progress_on
+from core.console import make_console, make_progress
 from core.errors import HubError
 from federations.management.output import show_outcome
 from federations.models import Federation, JobStatus, JobTrigger, SyncJob
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         row = Federation.objects.filter(pk=federation).first()
         if row is None:
             raise CommandError(f"There is no federation with the id {federation}.")
-        console = console_on(self.stdout)
+        console = make_console(self.stdout)
         try:
             if dry_run:
                 _show_preview(console, row)
@@ -70,7 +70,7 @@ def _sync(console: Console, federation: Federation, *, force: bool, reason: str)
 
 def _run_with_progress(console: Console, job_id: str) -> SyncJob:
     """Run the job in a thread and show its row meanwhile; raises what the run raises."""
-    with ThreadPoolExecutor(max_workers=1) as executor, progress_on(console) as progress:
+    with ThreadPoolExecutor(max_workers=1) as executor, make_progress(console) as progress:
         task = progress.add_task("queued", total=None)
         run = executor.submit(_run, job_id)
         while not _is_done(run):

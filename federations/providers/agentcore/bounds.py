@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
 import unicodedata
 import zlib
 from dataclasses import dataclass
 
-from federations.sync.resources import JsonObject
+from core.strict_json import INT64, JsonFault, JsonObject, MalformedJson, check_json
 
 _ERROR_CHARACTERS = 500
 # BSON allows 100 levels. An answer is stored some levels down in its document.
 _DEPTH = 64
-_INT64 = 1 << 63
+_STORAGE_FAULTS = {
+    JsonFault.DEPTH: f"the answer is nested more than {_DEPTH} levels deep",
+    JsonFault.TEXT: "the answer holds text that cannot be stored",
+    JsonFault.NUMBER: "the answer holds a number that is not finite",
+    JsonFault.INTEGER: "the answer holds an integer of more than 64 bits",
+}
 
 
 class EnrichmentError(Exception):
@@ -39,28 +43,15 @@ def clean_error(text: str) -> str:
     return " ".join(shown.split())[:_ERROR_CHARACTERS]
 
 
-def check_storable(value: object, depth: int = 0) -> None:
-    """Raise EnrichmentError where a database could not keep this JSON value as it is.
+def check_storable(value: object) -> None:
+    """Raise EnrichmentError for a JSON value that a database cannot store as it is.
 
-    PostgreSQL refuses U+0000 and NaN, MongoDB integers over 64 bits and deep nesting, and no UTF-8 holds half a
-    surrogate pair: one such value would fail the transaction of a whole sync.
+    One such value would fail the transaction of a whole sync.
     """
-    if depth > _DEPTH:
-        raise EnrichmentError(f"the answer is nested more than {_DEPTH} levels deep")
-    match value:
-        case str():
-            _check_text(value)
-        case dict():
-            for key, item in value.items():
-                _check_text(key)
-                check_storable(item, depth + 1)
-        case list():
-            for item in value:
-                check_storable(item, depth + 1)
-        case float() if not math.isfinite(value):
-            raise EnrichmentError("the answer holds a number that is not finite")
-        case int() if not -_INT64 <= value < _INT64:
-            raise EnrichmentError("the answer holds an integer of more than 64 bits")
+    try:
+        check_json(value, max_depth=_DEPTH, integers=INT64)
+    except MalformedJson as exc:
+        raise EnrichmentError(_STORAGE_FAULTS[exc.fault]) from exc
 
 
 def check_schema_size(tool: JsonObject, limit_bytes: int) -> None:
@@ -68,19 +59,6 @@ def check_schema_size(tool: JsonObject, limit_bytes: int) -> None:
     for name in ("inputSchema", "outputSchema"):
         if name in tool and len(json.dumps(tool[name], separators=(",", ":"))) > limit_bytes:
             raise EnrichmentError(f"the {name} of tool {tool.get('name')} is larger than {limit_bytes} bytes")
-
-
-def _check_text(text: str) -> None:
-    if "\0" in text or not (text.isascii() or _is_utf8(text)):
-        raise EnrichmentError("the answer holds text that cannot be stored")
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 class BoundedDecoder:

@@ -1,1 +1,1 @@
-"""English, for which Django's own are American."""
+"""Formats for English, in place of Django's American formats."""

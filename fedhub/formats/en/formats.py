@@ -1,4 +1,4 @@
-"""Dates that sort and moments with their zone, as everywhere else in the hub."""
+"""ISO dates, and times with their time zone."""
 
 DATE_FORMAT = "Y-m-d"
 DATETIME_FORMAT = "Y-m-d H:i:s T"

@@ -1,4 +1,4 @@
-"""Copy the registry into another database."""
+"""The command copy_registry: copy the registry into another database."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from rich.progress import Progress
 from rich.table import Table
 
-from core.console import console_on, progress_on
+from core.console import make_console, make_progress
 from core.store.copying import (
     CopyError,
     TableCopy,
     account_models,
-    connected,
+    connect_as,
     copy_tables,
     count_rows,
     registry_models,
@@ -29,39 +29,41 @@ TARGET = "copy_target"
 
 
 class Command(BaseCommand):
-    """Leaves the source as it is; can be cut short and run again."""
+    """Copies the registry; the source is not changed, and an interrupted copy can be run again."""
 
     help = (
-        "Copy the registry into another database and verify that both hold the same. Between relational databases "
-        "users, tokens and schedules go along. Stop the web, worker and beat processes first."
+        "Copy the registry into another database and verify that both hold the same rows. Between relational databases "
+        "users, tokens and schedules are copied too. Stop the web, worker and beat processes first."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the target, and what may happen to what it holds."""
+        """Declare the target and the option to delete its surplus rows."""
         parser.add_argument("--to", required=True, metavar="URL", help="postgres://…, sqlite:///… or mongodb://…")
         parser.add_argument(
-            "--delete-surplus", action="store_true", help="delete rows of the target's registry that are not here"
+            "--delete-surplus",
+            action="store_true",
+            help="delete rows that only the target's registry holds",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Migrate the target, copy table by table, then compare them all."""
-        console = console_on(self.stdout)
+        """Create the target's tables, copy each table, compare all tables, and print the result."""
+        console = make_console(self.stdout)
         try:
-            with progress_on(console) as progress, connected(TARGET, options["to"]):
+            with make_progress(console) as progress, connect_as(TARGET, options["to"]):
                 copies = _copy_all(progress, delete_surplus=options["delete_surplus"])
         except (CopyError, DatabaseError, ValueError) as exc:
             raise CommandError(str(exc)) from exc
         console.print(_table(copies))
         rows, written = sum(copy.rows for copy in copies), sum(copy.written for copy in copies)
-        console.print(f"Both hold the same {rows} rows; {written} were written now.", style="green")
+        console.print(f"Both databases hold the same {rows} rows; this run wrote {written}.", style="green")
         console.print("Next: set the new address in the environment, and run manage.py rebuild_search.")
 
 
 def _copy_all(progress: Progress, *, delete_surplus: bool) -> list[TableCopy]:
-    """Create the target's tables and fill them.
+    """Create the target's tables and copy the rows.
 
-    Django's own tables go along where the registry shares a relational database with them; else they are elsewhere,
-    and stay there.
+    Django's own tables are copied too if they share a relational database with the registry; else they stay in their
+    own database.
     """
     task = progress.add_task("creating tables", total=None)
     with_accounts = REGISTRY == DEFAULT_DB_ALIAS and connections[TARGET].vendor != "mongodb"
@@ -75,7 +77,7 @@ def _copy_all(progress: Progress, *, delete_surplus: bool) -> list[TableCopy]:
 
     copies = replace_accounts(source=REGISTRY, target=TARGET, progress=show) if with_accounts else []
     copies += copy_tables(registry, source=REGISTRY, target=TARGET, progress=show, delete_surplus=delete_surplus)
-    progress.update(task, description="all tables equal")
+    progress.update(task, description="all tables are equal")
     return copies
 
 

@@ -1,4 +1,4 @@
-"""Issue an access token from the shell."""
+"""The command issue_token: issue an access token."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from core.tokens.services import issue_token
 
 
 class Command(BaseCommand):
-    """Prints what the token may do, then the token alone on the last line of standard output."""
+    """Prints the scopes of the token, then the token alone on the last line of standard output."""
 
     help = "Issue an access token for the REST API; its last line of output is the token alone."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options; --peer stands for `manage.py peer token`."""
         scopes = " ".join(oauth2_settings.SCOPES)
-        parser.add_argument("--user", metavar="NAME", help="the user that the token acts for")
+        parser.add_argument("--user", metavar="NAME", help="the token acts for this user")
         parser.add_argument("--scopes", metavar='"A B"', help=f"separated by spaces; known: {scopes}")
-        parser.add_argument("--peer", metavar="URL", help="a token of this peer instead: short for `peer token URL`")
-        parser.add_argument("--days", type=int, default=30, help="how long it is valid (default: %(default)s)")
+        parser.add_argument("--peer", metavar="URL", help="issue a token of this peer: short for `peer token URL`")
+        parser.add_argument("--days", type=int, default=30, help="days until the token expires (default: %(default)s)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Issue the token, or say what is wrong with the options."""
+        """Issue the token; raise CommandError for options that do not fit together."""
         peer, user, scopes, days = (options[name] for name in ("peer", "user", "scopes", "days"))
         if peer and not (user or scopes):
             call_command("peer", "token", peer, "--days", str(days), stdout=self.stdout, no_color=options["no_color"])
@@ -42,7 +42,9 @@ class Command(BaseCommand):
         except InvalidRequestError as exc:
             raise CommandError(exc.message) from exc
         self.stdout.write(f"A token of {user} for {' '.join(sorted(set(scopes)))}, valid for {days} days.")
-        self.stdout.write("It is shown once and not stored. Send it with each request in one of these headers:")
+        self.stdout.write(
+            "This is the only time it is shown; it is not stored. Send it with each request in one of these headers:"
+        )
         self.stdout.write("  Authorization: Bearer TOKEN")
         self.stdout.write("  X-API-Key: TOKEN")
         self.stdout.write(f"The API is at {settings.FEDHUB_SERVER_URL}/api/v1, its description at /api/docs.")

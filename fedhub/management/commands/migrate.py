@@ -1,4 +1,4 @@
-"""Bring every database of the hub up to date, in one command."""
+"""The command migrate: migrate every database of the hub."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from core.store.units import REGISTRY
 
 
 class Command(MigrateCommand):
-    """Django's own, which knows one database at a time."""
+    """Django's command, which migrates one database, extended to all databases of the hub."""
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Let the database be left out, which is not the same as asking for the default one."""
+        """Set no default database, so that `handle` can tell a missing --database from --database default."""
         super().add_arguments(parser)
         parser.set_defaults(database=None)
 
     def get_check_kwargs(self, options: dict[str, Any]) -> Any:
-        """Check the databases that are about to be migrated."""
+        """Return the arguments of the system checks: check the databases that the command migrates."""
         chosen = options["database"]
         databases = {DEFAULT_DB_ALIAS, REGISTRY} if chosen is None else {chosen}
         return super().get_check_kwargs(options) | {"databases": sorted(databases)}
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Migrate the database that is named; where none is, the one of each app."""
+        """Migrate the database of --database, else the database of each app."""
         if options["database"] is not None:
             super().handle(*args, **options)
             return
@@ -35,6 +35,6 @@ class Command(MigrateCommand):
         if REGISTRY == DEFAULT_DB_ALIAS or app not in REGISTRY_APPS:
             super().handle(*args, **options | {"database": DEFAULT_DB_ALIAS})
         if REGISTRY != DEFAULT_DB_ALIAS and (app is None or app in REGISTRY_APPS):
-            # App by app: of the others nothing would be recorded here but names.
+            # One app after another: a run for all apps would record migrations of apps that have no tables here.
             for label in REGISTRY_APPS if app is None else [app]:
                 super().handle(*args, **options | {"database": REGISTRY, "app_label": label})

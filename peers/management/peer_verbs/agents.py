@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 
 from django.core.management.base import OutputWrapper
 
-from core.console import console_on
+from core.console import make_console
 from peers.management.peer_verbs.output import new_table, say
 from peers.management.peer_verbs.verb import SHELL, Options, Verb
 from peers.models import Visibility
@@ -17,7 +17,7 @@ STYLE_OF_VISIBILITY = {Visibility.PUBLIC: "green", Visibility.UNLISTED: "yellow"
 
 def list_agents(stdout: OutputWrapper, options: Options) -> None:
     """Print the agents of this hub with their visibility."""
-    console = console_on(stdout)
+    console = make_console(stdout)
     found = agents_with_visibility(options["federation"])
     if not found:
         console.print("No agents.")

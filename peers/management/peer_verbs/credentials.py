@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 from django.core.management.base import OutputWrapper
 from django.utils import timezone
 
-from core.console import console_on
+from core.console import make_console
 from peers.management.peer_verbs.lookups import key_of, peer_of
 from peers.management.peer_verbs.output import key_table, say
 from peers.management.peer_verbs.verb import SHELL, Options, Verb, add_url, add_url_and_reason
@@ -21,7 +21,7 @@ from peers.services.trust.tokens import issue_peer_token
 def fetch(stdout: OutputWrapper, options: Options) -> None:
     """Fetch the peer's manifest and DID document, and print the keys in them; none becomes trusted."""
     findings = refresh_documents(peer_of(options), by=SHELL, now=timezone.now())
-    console = console_on(stdout)
+    console = make_console(stdout)
     console.print(key_table(findings.keys))
     console.print(f"{len(findings.new_keys)} of them new. The hub trusts no new key until you approve it.")
 

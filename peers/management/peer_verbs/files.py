@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.core.management.base import OutputWrapper
 
-from core.console import console_on
+from core.console import make_console
 from core.errors import InvalidRequestError
 from peers.management.peer_verbs.output import new_table
 from peers.management.peer_verbs.verb import SHELL, Options, Verb
@@ -19,7 +19,7 @@ STYLE_OF_VERDICT = {imports.Verdict.NEW: "green", imports.Verdict.AGAIN: "yellow
 
 def import_file(stdout: OutputWrapper, options: Options) -> None:
     """Print the verdict on each row of a file; with --store propose the rows that can be stored."""
-    console = console_on(stdout)
+    console = make_console(stdout)
     rows = _picked(imports.review(_text_of(options["file"])), options["rows"])
     table = new_table("Row", "URL", "Relationship", "Verdict", "Remark")
     for row in rows:

@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 
 from django.core.management.base import OutputWrapper
 
-from core.console import console_on
+from core.console import make_console
 from peers.management.peer_verbs.lookups import peer_of
 from peers.management.peer_verbs.output import STYLE_OF_STATE, key_table, new_table
 from peers.management.peer_verbs.verb import Options, Verb, add_url
@@ -17,7 +17,7 @@ def list_peers(stdout: OutputWrapper, options: Options) -> None:
     """Print the peers, all or those of one state."""
     found = Peer.objects.filter(**({"state": options["state"]} if options["state"] else {}))
     rows = list(found.prefetch_related("keys"))
-    console = console_on(stdout)
+    console = make_console(stdout)
     if not rows:
         console.print("No peers.")
         return
@@ -32,7 +32,7 @@ def list_peers(stdout: OutputWrapper, options: Options) -> None:
 def show(stdout: OutputWrapper, options: Options) -> None:
     """Print one peer with its keys and decisions."""
     peer = peer_of(options)
-    console = console_on(stdout)
+    console = make_console(stdout)
     console.print(f"{peer.server_url} ({peer.did}) is {peer.state}.")
     console.print(key_table(peer.keys.all()))
     table = new_table("When", "From", "To", "By", "Why", "Fingerprint")

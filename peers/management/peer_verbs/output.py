@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from django.core.management.base import OutputWrapper
 from rich.table import Table
 
-from core.console import console_on
+from core.console import make_console
 from peers.models import PeerKey, PeerState
 
 STYLE_OF_STATE = {
@@ -21,7 +21,7 @@ STYLE_OF_STATE = {
 
 def say(stdout: OutputWrapper, text: str, style: str = "") -> None:
     """Print one line."""
-    console_on(stdout).print(text, style=style)
+    make_console(stdout).print(text, style=style)
 
 
 def new_table(*headings: str) -> Table:

@@ -1,4 +1,4 @@
-"""Intents that are made here; received ones are made by `receive`."""
+"""Intents that are made on this hub, by staff or by programs. The inbox makes received intents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def create_intent(
     constraints: JsonObject | None = None,
     by: Actor,
 ) -> Intent:
-    """Store an intent of the hub's own; it goes nowhere until it is dispatched."""
+    """Store an intent of this hub; it stays here until it is dispatched."""
     with unit_of_work():
         return Intent.objects.create(
             title=title,
@@ -30,7 +30,7 @@ def create_intent(
 
 
 def get_intent(intent_id: str) -> Intent:
-    """Return the intent of this id, made here or received; raise NotFoundError."""
+    """Return the intent of this id, made here or received; raises NotFoundError."""
     found = Intent.objects.filter(pk=intent_id).first() if "\x00" not in intent_id else None
     if found is None:
         raise NotFoundError("Intent not found")

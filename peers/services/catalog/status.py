@@ -1,4 +1,4 @@
-"""What the hub tells about itself: the manifest, and how busy federation is."""
+"""This hub's manifest and its status in the protocol between hubs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CALLBACK_PATH = "/api/v1/federation/callback"
 
 
 def federation_status() -> FederationStatus:
-    """Return the counters; while disabled only that."""
+    """Return the status with its counters; while the protocol is disabled, without them."""
     if not is_enabled():
         return FederationStatus(enabled=False, trust_policy=TrustPolicy(settings.FEDHUB_TRUST_POLICY))
     return FederationStatus(
@@ -29,7 +29,7 @@ def federation_status() -> FederationStatus:
 
 
 def manifest() -> FederationManifest:
-    """Return the discovery document; approved peers are in it only by the setting FEDHUB_PUBLISH_PEERS."""
+    """Return the manifest; it lists the approved peers only with the setting FEDHUB_PUBLISH_PEERS."""
     identity = hub_identity()
     peers: list[str] = []
     if settings.FEDHUB_PUBLISH_PEERS:

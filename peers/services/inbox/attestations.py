@@ -1,4 +1,4 @@
-"""Attestations: what work used, and whether it kept to the policy it came with."""
+"""Attestations: signed statements of the usage of work, and of its compliance with the policy of its envelope."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from peers.protocol import FederationAttestation, FederationPolicy, JsonMapping,
 from peers.services.trust.identity import hub_identity
 
 BUDGETS = {"max_llm_tokens": "llm_tokens", "max_tool_calls": "tool_calls", "cost_ceiling_usd": "cost_usd"}
-"""Which usage each budget bounds, by the names that OpenIntent's examples use."""
+"""The usage that each budget bounds, by the names that OpenIntent's examples use."""
 
 WARN_AT = 0.8
+"""The share of a budget above which its peer is warned."""
 
 
 def attest(
     received: ReceivedDispatch, *, usage: JsonMapping, trace_references: Sequence[str] = ()
 ) -> FederationAttestation:
-    """Return the signed statement of what the work for a received dispatch used."""
+    """Return the signed statement of the usage of the work for a received dispatch."""
     attestation = FederationAttestation(
         dispatch_id=received.dispatch_id,
         governance_compliant=not budgets_used(received, usage, share=1.0),
@@ -32,7 +33,7 @@ def attest(
 
 
 def budgets_used(received: ReceivedDispatch, usage: JsonMapping, *, share: float) -> dict[str, float]:
-    """Return the budgets of which more than `share` is used, and how much of each, 1.0 being all of it."""
+    """Return the budgets of which more than `share` is used, each with its used share; 1.0 is the whole budget."""
     budget = FederationPolicy.from_dict(received.policy).budget
     shares = {name: _share(budget, name, usage.get(used)) for name, used in BUDGETS.items()}
     return {name: used for name, used in shares.items() if used > share}

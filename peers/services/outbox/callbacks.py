@@ -1,13 +1,15 @@
-"""Callbacks that this hub owes the peers whose work it took on."""
+"""Callbacks that this hub owes the peers whose work it has accepted: signed and written to the outbox."""
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 
+from django.conf import settings
 from django.utils import timezone
 
+from core.errors import InvalidRequestError
 from core.jobs.queue import enqueue
+from core.net.client import is_permitted_url
 from peers.models import JournalKind, OutboundCallback, PeerState, ReceivedDispatch
 from peers.protocol import (
     CallbackEventType,
@@ -15,18 +17,24 @@ from peers.protocol import (
     FederationAttestation,
     FederationCallback,
     JsonMapping,
-    sign_envelope,
 )
-from peers.services.trust.identity import hub_identity
+from peers.services.trust.identity import signed_json
 from peers.services.trust.journal import note
 
+CALLBACK_BLOCKED = "Invalid callback URL: blocked by SSRF protection"
 STATE_PATCH = "state.patch"
 EVENTS_LOG = "events.log"
 NEW_COLUMNS = ("peer", "event_type", "body", "due_at", "tried_since", "created_at")
 
 
+def check_callback_url(url: str) -> None:
+    """Raise InvalidRequestError for a callback URL whose address the guarded client does not reach."""
+    if not is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS):
+        raise InvalidRequestError(CALLBACK_BLOCKED)
+
+
 def needed_permissions(event_type: str, state_delta: JsonMapping) -> set[str]:
-    """Return what the delegated scope must allow for a callback: patching the state, logging events, or both."""
+    """Return the permissions that the delegated scope must have for a callback: state.patch, events.log, or both."""
     needed = set() if event_type == CallbackEventType.STATE_DELTA else {EVENTS_LOG}
     if state_delta or event_type == CallbackEventType.STATE_DELTA:
         needed.add(STATE_PATCH)
@@ -34,7 +42,7 @@ def needed_permissions(event_type: str, state_delta: JsonMapping) -> set[str]:
 
 
 def is_in_scope(scope: DelegationScope, event_type: str, state_delta: JsonMapping, *, now: float) -> bool:
-    """Tell whether a callback stays within what was delegated; `now` in Unix seconds."""
+    """Tell whether a callback stays within the delegated scope; `now` in Unix seconds."""
     expires = scope.expiry_seconds()
     if expires is not None and expires < now:
         return False
@@ -49,10 +57,11 @@ def queue_callback(
     attestation: FederationAttestation | None = None,
     key: str,
 ) -> OutboundCallback | None:
-    """Sign a callback and put it into the outbox, in the caller's unit of work.
+    """Sign a callback and write it to the outbox, in the caller's unit of work.
 
-    `key` names it within its dispatch: the same key makes no second callback, so that a handler that runs again says
-    nothing twice. Returns None, and leaves a line in the log, where the peer wants no callbacks or delegated less.
+    `key` names the callback within its dispatch. A second call with the same key makes no second callback, so a handler
+    that runs again tells the peer nothing twice. Returns None, and writes a journal line, where the peer named no
+    callback URL or delegated less than this callback needs.
     """
     now = timezone.now()
     if why := why_unreported(received, event_type, state_delta or {}, now=now):
@@ -72,7 +81,7 @@ def queue_callback(
 def why_unreported(
     received: ReceivedDispatch, event_type: CallbackEventType, state_delta: JsonMapping, *, now: datetime
 ) -> str:
-    """Return the journal's line where the peer wants no callbacks or delegated less than this one; else ""."""
+    """Return the journal's line where the peer named no callback URL or delegated too little; else ""."""
     if not received.callback_url:
         return f"{event_type} is not reported: the peer named no callback URL"
     scope = DelegationScope.from_dict(received.scope)
@@ -90,7 +99,7 @@ def new_callback(
     key: str,
     now: datetime,
 ) -> OutboundCallback:
-    """Return a signed callback that is not written yet, for whoever writes many at once."""
+    """Return a signed callback that is not written yet, for a caller that writes many rows at once."""
     name = f"{key}:{received.dispatch_id}"
     callback = FederationCallback(
         dispatch_id=received.dispatch_id,
@@ -106,16 +115,9 @@ def new_callback(
         idempotency_key=name,
         peer=received.peer,
         event_type=event_type.value,
-        body=signed_text(callback),
-        # While the peer is suspended it waits; the sweep lets it go when the peer is approved again.
+        body=signed_json(callback.to_dict()),
+        # While the peer is suspended the callback is held; the sweep releases it when the peer is approved again.
         due_at=now if received.peer.state == PeerState.APPROVED else None,
         tried_since=now,
         created_at=now,
     )
-
-
-def signed_text(callback: FederationCallback) -> str:
-    """Return the JSON text of a callback with this hub's signature over it."""
-    body = callback.to_dict()
-    body["signature"] = sign_envelope(hub_identity(), body)
-    return json.dumps(body, separators=(",", ":"))

@@ -1,8 +1,8 @@
-"""The circuit breaker: a peer that does not answer is left alone for a while, then asked by one request.
+"""The circuit breaker: a peer that does not answer gets no requests for a while, then one request as a probe.
 
-Its state is two columns of the peer's row. Five failures in a row open the circuit; while it is open nothing is sent.
-After its time one request goes out as a probe, chosen by compare-and-set: an answer closes the circuit and wakes what
-waited, a failure opens it for longer.
+The state of a circuit is two columns of the peer's row. Five failures in a row open the circuit; while it is open the
+hub sends nothing to the peer. After the pause one request goes out as a probe, chosen by compare-and-set: an answer
+closes the circuit and makes the waiting rows due, a failure opens the circuit for longer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PROBE_SECONDS = 30
 
 
 def wait_until(peer: Peer, *, now: datetime) -> datetime | None:
-    """Return when to ask again whether something may be sent to the peer; None where it may be sent now."""
+    """Return when the caller should ask again; None where it may send to the peer now, perhaps as the probe."""
     if peer.circuit_failures < FAILURES_TO_OPEN:
         return None
     if peer.circuit_open_until is not None and peer.circuit_open_until > now:
@@ -32,7 +32,7 @@ def wait_until(peer: Peer, *, now: datetime) -> datetime | None:
 
 
 def record_failure(peer: Peer, *, now: datetime) -> None:
-    """Count a request that got no answer; the fifth in a row opens the circuit."""
+    """Count a request without an answer; the fifth in a row opens the circuit."""
     Peer.objects.filter(pk=peer.pk).update(circuit_failures=F("circuit_failures") + 1)
     peer.refresh_from_db(fields=["circuit_failures"])
     beyond = peer.circuit_failures - FAILURES_TO_OPEN
@@ -42,10 +42,10 @@ def record_failure(peer: Peer, *, now: datetime) -> None:
 
 
 def record_answer(peer: Peer, *, now: datetime) -> None:
-    """Close the circuit of a peer that has answered; what waited for it is due at once."""
+    """Close the circuit of a peer that has answered, and make its waiting rows due at once."""
     closed = Peer.objects.filter(pk=peer.pk, circuit_failures__gt=0).update(circuit_failures=0, circuit_open_until=None)
     if closed and peer.circuit_failures >= FAILURES_TO_OPEN:
-        # A row with a lease token is being worked on: its due time is the end of the lease.
+        # The due time of a row with a lease token is the end of the worker's lease.
         Dispatch.objects.filter(
             peer=peer, status=DispatchState.PENDING, due_at__gt=now, lease_token="", dead_at=None
         ).update(due_at=now)

@@ -1,4 +1,4 @@
-"""The UCAN tokens that go along with dispatches."""
+"""The delegations (UCAN tokens) that this hub issues with its dispatches, and their rows."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from datetime import UTC, datetime, timedelta
 
 from peers.models import Dispatch, IssuedDelegation, Peer
 from peers.protocol import DelegationScope, UcanClaims
+from peers.protocol.http_signatures import MAX_SKEW_SECONDS
 from peers.protocol.timestamps import parse_timestamp
 from peers.protocol.ucan import encode_token
 from peers.services.trust.identity import hub_identity
 
 LIFETIME = timedelta(days=7)
-# The receiver's clock may be behind ours.
-SKEW = timedelta(minutes=5)
+# The receiver's clock may be behind this hub's clock.
+SKEW = timedelta(seconds=MAX_SKEW_SECONDS)
 
 
 def delegation_of(dispatch: Dispatch, peer: Peer) -> str:
-    """Return the token that grants the peer the dispatch's scope; empty for a peer whose DID is not known.
+    """Return the token that grants the peer the dispatch's scope; "" for a peer whose DID is not known.
 
-    The same envelope has the same token at each attempt, as every claim is fixed by it and Ed25519 is deterministic,
-    so none needs to be stored. A token that was revoked with its peer's suspension is not used again:
-    the next one has another nonce.
+    One envelope has the same token at each attempt, because the envelope determines every claim and Ed25519 is
+    deterministic: only the token's digest is stored. A token that was revoked with its peer's suspension is not used
+    again, because the next token has another nonce.
     """
     if not peer.did:
         return ""
@@ -40,10 +41,21 @@ def delegation_of(dispatch: Dispatch, peer: Peer) -> str:
     )
     token = encode_token(claims.to_dict(), hub_identity().signing_key().sign)
     IssuedDelegation.objects.get_or_create(
-        token_digest=hashlib.sha256(token.encode()).hexdigest(),
+        token_digest=delegation_digest(token),
         defaults={"peer": peer, "dispatch": dispatch, "expires_at": expires_at},
     )
     return token
+
+
+def is_issued(token: str, now: datetime) -> bool:
+    """Tell whether this hub issued the token and the token is neither revoked nor expired at `now`."""
+    rows = IssuedDelegation.objects.filter(token_digest=delegation_digest(token), revoked_at=None)
+    return rows.filter(expires_at__gte=now).exists()
+
+
+def delegation_digest(token: str) -> str:
+    """Return the stored form of a token that this hub issued: its SHA-256, in hex."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _end(scope: DelegationScope) -> datetime:

@@ -1,8 +1,8 @@
-"""Working off the outbox: what is due is sent, signed, until it was taken, refused or given up.
+"""Delivery: a worker takes a due dispatch or callback, sends it signed, and records the result.
 
-A worker takes a row for the time of its lease, reads the peer's state again, sends outside any transaction, and writes
-down what became of it under the lease's token. A worker that dies in between leaves a row that is due again: every
-message is delivered at least once, and its receiver knows it again by its id.
+The worker takes a row for the time of its lease, reads the peer's state again, sends outside of any transaction, and
+records the result under its lease token. Where a worker dies in between, its row becomes due again: each message is
+delivered at least once, and the receiver recognizes a second copy by its id.
 """
 
 from __future__ import annotations
@@ -25,74 +25,84 @@ from peers.protocol import (
     is_same_origin,
     parse_json_object,
 )
+from peers.protocol.discovery import DEFAULT_ENDPOINTS
 from peers.protocol.timestamps import parse_timestamp
 from peers.services.outbox import circuit
 from peers.services.outbox.backoff import MAX_ATTEMPTS
+from peers.services.outbox.dead_letters import give_up
 from peers.services.outbox.delegations import delegation_of
-from peers.services.outbox.dispatch import reason_to_wait, signed_envelope
+from peers.services.outbox.dispatch import reason_to_hold, signed_envelope
 from peers.services.outbox.leases import (
     Message,
-    bury,
-    held,
-    horizon,
+    hold,
     lease_length,
-    park,
+    leased_row,
     postpone,
     put_off,
-    take_back_attempt,
+    retry_horizon,
+    uncount_attempt,
 )
-from peers.services.outbox.outbound import Sent, post
+from peers.services.outbox.signed_requests import SendResult, post
+from peers.services.trust.holds import NOT_ENABLED, reason_of_state
 from peers.services.trust.identity import is_enabled
 from peers.services.trust.journal import note
 from peers.services.trust.peers import find_peer
 
-RECEIVE_PATH = "/api/v1/federation/receive"
-CIRCUIT_OPEN = "the peer does not answer; waiting before the next try"
-STALE = ", and refused as stale from now on"
+RECEIVE_PATH = DEFAULT_ENDPOINTS["receive"]
+CIRCUIT_OPEN = "the peer does not answer; waiting before the next attempt"
+STALE = ", and the peer would refuse it as stale now"
 NOT_ITS_ORIGIN = "the callback URL is on an origin that is not the peer's"
-# Half of the shortest FEDHUB_ENVELOPE_MAX_AGE: what waited longer for its first try has its time from then on.
+# Half of the shortest FEDHUB_ENVELOPE_MAX_AGE: a message whose first attempt comes later gets its whole time from then.
 LONG_WAIT = timedelta(hours=6)
 
 
-# What both have in common -------------------------------------------------------------------------------------------
-def _may_go(message: Message, peer: Peer, token: str, *, now: datetime) -> bool:
-    """Tell whether a message that was taken is sent now. Else it is put off until the circuit closes, or given up."""
+# Dispatches and callbacks -------------------------------------------------------------------------------------------
+def _may_send(message: Message, peer: Peer, token: str, *, now: datetime) -> bool:
+    """Tell whether a leased message is sent now; if not, put it off until the circuit closes, or give it up."""
     age = now - message.tried_since
-    if message.attempts > 1 and age > horizon():
-        _bury_late(message, token, f"; the last try: {message.last_error or 'it came to no end'}", now=now)
+    if message.attempts > 1 and age > retry_horizon():
+        _give_up_late(message, token, f"; the last attempt: {message.last_error or 'it did not end'}", now=now)
         return False
     until = circuit.wait_until(peer, now=now)
     if until is None:
         if message.attempts == 1 and age > LONG_WAIT:
             message.tried_since = now
-            held(message, token).update(tried_since=now)
+            leased_row(message, token).update(tried_since=now)
         return True
-    # While a probe is under way its answer may let all go.
-    if age > horizon() and until - now > timedelta(seconds=circuit.PROBE_SECONDS):
-        _bury_late(message, token, "; the peer did not answer others either", now=now)
+    # While a probe is under way its answer may close the circuit, so the message is kept.
+    if age > retry_horizon() and until - now > timedelta(seconds=circuit.PROBE_SECONDS):
+        _give_up_late(message, token, "; the peer did not answer other messages either", now=now)
     else:
         postpone(message, token, CIRCUIT_OPEN, now=now, until=until)
     return False
 
 
-def _bury_late(message: Message, token: str, why: str, *, now: datetime) -> None:
-    hours = int(horizon() / timedelta(hours=1))
+def _give_up_late(message: Message, token: str, why: str, *, now: datetime) -> None:
+    hours = int(retry_horizon() / timedelta(hours=1))
     is_stale = isinstance(message, Dispatch) and message.attempts > 1
-    take_back_attempt(message)
-    bury(message, token, f"not delivered within {hours} hours{STALE if is_stale else ''}{why}", now=now)
+    uncount_attempt(message)
+    give_up(message, token, f"not delivered within {hours} hours{STALE if is_stale else ''}{why}", now=now)
+
+
+def _count(peer: Peer, sent: SendResult, *, now: datetime) -> None:
+    """Tell the circuit breaker the result. A URL that this hub blocks says nothing about the peer."""
+    if sent.is_outage:
+        circuit.record_failure(peer, now=now)
+    elif sent.answer is not None:
+        circuit.record_answer(peer, now=now)
 
 
 # Dispatches ---------------------------------------------------------------------------------------------------------
 def deliver_dispatch(dispatch_id: str) -> None:
-    """Send a due dispatch to its peer; one that is done, waiting or being sent by another worker is left alone."""
+    """Send a due dispatch to its peer. A dispatch that is done, held or leased by another worker stays as it is."""
     now, token = timezone.now(), secrets.token_hex(16)
     if not Dispatch.take(dispatch_id, now=now, lease=lease_length(), token=token):
         return
     dispatch = Dispatch.objects.select_related("peer").get(pk=dispatch_id)
     peer = dispatch.peer or find_peer(dispatch.target_server)
-    if waits := _dispatch_waits(peer):
-        park(dispatch, token, waits)
-    elif peer is not None and _may_go(dispatch, peer, token, now=now):
+    if reason := _dispatch_hold_reason(peer):
+        hold(dispatch, token, reason)
+    elif peer is not None and _may_send(dispatch, peer, token, now=now):
         _renew_signature(dispatch, token, now=now)
         delegation = delegation_of(dispatch, peer)
         headers = {UCAN_HEADER: delegation} if delegation else {}
@@ -101,25 +111,26 @@ def deliver_dispatch(dispatch_id: str) -> None:
 
 
 @retried
-def settle_dispatch(dispatch: Dispatch, peer: Peer, token: str, sent: Sent) -> None:
-    """Write down what became of an attempt, as far as the worker with this lease token still has the row."""
+def settle_dispatch(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult) -> None:
+    """Record the result of an attempt, while the worker with this lease token still has the row."""
     now = timezone.now()
     with unit_of_work():
         _count(peer, sent, now=now)
-        held(dispatch, token).update(last_status_code=sent.status_code)
+        leased_row(dispatch, token).update(last_status_code=sent.status_code)
         if sent.is_delivered:
             _record_answer(dispatch, peer, token, sent, now=now)
         elif sent.is_final or dispatch.attempts >= MAX_ATTEMPTS:
-            bury(dispatch, token, sent.error, now=now, is_refused=sent.is_final)
+            give_up(dispatch, token, sent.error, now=now, is_refused=sent.is_final)
         else:
-            waits = _dispatch_waits(Peer.objects.get(pk=peer.pk))
-            put_off(dispatch, token, sent.error, now=now, not_before=now + sent.retry_after, waits=waits)
+            reason = _dispatch_hold_reason(Peer.objects.get(pk=peer.pk))
+            not_before = now + sent.retry_after
+            put_off(dispatch, token, sent.error, now=now, not_before=not_before, hold_reason=reason)
 
 
-def _record_answer(dispatch: Dispatch, peer: Peer, token: str, sent: Sent, *, now: datetime) -> None:
-    """Write down that the peer took the envelope, and what it said; its callbacks may have come before."""
+def _record_answer(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult, *, now: datetime) -> None:
+    """Record that the peer took the envelope, and its answer; the peer's callbacks may have come before."""
     status, text, remote_id = _read_answer(sent)
-    row = held(dispatch, token)
+    row = leased_row(dispatch, token)
     row.update(delivered_at=now, due_at=None, dead_at=None, last_error="", reason="", remote_intent_id=remote_id)
     finished_at = now if status in FINAL_STATES else None
     pending = row.filter(status__in=[DispatchState.PENDING, DispatchState.DELIVERED])
@@ -128,43 +139,36 @@ def _record_answer(dispatch: Dispatch, peer: Peer, token: str, sent: Sent, *, no
     row.update(lease_token="")
 
 
-def _read_answer(sent: Sent) -> tuple[DispatchState, str, str]:
-    """Return what a 2xx says: the dispatch's status, the peer's words, and its id of the intent."""
+def _read_answer(sent: SendResult) -> tuple[DispatchState, str, str]:
+    """Return the content of a 2xx answer: the dispatch's status, the peer's message, and its id of the intent."""
     try:
         result = ReceiveResult.from_dict(parse_json_object(sent.answer.body if sent.answer else b""))
     except ProtocolError:
-        return DispatchState.DELIVERED, "no answer that can be read", ""
+        return DispatchState.DELIVERED, "an answer that cannot be read", ""
     status = DispatchState.ACCEPTED if result.accepted else DispatchState.REJECTED
     return status, result.message[:500], (result.local_intent_id or "")[:64]
 
 
 def _renew_signature(dispatch: Dispatch, token: str, *, now: datetime) -> None:
-    """Sign an envelope anew that is older than the tries which begin now; it stays the same request to its receiver.
+    """Sign an envelope again that is older than the attempts which start now; for its receiver it is the same request.
 
-    Between tries it is not: a receiver may forget a request that it would refuse as stale.
+    Between two attempts the envelope stays: a receiver may already have forgotten a request that it would refuse as
+    stale.
     """
     envelope = FederationEnvelope.from_dict(json.loads(dispatch.envelope))
     if dispatch.tried_since.timestamp() - parse_timestamp(envelope.created_at or "") > 1:
         envelope.created_at = now.isoformat()
         dispatch.envelope = signed_envelope(envelope)
-        held(dispatch, token).update(envelope=dispatch.envelope)
+        leased_row(dispatch, token).update(envelope=dispatch.envelope)
 
 
-def _dispatch_waits(peer: Peer | None) -> str:
-    return reason_to_wait(peer) if is_enabled() else "federation is not enabled"
-
-
-def _count(peer: Peer, sent: Sent, *, now: datetime) -> None:
-    """Tell the circuit breaker; a URL that is blocked here says nothing about the peer."""
-    if sent.is_outage:
-        circuit.record_failure(peer, now=now)
-    elif sent.answer is not None:
-        circuit.record_answer(peer, now=now)
+def _dispatch_hold_reason(peer: Peer | None) -> str:
+    return reason_to_hold(peer) if is_enabled() else NOT_ENABLED
 
 
 # Callbacks ----------------------------------------------------------------------------------------------------------
 def deliver_callback(callback_id: str) -> None:
-    """Send a due callback; it waits for the earlier ones of its dispatch, which the peer must see first."""
+    """Send a due callback, after the earlier callbacks of its dispatch: the peer must get them in this order."""
     now, token = timezone.now(), secrets.token_hex(16)
     if _waits_for_earlier(callback_id):
         return
@@ -172,35 +176,36 @@ def deliver_callback(callback_id: str) -> None:
         return
     callback = OutboundCallback.objects.select_related("peer", "received").get(pk=callback_id)
     peer, url = callback.peer, callback.received.callback_url
-    if waits := _callback_waits(peer):
-        park(callback, token, waits)
-    elif not any(is_same_origin(url, origin) for origin in (peer.server_url, *peer.callback_origins)):
-        bury(callback, token, NOT_ITS_ORIGIN, now=now)
-    elif _may_go(callback, peer, token, now=now):
+    if reason := _callback_hold_reason(peer):
+        hold(callback, token, reason)
+    elif not peer.may_get_callbacks_at(url):
+        give_up(callback, token, NOT_ITS_ORIGIN, now=now)
+    elif _may_send(callback, peer, token, now=now):
         _settle_callback(callback, peer, token, post(peer, url, callback.body, now=now))
 
 
 @retried
-def _settle_callback(callback: OutboundCallback, peer: Peer, token: str, sent: Sent) -> None:
+def _settle_callback(callback: OutboundCallback, peer: Peer, token: str, sent: SendResult) -> None:
     now = timezone.now()
     with unit_of_work():
         if is_same_origin(callback.received.callback_url, peer.server_url):
             _count(peer, sent, now=now)
-        row = held(callback, token)
+        row = leased_row(callback, token)
         row.update(last_status_code=sent.status_code)
         if sent.is_delivered:
             row.update(delivered_at=now, due_at=None, lease_token="", last_error="")
         elif sent.is_final or callback.attempts >= MAX_ATTEMPTS:
-            bury(callback, token, sent.error, now=now)
+            give_up(callback, token, sent.error, now=now)
         else:
-            waits = _callback_waits(Peer.objects.get(pk=peer.pk))
-            put_off(callback, token, sent.error, now=now, not_before=now + sent.retry_after, waits=waits)
+            reason = _callback_hold_reason(Peer.objects.get(pk=peer.pk))
+            not_before = now + sent.retry_after
+            put_off(callback, token, sent.error, now=now, not_before=not_before, hold_reason=reason)
             return
         _nudge_next(callback, now=now)
 
 
 def _nudge_next(callback: OutboundCallback, *, now: datetime) -> None:
-    """Let the next callback of the dispatch go, which had to wait for this one; a pause of its own stays."""
+    """Make the next callback of the dispatch due, which had to wait for this one; a pause of its own stays."""
     owed = OutboundCallback.objects.filter(received=callback.received_id, delivered_at=None, dead_at=None)
     following = owed.filter(created_at__gt=callback.created_at, due_at__isnull=False).order_by("created_at").first()
     if following is not None and not following.attempts:
@@ -209,7 +214,7 @@ def _nudge_next(callback: OutboundCallback, *, now: datetime) -> None:
 
 
 def _waits_for_earlier(callback_id: str) -> bool:
-    """Tell whether an earlier callback of the same dispatch is still owed; then this one is due after it."""
+    """Tell whether an earlier callback of the same dispatch is still owed; if so, make this one due after it."""
     callback = OutboundCallback.objects.filter(pk=callback_id, due_at__isnull=False).first()
     if callback is None:
         return False
@@ -218,14 +223,14 @@ def _waits_for_earlier(callback_id: str) -> bool:
     if earlier is None:
         return False
     if earlier.due_at is not None and earlier.due_at > timezone.now():
-        # Not now, and not first in every sweep until then.
+        # Without this the callback would come first in every sweep until then.
         OutboundCallback.objects.filter(pk=callback_id, due_at=callback.due_at, lease_token="").update(
             due_at=earlier.due_at
         )
     return True
 
 
-def _callback_waits(peer: Peer) -> str:
+def _callback_hold_reason(peer: Peer) -> str:
     if not is_enabled():
-        return "federation is not enabled"
-    return "" if peer.state == PeerState.APPROVED else f"peer {peer.state}"
+        return NOT_ENABLED
+    return "" if peer.state == PeerState.APPROVED else reason_of_state(peer.state)

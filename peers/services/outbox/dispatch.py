@@ -1,8 +1,7 @@
-"""Dispatching an intent to a peer: the row and its signed envelope, in the outbox, in one transaction."""
+"""Dispatch an intent to a peer: write the row and its signed envelope to the outbox, in one transaction."""
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,23 +24,22 @@ from peers.protocol import (
     InvalidIdentifier,
     JsonObject,
     normalize_server_url,
-    sign_envelope,
 )
 from peers.services.catalog.status import CALLBACK_PATH
-from peers.services.trust.holds import AWAITING_APPROVAL
-from peers.services.trust.identity import hub_identity, hub_url, is_enabled
+from peers.services.outbox.callbacks import check_callback_url
+from peers.services.trust.holds import AWAITING_APPROVAL, reason_of_state
+from peers.services.trust.identity import DISABLED, hub_url, is_enabled, signed_json
 from peers.services.trust.journal import note
 from peers.services.trust.peers import find_peer
 
-DISABLED = "Federation not enabled"
 TARGET_BLOCKED = "Invalid target server URL: blocked by SSRF protection"
-CALLBACK_BLOCKED = "Invalid callback URL: blocked by SSRF protection"
-NO_WORK_FOR_PEER = "the relationship with the peer sends it no work"
+MAX_TRACE_ID = 200
+NO_WORK_FOR_PEER = "the relationship with the peer does not allow work for it"
 
 
 @dataclass(frozen=True, slots=True)
 class IntentText:
-    """What a dispatch says about its intent; None where the request leaves it to the stored intent."""
+    """The intent's texts in a dispatch; None where the request leaves the text to the stored intent."""
 
     title: str | None = None
     description: str | None = None
@@ -63,13 +61,14 @@ def create_dispatch(
 ) -> Dispatch:
     """Write a dispatch and its signed envelope; a worker sends it once this has committed and the peer is approved.
 
-    A received intent is passed on within what was delegated with it, one hand further. Raises InvalidRequestError for
-    a hub that speaks no federation and for blocked URLs, DelegationError where too little was delegated.
+    A received intent is passed on within the scope that was delegated with it, whose depth goes down by one. Raises
+    InvalidRequestError where the protocol between hubs is disabled and for blocked URLs, DelegationError where the
+    received scope does not allow the dispatch.
     """
     if not is_enabled():
         raise InvalidRequestError(DISABLED)
-    if callback_url and not _is_permitted(callback_url):
-        raise InvalidRequestError(CALLBACK_BLOCKED)
+    if callback_url:
+        check_callback_url(callback_url)
     target = _checked_target(target_server)
     now = timezone.now()
     with unit_of_work():
@@ -101,65 +100,63 @@ def create_dispatch(
 def pass_on(
     received: ReceivedDispatch, scope: DelegationScope | None, policy: FederationPolicy | None, *, now: datetime
 ) -> tuple[DelegationScope, FederationPolicy]:
-    """Return the scope and policy with which received work goes on: never wider than those it came with.
+    """Return the scope and policy for passing received work on: never wider than those that came with it.
 
-    Raises DelegationError where the scope has ended or no depth is left.
+    Raises DelegationError where the scope has expired or has no depth left.
     """
-    held = DelegationScope.from_dict(received.scope)
-    expires = held.expiry_seconds()
+    delegated = DelegationScope.from_dict(received.scope)
+    expires = delegated.expiry_seconds()
     if expires is not None and expires < now.timestamp():
-        raise DelegationError(DelegationFault.EXPIRED, "what was delegated with the intent has expired")
+        raise DelegationError(DelegationFault.EXPIRED, "the scope that was delegated with the intent has expired")
     composed = FederationPolicy.from_dict(received.policy).compose_strictest(policy or FederationPolicy())
-    return held.attenuate(scope or held), composed
+    return delegated.attenuate(scope or delegated), composed
 
 
 def signed_envelope(envelope: FederationEnvelope) -> str:
     """Return the JSON text of an envelope with this hub's signature."""
-    body = {**envelope.to_dict()}
-    body["signature"] = sign_envelope(hub_identity(), body)
-    return json.dumps(body, separators=(",", ":"))
+    return signed_json(envelope.to_dict())
 
 
-def reason_to_wait(peer: Peer | None) -> str:
-    """Return why nothing may be dispatched to a target now; empty where it may."""
+def reason_to_hold(peer: Peer | None) -> str:
+    """Return the reason for which a dispatch to this target is held now; "" where it may be sent."""
     if peer is None or peer.state in (PeerState.PROPOSED, PeerState.REJECTED):
         return AWAITING_APPROVAL
     if peer.state != PeerState.APPROVED:
-        return f"peer {peer.state}"
+        return reason_of_state(peer.state)
     return "" if peer.may_get_work else NO_WORK_FOR_PEER
 
 
 def _store(envelope: FederationEnvelope, *, by: Actor, now: datetime) -> Dispatch:
     peer = find_peer(envelope.target_server)
-    waits = reason_to_wait(peer)
+    reason = reason_to_hold(peer)
     dispatch = Dispatch.objects.create(
         id=envelope.dispatch_id,
         intent_id=envelope.intent_id,
         intent_title=envelope.intent_title,
-        # One that was never approved may be another row by the time it is.
-        peer=None if waits == AWAITING_APPROVAL else peer,
+        # A peer that was never approved may have another row by the time of its approval.
+        peer=None if reason == AWAITING_APPROVAL else peer,
         target_server=envelope.target_server,
         agent_id=envelope.agent_id or "",
-        reason=waits,
+        reason=reason,
         envelope=signed_envelope(envelope),
         scope=(envelope.delegation_scope or DelegationScope()).to_dict(),
         state=envelope.intent_state,
-        trace_id=(envelope.trace_context or {}).get("trace_id", "")[:200],
+        trace_id=(envelope.trace_context or {}).get("trace_id", "")[:MAX_TRACE_ID],
         created_by_id=by.id,
         created_by_name=by.name,
         created_at=now,
-        due_at=None if waits else now,
+        due_at=None if reason else now,
         tried_since=now,
     )
-    text = f"Dispatch of {envelope.intent_title!r}" + (f" waits: {waits}" if waits else "")
+    text = f"Dispatch of {envelope.intent_title!r}" + (f" is held: {reason}" if reason else "")
     note(JournalKind.DISPATCH, text, peer_url=dispatch.target_server, dispatch_id=dispatch.pk, by=by)
-    if not waits:
+    if not reason:
         enqueue("peers.deliver_dispatch", dispatch.pk)
     return dispatch
 
 
 def _described(intent_id: str, intent: Intent | None, given: IntentText) -> IntentText:
-    """Return what the request says, else what the stored intent says, else a stub."""
+    """Return the texts of the request, else those of the stored intent, else those of a stub."""
     stored = (
         IntentText(f"Intent {intent_id}", "", {}, {})
         if intent is None
@@ -174,13 +171,9 @@ def _described(intent_id: str, intent: Intent | None, given: IntentText) -> Inte
 
 
 def _checked_target(url: str) -> str:
-    if not _is_permitted(url):
+    if not is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS):
         raise InvalidRequestError(TARGET_BLOCKED)
     try:
         return normalize_server_url(url)
     except InvalidIdentifier as exc:
         raise InvalidRequestError(TARGET_BLOCKED) from exc
-
-
-def _is_permitted(url: str) -> bool:
-    return is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS)

@@ -1,7 +1,7 @@
-"""Fetch what a peer says of itself: its manifest and its DID document, by the guarded client.
+"""Fetch a peer's manifest and DID document, by the guarded client, and store the keys found there as proposals.
 
-Both must be about the server that was asked, and only that: a document with another's id is refused, a redirect is an
-answer like any other and no document, and bytes and seconds are bounded by the client.
+Both documents must be about the server that was asked: a document with another server's id is refused. A redirect is
+refused as well, and the client bounds bytes and seconds.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from peers.protocol import (
     parse_json_object,
     read_did_document,
 )
-from peers.protocol.continuity import is_continued
-from peers.protocol.keys import MAX_KEYS_TRIED
+from peers.protocol.ed25519_keys import MAX_KEYS_TRIED
+from peers.protocol.key_continuity import is_continued
 from peers.services.trust.journal import note
-from peers.services.trust.keys import show_key
+from peers.services.trust.keys import store_proposed_key
 
 MANIFEST_PATH = "/.well-known/openintent-federation.json"
 MAX_DOCUMENT_BYTES = 262_144
@@ -39,8 +39,8 @@ _ACCEPT = {"Accept": "application/json, application/did+json"}
 
 
 @dataclass(frozen=True, slots=True)
-class Documents:
-    """What a peer published about itself; `keys` are those of the DID document, at most three, in its order."""
+class PeerDocuments:
+    """The documents that a peer publishes; `keys` are those of the DID document, at most three, in its order."""
 
     manifest: FederationManifest
     did_document: JsonObject
@@ -48,17 +48,17 @@ class Documents:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """What a fetch came to: the keys as they stand now, and which of them were never seen before."""
+class FetchedKeys:
+    """The keys that a fetch found, with their present states; `new_keys` are those that were not known before."""
 
     keys: tuple[PeerKey, ...]
     new_keys: tuple[PeerKey, ...]
 
 
-def fetch_documents(peer: Peer) -> Documents:
-    """Return the peer's own documents; makes outbound requests, so call it outside of any transaction.
+def fetch_documents(peer: Peer) -> PeerDocuments:
+    """Return the peer's documents; makes outbound requests, so call it outside of any transaction.
 
-    Raises ExternalServiceError where one cannot be had, is malformed, or is another server's.
+    Raises ExternalServiceError for a document that cannot be fetched, is malformed, or is another server's.
     """
     manifest = _read_manifest(peer, _fetch(peer.server_url + MANIFEST_PATH))
     did_document = _fetch_did_document(peer)
@@ -69,13 +69,13 @@ def fetch_documents(peer: Peer) -> Documents:
         raise ExternalServiceError(f"The DID document of {peer.server_url} is refused: {exc}") from exc
     if published and published not in keys:
         raise ExternalServiceError(f"Manifest and DID document of {peer.server_url} name different keys")
-    return Documents(manifest, did_document, keys[:MAX_KEYS_TRIED])
+    return PeerDocuments(manifest, did_document, keys[:MAX_KEYS_TRIED])
 
 
-def refresh_documents(peer: Peer, *, by: Actor | None, now: datetime) -> Findings:
-    """Fetch the documents and keep the keys that are new as proposals, trusted for nothing; raises as fetch_documents.
+def refresh_documents(peer: Peer, *, by: Actor | None, now: datetime) -> FetchedKeys:
+    """Fetch the documents and store their new keys as proposals, which are not trusted; raises as fetch_documents.
 
-    A new key that one of the pinned ones has signed is marked as continuous.
+    A new key that one of the pinned keys has signed is marked as continuous.
     """
     documents = fetch_documents(peer)
     with unit_of_work():
@@ -83,7 +83,7 @@ def refresh_documents(peer: Peer, *, by: Actor | None, now: datetime) -> Finding
         rows, new = [], []
         for key in documents.keys:
             is_continuous = is_continued(documents.did_document, peer.did, key, pinned)
-            row, is_new = show_key(peer, key, origin=KeyOrigin.PUBLISHED, is_continuous=is_continuous)
+            row, is_new = store_proposed_key(peer, key, origin=KeyOrigin.PUBLISHED, is_continuous=is_continuous)
             if row:
                 rows.append(row)
             if row and is_new:
@@ -92,11 +92,11 @@ def refresh_documents(peer: Peer, *, by: Actor | None, now: datetime) -> Finding
                 note(JournalKind.KEY, text, peer_url=peer.server_url, by=by)
         Peer.objects.filter(pk=peer.pk).update(documents_fetched_at=now)
     peer.documents_fetched_at = now
-    return Findings(tuple(rows), tuple(new))
+    return FetchedKeys(tuple(rows), tuple(new))
 
 
 def is_fetch_due(peer: Peer, *, now: datetime, interval: timedelta) -> bool:
-    """Tell whether the last fetch is longer ago than `interval`."""
+    """Tell whether the last fetch is at least `interval` ago."""
     return peer.documents_fetched_at is None or peer.documents_fetched_at <= now - interval
 
 
@@ -113,7 +113,7 @@ def _fetch(url: str) -> JsonObject:
     except TransportError as exc:
         raise ExternalServiceError(f"{url}: {exc.message}") from exc
     if answer.status != 200:
-        raise ExternalServiceError(f"{url} answered {answer.status}, which is no document")
+        raise ExternalServiceError(f"{url} answered {answer.status} instead of a document")
     try:
         return parse_json_object(answer.body)
     except ProtocolError as exc:
@@ -126,14 +126,14 @@ def _read_manifest(peer: Peer, found: JsonObject) -> FederationManifest:
     except ProtocolError as exc:
         raise ExternalServiceError(f"The manifest of {peer.server_url} is refused: {exc}") from exc
     if not is_same_server(manifest.server_url, peer.server_url):
-        raise ExternalServiceError(f"The manifest at {peer.server_url} is of {manifest.server_url[:200]!r}")
+        raise ExternalServiceError(f"The manifest at {peer.server_url} names the server {manifest.server_url[:200]!r}")
     if not is_same_did(manifest.server_did, peer.did):
-        raise ExternalServiceError(f"The manifest at {peer.server_url} names {manifest.server_did[:200]!r}")
+        raise ExternalServiceError(f"The manifest at {peer.server_url} names the DID {manifest.server_did[:200]!r}")
     return manifest
 
 
 def _fetch_did_document(peer: Peer) -> JsonObject:
-    """Return the document from did:web's own place, else from where OpenIntent looks."""
+    """Return the document at the URL that did:web defines, else at the URL that OpenIntent uses."""
     first, *others = did_document_urls(peer.did, scheme=split_url(peer.server_url).scheme)
     try:
         return _fetch(first)

@@ -1,4 +1,4 @@
-"""What waits for a decision about its peer: parked work has no due time, so that no worker takes it."""
+"""Held work: dispatches and callbacks that wait for a decision of staff. A held row has no due time."""
 
 from __future__ import annotations
 
@@ -10,33 +10,39 @@ from core.jobs.queue import enqueue
 from peers.models import Dispatch, DispatchState, OutboundCallback, Peer
 
 AWAITING_APPROVAL = "awaiting approval"
+NOT_ENABLED = "federation is not enabled"
 
 
-def park_work(peer: Peer, *, because: str) -> None:
-    """Take the peer's queued dispatches and owed callbacks from the workers, in the caller's transaction."""
+def reason_of_state(state: str) -> str:
+    """Return the reason that held rows show for a peer in this state."""
+    return f"peer {state}"
+
+
+def hold_work(peer: Peer, *, because: str) -> None:
+    """Hold the peer's queued dispatches and owed callbacks, in the caller's transaction: no worker takes them."""
     Dispatch.objects.filter(peer=peer, due_at__isnull=False).update(due_at=None, reason=because)
     OutboundCallback.objects.filter(peer=peer, due_at__isnull=False).update(due_at=None, last_error=because)
 
 
-def release_parked(peer: Peer, *, now: datetime) -> None:
-    """Make the peer's parked work due again, in the caller's transaction; dead letters stay dead."""
+def release_held(peer: Peer, *, now: datetime) -> None:
+    """Make the peer's held work due again, in the caller's transaction; dead letters stay dead."""
     _release(Dispatch.objects.filter(peer=peer), peer, now=now)
     callbacks = OutboundCallback.objects.filter(peer=peer, due_at=None, delivered_at=None, dead_at=None)
     if callbacks.update(due_at=now, tried_since=now, attempts=0, last_error=""):
         enqueue("peers.sweep")
 
 
-def release_waiting(peer: Peer, *, now: datetime) -> None:
-    """Make due what waited for the approval of this peer, or was parked before it was retired."""
+def release_on_approval(peer: Peer, *, now: datetime) -> None:
+    """Make due, in the caller's transaction, the work that waits for this peer's approval and all its held work."""
     waiting = Dispatch.objects.filter(target_server=peer.server_url, peer=None)
     _release(waiting, peer, now=now)
-    release_parked(peer, now=now)
+    release_held(peer, now=now)
 
 
 def _release(dispatches: QuerySet[Dispatch], peer: Peer, *, now: datetime) -> None:
     if not peer.may_get_work:
         return
-    parked = dispatches.filter(status=DispatchState.PENDING, due_at=None, dead_at=None)
-    # An interrupted dispatch starts its retries anew: it was not the peer's fault.
-    if parked.update(peer=peer, due_at=now, tried_since=now, reason="", attempts=0):
+    held = dispatches.filter(status=DispatchState.PENDING, due_at=None, dead_at=None)
+    # The interruption was not the peer's fault, so a released dispatch has all its attempts again.
+    if held.update(peer=peer, due_at=now, tried_since=now, reason="", attempts=0):
         enqueue("peers.sweep")

@@ -1,10 +1,8 @@
-"""Who this hub is to its peers: its URL, its DID, and the key it signs with, which is made once and kept in a file."""
+"""This hub's identity for its peers: its URL, its DID, and its signing key, which is made once and kept in a file."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
+import json
 import time
 from datetime import timedelta
 from functools import lru_cache
@@ -13,57 +11,63 @@ from pathlib import Path
 
 from django.conf import settings
 
+from core.key_files import create_key_file
 from peers.protocol import (
     HubIdentity,
     Json,
+    JsonMapping,
     JsonObject,
     ServerIdentity,
     SigningKey,
     is_same_did,
     normalize_server_url,
+    sign_envelope,
 )
-from peers.protocol.compat import read_key_file
-from peers.protocol.continuity import CONTINUITY, continuity_proof
+from peers.protocol.compat import make_seed, read_key_file
 from peers.protocol.errors import InvalidIdentifier
+from peers.protocol.key_continuity import CONTINUITY, continuity_proof
 
 KEY_OVERLAP = timedelta(days=30)
-"""For how long a key that signs no more is published, and delegations under it count."""
+"""How long a former signing key stays published and its delegations stay valid."""
+
+DISABLED = "Federation not enabled"
+"""The error text of every endpoint that needs FEDHUB_ENABLED."""
 
 _chosen: list[HubIdentity] = []
 
 
 def hub_url() -> str:
-    """Return this hub's URL in the one spelling that is compared and signed."""
+    """Return this hub's URL in its normalized form, which is compared and signed."""
     return normalize_server_url(settings.FEDHUB_SERVER_URL)
 
 
 def is_enabled() -> bool:
-    """Tell whether this hub speaks federation at all."""
+    """Tell whether this hub takes part in the protocol between hubs."""
     return bool(settings.FEDHUB_ENABLED)
 
 
 def hub_identity() -> HubIdentity:
-    """Return this hub's identity; its key file is made on first use with mode 0600.
+    """Return this hub's identity; the first call makes the key file, with mode 0600.
 
-    A file that was replaced since is read again. The keys announced and retired lately verify too. Raises InvalidKey
-    for a file that holds no raw 32-byte seed, OSError.
+    A replaced key file is read again. The announced key and the previous key verify too. Raises InvalidKey for a file
+    that is not a raw 32-byte seed, and OSError.
     """
     if _chosen:
         return _chosen[0]
     path = Path(settings.FEDHUB_KEY_PATH)
     if not path.exists():
-        _create(path)
+        create_key_file(path, make_seed())
     others = tuple(bytes(key.verification_key) for key in (next_key(), previous_key()) if key)
     return _load(hub_url(), path, path.stat().st_mtime_ns, others)
 
 
 def next_key() -> SigningKey | None:
-    """Return the key that is announced to peers and does not sign yet, if there is one."""
+    """Return the key that is announced to peers and does not sign yet; None where no key is announced."""
     return _kept_key(beside_key("next"))
 
 
 def previous_key() -> SigningKey | None:
-    """Return the key that signed before this one; None where there is none, or its time is over."""
+    """Return the key that signed before the present one; None without one, and after KEY_OVERLAP."""
     path = Path(settings.FEDHUB_KEY_PATH)
     is_over = path.exists() and time.time() - path.stat().st_mtime > KEY_OVERLAP.total_seconds()
     return None if is_over else _kept_key(beside_key("previous"))
@@ -75,7 +79,7 @@ def beside_key(name: str) -> Path:
 
 
 def did_document() -> JsonObject:
-    """Return this hub's DID document: its valid keys, and the word of each for the one that follows it."""
+    """Return this hub's DID document: its valid keys, and each key's continuity proof for its successor."""
     identity = hub_identity()
     document = identity.did_document()
     line = [None, identity.signing_key(), None] if _chosen else [previous_key(), identity.signing_key(), next_key()]
@@ -87,10 +91,16 @@ def did_document() -> JsonObject:
     return {**document, CONTINUITY: proofs} if proofs else document
 
 
-def choose_identity(identity: HubIdentity | None) -> None:
-    """Have this process sign as `identity` in place of the key file's; None goes back to that.
+def signed_json(message: JsonMapping) -> str:
+    """Return the compact JSON text of a message with this hub's signature over it in the member `signature`."""
+    signed = {**message, "signature": sign_envelope(hub_identity(), message)}
+    return json.dumps(signed, separators=(",", ":"))
 
-    Raises InvalidIdentifier for the identity of another server, InvalidKey for one that cannot sign.
+
+def choose_identity(identity: HubIdentity | None) -> None:
+    """Make this process sign as `identity` instead of the key file's identity; None restores the key file's.
+
+    Raises InvalidIdentifier for the identity of another server, InvalidKey for an identity without a private key.
     """
     if identity is not None:
         identity.signing_key()
@@ -118,15 +128,3 @@ def _kept_key(path: Path) -> SigningKey | None:
 @lru_cache(maxsize=4)
 def _read_key(path: Path, modified_ns: int) -> SigningKey:
     return SigningKey(read_key_file(path))
-
-
-def _create(path: Path) -> None:
-    """Link a whole file into place: of two processes that start at once, both use the one that came first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    ServerIdentity.generate(hub_url()).save_key(draft)
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        draft.unlink()

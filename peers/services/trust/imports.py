@@ -1,7 +1,7 @@
-"""Lists of peers from and for files: CSV and JSON, read row by row, with a verdict on each before anything is stored.
+"""Import and export lists of peers as CSV and JSON files, with a verdict on each row before an import stores it.
 
-What a spreadsheet would take for a formula is written with an apostrophe in front (OWASP, CSV injection), which
-reading takes away again.
+A cell that a spreadsheet would run as a formula is written with an apostrophe in front (OWASP, CSV injection); reading
+removes the apostrophe.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class Verdict(StrEnum):
-    """What would become of a row."""
+    """The effect that importing a row would have: AGAIN proposes a retired peer again."""
 
     NEW = "new"
     AGAIN = "again"
@@ -38,7 +38,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """One row as it was read; `problem` says why it is refused, or what is known already."""
+    """One row of a file; `problem` says why the row is refused, or which peer is known already."""
 
     number: int
     server_url: str
@@ -51,13 +51,13 @@ class ImportRow:
 
     @property
     def is_storable(self) -> bool:
-        """Tell whether importing the row would do something."""
+        """Tell whether importing the row would propose a peer."""
         return self.verdict in (Verdict.NEW, Verdict.AGAIN)
 
 
 @dataclass(frozen=True, slots=True)
 class ImportOutcome:
-    """What an import did: how many it proposed, and the refusals by row."""
+    """The result of an import: the number of proposed peers, and the refusals by row."""
 
     proposed: int = 0
     refusals: Sequence[str] = field(default_factory=tuple)
@@ -66,8 +66,8 @@ class ImportOutcome:
 def review(text: str) -> list[ImportRow]:
     """Return the rows of a CSV or JSON text with a verdict on each; stores nothing.
 
-    JSON is a list of objects (or an object with `peers`), CSV has a header line. Raises InvalidRequestError for a text
-    that is neither, and for more than 500 rows or 256 KB.
+    JSON is a list of objects (or an object with `peers`), CSV has a header line. Raises InvalidRequestError for any
+    other text, and for more than 500 rows or 256 KB.
     """
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise InvalidRequestError(f"The file is larger than {MAX_BYTES // 1024} KB")
@@ -81,7 +81,7 @@ def review(text: str) -> list[ImportRow]:
 
 
 def import_rows(rows: Iterable[ImportRow], *, by: Actor) -> ImportOutcome:
-    """Store rows as proposed peers, each by itself, and say what became of them; approving is done on their pages."""
+    """Store each row as a proposed peer, in a transaction of its own; staff approve the peers later."""
     proposed, refusals = 0, []
     for row in rows:
         try:
@@ -102,7 +102,7 @@ def import_rows(rows: Iterable[ImportRow], *, by: Actor) -> ImportOutcome:
 
 
 def export_csv(peers: Iterable[Peer]) -> str:
-    """Return peers as CSV (RFC 4180) that no spreadsheet takes formulas from."""
+    """Return peers as CSV (RFC 4180) in which a spreadsheet finds no formulas."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS)
     writer.writeheader()
@@ -117,7 +117,7 @@ def export_json(peers: Iterable[Peer]) -> str:
 
 
 def inert(cell: str) -> str:
-    """Return a cell that a spreadsheet shows and does not run; an apostrophe at its start is doubled."""
+    """Return a cell that a spreadsheet shows and does not run; a leading apostrophe is doubled."""
     return f"'{cell}" if cell.lstrip(" ").startswith((*FORMULA_SIGNS, "'")) else cell
 
 
@@ -148,7 +148,7 @@ def _read_csv(text: str) -> list[Mapping[str, str]]:
             raise InvalidRequestError("The first line names a column twice")
         return [_csv_row(row) for row in reader]
     except csv.Error as exc:
-        raise InvalidRequestError(f"The file is no CSV: {exc}") from exc
+        raise InvalidRequestError(f"The file is not CSV: {exc}") from exc
 
 
 def _csv_row(row: Mapping[str | None, str | list[str] | None]) -> Mapping[str, str]:
@@ -161,7 +161,7 @@ def _read_json(text: str) -> list[Mapping[str, str]]:
     try:
         found = parse_json(text)
     except ProtocolError as exc:
-        raise InvalidRequestError(f"The file is no JSON: {exc}") from exc
+        raise InvalidRequestError(f"The file is not JSON: {exc}") from exc
     if isinstance(found, dict):
         found = found.get("peers")
     if not isinstance(found, list):
@@ -175,10 +175,10 @@ def _json_row(item: Json) -> Mapping[str, str]:
     if not isinstance(item, dict):
         return {"error": "is neither an object nor a URL"}
     row = {name: value for name, value in item.items() if isinstance(value, str)}
-    # The names of the protocol's PeerInfo are understood too.
+    # The names of the protocol's PeerInfo are accepted too.
     row.setdefault("did", row.pop("server_did", ""))
     odd = [name for name in COLUMNS if name in item and name not in row and item[name] is not None]
-    return row | ({"error": f"{odd[0]} is not a text"} if odd else {})
+    return row | ({"error": f"{odd[0]} is not a string"} if odd else {})
 
 
 def _judged(number: int, values: Mapping[str, str], seen: set[str]) -> ImportRow:

@@ -1,4 +1,4 @@
-"""Write the federation log."""
+"""Write the journal: the log of decisions about peers and of messages between hubs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ MAX_TEXT = 2000
 
 
 def note(kind: JournalKind, text: str, *, peer_url: str = "", dispatch_id: str = "", by: Actor | None = None) -> None:
-    """Write one line, in the open transaction where there is one; texts are cut to what a line holds."""
+    """Write one journal line, in the open transaction if there is one; longer texts are cut."""
     new_line(kind, text, peer_url=peer_url, dispatch_id=dispatch_id, by=by).save(force_insert=True)
 
 
 def new_line(
     kind: JournalKind, text: str, *, peer_url: str = "", dispatch_id: str = "", by: Actor | None = None
 ) -> JournalEntry:
-    """Return a line that is not written yet, for whoever writes many at once."""
+    """Return a journal line that is not written yet, for a caller that writes many rows at once."""
     return JournalEntry(
         kind=kind,
         text=text[:MAX_TEXT],

@@ -1,6 +1,7 @@
-"""Look at peers' documents without a click: daily for approved ones, once for strangers where policy allows.
+"""Fetch peers' documents without staff: daily for approved peers, and for proposed peers under policy `open`.
 
-Neither trusts what it finds for the work of staff: a changed key of an approved peer waits as a proposal.
+A new key of an approved peer becomes a proposal and waits for staff. Policy `open` alone trusts the keys of a proposed
+peer, provisionally.
 """
 
 from __future__ import annotations
@@ -14,24 +15,25 @@ from django.db.models import Q
 from core.errors import HubError
 from core.store.units import locked, retried, unit_of_work
 from peers.models import JournalKind, KeyState, Peer, PeerKey, PeerState
+from peers.protocol import TrustPolicy
 from peers.services.trust.documents import is_fetch_due, refresh_documents
 from peers.services.trust.journal import note
 from peers.services.trust.proposals import drop_stale_proposals
 
 REFRESH_INTERVAL = timedelta(hours=20)
-"""Shorter than a day, so that a daily task finds every peer due however long the last round took."""
+"""Shorter than a day, so that a daily task finds every peer due, also after a run that took hours."""
 
 PROVISIONAL_INTERVAL = timedelta(hours=1)
 MAX_PROVISIONAL_FETCHES = 60
-"""For all strangers together, in one interval."""
+"""The bound for all proposed peers together, in one interval."""
 
 logger = logging.getLogger(__name__)
 
 
 def refresh_keys(now: datetime) -> int:
-    """Fetch the documents of each approved peer not looked at lately; return how many new keys wait for staff.
+    """Fetch the documents of each approved peer that is due; return the number of new keys, which wait for staff.
 
-    Also drops the proposals of strangers who were silent for a month. A peer that cannot be asked is logged.
+    Also deletes stale proposals. A peer whose documents cannot be fetched is logged.
     """
     drop_stale_proposals(now)
     is_due = Q(documents_fetched_at=None) | Q(documents_fetched_at__lte=now - REFRESH_INTERVAL)
@@ -47,12 +49,13 @@ def refresh_keys(now: datetime) -> int:
 def pin_provisionally(peer_id: str, now: datetime) -> None:
     """Under policy `open`, trust the published keys of a proposed peer provisionally, until staff decide.
 
-    One fetch for an origin and hour, and a bound for all strangers together. What cannot be had is logged.
+    Each peer is fetched once an hour at most, and a bound holds for all proposed peers together. A fetch that fails is
+    logged.
     """
     peer = Peer.objects.filter(pk=peer_id, state=PeerState.PROPOSED).first()
-    if settings.FEDHUB_TRUST_POLICY != "open" or peer is None or not _may_fetch(peer, now):
+    if settings.FEDHUB_TRUST_POLICY != TrustPolicy.OPEN or peer is None or not _may_fetch(peer, now):
         return
-    # Counted before it is done: an origin that answers slowly or wrongly is not asked again within the hour.
+    # The fetch is recorded before it starts: an origin that answers slowly or wrongly is not asked again this hour.
     is_taken = Peer.objects.filter(pk=peer.pk, documents_fetched_at=peer.documents_fetched_at).update(
         documents_fetched_at=now
     )
@@ -61,7 +64,7 @@ def pin_provisionally(peer_id: str, now: datetime) -> None:
     try:
         keys = refresh_documents(peer, by=None, now=now).keys
     except HubError as exc:
-        logger.info("A stranger's documents could not be fetched: %s: %s", peer.server_url, exc.message)
+        logger.info("The documents of the proposed peer %s could not be fetched: %s", peer.server_url, exc.message)
         return
     _trust(peer, keys, now)
 

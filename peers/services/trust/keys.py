@@ -1,7 +1,7 @@
-"""Peers' keys: shown, pinned, succeeded, revoked.
+"""Peers' keys: proposed, pinned, replaced, revoked.
 
-A key that a peer shows is a proposal and trusted for nothing. Staff pin it after they compared its fingerprint. Nothing
-but their click, or the daily look at the peer's documents, ever looks for a new one: a signature that fails does not.
+A key that a peer shows is a proposal and is not trusted. Staff pin the key after they have compared its fingerprint.
+Only a fetch by staff or the daily refresh of the peer's documents looks for a new key; a failed signature never does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from peers.protocol import InvalidKey, VerificationKey
 from peers.services.trust.journal import note
 
 MAX_SHOWN_KEYS = 8
-"""More keys than staff would compare do not wait for them."""
+"""The most keys of one peer that wait for a decision: staff would not compare more."""
 
 MAX_OVERLAP_DAYS = 90
 
@@ -26,19 +26,19 @@ _STRENGTH = {KeyOrigin.CLAIMED: 0, KeyOrigin.ENTERED: 1, KeyOrigin.PUBLISHED: 2}
 
 
 def read_key(public_key: str) -> VerificationKey:
-    """Return the key of base64 text; raises InvalidRequestError."""
+    """Return the key of its base64 text; raises InvalidRequestError."""
     try:
         return VerificationKey.from_base64(public_key.strip())
     except InvalidKey as exc:
         raise InvalidRequestError(f"public_key: {exc}") from exc
 
 
-def show_key(
+def store_proposed_key(
     peer: Peer, key: VerificationKey, *, origin: KeyOrigin, is_continuous: bool = False
 ) -> tuple[PeerKey | None, bool]:
-    """Store a key as proposed, in the caller's transaction; return its row and whether it is new.
+    """Store a key as proposed, in the caller's transaction; return its row and whether the row is new.
 
-    One that is known keeps its state: a revoked key stays revoked. None where too many wait already.
+    A known key keeps its state: a revoked key stays revoked. The row is None where MAX_SHOWN_KEYS keys wait already.
     """
     known = peer.keys.filter(public_key=key.base64).first()
     if known is None and peer.keys.filter(state=KeyState.PROPOSED).count() >= MAX_SHOWN_KEYS:
@@ -56,11 +56,11 @@ def show_key(
 def propose_key(
     peer: Peer, key: VerificationKey, *, origin: KeyOrigin, by: Actor, is_continuous: bool = False
 ) -> PeerKey:
-    """Show a key to staff and note it in the log where it is new; raises ConflictError for too many."""
+    """Propose a key to staff, with a journal line for a new key; raises ConflictError for too many keys."""
     with unit_of_work():
-        row, is_new = show_key(peer, key, origin=origin, is_continuous=is_continuous)
+        row, is_new = store_proposed_key(peer, key, origin=origin, is_continuous=is_continuous)
         if row is None:
-            raise ConflictError(f"{MAX_SHOWN_KEYS} keys of {peer.server_url} wait for a decision: turn some down first")
+            raise ConflictError(f"{MAX_SHOWN_KEYS} keys of {peer.server_url} wait for a decision: revoke some first")
         if is_new:
             text = f"Key proposed ({origin.value}): {row.fingerprint}"
             note(JournalKind.KEY, text, peer_url=peer.server_url, by=by)
@@ -68,21 +68,21 @@ def propose_key(
 
 
 def pin_key(key: PeerKey, *, now: datetime) -> None:
-    """Trust a key from now on, in the caller's transaction; raises ConflictError for a revoked one."""
+    """Pin a key from now on, in the caller's transaction; raises ConflictError for one not proposed any more."""
     states = [KeyState.PROPOSED, KeyState.PROVISIONAL]
     pinned = PeerKey.objects.filter(pk=key.pk, state__in=states).update(
         state=KeyState.PINNED, valid_from=now, valid_until=None
     )
     if not pinned:
-        raise ConflictError("This key was decided about meanwhile; look at it again")
+        raise ConflictError("The state of this key has changed meanwhile; look at the key again")
     key.state, key.valid_from, key.valid_until = KeyState.PINNED, now, None
 
 
 @retried
 def approve_key(key: PeerKey, *, overlap_days: int, by: Actor, reason: str = "") -> None:
-    """Pin a proposed key of an approved peer; the keys pinned before it count for `overlap_days` more, then no longer.
+    """Pin a proposed key of an approved peer; the keys pinned before it stay trusted for `overlap_days` more.
 
-    Raises InvalidRequestError for days outside 0 to 90, ConflictError where key or peer are in another state.
+    Raises InvalidRequestError for days outside of 0 to 90, ConflictError where key or peer are in another state.
     """
     if not 0 <= overlap_days <= MAX_OVERLAP_DAYS:
         raise InvalidRequestError(f"overlap_days: must be from 0 to {MAX_OVERLAP_DAYS}")
@@ -94,13 +94,13 @@ def approve_key(key: PeerKey, *, overlap_days: int, by: Actor, reason: str = "")
         for old in key.peer.keys.filter(state=KeyState.PINNED).exclude(pk=key.pk):
             old.valid_until = min(old.valid_until or end, end)
             old.save(update_fields=["valid_until"])
-        text = f"Key approved: {key.fingerprint}; older ones count until {end:%Y-%m-%d %H:%M} UTC"
+        text = f"Key approved: {key.fingerprint}; older keys are trusted until {end:%Y-%m-%d %H:%M} UTC"
         note(JournalKind.KEY, _with_reason(text, reason), peer_url=key.peer.server_url, by=by)
 
 
 @retried
 def revoke_key(key: PeerKey, *, by: Actor, reason: str = "") -> None:
-    """End a key at once, whatever it was; a proposed one is turned down. Raises ConflictError for a revoked one."""
+    """Revoke a key of any state at once, also a proposed one. Raises ConflictError for a revoked key."""
     now = timezone.now()
     with unit_of_work():
         if (

@@ -1,41 +1,41 @@
-"""What was lately known of trusted peers, so that not every request has to ask the database for the same keys.
+"""A cache of trusted peers and their keys, so that not every request reads the same keys from the database.
 
-A hint, never a decision: it spares the look-up before a signature is verified. Whether peer, key and token count is
-read again in the transaction that writes (`peers.services.trust.recheck`), and whatever a hint would refuse is looked
-up afresh first, so that a peer or key approved a moment ago works at once. Each process has its own.
+An entry is a hint and never a decision: it spares the query before a signature is verified. The transaction that writes
+reads peer, keys and token again (`peers.services.trust.recheck`), and a request that fails with the hint is proved
+again without it. So a peer or key that was approved a moment ago works at once. Each process has its own cache.
 """
 
 from __future__ import annotations
 
 import time
 
-from peers.services.trust.proofs import Claim
+from peers.services.trust.proofs import NamedSource
 
 HINT_SECONDS = 5.0
 MAX_HINTS = 1000
 
-_hints: dict[str, tuple[float, Claim]] = {}
+_hints: dict[str, tuple[float, NamedSource]] = {}
 
 
-def recall(server_url: str) -> Claim | None:
-    """Return what was known of the peer of a normalized URL, where that is only seconds old; else None."""
-    until, claim = _hints.get(server_url, (0.0, None))
-    return claim if time.monotonic() < until else None
+def recall(server_url: str) -> NamedSource | None:
+    """Return the cached source of a normalized URL, at most HINT_SECONDS old; callers must not change its peer."""
+    until, source = _hints.get(server_url, (0.0, None))
+    return source if time.monotonic() < until else None
 
 
-def remember(claim: Claim) -> None:
-    """Keep what was read of a trusted peer for some seconds. Whoever gets it back must not change its row."""
+def remember(source: NamedSource) -> None:
+    """Cache the source of a trusted peer for HINT_SECONDS."""
     if len(_hints) >= MAX_HINTS:
-        # No more than a few thousand peers exist, so this costs a query each, rarely; order is not worth keeping.
+        # A hub has a few thousand peers at most. Clearing costs each of them one query, so the order is not kept.
         _hints.clear()
-    _hints[claim.server_url] = (time.monotonic() + HINT_SECONDS, claim)
+    _hints[source.server_url] = (time.monotonic() + HINT_SECONDS, source)
 
 
 def forget(server_url: str) -> None:
-    """Drop what was known of a peer."""
+    """Drop the cached source of a normalized URL."""
     _hints.pop(server_url, None)
 
 
 def forget_all() -> None:
-    """Drop everything."""
+    """Drop all cached sources."""
     _hints.clear()

@@ -1,7 +1,7 @@
-"""Whom we know, and what staff decide about them.
+"""Peers: find them, add them, decide about them, change their settings.
 
-One table says which state leads to which. Each change is a compare-and-set, and in the same transaction come the
-decision's row, the journal's line and everything that the decision stops or starts.
+One table says which state leads to which. Each change of state is a compare-and-set. The same transaction writes the
+decision's row and the journal's line, and stops or starts the work that depends on the decision.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from core.store.units import retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerDecision, PeerKey, PeerState, Relationship
 from peers.protocol import (
     InvalidIdentifier,
+    TrustPolicy,
     VerificationKey,
     did_document_urls,
     did_of_url,
@@ -28,8 +29,8 @@ from peers.protocol import (
     normalize_did,
     normalize_server_url,
 )
-from peers.protocol.keys import MAX_KEYS_TRIED
-from peers.services.trust.holds import park_work, release_parked, release_waiting
+from peers.protocol.ed25519_keys import MAX_KEYS_TRIED
+from peers.services.trust.holds import hold_work, reason_of_state, release_held, release_on_approval
 from peers.services.trust.journal import note
 from peers.services.trust.keys import pin_key, propose_key, read_key
 from peers.services.trust.secrets import decrypt, encrypt
@@ -42,7 +43,7 @@ TRANSITIONS: Mapping[PeerState, frozenset[PeerState]] = {
     PeerState.REJECTED: frozenset({PeerState.PROPOSED}),
     PeerState.RETIRED: frozenset({PeerState.PROPOSED}),
 }
-"""Which states each state leads to. All of it is staff's; a stranger can only make a new row, in state `proposed`."""
+"""The states that each state leads to. Staff alone change a state; an unknown sender can only make a proposed row."""
 
 MAX_URL = 500
 MAX_REASON = 2000
@@ -52,7 +53,7 @@ LONGEST_KEY = 1000
 
 @dataclass(frozen=True, slots=True)
 class PeerSettings:
-    """What staff may say about a peer at any time; none of it is a decision about trust."""
+    """The settings of a peer that staff may change at any time; none of them is a decision about trust."""
 
     display_name: str
     relationship: str
@@ -63,7 +64,7 @@ class PeerSettings:
 
 
 def find_peer(server_url: str) -> Peer | None:
-    """Return the peer of a base URL in whichever spelling; None for an unknown one and for what is no such URL."""
+    """Return the peer of a base URL in any spelling; None for an unknown or malformed URL."""
     try:
         return Peer.objects.filter(server_url=normalize_server_url(server_url)).first()
     except InvalidIdentifier:
@@ -79,10 +80,10 @@ def add_peer(
     relationship: str = Relationship.PEER,
     notes: str = "",
 ) -> Peer:
-    """Store a peer as proposed and return it; one that was retired is proposed again, with its history.
+    """Store a peer as proposed and return it; a retired peer becomes proposed again and keeps its history.
 
-    An empty `server_url` is taken from the DID. A `public_key` (base64) is shown as entered by staff, not yet pinned.
-    Raises InvalidRequestError for a URL, DID, key or relationship that cannot be meant, ConflictError for a known peer.
+    An empty `server_url` is derived from the DID. A `public_key` (base64) is stored as entered by staff and is not yet
+    pinned. Raises InvalidRequestError for an invalid URL, DID, key or relationship, ConflictError for a known peer.
     """
     url, did = checked_place(server_url, did)
     key = read_key(public_key) if public_key else None
@@ -104,7 +105,7 @@ def add_peer(
 
 
 def checked_place(server_url: str, did: str) -> tuple[str, str]:
-    """Return the normalized URL and DID of a server named by either or both; raise InvalidRequestError."""
+    """Return the normalized URL and DID of a server, given one of them or both; raises InvalidRequestError."""
     server_url, did = server_url.strip(), did.strip()
     try:
         url = normalize_server_url(server_url or _server_url_of(did))
@@ -116,9 +117,9 @@ def checked_place(server_url: str, did: str) -> tuple[str, str]:
     if not is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS):
         raise InvalidRequestError("url: blocked by SSRF protection; it must be https and lead to the public Internet")
     if is_same_server(url, settings.FEDHUB_SERVER_URL):
-        raise InvalidRequestError("url: that is this hub itself")
+        raise InvalidRequestError("url: is the URL of this hub itself")
     if did and not is_same_did(did, did_of_url(url)):
-        raise InvalidRequestError(f"did: is not the one of {url}, which is {did_of_url(url)}")
+        raise InvalidRequestError(f"did: is not the DID of {url}, which is {did_of_url(url)}")
     return url, did_of_url(url)
 
 
@@ -131,10 +132,10 @@ def _server_url_of(did: str) -> str:
 def approve_peer(
     peer: Peer, *, key_fingerprint: str, by: Actor, reason: str = "", review_by: date | None = None
 ) -> None:
-    """Approve a proposed peer and pin the key whose fingerprint staff compared.
+    """Approve a proposed peer and pin the key whose fingerprint staff have compared.
 
-    An empty fingerprint is for a peer that has shown no key at all: only its token will count. Raises ConflictError
-    where the state or the shown keys do not allow it.
+    An empty fingerprint is for a peer without any key: it can prove itself by its token alone. Raises ConflictError
+    where the peer's state or keys do not allow the approval.
     """
     now = timezone.now()
     with unit_of_work():
@@ -142,55 +143,56 @@ def approve_peer(
         key = _compared_key(peer, key_fingerprint)
         if key:
             pin_key(key, now=now)
-        # What policy `open` trusted by itself counts no more beside what staff compared.
+        # A key that policy `open` trusted provisionally is not trusted beside the key that staff have compared.
         peer.keys.filter(state=KeyState.PROVISIONAL).update(state=KeyState.PROPOSED)
         Peer.objects.filter(pk=peer.pk).update(review_by=review_by)
         peer.review_by = review_by
         fingerprint = key.fingerprint if key else ""
         _record(peer, PeerState.PROPOSED, PeerState.APPROVED, by=by, reason=reason, fingerprint=fingerprint)
-        release_waiting(peer, now=now)
+        release_on_approval(peer, now=now)
 
 
 @retried
 def reject_peer(peer: Peer, *, reason: str, by: Actor) -> None:
-    """Reject a proposed peer, for a reason; raises InvalidRequestError without one, ConflictError in another state."""
+    """Reject a proposed peer; raises InvalidRequestError without a reason, ConflictError in another state."""
     if not reason.strip():
-        raise InvalidRequestError("reason: say why, for those who look later")
+        raise InvalidRequestError("reason: say why the peer is rejected")
     _decide(peer, PeerState.REJECTED, source=PeerState.PROPOSED, reason=reason, by=by)
 
 
 @retried
 def suspend_peer(peer: Peer, *, reason: str, by: Actor) -> None:
-    """Stop all that goes to and from an approved peer, at once: its state is read again wherever something happens.
+    """Stop all work from and to an approved peer at once: each transaction reads the peer's state again.
 
-    In the same transaction its delegations and tokens are revoked and its queued work is parked. Raises ConflictError.
+    The same transaction revokes its delegations and tokens and holds its queued work. Raises ConflictError in another
+    state.
     """
     with unit_of_work():
         _decide(peer, PeerState.SUSPENDED, source=PeerState.APPROVED, reason=reason, by=by)
-        _stop(peer, because="peer suspended")
+        _stop(peer, because=reason_of_state(PeerState.SUSPENDED))
 
 
 @retried
 def resume_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
-    """Approve a suspended peer again with the keys it has; parked work becomes due, tokens stay revoked.
+    """Approve a suspended peer again with its present keys; held work becomes due, tokens stay revoked.
 
     Raises ConflictError in another state.
     """
     with unit_of_work():
         _decide(peer, PeerState.APPROVED, source=PeerState.SUSPENDED, reason=reason, by=by)
-        release_parked(peer, now=timezone.now())
+        release_held(peer, now=timezone.now())
 
 
 def retire_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
-    """End the relation with an approved or suspended peer and keep its history; raises ConflictError."""
+    """Retire an approved or suspended peer and keep its history; raises ConflictError in another state."""
     source = PeerState.SUSPENDED if peer.state == PeerState.SUSPENDED else PeerState.APPROVED
     with unit_of_work():
         _decide(peer, PeerState.RETIRED, source=source, reason=reason, by=by)
-        _stop(peer, because="peer retired")
+        _stop(peer, because=reason_of_state(PeerState.RETIRED))
 
 
 def repropose_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
-    """Take a rejected or retired peer up again as proposed; its pinned keys count no more until approved anew.
+    """Propose a rejected or retired peer again; its pinned keys become proposed and must be approved again.
 
     Raises ConflictError in another state.
     """
@@ -203,33 +205,34 @@ def repropose_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
 
 
 def valid_keys(peer: Peer, now: datetime) -> list[VerificationKey]:
-    """Return the keys whose signatures count at `now`, newest first, at most three; the peer's state is not looked at.
+    """Return the peer's keys that are trusted at `now`, newest first, at most three; its state is not checked.
 
-    Provisional keys count while the hub's trust policy is `open`.
+    Provisional keys are trusted while the hub's trust policy is `open`.
     """
-    return counting_keys(peer.keys.order_by(), now)
+    return trusted_keys(peer.keys.order_by(), now)
 
 
 def find_peer_with_keys(server_url: str, now: datetime) -> tuple[Peer | None, list[VerificationKey]]:
-    """Return the peer of a base URL with the keys that count at `now`, in one query where it has shown any."""
+    """Return the peer of a base URL and its keys trusted at `now`, in one query where the peer has a key."""
     try:
         keys = PeerKey.objects.filter(peer__server_url=normalize_server_url(server_url)).select_related("peer")
     except InvalidIdentifier:
         return None, []
     rows = list(keys.order_by())
-    return (rows[0].peer, counting_keys(rows, now)) if rows else (find_peer(server_url), [])
+    return (rows[0].peer, trusted_keys(rows, now)) if rows else (find_peer(server_url), [])
 
 
-def counting_keys(keys: Iterable[PeerKey], now: datetime) -> list[VerificationKey]:
-    """Return which of a peer's keys count at `now`, as `valid_keys` does."""
-    states = {KeyState.PINNED, *([KeyState.PROVISIONAL] if settings.FEDHUB_TRUST_POLICY == "open" else [])}
+def trusted_keys(keys: Iterable[PeerKey], now: datetime) -> list[VerificationKey]:
+    """Return those of a peer's keys that are trusted at `now`, by the rule of `valid_keys`."""
+    is_open = settings.FEDHUB_TRUST_POLICY == TrustPolicy.OPEN
+    states = {KeyState.PINNED, *([KeyState.PROVISIONAL] if is_open else [])}
     valid = [key for key in keys if key.state in states and key.is_valid_at(now)]
     valid.sort(key=lambda key: (key.valid_from, key.created_at), reverse=True)
     return [key.verification_key for key in valid[:MAX_KEYS_TRIED]]
 
 
 def change_settings(peer: Peer, wanted: PeerSettings, *, by: Actor) -> None:
-    """Store what staff say about a peer; raises InvalidRequestError for an origin that callbacks may not go to."""
+    """Store the settings of a peer; raises InvalidRequestError for a relationship or callback origin not allowed."""
     if wanted.relationship not in Relationship.values:
         raise InvalidRequestError(f"relationship: must be one of {', '.join(Relationship.values)}")
     values = {
@@ -251,7 +254,7 @@ def change_settings(peer: Peer, wanted: PeerSettings, *, by: Actor) -> None:
 
 
 def checked_origins(origins: tuple[str, ...]) -> list[str]:
-    """Return callback origins normalized, each once; raise InvalidRequestError for one that is none or is blocked."""
+    """Return callback origins normalized, each once; raises InvalidRequestError for a malformed or blocked one."""
     if len(origins) > MAX_ORIGINS:
         raise InvalidRequestError(f"callback_origins: at most {MAX_ORIGINS}")
     found: dict[str, None] = {}
@@ -262,15 +265,15 @@ def checked_origins(origins: tuple[str, ...]) -> list[str]:
             raise InvalidRequestError(f"callback_origins: {origin[:200]} is {exc}") from exc
         is_origin = url.count("/") == 2
         if not is_origin or not is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS):
-            raise InvalidRequestError(f"callback_origins: {origin[:200]} is no origin that callbacks may go to")
+            raise InvalidRequestError(f"callback_origins: {origin[:200]} is not an origin that callbacks may go to")
         found[url] = None
     return list(found)
 
 
 def set_outbound_key(peer: Peer, raw: str, *, by: Actor) -> None:
-    """Store the key that goes with every request to this peer's own origin, encrypted; an empty one removes it.
+    """Store, encrypted, the key that every request to this peer's own origin carries; "" removes the key.
 
-    Raises InvalidRequestError for a text that no header can carry.
+    Raises InvalidRequestError for a text that cannot be the value of a header.
     """
     raw = raw.strip()
     if len(raw) > LONGEST_KEY or not raw.isascii() or not all(sign.isprintable() and sign != " " for sign in raw):
@@ -283,7 +286,7 @@ def set_outbound_key(peer: Peer, raw: str, *, by: Actor) -> None:
 
 
 def outbound_key_of(peer: Peer) -> str:
-    """Return the key to send to this peer's own origin, empty where there is none; raise InternalError as decrypt."""
+    """Return the key that requests to this peer's own origin carry, or ""; raises InternalError like `decrypt`."""
     return decrypt(peer.outbound_key) if peer.outbound_key else ""
 
 
@@ -294,7 +297,7 @@ def _decide(peer: Peer, target: PeerState, *, source: PeerState, reason: str, by
 
 
 def _move(peer: Peer, target: PeerState, *, source: PeerState) -> None:
-    """Set the state by compare-and-set; raises ConflictError where somebody was faster or the table has no such way."""
+    """Set the state by compare-and-set; raises ConflictError for another present state or a forbidden transition."""
     is_moved = target in TRANSITIONS[source] and Peer.objects.filter(pk=peer.pk, state=source).update(
         state=target, updated_at=timezone.now(), circuit_failures=0, circuit_open_until=None
     )
@@ -324,7 +327,7 @@ def _stop(peer: Peer, *, because: str) -> None:
     now = timezone.now()
     revoke_tokens(peer, now=now)
     peer.delegations.filter(revoked_at=None).update(revoked_at=now)
-    park_work(peer, because=because)
+    hold_work(peer, because=because)
 
 
 def _compared_key(peer: Peer, fingerprint: str) -> PeerKey | None:
@@ -341,5 +344,5 @@ def _compared_key(peer: Peer, fingerprint: str) -> PeerKey | None:
 
 
 def bare_fingerprint(text: str) -> str:
-    """Return a fingerprint in one spelling, however it was grouped."""
+    """Return a fingerprint without its grouping, in lower case, for comparing."""
     return "".join(text.lower().replace(":", " ").split())

@@ -1,8 +1,8 @@
-"""What proves who sent a request: an RFC 9421 signature, the message's own signature, a token of that one peer.
+"""Proofs of a request's sender: an RFC 9421 signature, the message's own signature, a token of the peer.
 
-The claim comes first: a message names its server, and only that peer's keys are tried. Every proof that is given must
-hold, so that a failing one is never rescued by another, and all must be of the claimed peer. Headers that name a server
-or an agent are claims and prove nothing.
+The message names its source server, and only that peer's keys are tried. Each proof that a request has must hold: a
+valid proof never makes up for a failing one. All proofs must be of the named peer. Headers that name a server or an
+agent prove nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from peers.protocol import (
     InvalidKey,
     JsonMapping,
     SignatureMissing,
+    TrustPolicy,
     VerificationKey,
     VerifiedRequest,
     did_of_url,
@@ -31,27 +32,29 @@ from peers.services.trust.peers import find_peer_with_keys, valid_keys
 from peers.services.trust.tokens import checksum, peer_of_token
 
 PUBLIC_KEY_HEADER = "X-OpenIntent-Public-Key"
-"""Where a signer shows the key (base64) to a hub that does not know it yet; it is believed for nothing else."""
+"""The header in which a signer shows its key (base64) to a hub that does not know it yet; the key is not trusted."""
 
 UNPROVEN = "Invalid or missing API key"
+"""The error text of every 401 that does not name the class of its reason."""
 
 
 class NotTrustedError(ForbiddenError):
-    """Whoever sent it proved who it is, or nobody here can tell; either way it is not trusted."""
+    """This hub does not trust the sender, whether the sender has proved its identity or is unknown here."""
 
     def __init__(self, server_url: str) -> None:
         super().__init__(f"Source server {server_url} not trusted")
 
 
 class ForeignProofError(NotTrustedError):
-    """The proof holds, but it is another peer's than the message claims to be from."""
+    """The proof holds, but it is the proof of another peer than the one that the message names."""
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
-    """A request as its proofs see it: header names in lower case, `target_uri` built from this hub's own URL.
+class IncomingRequest:
+    """A request in the form that proofs need: header names in lower case, `target_uri` built from this hub's URL.
 
-    `tokens` are those of Authorization and X-API-Key; `address` is the network's, for the log and for limits.
+    `tokens` are those of Authorization and X-API-Key. `address` is the sender's network address, for the log and for
+    rate limits.
     """
 
     method: str
@@ -63,13 +66,13 @@ class Incoming:
 
     @property
     def is_http_signed(self) -> bool:
-        """Tell whether the request claims an HTTP signature; half of one counts, and fails."""
+        """Tell whether the request has a header of an HTTP signature; with one of the two, it fails."""
         return "signature" in self.headers or "signature-input" in self.headers
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """The server that a message says it is from, by its normalized URL, and the keys that would prove it."""
+class NamedSource:
+    """The server that a message names as its source, by its normalized URL, with its peer and trusted keys, if any."""
 
     server_url: str
     peer: Peer | None
@@ -77,16 +80,16 @@ class Claim:
 
     @property
     def did(self) -> str:
-        """Return the DID that the claimed server must have."""
+        """Return the DID that the named server must have."""
         return (self.peer.did if self.peer else "") or did_of_url(self.server_url)
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Who a request is from, made only where each of its proofs held. The peer's state is not part of it.
+    """The proven sender of a request: made only where each of its proofs holds. The peer's state is not checked.
 
-    `keys` are those that counted then, `by_envelope` is the one that signed the message itself, `token` the checksum of
-    the token that came with it, or "".
+    `keys` are the peer's trusted keys at that time, `by_envelope` is the key that signed the message itself, `token` is
+    the checksum of the request's token, or "".
     """
 
     peer: Peer
@@ -103,154 +106,164 @@ class Proof:
 
     @property
     def is_signed(self) -> bool:
-        """Tell whether the peer's key, not only its token, stands for the request."""
+        """Tell whether a key of the peer signed the request or its message: a token alone does not."""
         return self.by_envelope is not None or self.by_http_signature is not None
 
 
 @dataclass(slots=True)
-class _Found:
-    """What the proofs of one request showed so far; `others` is set where one is of another peer."""
+class _CheckedProofs:
+    """The proofs of one request that hold so far; `is_foreign` is set where one of them is of another peer."""
 
     http_signature: VerifiedRequest | None = None
     envelope: VerificationKey | None = None
     token: str = ""
-    others: bool = False
+    is_foreign: bool = False
 
     @property
     def is_signed(self) -> bool:
         return self.http_signature is not None or self.envelope is not None
 
 
-def claim_by(server_url: str, now: datetime) -> Claim:
-    """Return what is known of the server that a message names; raises InvalidIdentifier for a malformed URL."""
+def look_up_source(server_url: str, now: datetime) -> NamedSource:
+    """Look up the server that a message names; raises InvalidIdentifier for a malformed URL."""
     peer, keys = find_peer_with_keys(server_url, now)
-    return Claim(normalize_server_url(server_url), peer, keys)
+    return NamedSource(normalize_server_url(server_url), peer, keys)
 
 
-def claim_as(peer: Peer, now: datetime) -> Claim:
-    """Return the claim of a known peer, for a message that names no server."""
-    return Claim(peer.server_url, peer, valid_keys(peer, now))
+def source_of_peer(peer: Peer, now: datetime) -> NamedSource:
+    """Return a known peer as the source of a message that names no server, such as a callback."""
+    return NamedSource(peer.server_url, peer, valid_keys(peer, now))
 
 
-def prove(incoming: Incoming, message: JsonMapping, claim: Claim, now: datetime) -> Proof:
-    """Return the proof that the claimed, known peer sent the message.
+def prove(request: IncomingRequest, message: JsonMapping, source: NamedSource, now: datetime) -> Proof:
+    """Prove that the named source, a known peer, sent the message; return the proof.
 
-    Raises UnauthenticatedError where nothing is proved, the VerificationError of the signature that fails,
-    ForeignProofError where all hold but one is another peer's, NotTrustedError for an unknown peer.
+    Raises UnauthenticatedError without any proof, the VerificationError of a signature that fails, ForeignProofError
+    where all proofs hold but one is another peer's, NotTrustedError for an unknown peer.
     """
-    found = _check_proofs(incoming, message, claim, now)
-    if found.others or claim.peer is None:
-        raise ForeignProofError(claim.server_url) if found.others else NotTrustedError(claim.server_url)
-    if claim.peer.requires_signature and not found.is_signed:
+    checked = _check_proofs(request, message, source, now)
+    if checked.is_foreign or source.peer is None:
+        raise ForeignProofError(source.server_url) if checked.is_foreign else NotTrustedError(source.server_url)
+    if source.peer.requires_signature and not checked.is_signed:
         raise SignatureMissing("staff require this peer to sign")
-    return Proof(claim.peer, claim.keys, found.http_signature, found.envelope, found.token)
+    return Proof(source.peer, source.keys, checked.http_signature, checked.envelope, checked.token)
 
 
-def shows_its_key(incoming: Incoming, message: JsonMapping, claim: Claim, now: datetime) -> VerificationKey | None:
-    """Return the key that an unknown sender shows, where all its signatures fit that key; None where it shows none.
+def verify_shown_key(
+    request: IncomingRequest, message: JsonMapping, source: NamedSource, now: datetime
+) -> VerificationKey | None:
+    """Return the key that an unknown sender shows, where all its signatures are by that key; None without a shown key.
 
     Raises as `prove` does for proofs that do not hold.
     """
-    key = shown_key(incoming)
+    key = shown_key(request)
     if key is None:
         return None
-    found = _check_proofs(incoming, message, Claim(claim.server_url, claim.peer, [key]), now)
-    return key if found.is_signed and not found.others else None
+    checked = _check_proofs(request, message, NamedSource(source.server_url, source.peer, [key]), now)
+    return key if checked.is_signed and not checked.is_foreign else None
 
 
-def shown_key(incoming: Incoming) -> VerificationKey | None:
-    """Return the key that the sender shows of itself; None without one, or for one that is none."""
+def shown_key(request: IncomingRequest) -> VerificationKey | None:
+    """Return the key that the sender shows in its header; None without a key and for a malformed key."""
     try:
-        return VerificationKey.from_base64(incoming.headers.get(PUBLIC_KEY_HEADER.lower(), ""))
+        return VerificationKey.from_base64(request.headers.get(PUBLIC_KEY_HEADER.lower(), ""))
     except InvalidKey:
         return None
 
 
-def prove_request(incoming: Incoming, now: datetime) -> Proof | None:
-    """Return who sent a request without a message, by its `keyid` or its token; None where it proves nothing.
+def prove_request(request: IncomingRequest, now: datetime) -> Proof | None:
+    """Prove who sent a request without a message, by its `keyid` or token; return None for a request without proofs.
 
-    The nonce is not claimed: such a request changes nothing. Raises UnauthenticatedError or VerificationError for a
-    proof that fails, ForeignProofError where token and signature are of two peers.
+    The nonce is not recorded, because such a request changes nothing. Raises UnauthenticatedError or VerificationError
+    for a proof that fails, ForeignProofError where token and signature are of two peers.
     """
-    bearer = _peer_of_tokens(incoming, now)
-    if not incoming.is_http_signed:
-        return Proof(bearer, token=_checksum_of(incoming)) if bearer else None
+    bearer = _peer_of_tokens(request, now)
+    if not request.is_http_signed:
+        return Proof(bearer, token=_checksum_of(request)) if bearer else None
     signers: list[Peer] = []
-    verified = _verify_http(incoming, _keys_by_did(signers, now), now)
+    verified = _verify_http(request, _keys_by_did(signers, now), now)
     signer = signers[0]
     if bearer is not None and bearer.pk != signer.pk:
         raise ForeignProofError(signer.server_url)
-    return Proof(signer, by_http_signature=verified, token=_checksum_of(incoming) if bearer else "")
+    return Proof(signer, by_http_signature=verified, token=_checksum_of(request) if bearer else "")
 
 
 def is_trusted_state(peer: Peer, trust_policy: str) -> bool:
-    """Tell whether the hub's trust policy takes work from a proven peer in this state.
+    """Tell whether the hub's trust policy accepts work of a proven peer in this state.
 
-    Under `open` a proposed one counts too: only a provisional key can have proved it.
+    Policy `open` also accepts a proposed peer, which only a provisional key can have proved.
     """
-    if trust_policy == "trustless":
+    if trust_policy == TrustPolicy.TRUSTLESS:
         return False
-    return peer.state == PeerState.APPROVED or (trust_policy == "open" and peer.state == PeerState.PROPOSED)
+    is_open = trust_policy == TrustPolicy.OPEN
+    return peer.state == PeerState.APPROVED or (is_open and peer.state == PeerState.PROPOSED)
 
 
-def _check_proofs(incoming: Incoming, message: JsonMapping, claim: Claim, now: datetime) -> _Found:
-    found = _Found()
-    bearer = _peer_of_tokens(incoming, now)
+def _check_proofs(request: IncomingRequest, message: JsonMapping, source: NamedSource, now: datetime) -> _CheckedProofs:
+    checked = _CheckedProofs()
+    bearer = _peer_of_tokens(request, now)
     if bearer is not None:
-        found.token = _checksum_of(incoming)
-        found.others = claim.peer is None or bearer.pk != claim.peer.pk
-    if incoming.is_http_signed:
+        checked.token = _checksum_of(request)
+        checked.is_foreign = source.peer is None or bearer.pk != source.peer.pk
+    if request.is_http_signed:
         signers: list[Peer] = []
-        found.http_signature = _verify_http(incoming, _keys_of_claim(claim, signers, now), now)
-        found.others = found.others or bool(signers)
+        checked.http_signature = _verify_http(request, _keys_of_source(source, signers, now), now)
+        checked.is_foreign = checked.is_foreign or bool(signers)
     if message.get("signature"):
-        found.envelope = verify_object(message, claim.keys)
-    if not found.is_signed and not found.token:
+        checked.envelope = verify_object(message, source.keys)
+    if not checked.is_signed and not checked.token:
         raise UnauthenticatedError(UNPROVEN)
-    return found
+    return checked
 
 
-def _peer_of_tokens(incoming: Incoming, now: datetime) -> Peer | None:
-    if not incoming.tokens:
+def _peer_of_tokens(request: IncomingRequest, now: datetime) -> Peer | None:
+    if not request.tokens:
         return None
-    if len(incoming.tokens) > 1:
+    if len(request.tokens) > 1:
         raise UnauthenticatedError(UNPROVEN) from ValueError("two different tokens")
-    (token,) = incoming.tokens
+    (token,) = request.tokens
     peer = peer_of_token(token, now)
     if peer is None:
-        raise UnauthenticatedError(UNPROVEN) from ValueError("no live token of an approved peer")
+        raise UnauthenticatedError(UNPROVEN) from ValueError("not a valid token of an approved peer")
     return peer
 
 
-def _checksum_of(incoming: Incoming) -> str:
-    return next((checksum(token) for token in incoming.tokens), "")
+def _checksum_of(request: IncomingRequest) -> str:
+    return next((checksum(token) for token in request.tokens), "")
 
 
 def _verify_http(
-    incoming: Incoming, resolve_keys: Callable[[str], Sequence[VerificationKey]], now: datetime
+    request: IncomingRequest, resolve_keys: Callable[[str], Sequence[VerificationKey]], now: datetime
 ) -> VerifiedRequest:
     return verify_request(
-        method=incoming.method,
-        target_uri=incoming.target_uri,
-        headers=incoming.headers,
-        body=incoming.body,
+        method=request.method,
+        target_uri=request.target_uri,
+        headers=request.headers,
+        body=request.body,
         resolve_keys=resolve_keys,
         now=int(now.timestamp()),
     )
 
 
-def _keys_of_claim(claim: Claim, others: list[Peer], now: datetime) -> Callable[[str], Sequence[VerificationKey]]:
-    """Return a look-up: the claimed peer's keys for its own DID, for another peer's DID that one's, which is noted."""
+def _keys_of_source(
+    source: NamedSource, others: list[Peer], now: datetime
+) -> Callable[[str], Sequence[VerificationKey]]:
+    """Return a function that resolves the named source's DID to its keys.
+
+    For another known DID it returns that peer's keys and appends the peer to `others`.
+    """
 
     def resolve(keyid: str) -> Sequence[VerificationKey]:
-        if is_same_did(_did_of_keyid(keyid), claim.did):
-            return claim.keys
+        if is_same_did(_did_of_keyid(keyid), source.did):
+            return source.keys
         return _keys_by_did(others, now)(keyid)
 
     return resolve
 
 
 def _keys_by_did(signers: list[Peer], now: datetime) -> Callable[[str], Sequence[VerificationKey]]:
+    """Return a function that resolves the DID of a known peer to its keys and appends the peer to `signers`."""
+
     def resolve(keyid: str) -> Sequence[VerificationKey]:
         peer = find_peer_by_did(_did_of_keyid(keyid))
         if peer is None:
@@ -262,7 +275,7 @@ def _keys_by_did(signers: list[Peer], now: datetime) -> Callable[[str], Sequence
 
 
 def find_peer_by_did(did: str) -> Peer | None:
-    """Return the peer of a DID in whichever spelling; None for an unknown or malformed one."""
+    """Return the peer of a DID in any spelling; None for an unknown or malformed DID."""
     try:
         return Peer.objects.filter(did=normalize_did(did)).first()
     except InvalidIdentifier:

@@ -1,7 +1,7 @@
-"""Origins that nobody here knows: what they sent shows that they exist, and nothing more.
+"""Proposals: the rows that unknown senders get by a signed request, for staff to decide about.
 
-Whoever signs can claim any URL, so a claim must cost us little: one row for an origin, a few new ones for an address
-and an hour, an upper bound for all, and an end after a month. The key is shown to staff and trusted for nothing.
+A sender can sign for any URL, so a proposal must cost this hub little: one row for each origin, a few new rows for each
+address and hour, a bound for all, and deletion after a month. The key is shown to staff and is not trusted.
 """
 
 from __future__ import annotations
@@ -16,24 +16,33 @@ from core.net.client import is_permitted_url
 from core.net.urls import split_url
 from core.store.units import retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, Peer, PeerState
-from peers.protocol import InvalidIdentifier, InvalidKey, VerificationKey, did_of_url, is_same_did, normalize_server_url
+from peers.protocol import (
+    InvalidIdentifier,
+    InvalidKey,
+    TrustPolicy,
+    VerificationKey,
+    did_of_url,
+    is_same_did,
+    normalize_server_url,
+)
 from peers.services.trust.journal import note
-from peers.services.trust.keys import show_key
+from peers.services.trust.keys import store_proposed_key
 
 MAX_OPEN = 200
 MAX_PER_ADDRESS = 5
 ADDRESS_WINDOW = timedelta(hours=1)
 LIFETIME = timedelta(days=30)
 MAX_TEXT = 200
-MAX_CLAIMED_KEYS = 3
+MAX_KEYS_OF_SENDER = 3
 
 
 @retried
-def record_stranger(server_url: str, did: str, public_key_b64: str, *, address: str, now: datetime) -> None:
-    """Make or refresh the proposal of the origin that signed a well-formed receive by itself.
+def record_proposal(server_url: str, did: str, public_key_b64: str, *, address: str, now: datetime) -> None:
+    """Make or refresh the proposal of the origin that signed a well-formed receive with its own key.
 
-    One that staff decided about is only counted. Malformed, overlong and blocked URLs, a DID that is another's and keys
-    that are none leave nothing behind; nor does a new origin past the bounds: 200 open, 5 for each address and hour.
+    Requests of a peer that staff have decided about are only counted. Malformed, overlong and blocked URLs, another
+    server's DID and malformed keys store nothing; nor does a new origin beyond the bounds: 200 open proposals, 5 new
+    ones for each address and hour.
     """
     try:
         url = normalize_server_url(server_url)
@@ -45,20 +54,20 @@ def record_stranger(server_url: str, did: str, public_key_b64: str, *, address: 
     if len(url) > MAX_TEXT or not is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS):
         return
     with unit_of_work():
-        peer = _known_at_origin(url)
+        peer = _peer_at_origin(url)
         if peer is None:
             peer = _new_proposal(url, address=address[:64], now=now)
         if peer is None:
             return
         Peer.objects.filter(pk=peer.pk).update(attempt_count=F("attempt_count") + 1, last_attempt_at=now)
         if key and peer.state == PeerState.PROPOSED and peer.server_url == url:
-            _show_claimed(peer, key)
-        if peer.state == PeerState.PROPOSED and settings.FEDHUB_TRUST_POLICY == "open":
+            _store_key_of_sender(peer, key)
+        if peer.state == PeerState.PROPOSED and settings.FEDHUB_TRUST_POLICY == TrustPolicy.OPEN:
             enqueue("peers.pin_provisionally", peer.pk)
 
 
 def drop_stale_proposals(now: datetime) -> int:
-    """Delete the proposals by strangers that were silent for 30 days and that staff left alone; return how many."""
+    """Delete proposals whose sender was silent for 30 days and that staff did not touch; return their number."""
     stale = Peer.objects.filter(
         state=PeerState.PROPOSED, decisions=None, received=None, dispatches=None, owed_callbacks=None
     )
@@ -68,8 +77,8 @@ def drop_stale_proposals(now: datetime) -> int:
     return dropped
 
 
-def _known_at_origin(url: str) -> Peer | None:
-    """Return the peer of this URL, else one of its origin that is undecided or rejected: it stands for the origin."""
+def _peer_at_origin(url: str) -> Peer | None:
+    """Return the peer of this URL, else the oldest proposed or rejected peer of its origin, which stands for it."""
     exact = Peer.objects.filter(server_url=url).first()
     if exact:
         return exact
@@ -80,10 +89,10 @@ def _known_at_origin(url: str) -> Peer | None:
 
 
 def _new_proposal(url: str, *, address: str, now: datetime) -> Peer | None:
-    strangers = Peer.objects.exclude(proposed_from="")
-    if strangers.filter(state=PeerState.PROPOSED).count() >= MAX_OPEN:
+    proposals = Peer.objects.exclude(proposed_from="")
+    if proposals.filter(state=PeerState.PROPOSED).count() >= MAX_OPEN:
         return None
-    if strangers.filter(proposed_from=address, created_at__gt=now - ADDRESS_WINDOW).count() >= MAX_PER_ADDRESS:
+    if proposals.filter(proposed_from=address, created_at__gt=now - ADDRESS_WINDOW).count() >= MAX_PER_ADDRESS:
         return None
     values = {"did": did_of_url(url), "proposed_from": address or "unknown", "created_at": now, "updated_at": now}
     peer, is_new = Peer.objects.get_or_create(server_url=url, defaults=values)
@@ -92,7 +101,7 @@ def _new_proposal(url: str, *, address: str, now: datetime) -> Peer | None:
     return peer
 
 
-def _show_claimed(peer: Peer, key: VerificationKey) -> None:
-    is_full = peer.keys.count() >= MAX_CLAIMED_KEYS and not peer.keys.filter(public_key=key.base64).exists()
+def _store_key_of_sender(peer: Peer, key: VerificationKey) -> None:
+    is_full = peer.keys.count() >= MAX_KEYS_OF_SENDER and not peer.keys.filter(public_key=key.base64).exists()
     if not is_full:
-        show_key(peer, key, origin=KeyOrigin.CLAIMED)
+        store_proposed_key(peer, key, origin=KeyOrigin.CLAIMED)

@@ -1,8 +1,9 @@
-"""Where peers stand in the transaction that writes: their state, keys and tokens, read again under a lock.
+"""The recheck: a peer's state, keys and tokens, read again under a lock in the transaction that writes.
 
-Between a proof and the transaction staff may have suspended the peer, revoked the key that signed, or the token. The
-peers' rows are locked: a suspension at the same moment either comes first and refuses what was proved, or second and
-stops what follows from it. A key or token that is revoked a moment later has no such consequence, so theirs are not.
+Between the proof and that transaction, staff may have suspended the peer or revoked its key or token. The transaction
+locks the peer's row, which orders it with a suspension: either the suspension comes first and the recheck refuses the
+request, or it comes second, finds the new rows and holds them. The rows of keys and tokens are not locked: the
+revocation of a key or token does not stop work that it has proved before.
 """
 
 from __future__ import annotations
@@ -17,28 +18,32 @@ from core.errors import UnauthenticatedError
 from core.store.units import locked
 from peers.models import Peer, PeerKey
 from peers.protocol import SignatureMissing, UnknownKey, VerificationKey
-from peers.services.trust.peers import counting_keys
+from peers.services.trust.peers import trusted_keys
 from peers.services.trust.proofs import UNPROVEN, NotTrustedError, Proof, is_trusted_state
-from peers.services.trust.tokens import live_tokens
+from peers.services.trust.tokens import valid_tokens
 
-# Few columns, as this query is in every receive.
+# Every receive makes this query, so it reads few columns.
 PEER_COLUMNS = ("server_url", "did", "state", "relationship", "requires_signature", "callback_origins")
 KEY_COLUMNS = ("peer", "public_key", "state", "valid_from", "valid_until", "created_at")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A peer's row as it is now, the keys that count now, and which of the tokens in question are alive."""
+class LockedPeer:
+    """A peer's locked row, its keys that are trusted now, and those of the proofs' tokens that are valid now.
+
+    `tokens` are checksums, of all peers that were locked together.
+    """
 
     peer: Peer
     keys: tuple[VerificationKey, ...]
     tokens: frozenset[str]
 
 
-def lock_standings(proofs: Collection[Proof], now: datetime) -> dict[str, Standing]:
-    """Lock the peers of some proofs, in the caller's unit of work, and return where they stand, by primary key.
+def lock_peers(proofs: Collection[Proof], now: datetime) -> dict[str, LockedPeer]:
+    """Lock the peers of some proofs, in the caller's unit of work, and return them by primary key.
 
-    They are locked in the order of their keys, so that no two groups wait for each other. One that is gone is left out.
+    The rows are locked in the order of their keys, so that two groups never wait for each other. A deleted peer is
+    left out.
     """
     ids = {proof.peer.pk for proof in proofs}
     rows = Peer.objects.filter(pk__in=ids).order_by("pk").only(*PEER_COLUMNS)
@@ -46,21 +51,24 @@ def lock_standings(proofs: Collection[Proof], now: datetime) -> dict[str, Standi
     keys: dict[str, list[PeerKey]] = {peer.pk: [] for peer in peers}
     for key in PeerKey.objects.filter(peer__in=keys).order_by().only(*KEY_COLUMNS):
         keys[key.peer_id].append(key)
-    tokens = live_tokens((proof.token for proof in proofs if proof.token), now)
-    return {peer.pk: Standing(peer, tuple(counting_keys(keys[peer.pk], now)), tokens) for peer in peers}
+    tokens = valid_tokens((proof.token for proof in proofs if proof.token), now)
+    return {peer.pk: LockedPeer(peer, tuple(trusted_keys(keys[peer.pk], now)), tokens) for peer in peers}
 
 
 def check_trust(peer: Peer) -> None:
-    """Raise NotTrustedError unless state, trust policy and relationship let this peer send us work."""
+    """Raise NotTrustedError unless state, trust policy and relationship let this peer send work to this hub."""
     if not is_trusted_state(peer, settings.FEDHUB_TRUST_POLICY) or not peer.may_send_work:
         raise NotTrustedError(peer.server_url)
 
 
-def check_proof(proof: Proof, standing: Standing) -> None:
-    """Check that each proof would hold now too: raises UnknownKey, UnauthenticatedError, SignatureMissing."""
-    if not proof.signers <= set(standing.keys):
-        raise UnknownKey("the key that signed does not count any more")
-    if proof.token and proof.token not in standing.tokens:
-        raise UnauthenticatedError(UNPROVEN) from ValueError("the token is not alive any more")
-    if standing.peer.requires_signature and not proof.is_signed:
+def check_proof(proof: Proof, locked_peer: LockedPeer) -> None:
+    """Check that the proof still holds for the locked peer.
+
+    Raises UnknownKey, UnauthenticatedError, SignatureMissing.
+    """
+    if not proof.signers <= set(locked_peer.keys):
+        raise UnknownKey("the key that signed is not trusted any more")
+    if proof.token and proof.token not in locked_peer.tokens:
+        raise UnauthenticatedError(UNPROVEN) from ValueError("the token is not valid any more")
+    if locked_peer.peer.requires_signature and not proof.is_signed:
         raise SignatureMissing("staff require this peer to sign")

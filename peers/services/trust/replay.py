@@ -1,4 +1,4 @@
-"""Nonces of verified HTTP signatures: each is good for one request."""
+"""Nonces of verified HTTP signatures: each is valid for one request, so a recorded nonce marks a replay."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from peers.models import Peer, SeenNonce
 from peers.protocol import VerifiedRequest
 from peers.protocol.http_signatures import MAX_SKEW_SECONDS
 
+ALREADY_PROCESSED = "Already processed (idempotent)"
+"""The answer's text to a second copy of an accepted message."""
+
 
 class NonceReplayedError(UnauthenticatedError):
-    """The signature's nonce was used before: the request is a copy."""
+    """The signature's nonce was used before: the request is a replay."""
 
     def __init__(self) -> None:
         super().__init__("NonceReplayed")
 
 
-def claim_nonce(peer: Peer, verified: VerifiedRequest) -> None:
-    """Use up the nonce of a verified signature, in the caller's unit of work, which must end where this raises.
+def record_nonce(peer: Peer, verified: VerifiedRequest) -> None:
+    """Record the nonce of a verified signature, in the caller's unit of work, which must end where this raises.
 
-    The row is the check: of two copies that come at once the database lets one in. Raises NonceReplayedError.
+    The unique row is the check: of two copies that come at once the database accepts one. Raises NonceReplayedError.
     """
     try:
         new_nonce(peer, verified).save(force_insert=True)
@@ -32,16 +35,16 @@ def claim_nonce(peer: Peer, verified: VerifiedRequest) -> None:
 
 
 def new_nonce(peer: Peer, verified: VerifiedRequest) -> SeenNonce:
-    """Return the row, not written yet, that uses the nonce of a verified signature up."""
-    # A signature is refused past its end, so its nonce may be forgotten soon after.
-    forgotten = datetime.fromtimestamp(verified.expires, tz=UTC) + timedelta(seconds=MAX_SKEW_SECONDS)
-    return SeenNonce(peer=peer, nonce=verified.nonce, expires_at=forgotten)
+    """Return the row, not written yet, that records the nonce of a verified signature."""
+    # An expired signature is refused, so its nonce may be deleted soon after its expiry.
+    expires_at = datetime.fromtimestamp(verified.expires, tz=UTC) + timedelta(seconds=MAX_SKEW_SECONDS)
+    return SeenNonce(peer=peer, nonce=verified.nonce, expires_at=expires_at)
 
 
 def seen_nonces(signatures: Collection[tuple[Peer, VerifiedRequest]]) -> set[tuple[str, str]]:
-    """Return which nonces of verified signatures were used before, each after the primary key of its peer.
+    """Return the recorded nonces of verified signatures, as pairs of the peer's primary key and the nonce.
 
-    There may be others among them: a nonce that only another of the peers has used.
+    The result may have further pairs: a nonce of one given peer that another given peer has used.
     """
     if not signatures:
         return set()
@@ -50,6 +53,6 @@ def seen_nonces(signatures: Collection[tuple[Peer, VerifiedRequest]]) -> set[tup
 
 
 def forget_nonces(now: datetime) -> int:
-    """Delete the nonces that no signature can bring again; return how many."""
+    """Delete the nonces whose signatures have expired; return the number of deleted rows."""
     deleted, _ = SeenNonce.objects.filter(expires_at__lt=now).delete()
     return deleted

@@ -1,8 +1,9 @@
-"""Changing this hub's own key, in two steps, so that no peer need ever meet a signature by a key it does not know.
+"""Replace this hub's own key in two steps, so that peers know the new key before they get signatures by it.
 
-The next key is announced first: the DID document lists it with the word of the key that signs, and peers' staff, whose
-hubs look daily, approve it. Then signing switches to it, and the one before is kept for KEY_OVERLAP. Running processes
-look at the files' times, so they follow without a restart; replicas that share no file system need the files copied.
+The first step announces the next key: the DID document lists the key with a continuity proof by the signing key, and
+the peers' hubs, which fetch the document daily, show it to their staff for approval. The second step switches signing
+to the announced key and keeps the previous key for KEY_OVERLAP. Running processes check the files' times, so they
+follow without a restart. Replicas that do not share a file system need copies of the files.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from peers.services.trust.journal import note
 
 
 def announce_key(*, by: Actor) -> VerificationKey:
-    """Make this hub's next key and publish it; raises ConflictError where one is announced already."""
-    hub_identity()  # makes the first key where there is none
+    """Make this hub's next key and publish it; raises ConflictError where a key is announced already."""
+    hub_identity()  # makes the first key file where it is missing
     path = beside_key("next")
     try:
         ServerIdentity.generate(hub_url()).save_key(path)
@@ -34,12 +35,12 @@ def announce_key(*, by: Actor) -> VerificationKey:
 
 
 def switch_key(*, by: Actor) -> VerificationKey:
-    """Sign with the announced key from now on, in every process; raises ConflictError where none is announced."""
+    """Sign with the announced key from now on, in every process; raises ConflictError without an announced key."""
     key, old = next_key(), hub_identity()
     if key is None:
-        raise ConflictError("No key is announced: do that first, and give peers the time to approve it")
+        raise ConflictError("No key is announced: announce a key first, and give the peers time to approve it")
     ServerIdentity(hub_url(), private_key_bytes=old.private_key_bytes).save_key(beside_key("previous"), overwrite=True)
-    # Its time tells when the overlap began. One rename decides, so a crash leaves either key signing.
+    # The file's time tells when the overlap began. One rename switches, so a crash leaves either key signing.
     os.utime(beside_key("next"))
     beside_key("next").replace(Path(settings.FEDHUB_KEY_PATH))
     note(JournalKind.KEY, f"Own key in use: {fingerprint_of(key.verification_key)}", by=by)
@@ -47,5 +48,5 @@ def switch_key(*, by: Actor) -> VerificationKey:
 
 
 def fingerprint_of(key: VerificationKey) -> str:
-    """Return a key's fingerprint in the form in which people compare those of peers."""
+    """Return a key's fingerprint in the form in which staff compare the fingerprints of peers."""
     return PeerKey(public_key=key.base64).fingerprint

@@ -1,4 +1,4 @@
-"""Tokens that are bound to one peer, for peers that cannot sign: good for receive, and dead unless it is approved."""
+"""Tokens bound to one peer, for peers that cannot sign: valid for receive alone, and only while it is approved."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from peers.models import JournalKind, Peer, PeerState, PeerToken
 from peers.services.trust.journal import note
 
 PREFIX = "fedhub_peer_"
-"""Lets scanners for leaked secrets recognize a token, and tells it from a person's."""
+"""Marks a peer's token: for scanners of leaked secrets, and to tell it from a person's token."""
 
 MAX_DAYS = 3650
 
@@ -24,14 +24,14 @@ MAX_DAYS = 3650
 def issue_peer_token(peer: Peer, *, days: int, by: Actor) -> str:
     """Return a new token of an approved peer, valid for `days` days; only its SHA-256 is stored.
 
-    Raises InvalidRequestError for days outside 1 to 3650, ConflictError unless the peer is approved.
+    Raises InvalidRequestError for days outside of 1 to 3650, ConflictError unless the peer is approved.
     """
     if not 1 <= days <= MAX_DAYS:
         raise InvalidRequestError(f"days: must be from 1 to {MAX_DAYS}")
     raw = PREFIX + secrets.token_urlsafe(32)
     with unit_of_work():
         if not locked(Peer.objects.filter(pk=peer.pk, state=PeerState.APPROVED)).exists():
-            raise ConflictError(f"{peer} is not approved, so a token of it would be dead")
+            raise ConflictError(f"{peer} is not approved, so its token would not be valid")
         expires_at = timezone.now() + timedelta(days=days)
         PeerToken.objects.create(peer=peer, checksum=checksum(raw), expires_at=expires_at, created_by_name=by.name)
         note(JournalKind.PEER, f"Token issued, valid for {days} days", peer_url=peer.server_url, by=by)
@@ -39,14 +39,14 @@ def issue_peer_token(peer: Peer, *, days: int, by: Actor) -> str:
 
 
 def peer_of_token(raw: str, now: datetime) -> Peer | None:
-    """Return the approved peer that a token stands for; None for one unknown, expired, revoked or of another state."""
+    """Return the approved peer of a token; None for an unknown, expired or revoked token or another peer state."""
     valid = PeerToken.objects.filter(revoked_at=None, expires_at__gt=now, peer__state=PeerState.APPROVED)
     token = valid.select_related("peer").filter(checksum=checksum(raw)).first()
     return token.peer if token else None
 
 
-def live_tokens(checksums: Iterable[str], now: datetime) -> frozenset[str]:
-    """Return which of the tokens with these checksums are neither expired nor revoked; whose they are is not asked."""
+def valid_tokens(checksums: Iterable[str], now: datetime) -> frozenset[str]:
+    """Return the checksums whose tokens are neither expired nor revoked; the tokens' peers are not checked."""
     wanted = set(checksums)
     if not wanted:
         return frozenset()
@@ -55,12 +55,12 @@ def live_tokens(checksums: Iterable[str], now: datetime) -> frozenset[str]:
 
 
 def revoke_tokens(peer: Peer, *, now: datetime) -> int:
-    """Revoke all tokens of a peer, in the caller's transaction; return how many were alive."""
+    """Revoke all tokens of a peer, in the caller's transaction; return the number that were not revoked before."""
     return peer.tokens.filter(revoked_at=None).update(revoked_at=now)
 
 
 def revoke_all(peer: Peer, *, by: Actor) -> int:
-    """Revoke all tokens of a peer on staff's word; return how many were alive."""
+    """Revoke all tokens of a peer, with a journal line; return the number that were not revoked before."""
     with unit_of_work():
         count = revoke_tokens(peer, now=timezone.now())
         note(JournalKind.PEER, f"{count} tokens revoked", peer_url=peer.server_url, by=by)
@@ -68,5 +68,5 @@ def revoke_all(peer: Peer, *, by: Actor) -> int:
 
 
 def checksum(raw: str) -> str:
-    """Return what is stored of a token."""
+    """Return the stored form of a token: its SHA-256, in hex."""
     return hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()

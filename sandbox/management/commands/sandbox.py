@@ -1,4 +1,4 @@
-"""`manage.py sandbox`: serve a local AgentCore, or look at and change a running one."""
+"""`manage.py sandbox`: serve a local AgentCore, or list and change the runtimes of a running one."""
 
 from argparse import ArgumentParser, Namespace
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from sandbox.client import SandboxClientError
-from sandbox.command import add_arguments, run
+from sandbox.command_line import add_arguments, run
 
 
 class Command(BaseCommand):
-    """Wraps the command line that `python -m sandbox` has too."""
+    """Runs the same command line as `python -m sandbox`."""
 
     help = (
         "Serve a local AWS Bedrock AgentCore (default), or list, add, update and remove the runtimes of a running one."

@@ -1,4 +1,4 @@
-"""Callbacks as a partner sends them, and the dispatch that they are about."""
+"""Callbacks that a partner sends, and the dispatch that they report on."""
 
 from __future__ import annotations
 

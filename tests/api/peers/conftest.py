@@ -1,4 +1,4 @@
-"""Two partners that staff approved, and one that nobody knows."""
+"""Two partners that staff have approved, and an unknown hub."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.api.peers.partner import Partner, everything_stored
 
 
 class Refused:
-    """Checks that answers are refusals, and that nothing was stored since `start`."""
+    """Checks that answers are refusals, and that nothing is stored after `start`."""
 
     def __init__(self) -> None:
         self.before: dict[str, list[dict[str, Any]]] | None = None
         self.calls = 0
 
     def start(self) -> None:
-        """Remember what is stored now."""
+        """Remember the rows that are stored now."""
         self.before = everything_stored()
 
     def __call__(self, response: Any, status: int, text: str = "") -> None:
@@ -48,7 +48,7 @@ def beta(db: None) -> Partner:
 
 @pytest.fixture
 def stranger(db: None) -> Partner:
-    """A hub that nobody here knows."""
+    """A hub that is unknown here."""
     return Partner("https://stranger.example.net", b"s" * 32)
 
 
@@ -60,7 +60,7 @@ def alpha_peer(alpha: Partner) -> Peer:
 
 @pytest.fixture
 def assert_refused(db: None) -> Iterator[Refused]:
-    """Check that an answer is a refusal in JSON of this status, and that nothing was stored since the test began.
+    """Check that an answer is a refusal in JSON of this status, and that nothing is stored after `start`.
 
     The test calls `refused.start()` once its own rows are in place.
     """

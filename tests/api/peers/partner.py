@@ -1,4 +1,4 @@
-"""A partner's hub as the wire shows it: envelopes and requests, signed, and whatever an attacker makes of them."""
+"""A partner's hub on the wire: signed envelopes and requests, and the changes that an attacker makes to them."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ UCAN = "HTTP_X_OPENINTENT_UCAN"
 
 @dataclass
 class Partner:
-    """A hub with a key of its own; what it sends is right unless a test says otherwise."""
+    """A hub with a key of its own. Its messages are valid unless a test changes them."""
 
     url: str
     seed: bytes
 
     @property
     def identity(self) -> HubIdentity:
-        """Return who it is."""
+        """Return the partner's identity."""
         return HubIdentity(self.url, private_key_bytes=self.seed)
 
     @property
     def key(self) -> SigningKey:
-        """Return its private key."""
+        """Return the partner's private key."""
         return self.identity.signing_key()
 
     def propose(self, **values: Any) -> Peer:
-        """Have staff add it, its key shown."""
+        """Have staff add the partner, with its key as a proposal."""
         peer = add_peer(self.url, by=OPERATOR, **values)
         propose_key(peer, self.key.verification_key, origin=KeyOrigin.ENTERED, by=OPERATOR)
         return peer
 
     def approve(self, **values: Any) -> Peer:
-        """Have staff add and approve it."""
+        """Have staff add and approve the partner."""
         peer = self.propose(**values)
         approve_peer(peer, key_fingerprint=self.key.verification_key.fingerprint, by=OPERATOR)
         return peer
@@ -80,7 +80,7 @@ class Partner:
         return self.sign(self.envelope(**changes))
 
     def headers(self, body: bytes, *, path: str = RECEIVE, method: str = "POST", **changes: Any) -> dict[str, str]:
-        """Return the headers of a signed request, as Django's test client takes them."""
+        """Return the headers of a signed request, in the form of Django's test client."""
         values: dict[str, Any] = {
             "keyid": self.identity.did,
             "target_uri": HUB + path,
@@ -91,7 +91,7 @@ class Partner:
         return as_meta(signed)
 
     def ucan(self, **changes: Any) -> str:
-        """Return a token of one link: this hub grants, and presents, to the hub under test."""
+        """Return a token of one link: the partner grants it to the hub under test, and presents it."""
         now = int(datetime.now(UTC).timestamp())
         values: dict[str, Any] = {
             "issuer": self.identity.did,
@@ -136,7 +136,7 @@ def deliver(partner: Partner, message: dict[str, Any], **changes: Any) -> Any:
 
 
 def everything_stored() -> dict[str, list[dict[str, Any]]]:
-    """Return every row that federation has, for comparing before and after."""
+    """Return every row of the app, for a comparison of before and after."""
     models = apps.get_app_config("peers").get_models()
     return {
         model.__name__: list(model._default_manager.order_by("pk").values())

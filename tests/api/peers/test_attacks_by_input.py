@@ -1,4 +1,4 @@
-"""Bodies that nobody should read, and URLs that nobody should call: 4xx, never 5xx, nothing stored."""
+"""Malformed and oversized bodies, and forbidden URLs: 4xx, never 5xx, and nothing is stored."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_body_of_two_megabytes_is_too_large(alpha: Partner, assert_refused: Re
         b'{"a": "\\u0000"}', b"[" * 10_000, b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
     ],
 )  # fmt: skip
-def test_a_body_that_is_no_strict_json_object_is_malformed(
+def test_a_body_that_is_not_a_strict_json_object_is_malformed(
     alpha: Partner, assert_refused: Refused, body: bytes
 ) -> None:
     assert_refused.start()
@@ -73,7 +73,7 @@ def test_wrong_types_are_refused_for_each_field(alpha: Partner, assert_refused: 
         response = deliver(alpha, message)
         assert response.status_code < 500, (field, value)
         if response.status_code == 200:
-            # Open objects take objects, texts take texts.
+            # Open objects accept objects alone, texts accept texts alone.
             assert isinstance(value, dict | str), (field, value)
             assert_refused.start()
         else:
@@ -102,7 +102,7 @@ def test_texts_longer_than_their_columns_are_refused(
 
 
 @pytest.mark.parametrize("dispatch_id", ["../../admin", "a b", "a\nb", "<script>", "ä", "a/b", "%2e%2e"])
-def test_a_dispatch_id_that_no_address_may_have_is_refused(
+def test_a_dispatch_id_that_a_url_may_not_have_is_refused(
     alpha: Partner, assert_refused: Refused, dispatch_id: str
 ) -> None:
     assert_refused.start()

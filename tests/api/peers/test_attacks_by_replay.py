@@ -1,4 +1,4 @@
-"""The same request, envelope or key once more: answered as the first was, or refused, and never done twice."""
+"""A second request, envelope or key: it gets the first answer or is refused, and never has a second effect."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def test_a_captured_request_is_refused(
     assert_refused(send(body, headers), 401, "NonceReplayed")
 
 
-def test_a_nonce_is_used_up_whatever_the_body(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
+def test_a_nonce_is_used_once_with_any_body(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     assert deliver(alpha, alpha.signed(), nonce="n-1").status_code == 200
     assert_refused.start()
 
     assert_refused(deliver(alpha, alpha.signed(), nonce="n-1"), 401, "NonceReplayed")
 
 
-def test_nonces_are_each_peers_own(alpha: Partner, alpha_peer: Peer, beta: Partner) -> None:
+def test_two_peers_may_use_one_nonce(alpha: Partner, alpha_peer: Peer, beta: Partner) -> None:
     assert deliver(alpha, alpha.signed(), nonce="n-1").status_code == 200
     assert deliver(beta, beta.signed(), nonce="n-1").status_code == 200
 
 
-def test_a_refused_request_uses_up_no_nonce(alpha: Partner, alpha_peer: Peer) -> None:
+def test_a_refused_request_records_no_nonce(alpha: Partner, alpha_peer: Peer) -> None:
     envelope = alpha.signed(callback_url="https://evil.example.com/")
     assert deliver(alpha, envelope, nonce="n-1").status_code == 400
     assert SeenNonce.objects.count() == 0
@@ -100,7 +100,7 @@ def test_a_known_dispatch_id_with_another_body_conflicts(
     assert_refused(deliver(alpha, alpha.sign(envelope | change)), 409, CONFLICT)
 
 
-def test_another_peers_key_and_dispatch_id_lead_to_nothing_of_its(
+def test_another_peers_key_and_dispatch_id_show_nothing_of_that_peer(
     alpha: Partner, alpha_peer: Peer, beta: Partner
 ) -> None:
     same = {"idempotency_key": "key-1", "dispatch_id": "dispatch-1"}

@@ -1,4 +1,4 @@
-"""What the callback endpoint refuses: the right status, and nothing left behind."""
+"""Refusals of the callback endpoint: the documented status, and nothing is stored."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_another_peers_token(dispatch: Dispatch, beta: Partner, assert_refused: 
         assert_refused(send(callback(dispatch_id), {"HTTP_X_API_KEY": token}, path=CALLBACK), 404)
 
 
-def test_a_stranger_learns_nothing(dispatch: Dispatch, stranger: Partner, assert_refused: Refused) -> None:
+def test_an_unknown_sender_learns_nothing(dispatch: Dispatch, stranger: Partner, assert_refused: Refused) -> None:
     for send_by in (report, report_plainly):
         for dispatch_id in (dispatch.pk, UNKNOWN):
             assert_refused(send_by(stranger, callback(dispatch_id)), 401)

@@ -1,4 +1,4 @@
-"""Requests that are well signed, but by another, by nobody known, or by one who may not: refused, nothing stored."""
+"""Valid signatures by another peer, an unknown sender or a peer without permission: refused, nothing is stored."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def not_trusted(url: str) -> str:
 
 
 # Another peer -------------------------------------------------------------------------------------------------------
-def test_a_peer_that_claims_to_be_another_is_not_trusted(
+def test_a_peer_that_names_another_as_source_is_not_trusted(
     alpha: Partner, alpha_peer: Peer, beta: Partner, assert_refused: Refused
 ) -> None:
     body = body_of(alpha.envelope(source_server=beta.url))
     assert_refused.start()
 
-    # By its own name the proof holds, and is another's; under the other's name it does not hold.
+    # With its own keyid the proof holds and is of another peer; with the other peer's keyid the proof fails.
     assert_refused(send(body, alpha.headers(body)), 403, not_trusted(beta.url))
     assert_refused(send(body, alpha.headers(body, keyid=did_of_url(beta.url))), 401, "SignatureMismatch")
     assert_refused(send(alpha.signed(source_server=beta.url)), 401, "SignatureMismatch")
@@ -59,7 +59,7 @@ def test_a_peers_token_is_good_for_that_peer_alone(
     assert_refused(send(stranger.envelope(), headers), 403, not_trusted(stranger.url))
 
 
-def test_dead_tokens_prove_nothing(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
+def test_expired_and_revoked_tokens_prove_nothing(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     expired, revoked = (issue_peer_token(alpha_peer, days=1, by=OPERATOR) for _ in range(2))
     first, second = alpha_peer.tokens.order_by("pk")
     now = timezone.now()
@@ -71,14 +71,16 @@ def test_dead_tokens_prove_nothing(alpha: Partner, alpha_peer: Peer, assert_refu
         assert_refused(send(alpha.envelope(), {"HTTP_X_API_KEY": token}), 401, "Invalid or missing API key")
 
 
-def test_an_operators_token_is_no_peers(alpha: Partner, alpha_peer: Peer, owner: User, assert_refused: Refused) -> None:
+def test_an_operators_token_proves_no_peer(
+    alpha: Partner, alpha_peer: Peer, owner: User, assert_refused: Refused
+) -> None:
     token = issue_token(owner.username, scopes=["peers-read", "peers-write"], days=1)
     assert_refused.start()
 
     assert_refused(send(alpha.envelope(), {"HTTP_X_API_KEY": token}), 401, "Invalid or missing API key")
 
 
-# Peers that may not -------------------------------------------------------------------------------------------------
+# Peers that may not send --------------------------------------------------------------------------------------------
 def test_a_suspended_peer_is_refused_until_it_is_resumed(
     alpha: Partner, alpha_peer: Peer, assert_refused: Refused
 ) -> None:
@@ -138,7 +140,9 @@ def test_a_trustless_hub_refuses_everyone(
 
 
 # Keys ---------------------------------------------------------------------------------------------------------------
-def test_a_rotated_key_counts_once_staff_approved_it(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
+def test_a_rotated_key_is_trusted_after_staff_approved_it(
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused
+) -> None:
     rotated = Partner(alpha.url, b"A" * 32)
     shown = propose_key(alpha_peer, rotated.key.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
     assert_refused.start()
@@ -149,14 +153,14 @@ def test_a_rotated_key_counts_once_staff_approved_it(alpha: Partner, alpha_peer:
     assert deliver(alpha, alpha.signed()).status_code == 200
 
 
-def test_a_key_whose_time_is_over_counts_no_more(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
+def test_a_key_past_its_overlap_is_not_trusted(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     alpha_peer.keys.update(valid_until=timezone.now() - timedelta(seconds=1))
     assert_refused.start()
 
     assert_refused(deliver(alpha, alpha.signed()), 401, "UnknownKey")
 
 
-def test_a_provisional_key_counts_under_policy_open_alone(
+def test_a_provisional_key_is_trusted_under_policy_open_alone(
     alpha: Partner, alpha_peer: Peer, assert_refused: Refused
 ) -> None:
     alpha_peer.keys.update(state=KeyState.PROVISIONAL)
@@ -165,7 +169,7 @@ def test_a_provisional_key_counts_under_policy_open_alone(
     assert_refused(deliver(alpha, alpha.signed()), 401, "UnknownKey")
 
 
-def test_a_revoked_key_counts_no_more(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
+def test_a_revoked_key_is_not_trusted(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
     revoke_key(alpha_peer.keys.get(), by=OPERATOR, reason="Stolen")
     assert_refused.start()
 
@@ -194,7 +198,7 @@ def test_another_origin_or_path_is_another_server(
      "https://alpha.example.org?x=1", "https://alpha.example.org#x", "https://alpha.example.org:0",
      "https://0x7f.1", "https://alpha\\@evil.example.com", "javascript:alert(1)", "//alpha.example.org", " "],
 )  # fmt: skip
-def test_a_source_that_is_no_plain_url_is_malformed(
+def test_a_source_that_is_not_a_plain_url_is_malformed(
     alpha: Partner, alpha_peer: Peer, assert_refused: Refused, url: str
 ) -> None:
     assert_refused.start()
@@ -202,12 +206,12 @@ def test_a_source_that_is_no_plain_url_is_malformed(
     assert_refused(deliver(alpha, alpha.signed(source_server=url)), 422)
 
 
-# Strangers ----------------------------------------------------------------------------------------------------------
+# Unknown senders ----------------------------------------------------------------------------------------------------
 def show_key(partner: Partner) -> dict[str, str]:
     return {"HTTP_X_OPENINTENT_PUBLIC_KEY": partner.key.verification_key.base64}
 
 
-def test_a_stranger_that_signs_with_a_key_it_shows_is_proposed_and_refused(stranger: Partner) -> None:
+def test_an_unknown_sender_that_signs_with_a_key_it_shows_is_proposed_and_refused(stranger: Partner) -> None:
     body = body_of(stranger.signed())
 
     for _ in range(2):
@@ -221,7 +225,7 @@ def test_a_stranger_that_signs_with_a_key_it_shows_is_proposed_and_refused(stran
     assert (key.state, key.public_key) == (KeyState.PROPOSED, stranger.key.verification_key.base64)
 
 
-def test_a_rejected_strangers_new_attempts_are_only_counted(stranger: Partner) -> None:
+def test_requests_of_a_rejected_peer_are_only_counted(stranger: Partner) -> None:
     peer = stranger.propose()
     reject_peer(peer, reason="Spam", by=OPERATOR)
 
@@ -231,7 +235,7 @@ def test_a_rejected_strangers_new_attempts_are_only_counted(stranger: Partner) -
     assert (peer.state, peer.attempt_count) == ("rejected", 1)
 
 
-def test_a_strangers_signature_must_fit_the_key_the_target_and_the_time(
+def test_an_unknown_senders_signature_must_fit_the_key_the_target_and_the_time(
     stranger: Partner, assert_refused: Refused
 ) -> None:
     other = Partner("https://other.example.net", b"o" * 32)

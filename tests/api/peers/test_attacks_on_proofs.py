@@ -1,4 +1,4 @@
-"""Forged, altered, stale and replayed requests: each is refused with its status and leaves nothing behind."""
+"""Forged, altered, stale and replayed requests: each is refused with its status and stores nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def digest_of(body: bytes) -> str:
 
 
 def sign_components(partner: Partner, body: bytes, components: tuple[str, ...], **parameters: Any) -> dict[str, str]:
-    """Sign only these components, with parameters that may be anything."""
+    """Sign these components alone, with any parameters."""
     created = int(time.time())
     values: dict[str, Any] = {
         "created": created,
@@ -89,7 +89,7 @@ def test_half_a_signature_is_a_failed_one_even_beside_a_good_envelope(
 
 
 @pytest.mark.parametrize("signature", ["", None])
-def test_an_empty_signature_is_none(alpha: Partner, assert_refused: Refused, signature: str | None) -> None:
+def test_an_empty_signature_proves_nothing(alpha: Partner, assert_refused: Refused, signature: str | None) -> None:
     assert_refused.start()
 
     assert_refused(send(alpha.envelope(signature=signature)), 401, UNPROVEN)
@@ -114,7 +114,7 @@ def test_a_garbage_envelope_signature_fails(
     assert_refused(send(alpha.envelope(signature=signature)), 401, reason)
 
 
-def test_openintents_hmac_fall_back_is_no_signature(alpha: Partner, assert_refused: Refused) -> None:
+def test_openintents_hmac_fall_back_is_not_a_signature(alpha: Partner, assert_refused: Refused) -> None:
     envelope = alpha.envelope()
     mac = hmac.new(b"a" * 32, canonical_bytes(envelope), hashlib.sha256).digest()
     assert_refused.start()
@@ -246,7 +246,7 @@ def test_a_query_that_was_not_signed_fails(alpha: Partner, assert_refused: Refus
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1", "[::1]"])
-def test_a_forged_host_header_makes_no_other_target(alpha: Partner, assert_refused: Refused, host: str) -> None:
+def test_a_forged_host_header_does_not_change_the_target(alpha: Partner, assert_refused: Refused, host: str) -> None:
     body = body_of(alpha.envelope())
     headers = alpha.headers(body, target_uri=f"http://{host}{RECEIVE}")
     assert_refused.start()
@@ -290,7 +290,7 @@ def test_the_algorithm_is_never_the_senders_choice(alpha: Partner, assert_refuse
     assert_refused(send(body, sign_components(alpha, body, COMPONENTS, alg=algorithm)), 401, "AlgorithmRefused")
 
 
-def test_an_hmac_with_the_public_key_is_no_signature(alpha: Partner, assert_refused: Refused) -> None:
+def test_an_hmac_with_the_public_key_is_not_a_signature(alpha: Partner, assert_refused: Refused) -> None:
     body = body_of(alpha.envelope())
     headers = alpha.headers(body)
     mac = hmac.new(bytes(alpha.key.verification_key), body, hashlib.sha512).digest()
@@ -312,7 +312,7 @@ def test_an_hmac_with_the_public_key_is_no_signature(alpha: Partner, assert_refu
         "' OR 1=1 --",
     ],
 )
-def test_a_keyid_is_never_fetched_nor_believed(
+def test_a_keyid_is_never_fetched_nor_trusted(
     alpha: Partner, assert_refused: Refused, keyid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def connect(*args: object, **kwargs: object) -> None:
@@ -373,7 +373,7 @@ def test_a_key_of_small_order_verifies_nothing(alpha: Partner, alpha_peer: Peer,
                  {"HTTP_X_OPENINTENT_PUBLIC_KEY": small}), 401, "SignatureMismatch")  # fmt: skip
 
 
-def test_a_shown_key_is_believed_for_nothing(alpha: Partner, assert_refused: Refused) -> None:
+def test_a_shown_key_is_not_trusted(alpha: Partner, assert_refused: Refused) -> None:
     other = SigningKey(b"x" * 32)
     thief = Partner(alpha.url, b"x" * 32)
     body = body_of(thief.signed())

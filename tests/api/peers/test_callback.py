@@ -1,4 +1,4 @@
-"""Callbacks of a peer: what they change in the dispatch, and how often."""
+"""Callbacks of a peer: their changes to the dispatch, each applied once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def dispatch(alpha: Partner, alpha_peer: Peer) -> Dispatch:
     return dispatch_to(alpha)
 
 
-def test_a_delta_is_merged_and_tells_that_the_work_was_taken(alpha: Partner, dispatch: Dispatch) -> None:
+def test_a_delta_is_merged_and_accepts_the_dispatch(alpha: Partner, dispatch: Dispatch) -> None:
     Dispatch.objects.update(state={"phase": "draft", "old": 1, "nested": {"a": 1, "b": 2}})
     delta = {"phase": "running", "old": None, "nested": {"b": 3}}
 
@@ -61,7 +61,7 @@ def test_failure_ends_the_dispatch(alpha: Partner, dispatch: Dispatch) -> None:
     assert (dispatch.status, dispatch.state["error"]) == ("failed", "no data")
 
 
-def test_what_comes_after_the_end_is_noted_and_changes_nothing(alpha: Partner, dispatch: Dispatch) -> None:
+def test_a_callback_after_the_end_is_stored_and_changes_nothing(alpha: Partner, dispatch: Dispatch) -> None:
     report(alpha, callback(dispatch.pk, "completed"))
 
     response = report(alpha, callback(dispatch.pk, "failed", state_delta={"late": True}))
@@ -110,7 +110,7 @@ def test_the_same_callback_is_processed_once(alpha: Partner, dispatch: Dispatch)
     assert InboundCallback.objects.count() == 2
 
 
-def test_an_idempotency_key_is_no_digest_of_another_callback(alpha: Partner, dispatch: Dispatch) -> None:
+def test_an_idempotency_key_is_not_taken_for_the_digest_of_another_callback(alpha: Partner, dispatch: Dispatch) -> None:
     report(alpha, callback(dispatch.pk, state_delta={"a": 1}))
     digest = InboundCallback.objects.get().body_digest
 

@@ -1,4 +1,4 @@
-"""Requests to federation made from the hub's own schema: none gets an answer that the schema does not describe."""
+"""Requests made from the hub's own schema: each gets an answer that the schema describes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BY_PEERS = ("federation_receive", "federation_callback")
 
 @pytest.fixture
 def headers(alpha: Partner, owner: User) -> dict[str, dict[str, str]]:
-    """What each operation is asked with: a peer's token where only peers may ask, else an operator's."""
+    """The token of each operation: a peer's token where only peers may call, else an operator's."""
     operator = issue_token("owner", scopes=["peers-read", "peers-write"], days=1)
     peer = issue_peer_token(alpha.approve(), days=1, by=OPERATOR)
     by_peer, by_operator = {"X-API-Key": peer}, {"Authorization": f"Bearer {operator}"}
@@ -40,7 +40,7 @@ def test_no_request_gets_an_answer_that_the_schema_does_not_describe(
     intent = create_intent(title="Known", by=by)
     dispatch = create_dispatch(intent_id=intent.id, target_server=alpha.url, by=by)
     answered: set[int] = set()
-    # Else every request would be refused for its source, or for a dispatch that is not there, and tell nothing more.
+    # Otherwise every request would be refused for its source or for an unknown dispatch, and test nothing more.
     known = {"source_server": alpha.url, "target_server": alpha.url}
     if operation_id == "federation_receive":
         known["target_server"] = "http://127.0.0.1:8000"

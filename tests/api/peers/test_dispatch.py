@@ -1,4 +1,4 @@
-"""Dispatching by the API: the documented answer, the row with its signed envelope, and what is refused."""
+"""Dispatching by the API: the documented answer, the row with its signed envelope, and refusals."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def operator(api: Api, owner: User) -> APIClient:
 
 
 def envelope_of(dispatch: Dispatch) -> FederationEnvelope:
-    """Return the stored envelope, verified as its target would."""
+    """Return the stored envelope, verified as its target verifies it."""
     keys, target = hub_identity().verification_keys, dispatch.target_server
     message = parse_json_object(dispatch.envelope)
     return verify_envelope(message, keys=keys, target_server=target, now=time.time()).envelope
@@ -110,7 +110,7 @@ def test_the_hubs_own_intent_is_described_and_the_request_may_say_otherwise(
     assert (changed.intent_title, changed.intent_description, changed.intent_state) == ("Theirs", "All", {})
 
 
-def test_a_target_that_is_not_approved_waits_and_goes_when_it_is(operator: APIClient, alpha: Partner) -> None:
+def test_a_dispatch_is_held_until_its_target_is_approved(operator: APIClient, alpha: Partner) -> None:
     peer = alpha.propose()
     response = operator.post(DISPATCH, {"intent_id": "i-1", "target_server": alpha.url}, format="json")
     assert (response.status_code, response.json()["message"]) == (200, "Dispatch initiated")
@@ -125,12 +125,12 @@ def test_a_target_that_is_not_approved_waits_and_goes_when_it_is(operator: APICl
     assert (dispatch.reason, dispatch.due_at is None, dispatch.peer) == ("", False, peer)
 
 
-def test_a_host_that_does_not_resolve_is_no_error(operator: APIClient) -> None:
+def test_a_host_that_does_not_resolve_is_accepted(operator: APIClient) -> None:
     body = {"intent_id": "i-1", "target_server": "https://nowhere.invalid"}
     assert operator.post(DISPATCH, body, format="json").status_code == 200
 
 
-def test_a_suspended_peer_and_one_that_gets_no_work_wait(
+def test_dispatches_to_a_suspended_peer_and_to_one_that_gets_no_work_are_held(
     operator: APIClient, alpha: Partner, alpha_peer: Peer, beta: Partner
 ) -> None:
     suspend_peer(alpha_peer, reason="incident", by=OPERATOR)
@@ -139,7 +139,7 @@ def test_a_suspended_peer_and_one_that_gets_no_work_wait(
         operator.post(DISPATCH, {"intent_id": "i-1", "target_server": partner.url}, format="json")
     assert list(Dispatch.objects.order_by("created_at").values_list("reason", "due_at")) == [
         ("peer suspended", None),
-        ("the relationship with the peer sends it no work", None),
+        ("the relationship with the peer does not allow work for it", None),
     ]
 
 
@@ -204,7 +204,7 @@ def test_while_disabled(operator: APIClient, alpha: Partner, settings: LazySetti
     assert_refused(operator.post(DISPATCH, body, format="json"), 400, "Federation not enabled")
 
 
-# Passing received work on --------------------------------------------------------------------------------------------
+# Passing received work on -------------------------------------------------------------------------------------------
 def received_from(partner: Partner, **scope: Any) -> Intent:
     """Return the intent that the partner's dispatch made here."""
     values = DelegationScope(permissions=["state.patch", "events.log"], **scope).to_dict()

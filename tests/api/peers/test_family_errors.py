@@ -1,4 +1,4 @@
-"""Every error of federation's addresses is JSON with `detail` and `message`, whatever goes wrong and wherever."""
+"""Every error of the protocol's URLs is JSON with `detail` and `message`, for any cause and in any layer."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_body_in_another_format_is_refused_in_json(api: Api, owner: User, path
     [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b'{"a": NaN}', b'{"a": 1, "a": 2}', b'{"a": "\\ud800"}',
      b'{"a":' * 10_000, b"[" * 10_000, b'{"a": 1' + b"0" * 5000 + b"}", b'{"intent_id": "\\u0000"}'],
 )  # fmt: skip
-def test_a_body_that_is_no_json_object_is_refused_in_json(api: Api, owner: User, path: str, body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused_in_json(api: Api, owner: User, path: str, body: bytes) -> None:
     response = raw(api(owner, SCOPES), "POST", path, body, content_type="application/json")
     check(response, 422)
 
@@ -97,7 +97,7 @@ def test_another_accepted_format_is_answered_in_json(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", GETS + POSTS + DOCUMENTS)
-def test_no_slash_is_answered_by_a_redirect(path: str) -> None:
+def test_a_slash_at_the_end_causes_no_redirect(path: str) -> None:
     for method in (Client().get, Client().post):
         bare, slashed = method(path), method(f"{path}/")
         assert bare.status_code == slashed.status_code
@@ -112,7 +112,7 @@ def test_no_slash_is_answered_by_a_redirect(path: str) -> None:
         (f"{FEDERATION}/status", "peers.api.views.federation_status"),
         (DOCUMENTS[0], "peers.api.views.manifest"),
         (DOCUMENTS[1], "peers.api.views.did_document"),
-        (INTENTS, "peers.api.views.page_of"),
+        (INTENTS, "peers.api.views.read_page"),
     ],
 )
 def test_an_unforeseen_error_is_answered_in_json_and_tells_nothing(
@@ -135,7 +135,7 @@ def test_a_refusal_is_one_line_in_the_log_and_has_its_reason(caplog: pytest.LogC
 
 
 @pytest.mark.parametrize("path", [f"{FEDERATION}/nothing", "/api/v1/federations/x"])
-def test_what_no_view_of_federation_refused_is_still_noted_by_django(
+def test_a_refusal_outside_of_the_protocols_views_is_still_logged_by_django(
     path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     response = Client().get(path)

@@ -1,4 +1,4 @@
-"""Intents of the hub's own over the API."""
+"""The hub's own intents over the API."""
 
 from __future__ import annotations
 

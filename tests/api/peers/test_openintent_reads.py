@@ -1,4 +1,4 @@
-"""The unmodified OpenIntent 0.17 clients read what the hub shows, over a real socket."""
+"""The unmodified OpenIntent 0.17 clients read the hub's documents, status and agents, over a real socket."""
 
 from __future__ import annotations
 

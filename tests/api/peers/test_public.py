@@ -1,4 +1,4 @@
-"""What the hub shows of itself: documents and agents to anyone, its status to operators."""
+"""The hub's public side: documents and agents for anyone, the status for operators."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_disabled_hub_has_no_documents(path: str, settings: LazySettings) -> N
     assert response.json() == {"detail": "Federation not enabled", "message": "Federation not enabled"}
 
 
-def test_status_counts_peers_dispatches_and_what_was_received(
+def test_status_counts_peers_dispatches_and_received_dispatches(
     api: Api, owner: User, alpha_peer: Peer, stranger: Partner
 ) -> None:
     stranger.propose()
@@ -151,7 +151,7 @@ ALSO_UNLISTED = ["public-agent", "unlisted-agent"]
 
 
 @pytest.mark.usefixtures("agents")
-def test_a_stranger_sees_public_agents_whoever_it_claims_to_be(alpha: Partner, alpha_peer: Peer) -> None:
+def test_an_unknown_caller_sees_public_agents_whichever_server_it_names(alpha: Partner, alpha_peer: Peer) -> None:
     assert listed(Client().get(AGENTS)) == PUBLIC
     claims = {"X-Source-Server": alpha.url, "X-Agent-ID": "unlisted-agent", "X-Forwarded-Host": "alpha.example.org"}
     assert listed(Client().get(AGENTS, headers=claims)) == PUBLIC
@@ -166,12 +166,12 @@ def test_a_peer_sees_unlisted_agents_by_its_signature_or_its_token(alpha: Partne
 
 
 @pytest.mark.usefixtures("agents")
-def test_an_operator_sees_what_a_stranger_sees(api: Api, owner: User) -> None:
+def test_an_operator_sees_public_agents_alone(api: Api, owner: User) -> None:
     assert listed(api(owner, "peers-read peers-write").get(AGENTS)) == PUBLIC
 
 
 @pytest.mark.usefixtures("agents")
-def test_suspending_a_peer_takes_unlisted_agents_from_it(alpha: Partner, alpha_peer: Peer) -> None:
+def test_a_suspended_peer_sees_no_unlisted_agents(alpha: Partner, alpha_peer: Peer) -> None:
     token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
     assert listed(signed_get(alpha)) == ALSO_UNLISTED
     suspend_peer(alpha_peer, reason="Audit", by=OPERATOR)
@@ -184,7 +184,7 @@ def test_suspending_a_peer_takes_unlisted_agents_from_it(alpha: Partner, alpha_p
 
 
 @pytest.mark.usefixtures("agents")
-def test_a_key_that_nobody_pinned_proves_nothing(stranger: Partner) -> None:
+def test_a_key_that_is_not_pinned_proves_nothing(stranger: Partner) -> None:
     assert signed_get(stranger).status_code == 401
     peer = stranger.propose()
     assert signed_get(stranger).status_code == 401
@@ -195,7 +195,7 @@ def test_a_key_that_nobody_pinned_proves_nothing(stranger: Partner) -> None:
 
 
 @pytest.mark.usefixtures("agents")
-def test_a_failing_proof_is_refused_and_not_taken_for_none(alpha: Partner, beta: Partner, alpha_peer: Peer) -> None:
+def test_a_failing_proof_is_refused_and_not_ignored(alpha: Partner, beta: Partner, alpha_peer: Peer) -> None:
     token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
     refusals = [
         signed_get(alpha, signed_method="POST"),

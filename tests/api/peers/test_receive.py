@@ -1,4 +1,4 @@
-"""Receiving an intent: what is taken, what is answered, what is stored."""
+"""Receiving an intent: the accepted requests, their answers, and the stored rows."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_any_spelling_of_the_peers_url_is_that_peer(alpha: Partner, alpha_peer: 
     assert set(ReceivedDispatch.objects.values_list("peer_id", flat=True)) == {alpha_peer.pk}
 
 
-def test_members_that_nobody_knows_are_covered_and_kept(alpha: Partner, alpha_peer: Peer) -> None:
+def test_unknown_members_are_covered_by_the_signature_and_kept(alpha: Partner, alpha_peer: Peer) -> None:
     envelope = alpha.signed(x_extension={"a": [1, 2.5, None]})
 
     assert deliver(alpha, envelope).status_code == 200
@@ -141,14 +141,14 @@ def test_a_hub_without_budget_rejects_everything(alpha: Partner, alpha_peer: Pee
 
 
 @pytest.mark.parametrize("visibility", ["public", "unlisted"])
-def test_an_agent_that_the_peer_may_see_takes_the_work(alpha: Partner, alpha_peer: Peer, visibility: str) -> None:
+def test_work_for_an_agent_that_the_peer_may_see_is_accepted(alpha: Partner, alpha_peer: Peer, visibility: str) -> None:
     register_agent("summariser", visibility=visibility)
 
     assert deliver(alpha, alpha.signed(agent_id="summariser")).status_code == 200
 
 
 @pytest.mark.parametrize("agent_id", ["private-one", "no-such-agent"])
-def test_a_private_agent_is_as_unknown_as_none(
+def test_a_private_agent_gets_the_answer_for_an_unknown_one(
     alpha: Partner, alpha_peer: Peer, agent_id: str, assert_refused: Any
 ) -> None:
     register_agent("private-one", visibility="private")
@@ -162,7 +162,7 @@ def test_a_retry_gets_the_first_answer_and_does_nothing(alpha: Partner, alpha_pe
     first = deliver(alpha, envelope).json()
     before = everything_stored() | {"SeenNonce": []}
 
-    # Signed anew, as after a long pause: only time and signature differ.
+    # Signed again, as after a long pause: only time and signature differ.
     anew = alpha.envelope(
         **{name: value for name, value in envelope.items() if name not in ("created_at", "signature")}
     )

@@ -1,4 +1,4 @@
-"""Many senders at once, copies among what they send, and staff who suspend a peer in the middle of it."""
+"""Many senders at once, with copies among their requests, and staff who suspend a peer meanwhile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from django.db import connections
 
 from peers.models import Intent, JournalEntry, OutboundCallback, Peer, ReceivedDispatch, SeenNonce
-from peers.services.inbox.receive import prove
+from peers.services.inbox.receive import store
 from peers.services.trust.peers import suspend_peer
 from tests.api.peers.partner import OPERATOR, Partner, body_of, everything_stored, send
 
@@ -52,7 +52,7 @@ def requests(partner: Partner, number: int) -> list[Request]:
     return found
 
 
-def test_fifty_senders_with_copies_are_each_taken_exactly_once(alpha: Partner, alpha_peer: Peer) -> None:
+def test_requests_of_fifty_senders_with_copies_are_each_stored_exactly_once(alpha: Partner, alpha_peer: Peer) -> None:
     originals = requests(alpha, ENVELOPES)
     # A retry carries the same envelope under a fresh signature; a captured request is a copy to the byte.
     retries = [(body, alpha.headers(body)) for body, _ in originals]
@@ -120,7 +120,7 @@ def test_a_suspension_in_the_middle_lets_nothing_in_after_it(alpha: Partner, alp
 
     assert set(late) <= {403}
     assert late, "no request came after the suspension"
-    # What was let in had committed before the suspension did; nothing came in between it and its end.
+    # Each accepted request had committed before the suspension did, and the suspension let no other in.
     assert ReceivedDispatch.objects.count() == stored_then[0] == statuses[200]
     assert statuses[200] + statuses[403] == len(traffic)
     assert OutboundCallback.objects.filter(due_at__isnull=False).count() == 0
@@ -129,7 +129,7 @@ def test_a_suspension_in_the_middle_lets_nothing_in_after_it(alpha: Partner, alp
 def test_a_peer_suspended_between_its_proof_and_the_transaction_is_refused(
     alpha: Partner, alpha_peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checked = prove.check_fresh
+    checked = store.check_fresh
     before: list[dict[str, list[dict[str, Any]]]] = []
 
     def check_then_suspend(*args: Any) -> None:
@@ -137,7 +137,7 @@ def test_a_peer_suspended_between_its_proof_and_the_transaction_is_refused(
         suspend_peer(Peer.objects.get(pk=alpha_peer.pk), reason="Incident", by=OPERATOR)
         before.append(everything_stored())
 
-    monkeypatch.setattr(prove, "check_fresh", check_then_suspend)
+    monkeypatch.setattr(store, "check_fresh", check_then_suspend)
     body = body_of(alpha.signed())
 
     assert send(body, alpha.headers(body)).status_code == 403

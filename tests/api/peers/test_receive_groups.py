@@ -1,4 +1,4 @@
-"""Requests that share a transaction, and what staff change between a proof and that transaction."""
+"""Requests that share a transaction, and decisions of staff between a proof and that transaction."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ from peers.models import (
     SeenNonce,
 )
 from peers.protocol import SigningKey, UnknownKey
-from peers.services.inbox.receive import prove
-from peers.services.inbox.receive.store import Submission, Taken, take_in
-from peers.services.outbox import leases
+from peers.services.inbox.receive import store
+from peers.services.inbox.receive.prove import Submission, prove_submission
+from peers.services.inbox.receive.store import ReceiveOutcome, store_submissions
+from peers.services.outbox import nudges
 from peers.services.trust.keys import approve_key, propose_key, revoke_key
 from peers.services.trust.peers import approve_peer, suspend_peer
-from peers.services.trust.proofs import Incoming
+from peers.services.trust.proofs import IncomingRequest
 from peers.services.trust.replay import NonceReplayedError
 from peers.services.trust.tokens import issue_peer_token, revoke_tokens
 from peers.tasks import nudge_each
@@ -40,25 +41,23 @@ pytestmark = pytest.mark.django_db
 
 
 def proven(partner: Partner, message: Any = None, **changes: Any) -> Submission:
-    """Return what the partner submits, proved as the endpoint does."""
+    """Return the partner's submission, proved in the way of the endpoint."""
     body = body_of(message or partner.signed(**changes))
     headers = proof_headers(partner.headers(body) | {"CONTENT_TYPE": "application/json"})
-    incoming = Incoming("POST", HUB + RECEIVE, headers, body)
-    read, envelope = prove.read_submission(body)
-    return prove.submission_of(read, envelope, prove.prove_source(incoming, read, envelope, timezone.now()), "")
+    return prove_submission(IncomingRequest("POST", HUB + RECEIVE, headers, body), "", timezone.now())
 
 
-def ids_of(outcomes: list[Taken | Exception]) -> list[str | None]:
-    return [outcome.result.local_intent_id if isinstance(outcome, Taken) else None for outcome in outcomes]
+def ids_of(outcomes: list[ReceiveOutcome | Exception]) -> list[str | None]:
+    return [outcome.result.local_intent_id if isinstance(outcome, ReceiveOutcome) else None for outcome in outcomes]
 
 
 def test_of_two_copies_in_one_group_the_second_is_a_replay_of_the_first(alpha: Partner, alpha_peer: Peer) -> None:
     envelope = alpha.signed(callback_url=f"{alpha.url}/cb", idempotency_key="key-1")
 
-    first, second = take_in([proven(alpha, envelope), proven(alpha, envelope)])
+    first, second = store_submissions([proven(alpha, envelope), proven(alpha, envelope)])
 
-    assert isinstance(first, Taken)
-    assert isinstance(second, Taken)
+    assert isinstance(first, ReceiveOutcome)
+    assert isinstance(second, ReceiveOutcome)
     assert second.result == replace(first.result, message="Already processed (idempotent)")
     assert (second.events, second.callbacks) == ((), ())
     assert ReceivedDispatch.objects.count() == Intent.objects.count() == 1
@@ -68,17 +67,17 @@ def test_of_two_copies_in_one_group_the_second_is_a_replay_of_the_first(alpha: P
 def test_of_two_copies_with_one_nonce_the_second_is_refused(alpha: Partner, alpha_peer: Peer) -> None:
     submission = proven(alpha)
 
-    first, second = take_in([submission, submission])
+    first, second = store_submissions([submission, submission])
 
-    assert isinstance(first, Taken)
+    assert isinstance(first, ReceiveOutcome)
     assert isinstance(second, NonceReplayedError)
     assert SeenNonce.objects.count() == ReceivedDispatch.objects.count() == 1
 
 
 def test_one_key_with_two_bodies_in_one_group_lets_the_first_in(alpha: Partner, alpha_peer: Peer) -> None:
-    first, second = take_in([proven(alpha, idempotency_key="k"), proven(alpha, idempotency_key="k")])
+    first, second = store_submissions([proven(alpha, idempotency_key="k"), proven(alpha, idempotency_key="k")])
 
-    assert isinstance(first, Taken)
+    assert isinstance(first, ReceiveOutcome)
     assert isinstance(second, ConflictError)
     assert ReceivedDispatch.objects.count() == JournalEntry.objects.filter(kind="receive").count() == 1
 
@@ -88,16 +87,18 @@ def test_two_peers_may_use_one_dispatch_id_and_key_in_one_group(
 ) -> None:
     same: dict[str, Any] = {"dispatch_id": "d-1", "idempotency_key": "k"}
 
-    outcomes = take_in([proven(alpha, **same), proven(beta, **same)])
+    outcomes = store_submissions([proven(alpha, **same), proven(beta, **same)])
 
     assert set(ReceivedDispatch.objects.values_list("local_intent_id", flat=True)) == set(ids_of(outcomes))
     assert ReceivedDispatch.objects.count() == 2
 
 
-def test_a_refused_one_beside_accepted_ones_leaves_nothing(alpha: Partner, alpha_peer: Peer, beta: Partner) -> None:
+def test_a_refused_submission_beside_accepted_ones_stores_nothing(
+    alpha: Partner, alpha_peer: Peer, beta: Partner
+) -> None:
     good, bad, last = proven(alpha), proven(alpha, callback_url="https://third.example.org/cb"), proven(beta)
 
-    outcomes = take_in([good, bad, last])
+    outcomes = store_submissions([good, bad, last])
 
     assert isinstance(outcomes[1], InvalidRequestError)
     assert set(Intent.objects.values_list("pk", flat=True)) == {ids_of(outcomes)[0], ids_of(outcomes)[2]}
@@ -107,37 +108,37 @@ def test_a_refused_one_beside_accepted_ones_leaves_nothing(alpha: Partner, alpha
     assert SeenNonce.objects.count() == 2
 
 
-def test_a_database_error_of_one_harms_no_other(alpha: Partner, alpha_peer: Peer) -> None:
-    # No row can be without a digest, and only the database says so.
+def test_a_database_error_of_one_submission_fails_no_other(alpha: Partner, alpha_peer: Peer) -> None:
+    # A row without a digest is refused by the database alone.
     broken: Submission = replace(proven(alpha), digest=None)  # type: ignore[arg-type]
     sound = [proven(alpha), proven(alpha)]
 
-    outcomes = take_in([sound[0], broken, sound[1]])
+    outcomes = store_submissions([sound[0], broken, sound[1]])
 
     assert isinstance(outcomes[1], DatabaseError)
     assert set(Intent.objects.values_list("pk", flat=True)) == {ids_of(outcomes)[0], ids_of(outcomes)[2]}
     assert ReceivedDispatch.objects.count() == SeenNonce.objects.count() == 2
 
 
-def test_a_suspended_peer_in_a_group_is_refused_and_the_others_are_taken(
+def test_a_suspended_peer_in_a_group_is_refused_and_the_others_are_accepted(
     alpha: Partner, alpha_peer: Peer, beta: Partner
 ) -> None:
     submissions = [proven(alpha), proven(beta), proven(alpha)]
     suspend_peer(alpha_peer, reason="Incident", by=OPERATOR)
 
-    outcomes = take_in(submissions)
+    outcomes = store_submissions(submissions)
 
-    assert [isinstance(outcome, Taken) for outcome in outcomes] == [False, True, False]
+    assert [isinstance(outcome, ReceiveOutcome) for outcome in outcomes] == [False, True, False]
     assert ReceivedDispatch.objects.get().peer.server_url == beta.url
 
 
-# Between the proof and the transaction -------------------------------------------------------------------------------
+# Between the proof and the transaction ------------------------------------------------------------------------------
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], list[dict[str, Any]]]:
-    """Have something happen after a request was proved, and return what was stored right after that."""
+    """Make a change after a request was proved, and return the rows that are stored right after the change."""
 
     def arrange(change: Callable[[], object]) -> list[dict[str, Any]]:
-        checked = prove.check_fresh
+        checked = store.check_fresh
         before: list[dict[str, Any]] = []
 
         def check_then_change(*args: Any) -> None:
@@ -145,7 +146,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
             change()
             before.append(everything_stored())
 
-        monkeypatch.setattr(prove, "check_fresh", check_then_change)
+        monkeypatch.setattr(store, "check_fresh", check_then_change)
         return before
 
     return arrange
@@ -176,7 +177,7 @@ def test_a_token_revoked_between_its_proof_and_the_transaction_is_refused(
     assert everything_stored() == before[0]
 
 
-def test_a_token_whose_peer_must_sign_since_is_refused(alpha: Partner, alpha_peer: Peer, meanwhile: Any) -> None:
+def test_a_token_whose_peer_must_sign_now_is_refused(alpha: Partner, alpha_peer: Peer, meanwhile: Any) -> None:
     token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
     before = meanwhile(lambda: Peer.objects.update(requires_signature=True))
 
@@ -184,14 +185,14 @@ def test_a_token_whose_peer_must_sign_since_is_refused(alpha: Partner, alpha_pee
     assert everything_stored() == before[0]
 
 
-def test_a_peer_that_may_only_get_work_since_is_refused(alpha: Partner, alpha_peer: Peer, meanwhile: Any) -> None:
+def test_a_peer_that_may_only_get_work_now_is_refused(alpha: Partner, alpha_peer: Peer, meanwhile: Any) -> None:
     before = meanwhile(lambda: Peer.objects.update(relationship="downstream"))
 
     assert deliver(alpha, alpha.signed()).status_code == 403
     assert everything_stored() == before[0]
 
 
-# What was lately known -----------------------------------------------------------------------------------------------
+# The cache of peers -------------------------------------------------------------------------------------------------
 def test_a_key_approved_a_moment_ago_works_at_once(alpha: Partner, alpha_peer: Peer) -> None:
     assert deliver(alpha, alpha.signed()).status_code == 200
     renewed = Partner(alpha.url, b"n" * 32)
@@ -231,25 +232,25 @@ def test_a_suspended_peer_is_refused_at_once(alpha: Partner, alpha_peer: Peer, a
         assert_refused(deliver(alpha, alpha.signed()), 403, "not trusted")
 
 
-# What workers are told ------------------------------------------------------------------------------------------------
+# Nudges to workers --------------------------------------------------------------------------------------------------
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...]]]:
-    """Return the messages that went to workers."""
+    """Return the nudges that were sent to workers."""
     messages: list[tuple[str, tuple[Any, ...]]] = []
-    monkeypatch.setattr(leases, "enqueue", lambda name, *args: messages.append((name, args)))
+    monkeypatch.setattr(nudges, "enqueue", lambda name, *args: messages.append((name, args)))
     return messages
 
 
-def test_a_lone_receive_is_worked_on_at_once_and_a_group_shares_a_message(
+def test_a_lone_receive_has_its_own_nudges_and_a_group_shares_one(
     alpha: Partner, alpha_peer: Peer, settings: LazySettings, sent: list[tuple[str, tuple[Any, ...]]]
 ) -> None:
     settings.FEDHUB_HANDLERS = ["peers.handlers.EchoAgents"]
     url = f"{alpha.url}/cb"
-    lone = take_in([proven(alpha, callback_url=url)])
-    many = take_in([proven(alpha, callback_url=url) for _ in range(3)])
+    lone = store_submissions([proven(alpha, callback_url=url)])
+    many = store_submissions([proven(alpha, callback_url=url) for _ in range(3)])
 
     for outcomes in (lone, many):
-        prove._nudge([outcome for outcome in outcomes if isinstance(outcome, Taken)])
+        store._nudge([outcome for outcome in outcomes if isinstance(outcome, ReceiveOutcome)])
 
     events = list(HandlerEvent.objects.order_by("created_at", "id").values_list("pk", flat=True))
     callbacks = list(OutboundCallback.objects.order_by("created_at", "id").values_list("pk", flat=True))
@@ -261,7 +262,7 @@ def test_a_lone_receive_is_worked_on_at_once_and_a_group_shares_a_message(
     )  # fmt: skip
 
 
-def test_the_shared_message_is_handed_on_row_by_row(sent: list[tuple[str, tuple[Any, ...]]]) -> None:
+def test_the_shared_nudge_is_sent_on_row_by_row(sent: list[tuple[str, tuple[Any, ...]]]) -> None:
     nudge_each(["e-1", "e-2"], ["c-1"])
 
     assert sent == [

@@ -34,7 +34,7 @@ def test_a_peer_that_sends_too_much_waits_and_no_other_does(
     assert deliver(beta, beta.signed()).status_code == 200
 
 
-def test_whoever_only_claims_to_be_a_peer_takes_nothing_from_it(
+def test_requests_that_only_name_a_peer_do_not_use_its_limit(
     alpha: Partner, alpha_peer: Peer, stranger: Partner, settings: LazySettings
 ) -> None:
     settings.FEDHUB_PEER_REQUESTS_PER_MINUTE = 1
@@ -69,7 +69,7 @@ def test_an_approved_peer_is_served_although_its_address_was_refused_too_often(
     assert deliver(alpha, alpha.signed()).status_code == 200
 
 
-def test_a_stranger_whose_address_was_refused_too_often_is_not_proposed(
+def test_an_unknown_sender_whose_address_was_refused_too_often_is_not_proposed(
     stranger: Partner, settings: LazySettings, assert_refused: Any
 ) -> None:
     settings.FEDHUB_REFUSALS_PER_MINUTE = 1

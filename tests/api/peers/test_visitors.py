@@ -1,4 +1,4 @@
-"""Who may see agents and who may dispatch: peers by their proofs, operators by their tokens, each its own part."""
+"""Permission to see agents and to dispatch: peers by their proofs, operators by their tokens."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def signed(partner: Partner, path: str = AGENTS, **changes: Any) -> dict[str, st
     return partner.headers(b"", path=path, method="GET", **changes) | {"CONTENT_TYPE": "application/json"}
 
 
-def test_anyone_sees_public_agents_and_claims_change_nothing(alpha: Partner, alpha_peer: Peer) -> None:
+def test_anyone_sees_public_agents_and_headers_that_name_a_peer_change_nothing(
+    alpha: Partner, alpha_peer: Peer
+) -> None:
     assert seen() == ["public-one"]
     assert seen({"HTTP_X_SOURCE_SERVER": alpha.url, "HTTP_X_AGENT_ID": "admin"}) == ["public-one"]
 
@@ -58,7 +60,7 @@ def test_an_approved_peer_sees_unlisted_agents_too(alpha: Partner, alpha_peer: P
     assert seen(signed(alpha) | {"HTTP_AUTHORIZATION": f"Bearer {token}"}) == ALL
 
 
-def test_a_suspended_peer_sees_what_strangers_see(alpha: Partner, alpha_peer: Peer) -> None:
+def test_a_suspended_peer_sees_public_agents_alone(alpha: Partner, alpha_peer: Peer) -> None:
     token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
     suspend_peer(alpha_peer, reason="Incident", by=OPERATOR)
 
@@ -66,9 +68,7 @@ def test_a_suspended_peer_sees_what_strangers_see(alpha: Partner, alpha_peer: Pe
     assert seen({"HTTP_X_API_KEY": token}) == 401
 
 
-def test_a_failing_proof_is_not_taken_for_none(
-    alpha: Partner, alpha_peer: Peer, beta: Partner, stranger: Partner
-) -> None:
+def test_a_failing_proof_is_not_ignored(alpha: Partner, alpha_peer: Peer, beta: Partner, stranger: Partner) -> None:
     token = issue_peer_token(alpha_peer, days=1, by=OPERATOR)
 
     assert seen(signed(stranger)) == 401
@@ -87,7 +87,7 @@ def test_an_operator_sees_public_agents(owner: User) -> None:
 
 
 # Operators' endpoints -----------------------------------------------------------------------------------------------
-def test_a_peers_token_is_good_for_nothing_of_an_operators(
+def test_a_peers_token_opens_no_endpoint_of_operators(
     alpha: Partner, alpha_peer: Peer, assert_refused: Refused
 ) -> None:
     headers = {"HTTP_X_API_KEY": issue_peer_token(alpha_peer, days=1, by=OPERATOR)}
@@ -99,7 +99,9 @@ def test_a_peers_token_is_good_for_nothing_of_an_operators(
         assert_refused(get(path, headers), 403)
 
 
-def test_a_peers_signature_is_no_operators_token(alpha: Partner, alpha_peer: Peer, assert_refused: Refused) -> None:
+def test_a_peers_signature_does_not_replace_an_operators_token(
+    alpha: Partner, alpha_peer: Peer, assert_refused: Refused
+) -> None:
     body = b'{"target_server": "https://beta.example.org", "intent_id": "i"}'
     assert_refused.start()
 

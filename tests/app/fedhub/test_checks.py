@@ -1,4 +1,4 @@
-"""System checks of settings that do not go together."""
+"""System checks of settings that do not fit together."""
 
 from __future__ import annotations
 

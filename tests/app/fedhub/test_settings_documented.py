@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-# AWS's own, which its documentation describes.
+# Variables of AWS, which AWS documents.
 FOREIGN = re.compile(r"AWS_")
 READERS = {"text", "secret", "boolean", "integer", "words", "choice", "networks", "address", "json_sections"}
 

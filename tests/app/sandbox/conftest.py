@@ -1,4 +1,4 @@
-"""One running sandbox for this folder's tests, an OIDC issuer, and signing by botocore itself."""
+"""One running sandbox for the tests of this folder, an OIDC issuer, and a caller that signs with botocore."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sandbox.seeds import AUDIENCE, jwt_authorizer
-from sandbox.specs import JsonObject
+from core.strict_json import JsonObject
+from sandbox.runtime_seeds import AUDIENCE, jwt_authorizer
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
 
 KEY_ID = "issuer-key-1"
-# One for all, because each new client loads the certificates that loopback has no use for.
+LIST_TOOLS = b'{"jsonrpc":"2.0","id":2,"method":"tools/list"}'
+# One client for all tests, because each new client loads certificates, which loopback does not need.
 HTTP = httpx.Client(trust_env=False, timeout=30)
 
 
@@ -50,7 +51,7 @@ class Issuer:
         return {"iss": self.url, "aud": AUDIENCE, "iat": now, "exp": now + 300, "sub": "hub"}
 
     def token(self, claims: dict[str, Any] | None = None, *, key_id: str = KEY_ID, key: Any = None) -> str:
-        """Return a signed token, by default a good one."""
+        """Return a signed token, by default a valid one."""
         return jwt.encode(claims or self.claims(), key or self.key, algorithm="RS256", headers={"kid": key_id})
 
 
@@ -93,7 +94,7 @@ def running(issuer: Issuer) -> Iterator[RunningSandbox]:
 
 @pytest.fixture
 def sandbox(running: RunningSandbox) -> Iterator[RunningSandbox]:
-    """Give the sandbox without planned faults, and take out what the test adds."""
+    """Give the sandbox without planned faults; afterwards remove the runtimes that the test added."""
     before = {runtime["id"] for runtime in running.admin.runtimes()}
     running.admin.faults()
     running.admin.reset()
@@ -126,7 +127,7 @@ class Caller:
     def client(
         self, service: str, *, keys: dict[str, str] | None = None, attempts: int = 1, region: str = REGION
     ) -> Any:
-        """Return a boto3 client with the hub's own keys unless others are given."""
+        """Return a boto3 client with `keys`, by default the hub's own keys."""
         return boto3.client(
             cast("Any", service),
             endpoint_url=self.sandbox.url,
@@ -147,7 +148,7 @@ class Caller:
         }
 
     def signed(self, method: str, url: str, *, body: bytes = b"", region: str = REGION, **keys: str) -> dict[str, str]:
-        """Return the headers of a request signed by botocore with the keys given, else with an assumed role's."""
+        """Return the headers of a request that botocore signs with `keys`, by default the keys of an assumed role."""
         headers = {"host": httpx.URL(url).netloc.decode()}
         if body:
             headers |= {"content-type": "application/json", "accept": "application/json, text/event-stream"}
@@ -166,6 +167,17 @@ class Caller:
     def card_url(self, name: str) -> str:
         """Return the address of the agent card of the runtime with this name."""
         return self.invocation_url(name, "/.well-known/agent-card.json")
+
+    def post(self, name: str, body: bytes = LIST_TOOLS, **extra: str) -> httpx.Response:
+        """Return the answer to one signed MCP request; `extra` headers are sent unsigned."""
+        url = self.invocation_url(name)
+        headers = self.signed("POST", url, body=body)
+        return HTTP.post(url, content=body, headers={**headers, "mcp-protocol-version": "2025-06-18", **extra})
+
+    def get_card(self, name: str) -> httpx.Response:
+        """Return the answer to one signed request for an agent card."""
+        url = self.card_url(name)
+        return HTTP.get(url, headers=self.signed("GET", url))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The admin API, through its client: what makes a version, what is refused, what is counted."""
+"""The admin API, through its client: new versions, refusals, counts."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from sandbox.accounts import Accounts
-from sandbox.app import Sandbox
+from sandbox.asgi_app import Sandbox
 from sandbox.client import SandboxClient, SandboxClientError
-from sandbox.registry import Registry
+from sandbox.credentials import CredentialStore
+from sandbox.runtime_registry import RuntimeRegistry
 from tests.app.sandbox.conftest import HTTP, Caller
 from tests.sandbox_server import RunningSandbox
 
@@ -116,12 +116,12 @@ def test_what_describes_no_fault_is_refused(sandbox: RunningSandbox, fault: dict
 
 
 def test_an_unknown_runtime_is_an_error_of_the_client(sandbox: RunningSandbox) -> None:
-    with pytest.raises(SandboxClientError, match="no runtime nobody"):
+    with pytest.raises(SandboxClientError, match="runtime nobody does not exist"):
         sandbox.admin.patch("nobody")
 
 
 def test_a_sandbox_that_is_not_there_is_an_error_of_the_client() -> None:
-    with SandboxClient("http://127.0.0.1:1") as client, pytest.raises(SandboxClientError, match="no sandbox answers"):
+    with SandboxClient("http://127.0.0.1:1") as client, pytest.raises(SandboxClientError, match="does not answer"):
         client.health()
 
 
@@ -145,7 +145,9 @@ def test_callers_from_elsewhere_may_not_use_the_admin_api() -> None:
 
         path = "/_sandbox/health"
         scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b""}
-        await Sandbox(Registry(), Accounts())({**scope, "headers": [], "client": (host, 5)}, receive, send)
+        await Sandbox(RuntimeRegistry(), CredentialStore())(
+            {**scope, "headers": [], "client": (host, 5)}, receive, send
+        )
         return int(sent[0]["status"])
 
     assert asyncio.run(call("192.0.2.7")) == 403

@@ -1,4 +1,4 @@
-"""The sandbox's JWT authorizer: each ingredient of a token broken once."""
+"""The sandbox's JWT authorizer: each part of a token is made wrong once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from sandbox.bearer import IssuerKeys, JwtTrust, TokenRefusedError, read_trust, verify_bearer
-from sandbox.seeds import AUDIENCE
+from sandbox.bearer_tokens import IssuerKeys, JwtTrust, TokenRefusedError, read_trust, verify_bearer
+from sandbox.runtime_seeds import AUDIENCE
 from tests.app.sandbox.conftest import KEY_ID, Issuer, jwt_block
 
 
@@ -57,7 +57,7 @@ def unsigned(issuer: Issuer) -> str:
 
 
 def signed_with_the_public_key(issuer: Issuer) -> str:
-    """Return a token whose HMAC secret is the public key: the classic confusion of algorithms, made by hand."""
+    """Return a token whose HMAC secret is the public key, which tries to make the verifier use HMAC."""
     public = issuer.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     signed = ".".join(encode_part(part) for part in ({"alg": "HS256", "kid": KEY_ID}, issuer.claims()))
     signature = base64.urlsafe_b64encode(hmac.digest(public, signed.encode(), "sha256")).rstrip(b"=")

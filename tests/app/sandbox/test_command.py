@@ -1,4 +1,4 @@
-"""`manage.py sandbox` against a running sandbox, and the ways in which it says no."""
+"""`manage.py sandbox` against a running sandbox, and its error messages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_calls_are_shown_by_operation(sandbox: RunningSandbox) -> None:
     ("arguments", "message"),
     [
         (("update",), "needs the name"),
-        (("remove", "nobody"), "no runtime nobody"),
+        (("remove", "nobody"), "runtime nobody does not exist"),
         (("add", "tagged", "--tag", "env"), "KEY=VALUE"),
     ],
 )

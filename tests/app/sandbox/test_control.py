@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.specs import Json
+from core.strict_json import Json
 from tests.app.sandbox.conftest import Caller
 from tests.sandbox_server import ROLE_ARN, RunningSandbox
 

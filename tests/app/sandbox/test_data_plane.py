@@ -1,10 +1,9 @@
-"""The data plane over HTTP: authentication, behaviors, and the official clients on the other side."""
+"""The data plane over HTTP: authentication, and the official clients as callers."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,8 +19,8 @@ from mcp import types
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from sandbox.specs import JsonObject
-from tests.app.sandbox.conftest import HTTP, Caller, Issuer, jwt_block
+from core.strict_json import JsonObject
+from tests.app.sandbox.conftest import HTTP, LIST_TOOLS, Caller, Issuer, jwt_block
 
 INITIALIZE = json.dumps(
     {
@@ -35,7 +34,6 @@ INITIALIZE = json.dumps(
         },
     }
 ).encode()
-LIST_TOOLS = b'{"jsonrpc":"2.0","id":2,"method":"tools/list"}'
 
 
 class BotocoreAuth(httpx2.Auth):
@@ -98,18 +96,6 @@ def list_everything(
     return asyncio.run(listing())
 
 
-def post(caller: Caller, name: str, body: bytes = LIST_TOOLS, **extra: str) -> httpx.Response:
-    """Return the answer to one signed MCP request; `extra` headers are sent unsigned."""
-    url = caller.invocation_url(name)
-    headers = caller.signed("POST", url, body=body)
-    return HTTP.post(url, content=body, headers={**headers, "mcp-protocol-version": "2025-06-18", **extra})
-
-
-def get_card(caller: Caller, name: str) -> httpx.Response:
-    url = caller.card_url(name)
-    return HTTP.get(url, headers=caller.signed("GET", url))
-
-
 # The official clients
 
 
@@ -134,7 +120,7 @@ def test_the_mcp_client_lists_pages_and_meets_a_notification_before_the_result(c
 
 
 def test_event_streams_carry_the_notification_first(caller: Caller) -> None:
-    answer = post(caller, "weather_forecast_mcp")
+    answer = caller.post("weather_forecast_mcp")
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
     assert [event.get("method") for event in events] == ["notifications/message", None]
@@ -142,7 +128,7 @@ def test_event_streams_carry_the_notification_first(caller: Caller) -> None:
 
 
 def test_plain_answers_are_json(caller: Caller) -> None:
-    assert post(caller, "pharmacy_fraud_mcp").headers["content-type"] == "application/json"
+    assert caller.post("pharmacy_fraud_mcp").headers["content-type"] == "application/json"
 
 
 def test_some_servers_have_resources_and_prompts_and_some_do_not(caller: Caller) -> None:
@@ -179,12 +165,12 @@ def test_agents_echo_messages(
 ) -> None:
     message = {"role": role, "messageId": "m-1", "parts": [part]}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"message": message}}).encode()
-    answer = post(caller, "code_review_a2a", body, **headers).json()
+    answer = caller.post("code_review_a2a", body, **headers).json()
     assert "code_review_a2a: hello" in json.dumps(answer["result"])
 
 
 def test_a_runtime_of_another_protocol_answers_in_its_own_way(caller: Caller) -> None:
-    assert post(caller, "image_tagging_http", b'{"prompt":"x"}').json() == {"output": "image_tagging_http heard you"}
+    assert caller.post("image_tagging_http", b'{"prompt":"x"}').json() == {"output": "image_tagging_http heard you"}
 
 
 # Authentication
@@ -254,7 +240,7 @@ def test_the_other_kind_of_authorization_is_a_mismatch(caller: Caller, issuer: I
     to_iam = HTTP.post(caller.invocation_url("pharmacy_fraud_mcp"), content=LIST_TOOLS, headers=bearer)
     assert to_iam.status_code == 403
     assert "mismatch" in to_iam.json()["message"]
-    assert post(caller, "invoice_matching_mcp").status_code == 403
+    assert caller.post("invoice_matching_mcp").status_code == 403
 
 
 def test_a_bearer_opens_a_jwt_agents_card(caller: Caller, issuer: Issuer) -> None:
@@ -298,114 +284,6 @@ def test_an_unknown_runtime_or_endpoint_is_not_found(caller: Caller) -> None:
 
 
 def test_an_mcp_server_has_no_card_and_takes_only_posts(caller: Caller) -> None:
-    assert get_card(caller, "pharmacy_fraud_mcp").status_code == 404
+    assert caller.get_card("pharmacy_fraud_mcp").status_code == 404
     url = caller.invocation_url("pharmacy_fraud_mcp")
     assert HTTP.get(url, headers=caller.signed("GET", url)).status_code == 405
-
-
-# Behavior
-
-
-def test_a_broken_runtime_answers_500_and_can_be_mended(caller: Caller) -> None:
-    caller.sandbox.admin.add("fragile", behavior={"broken": True})
-    assert post(caller, "fragile").status_code == 500
-    caller.sandbox.admin.patch("fragile", behavior={"broken": False})
-    assert post(caller, "fragile").status_code == 200
-    assert caller.sandbox.admin.get("fragile")["version"] == "1"
-
-
-def test_the_seeded_broken_runtime_is_broken(caller: Caller) -> None:
-    assert post(caller, "legacy_crm_mcp").status_code == 500
-
-
-def test_a_forbidden_runtime_answers_403(caller: Caller) -> None:
-    caller.sandbox.admin.add("locked", "A2A", behavior={"forbidden": True})
-    assert get_card(caller, "locked").status_code == 403
-
-
-def test_a_cold_runtime_answers_424_until_it_is_warm(caller: Caller) -> None:
-    caller.sandbox.admin.add("cold", behavior={"coldStarts": 2})
-    answers = [post(caller, "cold") for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [424, 424, 200]
-    assert answers[0].json() == {"message": "Runtime initialization time exceeded"}
-
-
-def test_a_cold_agent_answers_502_for_its_card(caller: Caller) -> None:
-    caller.sandbox.admin.add("cold_agent", "A2A", behavior={"coldStarts": 1})
-    assert [get_card(caller, "cold_agent").status_code for _ in range(2)] == [502, 200]
-
-
-def test_a_slow_runtime_takes_its_time(caller: Caller) -> None:
-    caller.sandbox.admin.add("sluggish", "A2A", behavior={"slowSeconds": 0.3})
-    started = time.monotonic()
-    assert get_card(caller, "sluggish").status_code == 200
-    assert time.monotonic() - started >= 0.3
-
-
-def test_a_hanging_runtime_does_not_answer(caller: Caller) -> None:
-    caller.sandbox.admin.add("hung", "A2A", behavior={"hangs": True})
-    url = caller.card_url("hung")
-    headers = caller.signed("GET", url)
-    with pytest.raises(httpx.ReadTimeout):
-        HTTP.get(url, headers=headers, timeout=0.3)
-
-
-def test_an_oversize_answer_has_five_megabytes(caller: Caller) -> None:
-    caller.sandbox.admin.add("huge", behavior={"oversize": True})
-    caller.sandbox.admin.add("huge_agent", "A2A", behavior={"oversize": True})
-    assert len(post(caller, "huge").content) > 5_000_000
-    assert len(get_card(caller, "huge_agent").content) > 5_000_000
-
-
-def test_an_endless_cursor_is_always_the_same(caller: Caller) -> None:
-    caller.sandbox.admin.add("endless", streams=False, behavior={"endlessCursor": True})
-    again = b'{"jsonrpc":"2.0","id":3,"method":"tools/list","params":{"cursor":"again"}}'
-    cursors = [post(caller, "endless", body).json()["result"]["nextCursor"] for body in (LIST_TOOLS, again)]
-    assert cursors == ["again", "again"]
-
-
-def test_cards_can_be_wrong_in_three_ways(caller: Caller) -> None:
-    caller.sandbox.admin.add("odd", "A2A")
-    cards = {}
-    for fault in ("empty", "no_skills", "object_examples"):
-        caller.sandbox.admin.patch("odd", behavior={"card": fault})
-        cards[fault] = get_card(caller, "odd").json()
-    assert cards["empty"] == {}
-    assert "skills" not in cards["no_skills"]
-    assert set(cards["object_examples"]["skills"][0]["examples"][0]) == {"input", "output"}
-
-
-def test_faults_meet_invocations_and_cards(caller: Caller) -> None:
-    caller.sandbox.admin.faults(
-        {"operation": "GetAgentCard", "id": "code_review_a2a", "error": "AccessDeniedException"},
-        {"operation": "InvokeAgentRuntime", "error": "ThrottlingException"},
-    )
-    assert [get_card(caller, "code_review_a2a").status_code for _ in range(2)] == [403, 200]
-    assert [post(caller, "pharmacy_fraud_mcp").status_code for _ in range(2)] == [429, 200]
-
-
-def test_a_new_version_is_served_at_once(caller: Caller) -> None:
-    caller.sandbox.admin.add("growing", tools=2, streams=False)
-    before = post(caller, "growing").json()["result"]["tools"]
-    caller.sandbox.admin.patch("growing", tools=[{"name": "only", "inputSchema": {"type": "object"}}])
-    after = post(caller, "growing").json()["result"]["tools"]
-    assert (len(before), [tool["name"] for tool in after]) == (2, ["only"])
-
-
-def test_a_session_header_is_given_where_asked_for(caller: Caller) -> None:
-    caller.sandbox.admin.add("sessioned", behavior={"sessionHeader": True})
-    assert len(post(caller, "sessioned").headers["mcp-session-id"]) >= 33
-
-
-def test_many_calls_at_once_are_all_answered(caller: Caller) -> None:
-    caller.sandbox.admin.add("busy")
-    url = caller.invocation_url("busy")
-    headers = caller.signed("POST", url, body=INITIALIZE)
-
-    async def call_all() -> list[int]:
-        async with httpx.AsyncClient() as http:
-            answers = [http.post(url, content=INITIALIZE, headers=headers) for _ in range(16)]
-            return [answer.status_code for answer in await asyncio.gather(*answers)]
-
-    assert asyncio.run(call_all()) == [200] * 16
-    assert 1 <= int(str(caller.sandbox.admin.calls()["mostAtOnce"])) <= 16

@@ -1,4 +1,4 @@
-"""What the demo prints once it works."""
+"""The box that the demo prints once all processes work."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pytest
 from rich.console import Console
 
 from sandbox.demo.addresses import Addresses
-from sandbox.demo.box import make_box
-from sandbox.demo.prepare import Prepared
+from sandbox.demo.prepare_hub import PreparedHub
+from sandbox.demo.summary_box import make_box
 
 
 @pytest.mark.parametrize("password", ["p" * 20, None])
 def test_the_box_fits_100_columns_without_folding_a_command(password: str | None) -> None:
-    prepared = Prepared("admin", password, "0123456789abcdef01234567", "AgentCore demo", "ab12 " * 16)
+    prepared = PreparedHub("admin", password, "0123456789abcdef01234567", "AgentCore demo", "ab12 " * 16)
     console = Console(width=100)
     with console.capture() as captured:
         folder = Path.cwd() / "var"

@@ -1,4 +1,4 @@
-"""What a sandbox starts with: deterministic, varied, with names that AWS would take."""
+"""The seeds of a sandbox: deterministic, varied, with names that AWS accepts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from sandbox.catalog import DOMAINS, make_tools
-from sandbox.seeds import SeedOptions, make_seeds
+from sandbox.runtime_seeds import SeedOptions, make_seeds
+from sandbox.runtime_texts import DOMAINS, make_tools
 
 
 def test_the_same_options_give_the_same_runtimes() -> None:

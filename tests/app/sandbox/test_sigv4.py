@@ -1,4 +1,4 @@
-"""The sandbox's own check of SigV4: published vector, botocore as the other side, each ingredient broken once."""
+"""The sandbox's own check of SigV4: a published vector, requests signed by botocore, each part made wrong once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from sandbox.sigv4 import Credential, RequestRefusedError, SignedRequest, canonical_path, canonical_query, verify
+from sandbox.sigv4 import Credential, RequestRefusedError, SignedRequest, canonical_path, canonical_query, verify_sigv4
 
 ARN = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/weather-0123456789"
 ENCODED_ARN = "arn%3Aaws%3Abedrock-agentcore%3Aus-east-1%3A123456789012%3Aruntime%2Fweather-0123456789"
@@ -25,7 +25,7 @@ KEY = Credential("ASIAEXAMPLE", "the-secret", "the-token", "123456789012", None,
 def sign(
     url: str = URL, body: bytes = BODY, method: str = "POST", headers: dict[str, str] | None = None
 ) -> SignedRequest:
-    """Return a request as botocore signs it, at the present."""
+    """Return a request that botocore signs at the current time."""
     parts = urlsplit(url)
     request = AWSRequest(method, url, data=body, headers={"host": parts.netloc, **(headers or {})})
     keys = Credentials(KEY.access_key_id, KEY.secret_access_key, KEY.session_token)
@@ -37,7 +37,7 @@ def sign(
 def check(request: SignedRequest, *, now: datetime | None = None, key: Credential = KEY) -> Credential:
     known = {key.access_key_id: key}
     moment = now or datetime.now(UTC)
-    credential, _ = verify(
+    credential, _ = verify_sigv4(
         request, service="bedrock-agentcore", region="us-east-1", now=moment, find_credential=known.get
     )
     return credential
@@ -58,7 +58,7 @@ def test_the_published_get_vanilla_vector_verifies() -> None:
     )
     request = SignedRequest("GET", "/", "", headers, b"")
     now = datetime(2015, 8, 30, 12, 36, tzinfo=UTC)
-    credential, region = verify(
+    credential, region = verify_sigv4(
         request, service="service", region=None, now=now, find_credential={"AKIDEXAMPLE": key}.get
     )
     assert (credential, region) == (key, "us-east-1")

@@ -10,7 +10,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from federations.providers.agentcore.data_plane import sign
-from sandbox.sigv4 import Credential, SignedRequest, verify
+from sandbox.sigv4 import Credential, SignedRequest, verify_sigv4
 
 NOW = datetime(2015, 8, 30, 12, 36, 0, tzinfo=UTC)
 ACCESS_KEY, SECRET_KEY = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -63,7 +63,7 @@ def test_a_verifier_of_its_own_accepts_the_signature(url: str, token: str, body:
     headers = tuple({"host": host, **sent, **signed, "traceparent": "changed by a proxy"}.items())
     request = SignedRequest("POST", parts.path, parts.query, headers, body)
     known = Credential(ACCESS_KEY, SECRET_KEY, token, "123456789012", None, "arn:aws:iam::123456789012:user/x")
-    verified = verify(request, service=SERVICE, region=REGION, now=NOW, find_credential={ACCESS_KEY: known}.get)
+    verified = verify_sigv4(request, service=SERVICE, region=REGION, now=NOW, find_credential={ACCESS_KEY: known}.get)
     assert verified == (known, REGION)
 
 

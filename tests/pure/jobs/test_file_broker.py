@@ -1,4 +1,4 @@
-"""The broker of files: no message is read twice or by halves, and its folders may go at any time."""
+"""The file broker: a message is read once and whole, and its folders may be deleted at any time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.jobs.file_broker import Channel
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the messages are."""
+    """The folder of the messages."""
     return tmp_path / "broker" / "queue"
 
 
@@ -33,7 +33,7 @@ def open_channel(folder: Path) -> Any:
 
 
 def take_all(channel: Any) -> list[str]:
-    """Return the bodies of every message left, in the order they are given."""
+    """Return the bodies of all messages in the queue, in the order in which the channel gives them."""
     bodies = []
     while True:
         try:
@@ -88,7 +88,7 @@ def test_unfinished_message_is_invisible(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", '{"bo', "\x00\x00"])
-def test_file_that_is_no_message_is_left_out(folder: Path, content: str) -> None:
+def test_file_without_a_message_is_left_out(folder: Path, content: str) -> None:
     channel = open_channel(folder)
     channel._put("q", {"body": "whole"})
     (folder / "00000000000000000001_torn.q.msg").write_text(content, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Servers on loopback that answer badly, byte by byte as a test says."""
+"""Servers on loopback whose answers a test controls byte by byte."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Reply = Callable[[socket.socket], None]
 
 @dataclass
 class Loopback:
-    """A running server: its port, and what it was sent, one item for each connection."""
+    """A running server: its port, and the received requests, one for each connection."""
 
     port: int
     requests: list[bytes] = field(default_factory=list)
@@ -42,7 +42,7 @@ def serve(
     tls: ssl.SSLContext | None = None,
     address: str = "127.0.0.1",
 ) -> Iterator[Loopback]:
-    """Answer every connection by `reply`, bytes to send or what to do with the socket after the request was read."""
+    """Answer each connection by `reply`: bytes to send, or a function that gets the socket after the request."""
     with socket.create_server((address, 0)) as listener:
         listener.settimeout(0.05)
         server = Loopback(listener.getsockname()[1])

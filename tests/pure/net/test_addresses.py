@@ -1,4 +1,4 @@
-"""Where the guarded client connects, and where it never does: names are resolved by the test, servers are real."""
+"""The addresses to which the guarded client connects: the test resolves the names, and the servers are real."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PRIVATE = [
 ]  # fmt: skip
 PUBLIC = ["8.8.8.8", "172.15.255.255", "172.32.0.1", "1.1.1.1", "2606:4700:4700::1111", "64:ff9b::808:808"]
 
-# What never reaches a resolver: forms that some reader takes for an address, and names that are local by definition.
+# URLs that never reach a resolver: other spellings of an address, and names that are local by definition.
 REFUSED_URLS = [
     "https://localhost/", "https://localhost./", "https://LOCALHOST/", "https://a.localhost/", "https://a.b.localhost./",
     "https://2130706433/", "https://0x7f000001/", "https://0x7f.1/", "https://0177.0.0.1/", "https://017700000001/",
@@ -40,7 +40,7 @@ REFUSED_URLS = [
 
 
 class Resolver:
-    """Answers a name with one list of addresses after another, the last one for ever, and counts."""
+    """A resolver that returns one list of addresses after another, the last for each further call; it counts calls."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self.answers = answers
@@ -72,7 +72,7 @@ def test_a_name_that_resolves_to_an_address_inside_is_blocked(address: str) -> N
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_a_public_address_is_no_reason_to_refuse(address: str) -> None:
+def test_a_public_address_is_permitted(address: str) -> None:
     assert is_permitted_url(f"https://[{address}]/" if ":" in address else f"https://{address}/")
     assert is_permitted_url("https://hub.example/")
 

@@ -1,4 +1,4 @@
-"""What the guarded client does with answers, over real sockets on loopback."""
+"""The guarded client and the answers of servers, over real sockets on loopback."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_server_that_reads_slowly_cannot_hold_the_sender() -> None:
         b"\x00" * 100,
     ],
 )
-def test_an_answer_that_is_none_is_an_error_that_another_try_may_mend(answer: bytes) -> None:
+def test_a_broken_answer_is_an_error_that_another_try_may_mend(answer: bytes) -> None:
     with serve(answer) as server, pytest.raises(TransportError) as caught:
         send("GET", server.url(), allowed_networks=LOOPBACK, timeout_seconds=3)
     assert not caught.value.permanent

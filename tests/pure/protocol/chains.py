@@ -21,12 +21,12 @@ ROOT = UcanClaims(hub.did, partner.did, WIDE, NOW - 10, NOW + 3600, "nonce-0")
 
 
 def sign(claims: UcanClaims, by: ServerIdentity) -> str:
-    """Return the token, signed by whom the test wants."""
+    """Return the token, signed by the given identity."""
     return encode_token(claims.to_dict(), by.signing_key().sign)
 
 
 def child_of(claims: UcanClaims, token: str, audience: str, scope: DelegationScope | None = None) -> UcanClaims:
-    """Attenuate by one step."""
+    """Return the claims of a child of the token."""
     return attenuate_claims(
         claims,
         token,

@@ -8,13 +8,13 @@ from pytest_httpserver import HTTPServer
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[HTTPServer]:
-    """A server on a free loopback port; starting and stopping one takes half a second."""
+    """A server on a free loopback port, one for the module, because its start and stop take half a second."""
     with HTTPServer(host="127.0.0.1", port=0) as started:
         yield started
 
 
 @pytest.fixture
 def server(running: HTTPServer) -> HTTPServer:
-    """The server, with nothing expected and nothing logged."""
+    """The server without expected requests and without logged ones."""
     running.clear()
     return running

@@ -1,4 +1,4 @@
-"""Both clients, and what arrived at the server they talk to."""
+"""Both clients, and the requests that their server received."""
 
 import asyncio
 from collections.abc import Callable
@@ -37,7 +37,7 @@ Client = FederationClient | AsyncFederationClient
 
 
 def url_of(server: HTTPServer) -> str:
-    """Return the server's base URL as a peer would know it."""
+    """Return the server's base URL in the form that a peer uses."""
     return f"http://127.0.0.1:{server.port}"
 
 
@@ -73,17 +73,17 @@ def answer(client: Client, call: Callable[[Client], object]) -> object:
 
 
 def sent(server: HTTPServer) -> Request:
-    """Return the last request that arrived."""
+    """Return the last request that the server received."""
     return server.log[-1][0]
 
 
 def body_of(request: Request) -> JsonObject:
-    """Return the JSON object that arrived."""
+    """Return the JSON object of the last request."""
     return parse_json_object(request.get_data())
 
 
 def verified(request: Request, target_uri: str) -> VerifiedRequest:
-    """Verify the signature of what arrived, as a hub that knows its own URL does."""
+    """Verify the signature of the last request, as a hub does with its own URL."""
     return verify_request(
         method=request.method,
         target_uri=target_uri,

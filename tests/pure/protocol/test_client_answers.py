@@ -1,4 +1,4 @@
-"""How the clients read answers, from a real server on the loopback interface."""
+"""The clients' reading of answers, from a real server on the loopback interface."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from peers.client import AsyncFederationClient, FederationClient
-from peers.client.calls import FederationClientError, RequestRefused, TryAgainLater, UnexpectedAnswer
+from peers.client.federation_calls import FederationClientError, RequestRefused, TryAgainLater, UnexpectedAnswer
 from peers.protocol import (
     InvalidIdentifier,
     JsonObject,

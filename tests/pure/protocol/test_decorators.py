@@ -24,14 +24,14 @@ from tests.pure.protocol.vectors import HUB, PARTNER, hub
 
 @dataclass
 class Server:
-    """A server object as OpenIntent's: a config and an app."""
+    """A server object like OpenIntent's, with a config and an app."""
 
     config: object
     app: object = field(default_factory=SimpleNamespace)
 
 
 def attributes(instance: object) -> dict[str, object]:
-    """Return what the decorator set on an instance, by the documented names."""
+    """Return the attributes that the decorator set on an instance, by the documented names."""
     return {name: value for name, value in vars(instance).items() if name.startswith("_federation")}
 
 
@@ -208,7 +208,7 @@ def test_a_bad_key_file_is_refused_and_a_missing_one_is_an_os_error(tmp_path: Pa
 
 
 class Agent:
-    """An agent with all three handlers, and a method that is none."""
+    """An agent with all three handlers, and a method that is not a handler."""
 
     @on_federation_received
     def received(self, envelope: object) -> tuple[str, object]:

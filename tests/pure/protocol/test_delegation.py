@@ -9,7 +9,7 @@ from tests.pure.protocol.strategies import many, operations, scopes, some
 
 
 def grants_no_more(scope: DelegationScope, limit: DelegationScope) -> bool:
-    """Say so independently of the code: every operation, the denials and the time."""
+    """Compare every operation, the denials and the expiry, independently of the tested code."""
     end, limit_end = scope.expiry_seconds(), limit.expiry_seconds()
     return (
         all(limit.allows(operation) for operation in scope.permissions if scope.allows(operation))

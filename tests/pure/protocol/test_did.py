@@ -1,4 +1,4 @@
-"""did:web: from URLs, to URLs, compared; and DID documents."""
+"""did:web identifiers: made from URLs, resolved to URLs, compared; and DID documents."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Every code example of the documentation runs, only its import line changed."""
+"""Every code example of the documentation runs after only its import line is changed."""
 
 import asyncio
 import re

@@ -1,11 +1,11 @@
-"""Base64, base64url and base58btc: what is written is read, and only that."""
+"""Base64, base64url and base58btc: the decoder accepts exactly the texts that the encoder writes."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from peers.protocol import MalformedMessage
-from peers.protocol.encoding import (
+from peers.protocol.base_encodings import (
     decode_base58btc,
     decode_base64,
     decode_base64url,

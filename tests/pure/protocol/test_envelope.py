@@ -1,4 +1,4 @@
-"""Signatures over messages: what verifies, and everything that must not."""
+"""Signatures of messages: those that verify, and those that are refused."""
 
 import json
 from collections.abc import Callable
@@ -35,7 +35,7 @@ from peers.protocol import (
     verify_envelope_signature,
     verify_object,
 )
-from peers.protocol.encoding import encode_base64
+from peers.protocol.base_encodings import encode_base64
 from peers.protocol.timestamps import format_timestamp
 from tests.pure.protocol.strategies import envelopes, json_objects, some
 from tests.pure.protocol.vectors import HUB, NOW, PARTNER, hub, identity, partner, stranger
@@ -60,13 +60,13 @@ FULL = FederationEnvelope(
 
 
 def signed(**changes: Json) -> JsonObject:
-    """Return a full envelope with changes, signed by the partner after them."""
+    """Return a full envelope with these changes, which the partner then signed."""
     envelope = FULL.to_dict() | changes
     return envelope | {"signature": sign_envelope(partner, envelope)}
 
 
 def verified(envelope: JsonObject, now: float = NOW) -> VerifiedEnvelope:
-    """Verify as the hub does with the partner's approved key."""
+    """Verify with the partner's approved key, as the hub does."""
     return verify_envelope(envelope, keys=partner.verification_keys, target_server=HUB, now=now)
 
 
@@ -321,13 +321,13 @@ def test_what_cannot_have_one_meaning_is_refused_before_any_signature(raw: bytes
 
 
 def callback(**changes: Json) -> JsonObject:
-    """Return a callback with changes, signed by the partner after them as OpenIntent's server does."""
+    """Return a callback with these changes, which the partner then signed as OpenIntent's server does."""
     body: JsonObject = {"dispatch_id": "d-1", "event_type": "state_delta", "state_delta": {"a": 1}, **changes}
     return body | {"signature": sign_envelope(partner, body)}
 
 
 def attestation(**changes: Json) -> JsonObject:
-    """Return an attestation of the same dispatch with changes, unsigned."""
+    """Return an unsigned attestation of the same dispatch with these changes."""
     return {"dispatch_id": "d-1", "governance_compliant": True, "usage": {}, "trace_references": [], **changes}
 
 

@@ -1,4 +1,4 @@
-"""Anything into any parser gives a value or a ProtocolError, which is a ValueError, and nothing else."""
+"""Any input to any parser gives a value or a ProtocolError, which is a ValueError, and no other error."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -29,10 +29,10 @@ from peers.protocol import (
     verify_envelope,
     verify_object,
 )
+from peers.protocol.base_encodings import decode_base58btc, decode_base64, decode_base64url
 from peers.protocol.content_digest import verify_content_digest
-from peers.protocol.encoding import decode_base58btc, decode_base64, decode_base64url
-from peers.protocol.envelope import idempotency_digest, read_callback, read_envelope
-from peers.protocol.keys import decode_signature, read_seed
+from peers.protocol.ed25519_keys import decode_signature, read_seed
+from peers.protocol.envelope_signatures import idempotency_digest, read_callback, read_envelope
 from peers.protocol.signature_fields import parse_fields
 from peers.protocol.timestamps import parse_timestamp
 from peers.protocol.ucan import CLAIM_NAMES, split_token
@@ -99,7 +99,7 @@ texts = st.text(max_size=60) | st.text('did:web:%3Aa.0/[]="();,-_AZ', max_size=4
 
 
 def give(parse: Callable[..., object], value: object) -> None:
-    """Let a parser read a value; a refusal must be a ProtocolError with a message and a status."""
+    """Call a parser with a value; a refusal must be a ProtocolError with a message and a status."""
     try:
         parse(value)
     except ProtocolError as refusal:

@@ -1,4 +1,4 @@
-"""What was signed once is signed the same for ever: kept bytes, signatures, tokens, documents and headers."""
+"""Stored vectors of bytes, signatures, tokens, documents and headers, which no later version may change."""
 
 import json
 from typing import TypedDict

@@ -25,8 +25,8 @@ from peers.protocol import (
     sign_request,
     verify_request,
 )
+from peers.protocol.base_encodings import decode_base64url, encode_base64
 from peers.protocol.content_digest import content_digest, verify_content_digest
-from peers.protocol.encoding import decode_base64url, encode_base64
 from peers.protocol.http_signatures import COMPONENTS
 from peers.protocol.signature_base import HttpRequest, signature_base
 from peers.protocol.signature_fields import (
@@ -96,7 +96,7 @@ def signed(
     extra: dict[str, str] | None = None,
     **parameters: int | str | None,
 ) -> dict[str, str]:
-    """Sign a request to the hub as the partner would; parameters replace the usual ones, None leaves one out."""
+    """Sign a request to the hub as the partner; parameters replace the usual ones, None omits one."""
     usual: dict[str, int | str | None] = {
         "created": NOW, "keyid": partner.did, "alg": "ed25519", "nonce": NONCE, "expires": NOW + 300,
     }  # fmt: skip
@@ -115,7 +115,7 @@ def verified(
     now: int = NOW,
     resolve_keys: Callable[[str], tuple[VerificationKey, ...]] = lambda _: partner.verification_keys,
 ) -> VerifiedRequest:
-    """Verify as the hub does, with the partner's approved key."""
+    """Verify with the partner's approved key, as the hub does."""
     return verify_request(
         method=method,
         target_uri=target_uri,
@@ -223,14 +223,14 @@ REFUSED: dict[str, tuple[Callable[[], object], type[VerificationError]]] = {
 
 
 def replaced(old: str, new: str) -> dict[str, str]:
-    """Return the signed headers with a part of Signature-Input replaced afterwards."""
+    """Return the signed headers, with a part of Signature-Input replaced after the signature."""
     headers = signed()
     assert old in headers["Signature-Input"]
     return headers | {"Signature-Input": headers["Signature-Input"].replace(old, new)}
 
 
 def without(name: str) -> dict[str, str]:
-    """Return the signed headers less one."""
+    """Return the signed headers without one of them."""
     return {header: value for header, value in signed().items() if header != name}
 
 
@@ -305,7 +305,7 @@ USUAL = signed()
 
 
 def signed_with(signature_input: SignatureInput, text: str) -> dict[str, str]:
-    """Return headers whose signature covers the input as it is, and whose Signature-Input is the text."""
+    """Return headers whose signature covers the input unchanged, and whose Signature-Input is the text."""
     headers = {"Content-Type": "application/json", "Content-Digest": content_digest(BODY)}
     signature = partner.signing_key().sign(signature_base(HttpRequest("POST", TARGET, headers, BODY), signature_input))
     return headers | {"Signature-Input": text, "Signature": f"sig1=:{encode_base64(signature)}:"}

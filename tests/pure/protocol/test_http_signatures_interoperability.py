@@ -1,4 +1,4 @@
-"""PyPI's http-message-signatures verifies what we sign, and we verify what it signs."""
+"""The package http-message-signatures verifies the signatures of this package, and the other way round."""
 
 import datetime
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ BODY = '{"title": "ü"}'.encode()
 
 @dataclass
 class Message:
-    """A request as that library wants it."""
+    """A request in the form of that package."""
 
     method: str
     url: str
@@ -40,7 +40,7 @@ class Message:
 
 
 class Keys(HTTPSignatureKeyResolver):
-    """The keys of one identity, whoever is asked for, as that library wants them."""
+    """The keys of one identity for every keyid, in the form of that package."""
 
     def __init__(self, identity: ServerIdentity) -> None:
         self.identity = identity
@@ -53,13 +53,13 @@ class Keys(HTTPSignatureKeyResolver):
 
 
 def verify_theirs(message: Message, identity: ServerIdentity) -> list[VerifyResult]:
-    """Verify with their library, all our components required."""
+    """Verify with that package, which must find all required components."""
     verifier = HTTPMessageVerifier(signature_algorithm=algorithms.ED25519, key_resolver=Keys(identity))
     return verifier.verify(message, max_age=datetime.timedelta(seconds=300), require_components=COMPONENTS, body=BODY)
 
 
 def sign_theirs(created: int, **options: object) -> Message:
-    """Sign with their library what this protocol wants signed."""
+    """Sign the components of this protocol with that package."""
     message = Message("POST", TARGET, {"Content-Type": "application/json"})
     moment = datetime.datetime.fromtimestamp(created, tz=datetime.UTC)
     usual: dict[str, object] = {

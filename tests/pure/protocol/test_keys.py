@@ -1,4 +1,4 @@
-"""Keys: RFC 8032's vectors, keys that must not be trusted, spellings, signatures, identities and key files."""
+"""Keys: RFC 8032's vectors, unsafe keys, text forms, signatures, identities and key files."""
 
 import stat
 from pathlib import Path
@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peers.protocol import InvalidKey, ServerIdentity, SignatureMalformed, SigningKey, VerificationKey
-from peers.protocol.encoding import encode_base58btc, encode_base64
-from peers.protocol.keys import decode_signature, find_signer
+from peers.protocol.base_encodings import encode_base58btc, encode_base64
+from peers.protocol.ed25519_keys import decode_signature, find_signer
 from tests.pure.protocol.strategies import some
 from tests.pure.protocol.vectors import HUB, identity, load
 

@@ -1,4 +1,4 @@
-"""The documented MessageSignature signs what verify_request verifies."""
+"""verify_request verifies the signatures of the documented MessageSignature."""
 
 from peers.protocol import MessageSignature
 from peers.protocol.http_signatures import COMPONENTS

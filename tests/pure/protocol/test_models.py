@@ -1,4 +1,4 @@
-"""The models' wire forms: documented fields and defaults, what is left out, what is refused."""
+"""The models' wire forms: documented fields and defaults, omitted fields, refusals."""
 
 from dataclasses import MISSING, fields
 from enum import StrEnum

@@ -47,7 +47,7 @@ their_key = VerificationKey(theirs.public_key_bytes or b"")
 
 def test_the_peer_is_openintent_0_17_with_real_signatures() -> None:
     assert version("openintent").startswith("0.17.")
-    # Without cryptography it signs with HMAC, silently.
+    # Without cryptography OpenIntent signs with HMAC and gives no warning.
     assert security.HAS_CRYPTO
 
 
@@ -179,7 +179,7 @@ def test_what_their_url_check_refuses_ours_refuses_but_for_public_172() -> None:
 
 
 def their_root(depth: int = 2) -> openintent.UCANToken:
-    """Return a root token of theirs, for our hub."""
+    """Return a root token that OpenIntent made for this hub."""
     return openintent.UCANToken(theirs.did, ours.did, openintent.DelegationScope(max_delegation_depth=depth))
 
 

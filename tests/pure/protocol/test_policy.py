@@ -1,4 +1,4 @@
-"""compose_strictest: each rule, and that order, grouping and repetition do not matter."""
+"""compose_strictest: each rule, and its independence of order, grouping and repetition."""
 
 from collections.abc import Callable
 
@@ -95,7 +95,7 @@ OBSERVED: dict[str, SearchStrategy[Json]] = {
 
 
 def sections(kinds: dict[str, SearchStrategy[Json]]) -> SearchStrategy[JsonObject]:
-    """Draw objects whose keys keep their kind of value, missing and null included, one level of nesting too."""
+    """Draw objects whose keys always have the same kind of value, or are missing or null, with one level of nesting."""
     flat = st.fixed_dictionaries({}, optional={key: st.none() | values for key, values in kinds.items()})
     return st.fixed_dictionaries({}, optional={**{k: st.none() | v for k, v in kinds.items()}, "nested": flat})
 
@@ -109,7 +109,7 @@ RANK = {
     for rank, names in enumerate(["trace", "debug", "info", "warn warning", "error", "critical fatal", "off none"])
     for name in names.split()
 }
-# Is the first at least as strict as the second? Said again, apart from the code under test.
+# Whether the first is at least as strict as the second, written independently of the tested code.
 AS_STRICT: dict[str, Callable[..., bool]] = {
     "require_approval": lambda ours, other: ours or not other,
     "trace_required": lambda ours, other: ours or not other,
@@ -126,7 +126,7 @@ AS_STRICT: dict[str, Callable[..., bool]] = {
 
 
 def is_as_strict(composed: Json, side: Json) -> bool:
-    """Compare objects key by key; null and absent bind nobody."""
+    """Compare objects key by key; null and absent values constrain nothing."""
     assert isinstance(composed, dict) and isinstance(side, dict)
     for key, value in side.items():
         if value is None:

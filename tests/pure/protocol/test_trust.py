@@ -1,4 +1,4 @@
-"""Trust policies, on URLs and DIDs in any spelling."""
+"""Trust policies, with URLs and DIDs in every equal form."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""UCAN chains: those that hold, and every way to fail."""
+"""UCAN chains: valid ones, and each refusal."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from peers.protocol import (
     VerifiedDelegation,
     verify_chain,
 )
-from peers.protocol.encoding import decode_base64url, encode_base64url
+from peers.protocol.base_encodings import decode_base64url, encode_base64url
 from peers.protocol.ucan import HEADER, attenuate_claims, split_token
 from tests.pure.protocol.chains import KEYS, LEAF, LEAF_TOKEN, ROOT, ROOT_TOKEN, WIDE, child_of, sign, worker
 from tests.pure.protocol.strategies import many, scopes, some
@@ -35,17 +35,17 @@ def verified(
     now: int = NOW,
     resolve_key: Callable[[str], Sequence[VerificationKey]] = lambda did: KEYS.get(did, ()),
 ) -> VerifiedDelegation:
-    """Verify as the hub does, that granted the root and is now presented with a leaf by the partner."""
+    """Verify as the hub that issued the root and now gets a leaf from the partner."""
     return verify_chain(token, resolve_key=resolve_key, audience=audience, presenter=presenter, roots=roots, now=now)
 
 
 def leaf(**changes: object) -> str:
-    """Return the leaf's token with changed claims, properly signed."""
+    """Return the leaf's token with changed claims and a valid signature."""
     return sign(replace(LEAF, **changes), partner)  # type: ignore[arg-type]
 
 
 def over(root: UcanClaims, **changes: object) -> str:
-    """Return a leaf over another root, both properly signed."""
+    """Return a leaf of another root, both with valid signatures."""
     token = sign(root, hub)
     return sign(replace(LEAF, proof_chain=(token,), **changes), partner)  # type: ignore[arg-type]
 
@@ -207,7 +207,7 @@ REFUSED: dict[str, Fault] = {
 
 
 def over_signed(root_signer: ServerIdentity, leaf_signer: ServerIdentity) -> VerifiedDelegation:
-    """Verify a well-formed chain with signatures by whom the test wants."""
+    """Verify a well-formed chain that the given identities signed."""
     return verified(sign(replace(LEAF, proof_chain=(sign(ROOT, root_signer),)), leaf_signer))
 
 
@@ -257,7 +257,7 @@ def test_changing_any_claim_without_signing_again_is_refused(claim: str) -> None
 
 
 def raw_token(payload: object, header: object = None, signer: ServerIdentity = partner) -> str:
-    """Return a token with any payload and header, properly signed."""
+    """Return a token with any payload and header and a valid signature."""
     first = HEADER if header is None else encode_base64url(json.dumps(header).encode())
     signing_input = f"{first}.{encode_base64url(json.dumps(payload).encode())}"
     return f"{signing_input}.{encode_base64url(signer.signing_key().sign(signing_input.encode()))}"

@@ -1,4 +1,4 @@
-"""UCAN tokens: their bytes, and the documented class."""
+"""UCAN tokens: their text, and the documented class."""
 
 import base64
 import json
@@ -15,8 +15,8 @@ from peers.protocol import (
     UcanClaims,
     UCANToken,
 )
+from peers.protocol.base_encodings import decode_base64url, encode_base64url
 from peers.protocol.compat import unix_now
-from peers.protocol.encoding import decode_base64url, encode_base64url
 from peers.protocol.ucan import MAX_TOKEN_BYTES, encode_token, split_token
 from tests.pure.protocol.chains import KEYS, LEAF, ROOT, ROOT_TOKEN, WIDE, child_of, sign, worker
 from tests.pure.protocol.vectors import NOW, hub, partner

@@ -1,4 +1,4 @@
-"""URLs of servers: one spelling, and those that must not be requested."""
+"""URLs of servers: their canonical form, and those that must not be requested."""
 
 from ipaddress import ip_address
 

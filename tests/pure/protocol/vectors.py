@@ -1,4 +1,4 @@
-"""Where the kept vectors are, and the fixed keys of the tests."""
+"""The stored vectors, and the fixed keys of the tests."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ HUB, PARTNER, STRANGER = "https://hub.example.com", "https://partner.example.com
 
 
 def load(name: str) -> JsonObject:
-    """Return a kept vector file."""
+    """Return the content of a vector file."""
     return parse_json_object((VECTORS / name).read_bytes())
 
 
 def identity(server_url: str, number: int = 1) -> ServerIdentity:
-    """Return the identity whose seed is 32 times the number."""
+    """Return the identity whose seed repeats the number 32 times."""
     return ServerIdentity(server_url, private_key_bytes=bytes([number]) * 32)
 
 

@@ -1,9 +1,9 @@
-"""Work that many threads ask for at once, done by one of them for all: one transaction instead of one each.
+"""Group commit: work of many threads, done by one of them for all, in one transaction instead of one each.
 
-Whoever comes first leads. It takes all that waits by then, does it in one go, hands each thread its own outcome, makes
-the oldest of those who came meanwhile the next leader, and goes. So no thread is needed besides those that ask, a lone
-request is a group of one and waits for nobody, and the more come at once the less each costs ("flat combining",
-Hendler, Incze, Shavit and Tzafrir, 2010).
+The first thread that comes leads. It takes all items that wait by then, works on them together, gives each thread its
+own outcome, and makes the oldest thread that came meanwhile the next leader. So the hub needs no further thread, a lone
+request is a group of one and does not wait, and each request costs less the more requests come at once ("flat
+combining", Hendler, Incze, Shavit and Tzafrir, 2010).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 class UnfinishedError(InternalError):
-    """Nobody can say what became of the item: its leader died, or took too long."""
+    """The outcome of the item is unknown: its leader failed or took too long."""
 
     def __init__(self) -> None:
         super().__init__("The request was not finished")
@@ -29,7 +29,7 @@ class UnfinishedError(InternalError):
 
 @dataclass(slots=True, eq=False)
 class _Ticket(Generic[Item, Result]):
-    """One thread's item, and what it is told: its outcome, or that it leads from now on."""
+    """One thread's item, and what the thread is told: its outcome, or that it leads from now on."""
 
     item: Item
     outcome: Result | Exception = field(default_factory=UnfinishedError)
@@ -38,10 +38,10 @@ class _Ticket(Generic[Item, Result]):
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Has `work` done for items of many threads, at most `most` at a time; each thread gets the outcome of its own.
+    """Does `work` for items of many threads, at most `most` together; each thread gets the outcome of its own item.
 
     `work` returns a result or an exception for each item, in their order. `follow_up` gets the results of a group, in
-    its leader's thread, once all have been told.
+    its leader's thread, after all threads of the group have been told.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class GroupCommit(Generic[Item, Result]):
         self._is_led = False
 
     def submit(self, item: Item) -> Result:
-        """Have the item worked on, and return its result or raise its exception; UnfinishedError after `wait_seconds`.
+        """Submit the item and return its result or raise its exception; UnfinishedError after `wait_seconds`.
 
-        What `work` itself raises is raised in the leader's thread, and is an UnfinishedError for the others.
+        An exception that `work` raises is raised in the leader's thread; the other threads get an UnfinishedError.
         """
         ticket = _Ticket[Item, Result](item)
         with self._lock:
@@ -75,16 +75,16 @@ class GroupCommit(Generic[Item, Result]):
         return ticket.outcome
 
     def _wait_to_lead(self, ticket: _Ticket[Item, Result]) -> bool:
-        """Wait until the ticket has its outcome (False), or its turn has come to lead (True)."""
+        """Wait until the ticket has its outcome (False) or leads from now on (True)."""
         if not ticket.told.wait(self._wait_seconds):
             with self._lock:
-                # Told at this very moment, or being worked on, or still waiting: only then can it be taken back.
+                # The ticket may have been told at this moment, or be worked on. A waiting ticket can be taken back.
                 if ticket in self._waiting and not ticket.leads:
                     self._waiting.remove(ticket)
         return ticket.leads
 
     def _lead(self) -> None:
-        """Work for a group, to which the leader's ticket always belongs: it is the oldest."""
+        """Work for a group. The leader's ticket always belongs to it, because it is the oldest."""
         with self._lock:
             group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
         results: list[Result] = []
@@ -94,7 +94,7 @@ class GroupCommit(Generic[Item, Result]):
                 if not isinstance(outcome, Exception):
                     results.append(outcome)
         finally:
-            # Whatever happened, the next one leads and nobody waits for an outcome that will not come.
+            # Also after an exception the next thread must lead, and no thread may wait for an outcome that never comes.
             self._hand_over()
             for ticket in group:
                 ticket.told.set()

@@ -1,4 +1,4 @@
-"""enqueue: by a registered name, once the transaction has committed, and never at the caller's cost."""
+"""enqueue sends registered names after the commit, and a broker that is down does not fail the caller."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUEUE_FOLDER = Path(settings.BROKER_DIR) / "queue"
 
 @pytest.fixture(autouse=True)
 def empty_queue() -> Iterator[None]:
-    """No test finds another's messages."""
+    """Empty the queue before and after each test."""
     _empty()
     yield
     _empty()
@@ -35,7 +35,7 @@ def _empty() -> None:
 
 
 def enqueued_names(source: str) -> list[str | None]:
-    """Return the first argument of every call of `enqueue`; None where it is no literal."""
+    """Return the first argument of every call of `enqueue`; None for one that is not a literal."""
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     named = [call for call in calls if getattr(call.func, "id", getattr(call.func, "attr", "")) == "enqueue"]
     return [_literal(call.args[0]) if call.args else None for call in named]
@@ -64,7 +64,7 @@ def test_every_enqueued_name_in_the_source_is_a_registered_task() -> None:
     assert [entry for entry in found if entry[1] not in current_app.tasks] == []
 
 
-def test_the_source_check_sees_names_that_are_no_literals_and_calls_by_attribute() -> None:
+def test_the_source_check_sees_names_that_are_not_literals_and_calls_by_attribute() -> None:
     assert enqueued_names('enqueue("a.b", 1)\nqueue.enqueue("c.d")\nenqueue(name)\nother("e.f")') == [
         "a.b",
         "c.d",
@@ -96,7 +96,7 @@ def test_message_of_an_undone_transaction_is_never_sent() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
-def test_broker_that_is_down_is_a_warning_and_no_error(scheme: str, tmp_path: Path) -> None:
+def test_broker_that_is_down_is_a_warning_and_not_an_error(scheme: str, tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         # Bound but not listening: every connection is refused.

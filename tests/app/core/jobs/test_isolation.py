@@ -1,4 +1,4 @@
-"""Test processes that run side by side share no files, and what a test starts shares its own."""
+"""Parallel test processes have separate files; a process that a test starts uses the files of the test."""
 
 from __future__ import annotations
 

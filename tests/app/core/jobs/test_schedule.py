@@ -1,4 +1,4 @@
-"""A federation's interval and its periodic task stay in step."""
+"""A federation's interval and its periodic task agree."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_deleted_federation_has_no_task(federation: Federation, owner: User) -> 
     assert not PeriodicTask.objects.filter(task="federations.sync_on_schedule").exists()
 
 
-def test_removing_or_refreshing_what_is_not_there_is_no_error() -> None:
+def test_removing_or_refreshing_a_missing_schedule_is_not_an_error() -> None:
     before = list(PeriodicTask.objects.values())
     remove_schedule("0" * 24)
     refresh_schedule("0" * 24)
@@ -108,7 +108,7 @@ def test_scheduled_sync_of_a_federation_that_is_gone_removes_its_task(federation
     assert not PeriodicTask.objects.filter(task="federations.sync_on_schedule").exists()
 
 
-def test_scheduled_sync_whose_cloud_fails_ends_its_job_and_is_no_error(
+def test_scheduled_sync_whose_cloud_fails_ends_its_job_and_is_not_an_error(
     federation: Federation, cloud: SandboxClient
 ) -> None:
     cloud.faults({"operation": "ListAgentRuntimes", "error": "AccessDeniedException", "times": 1})
@@ -118,7 +118,7 @@ def test_scheduled_sync_whose_cloud_fails_ends_its_job_and_is_no_error(
     assert "Failed to list AgentCore runtimes" in job.error
 
 
-def test_job_that_is_gone_or_ended_is_no_error_for_the_worker(federation: Federation, cloud: SandboxClient) -> None:
+def test_job_that_is_gone_or_ended_is_not_an_error_for_the_worker(federation: Federation, cloud: SandboxClient) -> None:
     run_job("0" * 24)
     sync_on_schedule(federation.id)
     job = SyncJob.objects.get(federation_id=federation.id)

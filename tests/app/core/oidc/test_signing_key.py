@@ -1,4 +1,4 @@
-"""The key behind the hub's tokens, and the documents that make it known."""
+"""The signing key of the hub's tokens, and the documents that publish its public part."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ def test_a_replaced_key_is_read_again(tmp_path: Path) -> None:
     assert load_or_create(path).kid != first.kid
 
 
-def test_a_file_that_holds_no_rsa_key_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_an_rsa_key_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "oidc_key.pem"
     path.write_text("none")
-    with pytest.raises(SigningKeyError, match="no readable private key"):
+    with pytest.raises(SigningKeyError, match="does not hold a readable private key"):
         load_or_create(path)
     other = ec.generate_private_key(ec.SECP256R1())
     path.unlink()
     path.write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    with pytest.raises(SigningKeyError, match="no RSA key"):
+    with pytest.raises(SigningKeyError, match="does not hold an RSA key"):
         load_or_create(path)
 
 

@@ -1,4 +1,4 @@
-"""What the database itself refuses, whichever it is."""
+"""The constraints that every database enforces."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_lock_has_one_active_job(first: str, second: str) -> None:
     refused(lambda: job(second))
 
 
-def test_finished_jobs_and_other_locks_are_no_hindrance() -> None:
+def test_finished_jobs_and_other_locks_do_not_hinder_a_job() -> None:
     for status in (JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.SUCCESS, JobStatus.PENDING):
         job(status)
     job(lock_key="another")
@@ -47,7 +47,7 @@ def test_a_finished_job_cannot_be_active_again_beside_another() -> None:
     refused(lambda: SyncJob.objects.filter(status=JobStatus.FAILED).update(status=JobStatus.SYNCING))
 
 
-def test_a_runtime_is_stored_once_in_a_federation_and_freely_in_none() -> None:
+def test_a_runtime_is_stored_once_in_a_federation_and_often_outside_one() -> None:
     federation = Federation.objects.create(display_name="One")
     server(federation, "first", "r-1")
     refused(lambda: server(federation, "second", "r-1"))
@@ -69,7 +69,7 @@ def test_an_idempotency_key_is_used_once_and_its_absence_often() -> None:
 
 
 @pytest.mark.parametrize("values", [{"status": "melted"}, {"sync_status": "melted"}, {"sync_interval_minutes": 4}])
-def test_a_federation_in_no_known_state_is_refused(values: dict[str, object]) -> None:
+def test_a_federation_in_an_unknown_state_is_refused(values: dict[str, object]) -> None:
     refused(lambda: Federation.objects.create(display_name="One", **values))
     federation = Federation.objects.create(display_name="One")
     refused(lambda: Federation.objects.filter(pk=federation.pk).update(**values))

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[4]
 PACKAGES = ("core", "fedhub", "federations", "peers", "sandbox")
-# Copies whole databases, neither of which need be the registry's.
+# copying works on two databases, and neither must be the registry's.
 OWNERS = {ROOT / "core" / "store" / "units.py", ROOT / "core" / "store" / "copying.py"}
 OWNED = {"select_for_update", "atomic", "on_commit", "delay_on_commit"}
 

@@ -1,4 +1,4 @@
-"""The registry in a MongoDB of its own: its address, its router, its migrations, and servers that will not do."""
+"""The registry in MongoDB: its URL, its router, its migrations, and servers that cannot be used."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ Found = dict[str, Any]
 
 
 def hub_on(uri: str, folder: Path) -> Found:
-    """Return how a new hub fares with this MongoDB."""
+    """Return the results of a new hub with this MongoDB: checks, migrations, a write, and the health check."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TEST_", "FEDHUB_"))}
     environment |= {"DJANGO_SETTINGS_MODULE": "fedhub.settings", "FEDHUB_VAR_DIR": str(folder), "MONGODB_URI": uri}
     environment.pop("DATABASE_URL", None)
@@ -100,7 +100,7 @@ def test_a_server_without_transactions_is_refused_with_what_to_do(standalone: Se
     ((check, hint),) = found["checks"]
     assert check == "fedhub.E005"
     assert "--replSet" in hint and "rs.initiate()" in hint
-    assert "no member of a replica set" in str(found["migrate"])
+    assert "not a member of a replica set" in str(found["migrate"])
     assert str(found["use"]).startswith("NotSupportedError") and "--replSet" in str(found["use"])
 
 
@@ -112,7 +112,7 @@ def test_a_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
         found = hub_on(f"mongodb://127.0.0.1:{port}/hub?serverSelectionTimeoutMS=200", tmp_path / "var")
     ((check, hint),) = found["checks"]
     assert check == "fedhub.E004"
-    assert "See that it runs" in hint
+    assert "Check that the server runs" in hint
     assert "SystemCheckError" in str(found["migrate"])
     assert str(found["use"]).startswith("DatabaseError: MongoDB does not answer")
     assert found["health"] == 503

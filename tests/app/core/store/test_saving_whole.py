@@ -35,7 +35,7 @@ TYPED = {
 
 
 class BrokenError(Exception):
-    """What the save of the inline fails with."""
+    """The error of the failing inline."""
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def reader() -> User:
 
 @pytest.fixture(params=[BrokenError, LostRaceError])
 def broken_inline(request: pytest.FixtureRequest, reader: User) -> Iterator[type[Exception]]:
-    """Let the grant of the reader fail, as a database does that is lost in the middle."""
+    """Make the save of the reader's grant fail, as a lost connection to the database does."""
     error: type[Exception] = request.param
 
     def fail(instance: FederationGrant, **kwargs: Any) -> None:
@@ -65,7 +65,7 @@ def broken_inline(request: pytest.FixtureRequest, reader: User) -> Iterator[type
 
 
 def assert_refused(response: HttpResponseBase, error: type[Exception]) -> None:
-    """A mistake is an error; a lost race is said above the form."""
+    """An unexpected error is a 500; a lost race is a message above the form."""
     if error is LostRaceError:
         assert response.status_code == 200
         assert isinstance(response, HttpResponse)

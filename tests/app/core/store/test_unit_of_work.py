@@ -1,4 +1,4 @@
-"""What a unit of work promises, on the store that the tests run on."""
+"""The promises of a unit of work, on the database that the tests use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORKERS = 6
 
 
 class UndoneError(Exception):
-    """What a test raises to leave a unit of work."""
+    """The error with which a test leaves a unit of work."""
 
 
 def add(url: str = URL) -> Peer:
@@ -175,7 +175,7 @@ def test_locked_rows_are_changed_by_one_after_the_other() -> None:
 
 
 def test_a_lock_alone_keeps_a_decision_true_until_the_commit() -> None:
-    """Two that each look at the other's row before they write their own, must not both find what they looked for."""
+    """Of two transactions that each read both rows and write one, the second must see the change of the first."""
     first, second = add("https://first.example.org"), add("https://second.example.org")
 
     def suspend(own: Peer, other: Peer) -> bool:

@@ -1,4 +1,4 @@
-"""Who sees which agent: strangers public ones, approved peers unlisted ones too, nobody private ones."""
+"""Visible agents: public ones for unknown callers, unlisted ones too for approved peers, private ones for none."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def ids(peer: Peer | None) -> list[str]:
 
 @pytest.fixture
 def three(federation: Federation, make_agent: MakeAgent) -> None:
-    """Three discovered agents, one of each visibility, under the visibility's name."""
+    """Three discovered agents, one of each visibility, with the visibility as name."""
     for visibility in VISIBILITIES:
         agent = make_agent(federation, visibility)
         set_visibility(federation.id, agent.path, visibility, by=OPERATOR)
@@ -49,7 +49,7 @@ def three(federation: Federation, make_agent: MakeAgent) -> None:
 
 @pytest.mark.parametrize("default", VISIBILITIES)
 @pytest.mark.usefixtures("three")
-def test_an_approved_peer_sees_unlisted_agents_and_everybody_else_only_public_ones(
+def test_an_approved_peer_sees_unlisted_agents_and_other_callers_only_public_ones(
     default: str, settings: LazySettings
 ) -> None:
     settings.FEDHUB_VISIBILITY_DEFAULT = default
@@ -60,7 +60,7 @@ def test_an_approved_peer_sees_unlisted_agents_and_everybody_else_only_public_on
 
 
 @pytest.mark.usefixtures("three")
-def test_under_the_trustless_policy_every_peer_is_a_stranger(settings: LazySettings) -> None:
+def test_under_policy_trustless_an_approved_peer_sees_public_agents_alone(settings: LazySettings) -> None:
     settings.FEDHUB_TRUST_POLICY = "trustless"
     assert ids(peer_in("approved")) == ["public"]
 
@@ -72,7 +72,7 @@ def test_while_federation_is_disabled_no_agent_is_visible(settings: LazySettings
 
 
 @pytest.mark.parametrize(("default", "peer"), list(itertools.product(VISIBILITIES, [None, "approved"])))
-def test_an_agent_for_which_staff_chose_nothing_has_the_default_visibility(
+def test_an_agent_without_a_choice_of_staff_has_the_default_visibility(
     default: str, peer: str | None, settings: LazySettings, federation: Federation, make_agent: MakeAgent
 ) -> None:
     settings.FEDHUB_VISIBILITY_DEFAULT = default
@@ -136,7 +136,7 @@ def test_an_agent_is_shown_by_its_slug_with_its_skills_and_whether_it_is_ready(
     assert odd.capabilities == []
 
 
-def test_an_mcp_server_is_no_agent(federation: Federation, make_server: MakeServer, settings: LazySettings) -> None:
+def test_an_mcp_server_is_not_an_agent(federation: Federation, make_server: MakeServer, settings: LazySettings) -> None:
     settings.FEDHUB_VISIBILITY_DEFAULT = "public"
     make_server(federation, "tools")
     assert visible_agents(None) == []
@@ -163,7 +163,7 @@ def test_an_agent_id_is_short_and_printable(agent_id: str) -> None:
 
 @pytest.mark.parametrize("agent_id", ["%", "_", "../a2a/public", "PUBLIC", "public/", "x" * 10_000, "\ud800"])
 @pytest.mark.usefixtures("three")
-def test_no_other_id_finds_an_agent(agent_id: str) -> None:
+def test_another_id_finds_no_agent(agent_id: str) -> None:
     assert find_visible_agent(agent_id, peer_in("approved")) is None
 
 

@@ -26,7 +26,7 @@ PARTNER = "https://partner.example.com"
 
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path: Path) -> Iterator[None]:
-    # Restores what configure_federation sets, too.
+    # This also restores the settings that configure_federation sets.
     with override_settings(FEDHUB_SERVER_URL=HUB, FEDHUB_KEY_PATH=tmp_path / "hub_key"):
         yield
     choose_identity(None)
@@ -129,7 +129,7 @@ def forbid(key: str) -> None:
 
 
 class Urlconf:
-    """What a project's urls.py would be."""
+    """The urls.py of a Django project."""
 
     def __init__(self, validate: Any) -> None:
         self.urlpatterns = create_federation_router(validate)

@@ -1,4 +1,4 @@
-"""The hub's own key: made once, private, read again when it was replaced."""
+"""The hub's own key: made once, private, read again after it is replaced."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from django.core.management import call_command
 from core.actors import Actor
 from core.errors import ConflictError
 from peers.protocol import HubIdentity, InvalidKey, ServerIdentity, VerificationKey
-from peers.protocol.continuity import is_continued
 from peers.protocol.did_document import read_did_document
 from peers.protocol.errors import InvalidIdentifier
+from peers.protocol.key_continuity import is_continued
 from peers.services.trust.identity import KEY_OVERLAP, beside_key, choose_identity, did_document, hub_identity, hub_url
 from peers.services.trust.rotation import announce_key, switch_key
 
@@ -42,7 +42,7 @@ def test_the_key_is_made_on_first_use_private_and_kept(key_path: Path) -> None:
     assert repr(key_path.read_bytes()) not in repr(first)
 
 
-def test_of_many_that_start_at_once_all_get_one_key(key_path: Path) -> None:
+def test_all_processes_that_start_at_once_get_one_key(key_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         keys = list(pool.map(lambda _: hub_identity().public_key_b64, range(64)))
     assert len(set(keys)) == 1
@@ -63,7 +63,7 @@ def test_the_did_follows_from_the_url(key_path: Path, settings: LazySettings) ->
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"-----BEGIN PRIVATE KEY-----\n", b"a" * 64, b"a" * 33])
-def test_a_file_that_is_no_key_is_refused_and_left_alone(key_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_key_is_refused_and_not_changed(key_path: Path, content: bytes) -> None:
     key_path.parent.mkdir()
     key_path.write_bytes(content)
     with pytest.raises(InvalidKey):
@@ -87,7 +87,7 @@ def test_a_process_may_sign_as_an_identity_of_the_same_server_and_no_other(key_p
 
 def test_the_next_key_is_announced_before_it_signs_and_the_old_one_stays_for_a_while(key_path: Path, db: None) -> None:
     def documents() -> tuple[list[str], list[VerificationKey]]:
-        """Return the keys published, and which of them a peer that trusts `trusted` sees as continuous."""
+        """Return the published keys, and those that are continuous for a peer which trusts `trusted`."""
         document = did_document()
         keys = read_did_document(document, hub_identity().did)
         continuous = [key for key in keys if is_continued(document, hub_identity().did, key, trusted)]

@@ -1,4 +1,4 @@
-"""Work done by one thread for many: who works when, and that every thread gets its own outcome whatever happens."""
+"""Group commit: the leading thread works for its group, and every thread gets its own outcome."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def until(probe: Callable[[], bool]) -> None:
 
 
 def submit_while_busy(desk: Desk, pool: ThreadPoolExecutor, items: Sequence[int]) -> list[Future[int]]:
-    """Submit the first item, and the others in order while it is worked on."""
+    """Submit the first item, then the others in order while the first is worked on."""
     first = pool.submit(desk.commit.submit, items[0])
     assert desk.begun.acquire(timeout=SECONDS)
     futures = [first]
@@ -66,7 +66,7 @@ def test_a_lone_item_is_a_group_of_one() -> None:
     assert desk.followed_up == [[2], [4]]
 
 
-def test_what_comes_meanwhile_is_done_together_and_in_order_up_to_the_bound() -> None:
+def test_items_that_come_meanwhile_are_done_together_and_in_order_up_to_the_bound() -> None:
     desk = Desk(most=3)
     with ThreadPoolExecutor(8) as pool:
         futures = submit_while_busy(desk, pool, [1, 2, 3, 4, 5])
@@ -86,7 +86,7 @@ def test_a_refused_item_raises_in_its_own_thread_alone() -> None:
     until(lambda: sorted(desk.followed_up) == [[2], [4, 6]])
 
 
-def test_a_leader_that_dies_releases_its_group_and_those_who_wait() -> None:
+def test_a_leader_that_fails_releases_its_group_and_the_waiting_threads() -> None:
     desk = Desk(most=3)
     with ThreadPoolExecutor(8) as pool:
         futures = submit_while_busy(desk, pool, [1, 666, 2, 3, 4])
@@ -100,7 +100,7 @@ def test_a_leader_that_dies_releases_its_group_and_those_who_wait() -> None:
     assert desk.commit.submit(5) == 10
 
 
-def test_who_waited_too_long_is_told_so_and_is_never_worked_on() -> None:
+def test_an_item_that_waited_too_long_fails_and_is_never_worked_on() -> None:
     desk = Desk(wait_seconds=0.05)
     with ThreadPoolExecutor(8) as pool:
         futures = submit_while_busy(desk, pool, [1, 2])

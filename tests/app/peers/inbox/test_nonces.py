@@ -1,4 +1,4 @@
-"""Nonces: each good once for its peer, and kept as long as its signature could come again."""
+"""Nonces: each is valid once for its peer, and recorded as long as its signature is valid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.store.units import unit_of_work
 from peers.models import Peer, SeenNonce
 from peers.protocol import SigningKey, VerifiedRequest
 from peers.protocol.http_signatures import MAX_LIFETIME_SECONDS, MAX_SKEW_SECONDS
-from peers.services.trust.replay import NonceReplayedError, claim_nonce, forget_nonces
+from peers.services.trust.replay import NonceReplayedError, forget_nonces, record_nonce
 
 pytestmark = pytest.mark.django_db
 CREATED = 1_795_000_000
@@ -23,23 +23,23 @@ def verified(nonce: str) -> VerifiedRequest:
 
 @pytest.fixture
 def peer(db: None) -> Peer:
-    """Whoever signs."""
+    """The peer that signs."""
     return Peer.objects.create(server_url="https://a.example.org")
 
 
-def test_a_nonce_is_claimed_once_and_a_second_claim_undoes_its_unit_of_work(peer: Peer) -> None:
-    claim_nonce(peer, verified("n-1"))
+def test_a_nonce_is_recorded_once_and_a_second_time_undoes_its_unit_of_work(peer: Peer) -> None:
+    record_nonce(peer, verified("n-1"))
 
     with pytest.raises(NonceReplayedError), unit_of_work():
         Peer.objects.create(server_url="https://b.example.org")
-        claim_nonce(peer, verified("n-1"))
+        record_nonce(peer, verified("n-1"))
 
     assert Peer.objects.count() == 1
     assert SeenNonce.objects.count() == 1
 
 
-def test_a_nonce_is_kept_past_the_end_of_its_signature_and_not_for_ever(peer: Peer) -> None:
-    claim_nonce(peer, verified("n-1"))
+def test_a_nonce_is_kept_past_the_end_of_its_signature_and_deleted_later(peer: Peer) -> None:
+    record_nonce(peer, verified("n-1"))
     last_moment = datetime.fromtimestamp(CREATED + MAX_LIFETIME_SECONDS + MAX_SKEW_SECONDS, tz=UTC)
 
     assert forget_nonces(last_moment) == 0

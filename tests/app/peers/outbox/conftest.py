@@ -1,4 +1,4 @@
-"""A partner's hub on loopback that answers what a test says, and that this hub has approved."""
+"""A partner's hub on loopback that gives a test's answers, and that this hub has approved."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RECEIVE_PATH = "/api/v1/federation/receive"
 
 @dataclass
 class Partner:
-    """The partner's server: what it answers next, and the requests that it got."""
+    """The partner's server: its next answers, and the requests that it got."""
 
     url: str
     peer: Peer
@@ -37,7 +37,7 @@ class Partner:
     requests: list[Request] = field(default_factory=list)
 
     def answer(self, status: int, body: str = "{}", **headers: str) -> None:
-        """Answer like this once; after the last of such answers all is accepted."""
+        """Give this answer once; after the last such answer the partner accepts every request."""
         self.answers.append(Response(body, status, headers=headers, content_type="application/json"))
 
     def handle(self, request: Request) -> Response:
@@ -55,7 +55,7 @@ class Partner:
         return create_dispatch(**values | fields)
 
     def received(self, **fields: Any) -> ReceivedDispatch:
-        """Store work that the partner sent us."""
+        """Store work that the partner sent to this hub."""
         number = ReceivedDispatch.objects.count()
         values: dict[str, Any] = {
             "peer": self.peer,
@@ -86,7 +86,7 @@ def partner(db: None, httpserver: HTTPServer, settings: LazySettings) -> Iterato
 
 
 def make_due(*rows: Dispatch | OutboundCallback | HandlerEvent) -> None:
-    """Let the pauses of waiting rows be over."""
+    """End the pauses of waiting rows."""
     for row in rows:
         type(row)._default_manager.filter(pk=row.pk, due_at__isnull=False).update(
             due_at=timezone.now() - timedelta(seconds=1)
@@ -94,12 +94,12 @@ def make_due(*rows: Dispatch | OutboundCallback | HandlerEvent) -> None:
 
 
 def fresh(row: Any) -> Any:
-    """Return the row as it is stored now."""
+    """Return the row from the database."""
     return type(row)._default_manager.get(pk=row.pk)
 
 
 def identity_of(partner: Partner) -> HubIdentity:
-    """Return who the partner is."""
+    """Return the partner's identity."""
     return HubIdentity(partner.url, private_key_bytes=b"k" * 32)
 
 

@@ -1,4 +1,4 @@
-"""Callbacks that are owed to a peer: what is put into the outbox, in which order it goes out."""
+"""Callbacks that are owed to a peer: their rows in the outbox, and their order of delivery."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from django.utils import timezone
 from core.errors import NotFoundError
 from peers.models import IntentStatus, JournalEntry, OutboundCallback, ReceivedDispatch
 from peers.protocol import CallbackEventType, parse_json_object, verify_callback, verify_object, verify_request
-from peers.services.inbox.work import complete, fail, report_progress, report_usage
+from peers.services.inbox.work_progress import complete, fail, report_progress, report_usage
 from peers.services.outbox.backoff import MAX_ATTEMPTS
 from peers.services.outbox.callbacks import queue_callback
+from peers.services.outbox.dead_letters import retry_dead
 from peers.services.outbox.delivery import deliver_callback
-from peers.services.outbox.leases import retry_dead, sweep
+from peers.services.outbox.sweep import sweep
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import resume_peer, set_outbound_key, suspend_peer
 from tests.app.peers.outbox.conftest import CALLBACK_PATH, STAFF, Partner, fresh, json_of, make_due
@@ -25,7 +26,7 @@ USAGE = {"llm_tokens": 500, "cost_usd": 0.02}
 
 
 def deliver_all() -> None:
-    """Try every callback that is owed once, as a sweep would have it, the newest first."""
+    """Try every owed callback once, like a sweep, but the newest first."""
     rows = list(OutboundCallback.objects.order_by("-created_at"))
     make_due(*rows)
     for row in rows:
@@ -33,7 +34,7 @@ def deliver_all() -> None:
 
 
 def events(partner: Partner) -> list[Any]:
-    """Return the event types that the partner was told, in order."""
+    """Return the event types that the partner got, in order."""
     return [json_of(request)["event_type"] for request in partner.requests]
 
 
@@ -97,7 +98,7 @@ def test_a_callback_waits_while_an_earlier_one_is_retried_and_not_for_a_dead_one
     assert fresh(first).delivered_at is not None
 
 
-def test_suspending_stops_owed_and_retrying_callbacks_and_resuming_lets_them_go(partner: Partner) -> None:
+def test_suspending_holds_owed_and_retrying_callbacks_and_resuming_releases_them(partner: Partner) -> None:
     owed, retried = partner.received(), partner.received()
     complete(owed.pk, usage=USAGE)
     complete(retried.pk, usage=USAGE)
@@ -138,7 +139,7 @@ def test_a_foreign_origin_gets_nothing_and_a_listed_one_gets_no_key(partner: Par
     assert "X-API-Key" not in partner.requests[0].headers
 
 
-def test_the_same_key_says_nothing_twice(partner: Partner) -> None:
+def test_the_same_key_makes_one_callback(partner: Partner) -> None:
     received = partner.received()
     for _ in range(3):
         report_progress(received.pk, state_delta={"step": 1}, key="a")
@@ -146,7 +147,7 @@ def test_the_same_key_says_nothing_twice(partner: Partner) -> None:
     assert OutboundCallback.objects.count() == 2
 
 
-def test_the_end_comes_once(partner: Partner) -> None:
+def test_the_work_ends_once(partner: Partner) -> None:
     received = partner.received()
     assert complete(received.pk, state_delta={"answer": 42}, usage=USAGE) is True
     assert complete(received.pk, usage=USAGE) is False
@@ -204,7 +205,7 @@ def test_an_attestation_says_where_a_budget_was_exceeded(partner: Partner) -> No
     assert attestation["governance_compliant"] is False
 
 
-def test_a_budget_is_warned_of_once(partner: Partner) -> None:
+def test_each_budget_causes_one_warning(partner: Partner) -> None:
     received = partner.received(policy={"budget": {"max_llm_tokens": 600, "cost_ceiling_usd": 5.0}})
     assert report_usage(received.pk, usage={"llm_tokens": 100}) == []
     for _ in range(2):
@@ -230,12 +231,12 @@ def test_received_work_that_was_refused_cannot_be_reported_on(partner: Partner) 
     assert ReceivedDispatch.objects.get(pk=refused.pk).is_finished is False
 
 
-def test_the_next_callback_is_due_as_soon_as_the_one_before_it_is_there(partner: Partner) -> None:
+def test_the_next_callback_is_due_as_soon_as_the_one_before_is_delivered(partner: Partner) -> None:
     received = partner.received()
     report_progress(received.pk, state_delta={"step": 1}, key="a")
     complete(received.pk, usage=USAGE)
     first, last = OutboundCallback.objects.order_by("created_at")
-    # Another worker has the first one: the last is put off to the end of that lease.
+    # Another worker leases the first callback: the last is put off to the end of that lease.
     OutboundCallback.objects.filter(pk=first.pk).update(due_at=timezone.now() + timedelta(seconds=60))
     deliver_callback(last.pk)
     assert fresh(last).due_at > timezone.now()
@@ -264,14 +265,14 @@ def test_a_callback_that_was_tried_for_a_day_is_given_up_and_can_be_tried_again(
     deliver_all()
     row = OutboundCallback.objects.get()
     assert (row.dead_at is None, row.due_at, len(partner.requests)) == (False, None, 1)
-    assert row.last_error == "not delivered within 23 hours; the last try: HTTP 503: {}"
+    assert row.last_error == "not delivered within 23 hours; the last attempt: HTTP 503: {}"
 
     retry_dead(row, by=STAFF)
     deliver_all()
     assert fresh(row).delivered_at is not None
 
 
-def test_time_spent_parked_does_not_count_for_a_callback(partner: Partner) -> None:
+def test_the_time_that_a_callback_was_held_does_not_shorten_its_horizon(partner: Partner) -> None:
     partner.answer(503)
     complete(partner.received().pk, usage=USAGE)
     deliver_all()

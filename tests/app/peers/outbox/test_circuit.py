@@ -8,7 +8,7 @@ from django.conf import LazySettings
 from django.utils import timezone
 
 from peers.models import Dispatch, OutboundCallback, Peer
-from peers.services.inbox.work import complete
+from peers.services.inbox.work_progress import complete
 from peers.services.outbox import circuit
 from peers.services.outbox.backoff import MAX_ATTEMPTS
 from peers.services.outbox.delivery import CIRCUIT_OPEN, deliver_callback, deliver_dispatch
@@ -16,7 +16,7 @@ from tests.app.peers.outbox.conftest import Partner, fresh, make_due
 
 
 def open_circuit(partner: Partner) -> None:
-    """Let five deliveries in a row find the peer down."""
+    """Let five deliveries in a row fail."""
     for _ in range(circuit.FAILURES_TO_OPEN):
         partner.answer(503)
         deliver_dispatch(partner.dispatch().pk)
@@ -24,13 +24,13 @@ def open_circuit(partner: Partner) -> None:
 
 
 def owed_callback(partner: Partner) -> OutboundCallback:
-    """Have this hub report the end of work of the partner's."""
+    """Have this hub report the end of the partner's work."""
     complete(partner.received().pk, usage={})
     return OutboundCallback.objects.get()
 
 
 def end_pause() -> None:
-    """Let the open circuit's time be over."""
+    """End the pause of the open circuit."""
     Peer.objects.update(circuit_open_until=timezone.now() - timedelta(seconds=1))
 
 
@@ -41,10 +41,10 @@ def test_after_five_failures_nothing_is_sent_for_a_while(partner: Partner) -> No
     assert len(partner.requests) == 5
     row = fresh(dispatch)
     assert row.due_at >= fresh(partner.peer).circuit_open_until
-    assert row.reason == "the peer does not answer; waiting before the next try"
+    assert row.reason == "the peer does not answer; waiting before the next attempt"
 
 
-def test_one_probe_goes_out_and_its_answer_wakes_what_waited(partner: Partner) -> None:
+def test_one_probe_goes_out_and_its_answer_makes_waiting_rows_due(partner: Partner) -> None:
     open_circuit(partner)
     waiting, probe = partner.dispatch(), partner.dispatch()
     deliver_dispatch(waiting.pk)
@@ -91,13 +91,13 @@ def test_a_refusal_is_an_answer(partner: Partner) -> None:
     assert fresh(partner.peer).circuit_failures == 0
 
 
-def test_other_peers_are_not_concerned(partner: Partner) -> None:
+def test_other_peers_have_circuits_of_their_own(partner: Partner) -> None:
     open_circuit(partner)
     other = Peer.objects.create(server_url="https://other.example.org", state="approved")
     assert circuit.wait_until(other, now=timezone.now()) is None
 
 
-def test_waiting_for_the_circuit_uses_up_no_attempts(partner: Partner) -> None:
+def test_waiting_for_the_circuit_is_not_an_attempt(partner: Partner) -> None:
     open_circuit(partner)
     dispatch, callback = partner.dispatch(), owed_callback(partner)
     for _ in range(MAX_ATTEMPTS + 5):
@@ -114,7 +114,7 @@ def test_waiting_for_the_circuit_uses_up_no_attempts(partner: Partner) -> None:
     assert fresh(dispatch).status == "accepted"
 
 
-def test_what_waits_for_the_circuit_comes_back_scattered_after_its_end(partner: Partner) -> None:
+def test_rows_that_wait_for_the_circuit_are_scattered_after_its_end(partner: Partner) -> None:
     open_circuit(partner)
     end = fresh(partner.peer).circuit_open_until
     waits = []
@@ -123,11 +123,11 @@ def test_what_waits_for_the_circuit_comes_back_scattered_after_its_end(partner: 
         deliver_dispatch(dispatch.pk)
         waits.append((fresh(dispatch).due_at - end).total_seconds())
     assert all(0 <= wait <= 15 for wait in waits)
-    # Two may fall on one millisecond.
+    # Two due times may be in one millisecond.
     assert len(set(waits)) > 4
 
 
-def test_a_row_that_waits_for_the_circuit_still_says_what_its_last_try_met(partner: Partner) -> None:
+def test_a_row_that_waits_for_the_circuit_keeps_the_error_of_its_last_attempt(partner: Partner) -> None:
     open_circuit(partner)
     for row in Dispatch.objects.all():
         make_due(row)
@@ -136,12 +136,12 @@ def test_a_row_that_waits_for_the_circuit_still_says_what_its_last_try_met(partn
         assert (found.attempts, found.reason, found.last_error) == (1, CIRCUIT_OPEN, "HTTP 503: {}")
 
 
-def test_a_row_whose_time_is_over_is_given_up_although_the_circuit_never_let_it_go(
+def test_a_row_past_its_horizon_is_given_up_although_the_circuit_never_closed(
     partner: Partner, settings: LazySettings
 ) -> None:
     open_circuit(partner)
     dispatch, callback = partner.dispatch(), owed_callback(partner)
-    # Longer than a probe, which may wake them still.
+    # Longer than a probe, whose answer could still release the rows.
     Peer.objects.update(circuit_open_until=timezone.now() + timedelta(minutes=10))
     for row in (dispatch, callback):
         since = timezone.now() - timedelta(seconds=settings.FEDHUB_ENVELOPE_MAX_AGE)
@@ -150,14 +150,12 @@ def test_a_row_whose_time_is_over_is_given_up_although_the_circuit_never_let_it_
     deliver_callback(callback.pk)
     for row in (fresh(dispatch), fresh(callback)):
         assert (row.dead_at is None, row.due_at, row.attempts) == (False, None, 0)
-        assert row.last_error == "not delivered within 23 hours; the peer did not answer others either"
+        assert row.last_error == "not delivered within 23 hours; the peer did not answer other messages either"
     assert fresh(dispatch).status == "pending"
     assert len(partner.requests) == 5
 
 
-def test_a_row_whose_time_is_over_waits_for_the_probe_that_is_under_way(
-    partner: Partner, settings: LazySettings
-) -> None:
+def test_a_row_past_its_horizon_waits_for_the_probe_that_is_under_way(partner: Partner, settings: LazySettings) -> None:
     open_circuit(partner)
     end_pause()
     dispatch = partner.dispatch()
@@ -171,7 +169,7 @@ def test_a_row_whose_time_is_over_waits_for_the_probe_that_is_under_way(
     assert row.due_at > timezone.now() + timedelta(seconds=circuit.PROBE_SECONDS - 5)
 
 
-def test_a_parked_row_uses_up_no_attempts(partner: Partner) -> None:
+def test_holding_a_row_is_not_an_attempt(partner: Partner) -> None:
     dispatch, callback = partner.dispatch(), owed_callback(partner)
     Peer.objects.update(state="suspended")
     deliver_dispatch(dispatch.pk)

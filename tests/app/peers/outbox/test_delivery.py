@@ -1,4 +1,4 @@
-"""Delivering dispatches: what is sent, and what becomes of each answer."""
+"""Delivering dispatches: the request, and the effect of each answer."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from peers.admin.labels import dispatch_status
 from peers.models import Dispatch, IssuedDelegation, JournalEntry, Peer
 from peers.protocol import UCAN_HEADER, parse_json_object, verify_chain, verify_envelope, verify_request
 from peers.services.catalog.status import federation_status
-from peers.services.outbox import leases
+from peers.services.outbox import nudges
 from peers.services.outbox.backoff import MAX_ATTEMPTS
+from peers.services.outbox.dead_letters import retry_dead
 from peers.services.outbox.delivery import deliver_dispatch, settle_dispatch
-from peers.services.outbox.leases import retry_dead, sweep
-from peers.services.outbox.outbound import post
+from peers.services.outbox.signed_requests import post
+from peers.services.outbox.sweep import sweep
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import resume_peer, set_outbound_key, suspend_peer
 from tests.app.peers.outbox.conftest import RECEIVE_PATH, STAFF, Partner, fresh, identity_of, json_of, make_due
@@ -29,7 +30,7 @@ from tests.stores.holding import held_elsewhere, require_transactions_that_outli
 
 
 def again(dispatch: Dispatch) -> Dispatch:
-    """Let the pause be over, try once more, and return the row."""
+    """End the pause, try once more, and return the row."""
     make_due(dispatch)
     deliver_dispatch(dispatch.pk)
     found: Dispatch = fresh(dispatch)
@@ -79,19 +80,19 @@ def test_each_attempt_has_a_fresh_nonce_and_the_same_body_and_delegation(partner
     assert IssuedDelegation.objects.count() == 1
 
 
-def test_the_peers_key_goes_to_its_origin(partner: Partner) -> None:
+def test_the_outbound_key_goes_to_the_peers_origin(partner: Partner) -> None:
     set_outbound_key(partner.peer, "its-own-key", by=STAFF)
     again(partner.dispatch())
     assert partner.requests[0].headers["X-API-Key"] == "its-own-key"
 
 
-def test_no_key_is_sent_where_there_is_none(partner: Partner) -> None:
+def test_no_key_is_sent_to_a_peer_without_an_outbound_key(partner: Partner) -> None:
     again(partner.dispatch())
     assert "X-API-Key" not in partner.requests[0].headers
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 301])
-def test_what_may_pass_is_tried_again_after_a_growing_pause(partner: Partner, status: int) -> None:
+def test_a_temporary_failure_is_tried_again_after_a_growing_pause(partner: Partner, status: int) -> None:
     partner.answer(status)
     partner.answer(status)
     dispatch = partner.dispatch()
@@ -115,7 +116,7 @@ def test_a_row_is_not_sent_before_its_pause_is_over(partner: Partner) -> None:
     assert len(partner.requests) == 1
 
 
-def test_a_pause_that_the_peer_asks_for_is_kept(partner: Partner) -> None:
+def test_the_next_attempt_is_not_before_the_pause_that_the_peer_asks_for(partner: Partner) -> None:
     partner.answer(429, **{"Retry-After": "600"})
     row = again(partner.dispatch())
     assert row.due_at is not None
@@ -149,11 +150,11 @@ def test_a_final_refusal_is_a_dead_letter_that_staff_can_try_again(partner: Part
 
 def test_a_dispatch_that_the_peers_callback_failed_cannot_be_tried_again(partner: Partner) -> None:
     dispatch = again(partner.dispatch())
-    # As the callback's transaction leaves it.
+    # The row after the callback's transaction.
     Dispatch.objects.update(status="failed", finished_at=timezone.now())
     with pytest.raises(ConflictError):
         retry_dead(dispatch, by=STAFF)
-    # Not even where an old dead letter's time stayed behind a status that a peer gave.
+    # Also not if `dead_at` of an old dead letter is still set beside a status that the peer gave.
     Dispatch.objects.update(status="completed", dead_at=timezone.now())
     with pytest.raises(ConflictError):
         retry_dead(dispatch, by=STAFF)
@@ -250,7 +251,7 @@ def test_callbacks_that_came_first_are_not_undone_by_a_lost_answer(partner: Part
     assert partner.requests == []
 
 
-def test_suspending_stops_queued_and_retrying_dispatches_and_resuming_lets_them_go(partner: Partner) -> None:
+def test_suspending_holds_queued_and_retrying_dispatches_and_resuming_releases_them(partner: Partner) -> None:
     partner.answer(503)
     queued, retrying = partner.dispatch(), partner.dispatch()
     again(retrying)
@@ -268,14 +269,14 @@ def test_suspending_stops_queued_and_retrying_dispatches_and_resuming_lets_them_
     resume_peer(partner.peer, by=STAFF)
     for dispatch in (queued, retrying, late):
         assert again(dispatch).status == "accepted"
-    # The revoked delegation did not come back.
+    # The revoked delegation is not used again.
     assert IssuedDelegation.objects.filter(dispatch=retrying).count() == 2
     assert partner.requests[-2].headers[UCAN_HEADER] != partner.requests[0].headers[UCAN_HEADER]
 
 
 def test_suspension_at_the_moment_of_sending_is_seen_by_the_worker(partner: Partner) -> None:
     dispatch = partner.dispatch()
-    # As if the suspension had not found the row: the worker reads the peer's state again itself.
+    # As if the suspension had not found the row: the worker reads the peer's state itself.
     Peer.objects.update(state="suspended")
     row = again(dispatch)
     assert (row.due_at, row.reason, partner.requests) == (None, "peer suspended", [])
@@ -289,15 +290,15 @@ def test_a_peer_that_another_transaction_holds_keeps_nothing_else_from_being_swe
     partner: Partner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require_transactions_that_outlive_their_process()
-    parked, due = partner.dispatch(), partner.dispatch()
-    Dispatch.objects.filter(pk=parked.pk).update(due_at=None)
+    held, due = partner.dispatch(), partner.dispatch()
+    Dispatch.objects.filter(pk=held.pk).update(due_at=None)
     nudged: list[str] = []
-    monkeypatch.setattr(leases, "enqueue", lambda name, row_id: nudged.append(row_id))
+    monkeypatch.setattr(nudges, "enqueue", lambda name, row_id: nudged.append(row_id))
     with held_elsewhere(Peer.objects.filter(pk=partner.peer.pk)):
         sweep()
     assert nudged == [due.pk]
     sweep()
-    assert set(nudged) == {due.pk, parked.pk}
+    assert set(nudged) == {due.pk, held.pk}
 
 
 def test_nothing_is_sent_while_federation_is_disabled(partner: Partner, settings: LazySettings) -> None:
@@ -311,7 +312,7 @@ def test_nothing_is_sent_while_federation_is_disabled(partner: Partner, settings
     assert again(dispatch).status == "accepted"
 
 
-def test_an_envelope_that_waited_for_long_is_signed_anew(partner: Partner) -> None:
+def test_an_envelope_that_waited_for_long_is_signed_again(partner: Partner) -> None:
     dispatch = partner.dispatch()
     old = json.loads(dispatch.envelope) | {"created_at": (timezone.now() - timedelta(days=3)).isoformat()}
     Dispatch.objects.update(envelope=json.dumps(old))
@@ -324,7 +325,7 @@ def test_an_envelope_that_waited_for_long_is_signed_anew(partner: Partner) -> No
     assert lasting == {name: value for name, value in old.items() if name not in ("created_at", "signature")}
 
 
-def test_an_envelope_that_was_sent_is_never_signed_anew_and_given_up_when_it_is_stale(
+def test_an_envelope_that_was_sent_is_never_signed_again_and_given_up_when_it_is_stale(
     partner: Partner, settings: LazySettings
 ) -> None:
     partner.answer(503)
@@ -337,13 +338,16 @@ def test_an_envelope_that_was_sent_is_never_signed_anew_and_given_up_when_it_is_
     assert [request.get_data() for request in partner.requests] == [dispatch.envelope.encode()] * 2
     assert (row.status, row.due_at, row.attempts) == ("pending", None, 2)
     assert row.dead_at is not None
-    assert row.reason == "not delivered within 23 hours, and refused as stale from now on; the last try: HTTP 503: {}"
+    assert (
+        row.reason
+        == "not delivered within 23 hours, and the peer would refuse it as stale now; the last attempt: HTTP 503: {}"
+    )
 
     retry_dead(row, by=STAFF)
     assert again(dispatch).status == "accepted"
 
 
-def test_what_no_worker_looked_at_in_time_has_all_its_tries_still(partner: Partner) -> None:
+def test_a_dispatch_that_no_worker_took_in_time_has_all_its_attempts(partner: Partner) -> None:
     dispatch = partner.dispatch()
     long_ago = timezone.now() - timedelta(days=3)
     old = json.loads(dispatch.envelope) | {"created_at": long_ago.isoformat()}
@@ -354,7 +358,7 @@ def test_what_no_worker_looked_at_in_time_has_all_its_tries_still(partner: Partn
     assert partner.requests[0].get_data() == partner.requests[1].get_data()
 
 
-def test_the_time_spent_parked_does_not_count(partner: Partner) -> None:
+def test_the_time_that_a_dispatch_was_held_does_not_shorten_its_horizon(partner: Partner) -> None:
     partner.answer(503)
     dispatch = partner.dispatch()
     again(dispatch)

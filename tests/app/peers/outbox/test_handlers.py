@@ -1,4 +1,4 @@
-"""Lifecycle handlers: called at least once for each event, and never again after they returned."""
+"""Lifecycle handlers: called at least once for each event, and never again after they have returned."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from django.utils import timezone
 from peers.handlers import EchoAgents
 from peers.models import HandlerEvent, HandlerEventKind, OutboundCallback
 from peers.protocol import Federation, on_budget_warning, on_federation_callback, on_federation_received
-from peers.services.inbox.handlers import ReceivedCallback, ReceivedEnvelope, is_handling, queue_event, run_event
+from peers.services.inbox.handler_events import ReceivedCallback, ReceivedEnvelope, is_handling, queue_event, run_event
 from peers.services.outbox.backoff import MAX_ATTEMPTS
-from peers.services.outbox.leases import retry_dead, sweep
+from peers.services.outbox.dead_letters import retry_dead
+from peers.services.outbox.sweep import sweep
 from tests.app.peers.outbox.conftest import STAFF, Partner, fresh, make_due
 
 MODULE = "tests.app.peers.outbox.test_handlers"
@@ -31,7 +32,7 @@ ENVELOPE: dict[str, Any] = {
 
 @Federation(server_url="https://hub.example.org")
 class Recorder:
-    """Notes what it was told, and fails as often as a test wants."""
+    """Records its calls, and fails as often as a test says."""
 
     told: ClassVar[list[tuple[str, str, int]]] = []
     failures: ClassVar[int] = 0
@@ -56,7 +57,7 @@ class Recorder:
 
 
 class Listener:
-    """Undecorated, and takes callbacks alone."""
+    """A class without the class decorator that handles callbacks alone."""
 
     @on_federation_callback
     def callback(self, callback: ReceivedCallback) -> None:
@@ -80,7 +81,7 @@ def queued(kind: HandlerEventKind = HandlerEventKind.FEDERATION_RECEIVED, **payl
 
 
 def run(event: HandlerEvent) -> HandlerEvent:
-    """Let the pause be over, run the event, and return its row."""
+    """End the pause, run the event, and return its row."""
     make_due(event)
     run_event(event.pk)
     found: HandlerEvent = fresh(event)
@@ -94,7 +95,7 @@ def test_a_plain_method_is_called_with_the_envelope(db: None) -> None:
     assert (row.finished_at is None, row.due_at, row.attempts) == (False, None, 1)
 
 
-def test_each_class_that_listens_gets_an_event_of_its_own_and_coroutines_are_awaited(db: None) -> None:
+def test_each_class_that_handles_a_kind_gets_its_own_event_and_coroutines_are_awaited(db: None) -> None:
     for event in queued(HandlerEventKind.FEDERATION_CALLBACK):
         run(event)
     assert sorted(Recorder.told) == [("callback", "d-1", 1), ("listener", "d-1", 1)]
@@ -160,7 +161,7 @@ def test_a_mistyped_class_loses_no_event(settings: LazySettings) -> None:
     assert run(event).finished_at is not None
 
 
-def test_a_class_that_does_not_listen_gets_no_event(settings: LazySettings) -> None:
+def test_a_class_that_does_not_handle_a_kind_gets_no_event(settings: LazySettings) -> None:
     settings.FEDHUB_HANDLERS = [f"{MODULE}.Listener"]
     assert queued() == []
 
@@ -172,7 +173,7 @@ def test_the_shipped_handler_works_on_an_intent_to_its_end(partner: Partner, set
     queue_event(HandlerEventKind.FEDERATION_RECEIVED, source_id=received.pk, dispatch_id="d-1", payload=payload)
     event = HandlerEvent.objects.get()
     run(event)
-    # Once more, as if the worker had died before it could say that it had finished.
+    # Once more, as if the worker had died before it recorded the end.
     HandlerEvent.objects.filter(pk=event.pk).update(due_at=timezone.now(), finished_at=None)
     run(event)
     for told in HandlerEvent.objects.filter(kind="budget_warning"):

@@ -12,7 +12,7 @@ from peers.models import (
     Intent,
     Peer,
 )
-from peers.services.trust.proposals import record_stranger
+from peers.services.trust.proposals import record_proposal
 from tests.app.peers.staff.pages import (
     EVIL,
     EVIL_LINK,
@@ -83,9 +83,9 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(
 def test_the_dashboard_counts_and_links_the_rows_that_wait_for_staff(
     admin: Client, staff: Callable[..., Client]
 ) -> None:
-    assert "Waits for you" not in text_of(admin, reverse("admin:index"))
+    assert "Tasks for you" not in text_of(admin, reverse("admin:index"))
     hostile_rows()
-    record_stranger("https://stranger.example.org", "", "", address="192.0.2.1", now=timezone.now())
+    record_proposal("https://stranger.example.org", "", "", address="192.0.2.1", now=timezone.now())
     Peer.objects.filter(state="approved").update(review_by=timezone.localdate())
 
     cards = admin.get(reverse("admin:index")).context["attention"]
@@ -97,7 +97,7 @@ def test_the_dashboard_counts_and_links_the_rows_that_wait_for_staff(
     ]
     for card in cards:
         assert len(admin.get(card["href"]).context["cl"].result_list) == 1
-    assert "Waits for you" not in text_of(staff("view_dispatch"), reverse("admin:index"))
+    assert "Tasks for you" not in text_of(staff("view_dispatch"), reverse("admin:index"))
 
 
 def test_no_page_has_an_id_as_its_title(admin: Client) -> None:

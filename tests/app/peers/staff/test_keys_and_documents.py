@@ -12,7 +12,7 @@ from werkzeug import Request, Response
 from core.errors import ConflictError, ExternalServiceError, InvalidRequestError
 from peers.models import KeyOrigin, KeyState, Peer, PeerKey
 from peers.protocol import JsonObject, SigningKey
-from peers.protocol.continuity import CONTINUITY, continuity_proof
+from peers.protocol.key_continuity import CONTINUITY, continuity_proof
 from peers.services.trust.documents import MANIFEST_PATH, fetch_documents, refresh_documents
 from peers.services.trust.key_refresh import pin_provisionally, refresh_keys
 from peers.services.trust.keys import MAX_SHOWN_KEYS, approve_key, propose_key, revoke_key

@@ -23,7 +23,7 @@ from peers.services.trust.peers import (
     suspend_peer,
     valid_keys,
 )
-from peers.services.trust.proposals import record_stranger
+from peers.services.trust.proposals import record_proposal
 from peers.services.trust.tokens import peer_of_token
 from tests.app.peers.staff.conftest import KEY, NEXT_KEY, OPERATOR, URL, Partner
 from tests.app.peers.staff.pages import (
@@ -64,7 +64,7 @@ def test_a_retired_peer_is_proposed_again_by_adding_it(admin: Client, approved: 
         ({"server_url": "https://10.0.0.1"}, "Blocked by ssrf"),
         ({"server_url": EVIL_LINK}, "Not an http(s) url"),
         ({"server_url": ""}, "a did:web"),
-        ({"server_url": URL, "did": "did:web:other.example.org"}, "is not the one"),
+        ({"server_url": URL, "did": "did:web:other.example.org"}, "is not the did"),
         ({"server_url": URL, "public_key": "AAAA"}, "Ed25519"),
         ({"server_url": "https://known.example.org"}, "is known already"),
     ],
@@ -180,7 +180,7 @@ def test_a_fetch_that_fails_says_why(admin: Client, partner: Partner) -> None:
 
     response = admin.post(url(peer, "fetch"), CONFIRMED, follow=True)
 
-    assert "which is no document" in response.content.decode()
+    assert "instead of a document" in response.content.decode()
 
 
 def test_a_changed_key_is_shown_as_waiting_and_pinned_after_comparing(admin: Client, approved: Peer) -> None:
@@ -234,7 +234,7 @@ def test_settings_are_changed_and_a_wrong_origin_is_an_error_at_its_field(admin:
     stored = Peer.objects.get()
     assert (stored.display_name, stored.relationship) == ("Partner", "downstream")
     assert stored.callback_origins == ["https://callbacks.example.org"]
-    assert "is no origin that callbacks may go to" in response.content.decode()
+    assert "is not an origin that callbacks may go to" in response.content.decode()
 
 
 def test_a_form_cannot_set_what_only_decisions_set(admin: Client, proposed: Peer) -> None:
@@ -282,7 +282,7 @@ def test_peers_are_searched_and_filtered(admin: Client, approved: Peer, query: s
     Peer.objects.update(review_by=timezone.localdate() - timedelta(days=1))
     propose_key(approved, NEXT_KEY.verification_key, origin=KeyOrigin.PUBLISHED, by=OPERATOR)
     key = KEY.verification_key.base64
-    record_stranger("https://stranger.example.org", "", key, address="192.0.2.1", now=timezone.now())
+    record_proposal("https://stranger.example.org", "", key, address="192.0.2.1", now=timezone.now())
 
     rows = admin.get(f"{LIST}?{query}").context["cl"].result_list
 

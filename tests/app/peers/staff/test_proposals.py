@@ -10,7 +10,7 @@ from django.utils import timezone
 from peers.models import KeyOrigin, KeyState, Peer
 from peers.protocol import SigningKey
 from peers.services.trust.peers import add_peer, reject_peer, valid_keys
-from peers.services.trust.proposals import MAX_OPEN, drop_stale_proposals, record_stranger
+from peers.services.trust.proposals import MAX_OPEN, drop_stale_proposals, record_proposal
 from tests.app.peers.staff.conftest import KEY, OPERATOR, URL
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +24,7 @@ def propose(url: str = URL, **changes: Any) -> None:
         "address": "192.0.2.7",
         "now": NOW,
     }
-    record_stranger(url, **(values | changes))
+    record_proposal(url, **(values | changes))
 
 
 def test_an_unknown_signer_is_proposed_once_with_an_untrusted_key() -> None:

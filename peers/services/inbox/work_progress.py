@@ -1,0 +1,137 @@
+"""Report on the work for a received intent: progress, usage, the end. Callbacks tell the peer.
+
+A handler that runs again may call each function again: a `key` names each report, and the work ends once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.utils import timezone
+
+from core.errors import NotFoundError
+from core.store.units import locked, retried, unit_of_work
+from peers.models import HandlerEventKind, Intent, IntentStatus, JournalKind, ReceivedDispatch
+from peers.protocol import CallbackEventType, DelegationScope, FederationAttestation, FederationCallback, JsonMapping
+from peers.protocol.merge_patch import merge_patch
+from peers.services.inbox.attestations import WARN_AT, attest, budgets_used
+from peers.services.inbox.handler_events import queue_event
+from peers.services.outbox.callbacks import STATE_PATCH, queue_callback
+from peers.services.trust.journal import note
+
+
+@retried
+def report_progress(received_id: str, *, state_delta: JsonMapping, key: str) -> bool:
+    """Merge a delta into the intent's state and tell the peer; do nothing and return False after the work's end."""
+    with unit_of_work():
+        received = _open(received_id)
+        if received is None:
+            return False
+        queue_callback(received, CallbackEventType.STATE_DELTA, state_delta=state_delta, key=key)
+        _patch_intent(received, state_delta)
+    return True
+
+
+@retried
+def report_usage(received_id: str, *, usage: JsonMapping) -> list[str]:
+    """Warn the peer and this hub's handlers of each budget that is used by more than WARN_AT; return their names.
+
+    Each budget causes one warning.
+    """
+    with unit_of_work():
+        received = _open(received_id)
+        if received is None:
+            return []
+        used = budgets_used(received, usage, share=WARN_AT)
+        for name, share in used.items():
+            _warn(received, name, attest(received, usage=usage), share)
+    return list(used)
+
+
+def complete(
+    received_id: str,
+    *,
+    state_delta: JsonMapping | None = None,
+    usage: JsonMapping,
+    trace_references: Sequence[str] = (),
+) -> bool:
+    """End the work as completed and tell the peer, with an attestation of its usage; False if it has ended before."""
+    return _end(
+        received_id,
+        CallbackEventType.COMPLETED,
+        state_delta=state_delta or {},
+        usage=usage,
+        trace_references=trace_references,
+    )
+
+
+def fail(received_id: str, *, reason: str, usage: JsonMapping) -> bool:
+    """End the work as failed and tell the peer the reason, with an attestation; False if it has ended before."""
+    return _end(received_id, CallbackEventType.FAILED, state_delta={"error": reason}, usage=usage)
+
+
+@retried
+def _end(
+    received_id: str,
+    event_type: CallbackEventType,
+    *,
+    state_delta: JsonMapping,
+    usage: JsonMapping,
+    trace_references: Sequence[str] = (),
+) -> bool:
+    status = IntentStatus.COMPLETED if event_type == CallbackEventType.COMPLETED else IntentStatus.FAILED
+    with unit_of_work():
+        received = _get(received_id)
+        # The compare-and-set: of two callers that end the work, one succeeds.
+        if not ReceivedDispatch.objects.filter(pk=received_id, is_finished=False).update(is_finished=True):
+            return False
+        _patch_intent(received, state_delta)
+        Intent.objects.filter(pk=received.intent_id).update(status=status, updated_at=timezone.now())
+        may_patch = DelegationScope.from_dict(received.scope).allows(STATE_PATCH)
+        queue_callback(
+            received,
+            event_type,
+            state_delta=state_delta if may_patch else None,
+            attestation=attest(received, usage=usage, trace_references=trace_references),
+            key=event_type.value,
+        )
+        note(JournalKind.RECEIVE, f"Work {status}", peer_url=received.peer.server_url, dispatch_id=received.dispatch_id)
+    return True
+
+
+def _warn(received: ReceivedDispatch, budget: str, attestation: FederationAttestation, share: float) -> None:
+    callback = FederationCallback(
+        dispatch_id=received.dispatch_id,
+        event_type=CallbackEventType.BUDGET_WARNING,
+        attestation=attestation,
+        trace_id=received.trace_id or None,
+    )
+    queue_callback(received, CallbackEventType.BUDGET_WARNING, attestation=attestation, key=f"budget:{budget}")
+    queue_event(
+        HandlerEventKind.BUDGET_WARNING,
+        source_id=f"{received.pk}:{budget}",
+        dispatch_id=received.dispatch_id,
+        payload=callback.to_dict(),
+    )
+    text = f"Warned of the budget: {share:.0%} of {budget} used"
+    note(JournalKind.HANDLER, text, peer_url=received.peer.server_url, dispatch_id=received.dispatch_id)
+
+
+def _get(received_id: str) -> ReceivedDispatch:
+    received = locked(ReceivedDispatch.objects.filter(pk=received_id, accepted=True)).first()
+    if received is None:
+        raise NotFoundError("No such received dispatch")
+    return received
+
+
+def _open(received_id: str) -> ReceivedDispatch | None:
+    received = _get(received_id)
+    return None if received.is_finished else received
+
+
+def _patch_intent(received: ReceivedDispatch, state_delta: JsonMapping) -> None:
+    intent = locked(Intent.objects.filter(pk=received.intent_id)).first()
+    if intent is not None and state_delta:
+        Intent.objects.filter(pk=intent.pk).update(
+            state=merge_patch(intent.state, state_delta), updated_at=timezone.now()
+        )

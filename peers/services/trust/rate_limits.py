@@ -1,0 +1,106 @@
+"""Rate limits: requests of one proven peer, and refusals of one address.
+
+Token buckets in this process's memory, each with the size of one minute's allowance. Each web process has its own
+buckets, and a restart fills them. An address is limited by its refusals alone and never by the requests that a peer has
+proved: behind a proxy all peers share one address, and bad requests of one sender must not shut out the others.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from core.errors import TooManyRequestsError
+from peers.models import Peer
+
+MAX_BUCKETS = 10_000
+
+
+class RateLimitedError(TooManyRequestsError):
+    """More requests than one minute allows; after `retry_after_seconds` the next request is allowed."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__("Too many requests")
+        self.retry_after_seconds = retry_after_seconds
+
+
+@dataclass(slots=True)
+class _Bucket:
+    level: float
+    at: float
+
+
+class Buckets:
+    """Token buckets by name, kept for the `most` names that were used last."""
+
+    def __init__(self, *, most: int) -> None:
+        """Start with all buckets full."""
+        self._most = most
+        self._lock = threading.Lock()
+        self._buckets: dict[str, _Bucket] = {}
+
+    def take(self, name: str, *, per_minute: int, now: float) -> float:
+        """Take one token; return 0, or the seconds until there is one. `now` is in seconds of a monotonic clock."""
+        with self._lock:
+            bucket = self._refilled(name, per_minute, now)
+            if bucket.level < 1:
+                return (1 - bucket.level) * 60 / per_minute
+            bucket.level -= 1
+            return 0.0
+
+    def is_empty(self, name: str, *, per_minute: int, now: float) -> bool:
+        """Tell whether the bucket has no whole token left."""
+        with self._lock:
+            return self._refilled(name, per_minute, now).level < 1
+
+    def clear(self) -> None:
+        """Fill all buckets."""
+        with self._lock:
+            self._buckets.clear()
+
+    def _refilled(self, name: str, per_minute: int, now: float) -> _Bucket:
+        bucket = self._buckets.pop(name, None) or _Bucket(float(per_minute), now)
+        if len(self._buckets) >= self._most:
+            # The bucket used longest ago. If it is not full again yet, its owner gains one minute's allowance at most.
+            del self._buckets[next(iter(self._buckets))]
+        self._buckets[name] = bucket
+        bucket.level = min(per_minute, bucket.level + (now - bucket.at) * per_minute / 60)
+        bucket.at = now
+        return bucket
+
+
+_of_peers = Buckets(most=MAX_BUCKETS)
+_of_refusals = Buckets(most=MAX_BUCKETS)
+
+
+def spend_request(peer: Peer) -> None:
+    """Count a request whose sender is proved; raises RateLimitedError over the limit."""
+    if per_minute := settings.FEDHUB_PEER_REQUESTS_PER_MINUTE:
+        _raise_after(_of_peers.take(peer.pk, per_minute=per_minute, now=time.monotonic()))
+
+
+def spend_refusal(address: str) -> None:
+    """Count a refusal of an address; raises RateLimitedError, which replaces the refusal, over the limit."""
+    if per_minute := settings.FEDHUB_REFUSALS_PER_MINUTE:
+        _raise_after(_of_refusals.take(address, per_minute=per_minute, now=time.monotonic()))
+
+
+def has_refusals_left(address: str) -> bool:
+    """Tell whether the address is below its limit of refusals, so that more work for its request is allowed."""
+    per_minute = settings.FEDHUB_REFUSALS_PER_MINUTE
+    return not per_minute or not _of_refusals.is_empty(address, per_minute=per_minute, now=time.monotonic())
+
+
+def forget_all() -> None:
+    """Fill the buckets of all peers and addresses."""
+    _of_peers.clear()
+    _of_refusals.clear()
+
+
+def _raise_after(seconds: float) -> None:
+    if seconds:
+        raise RateLimitedError(math.ceil(seconds))

@@ -1,0 +1,74 @@
+"""The counts of calls, from which tests and benchmarks check how many calls the hub makes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from core.strict_json import Json, JsonObject
+
+
+class CallCounts:
+    """Calls by operation, refusals by code, assumed roles, and the largest number of simultaneous calls."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._in_progress = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Set all counts to 0, except the number of calls in progress."""
+        with self._lock:
+            self._counts: Counter[str] = Counter()
+            self._refused: Counter[str] = Counter()
+            self._roles: list[JsonObject] = []
+            self._most_at_once = self._in_progress
+
+    def count_call(self, operation: str) -> None:
+        """Count one call, successful or not."""
+        with self._lock:
+            self._counts[operation] += 1
+
+    def count_refusal(self, code: str) -> None:
+        """Count one call that authentication refused."""
+        with self._lock:
+            self._refused[code] += 1
+
+    def record_assumed_role(self, role_arn: str, external_id: str | None, session_name: str) -> None:
+        """Record one call of AssumeRole."""
+        with self._lock:
+            self._roles.append({"roleArn": role_arn, "externalId": external_id, "roleSessionName": session_name})
+
+    @contextmanager
+    def in_progress(self) -> Iterator[Callable[[], None]]:
+        """Count a call as in progress until the yielded function is called, or else until the block ends."""
+        with self._lock:
+            self._in_progress += 1
+            self._most_at_once = max(self._most_at_once, self._in_progress)
+        has_ended = False
+
+        def end() -> None:
+            nonlocal has_ended
+            with self._lock:
+                self._in_progress -= not has_ended
+            has_ended = True
+
+        try:
+            yield end
+        finally:
+            end()
+
+    def to_dict(self) -> JsonObject:
+        """Return the form of the admin API."""
+        with self._lock:
+            counts: dict[str, Json] = dict(sorted(self._counts.items()))
+            refused: dict[str, Json] = dict(sorted(self._refused.items()))
+            return {
+                "total": sum(self._counts.values()),
+                "counts": counts,
+                "refused": refused,
+                "assumedRoles": [*self._roles],
+                "mostAtOnce": self._most_at_once,
+            }

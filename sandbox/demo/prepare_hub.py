@@ -1,0 +1,114 @@
+"""The preparation of a hub of the demo: tables, a staff user with a password, a federation, and a peer.
+
+The federation is not synced yet, and the other hub is a proposed peer, which staff approve.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connections
+from django.utils import timezone
+
+from core.actors import Actor, actor_of
+from federations.models import Federation, ProviderType, SyncJob
+from federations.services.federations import create_federation
+from federations.services.sync import start_sync
+from federations.sync.naming import resource_path
+from federations.sync.resources import ResourceKind
+from peers.models import AgentVisibilityChoice, PeerKey, PeerState, Visibility
+from peers.services.catalog.agents import agent_id_of, set_visibility
+from peers.services.trust.documents import refresh_documents
+from peers.services.trust.identity import hub_identity
+from peers.services.trust.peers import add_peer, find_peer
+from sandbox.demo.addresses import REGION, shell_exports
+
+USERNAME = "admin"
+ROLE_ARN = "arn:aws:iam::123456789012:role/fedhub-discovery"
+TAG = "demo"
+# The only agent that approved peers may use from the start; staff set the visibility of the others.
+AGENT_PATH = resource_path(ResourceKind.A2A_AGENT, "pharmacy_fraud_a2a")
+AGENT_ID = agent_id_of(AGENT_PATH)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedHub:
+    """The facts about a hub that the box shows; `password` is None if it was changed."""
+
+    username: str
+    password: str | None
+    federation_id: str
+    federation_name: str
+    fingerprint: str
+    """SHA-256 of the key that the hub signs with."""
+
+
+def prepare(folder: Path, variables: Mapping[str, str], *, other_url: str) -> PreparedHub:
+    """Migrate, and create the missing rows in the database and files in `folder`; a second run changes nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_private_file(folder / "env", shell_exports(variables))
+    call_command("migrate", interactive=False, verbosity=0)
+    user, password = _staff_user(folder / "password")
+    federation = _federation(user)
+    if not AgentVisibilityChoice.objects.filter(federation_id=federation.id, path=AGENT_PATH).exists():
+        set_visibility(federation.id, AGENT_PATH, Visibility.UNLISTED.value, actor_of(user))
+    if find_peer(other_url) is None:
+        add_peer(other_url, by=actor_of(user), notes="The other hub of the demo.")
+    fingerprint = PeerKey(public_key=hub_identity().public_key_b64).fingerprint
+    # The children open their own connections, because a connection that two processes share is broken.
+    connections.close_all()
+    return PreparedHub(user.get_username(), password, federation.id, federation.display_name, fingerprint)
+
+
+def fetch_peer_documents(other_url: str) -> bool:
+    """Fetch the documents of the other hub if it is a proposed peer, so that staff can compare its key.
+
+    Returns whether it is a proposed peer. Raises ExternalServiceError.
+    """
+    peer = find_peer(other_url)
+    if peer is None or peer.state != PeerState.PROPOSED:
+        return False
+    refresh_documents(peer, by=None, now=timezone.now())
+    return True
+
+
+def sync_once() -> None:
+    """Queue a sync of the demo's federation if it was never synced."""
+    federation = Federation.objects.filter(tag_rows__name=TAG).order_by("created_at").first()
+    if federation and not SyncJob.objects.filter(federation_id=federation.id).exists():
+        start_sync(federation, by=Actor(id="", name="demo"), reason="first import", queued=True)
+
+
+def write_private_file(path: Path, text: str) -> None:
+    """Write a file with mode 0600, which it has before its first byte is written."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+
+
+def _staff_user(password_path: Path) -> tuple[User, str | None]:
+    user = User.objects.filter(username=USERNAME).first()
+    if user is None:
+        password = secrets.token_urlsafe(15)
+        # The file comes first: a password without a user is harmless, a user whose password is lost is not.
+        write_private_file(password_path, password + "\n")
+        return User.objects.create_superuser(USERNAME, password=password), password
+    saved = password_path.read_text(encoding="utf-8").strip() if password_path.exists() else ""
+    return user, saved if saved and user.check_password(saved) else None
+
+
+def _federation(user: User) -> Federation:
+    federation = Federation.objects.filter(tag_rows__name=TAG).order_by("created_at").first()
+    return federation or create_federation(
+        provider_type=ProviderType.AWS_AGENTCORE,
+        display_name="AgentCore demo",
+        description="The sandbox on this machine, in place of AWS.",
+        tags=[TAG],
+        provider_config={"region": REGION, "assumeRoleArn": ROLE_ARN},
+        by=actor_of(user),
+    )

@@ -1,0 +1,109 @@
+"""The runtimes of a sandbox at its start; the same options always give the same runtimes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from core.strict_json import JsonObject
+from sandbox.credentials import DEFAULT_ACCOUNT
+from sandbox.runtime_specs import Behavior, RuntimeSpec
+from sandbox.runtime_texts import DOMAINS, make_spec
+
+DEFAULT_REGION = "us-east-1"
+DEFAULT_HUB_URL = "http://127.0.0.1:8000"
+AUDIENCE = "fedhub-runtimes"
+# A constant, so that a restarted sandbox does not look updated.
+SEEDED_AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
+_PLATFORM = {"env": "production", "team": "platform"}
+_FINANCE = {"env": "production", "team": "finance"}
+_STAGING = {"env": "staging", "team": "platform"}
+
+
+@dataclass(frozen=True, slots=True)
+class SeedOptions:
+    """The number and kind of seeds. With `mcp` or `a2a`, a benchmark gets so many similar runtimes instead of the mix.
+
+    Of the similar runtimes every `jwt_every`-th one has a JWT authorizer; 0 means none.
+    """
+
+    runtimes: int = 12
+    mcp: int = 0
+    a2a: int = 0
+    tools: int = 5
+    healthy: bool = False
+    jwt_every: int = 0
+    hub_url: str = DEFAULT_HUB_URL
+    account: str = DEFAULT_ACCOUNT
+    region: str = DEFAULT_REGION
+
+
+@dataclass(frozen=True, slots=True)
+class _Seed:
+    name: str
+    protocol: str
+    uses_jwt: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+    behavior: Behavior = field(default_factory=Behavior)
+    page_size: int = 100
+    streams: bool = False
+
+
+_MIXED_SEEDS = (
+    _Seed("pharmacy_fraud_mcp", "MCP", tags=_PLATFORM),
+    _Seed("pharmacy_fraud_a2a", "A2A", tags=_PLATFORM),
+    _Seed("invoice_matching_mcp", "MCP", uses_jwt=True, tags=_FINANCE, streams=True, page_size=3),
+    _Seed("ticket_triage_a2a", "A2A", uses_jwt=True, tags=_PLATFORM),
+    _Seed("weather_forecast_mcp", "MCP", tags=_STAGING, streams=True),
+    _Seed("code_review_a2a", "A2A", tags=_PLATFORM),
+    _Seed("image_tagging_http", "HTTP", tags=_STAGING),
+    _Seed("contract_analysis_a2a", "A2A", tags=_FINANCE, behavior=Behavior(slow_seconds=2.0)),
+    _Seed("document_search_mcp", "MCP", tags=_PLATFORM, page_size=3),
+    _Seed("legacy_crm_mcp", "MCP", behavior=Behavior(broken=True)),
+    _Seed("travel_booking_a2a", "A2A", uses_jwt=True),
+    _Seed("inventory_planning_mcp", "MCP", uses_jwt=True, tags=_STAGING),
+)
+
+
+def jwt_authorizer(hub_url: str) -> JsonObject:
+    """Return an `authorizerConfiguration` that trusts the hub as its OIDC issuer."""
+    discovery_url = f"{hub_url.rstrip('/')}/.well-known/openid-configuration"
+    return {"customJWTAuthorizer": {"discoveryUrl": discovery_url, "allowedAudience": [AUDIENCE]}}
+
+
+def make_seeds(options: SeedOptions) -> Iterator[RuntimeSpec]:
+    """Yield the runtimes that `options` describe."""
+    seeds = _numbered_seeds(options) if options.mcp or options.a2a else _mixed_seeds(options)
+    for seed in seeds:
+        spec = make_spec(seed.name, seed.protocol, tools=options.tools)
+        yield replace(
+            spec,
+            account=options.account,
+            region=options.region,
+            tags=seed.tags,
+            authorizer=jwt_authorizer(options.hub_url) if seed.uses_jwt else {},
+            page_size=seed.page_size,
+            streams=spec.protocol == "MCP" and (spec.streams or seed.streams),
+            behavior=Behavior() if options.healthy else seed.behavior,
+        )
+
+
+def _mixed_seeds(options: SeedOptions) -> Iterator[_Seed]:
+    yield from _MIXED_SEEDS[: options.runtimes]
+    for number in range(len(_MIXED_SEEDS), options.runtimes):
+        protocol = "A2A" if number % 2 else "MCP"
+        tags = (_PLATFORM, _FINANCE, _STAGING)[number % 3]
+        yield _Seed(_numbered_name(number, protocol), protocol, uses_jwt=number % 4 == 0, tags=tags)
+
+
+def _numbered_seeds(options: SeedOptions) -> Iterator[_Seed]:
+    wanted = [(number, "MCP") for number in range(options.mcp)] + [(number, "A2A") for number in range(options.a2a)]
+    for position, (number, protocol) in enumerate(wanted):
+        uses_jwt = options.jwt_every > 0 and position % options.jwt_every == 0
+        tags = _PLATFORM if number % 2 else _STAGING
+        yield _Seed(_numbered_name(number, protocol), protocol, uses_jwt=uses_jwt, tags=tags)
+
+
+def _numbered_name(number: int, protocol: str) -> str:
+    return f"{DOMAINS[number % len(DOMAINS)].slug}_{protocol.lower()}_{number:04d}"

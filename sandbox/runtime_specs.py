@@ -1,0 +1,130 @@
+"""The values that describe one runtime: its texts, its authorizer and its behavior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+
+from core.strict_json import Json, JsonObject
+
+PROTOCOLS = ("MCP", "A2A", "HTTP", "AGUI")
+CARD_FAULTS = ("", "empty", "no_skills", "object_examples")
+
+
+class InvalidSpecError(Exception):
+    """A value in a call of the admin API is wrong; the message names the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behavior:
+    """The deviations of a runtime from correct answers; by default it has none.
+
+    `cold_starts` is the number of next calls that are refused. `card` is one of `CARD_FAULTS`. `session_header` adds
+    the `Mcp-Session-Id` that AWS adds for callers that send none.
+    """
+
+    slow_seconds: float = 0.0
+    broken: bool = False
+    forbidden: bool = False
+    cold_starts: int = 0
+    oversize: bool = False
+    endless_cursor: bool = False
+    hangs: bool = False
+    session_header: bool = False
+    card: str = ""
+
+    def with_changes(self, values: Mapping[str, Json]) -> Behavior:
+        """Return a copy with these camelCase `values`; raise InvalidSpecError for an unknown name or a wrong type."""
+        changes: dict[str, bool | int | float | str] = {}
+        for name, value in values.items():
+            attribute = _BEHAVIOR_NAMES.get(name)
+            if attribute is None:
+                raise InvalidSpecError(f"behavior.{name} must be one of {', '.join(_BEHAVIOR_NAMES)}")
+            changes[attribute] = _checked(name, value, getattr(self, attribute))
+        if changes.get("card", "") not in CARD_FAULTS:
+            raise InvalidSpecError(f"behavior.card must be one of {', '.join(CARD_FAULTS[1:])}")
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def to_dict(self) -> JsonObject:
+        """Return the values that differ from the default, by camelCase name."""
+        return {
+            name: getattr(self, attribute) for name, attribute in _BEHAVIOR_NAMES.items() if getattr(self, attribute)
+        }
+
+
+def _camel_case(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _checked(name: str, value: Json, current: bool | int | float | str) -> bool | int | float | str:
+    wanted = type(current)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not wanted:
+        raise InvalidSpecError(f"behavior.{name} must be a {wanted.__name__}")
+    return value
+
+
+_BEHAVIOR_NAMES = {_camel_case(entry.name): entry.name for entry in fields(Behavior)}
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSpec:
+    """The description of one runtime, for control plane and data plane.
+
+    `tools`, `resources` and `prompts` are MCP objects, `skills` A2A skills. `authorizer` is AWS's
+    `authorizerConfiguration`, empty for IAM. `page_size` is the number of tools per page. With `streams`, MCP answers
+    are event streams with a notification before the result.
+    """
+
+    name: str
+    protocol: str
+    description: str = ""
+    account: str = "123456789012"
+    region: str = "us-east-1"
+    tools: tuple[JsonObject, ...] = ()
+    resources: tuple[JsonObject, ...] = ()
+    prompts: tuple[JsonObject, ...] = ()
+    skills: tuple[JsonObject, ...] = ()
+    authorizer: JsonObject = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    page_size: int = 100
+    streams: bool = False
+    legacy_card: bool = True
+    status: str = "READY"
+    behavior: Behavior = field(default_factory=Behavior)
+
+
+@dataclass(slots=True)
+class SandboxRuntime:
+    """One existing runtime: its spec, and the ids that the control plane gave it."""
+
+    runtime_id: str
+    arn: str
+    sequence: int
+    spec: RuntimeSpec
+    version: int
+    last_updated_at: datetime
+
+    def to_dict(self) -> JsonObject:
+        """Return the form of the admin API."""
+        spec = self.spec
+        return {
+            "id": self.runtime_id,
+            "arn": self.arn,
+            "name": spec.name,
+            "protocol": spec.protocol,
+            "version": str(self.version),
+            "status": spec.status,
+            "lastUpdatedAt": self.last_updated_at.isoformat(),
+            "description": spec.description,
+            "account": spec.account,
+            "region": spec.region,
+            "authorizer": spec.authorizer,
+            "tags": dict(spec.tags),
+            "tools": [tool["name"] for tool in spec.tools],
+            "skills": [skill["id"] for skill in spec.skills],
+            "behavior": spec.behavior.to_dict(),
+        }

@@ -1,0 +1,41 @@
+"""An upgrade of unfold that changes a template which the hub replaces fails here, with the steps to take."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import unfold
+from django.conf import settings
+
+OURS = Path(settings.BASE_DIR) / "templates"
+THEIRS = Path(unfold.__file__).parent / "templates"
+# The SHA-256 of unfold's template on which each template of the hub is based. The templates below unfold/ are private
+# to unfold and may change in each version.
+ORIGINALS = {
+    "admin/index.html": "9fdb849b7da18ccde0e5dda1923465830718700726570ea70554bffe1f012115",
+    "unfold/helpers/empty_results.html": "5f4727a37a99da76e245048c8c7d7307ded9fe749533b33410e38657a9b1ef7e",
+    "unfold/helpers/header_title.html": "b126ed2ab9ca16802d6763f49a74ba37b5bab125e5ff1af52a1ed586982dd0f3",
+}
+
+
+def test_each_template_that_replaces_one_of_unfold_is_recorded() -> None:
+    """A template that extends the template of the same name does not replace it."""
+    names = {str(path.relative_to(OURS)) for path in OURS.rglob("*.html")}
+    extending = {name for name in names if f'{{% extends "{name}" %}}' in (OURS / name).read_text(encoding="utf-8")}
+    replacing = {name for name in names - extending if (THEIRS / name).exists() or name.startswith("unfold/")}
+    assert replacing == set(ORIGINALS)
+
+
+@pytest.mark.parametrize("name", ORIGINALS)
+def test_the_original_in_unfold_is_unchanged(name: str) -> None:
+    original = THEIRS / name
+    assert original.exists(), (
+        f"unfold no longer has {name}. Find its replacement, then move or delete templates/{name}."
+    )
+    digest = hashlib.sha256(original.read_bytes()).hexdigest()
+    assert digest == ORIGINALS[name], (
+        f"This version of unfold changes {name}. Compare {original} with the file of the former version, copy useful "
+        f"changes to templates/{name}, look at the pages that show it, then record the new digest: {digest}"
+    )
