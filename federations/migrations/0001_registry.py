@@ -160,6 +160,7 @@ class Migration(migrations.Migration):
                 ('error', models.TextField(blank=True)),
             ],
             options={
+                'indexes': [models.Index(fields=['-last_updated_at', '-id'], name='sighting_newest')],
                 'constraints': [models.UniqueConstraint(fields=('scope', 'runtime_id'), name='sighting_once_per_runtime')],
             },
         ),
@@ -195,7 +196,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-created_at', '-id'],
-                'indexes': [models.Index(fields=['federation_id', '-created_at', '-id'], name='job_federation_newest'), models.Index(fields=['status', 'lease_expires_at'], name='job_lease'), models.Index(fields=['status', 'due_at'], name='job_due')],
+                'indexes': [models.Index(fields=['-created_at', '-id'], name='job_newest'), models.Index(fields=['federation_id', '-created_at', '-id'], name='job_federation_newest'), models.Index(fields=['status', 'lease_expires_at'], name='job_lease'), models.Index(fields=['status', 'due_at'], name='job_due')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('status__in', ['pending', 'syncing'])), fields=('lock_key',), name='one_active_job_per_lock'), models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'syncing', 'success', 'failed'])), name='job_status_is_known'), models.CheckConstraint(condition=models.Q(('phase__in', ['queued', 'discovering', 'enriching', 'applying', 'indexing', 'completed', 'failed'])), name='job_phase_is_known')],
             },
         ),

@@ -16,6 +16,35 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Peer',
+            fields=[
+                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
+                ('server_url', models.CharField(max_length=500, unique=True, verbose_name='server URL')),
+                ('did', models.CharField(blank=True, max_length=500, verbose_name='DID')),
+                ('display_name', models.CharField(blank=True, max_length=200)),
+                ('state', models.CharField(choices=[('proposed', 'Proposed'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('suspended', 'Suspended'), ('retired', 'Retired')], default='proposed', editable=False, max_length=16)),
+                ('relationship', models.CharField(choices=[('peer', 'Peer'), ('upstream', 'Upstream'), ('downstream', 'Downstream')], default='peer', max_length=16)),
+                ('requires_signature', models.BooleanField(default=False, help_text="Refuse this peer's token where no signature comes with it.")),
+                ('outbound_key', models.TextField(blank=True, editable=False)),
+                ('callback_origins', models.JSONField(blank=True, default=list, help_text='Further origins that callbacks may go to.')),
+                ('notes', models.TextField(blank=True, max_length=10000)),
+                ('review_by', models.DateField(blank=True, null=True)),
+                ('proposed_from', models.CharField(blank=True, editable=False, max_length=64)),
+                ('attempt_count', models.PositiveIntegerField(default=0, editable=False)),
+                ('last_attempt_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('documents_fetched_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('circuit_failures', models.PositiveIntegerField(default=0, editable=False)),
+                ('circuit_open_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+            ],
+            options={
+                'ordering': ['server_url'],
+                'indexes': [models.Index(fields=['state', '-updated_at'], name='peer_state'), models.Index(fields=['did'], name='peer_did')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['proposed', 'approved', 'rejected', 'suspended', 'retired'])), name='peer_state_is_known'), models.CheckConstraint(condition=models.Q(('relationship__in', ['peer', 'upstream', 'downstream'])), name='peer_relationship_is_known')],
+            },
+        ),
+        migrations.CreateModel(
             name='Dispatch',
             fields=[
                 ('due_at', models.DateTimeField(blank=True, null=True)),
@@ -43,6 +72,8 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('delivered_at', models.DateTimeField(blank=True, null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('peer', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='dispatches', to='peers.peer')),
+                ('tried_since', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
             ],
             options={
                 'verbose_name_plural': 'dispatches',
@@ -109,7 +140,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-created_at', '-id'],
-                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='handler_event_due')],
+                'indexes': [models.Index(fields=['-created_at', '-id'], name='handler_event_newest'), models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='handler_event_due')],
                 'constraints': [models.UniqueConstraint(fields=('handler', 'kind', 'source_id'), name='handler_event_once')],
             },
         ),
@@ -148,36 +179,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'journal entries',
                 'ordering': ['-at', '-id'],
-                'indexes': [models.Index(fields=['-at', '-id'], name='journal_newest')],
-            },
-        ),
-        migrations.CreateModel(
-            name='Peer',
-            fields=[
-                ('id', models.CharField(default=core.ids.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
-                ('server_url', models.CharField(max_length=500, unique=True, verbose_name='server URL')),
-                ('did', models.CharField(blank=True, max_length=500, verbose_name='DID')),
-                ('display_name', models.CharField(blank=True, max_length=200)),
-                ('state', models.CharField(choices=[('proposed', 'Proposed'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('suspended', 'Suspended'), ('retired', 'Retired')], default='proposed', editable=False, max_length=16)),
-                ('relationship', models.CharField(choices=[('peer', 'Peer'), ('upstream', 'Upstream'), ('downstream', 'Downstream')], default='peer', max_length=16)),
-                ('requires_signature', models.BooleanField(default=False, help_text="Refuse this peer's token where no signature comes with it.")),
-                ('outbound_key', models.TextField(blank=True, editable=False)),
-                ('callback_origins', models.JSONField(blank=True, default=list, help_text='Further origins that callbacks may go to.')),
-                ('notes', models.TextField(blank=True, max_length=10000)),
-                ('review_by', models.DateField(blank=True, null=True)),
-                ('proposed_from', models.CharField(blank=True, editable=False, max_length=64)),
-                ('attempt_count', models.PositiveIntegerField(default=0, editable=False)),
-                ('last_attempt_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('documents_fetched_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('circuit_failures', models.PositiveIntegerField(default=0, editable=False)),
-                ('circuit_open_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-            ],
-            options={
-                'ordering': ['server_url'],
-                'indexes': [models.Index(fields=['state', '-updated_at'], name='peer_state'), models.Index(fields=['did'], name='peer_did')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['proposed', 'approved', 'rejected', 'suspended', 'retired'])), name='peer_state_is_known'), models.CheckConstraint(condition=models.Q(('relationship__in', ['peer', 'upstream', 'downstream'])), name='peer_relationship_is_known')],
+                'indexes': [models.Index(fields=['peer_url', '-at', '-id'], name='journal_of_peer'), models.Index(fields=['-at', '-id'], name='journal_newest')],
             },
         ),
         migrations.CreateModel(
@@ -191,11 +193,6 @@ class Migration(migrations.Migration):
                 ('dispatch', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='delegations', to='peers.dispatch')),
                 ('peer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='delegations', to='peers.peer')),
             ],
-        ),
-        migrations.AddField(
-            model_name='dispatch',
-            name='peer',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='dispatches', to='peers.peer'),
         ),
         migrations.CreateModel(
             name='PeerDecision',
@@ -288,9 +285,11 @@ class Migration(migrations.Migration):
                 ('delivered_at', models.DateTimeField(blank=True, null=True)),
                 ('peer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='owed_callbacks', to='peers.peer')),
                 ('received', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='callbacks', to='peers.receiveddispatch')),
+                ('tried_since', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
             ],
             options={
                 'ordering': ['created_at', 'id'],
+                'indexes': [models.Index(fields=['created_at', 'id'], name='callback_oldest')],
             },
         ),
         migrations.CreateModel(
@@ -316,6 +315,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-received_at', '-id'],
+                'indexes': [models.Index(fields=['-received_at', '-id'], name='inbound_callback_newest')],
                 'constraints': [models.UniqueConstraint(fields=('dispatch', 'dedup_key'), name='inbound_callback_once')],
             },
         ),

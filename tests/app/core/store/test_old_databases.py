@@ -1,0 +1,192 @@
+"""A database that the first migrations made is migrated to the schema of a new one, and loses nothing on the way.
+
+The folder `old_schema` records what those migrations made: SQLite's `sqlite_master`, the statements of `sqlmigrate` on
+PostgreSQL, and MongoDB's collections with their options and indexes. Their names are in `OLD_MIGRATIONS`. The record
+stays as it is: databases of that time do, too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.db.migrations.recorder import MigrationRecorder
+from pymongo.operations import IndexModel
+from pytest_django import DjangoDbBlocker
+
+from core.store.copying import connected
+from tests.stores.databases import hub_database, hub_databases
+
+ROOT = Path(__file__).parents[4]
+RECORD = Path(__file__).parent / "old_schema"
+OLD_MIGRATIONS = (
+    ("federations", "0001_registry"),
+    ("federations", "0002_newest_first"),
+    ("peers", "0001_peers"),
+    ("peers", "0002_tried_since"),
+    ("peers", "0003_newest_first"),
+)
+# The tables of users, sessions and schedules, which lie in another database than the registry on MongoDB.
+MIGRATE_ACCOUNTS = """
+import django
+django.setup()
+from django.core.management import call_command
+from django.db.migrations.loader import MigrationLoader
+apps = {label for label, _ in MigrationLoader(None).disk_migrations} - {"federations", "peers"}
+for label in sorted(apps):
+    call_command("migrate", label, verbosity=0)
+"""
+POSTGRESQL_SCHEMA = (
+    "SELECT table_name, column_name, ordinal_position, data_type, character_maximum_length, is_nullable,"
+    " column_default FROM information_schema.columns WHERE table_schema = 'public'",
+    "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE connamespace = 'public'::regnamespace",
+    "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+)
+
+Schema = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The databases of one hub: the aliases `registry` and `accounts` are one, unless the registry is on MongoDB."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a process of this hub."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TEST_", "FEDHUB_"))}
+        own = {"DJANGO_SETTINGS_MODULE": "fedhub.settings", "FEDHUB_VAR_DIR": str(self.folder)}
+        return inherited | own | hub_database(self.folder).variables
+
+    def run(self, *arguments: str) -> str:
+        """Run Python with these arguments and return what it printed; fails the test where it fails."""
+        done = subprocess.run(
+            [sys.executable, *arguments], env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def planned(self) -> set[str]:
+        """Return the migrations of the registry that `migrate` would run."""
+        words = self.run("manage.py", "migrate", "--plan").split()
+        return {word for word in words if word.startswith(("federations.0", "peers.0"))}
+
+    @contextmanager
+    def databases(self) -> Iterator[tuple[Any, Any]]:
+        """Connect this process to the hub's databases; yields the registry's connection and the accounts'."""
+        variables = hub_database(self.folder).variables
+        with ExitStack() as stack:
+            stack.enter_context(connected("hub_accounts", variables["DATABASE_URL"]))
+            accounts = registry = connections["hub_accounts"]
+            if "MONGODB_URI" in variables:
+                stack.enter_context(connected("hub_registry", variables["MONGODB_URI"]))
+                registry = connections["hub_registry"]
+            yield registry, accounts
+
+    def schema(self) -> Schema:
+        """Return all that the registry's database says of its tables and indexes."""
+        with self.databases() as (registry, _):
+            return {"mongodb": _mongodb_schema, "postgresql": _postgresql_schema, "sqlite": _sqlite_schema}[
+                registry.vendor
+            ](registry)
+
+
+def _mongodb_schema(connection: Any) -> Schema:
+    return {
+        info["name"]: (
+            info["options"],
+            sorted((dict(index) for index in connection.database[info["name"]].list_indexes()), key=str),
+        )
+        for info in connection.database.list_collections()
+    }
+
+
+def _postgresql_schema(connection: Any) -> Schema:
+    with connection.cursor() as cursor:
+        return {query: sorted(map(str, _all(cursor, query))) for query in POSTGRESQL_SCHEMA}
+
+
+def _sqlite_schema(connection: Any) -> Schema:
+    with connection.cursor() as cursor:
+        rows = _all(cursor, "SELECT type, name, tbl_name, sql FROM sqlite_master")
+        return {f"{kind} {name}": (table, sql) for kind, name, table, sql in rows}
+
+
+def _all(cursor: Any, query: str) -> list[Any]:
+    cursor.execute(query)
+    return list(cursor.fetchall())
+
+
+@pytest.fixture(scope="module")
+def databases_of_hubs(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    with django_db_blocker.unblock(), hub_databases():
+        yield
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    folder = parent / name
+    folder.mkdir()
+    hub_database(folder).create()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def new_hub(tmp_path_factory: pytest.TempPathFactory, databases_of_hubs: None) -> Hub:
+    """A hub that was migrated today, from nothing."""
+    hub = Hub(new_folder(tmp_path_factory.mktemp("hubs"), "new"))
+    hub.run("manage.py", "migrate", "--verbosity=0")
+    return hub
+
+
+@pytest.fixture
+def old_hub(tmp_path: Path, databases_of_hubs: None) -> Hub:
+    """A hub as the first migrations left it."""
+    hub = Hub(new_folder(tmp_path, "old"))
+    hub.run("-c", MIGRATE_ACCOUNTS)
+    with hub.databases() as (registry, accounts):
+        _create_old_tables(registry)
+        # Both databases record the migrations of every app, whichever of them holds its tables.
+        for connection in {registry, accounts}:
+            recorder = MigrationRecorder(connection)
+            recorder.ensure_schema()
+            for migration in OLD_MIGRATIONS:
+                recorder.record_applied(*migration)
+    return hub
+
+
+def _create_old_tables(registry: Any) -> None:
+    if registry.vendor == "mongodb":
+        registry.ensure_connection()
+        for name, recorded in json.loads((RECORD / "mongodb.json").read_text(encoding="utf-8")).items():
+            registry.database.create_collection(name, **recorded["options"])
+            registry.database[name].create_indexes([_index(options) for options in recorded["indexes"]])
+        return
+    statements = (RECORD / f"{registry.vendor}.sql").read_text(encoding="utf-8").split(";\n")
+    with registry.cursor() as cursor:
+        for statement in filter(None, statements):
+            cursor.execute(statement)
+
+
+def _index(options: dict[str, Any]) -> IndexModel:
+    return IndexModel(list(options["key"].items()), **{name: each for name, each in options.items() if name != "key"})
+
+
+def test_old_database_counts_as_migrated(old_hub: Hub) -> None:
+    assert old_hub.planned() == set()
+
+
+def test_migrated_old_database_has_the_schema_of_a_new_one(old_hub: Hub, new_hub: Hub) -> None:
+    old_hub.run("manage.py", "migrate", "--verbosity=0")
+    assert old_hub.planned() == set()
+    assert old_hub.schema() == new_hub.schema()
