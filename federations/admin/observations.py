@@ -8,11 +8,11 @@ from unfold.decorators import display
 
 from core.admin.labels import format_age
 from core.admin.read_only import ReadOnlyAdmin
-from federations.models import PreviewSlot, RuntimeSighting
+from federations.models import PreviewSlot, RuntimeObservation
 
 
-@admin.register(RuntimeSighting)
-class RuntimeSightingAdmin(ReadOnlyAdmin):
+@admin.register(RuntimeObservation)
+class RuntimeObservationAdmin(ReadOnlyAdmin):
     """The last observation of each runtime. If `error` is set, the next sync asks the runtime again."""
 
     list_display = ["runtime_id", "name", "kind", "version", "outcome", "changed"]
@@ -23,12 +23,12 @@ class RuntimeSightingAdmin(ReadOnlyAdmin):
     empty_hint = "Each sync stores the observed version of each runtime here. No sync has run yet."
 
     @display(description="Last observation", label={"ok": "success", "failed": "danger"})
-    def outcome(self, sighting: RuntimeSighting) -> str:
-        return "failed" if sighting.error else "ok"
+    def outcome(self, observation: RuntimeObservation) -> str:
+        return "failed" if observation.error else "ok"
 
     @display(description="Changed in the cloud", ordering="last_updated_at")
-    def changed(self, sighting: RuntimeSighting) -> str:
-        return format_age(sighting.last_updated_at)
+    def changed(self, observation: RuntimeObservation) -> str:
+        return format_age(observation.last_updated_at)
 
 
 @admin.register(PreviewSlot)

@@ -29,7 +29,7 @@ from federations.models.resources import (
     DiscoveredResource,
     McpServer,
     McpServerTag,
-    RuntimeSighting,
+    RuntimeObservation,
 )
 
 __all__ = [
@@ -51,7 +51,7 @@ __all__ = [
     "McpServerTag",
     "PreviewSlot",
     "ProviderType",
-    "RuntimeSighting",
+    "RuntimeObservation",
     "SyncJob",
     "SyncStatus",
     "new_external_id",

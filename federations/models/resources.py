@@ -124,7 +124,7 @@ class A2aAgentTag(models.Model):
         return self.name
 
 
-class RuntimeSighting(models.Model):
+class RuntimeObservation(models.Model):
     """What was last seen of a runtime, beside the resource: noting it is no write to the resource.
 
     `scope` is the federation's id, or `unfederated:<region>`. `kind` is empty for a runtime that speaks neither
@@ -142,8 +142,8 @@ class RuntimeSighting(models.Model):
     error = models.TextField(blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["scope", "runtime_id"], name="sighting_once_per_runtime")]
-        indexes = [models.Index(fields=["-last_updated_at", "-id"], name="sighting_newest")]
+        constraints = [models.UniqueConstraint(fields=["scope", "runtime_id"], name="observation_once_per_runtime")]
+        indexes = [models.Index(fields=["-last_updated_at", "-id"], name="observation_newest")]
 
     def __str__(self) -> str:
         return f"{self.name or self.runtime_id} version {self.version}"

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from core.ids import new_object_id
 from core.store.units import update_each
-from federations.models import A2aAgent, A2aAgentTag, McpServer, McpServerTag, RuntimeSighting
+from federations.models import A2aAgent, A2aAgentTag, McpServer, McpServerTag, RuntimeObservation
 from federations.services.scopes import SyncScope
 from federations.sync.changes import Create, Delete, Enriched, Failure, Update, kind_of
 from federations.sync.naming import region_and_account
@@ -49,18 +49,18 @@ def apply_changes(scope: SyncScope, plan: Plan) -> frozenset[str]:
     return written | {row.resource_id for row in deleted}
 
 
-def note_sightings(scope: SyncScope, plan: Plan, findings: Iterable[Finding]) -> None:
+def write_observations(scope: SyncScope, plan: Plan, findings: Iterable[Finding]) -> None:
     """Remember what was seen of each runtime, writing only what differs from what is remembered."""
     refused = {change.runtime_id: change.found for change in plan.changes if isinstance(change, Failure)}
-    wanted = {row.runtime_id: row for row in (_sighting(scope, finding, refused) for finding in findings)}
-    known = {row.runtime_id: row for row in scope.sightings()}
+    wanted = {row.runtime_id: row for row in (_observation(scope, finding, refused) for finding in findings)}
+    known = {row.runtime_id: row for row in scope.observations()}
     gone = [row.id for key, row in known.items() if key not in wanted]
     for batch in _batches(gone):
-        RuntimeSighting.objects.filter(id__in=batch).delete()
+        RuntimeObservation.objects.filter(id__in=batch).delete()
     new = [row for key, row in wanted.items() if key not in known]
-    RuntimeSighting.objects.bulk_create(new, batch_size=BATCH)
+    RuntimeObservation.objects.bulk_create(new, batch_size=BATCH)
     changed = [_as_row(known[key], row) for key, row in wanted.items() if key in known and _differs(known[key], row)]
-    update_each(changed, SIGHTING_FIELDS, batch_size=BATCH)
+    update_each(changed, OBSERVED_FIELDS, batch_size=BATCH)
 
 
 def count_stored(scope: SyncScope) -> dict[str, int]:
@@ -174,15 +174,15 @@ def _agent_values(change: Create | Update) -> dict[str, Any]:
 
 
 # Bookkeeping --------------------------------------------------------------------------------------------------------
-SIGHTING_FIELDS = ("name", "kind", "protocol", "version", "last_updated_at", "error")
+OBSERVED_FIELDS = ("name", "kind", "protocol", "version", "last_updated_at", "error")
 
 
-def _sighting(scope: SyncScope, finding: Finding, refused: dict[str, FailedRuntime]) -> RuntimeSighting:
+def _observation(scope: SyncScope, finding: Finding, refused: dict[str, FailedRuntime]) -> RuntimeObservation:
     """Return the bookkeeping row that `finding` calls for; `refused` are the failures by runtime id."""
     seen = finding.runtime if isinstance(finding, EnrichedMcpServer | EnrichedAgent | UnsupportedRuntime) else finding
     failure = refused.get(seen.runtime_id)
     source = failure or seen
-    return RuntimeSighting(
+    return RuntimeObservation(
         scope=scope.key,
         runtime_id=source.runtime_id,
         name=source.name,
@@ -200,10 +200,10 @@ def _kind_seen(finding: Finding) -> ResourceKind | None:
     return None if isinstance(finding, UnsupportedRuntime) else finding.kind
 
 
-def _differs(known: RuntimeSighting, wanted: RuntimeSighting) -> bool:
-    return any(getattr(known, field) != getattr(wanted, field) for field in SIGHTING_FIELDS)
+def _differs(known: RuntimeObservation, wanted: RuntimeObservation) -> bool:
+    return any(getattr(known, field) != getattr(wanted, field) for field in OBSERVED_FIELDS)
 
 
-def _as_row(known: RuntimeSighting, wanted: RuntimeSighting) -> RuntimeSighting:
+def _as_row(known: RuntimeObservation, wanted: RuntimeObservation) -> RuntimeObservation:
     wanted.id = known.id
     return wanted

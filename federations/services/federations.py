@@ -23,7 +23,7 @@ from federations.models import (
     JobTrigger,
     JobType,
     ProviderType,
-    RuntimeSighting,
+    RuntimeObservation,
     SyncJob,
 )
 from federations.providers.base import ProviderError
@@ -158,7 +158,7 @@ def _write_update(federation: Federation, values: dict[str, Any], tags: list[str
     _write_tags(federation, tags)
     if is_new_config:
         # Another account or region may know other runtimes by the same ids: nothing counts as seen there.
-        RuntimeSighting.objects.filter(scope=federation.id).delete()
+        RuntimeObservation.objects.filter(scope=federation.id).delete()
     return is_new_config
 
 
@@ -198,7 +198,7 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
         with unit_of_work(with_accounts=True):
             lease.update(phase=JobPhase.APPLYING)
             stored = count_stored(scope_of(federation))
-            RuntimeSighting.objects.filter(scope=federation.id).delete()
+            RuntimeObservation.objects.filter(scope=federation.id).delete()
             Federation.objects.filter(id=federation.id).delete()
             deleted: JsonObject = {
                 "deletedMcpServers": stored["mcp_server_count"],

@@ -16,7 +16,7 @@ COLUMNS = ("id", "runtime_id", "runtime_arn", "path", "runtime_version", "runtim
 
 def read_stored(scope: SyncScope) -> list[StoredResource]:
     """Return all resources of `scope`, each with the error of its latest enrichment."""
-    errors = dict(scope.sightings().exclude(error="").values_list("runtime_id", "error"))
+    errors = dict(scope.observations().exclude(error="").values_list("runtime_id", "error"))
     return [
         *_stored(ResourceKind.MCP_SERVER, scope.servers().values_list(*COLUMNS, "server_name"), errors),
         *_stored(ResourceKind.A2A_AGENT, scope.agents().values_list(*COLUMNS, "name"), errors),
@@ -45,7 +45,7 @@ def read_last_seen(scope: SyncScope) -> dict[str, Observation]:
     """
     stored = {(row.kind, row.runtime_id) for row in read_stored(scope)}
     seen: dict[str, Observation] = {}
-    for row in scope.sightings().filter(error="", last_updated_at__isnull=False):
+    for row in scope.observations().filter(error="", last_updated_at__isnull=False):
         kind = ResourceKind(row.kind) if row.kind else None
         if row.last_updated_at and (kind is None or (kind, row.runtime_id) in stored):
             seen[row.runtime_id] = Observation(row.runtime_id, row.version, row.last_updated_at, kind, row.protocol)

@@ -16,7 +16,7 @@ from federations.models import (
     Federation,
     McpServer,
     ProviderType,
-    RuntimeSighting,
+    RuntimeObservation,
 )
 from federations.sync.resources import JsonObject
 
@@ -46,9 +46,9 @@ class SyncScope:
         """Return the scope's own A2A agents."""
         return self._own(A2aAgent.objects.all())
 
-    def sightings(self) -> QuerySet[RuntimeSighting]:
+    def observations(self) -> QuerySet[RuntimeObservation]:
         """Return what was last seen of the scope's runtimes."""
-        return RuntimeSighting.objects.filter(scope=self.key)
+        return RuntimeObservation.objects.filter(scope=self.key)
 
     def _own(self, resources: QuerySet[Resource]) -> QuerySet[Resource]:
         if self.federation_id:

@@ -48,7 +48,7 @@ from federations.providers.base import (
 from federations.providers.registry import provider_for
 from federations.search.base import SearchError
 from federations.services import jobs
-from federations.services.apply import apply_changes, count_stored, note_sightings
+from federations.services.apply import apply_changes, count_stored, write_observations
 from federations.services.heartbeat import Heartbeat
 from federations.services.index import bring_in_line
 from federations.services.read_stored import (
@@ -321,7 +321,7 @@ def _apply(
                 raise HeldPlanError(plan)
             touched = apply_changes(scope, plan)
             if not keeps_all:
-                note_sightings(scope, plan, discovery.findings)
+                write_observations(scope, plan, discovery.findings)
             in_transaction(scope)
             _record_outcome(lease, plan)
     except IntegrityError as exc:

@@ -72,7 +72,7 @@ def _access_items() -> list[dict[str, Any]]:
 def _technical_items() -> list[dict[str, Any]]:
     return [
         _item("Periodic tasks", "schedule", "django_celery_beat_periodictask"),
-        _item("Runtime observations", "visibility", "federations_runtimesighting"),
+        _item("Runtime observations", "visibility", "federations_runtimeobservation"),
         _item("Dry runs under way", "preview", "federations_previewslot"),
         _item("Peer keys", "key", "peers_peerkey"),
         _item("Inbound callbacks", "call_received", "peers_inboundcallback"),

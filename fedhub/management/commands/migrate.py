@@ -27,13 +27,16 @@ class Command(MigrateCommand):
         return super().get_check_kwargs(options) | {"databases": sorted(databases)}
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Migrate the database of --database, else the database of each app."""
+        """Migrate the database of --database, else all databases of the hub.
+
+        A migration of the registry may also change rows of Django's own tables, such as the permissions on its models,
+        so the registry's migrations run on the default database too.
+        """
         if options["database"] is not None:
             super().handle(*args, **options)
             return
         app = options["app_label"]
-        if REGISTRY == DEFAULT_DB_ALIAS or app not in REGISTRY_APPS:
-            super().handle(*args, **options | {"database": DEFAULT_DB_ALIAS})
+        super().handle(*args, **options | {"database": DEFAULT_DB_ALIAS})
         if REGISTRY != DEFAULT_DB_ALIAS and (app is None or app in REGISTRY_APPS):
             # One app after another: a run for all apps would record migrations of apps that have no tables here.
             for label in REGISTRY_APPS if app is None else [app]:

@@ -53,6 +53,8 @@ POSTGRESQL_SCHEMA = (
     "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
 )
 
+ACTIONS = ("add", "change", "delete", "view")
+
 Schema = dict[str, Any]
 
 
@@ -182,11 +184,61 @@ def _index(options: dict[str, Any]) -> IndexModel:
     return IndexModel(list(options["key"].items()), **{name: each for name, each in options.items() if name != "key"})
 
 
-def test_old_database_counts_as_migrated(old_hub: Hub) -> None:
-    assert old_hub.planned() == set()
+PERMISSIONS = {f"{action}_runtimesighting": f"Can {action} runtime sighting" for action in ACTIONS}
 
 
-def test_migrated_old_database_has_the_schema_of_a_new_one(old_hub: Hub, new_hub: Hub) -> None:
+@pytest.fixture
+def granted(old_hub: Hub) -> None:
+    """A group that may view the model under its old name."""
+    with old_hub.databases() as (_, accounts), accounts.cursor() as cursor:
+        cursor.execute("INSERT INTO django_content_type (app_label, model) VALUES ('federations', 'runtimesighting')")
+        for codename, name in PERMISSIONS.items():
+            cursor.execute(
+                "INSERT INTO auth_permission (codename, name, content_type_id)"
+                " SELECT %s, %s, id FROM django_content_type WHERE model = 'runtimesighting'",
+                [codename, name],
+            )
+        cursor.execute("INSERT INTO auth_group (name) VALUES ('Watchers')")
+        cursor.execute(
+            "INSERT INTO auth_group_permissions (group_id, permission_id) SELECT g.id, p.id"
+            " FROM auth_group g, auth_permission p WHERE p.codename = 'view_runtimesighting'"
+        )
+
+
+def permissions(hub: Hub) -> tuple[list[tuple[str, str, str]], list[tuple[str]]]:
+    """Return the permissions on what was last seen of runtimes, and which of them the group has."""
+    with hub.databases() as (_, accounts), accounts.cursor() as cursor:
+        stored = _all(
+            cursor,
+            "SELECT c.model, p.codename, p.name FROM auth_permission p"
+            " JOIN django_content_type c ON c.id = p.content_type_id WHERE c.model LIKE 'runtime%' ORDER BY codename",
+        )
+        return stored, _all(
+            cursor,
+            "SELECT p.codename FROM auth_group_permissions g JOIN auth_permission p ON p.id = g.permission_id",
+        )
+
+
+def test_old_database_runs_the_later_migrations_alone_and_has_the_schema_of_a_new_one(
+    old_hub: Hub, new_hub: Hub
+) -> None:
+    planned = old_hub.planned()
+    assert "federations.0002_runtime_observation" in planned
+    assert not planned & {f"{app}.{name}" for app, name in OLD_MIGRATIONS}
     old_hub.run("manage.py", "migrate", "--verbosity=0")
     assert old_hub.planned() == set()
     assert old_hub.schema() == new_hub.schema()
+
+
+def test_permission_that_was_granted_under_the_old_name_survives_there_and_back(old_hub: Hub, granted: None) -> None:
+    old_schema, old_permissions = old_hub.schema(), permissions(old_hub)
+    old_hub.run("manage.py", "migrate", "--verbosity=0")
+    new_names = [
+        ("runtimeobservation", f"{action}_runtimeobservation", f"Can {action} runtime observation")
+        for action in ACTIONS
+    ]
+    assert permissions(old_hub) == (new_names, [("view_runtimeobservation",)])
+    for app in ("peers", "federations"):
+        old_hub.run("manage.py", "migrate", app, "0001", "--verbosity=0")
+    assert permissions(old_hub) == old_permissions
+    assert old_hub.schema() == old_schema

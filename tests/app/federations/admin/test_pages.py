@@ -25,7 +25,7 @@ from tests.stores.counting import counted_queries
 pytestmark = pytest.mark.django_db(transaction=True)
 
 INDEX = reverse("admin:index")
-REGISTRY = ["federation", "mcpserver", "a2aagent", "syncjob", "runtimesighting"]
+REGISTRY = ["federation", "mcpserver", "a2aagent", "syncjob", "runtimeobservation"]
 
 
 def changelist(model: str) -> str:
@@ -79,7 +79,7 @@ def test_every_model_of_the_site_is_listed_in_unfolds_look(admin: Client, cloud:
         assert admin.get(path).status_code == 200, model
 
 
-@pytest.mark.parametrize("model", ["mcpserver", "a2aagent", "syncjob", "runtimesighting"])
+@pytest.mark.parametrize("model", ["mcpserver", "a2aagent", "syncjob", "runtimeobservation"])
 def test_rows_that_the_hub_writes_are_read_only_even_for_a_superuser(
     admin: Client, cloud: MemoryCloud, model: str
 ) -> None:
@@ -320,7 +320,7 @@ def test_staff_without_permission_see_no_registry(staff: Callable[..., Client], 
 
 def test_readers_see_every_row_and_no_control_to_change_it(staff: Callable[..., Client], cloud: MemoryCloud) -> None:
     found = populated(cloud)
-    reader = staff("view_federation", "view_mcpserver", "view_a2aagent", "view_syncjob", "view_runtimesighting")
+    reader = staff("view_federation", "view_mcpserver", "view_a2aagent", "view_syncjob", "view_runtimeobservation")
 
     for model in REGISTRY:
         assert reader.get(changelist(model)).status_code == 200, model
@@ -390,4 +390,4 @@ def test_a_grant_on_one_federation_shows_only_its_rows(staff: Callable[..., Clie
     assert "Federation 1" in dashboard and "Federation 0" not in dashboard
     hidden = McpServer.objects.get(server_name="ledger-0-0")
     assert guest.get(page(hidden)).status_code == 302
-    assert guest.get(changelist("runtimesighting")).status_code == 403
+    assert guest.get(changelist("runtimeobservation")).status_code == 403

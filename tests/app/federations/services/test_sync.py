@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from core.actors import Actor, actor_of
 from core.errors import ConflictError, ExternalServiceError, InvalidRequestError, NotFoundError
-from federations.models import A2aAgent, Federation, FederationGrant, McpServer, RuntimeSighting, SyncJob
+from federations.models import A2aAgent, Federation, FederationGrant, McpServer, RuntimeObservation, SyncJob
 from federations.providers.base import ProviderError
 from federations.search.base import SearchQuery
 from federations.search.registry import search_index
@@ -78,7 +78,7 @@ def test_an_unchanged_sync_writes_no_resource_row(federation: Federation) -> Non
     assert summary_of(job)["unchangedMcpServers"] == summary_of(job)["unchangedAgents"] == 1
     written = [query for query in queries if query.lower().startswith(("insert", "update", "delete"))]
     assert written
-    tables = {table for table in ("mcpserver", "a2aagent", "runtimesighting") for query in written if table in query}
+    tables = {table for table in ("mcpserver", "a2aagent", "runtimeobservation") for query in written if table in query}
     assert tables == set()
 
 
@@ -87,7 +87,7 @@ def test_a_newer_time_of_update_under_the_same_version_is_bookkeeping_alone(fede
     before = McpServer.objects.get().updated_at
     sync(federation, unchanged("one", minutes_later=5))
     assert McpServer.objects.get().updated_at == before
-    assert RuntimeSighting.objects.get().last_updated_at == SEEN_AT + timedelta(minutes=5)
+    assert RuntimeObservation.objects.get().last_updated_at == SEEN_AT + timedelta(minutes=5)
 
 
 def test_only_healthy_stored_runtimes_are_offered_as_last_seen(federation: Federation) -> None:
@@ -241,7 +241,7 @@ def test_deleting_removes_the_federation_s_own_and_no_one_else_s(federation: Fed
     assert list(Federation.objects.values_list("id", flat=True)) == [other.id]
     assert list(McpServer.objects.values_list("server_name", flat=True)) == ["theirs"]
     assert A2aAgent.objects.count() == FederationGrant.objects.count() == 0
-    assert set(RuntimeSighting.objects.values_list("scope", flat=True)) == {other.id}
+    assert set(RuntimeObservation.objects.values_list("scope", flat=True)) == {other.id}
     assert set(search_index().stamps(federation.id)) == set()
     assert SyncJob.objects.filter(federation_id=federation.id).count() == 2
 
@@ -348,7 +348,7 @@ def test_a_writer_with_an_old_copy_forgets_what_was_seen_under_another_configura
         put(Federation.objects.get(id=federation.id), "eu-west-1")
         sync(federation, server("one"))
         put(old_copy, "us-east-1")
-    assert RuntimeSighting.objects.count() == 0
+    assert RuntimeObservation.objects.count() == 0
 
 
 def test_a_job_that_waited_while_its_federation_was_disabled_changes_nothing(federation: Federation) -> None:
