@@ -77,12 +77,14 @@ class Federation(models.Model):
     sync_status = models.CharField(max_length=16, choices=SyncStatus, default=SyncStatus.IDLE, editable=False)
     sync_message = models.TextField(null=True, blank=True, editable=False)
     sync_interval_minutes = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Sync by itself this often, in minutes (5 or more). Empty: only when asked."
+        null=True,
+        blank=True,
+        help_text="Minutes between two scheduled syncs, 5 or more. Leave it empty to sync only on request.",
     )
     force_next_sync = models.BooleanField(
         default=False,
         editable=False,
-        help_text="The configuration was changed with force: the next sync may delete much.",
+        help_text="The configuration was changed with force, so the deletion guard does not hold the next sync.",
     )
     mcp_server_count = models.PositiveIntegerField(default=0, editable=False)
     agent_count = models.PositiveIntegerField(default=0, editable=False)

@@ -60,10 +60,14 @@ class SyncJob(models.Model):
     reason = models.TextField(blank=True)
     requested_by_id = models.CharField(max_length=64, blank=True)
     requested_by_name = models.CharField(max_length=200, blank=True)
-    force = models.BooleanField(default=False, help_text="Lets a plan that deletes much through the deletion guard.")
+    force = models.BooleanField(default=False, help_text="The deletion guard does not hold the plan of this sync.")
     held = models.BooleanField(default=False, help_text="The deletion guard held this plan; nothing was changed.")
     created_at = models.DateTimeField(default=timezone.now)
-    due_at = models.DateTimeField(null=True, blank=True, help_text="When a worker should start it; empty if inline.")
+    due_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the sweep reminds the workers of this job. Empty for a job that its caller runs.",
+    )
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     lease_token = models.CharField(max_length=32, blank=True)
@@ -71,7 +75,10 @@ class SyncJob(models.Model):
     progress_done = models.PositiveIntegerField(default=0)
     progress_total = models.PositiveIntegerField(default=0)
     outcome = models.CharField(
-        max_length=16, blank=True, choices=JobStatus, help_text="How it will end once the search index is in line."
+        max_length=16,
+        blank=True,
+        choices=JobStatus,
+        help_text="The status that the job gets once the search index is up to date.",
     )
     summary = models.JSONField(null=True, blank=True)
     changes = models.JSONField(default=list, blank=True)

@@ -19,7 +19,9 @@ class DiscoveredResource(models.Model):
     federation = models.ForeignKey(Federation, null=True, blank=True, on_delete=models.CASCADE)
     path = models.CharField(max_length=255, unique=True)
     description = models.TextField(blank=True)
-    status = models.CharField(max_length=32, blank=True, db_index=True, help_text="AgentCore's status when last read.")
+    status = models.CharField(
+        max_length=32, blank=True, db_index=True, help_text="The status that AgentCore reported last."
+    )
     region = models.CharField(max_length=32, blank=True)
     account_id = models.CharField("account", max_length=32, blank=True)
     runtime_id = models.CharField("runtime id", max_length=128)
