@@ -12,7 +12,7 @@ from django.utils import timezone
 from core.ids import new_object_id
 from core.store.units import update_each
 from federations.models import A2aAgent, A2aAgentTag, McpServer, McpServerTag, RuntimeObservation
-from federations.services.scopes import SyncScope
+from federations.services.sync_targets import SyncTarget
 from federations.sync.changes import Create, Delete, Enriched, Failure, Update, kind_of
 from federations.sync.naming import region_and_account
 from federations.sync.plan import Plan
@@ -36,24 +36,24 @@ AGENT_FIELDS = (*COMMON_FIELDS, "card", "skills")
 Item = TypeVar("Item")
 
 
-def apply_changes(scope: SyncScope, plan: Plan) -> frozenset[str]:
+def apply_changes(target: SyncTarget, plan: Plan) -> frozenset[str]:
     """Write the plan's deletes, creates and updates; return the ids of the resources that were touched.
 
     Deletes come first, so that a runtime that was recreated under its name finds the name free.
     """
     deleted = [change.old for change in plan.changes if isinstance(change, Delete)]
     for batch in _batches(deleted):
-        scope.servers().filter(id__in=[row.resource_id for row in batch]).delete()
-        scope.agents().filter(id__in=[row.resource_id for row in batch]).delete()
-    written = _write_servers(scope, plan) | _write_agents(scope, plan)
+        target.servers().filter(id__in=[row.resource_id for row in batch]).delete()
+        target.agents().filter(id__in=[row.resource_id for row in batch]).delete()
+    written = _write_servers(target, plan) | _write_agents(target, plan)
     return written | {row.resource_id for row in deleted}
 
 
-def write_observations(scope: SyncScope, plan: Plan, findings: Iterable[Finding]) -> None:
+def write_observations(target: SyncTarget, plan: Plan, findings: Iterable[Finding]) -> None:
     """Remember what was seen of each runtime, writing only what differs from what is remembered."""
     refused = {change.runtime_id: change.found for change in plan.changes if isinstance(change, Failure)}
-    wanted = {row.runtime_id: row for row in (_observation(scope, finding, refused) for finding in findings)}
-    known = {row.runtime_id: row for row in scope.observations()}
+    wanted = {row.runtime_id: row for row in (_observation(target, finding, refused) for finding in findings)}
+    known = {row.runtime_id: row for row in target.observations()}
     gone = [row.id for key, row in known.items() if key not in wanted]
     for batch in _batches(gone):
         RuntimeObservation.objects.filter(id__in=batch).delete()
@@ -63,13 +63,13 @@ def write_observations(scope: SyncScope, plan: Plan, findings: Iterable[Finding]
     update_each(changed, OBSERVED_FIELDS, batch_size=BATCH)
 
 
-def count_stored(scope: SyncScope) -> dict[str, int]:
+def count_stored(target: SyncTarget) -> dict[str, int]:
     """Return the federation's stats columns, counted from what is stored now."""
-    servers = scope.servers().aggregate(total=Count("id"), tools=Sum("num_tools"))
+    servers = target.servers().aggregate(total=Count("id"), tools=Sum("num_tools"))
     return {
         "mcp_server_count": servers["total"],
         "tool_count": servers["tools"] or 0,
-        "agent_count": scope.agents().count(),
+        "agent_count": target.agents().count(),
     }
 
 
@@ -80,9 +80,9 @@ def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
 
 
 # Resources ----------------------------------------------------------------------------------------------------------
-def _write_servers(scope: SyncScope, plan: Plan) -> frozenset[str]:
+def _write_servers(target: SyncTarget, plan: Plan) -> frozenset[str]:
     changes = [change for change in _writes(plan) if isinstance(change.new, EnrichedMcpServer)]
-    rows = [McpServer(**_common_values(scope, change), **_server_values(change)) for change in changes]
+    rows = [McpServer(**_common_values(target, change), **_server_values(change)) for change in changes]
     created = {row.id for row, change in zip(rows, changes, strict=True) if isinstance(change, Create)}
     McpServer.objects.bulk_create([row for row in rows if row.id in created], batch_size=BATCH)
     update_each([row for row in rows if row.id not in created], SERVER_FIELDS, batch_size=BATCH)
@@ -94,9 +94,9 @@ def _write_servers(scope: SyncScope, plan: Plan) -> frozenset[str]:
     return frozenset(ids)
 
 
-def _write_agents(scope: SyncScope, plan: Plan) -> frozenset[str]:
+def _write_agents(target: SyncTarget, plan: Plan) -> frozenset[str]:
     changes = [change for change in _writes(plan) if isinstance(change.new, EnrichedAgent)]
-    rows = [A2aAgent(**_common_values(scope, change), **_agent_values(change)) for change in changes]
+    rows = [A2aAgent(**_common_values(target, change), **_agent_values(change)) for change in changes]
     created = {row.id for row, change in zip(rows, changes, strict=True) if isinstance(change, Create)}
     A2aAgent.objects.bulk_create([row for row in rows if row.id in created], batch_size=BATCH)
     update_each([row for row in rows if row.id not in created], AGENT_FIELDS, batch_size=BATCH)
@@ -118,18 +118,18 @@ def _tags(ids: Iterable[str], changes: Iterable[Create | Update]) -> Iterator[tu
             yield resource_id, f"{key}:{value}"
 
 
-def _common_values(scope: SyncScope, change: Create | Update) -> dict[str, Any]:
+def _common_values(target: SyncTarget, change: Create | Update) -> dict[str, Any]:
     """Return the columns that both kinds share; the columns that an update does not name keep what is stored."""
     new, now = change.new, timezone.now()
     runtime = new.runtime
     region, account_id = region_and_account(runtime.arn)
     return {
         "id": change.old.resource_id if isinstance(change, Update) else new_object_id(),
-        "federation_id": scope.federation_id or None,
+        "federation_id": target.federation_id or None,
         "path": change.old.path if isinstance(change, Update) else change.path,
         "description": _description(new),
         "status": runtime.status,
-        "region": scope.region or region,
+        "region": target.region or region,
         "account_id": account_id,
         "runtime_id": runtime.runtime_id,
         "runtime_arn": runtime.arn,
@@ -177,13 +177,13 @@ def _agent_values(change: Create | Update) -> dict[str, Any]:
 OBSERVED_FIELDS = ("name", "kind", "protocol", "version", "last_updated_at", "error")
 
 
-def _observation(scope: SyncScope, finding: Finding, refused: dict[str, FailedRuntime]) -> RuntimeObservation:
+def _observation(target: SyncTarget, finding: Finding, refused: dict[str, FailedRuntime]) -> RuntimeObservation:
     """Return the bookkeeping row that `finding` calls for; `refused` are the failures by runtime id."""
     seen = finding.runtime if isinstance(finding, EnrichedMcpServer | EnrichedAgent | UnsupportedRuntime) else finding
     failure = refused.get(seen.runtime_id)
     source = failure or seen
     return RuntimeObservation(
-        scope=scope.key,
+        scope=target.key,
         runtime_id=source.runtime_id,
         name=source.name,
         kind=(failure.kind if failure else _kind_seen(finding)) or "",

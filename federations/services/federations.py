@@ -34,8 +34,8 @@ from federations.services import jobs
 from federations.services.apply import count_stored
 from federations.services.audit import audited
 from federations.services.schedule import refresh_schedule, remove_schedule
-from federations.services.scopes import scope_of
 from federations.services.sync import as_hub_error, check_config, open_job, run_sync
+from federations.services.sync_targets import target_of
 from federations.sync.resources import JsonObject
 from federations.sync.summary import summarize
 
@@ -197,7 +197,7 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
     try:
         with unit_of_work(with_accounts=True):
             lease.update(phase=JobPhase.APPLYING)
-            stored = count_stored(scope_of(federation))
+            stored = count_stored(target_of(federation))
             RuntimeObservation.objects.filter(scope=federation.id).delete()
             Federation.objects.filter(id=federation.id).delete()
             deleted: JsonObject = {

@@ -14,8 +14,8 @@ from core.errors import ConflictError, ExternalServiceError, InternalError, Inva
 from federations.models import JobTrigger, JobType, ProviderType, SyncJob
 from federations.services import jobs
 from federations.services.federations import normalize_config
-from federations.services.scopes import SyncScope, unfederated_scope
 from federations.services.sync import discover, execute, plan_for
+from federations.services.sync_targets import SyncTarget, unfederated_target
 from federations.sync.changes import Change, Create, Delete, Failure, Unchanged, Update
 from federations.sync.naming import region_and_account
 from federations.sync.plan import Plan
@@ -42,12 +42,12 @@ def sync_unfederated(
     InternalError (the runtimes could not be listed).
     """
     started = time.monotonic()
-    scope = unfederated_scope(_region_of(region, runtime_arn))
+    target = unfederated_target(_region_of(region, runtime_arn))
     try:
-        plan, discovery = _run(scope, runtime_arn, dry_run, force, by)
+        plan, discovery = _run(target, runtime_arn, dry_run, force, by)
     except ExternalServiceError as exc:
         raise InternalError(f"AgentCore runtime sync failed: {exc.message}") from exc
-    body = _body(scope, plan, discovery, dry_run=dry_run)
+    body = _body(target, plan, discovery, dry_run=dry_run)
     return {"runtime_filter_count": int(runtime_arn is not None), **body, "duration_seconds": _since(started)}
 
 
@@ -69,21 +69,21 @@ def _region_of(region: str | None, runtime_arn: str | None) -> str:
     return found
 
 
-def _run(scope: SyncScope, runtime_arn: str | None, dry_run: bool, force: bool, by: Actor) -> tuple[Plan, Discovery]:
+def _run(target: SyncTarget, runtime_arn: str | None, dry_run: bool, force: bool, by: Actor) -> tuple[Plan, Discovery]:
     if dry_run:
-        discovery = discover(scope, runtime_arn=runtime_arn)
-        plan = plan_for(scope, discovery)
+        discovery = discover(target, runtime_arn=runtime_arn)
+        plan = plan_for(target, discovery)
         return (plan.without_deletes() if runtime_arn else plan), discovery
-    applied = execute(_open_job(scope, force, by), scope, runtime_arn=runtime_arn)
+    applied = execute(_open_job(target, force, by), target, runtime_arn=runtime_arn)
     return applied.plan, applied.discovery
 
 
-def _open_job(scope: SyncScope, force: bool, by: Actor) -> SyncJob:
-    jobs.reap_lapsed_jobs(lock_key=scope.key)
+def _open_job(target: SyncTarget, force: bool, by: Actor) -> SyncJob:
+    jobs.reap_lapsed_jobs(lock_key=target.key)
     try:
         return SyncJob.objects.create(
-            lock_key=scope.key,
-            federation_name=f"No federation, {scope.region}",
+            lock_key=target.key,
+            federation_name=f"No federation, {target.region}",
             job_type=JobType.FULL_SYNC,
             trigger=JobTrigger.API,
             requested_by_id=by.id,
@@ -92,12 +92,12 @@ def _open_job(scope: SyncScope, force: bool, by: Actor) -> SyncJob:
             lease_expires_at=jobs.lease_end(),
         )
     except IntegrityError as exc:
-        raise ConflictError(f"A runtime sync of {scope.region} is under way") from exc
+        raise ConflictError(f"A runtime sync of {target.region} is under way") from exc
 
 
 # The body -----------------------------------------------------------------------------------------------------------
-def _body(scope: SyncScope, plan: Plan, discovery: Discovery, *, dry_run: bool) -> dict[str, Any]:
-    ids = _ids_by_runtime(scope)
+def _body(target: SyncTarget, plan: Plan, discovery: Discovery, *, dry_run: bool) -> dict[str, Any]:
+    ids = _ids_by_runtime(target)
     items: dict[ResourceKind, list[dict[str, Any]]] = {kind: [] for kind in ResourceKind}
     counts: Counter[tuple[ResourceKind, str]] = Counter()
     for change in plan.changes:
@@ -119,9 +119,9 @@ def _body(scope: SyncScope, plan: Plan, discovery: Discovery, *, dry_run: bool) 
     return body | {"skipped_runtimes": skipped}
 
 
-def _ids_by_runtime(scope: SyncScope) -> dict[tuple[str, str], str]:
+def _ids_by_runtime(target: SyncTarget) -> dict[tuple[str, str], str]:
     """Return the registry ids of what is stored now, by kind and runtime id."""
-    servers, agents = scope.servers(), scope.agents()
+    servers, agents = target.servers(), target.agents()
     found: dict[tuple[str, str], str] = {}
     found |= {(ResourceKind.MCP_SERVER, runtime): key for key, runtime in servers.values_list("id", "runtime_id")}
     found |= {(ResourceKind.A2A_AGENT, runtime): key for key, runtime in agents.values_list("id", "runtime_id")}

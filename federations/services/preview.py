@@ -13,8 +13,8 @@ from django.utils import timezone
 from core.errors import TooManyRequestsError
 from core.store.units import LostRaceError, unit_of_work
 from federations.models import Federation, PreviewSlot
-from federations.services.scopes import scope_of
 from federations.services.sync import check_syncable, describe, discover, plan_for
+from federations.services.sync_targets import target_of
 from federations.sync.resources import JsonObject
 
 SLOTS = 2
@@ -38,9 +38,9 @@ def preview_sync(federation: Federation) -> Preview:
     TooManyRequestsError (two dry runs of this federation are under way).
     """
     check_syncable(federation)
-    scope = scope_of(federation)
+    target = target_of(federation)
     with _slot(federation):
-        plan = plan_for(scope, discover(scope))
+        plan = plan_for(target, discover(target))
     summary = plan.summary
     message = plan.held_message if plan.is_held else summary.message
     return Preview(summary.to_dict(), describe(plan), message, plan.is_held)

@@ -7,19 +7,19 @@ from collections.abc import Iterable
 from django.db.models import QuerySet
 
 from federations.models import A2aAgent, McpServer
-from federations.services.scopes import SyncScope
+from federations.services.sync_targets import SyncTarget
 from federations.sync.changes import StoredResource
 from federations.sync.resources import Observation, ResourceKind
 
 COLUMNS = ("id", "runtime_id", "runtime_arn", "path", "runtime_version", "runtime_access")
 
 
-def read_stored(scope: SyncScope) -> list[StoredResource]:
-    """Return all resources of `scope`, each with the error of its latest enrichment."""
-    errors = dict(scope.observations().exclude(error="").values_list("runtime_id", "error"))
+def read_stored(target: SyncTarget) -> list[StoredResource]:
+    """Return all resources of `target`, each with the error of its latest enrichment."""
+    errors = dict(target.observations().exclude(error="").values_list("runtime_id", "error"))
     return [
-        *_stored(ResourceKind.MCP_SERVER, scope.servers().values_list(*COLUMNS, "server_name"), errors),
-        *_stored(ResourceKind.A2A_AGENT, scope.agents().values_list(*COLUMNS, "name"), errors),
+        *_stored(ResourceKind.MCP_SERVER, target.servers().values_list(*COLUMNS, "server_name"), errors),
+        *_stored(ResourceKind.A2A_AGENT, target.agents().values_list(*COLUMNS, "name"), errors),
     ]
 
 
@@ -38,27 +38,27 @@ def _stored(kind: ResourceKind, rows: Iterable[tuple[object, ...]], errors: dict
         )
 
 
-def read_last_seen(scope: SyncScope) -> dict[str, Observation]:
+def read_last_seen(target: SyncTarget) -> dict[str, Observation]:
     """Return the runtimes that need not be asked again if they are found unchanged.
 
     Those are the ones whose last enrichment went well and that are stored, and the ones that speak neither protocol.
     """
-    stored = {(row.kind, row.runtime_id) for row in read_stored(scope)}
+    stored = {(row.kind, row.runtime_id) for row in read_stored(target)}
     seen: dict[str, Observation] = {}
-    for row in scope.observations().filter(error="", last_updated_at__isnull=False):
+    for row in target.observations().filter(error="", last_updated_at__isnull=False):
         kind = ResourceKind(row.kind) if row.kind else None
         if row.last_updated_at and (kind is None or (kind, row.runtime_id) in stored):
             seen[row.runtime_id] = Observation(row.runtime_id, row.version, row.last_updated_at, kind, row.protocol)
     return seen
 
 
-def read_taken_paths(scope: SyncScope, paths: Iterable[str]) -> frozenset[str]:
-    """Return those of `paths` that anyone outside `scope` owns."""
+def read_taken_paths(target: SyncTarget, paths: Iterable[str]) -> frozenset[str]:
+    """Return those of `paths` that anyone outside `target` owns."""
     wanted = list(paths)
     return frozenset(
         [
-            *_others(McpServer.objects.all(), scope.servers(), wanted),
-            *_others(A2aAgent.objects.all(), scope.agents(), wanted),
+            *_others(McpServer.objects.all(), target.servers(), wanted),
+            *_others(A2aAgent.objects.all(), target.agents(), wanted),
         ]
     )
 

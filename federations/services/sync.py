@@ -57,7 +57,7 @@ from federations.services.read_stored import (
     read_stored,
     read_taken_paths,
 )
-from federations.services.scopes import SyncScope, scope_of
+from federations.services.sync_targets import SyncTarget, target_of
 from federations.sync.changes import Unchanged, kind_of
 from federations.sync.naming import resource_path
 from federations.sync.plan import Plan, make_plan
@@ -193,7 +193,7 @@ def run_sync(job_id: str) -> SyncJob:
         raise NotFoundError("Sync job not found")
     if federation.status != FederationStatus.ACTIVE:
         raise _given_up(job, federation)
-    execute(job, scope_of(federation), _keep_stats(federation))
+    execute(job, target_of(federation), _keep_stats(federation))
     return SyncJob.objects.get(id=job_id)
 
 
@@ -216,21 +216,21 @@ class Applied:
 
 def execute(
     job: SyncJob,
-    scope: SyncScope,
-    in_transaction: Callable[[SyncScope], None] = lambda scope: None,
+    target: SyncTarget,
+    in_transaction: Callable[[SyncTarget], None] = lambda target: None,
     *,
     runtime_arn: str | None = None,
 ) -> Applied:
-    """Claim `job` and do the whole of it for `scope`; `in_transaction` runs at the end of the sync's transaction."""
+    """Claim `job` and do the whole of it for `target`; `in_transaction` runs at the end of the sync's transaction."""
     try:
         lease = jobs.claim(job.id)
         with Heartbeat(lease) as heartbeat:
-            applied = _discover_and_apply(lease, job, scope, heartbeat, in_transaction, runtime_arn)
+            applied = _discover_and_apply(lease, job, target, heartbeat, in_transaction, runtime_arn)
             # All is committed. A lease that is lost from here on is lost to whoever ends the job as recorded.
             with suppress(jobs.LeaseLostError):
                 count = len(applied.discovery.findings)
                 heartbeat.report(Progress(JobPhase.INDEXING, count, count))
-            index_error = _index(scope, applied.touched)
+            index_error = _index(target, applied.touched)
     except jobs.LeaseLostError as exc:
         raise ConflictError("Another process has taken over this job; nothing was changed by this one") from exc
     with suppress(jobs.LeaseLostError):
@@ -241,16 +241,16 @@ def execute(
 def _discover_and_apply(
     lease: jobs.Lease,
     job: SyncJob,
-    scope: SyncScope,
+    target: SyncTarget,
     heartbeat: Heartbeat,
-    in_transaction: Callable[[SyncScope], None],
+    in_transaction: Callable[[SyncTarget], None],
     runtime_arn: str | None,
 ) -> Applied:
     """Discover and apply, and whatever goes wrong leave a failed job behind."""
     try:
-        discovery = discover(scope, heartbeat.report, runtime_arn=runtime_arn)
+        discovery = discover(target, heartbeat.report, runtime_arn=runtime_arn)
         heartbeat.report(Progress(JobPhase.APPLYING, len(discovery.findings), len(discovery.findings)))
-        plan, touched = _apply(lease, job, scope, discovery, in_transaction, keeps_all=runtime_arn is not None)
+        plan, touched = _apply(lease, job, target, discovery, in_transaction, keeps_all=runtime_arn is not None)
     except jobs.LeaseLostError:
         raise
     except HeldPlanError as exc:
@@ -267,28 +267,28 @@ def _discover_and_apply(
 
 
 def discover(
-    scope: SyncScope, report: Callable[[Progress], None] = lambda progress: None, *, runtime_arn: str | None = None
+    target: SyncTarget, report: Callable[[Progress], None] = lambda progress: None, *, runtime_arn: str | None = None
 ) -> Discovery:
-    """List the account of `scope`, asking only the runtimes that changed; raises the HubError for a ProviderError."""
+    """List the account of `target`, asking only the runtimes that changed; raises the HubError for a ProviderError."""
     request = DiscoveryRequest(
-        config=scope.config,
-        external_id=scope.external_id,
-        observations=read_last_seen(scope),
+        config=target.config,
+        external_id=target.external_id,
+        observations=read_last_seen(target),
         runtime_arn=runtime_arn,
         audience_accounts=read_audience_accounts(),
         report=report,
     )
     try:
-        return provider_for(scope.provider_type).discover(request)
+        return provider_for(target.provider_type).discover(request)
     except ProviderError as exc:
         raise as_hub_error(exc) from exc
 
 
-def plan_for(scope: SyncScope, discovery: Discovery) -> Plan:
-    """Compare a discovery with what is stored for `scope` now."""
+def plan_for(target: SyncTarget, discovery: Discovery) -> Plan:
+    """Compare a discovery with what is stored for `target` now."""
     enriched = [found for found in discovery.findings if isinstance(found, EnrichedMcpServer | EnrichedAgent)]
     paths = {resource_path(kind_of(found), found.runtime.name) for found in enriched}
-    return make_plan(read_stored(scope), discovery.findings, read_taken_paths(scope, paths))
+    return make_plan(read_stored(target), discovery.findings, read_taken_paths(target, paths))
 
 
 def as_hub_error(error: ProviderError) -> HubError:
@@ -304,9 +304,9 @@ def as_hub_error(error: ProviderError) -> HubError:
 def _apply(
     lease: jobs.Lease,
     job: SyncJob,
-    scope: SyncScope,
+    target: SyncTarget,
     discovery: Discovery,
-    in_transaction: Callable[[SyncScope], None],
+    in_transaction: Callable[[SyncTarget], None],
     *,
     keeps_all: bool,
 ) -> tuple[Plan, frozenset[str]]:
@@ -314,15 +314,15 @@ def _apply(
     try:
         with unit_of_work():
             lease.update(phase=JobPhase.APPLYING)
-            plan = plan_for(scope, discovery)
+            plan = plan_for(target, discovery)
             if keeps_all:
                 plan = plan.without_deletes()
             if plan.is_held and not job.force:
                 raise HeldPlanError(plan)
-            touched = apply_changes(scope, plan)
+            touched = apply_changes(target, plan)
             if not keeps_all:
-                write_observations(scope, plan, discovery.findings)
-            in_transaction(scope)
+                write_observations(target, plan, discovery.findings)
+            in_transaction(target)
             _record_outcome(lease, plan)
     except IntegrityError as exc:
         raise ConflictError("Another sync stored a resource of the same name meanwhile; sync again") from exc
@@ -339,20 +339,20 @@ def _record_outcome(lease: jobs.Lease, plan: Plan) -> None:
     )
 
 
-def _keep_stats(federation: Federation) -> Callable[[SyncScope], None]:
-    def write(scope: SyncScope) -> None:
+def _keep_stats(federation: Federation) -> Callable[[SyncTarget], None]:
+    def write(target: SyncTarget) -> None:
         # Only here is the force of a changed configuration used up: a sync that fails before leaves it for the next.
-        Federation.objects.filter(id=federation.id).update(**count_stored(scope), force_next_sync=False)
+        Federation.objects.filter(id=federation.id).update(**count_stored(target), force_next_sync=False)
 
     return write
 
 
-def _index(scope: SyncScope, touched: frozenset[str]) -> str:
+def _index(target: SyncTarget, touched: frozenset[str]) -> str:
     """Bring the index in line; return what went wrong, since an index failure never fails a sync."""
     try:
-        bring_in_line(scope.federation_id, touched)
+        bring_in_line(target.federation_id, touched)
     except SearchError as exc:
-        logger.exception("The search index could not be brought in line with %s", scope.key)
+        logger.exception("The search index could not be brought in line with %s", target.key)
         return str(exc)
     return ""
 

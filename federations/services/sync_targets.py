@@ -1,6 +1,6 @@
 """Whose resources a sync is about: one federation's, or those of one region that belong to none.
 
-Both go through the same plan and the same transaction; a scope says which rows are its own.
+Both go through the same plan and the same transaction; a target says which rows are its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Resource = TypeVar("Resource", bound=DiscoveredResource)
 
 
 @dataclass(frozen=True, slots=True)
-class SyncScope:
+class SyncTarget:
     """What one sync discovers with and which rows it may touch; `federation_id` is empty for unfederated resources."""
 
     provider_type: str
@@ -35,19 +35,19 @@ class SyncScope:
 
     @property
     def key(self) -> str:
-        """Return the key of the scope's lock and bookkeeping."""
+        """Return the key of the target's lock and bookkeeping."""
         return self.federation_id or f"unfederated:{self.region}"
 
     def servers(self) -> QuerySet[McpServer]:
-        """Return the scope's own MCP servers."""
+        """Return the target's own MCP servers."""
         return self._own(McpServer.objects.all())
 
     def agents(self) -> QuerySet[A2aAgent]:
-        """Return the scope's own A2A agents."""
+        """Return the target's own A2A agents."""
         return self._own(A2aAgent.objects.all())
 
     def observations(self) -> QuerySet[RuntimeObservation]:
-        """Return what was last seen of the scope's runtimes."""
+        """Return what was last seen of the target's runtimes."""
         return RuntimeObservation.objects.filter(scope=self.key)
 
     def _own(self, resources: QuerySet[Resource]) -> QuerySet[Resource]:
@@ -56,9 +56,9 @@ class SyncScope:
         return resources.filter(federation__isnull=True, region=self.region)
 
 
-def scope_of(federation: Federation) -> SyncScope:
-    """Return the scope of a federation."""
-    return SyncScope(
+def target_of(federation: Federation) -> SyncTarget:
+    """Return the target of a federation."""
+    return SyncTarget(
         provider_type=federation.provider_type,
         config=federation.provider_config,
         external_id=federation.external_id,
@@ -67,6 +67,6 @@ def scope_of(federation: Federation) -> SyncScope:
     )
 
 
-def unfederated_scope(region: str) -> SyncScope:
-    """Return the scope of the runtimes in `region` that the hub's own credentials see."""
-    return SyncScope(provider_type=ProviderType.AWS_AGENTCORE, config={"region": region}, region=region)
+def unfederated_target(region: str) -> SyncTarget:
+    """Return the target of the runtimes in `region` that the hub's own credentials see."""
+    return SyncTarget(provider_type=ProviderType.AWS_AGENTCORE, config={"region": region}, region=region)
