@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
-from federations.models import A2aAgent, Federation, McpServer
+from federations.models import DiscoveredResource, Federation
 from federations.search.base import IndexedResource, SearchIndex
-from federations.search.documents import (
-    IndexableAgent,
-    IndexableServer,
-    documents_for_agent,
-    documents_for_server,
-    stamp,
-)
+from federations.search.documents import stamp
 from federations.search.registry import search_index
 from federations.search.repair import plan_repair
+from federations.services.batches import batches
+from federations.services.kinds import KINDS, Kind
 
-BATCH = 200
 UNFEDERATED = ""
 
 
@@ -28,8 +23,8 @@ def bring_in_line(federation_id: str, changed: Collection[str] = frozenset()) ->
     index = search_index()
     repair = plan_repair(_stored_stamps(federation_id), index.stamps(federation_id), changed)
     index.delete(repair.delete)
-    _rebuild(index, repair.rebuild_with_delete, delete_first=True)
-    _rebuild(index, repair.rebuild_missing, delete_first=False)
+    _write_documents(index, repair.rebuild_with_delete, delete_first=True)
+    _write_documents(index, repair.rebuild_missing, delete_first=False)
     return len(repair.delete) + len(repair.rebuild_with_delete) + len(repair.rebuild_missing)
 
 
@@ -49,52 +44,33 @@ def rebuild_index(report: Callable[[int, int], None] = lambda done, total: None)
 
 def _stored_stamps(federation_id: str) -> dict[str, str]:
     stamps: dict[str, str] = {}
-    for model in (McpServer, A2aAgent):
-        rows = model.objects.filter(federation_id=federation_id or None)
+    for kind in KINDS.values():
+        rows = kind.model._default_manager.filter(federation_id=federation_id or None)
         for resource_id, version, enriched_at in rows.values_list("id", "runtime_version", "enriched_at"):
             stamps[resource_id] = stamp(version, enriched_at.isoformat())
     return stamps
 
 
-def _rebuild(index: SearchIndex, resource_ids: Iterable[str], *, delete_first: bool) -> None:
-    ids = sorted(resource_ids)
-    for start in range(0, len(ids), BATCH):
-        batch = ids[start : start + BATCH]
-        servers = McpServer.objects.filter(id__in=batch).prefetch_related("tag_rows")
-        agents = A2aAgent.objects.filter(id__in=batch).prefetch_related("tag_rows")
-        resources = [*map(_indexed_server, servers), *map(_indexed_agent, agents)]
+def _write_documents(index: SearchIndex, resource_ids: Iterable[str], *, delete_first: bool) -> None:
+    for batch in batches(sorted(resource_ids)):
+        resources = [
+            _indexed(kind, row)
+            for kind in KINDS.values()
+            # Each of the models has these rows, the abstract one has not.
+            for row in kind.model._default_manager.filter(id__in=batch).prefetch_related("tag_rows")  # type: ignore[misc]
+        ]
         index.replace(resources, delete_first=delete_first)
 
 
-def _indexed_server(row: McpServer) -> IndexedResource:
-    return documents_for_server(
-        IndexableServer(
-            resource_id=row.id,
-            federation_id=row.federation_id or "",
-            name=row.server_name,
-            path=row.path,
-            description=row.description,
-            version=row.runtime_version,
-            enriched_at=row.enriched_at.isoformat(),
-            tags=row.tags,
-            tools=row.tools,
-            resources=row.resources,
-            prompts=row.prompts,
-        )
-    )
-
-
-def _indexed_agent(row: A2aAgent) -> IndexedResource:
-    return documents_for_agent(
-        IndexableAgent(
-            resource_id=row.id,
-            federation_id=row.federation_id or "",
-            name=row.name,
-            path=row.path,
-            description=row.description,
-            version=row.runtime_version,
-            enriched_at=row.enriched_at.isoformat(),
-            tags=row.tags,
-            skills=row.skills,
-        )
+def _indexed(kind: Kind, row: DiscoveredResource) -> IndexedResource:
+    return kind.documents(
+        resource_id=row.id,
+        federation_id=row.federation_id or "",
+        name=getattr(row, kind.name_column),
+        path=row.path,
+        description=row.description,
+        version=row.runtime_version,
+        enriched_at=row.enriched_at.isoformat(),
+        tags=row.tags,
+        **{part: getattr(row, part) for part in kind.parts},
     )

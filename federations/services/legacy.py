@@ -14,6 +14,7 @@ from core.errors import ConflictError, ExternalServiceError, InternalError, Inva
 from federations.models import JobTrigger, JobType, ProviderType, SyncJob
 from federations.services import jobs
 from federations.services.federations import normalize_config
+from federations.services.kinds import KINDS
 from federations.services.sync import discover, execute, plan_for
 from federations.services.sync_targets import SyncTarget, unfederated_target
 from federations.sync.changes import Change, Create, Delete, Failure, Unchanged, Update
@@ -121,11 +122,11 @@ def _body(target: SyncTarget, plan: Plan, discovery: Discovery, *, dry_run: bool
 
 def _ids_by_runtime(target: SyncTarget) -> dict[tuple[str, str], str]:
     """Return the registry ids of what is stored now, by kind and runtime id."""
-    servers, agents = target.servers(), target.agents()
-    found: dict[tuple[str, str], str] = {}
-    found |= {(ResourceKind.MCP_SERVER, runtime): key for key, runtime in servers.values_list("id", "runtime_id")}
-    found |= {(ResourceKind.A2A_AGENT, runtime): key for key, runtime in agents.values_list("id", "runtime_id")}
-    return found
+    return {
+        (resource_kind, runtime_id): resource_id
+        for resource_kind, kind in KINDS.items()
+        for resource_id, runtime_id in target.resources(kind.model).values_list("id", "runtime_id")
+    }
 
 
 def _item(change: Change, action: str, ids: dict[tuple[str, str], str]) -> dict[str, Any]:

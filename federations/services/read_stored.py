@@ -4,38 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db.models import QuerySet
-
-from federations.models import A2aAgent, McpServer
+from federations.services.batches import batches
+from federations.services.kinds import KINDS
 from federations.services.sync_targets import SyncTarget
 from federations.sync.changes import StoredResource
 from federations.sync.resources import Observation, ResourceKind
 
-COLUMNS = ("id", "runtime_id", "runtime_arn", "path", "runtime_version", "runtime_access")
+PATHS_BATCH = 500
 
 
 def read_stored(target: SyncTarget) -> list[StoredResource]:
-    """Return all resources of `target`, each with the error of its latest enrichment."""
+    """Return all resources of `target`, each with the error of its last enrichment."""
     errors = dict(target.observations().exclude(error="").values_list("runtime_id", "error"))
+    columns = ("id", "runtime_id", "runtime_arn", "path", "runtime_version", "runtime_access")
     return [
-        *_stored(ResourceKind.MCP_SERVER, target.servers().values_list(*COLUMNS, "server_name"), errors),
-        *_stored(ResourceKind.A2A_AGENT, target.agents().values_list(*COLUMNS, "name"), errors),
-    ]
-
-
-def _stored(kind: ResourceKind, rows: Iterable[tuple[object, ...]], errors: dict[str, str]) -> Iterable[StoredResource]:
-    for resource_id, runtime_id, arn, path, version, access, name in rows:
-        yield StoredResource(
-            resource_id=str(resource_id),
-            kind=kind,
-            runtime_id=str(runtime_id),
-            arn=str(arn),
-            name=str(name),
-            path=str(path),
-            version=str(version),
+        StoredResource(
+            resource_id=resource_id,
+            kind=resource_kind,
+            runtime_id=runtime_id,
+            arn=arn,
+            name=name,
+            path=path,
+            version=version,
             access=access if isinstance(access, dict) else {},
-            last_error=errors.get(str(runtime_id), ""),
+            last_error=errors.get(runtime_id, ""),
         )
+        for resource_kind, kind in KINDS.items()
+        for resource_id, runtime_id, arn, path, version, access, name in target.resources(kind.model).values_list(
+            *columns, kind.name_column
+        )
+    ]
 
 
 def read_last_seen(target: SyncTarget) -> dict[str, Observation]:
@@ -53,23 +51,14 @@ def read_last_seen(target: SyncTarget) -> dict[str, Observation]:
 
 
 def read_taken_paths(target: SyncTarget, paths: Iterable[str]) -> frozenset[str]:
-    """Return those of `paths` that anyone outside `target` owns."""
-    wanted = list(paths)
-    return frozenset(
-        [
-            *_others(McpServer.objects.all(), target.servers(), wanted),
-            *_others(A2aAgent.objects.all(), target.agents(), wanted),
-        ]
-    )
-
-
-def _others(
-    everyone: QuerySet[McpServer] | QuerySet[A2aAgent], own: QuerySet[McpServer] | QuerySet[A2aAgent], paths: list[str]
-) -> Iterable[str]:
-    own_paths = set(own.values_list("path", flat=True))
-    for start in range(0, len(paths), 500):
-        stored = everyone.filter(path__in=paths[start : start + 500]).values_list("path", flat=True)
-        yield from (path for path in stored if path not in own_paths)
+    """Return those of `paths` that a resource outside `target` has."""
+    wanted, taken = list(paths), set[str]()
+    for kind in KINDS.values():
+        own = set(target.resources(kind.model).values_list("path", flat=True))
+        for batch in batches(wanted, PATHS_BATCH):
+            stored = kind.model._default_manager.filter(path__in=batch).values_list("path", flat=True)
+            taken |= set(stored) - own
+    return frozenset(taken)
 
 
 def read_audience_accounts() -> dict[str, frozenset[str]]:
@@ -78,8 +67,8 @@ def read_audience_accounts() -> dict[str, frozenset[str]]:
     A token minted for one account's runtime must be of no use at another's.
     """
     found: dict[str, set[str]] = {}
-    for model in (McpServer, A2aAgent):
-        rows = model.objects.filter(access_mode="jwt").values_list("account_id", "runtime_access")
+    for kind in KINDS.values():
+        rows = kind.model._default_manager.filter(access_mode="jwt").values_list("account_id", "runtime_access")
         for account_id, access in rows:
             for audience in access.get("jwt", {}).get("audiences", ()):
                 found.setdefault(audience, set()).add(account_id)

@@ -48,9 +48,10 @@ from federations.providers.base import (
 from federations.providers.registry import provider_for
 from federations.search.base import SearchError
 from federations.services import jobs
-from federations.services.apply import apply_changes, count_stored, write_observations
+from federations.services.apply import apply_changes, count_stored
 from federations.services.heartbeat import Heartbeat
 from federations.services.index import bring_in_line
+from federations.services.observations import write_observations
 from federations.services.read_stored import (
     read_audience_accounts,
     read_last_seen,

@@ -40,20 +40,21 @@ class SyncTarget:
 
     def servers(self) -> QuerySet[McpServer]:
         """Return the target's own MCP servers."""
-        return self._own(McpServer.objects.all())
+        return self.resources(McpServer)
 
     def agents(self) -> QuerySet[A2aAgent]:
         """Return the target's own A2A agents."""
-        return self._own(A2aAgent.objects.all())
+        return self.resources(A2aAgent)
+
+    def resources(self, model: type[Resource]) -> QuerySet[Resource]:
+        """Return the target's own resources of one model."""
+        if self.federation_id:
+            return model._default_manager.filter(federation_id=self.federation_id)
+        return model._default_manager.filter(federation__isnull=True, region=self.region)
 
     def observations(self) -> QuerySet[RuntimeObservation]:
         """Return what was last seen of the target's runtimes."""
         return RuntimeObservation.objects.filter(scope=self.key)
-
-    def _own(self, resources: QuerySet[Resource]) -> QuerySet[Resource]:
-        if self.federation_id:
-            return resources.filter(federation_id=self.federation_id)
-        return resources.filter(federation__isnull=True, region=self.region)
 
 
 def target_of(federation: Federation) -> SyncTarget:

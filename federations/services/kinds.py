@@ -1,0 +1,69 @@
+"""The table of the two kinds of resource: the models, columns and search documents in which they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Model
+
+from federations.models import A2aAgent, A2aAgentTag, DiscoveredResource, McpServer, McpServerTag
+from federations.search.base import IndexedResource
+from federations.search.documents import (
+    IndexableAgent,
+    IndexableServer,
+    documents_for_agent,
+    documents_for_server,
+)
+from federations.sync.resources import ResourceKind
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of resource.
+
+    `columns` maps each column that the kind fills in its own way to its value in an enriched runtime of the kind.
+    `parts` are the columns whose objects have search documents; `documents` takes the fields of an indexable
+    resource, `parts` among them.
+    """
+
+    model: type[DiscoveredResource]
+    tag_model: type[Model]
+    name_column: str
+    columns: Mapping[str, Callable[[Any], object]]
+    parts: tuple[str, ...]
+    documents: Callable[..., IndexedResource]
+
+
+KINDS = {
+    ResourceKind.MCP_SERVER: Kind(
+        model=McpServer,
+        tag_model=McpServerTag,
+        name_column="server_name",
+        columns={
+            "description": lambda found: found.runtime.description,
+            "url": lambda found: found.url,
+            "tools": lambda found: list(found.catalog.tools),
+            "resources": lambda found: list(found.catalog.resources),
+            "prompts": lambda found: list(found.catalog.prompts),
+            "capabilities": lambda found: found.catalog.capabilities,
+            "num_tools": lambda found: len(found.catalog.tools),
+        },
+        parts=("tools", "resources", "prompts"),
+        documents=lambda **fields: documents_for_server(IndexableServer(**fields)),
+    ),
+    ResourceKind.A2A_AGENT: Kind(
+        model=A2aAgent,
+        tag_model=A2aAgentTag,
+        name_column="name",
+        columns={
+            "description": lambda found: found.runtime.description or found.card.description,
+            "url": lambda found: found.card.url,
+            "card": lambda found: found.card.raw,
+            "skills": lambda found: list(found.card.skills),
+        },
+        parts=("skills",),
+        documents=lambda **fields: documents_for_agent(IndexableAgent(**fields)),
+    ),
+}
