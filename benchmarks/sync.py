@@ -116,7 +116,8 @@ def _measure(sandbox: RunningSandbox, federation: Any, name: str) -> Run:
     from benchmarks.measure import rows_written
     from core.actors import Actor
     from federations.models import Federation
-    from federations.services.sync import run_sync, start_sync
+    from federations.services.run import run_sync
+    from federations.services.start import start_sync
 
     sandbox.admin.reset()
     fresh = Federation.objects.get(id=federation.id)

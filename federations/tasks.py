@@ -16,8 +16,9 @@ from core.errors import HubError
 from core.jobs.queue import enqueue
 from federations.models import Federation, JobTrigger, JobType
 from federations.services.jobs import due_jobs, reap_lapsed_jobs
+from federations.services.run import run_sync
 from federations.services.schedule import remove_schedule, repair_schedules
-from federations.services.sync import run_sync, start_sync
+from federations.services.start import start_sync
 
 logger = logging.getLogger(__name__)
 

@@ -23,10 +23,7 @@ ACTOR_NAME = "tests"
 @contextmanager
 def provider(twin: object) -> Iterator[None]:
     """Let every provider type be served by `twin` while the block runs."""
-    with (
-        mock.patch("federations.services.sync.provider_for", return_value=twin),
-        mock.patch("federations.services.federations.provider_for", return_value=twin),
-    ):
+    with mock.patch("federations.services.discover.provider_for", return_value=twin):
         yield
 
 
@@ -63,7 +60,7 @@ def _main(federation_id: str, wait_at: str) -> None:
     from core.actors import Actor
     from core.errors import ConflictError
     from federations.models import Federation
-    from federations.services import apply, sync
+    from federations.services import apply, run, start
     from tests.findings import agent, server
     from tests.memory_provider import MemoryProvider
 
@@ -72,7 +69,7 @@ def _main(federation_id: str, wait_at: str) -> None:
         findings=[*(server(name, version=os.environ.get("VERSION", "1")) for name in names), agent("helper")]
     )
     write = apply.apply_changes
-    begin = sync._apply
+    begin = run._apply
 
     def applying(*args: object, **kwargs: object) -> object:
         _say("applying", wait_at)
@@ -83,10 +80,10 @@ def _main(federation_id: str, wait_at: str) -> None:
         _say("written", wait_at)
         return touched
 
-    with provider(twin), mock.patch.object(sync, "_apply", applying), mock.patch.object(sync, "apply_changes", written):
+    with provider(twin), mock.patch.object(run, "_apply", applying), mock.patch.object(run, "apply_changes", written):
         try:
-            job = sync.start_sync(Federation.objects.get(id=federation_id), by=Actor("1", ACTOR_NAME))
-            sync.run_sync(job.id)
+            job = start.start_sync(Federation.objects.get(id=federation_id), by=Actor("1", ACTOR_NAME))
+            run.run_sync(job.id)
         except ConflictError as exc:
             print(f"lost {exc.message}", flush=True)
         else:

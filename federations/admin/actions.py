@@ -28,7 +28,7 @@ from federations.admin.skipped import skipped_notice
 from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, JobType, SyncJob
 from federations.services.federations import delete_federation, set_enabled
 from federations.services.preview import preview_sync
-from federations.services.sync import release_held_plan, start_sync
+from federations.services.start import release_held_plan, start_sync
 
 
 class FederationActionsMixin(ModelAdmin):

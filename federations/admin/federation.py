@@ -44,7 +44,7 @@ from federations.services.access import federations_visible_to
 from federations.services.audit import audited
 from federations.services.federations import create_federation, update_federation
 from federations.services.schedule import set_interval
-from federations.services.sync import start_sync
+from federations.services.start import start_sync
 
 SHORT_PROVIDERS = {ProviderType.AWS_AGENTCORE: "AWS AgentCore", ProviderType.AZURE_AI_FOUNDRY: "Azure AI Foundry"}
 RECENT_JOBS = 5

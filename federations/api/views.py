@@ -46,10 +46,11 @@ from federations.api.serializers import (
 from federations.models import AccessLevel, DiscoveredResource, Federation, FederationStatus, JobTrigger, SyncJob
 from federations.services.access import agents_visible_to, federations_visible_to, level_of, servers_visible_to
 from federations.services.federations import check_updatable, create_federation, delete_federation, update_federation
-from federations.services.legacy import sync_unfederated
 from federations.services.preview import preview_sync
+from federations.services.run import run_sync
 from federations.services.search import search
-from federations.services.sync import run_sync, start_sync
+from federations.services.start import start_sync
+from federations.services.unfederated import sync_unfederated
 
 Resource = TypeVar("Resource", bound=DiscoveredResource)
 

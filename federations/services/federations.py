@@ -26,15 +26,15 @@ from federations.models import (
     RuntimeObservation,
     SyncJob,
 )
-from federations.providers.base import ProviderError
-from federations.providers.registry import provider_for
 from federations.search.base import SearchError
 from federations.search.registry import search_index
 from federations.services import jobs
 from federations.services.apply import count_stored
 from federations.services.audit import audited
+from federations.services.discover import check_config, normalize_config
+from federations.services.run import run_sync
 from federations.services.schedule import refresh_schedule, remove_schedule
-from federations.services.sync import as_hub_error, check_config, open_job, run_sync
+from federations.services.start import open_job
 from federations.services.sync_targets import target_of
 from federations.sync.resources import JsonObject
 from federations.sync.summary import summarize
@@ -73,14 +73,6 @@ def create_federation(
                 federation=federation, user_id=by.id, holder_name=by.name, level=AccessLevel.OWNER
             )
     return federation
-
-
-def normalize_config(provider_type: str, config: JsonObject) -> JsonObject:
-    """Return the configuration as it is kept; raises InvalidRequestError, NotImplementedYetError."""
-    try:
-        return provider_for(provider_type).normalize_config(config)
-    except ProviderError as exc:
-        raise as_hub_error(exc) from exc
 
 
 def check_updatable(federation: Federation) -> None:

@@ -13,7 +13,9 @@ from django.utils import timezone
 from core.errors import TooManyRequestsError
 from core.store.units import LostRaceError, unit_of_work
 from federations.models import Federation, PreviewSlot
-from federations.services.sync import check_syncable, describe, discover, plan_for
+from federations.services.discover import discover
+from federations.services.plans import describe, plan_for
+from federations.services.start import check_syncable
 from federations.services.sync_targets import target_of
 from federations.sync.resources import JsonObject
 

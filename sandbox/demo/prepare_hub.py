@@ -18,7 +18,7 @@ from django.utils import timezone
 from core.actors import Actor, actor_of
 from federations.models import Federation, ProviderType, SyncJob
 from federations.services.federations import create_federation
-from federations.services.sync import start_sync
+from federations.services.start import start_sync
 from federations.sync.naming import resource_path
 from federations.sync.resources import ResourceKind
 from peers.models import AgentVisibilityChoice, PeerKey, PeerState, Visibility

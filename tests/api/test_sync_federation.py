@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 
 from federations.models import AccessLevel, Federation, JobPhase, JobStatus, McpServer, SyncJob
 from federations.services.access import grant
-from federations.services.sync import run_sync
+from federations.services.run import run_sync
 from sandbox.client import SandboxClient
 from tests.api.contract import NOT_FOUND, SUMMARY_KEYS, UPDATE, answer, error, path_of, refusal, with_job
 from tests.conftest import CONFIG, Api, MakeFederation, MakeServer

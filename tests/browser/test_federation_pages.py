@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from federations.models import Federation, McpServer, SyncJob
-from federations.services.sync import run_sync, start_sync
+from federations.services.run import run_sync
+from federations.services.start import start_sync
 from tests.app.federations.admin.cloud import ROLE, STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -13,7 +13,7 @@ from federations.management.commands.sync_federation import SHELL
 from federations.models import Federation, McpServer, SyncJob
 from federations.search.registry import search_index
 from federations.services.federations import set_enabled
-from federations.services.sync import start_sync
+from federations.services.start import start_sync
 from sandbox.client import SandboxClient
 
 pytestmark = pytest.mark.django_db(transaction=True)

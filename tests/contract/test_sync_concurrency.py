@@ -18,11 +18,12 @@ from core.actors import Actor
 from core.errors import ConflictError, TooManyRequestsError
 from federations.models import Federation, McpServer, SyncJob
 from federations.providers.base import DiscoveryRequest
-from federations.services import sync as engine
+from federations.services import run
 from federations.services.federations import delete_federation, update_federation
 from federations.services.index import bring_in_line
 from federations.services.preview import preview_sync
-from federations.services.sync import run_sync, start_sync
+from federations.services.run import run_sync
+from federations.services.start import start_sync
 from federations.sync.resources import JsonObject
 from tests.conftest import CONFIG, Api, MakeFederation
 from tests.findings import server
@@ -220,8 +221,8 @@ def test_every_phase_is_observable_from_outside_while_it_lasts(federation: Feder
     twin = MemoryProvider(findings=[server("one")], before_answer=note)
     with (
         provider(twin),
-        mock.patch.object(engine, "_apply", noted(engine._apply)),
-        mock.patch.object(engine, "bring_in_line", noted(bring_in_line)),
+        mock.patch.object(run, "_apply", noted(run._apply)),
+        mock.patch.object(run, "bring_in_line", noted(bring_in_line)),
     ):
         job = start_sync(federation, by=ME)
         note()

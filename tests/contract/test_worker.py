@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from core.actors import actor_of
 from federations.models import Federation, McpServer, SyncJob
-from federations.services.sync import run_sync, start_sync
+from federations.services.run import run_sync
+from federations.services.start import start_sync
 from sandbox.client import SandboxClient
 from tests.contract.hub_processes import kill_group, running, wait_for
 

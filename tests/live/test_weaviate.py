@@ -26,7 +26,8 @@ from federations.search.registry import search_index
 from federations.search.weaviate import UNFINISHED, WeaviateSearchIndex
 from federations.services.federations import delete_federation
 from federations.services.index import rebuild_index
-from federations.services.sync import run_sync, start_sync
+from federations.services.run import run_sync
+from federations.services.start import start_sync
 from federations.sync.resources import ResourceKind, UnchangedRuntime
 from tests.app.federations.search.catalog import resource
 from tests.findings import SEEN_AT, agent, arn_of, runtime, server

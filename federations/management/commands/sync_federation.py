@@ -15,7 +15,8 @@ from core.errors import HubError
 from federations.management.output import show_outcome
 from federations.models import Federation, JobStatus, JobTrigger, SyncJob
 from federations.services.preview import preview_sync
-from federations.services.sync import run_sync, start_sync
+from federations.services.run import run_sync
+from federations.services.start import start_sync
 
 SHELL = Actor(id="", name="shell")
 POLL_SECONDS = 0.25

@@ -13,7 +13,7 @@ from core.errors import InvalidRequestError
 from federations.models import Federation, JobTrigger, SyncJob
 from federations.services.federations import delete_federation, set_enabled
 from federations.services.schedule import refresh_schedule, remove_schedule, set_interval
-from federations.services.sync import start_sync
+from federations.services.start import start_sync
 from federations.tasks import run_job, sweep, sync_on_schedule
 from sandbox.client import SandboxClient
 

@@ -14,10 +14,10 @@ from federations.admin import forms
 from federations.models import Federation, SyncJob
 from federations.providers.agentcore.config import check_complete, normalize_config
 from federations.providers.base import ProviderNotImplementedError
-from federations.services import federations
-from federations.services import sync as sync_service
+from federations.services import discover
 from federations.services.federations import create_federation
-from federations.services.sync import run_sync, start_sync
+from federations.services.run import run_sync
+from federations.services.start import start_sync
 from federations.sync.resources import (
     AgentCard,
     EnrichedAgent,
@@ -61,7 +61,7 @@ def put_in_place(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, folder
     """Give every service a cloud in memory as its provider, and a search index in `folder`."""
     settings.SEARCH_PATH = str(folder / "search.sqlite3")
     provider = MemoryCloud()
-    for module in (federations, sync_service, forms):
+    for module in (discover, forms):
         monkeypatch.setattr(module, "provider_for", provider.serve)
     return provider
 

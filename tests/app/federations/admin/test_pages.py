@@ -18,7 +18,7 @@ from federations.models import A2aAgent, AccessLevel, Federation, McpServer, Syn
 from federations.providers.base import ProviderError
 from federations.services.access import grant
 from federations.services.jobs import claim
-from federations.services.sync import start_sync
+from federations.services.start import start_sync
 from tests.app.federations.admin.cloud import STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
 from tests.stores.counting import counted_queries
 

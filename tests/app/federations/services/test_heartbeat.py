@@ -14,7 +14,7 @@ from federations.providers.base import Progress
 from federations.services import jobs
 from federations.services.heartbeat import Heartbeat
 from federations.services.jobs import Lease, LeaseLostError
-from federations.services.sync import open_job
+from federations.services.start import open_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from core.actors import Actor
 from federations.models import Federation, SyncJob
 from federations.services import jobs
-from federations.services.sync import start_sync
+from federations.services.start import start_sync
 from tests.memory_hub import provider
 from tests.memory_provider import MemoryProvider
 from tests.stores.holding import held_elsewhere, require_transactions_that_outlive_their_process

@@ -20,8 +20,10 @@ from federations.search.base import SearchQuery
 from federations.search.registry import search_index
 from federations.services.federations import delete_federation, set_enabled, update_federation
 from federations.services.jobs import reap_lapsed_jobs
+from federations.services.plans import HeldPlanError
 from federations.services.preview import preview_sync
-from federations.services.sync import HeldPlanError, release_held_plan, run_sync, start_sync
+from federations.services.run import run_sync
+from federations.services.start import release_held_plan, start_sync
 from federations.sync.resources import ResourceKind, UnchangedRuntime
 from tests.findings import SEEN_AT, agent, arn_of, failure, runtime, server
 from tests.memory_hub import provider
@@ -305,7 +307,7 @@ def test_a_lease_that_is_lost_after_the_commit_is_no_conflict(
         assert reap_lapsed_jobs() == 1
         return 0
 
-    monkeypatch.setattr("federations.services.sync.bring_in_line", lapse)
+    monkeypatch.setattr("federations.services.run.bring_in_line", lapse)
     job = sync(federation, server("one"))
     assert (job.status, summary_of(job)["createdMcpServers"]) == ("success", 1)
     assert McpServer.objects.count() == 1

@@ -13,9 +13,10 @@ from core.actors import Actor
 from core.errors import ConflictError, ExternalServiceError, InternalError, InvalidRequestError
 from federations.models import JobTrigger, JobType, ProviderType, SyncJob
 from federations.services import jobs
-from federations.services.federations import normalize_config
+from federations.services.discover import discover, normalize_config
 from federations.services.kinds import KINDS
-from federations.services.sync import discover, execute, plan_for
+from federations.services.plans import plan_for
+from federations.services.run import execute
 from federations.services.sync_targets import SyncTarget, unfederated_target
 from federations.sync.changes import Change, Create, Delete, Failure, Unchanged, Update
 from federations.sync.naming import region_and_account

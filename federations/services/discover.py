@@ -1,0 +1,61 @@
+"""Ask a federation's provider: check and normalize its configuration, and discover the runtimes of its account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core.errors import ExternalServiceError, HubError, InvalidRequestError, NotImplementedYetError
+from federations.providers.base import (
+    DiscoveryRequest,
+    InvalidProviderConfigError,
+    Progress,
+    ProviderError,
+    ProviderNotImplementedError,
+)
+from federations.providers.registry import provider_for
+from federations.services.read_stored import read_audience_accounts, read_last_seen
+from federations.services.sync_targets import SyncTarget
+from federations.sync.resources import Discovery, JsonObject
+
+
+def normalize_config(provider_type: str, config: JsonObject) -> JsonObject:
+    """Return the configuration as it is kept; raises InvalidRequestError, NotImplementedYetError."""
+    try:
+        return provider_for(provider_type).normalize_config(config)
+    except ProviderError as exc:
+        raise _as_hub_error(exc) from exc
+
+
+def check_config(provider_type: str, config: JsonObject) -> None:
+    """Raise InvalidRequestError or NotImplementedYetError where `config` is not enough for a discovery."""
+    try:
+        provider_for(provider_type).check_complete(config)
+    except ProviderError as exc:
+        raise _as_hub_error(exc) from exc
+
+
+def discover(
+    target: SyncTarget, report: Callable[[Progress], None] = lambda progress: None, *, runtime_arn: str | None = None
+) -> Discovery:
+    """List the account of `target`, asking only the runtimes that changed; raises the HubError for a ProviderError."""
+    request = DiscoveryRequest(
+        config=target.config,
+        external_id=target.external_id,
+        observations=read_last_seen(target),
+        runtime_arn=runtime_arn,
+        audience_accounts=read_audience_accounts(),
+        report=report,
+    )
+    try:
+        return provider_for(target.provider_type).discover(request)
+    except ProviderError as exc:
+        raise _as_hub_error(exc) from exc
+
+
+def _as_hub_error(error: ProviderError) -> HubError:
+    """Return the error that a caller is told, by the provider error's type."""
+    if isinstance(error, ProviderNotImplementedError):
+        return NotImplementedYetError(error.message)
+    if isinstance(error, InvalidProviderConfigError):
+        return InvalidRequestError(error.message)
+    return ExternalServiceError(error.message)

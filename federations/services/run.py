@@ -1,0 +1,170 @@
+"""Run a sync to its end: take the job, discover, apply in one transaction, and update the search index."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from django.db import IntegrityError
+
+from core.errors import ConflictError, HubError, NotFoundError
+from core.store.units import retried, unit_of_work
+from federations.models import Federation, FederationStatus, JobPhase, JobStatus, SyncJob
+from federations.providers.base import Progress
+from federations.search.base import SearchError
+from federations.services import jobs
+from federations.services.apply import apply_changes, count_stored
+from federations.services.discover import discover
+from federations.services.heartbeat import Heartbeat
+from federations.services.index import bring_in_line
+from federations.services.observations import write_observations
+from federations.services.plans import HeldPlanError, describe, plan_for
+from federations.services.sync_targets import SyncTarget, target_of
+from federations.sync.plan import Plan
+from federations.sync.resources import Discovery
+
+logger = logging.getLogger(__name__)
+
+
+def run_sync(job_id: str) -> SyncJob:
+    """Run a pending job to its end and return it; resource errors end it `failed`, but raise nothing.
+
+    Raises ExternalServiceError (the account could not be listed), HeldPlanError, ConflictError (another process has or
+    had the job), NotFoundError.
+    """
+    job = SyncJob.objects.filter(id=job_id).first()
+    federation = Federation.objects.filter(id=job.federation_id).first() if job else None
+    if job is None or federation is None:
+        raise NotFoundError("Sync job not found")
+    if federation.status != FederationStatus.ACTIVE:
+        raise _given_up(job, federation)
+    execute(job, target_of(federation), _keep_stats(federation))
+    return SyncJob.objects.get(id=job_id)
+
+
+def _given_up(job: SyncJob, federation: Federation) -> ConflictError:
+    """End a job whose federation was disabled while it waited, and return what to tell the caller."""
+    message = f"Federation in status '{federation.status}' cannot be synced"
+    with suppress(jobs.LeaseLostError):
+        jobs.fail(jobs.claim(job.id), message)
+    return ConflictError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a sync did: its plan, the discovery it came from, and the ids of the resources it touched."""
+
+    plan: Plan
+    discovery: Discovery
+    touched: frozenset[str]
+
+
+def execute(
+    job: SyncJob,
+    target: SyncTarget,
+    in_transaction: Callable[[SyncTarget], None] = lambda target: None,
+    *,
+    runtime_arn: str | None = None,
+) -> Applied:
+    """Claim `job` and do the whole of it for `target`; `in_transaction` runs at the end of the sync's transaction."""
+    try:
+        lease = jobs.claim(job.id)
+        with Heartbeat(lease) as heartbeat:
+            applied = _discover_and_apply(lease, job, target, heartbeat, in_transaction, runtime_arn)
+            # All is committed. A lease that is lost from here on is lost to whoever ends the job as recorded.
+            with suppress(jobs.LeaseLostError):
+                count = len(applied.discovery.findings)
+                heartbeat.report(Progress(JobPhase.INDEXING, count, count))
+            index_error = _index(target, applied.touched)
+    except jobs.LeaseLostError as exc:
+        raise ConflictError("Another process has taken over this job; nothing was changed by this one") from exc
+    with suppress(jobs.LeaseLostError):
+        jobs.finish(lease, index_error=index_error)
+    return applied
+
+
+def _discover_and_apply(
+    lease: jobs.Lease,
+    job: SyncJob,
+    target: SyncTarget,
+    heartbeat: Heartbeat,
+    in_transaction: Callable[[SyncTarget], None],
+    runtime_arn: str | None,
+) -> Applied:
+    """Discover and apply, and whatever goes wrong leave a failed job behind."""
+    try:
+        discovery = discover(target, heartbeat.report, runtime_arn=runtime_arn)
+        heartbeat.report(Progress(JobPhase.APPLYING, len(discovery.findings), len(discovery.findings)))
+        plan, touched = _apply(lease, job, target, discovery, in_transaction, keeps_all=runtime_arn is not None)
+    except jobs.LeaseLostError:
+        raise
+    except HeldPlanError as exc:
+        jobs.fail(lease, exc.message, held=True, changes=describe(exc.plan))
+        raise
+    except HubError as exc:
+        jobs.fail(lease, exc.message)
+        raise
+    except Exception:
+        logger.exception("Job %s failed unexpectedly", job.id)
+        jobs.fail(lease, "The hub failed unexpectedly; its log says why")
+        raise
+    return Applied(plan, discovery, touched)
+
+
+@retried
+def _apply(
+    lease: jobs.Lease,
+    job: SyncJob,
+    target: SyncTarget,
+    discovery: Discovery,
+    in_transaction: Callable[[SyncTarget], None],
+    *,
+    keeps_all: bool,
+) -> tuple[Plan, frozenset[str]]:
+    """Plan and write in one transaction; raises HeldPlanError, LeaseLostError, InternalError, all of which undo it."""
+    try:
+        with unit_of_work():
+            lease.update(phase=JobPhase.APPLYING)
+            plan = plan_for(target, discovery)
+            if keeps_all:
+                plan = plan.without_deletes()
+            if plan.is_held and not job.force:
+                raise HeldPlanError(plan)
+            touched = apply_changes(target, plan)
+            if not keeps_all:
+                write_observations(target, plan, discovery.findings)
+            in_transaction(target)
+            _record_outcome(lease, plan)
+    except IntegrityError as exc:
+        raise ConflictError("Another sync stored a resource of the same name meanwhile; sync again") from exc
+    return plan, touched
+
+
+def _record_outcome(lease: jobs.Lease, plan: Plan) -> None:
+    summary = plan.summary
+    lease.update(
+        outcome=JobStatus.FAILED if summary.error_messages else JobStatus.SUCCESS,
+        summary=summary.to_dict(),
+        changes=describe(plan),
+        error=summary.message or "",
+    )
+
+
+def _keep_stats(federation: Federation) -> Callable[[SyncTarget], None]:
+    def write(target: SyncTarget) -> None:
+        # Only here is the force of a changed configuration used up: a sync that fails before leaves it for the next.
+        Federation.objects.filter(id=federation.id).update(**count_stored(target), force_next_sync=False)
+
+    return write
+
+
+def _index(target: SyncTarget, touched: frozenset[str]) -> str:
+    """Bring the index in line; return what went wrong, since an index failure never fails a sync."""
+    try:
+        bring_in_line(target.federation_id, touched)
+    except SearchError as exc:
+        logger.exception("The search index could not be brought in line with %s", target.key)
+        return str(exc)
+    return ""
