@@ -135,7 +135,7 @@ def _measure(name: str, calls: list[str]) -> Run:
     from federations.models import Federation
     from federations.search.base import SearchQuery
     from federations.search.registry import search_index
-    from federations.services.index import bring_in_line, rebuild_index
+    from federations.services.index import rebuild_index, update_index
 
     index = search_index()
     try:
@@ -143,7 +143,7 @@ def _measure(name: str, calls: list[str]) -> Run:
         rebuild_calls = len(calls)
         calls.clear()
         federation = Federation.objects.get()
-        check_seconds, mended = _timed(lambda: bring_in_line(federation.id))
+        check_seconds, mended = _timed(lambda: update_index(federation.id))
         if (built, mended) != (SERVERS, 0):
             raise SystemExit(f"{name}: built {built}, mended {mended}")
         check_calls = len(calls)

@@ -15,7 +15,7 @@ from core.actors import SCHEDULE
 from core.errors import HubError
 from core.jobs.queue import enqueue
 from federations.models import Federation, JobTrigger, JobType
-from federations.services.jobs import due_jobs, reap_lapsed_jobs
+from federations.services.jobs import end_lapsed_jobs, pick_due_jobs
 from federations.services.run import run_sync
 from federations.services.schedule import remove_schedule, repair_schedules
 from federations.services.start import start_sync
@@ -66,11 +66,11 @@ def sync_on_schedule(federation_id: str) -> None:
 @shared_task(name="federations.sweep")
 def sweep() -> None:
     """Free what lapsed leases hold, mend schedules, then nudge again the queued jobs that no worker has taken."""
-    for mend in (reap_lapsed_jobs, repair_schedules):
+    for mend in (end_lapsed_jobs, repair_schedules):
         try:
             mend()
         except DatabaseError:
             # The rest does not depend on it, and the next sweep is near.
             logger.exception("The sweep could not finish %s", mend.__name__)
-    for job_id in due_jobs(SWEEP_BATCH):
+    for job_id in pick_due_jobs(SWEEP_BATCH):
         enqueue("federations.run_job", job_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from federations.models import Federation, SyncJob
 from federations.services.access import AnyUser, federations_visible_to
-from federations.services.name_owners import owners_of_skipped
+from federations.services.name_owners import find_name_owners
 from federations.sync.resources import Json
 
 MAX_OWNERS = 20
@@ -30,7 +30,7 @@ def skipped_notice(user: AnyUser, changes: Sequence[Mapping[str, Json]], *, fede
     count = sum(change["action"] == "skip" for change in changes)
     if not count:
         return None
-    owners = owners_of_skipped(changes, federation_id=federation_id)[:MAX_OWNERS]
+    owners = find_name_owners(changes, federation_id=federation_id)[:MAX_OWNERS]
     visible = set(
         federations_visible_to(user).order_by().filter(id__in=[each.id for each in owners]).values_list("id", flat=True)
     )

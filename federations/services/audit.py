@@ -20,9 +20,9 @@ from core.errors import NotFoundError
 from core.store.units import unit_of_work
 from federations.models import Federation, FederationGrant
 
-SPOKEN_FIELDS = ["provider_type", "display_name", "description", "provider_config", "sync_interval_minutes", "status"]
+AUDITED_FIELDS = ["provider_type", "display_name", "description", "provider_config", "sync_interval_minutes", "status"]
 
-auditlog.register(Federation, include_fields=SPOKEN_FIELDS)
+auditlog.register(Federation, include_fields=AUDITED_FIELDS)
 auditlog.register(FederationGrant, include_fields=["federation", "holder_name", "level"])
 
 _is_recording: ContextVar[bool] = ContextVar("_is_recording", default=False)
@@ -52,7 +52,7 @@ def audited(federation: Federation, *, by: Actor) -> Iterator[None]:
 
 def _write_difference(old: Federation, old_tags: str, by: Actor) -> None:
     new = Federation.objects.get(pk=old.pk)
-    changes = model_instance_diff(old, new, fields_to_check=SPOKEN_FIELDS) or {}
+    changes = model_instance_diff(old, new, fields_to_check=AUDITED_FIELDS) or {}
     if old_tags != ", ".join(new.tags):
         changes["tags"] = (old_tags, ", ".join(new.tags))
     if changes:

@@ -116,7 +116,7 @@ def _update_and_open_job(
     federation: Federation, values: dict[str, Any], tags: list[str], force: bool, by: Actor
 ) -> SyncJob | None:
     """Write the update and the job of the sync after it together, or neither; no job for the same configuration."""
-    jobs.reap_lapsed_jobs(lock_key=federation.id)
+    jobs.end_lapsed_jobs(lock_key=federation.id)
     try:
         with audited(federation, by=by):
             if not _write_update(federation, values, tags, force, by):
@@ -183,9 +183,9 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
     """
     if federation.status != FederationStatus.ACTIVE:
         raise ConflictError(f"Federation in status '{federation.status}' cannot be deleted")
-    jobs.reap_lapsed_jobs(lock_key=federation.id)
+    jobs.end_lapsed_jobs(lock_key=federation.id)
     job = _open_deletion(federation, by, trigger)
-    lease = jobs.claim(job.id)
+    lease = jobs.take(job.id)
     try:
         with unit_of_work(with_accounts=True):
             lease.update(phase=JobPhase.APPLYING)
@@ -204,7 +204,7 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
         # Whatever went wrong, the federation must not stay in status deleting.
         jobs.fail(lease, "The deletion failed; nothing was removed")
         raise
-    index_error = _forget(federation.id)
+    index_error = _remove_schedule_and_documents(federation.id)
     with suppress(jobs.LeaseLostError):
         # Lost only to the sweep, which ends the job as its outcome says.
         jobs.finish(lease, index_error=index_error)
@@ -235,7 +235,7 @@ def _open_deletion(federation: Federation, by: Actor, trigger: JobTrigger) -> Sy
     return job
 
 
-def _forget(federation_id: str) -> str:
+def _remove_schedule_and_documents(federation_id: str) -> str:
     """Remove schedule and search documents; return what went wrong with the index, which only a rebuild mends."""
     remove_schedule(federation_id)
     try:

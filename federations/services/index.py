@@ -15,7 +15,7 @@ from federations.services.kinds import KINDS, Kind
 UNFEDERATED = ""
 
 
-def bring_in_line(federation_id: str, changed: Collection[str] = frozenset()) -> int:
+def update_index(federation_id: str, changed: Collection[str] = frozenset()) -> int:
     """Rebuild what is changed, stale or missing in one federation's part of the index; return how many resources.
 
     `federation_id` is empty for the resources without a federation. Raises SearchError.
@@ -37,7 +37,7 @@ def rebuild_index(report: Callable[[int, int], None] = lambda done, total: None)
     ids = [*Federation.objects.order_by("id").values_list("id", flat=True), UNFEDERATED]
     built = 0
     for done, federation_id in enumerate(ids, start=1):
-        built += bring_in_line(federation_id)
+        built += update_index(federation_id)
         report(done, len(ids))
     return built
 

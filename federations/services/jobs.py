@@ -65,7 +65,7 @@ def lease_end(*, queued: bool = False) -> datetime:
 
 
 @retried
-def claim(job_id: str) -> Lease:
+def take(job_id: str) -> Lease:
     """Take a pending job to work on it; raises LeaseLostError where another process was first."""
     lease = Lease(job_id, secrets.token_hex(16))
     with unit_of_work():
@@ -103,7 +103,7 @@ def fail(lease: Lease, error: str, **values: Any) -> None:
         _fail_row(job, error, **values)
 
 
-def reap_lapsed_jobs(*, lock_key: str | None = None) -> int:
+def end_lapsed_jobs(*, lock_key: str | None = None) -> int:
     """End every job whose lease has lapsed and free its federation; return how many.
 
     A job whose changes were committed already ends as recorded: the next sync repairs what the index lacks.
@@ -111,10 +111,10 @@ def reap_lapsed_jobs(*, lock_key: str | None = None) -> int:
     lapsed = SyncJob.objects.filter(ACTIVE_JOB, lease_expires_at__lt=timezone.now())
     if lock_key is not None:
         lapsed = lapsed.filter(lock_key=lock_key)
-    return sum(_reap_if_free(job) for job in lapsed[:100])
+    return sum(_end_if_free(job) for job in lapsed[:100])
 
 
-def due_jobs(limit: int = 100) -> list[str]:
+def pick_due_jobs(limit: int = 100) -> list[str]:
     """Return queued jobs that no worker has taken yet, each to one caller only until it is due again."""
     now = timezone.now()
     due = (
@@ -128,16 +128,16 @@ def due_jobs(limit: int = 100) -> list[str]:
     ]
 
 
-def _reap_if_free(job: SyncJob) -> int:
+def _end_if_free(job: SyncJob) -> int:
     try:
-        return _reap(job)
+        return _end_lapsed(job)
     except LostRaceError:
         # MongoDB keeps the transaction of a dead worker open for up to a minute; the next sweep finds the job free.
         logger.warning("Sync job %s is held by another transaction; it is looked at again later", job.id)
         return 0
 
 
-def _reap(job: SyncJob) -> int:
+def _end_lapsed(job: SyncJob) -> int:
     with unit_of_work():
         # The same test again, now as the compare-and-set: a heartbeat may have come in between.
         taken = SyncJob.objects.filter(

@@ -12,7 +12,7 @@ from federations.sync.naming import resource_path
 from federations.sync.resources import Json, ResourceKind
 
 
-def owners_of_skipped(changes: Sequence[Mapping[str, Json]], *, federation_id: str) -> QuerySet[Federation]:
+def find_name_owners(changes: Sequence[Mapping[str, Json]], *, federation_id: str) -> QuerySet[Federation]:
     """Return the other federations that own the names of the skipped among `changes` now, by name.
 
     A name may since be free again, or belong to no federation.

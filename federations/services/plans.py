@@ -1,4 +1,4 @@
-"""Plan a sync from a discovery and the stored rows, and describe a plan as JSON."""
+"""Plan a sync from a discovery and the stored rows, and describe_changes a plan as JSON."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class HeldPlanError(ConflictError):
         self.plan = plan
 
 
-def plan_for(target: SyncTarget, discovery: Discovery) -> Plan:
+def plan_sync(target: SyncTarget, discovery: Discovery) -> Plan:
     """Compare a discovery with what is stored for `target` now."""
     enriched = [found for found in discovery.findings if isinstance(found, EnrichedMcpServer | EnrichedAgent)]
     paths = {resource_path(kind_of(found), found.runtime.name) for found in enriched}
     return make_plan(read_stored(target), discovery.findings, read_taken_paths(target, paths))
 
 
-def describe(plan: Plan) -> list[JsonObject]:
+def describe_changes(plan: Plan) -> list[JsonObject]:
     """Return what happens to which resource, as JSON; unchanged ones are in the counters alone."""
     return [
         {

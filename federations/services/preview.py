@@ -14,7 +14,7 @@ from core.errors import TooManyRequestsError
 from core.store.units import LostRaceError, unit_of_work
 from federations.models import Federation, PreviewSlot
 from federations.services.discover import discover
-from federations.services.plans import describe, plan_for
+from federations.services.plans import describe_changes, plan_sync
 from federations.services.start import check_syncable
 from federations.services.sync_targets import target_of
 from federations.sync.resources import JsonObject
@@ -42,10 +42,10 @@ def preview_sync(federation: Federation) -> Preview:
     check_syncable(federation)
     target = target_of(federation)
     with _slot(federation):
-        plan = plan_for(target, discover(target))
+        plan = plan_sync(target, discover(target))
     summary = plan.summary
     message = plan.held_message if plan.is_held else summary.message
-    return Preview(summary.to_dict(), describe(plan), message, plan.is_held)
+    return Preview(summary.to_dict(), describe_changes(plan), message, plan.is_held)
 
 
 @contextmanager

@@ -18,9 +18,9 @@ from federations.services import jobs
 from federations.services.apply import apply_changes, count_stored
 from federations.services.discover import discover
 from federations.services.heartbeat import Heartbeat
-from federations.services.index import bring_in_line
+from federations.services.index import update_index
 from federations.services.observations import write_observations
-from federations.services.plans import HeldPlanError, describe, plan_for
+from federations.services.plans import HeldPlanError, describe_changes, plan_sync
 from federations.services.sync_targets import SyncTarget, target_of
 from federations.sync.plan import Plan
 from federations.sync.resources import Discovery
@@ -39,21 +39,21 @@ def run_sync(job_id: str) -> SyncJob:
     if job is None or federation is None:
         raise NotFoundError("Sync job not found")
     if federation.status != FederationStatus.ACTIVE:
-        raise _given_up(job, federation)
-    execute(job, target_of(federation), _keep_stats(federation))
+        raise _end_as_not_syncable(job, federation)
+    execute_job(job, target_of(federation), _store_stats(federation))
     return SyncJob.objects.get(id=job_id)
 
 
-def _given_up(job: SyncJob, federation: Federation) -> ConflictError:
+def _end_as_not_syncable(job: SyncJob, federation: Federation) -> ConflictError:
     """End a job whose federation was disabled while it waited, and return what to tell the caller."""
     message = f"Federation in status '{federation.status}' cannot be synced"
     with suppress(jobs.LeaseLostError):
-        jobs.fail(jobs.claim(job.id), message)
+        jobs.fail(jobs.take(job.id), message)
     return ConflictError(message)
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class AppliedSync:
     """What a sync did: its plan, the discovery it came from, and the ids of the resources it touched."""
 
     plan: Plan
@@ -61,23 +61,23 @@ class Applied:
     touched: frozenset[str]
 
 
-def execute(
+def execute_job(
     job: SyncJob,
     target: SyncTarget,
     in_transaction: Callable[[SyncTarget], None] = lambda target: None,
     *,
     runtime_arn: str | None = None,
-) -> Applied:
+) -> AppliedSync:
     """Claim `job` and do the whole of it for `target`; `in_transaction` runs at the end of the sync's transaction."""
     try:
-        lease = jobs.claim(job.id)
+        lease = jobs.take(job.id)
         with Heartbeat(lease) as heartbeat:
             applied = _discover_and_apply(lease, job, target, heartbeat, in_transaction, runtime_arn)
             # All is committed. A lease that is lost from here on is lost to whoever ends the job as recorded.
             with suppress(jobs.LeaseLostError):
                 count = len(applied.discovery.findings)
                 heartbeat.report(Progress(JobPhase.INDEXING, count, count))
-            index_error = _index(target, applied.touched)
+            index_error = _update_index(target, applied.touched)
     except jobs.LeaseLostError as exc:
         raise ConflictError("Another process has taken over this job; nothing was changed by this one") from exc
     with suppress(jobs.LeaseLostError):
@@ -92,7 +92,7 @@ def _discover_and_apply(
     heartbeat: Heartbeat,
     in_transaction: Callable[[SyncTarget], None],
     runtime_arn: str | None,
-) -> Applied:
+) -> AppliedSync:
     """Discover and apply, and whatever goes wrong leave a failed job behind."""
     try:
         discovery = discover(target, heartbeat.report, runtime_arn=runtime_arn)
@@ -101,7 +101,7 @@ def _discover_and_apply(
     except jobs.LeaseLostError:
         raise
     except HeldPlanError as exc:
-        jobs.fail(lease, exc.message, held=True, changes=describe(exc.plan))
+        jobs.fail(lease, exc.message, held=True, changes=describe_changes(exc.plan))
         raise
     except HubError as exc:
         jobs.fail(lease, exc.message)
@@ -110,7 +110,7 @@ def _discover_and_apply(
         logger.exception("Job %s failed unexpectedly", job.id)
         jobs.fail(lease, "The hub failed unexpectedly; its log says why")
         raise
-    return Applied(plan, discovery, touched)
+    return AppliedSync(plan, discovery, touched)
 
 
 @retried
@@ -127,7 +127,7 @@ def _apply(
     try:
         with unit_of_work():
             lease.update(phase=JobPhase.APPLYING)
-            plan = plan_for(target, discovery)
+            plan = plan_sync(target, discovery)
             if keeps_all:
                 plan = plan.without_deletes()
             if plan.is_held and not job.force:
@@ -147,12 +147,12 @@ def _record_outcome(lease: jobs.Lease, plan: Plan) -> None:
     lease.update(
         outcome=JobStatus.FAILED if summary.error_messages else JobStatus.SUCCESS,
         summary=summary.to_dict(),
-        changes=describe(plan),
+        changes=describe_changes(plan),
         error=summary.message or "",
     )
 
 
-def _keep_stats(federation: Federation) -> Callable[[SyncTarget], None]:
+def _store_stats(federation: Federation) -> Callable[[SyncTarget], None]:
     def write(target: SyncTarget) -> None:
         # Only here is the force of a changed configuration used up: a sync that fails before leaves it for the next.
         Federation.objects.filter(id=federation.id).update(**count_stored(target), force_next_sync=False)
@@ -160,10 +160,10 @@ def _keep_stats(federation: Federation) -> Callable[[SyncTarget], None]:
     return write
 
 
-def _index(target: SyncTarget, touched: frozenset[str]) -> str:
+def _update_index(target: SyncTarget, touched: frozenset[str]) -> str:
     """Bring the index in line; return what went wrong, since an index failure never fails a sync."""
     try:
-        bring_in_line(target.federation_id, touched)
+        update_index(target.federation_id, touched)
     except SearchError as exc:
         logger.exception("The search index could not be brought in line with %s", target.key)
         return str(exc)

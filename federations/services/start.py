@@ -30,7 +30,7 @@ def start_sync(
     Raises ConflictError (not active, or a sync is under way), InvalidRequestError, NotImplementedYetError.
     """
     check_syncable(federation)
-    jobs.reap_lapsed_jobs(lock_key=federation.id)
+    jobs.end_lapsed_jobs(lock_key=federation.id)
     try:
         with unit_of_work():
             job = open_job(

@@ -15,8 +15,8 @@ from federations.models import JobTrigger, JobType, ProviderType, SyncJob
 from federations.services import jobs
 from federations.services.discover import discover, normalize_config
 from federations.services.kinds import KINDS
-from federations.services.plans import plan_for
-from federations.services.run import execute
+from federations.services.plans import plan_sync
+from federations.services.run import execute_job
 from federations.services.sync_targets import SyncTarget, unfederated_target
 from federations.sync.changes import Change, Create, Delete, Failure, Unchanged, Update
 from federations.sync.naming import region_and_account
@@ -44,20 +44,20 @@ def sync_unfederated(
     InternalError (the runtimes could not be listed).
     """
     started = time.monotonic()
-    target = unfederated_target(_region_of(region, runtime_arn))
+    target = unfederated_target(_choose_region(region, runtime_arn))
     try:
         plan, discovery = _run(target, runtime_arn, dry_run, force, by)
     except ExternalServiceError as exc:
         raise InternalError(f"AgentCore runtime sync failed: {exc.message}") from exc
-    body = _body(target, plan, discovery, dry_run=dry_run)
-    return {"runtime_filter_count": int(runtime_arn is not None), **body, "duration_seconds": _since(started)}
+    body = _response_body(target, plan, discovery, dry_run=dry_run)
+    return {"runtime_filter_count": int(runtime_arn is not None), **body, "duration_seconds": _seconds_since(started)}
 
 
-def _since(started: float) -> float:
+def _seconds_since(started: float) -> float:
     return round(time.monotonic() - started, 2)
 
 
-def _region_of(region: str | None, runtime_arn: str | None) -> str:
+def _choose_region(region: str | None, runtime_arn: str | None) -> str:
     of_arn = region_and_account(runtime_arn)[0] if runtime_arn else ""
     if runtime_arn is not None and not of_arn:
         raise InvalidRequestError("runtimeArn must be the ARN of an AgentCore runtime")
@@ -74,14 +74,14 @@ def _region_of(region: str | None, runtime_arn: str | None) -> str:
 def _run(target: SyncTarget, runtime_arn: str | None, dry_run: bool, force: bool, by: Actor) -> tuple[Plan, Discovery]:
     if dry_run:
         discovery = discover(target, runtime_arn=runtime_arn)
-        plan = plan_for(target, discovery)
+        plan = plan_sync(target, discovery)
         return (plan.without_deletes() if runtime_arn else plan), discovery
-    applied = execute(_open_job(target, force, by), target, runtime_arn=runtime_arn)
+    applied = execute_job(_open_job(target, force, by), target, runtime_arn=runtime_arn)
     return applied.plan, applied.discovery
 
 
 def _open_job(target: SyncTarget, force: bool, by: Actor) -> SyncJob:
-    jobs.reap_lapsed_jobs(lock_key=target.key)
+    jobs.end_lapsed_jobs(lock_key=target.key)
     try:
         return SyncJob.objects.create(
             lock_key=target.key,
@@ -98,7 +98,7 @@ def _open_job(target: SyncTarget, force: bool, by: Actor) -> SyncJob:
 
 
 # The body -----------------------------------------------------------------------------------------------------------
-def _body(target: SyncTarget, plan: Plan, discovery: Discovery, *, dry_run: bool) -> dict[str, Any]:
+def _response_body(target: SyncTarget, plan: Plan, discovery: Discovery, *, dry_run: bool) -> dict[str, Any]:
     ids = _ids_by_runtime(target)
     items: dict[ResourceKind, list[dict[str, Any]]] = {kind: [] for kind in ResourceKind}
     counts: Counter[tuple[ResourceKind, str]] = Counter()
@@ -109,8 +109,8 @@ def _body(target: SyncTarget, plan: Plan, discovery: Discovery, *, dry_run: bool
         counts[change.kind, ACTIONS[change.action][0]] += 1
         if not isinstance(change, Delete):
             counts[change.kind, "discovered"] += 1
-        items[change.kind].append(_item(change, action, ids))
-    skipped = [_skipped_runtime(found) for found in discovery.findings if _is_unsupported(found)]
+        items[change.kind].append(_describe_change(change, action, ids))
+    skipped = [_describe_unsupported(found) for found in discovery.findings if _is_unsupported(found)]
     body: dict[str, Any] = {
         word: {plural: counts[kind, word] for kind, plural in PLURAL.items()}
         for word in ("discovered", "created", "updated", "deleted", "skipped")
@@ -130,7 +130,7 @@ def _ids_by_runtime(target: SyncTarget) -> dict[tuple[str, str], str]:
     }
 
 
-def _item(change: Change, action: str, ids: dict[tuple[str, str], str]) -> dict[str, Any]:
+def _describe_change(change: Change, action: str, ids: dict[tuple[str, str], str]) -> dict[str, Any]:
     stored = change.old.resource_id if isinstance(change, Update | Delete | Unchanged) else None
     resource_id = stored or ids.get((change.kind or "", change.runtime_id))
     is_server = change.kind is ResourceKind.MCP_SERVER
@@ -155,7 +155,7 @@ def _is_unsupported(found: object) -> bool:
     return isinstance(found, UnsupportedRuntime) or (isinstance(found, UnchangedRuntime) and found.kind is None)
 
 
-def _skipped_runtime(found: object) -> dict[str, Any]:
+def _describe_unsupported(found: object) -> dict[str, Any]:
     assert isinstance(found, UnsupportedRuntime | UnchangedRuntime)  # noqa: S101 (narrows the type)
     seen = found.runtime if isinstance(found, UnsupportedRuntime) else found
     return {

@@ -20,7 +20,7 @@ from federations.models import Federation, McpServer, SyncJob
 from federations.providers.base import DiscoveryRequest
 from federations.services import run
 from federations.services.federations import delete_federation, update_federation
-from federations.services.index import bring_in_line
+from federations.services.index import update_index
 from federations.services.preview import preview_sync
 from federations.services.run import run_sync
 from federations.services.start import start_sync
@@ -222,7 +222,7 @@ def test_every_phase_is_observable_from_outside_while_it_lasts(federation: Feder
     with (
         provider(twin),
         mock.patch.object(run, "_apply", noted(run._apply)),
-        mock.patch.object(run, "bring_in_line", noted(bring_in_line)),
+        mock.patch.object(run, "update_index", noted(update_index)),
     ):
         job = start_sync(federation, by=ME)
         note()

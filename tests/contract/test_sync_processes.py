@@ -11,7 +11,7 @@ import pytest
 from pytest_django import Settings
 
 from federations.models import A2aAgent, Federation, McpServer, SyncJob
-from federations.services.jobs import reap_lapsed_jobs
+from federations.services.jobs import end_lapsed_jobs
 from tests.memory_hub import start_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,7 +48,7 @@ def names_and_versions() -> list[tuple[str, str]]:
 
 def wait_for_the_lease_to_lapse() -> None:
     deadline = time.monotonic() + 15
-    while not reap_lapsed_jobs():
+    while not end_lapsed_jobs():
         assert time.monotonic() < deadline, "the lease did not lapse"
         time.sleep(0.2)
 

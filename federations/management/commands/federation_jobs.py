@@ -56,7 +56,7 @@ def _cells(job: SyncJob) -> tuple[str, ...]:
         job.job_type,
         job.status,
         _phase(job),
-        _took(job.started_at, job.finished_at),
+        _duration(job.started_at, job.finished_at),
         job.trigger,
         job.requested_by_name,
         _outcome(job),
@@ -70,7 +70,7 @@ def _phase(job: SyncJob) -> str:
     return f"{job.phase} {job.progress_done}/{job.progress_total}" if job.progress_total else job.phase
 
 
-def _took(started_at: datetime | None, finished_at: datetime | None) -> str:
+def _duration(started_at: datetime | None, finished_at: datetime | None) -> str:
     if started_at is None:
         return ""
     return f"{((finished_at or timezone.now()) - started_at).total_seconds():.1f} s"

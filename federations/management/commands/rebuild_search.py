@@ -24,7 +24,7 @@ class Command(BaseCommand):
                 task = progress.add_task("federations", total=None)
                 count = rebuild_index(
                     lambda done, total: progress.update(
-                        task, completed=done, total=total, description=_parts(total - 1)
+                        task, completed=done, total=total, description=_describe_parts(total - 1)
                     )
                 )
         except SearchError as exc:
@@ -32,6 +32,6 @@ class Command(BaseCommand):
         console.print(f"The index holds {count} resource{'' if count == 1 else 's'}.", style="green")
 
 
-def _parts(federations: int) -> str:
+def _describe_parts(federations: int) -> str:
     """Return what the steps are: each federation, and the resources that belong to none."""
     return f"{federations} federation{'' if federations == 1 else 's'} and the rest"

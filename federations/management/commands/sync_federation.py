@@ -75,8 +75,8 @@ def _run_with_progress(console: Console, job_id: str) -> SyncJob:
         task = progress.add_task("queued", total=None)
         run = executor.submit(_run, job_id)
         while not _is_done(run):
-            progress.update(task, **_row_of(job_id))
-        progress.update(task, **_row_of(job_id))
+            progress.update(task, **_progress_of(job_id))
+        progress.update(task, **_progress_of(job_id))
         return run.result()
 
 
@@ -92,7 +92,7 @@ def _is_done(run: Future[SyncJob]) -> bool:
     return bool(wait([run], timeout=POLL_SECONDS).done)
 
 
-def _row_of(job_id: str) -> dict[str, Any]:
+def _progress_of(job_id: str) -> dict[str, Any]:
     phase, done, total = SyncJob.objects.values_list("phase", "progress_done", "progress_total").get(id=job_id)
     # An unknown total shows as a bar that only moves.
     return {"description": phase, "completed": done, "total": total or None}

@@ -17,7 +17,7 @@ from core.errors import ExternalServiceError
 from federations.models import A2aAgent, AccessLevel, Federation, McpServer, SyncJob
 from federations.providers.base import ProviderError
 from federations.services.access import grant
-from federations.services.jobs import claim
+from federations.services.jobs import take
 from federations.services.start import start_sync
 from tests.app.federations.admin.cloud import STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
 from tests.stores.counting import counted_queries
@@ -194,7 +194,7 @@ def test_a_job_shows_its_changes_and_errors(admin: Client, cloud: MemoryCloud) -
 
 def test_a_running_job_shows_its_progress_and_reloads_its_page(admin: Client) -> None:
     found = federation()
-    lease = claim(start_sync(found, by=STAFF).id)
+    lease = take(start_sync(found, by=STAFF).id)
     lease.update(phase="enriching", progress_done=30, progress_total=120)
 
     for path in (page(SyncJob.objects.get()), changelist("syncjob"), INDEX, page(found)):
@@ -224,7 +224,7 @@ def test_a_discovery_shows_a_moving_bar_while_the_total_is_unknown(admin: Client
     job = start_sync(found, by=STAFF)
     assert "fedhub-moving" not in admin.get(page(job)).content.decode()
 
-    claim(job.id)
+    take(job.id)
 
     text = admin.get(page(job)).content.decode()
     assert "Discovering" in text

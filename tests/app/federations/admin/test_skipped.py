@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from federations.models import AccessLevel, Federation, SyncJob
 from federations.services.access import grant
-from federations.services.name_owners import owners_of_skipped
+from federations.services.name_owners import find_name_owners
 from tests.app.federations.admin.cloud import MemoryCloud, agent, federation, server, sync
 from tests.stores.counting import counted_queries
 
@@ -86,9 +86,9 @@ def test_owners_of_many_names_take_as_many_queries_as_of_one_name(second: Federa
     assert len(changes) == 3
 
     with counted_queries() as of_one:
-        list(owners_of_skipped(changes[:1], federation_id=second.pk))
+        list(find_name_owners(changes[:1], federation_id=second.pk))
     with counted_queries() as of_all:
-        owners = list(owners_of_skipped(changes, federation_id=second.pk))
+        owners = list(find_name_owners(changes, federation_id=second.pk))
 
     assert [owner.display_name for owner in owners] == ["First", "Third"]
     assert len(of_all) == len(of_one) <= 3

@@ -30,7 +30,7 @@ def lease() -> Lease:
         force=False,
         by=Actor("1", "tests"),
     )
-    return jobs.claim(job.id)
+    return jobs.take(job.id)
 
 
 def test_a_phase_that_a_busy_database_did_not_take_is_written_again(

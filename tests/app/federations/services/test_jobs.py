@@ -38,20 +38,20 @@ def let_the_lease_lapse(job: SyncJob) -> None:
 def test_a_queued_job_has_a_longer_lease_than_a_running_one(job: SyncJob) -> None:
     assert job.lease_expires_at is not None
     queued_until = job.lease_expires_at
-    jobs.claim(job.id)
+    jobs.take(job.id)
     job.refresh_from_db()
     assert job.lease_expires_at is not None
     assert job.lease_expires_at < queued_until
 
 
 def test_a_job_is_claimed_once(job: SyncJob) -> None:
-    jobs.claim(job.id)
+    jobs.take(job.id)
     with pytest.raises(jobs.LeaseLostError):
-        jobs.claim(job.id)
+        jobs.take(job.id)
 
 
 def test_a_lease_with_another_token_writes_nothing(job: SyncJob) -> None:
-    jobs.claim(job.id)
+    jobs.take(job.id)
     stranger = jobs.Lease(job.id, "0" * 32)
     with pytest.raises(jobs.LeaseLostError):
         stranger.update(progress_done=7)
@@ -64,15 +64,15 @@ def test_a_lease_with_another_token_writes_nothing(job: SyncJob) -> None:
 
 
 def test_a_running_job_whose_lease_holds_is_not_reaped(job: SyncJob) -> None:
-    jobs.claim(job.id)
-    assert jobs.reap_lapsed_jobs() == 0
+    jobs.take(job.id)
+    assert jobs.end_lapsed_jobs() == 0
 
 
 def test_a_lapsed_job_fails_and_frees_its_federation_once(job: SyncJob, federation: Federation) -> None:
-    lease = jobs.claim(job.id)
+    lease = jobs.take(job.id)
     let_the_lease_lapse(job)
-    assert jobs.reap_lapsed_jobs() == 1
-    assert jobs.reap_lapsed_jobs() == 0
+    assert jobs.end_lapsed_jobs() == 1
+    assert jobs.end_lapsed_jobs() == 0
     job.refresh_from_db()
     federation.refresh_from_db()
     assert (job.status, job.phase, job.error) == ("failed", "failed", jobs.STOPPED_MESSAGE)
@@ -83,7 +83,7 @@ def test_a_lapsed_job_fails_and_frees_its_federation_once(job: SyncJob, federati
 
 def test_a_job_that_no_worker_took_says_so(job: SyncJob) -> None:
     let_the_lease_lapse(job)
-    jobs.reap_lapsed_jobs()
+    jobs.end_lapsed_jobs()
     job.refresh_from_db()
     assert job.error == jobs.NOT_TAKEN_MESSAGE
     assert job.started_at is not None
@@ -92,9 +92,9 @@ def test_a_job_that_no_worker_took_says_so(job: SyncJob) -> None:
 def test_a_job_that_stopped_while_indexing_ends_as_its_transaction_recorded(
     job: SyncJob, federation: Federation
 ) -> None:
-    jobs.claim(job.id).update(outcome="success", phase="indexing")
+    jobs.take(job.id).update(outcome="success", phase="indexing")
     let_the_lease_lapse(job)
-    jobs.reap_lapsed_jobs()
+    jobs.end_lapsed_jobs()
     job.refresh_from_db()
     federation.refresh_from_db()
     assert (job.status, job.phase, federation.sync_status) == ("success", "completed", "success")
@@ -110,7 +110,7 @@ def test_a_deletion_that_stopped_leaves_the_federation_active(federation: Federa
         lease_expires_at=timezone.now() - timedelta(seconds=1),
     )
     Federation.objects.filter(id=federation.id).update(status="deleting")
-    assert jobs.reap_lapsed_jobs(lock_key=federation.id) == 1
+    assert jobs.end_lapsed_jobs(lock_key=federation.id) == 1
     federation.refresh_from_db()
     job.refresh_from_db()
     assert (federation.status, job.status) == ("active", "failed")
@@ -126,20 +126,20 @@ def test_a_job_that_a_dead_worker_s_transaction_holds_keeps_no_other_from_being_
         for name in ("free", "kept")
     ]
     with held_elsewhere(SyncJob.objects.filter(id=kept.id)):
-        assert jobs.reap_lapsed_jobs() == 1
+        assert jobs.end_lapsed_jobs() == 1
     assert SyncJob.objects.get(id=free.id).status == "failed"
     assert SyncJob.objects.get(id=kept.id).status == "pending"
-    assert jobs.reap_lapsed_jobs() == 1
+    assert jobs.end_lapsed_jobs() == 1
 
 
 def test_a_queued_job_is_due_once_until_it_is_due_again(job: SyncJob) -> None:
-    assert jobs.due_jobs() == []
+    assert jobs.pick_due_jobs() == []
     SyncJob.objects.filter(id=job.id).update(due_at=timezone.now())
-    assert jobs.due_jobs() == [job.id]
-    assert jobs.due_jobs() == []
+    assert jobs.pick_due_jobs() == [job.id]
+    assert jobs.pick_due_jobs() == []
 
 
 def test_a_job_that_a_worker_has_taken_is_due_no_more(job: SyncJob) -> None:
-    jobs.claim(job.id)
+    jobs.take(job.id)
     SyncJob.objects.filter(id=job.id).update(due_at=timezone.now())
-    assert jobs.due_jobs() == []
+    assert jobs.pick_due_jobs() == []

@@ -19,7 +19,7 @@ from federations.providers.base import ProviderError
 from federations.search.base import SearchQuery
 from federations.search.registry import search_index
 from federations.services.federations import delete_federation, set_enabled, update_federation
-from federations.services.jobs import reap_lapsed_jobs
+from federations.services.jobs import end_lapsed_jobs
 from federations.services.plans import HeldPlanError
 from federations.services.preview import preview_sync
 from federations.services.run import run_sync
@@ -304,10 +304,10 @@ def test_a_lease_that_is_lost_after_the_commit_is_no_conflict(
 ) -> None:
     def lapse(federation_id: str, changed: frozenset[str]) -> int:
         SyncJob.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
-        assert reap_lapsed_jobs() == 1
+        assert end_lapsed_jobs() == 1
         return 0
 
-    monkeypatch.setattr("federations.services.run.bring_in_line", lapse)
+    monkeypatch.setattr("federations.services.run.update_index", lapse)
     job = sync(federation, server("one"))
     assert (job.status, summary_of(job)["createdMcpServers"]) == ("success", 1)
     assert McpServer.objects.count() == 1
