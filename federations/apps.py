@@ -1,4 +1,4 @@
-"""The federations app."""
+"""The app `federations`: the registry."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class FederationsConfig(AppConfig):
-    """Registers the registry's changes with the audit log."""
+    """The configuration of the app."""
 
     name = "federations"
     verbose_name = "Registry"

@@ -1,7 +1,7 @@
-"""What workers do. Each task loads by id, calls one service, and owns the retries.
+"""The tasks of the workers. Each task loads a row by its id and calls one service.
 
-A run that failed is told by its job's row and its log line, not retried here: the next sync is the retry. Only a
-database that was busy is tried again, since then nothing was recorded.
+A failed run is recorded in its job's row and in the log, and is not retried: the next sync is the retry. A task is
+retried only if the database was busy, because then nothing was recorded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SWEEP_BATCH = 100
     name="federations.run_job", autoretry_for=(OperationalError,), retry_backoff=True, retry_kwargs={"max_retries": 5}
 )
 def run_job(job_id: str) -> None:
-    """Run the queued job; one that another worker has claimed, or that has ended, is left alone."""
+    """Run a queued job, unless another worker has taken it or it has ended."""
     try:
         run_sync(job_id)
     except HubError as exc:
@@ -43,7 +43,7 @@ def run_job(job_id: str) -> None:
     retry_kwargs={"max_retries": 5},
 )
 def sync_on_schedule(federation_id: str) -> None:
-    """Sync the federation now; one that is busy or disabled is left for its next turn, one that is gone for good."""
+    """Sync a federation, unless it is busy or disabled; delete the schedule of one that is no longer stored."""
     federation = Federation.objects.filter(pk=federation_id).first()
     if federation is None:
         remove_schedule(federation_id)
@@ -65,12 +65,12 @@ def sync_on_schedule(federation_id: str) -> None:
 
 @shared_task(name="federations.sweep")
 def sweep() -> None:
-    """Free what lapsed leases hold, mend schedules, then nudge again the queued jobs that no worker has taken."""
-    for mend in (end_lapsed_jobs, repair_schedules):
+    """End the jobs whose lease has lapsed, repair the schedules, and nudge the queued jobs that no worker has taken."""
+    for step in (end_lapsed_jobs, repair_schedules):
         try:
-            mend()
+            step()
         except DatabaseError:
-            # The rest does not depend on it, and the next sweep is near.
-            logger.exception("The sweep could not finish %s", mend.__name__)
+            # The other steps do not depend on this one, and the next sweep comes soon.
+            logger.exception("The sweep could not finish %s", step.__name__)
     for job_id in pick_due_jobs(SWEEP_BATCH):
         enqueue("federations.run_job", job_id)

@@ -1,4 +1,4 @@
-"""How the commands show changes and counters."""
+"""Tables of changes and counters for the commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COUNTERS = ("discovered", "created", "updated", "deleted", "unchanged", "skippe
 
 
 def changes_table(changes: Sequence[Mapping[str, Any]]) -> Table:
-    """Return the job's or dry run's `changes` as a table: action, kind, name, reason."""
+    """Return the `changes` of a job or dry run as a table: action, kind, name, reason."""
     table = Table(box=None, pad_edge=False)
     for heading in ("Action", "Kind", "Name", "Reason"):
         table.add_column(heading, overflow="fold")
@@ -25,7 +25,7 @@ def changes_table(changes: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def summary_table(summary: Mapping[str, Any]) -> Table:
-    """Return the contract's `summary` as a table: a line for servers, one for agents, then the errors."""
+    """Return the counters of the contract's `summary` as a table: a line for servers and one for agents."""
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     for counter in _COUNTERS:
@@ -36,7 +36,7 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
 
 
 def show_outcome(console: Console, summary: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> None:
-    """Print the changes, the counters and every error message, which the table of changes leaves out."""
+    """Print the changes, the counters, and the error messages, which the table of changes leaves out."""
     done = [change for change in changes if change["action"] != "error"]
     if done:
         console.print(changes_table(done))

@@ -1,6 +1,7 @@
-"""The registry: federations, what was discovered in them, and the jobs that keep both in step.
+"""The models of the registry: federations, their discovered resources, and the jobs of syncs and deletions.
 
-Rows refer to people by id and name, never by foreign key: users live in a relational database, the registry need not.
+A row refers to a user by id and name and not by foreign key, because the registry may lie in another database than the
+users.
 """
 
 from federations.models.federations import (

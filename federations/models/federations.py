@@ -1,4 +1,4 @@
-"""Federations, their tags, and who has been given access to them."""
+"""Federations, their tags, and the grants of access to them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SyncStatus(models.TextChoices):
 
 
 class AccessLevel(models.IntegerChoices):
-    """What a grant allows; each level includes those below it."""
+    """The access that a grant gives. Each level includes the lower ones."""
 
     VIEW = 1
     EDIT = 2
@@ -42,25 +42,25 @@ class AccessLevel(models.IntegerChoices):
 
 
 def new_external_id() -> str:
-    """Return a new AssumeRole external id, the confused-deputy defense (AWS STS AssumeRole, ExternalId)."""
+    """Return a new external id, the defense against a confused deputy (AWS STS AssumeRole, ExternalId)."""
     return f"fedhub-{uuid4()}"
 
 
 class FederationQuerySet(models.QuerySet["Federation"]):
     def with_tags(self, tags: list[str]) -> Self:
-        """Keep the federations that carry every one of `tags`, case-sensitively."""
+        """Keep the federations that have all of `tags`, compared case-sensitively."""
         found = self
         for tag in tags:
             found = found.filter(tag_rows__name=tag)
         return found
 
     def matching(self, text: str) -> Self:
-        """Keep those whose display name or description contains `text`; its metacharacters are literal."""
+        """Keep the federations whose display name or description contains `text`, in which `%` and `_` are literal."""
         return self.filter(contains_text(text, "display_name", "description"))
 
     def with_details(self) -> Self:
-        """Load what the contract's shapes need, in a constant number of queries."""
-        # The changes of a large sync are megabytes, and no shape of a federation has them.
+        """Load the rows that the serializers of the contract read, in a constant number of queries."""
+        # The changes of a large sync are megabytes, and no serializer of a federation reads them.
         return self.select_related("last_sync").defer("last_sync__changes").prefetch_related("tag_rows")
 
 
@@ -125,17 +125,17 @@ class Federation(models.Model):
 
     @property
     def tags(self) -> list[str]:
-        """Return the tags in the order they were given."""
+        """Return the tags in the order in which they were entered."""
         return [row.name for row in sorted(self.tag_rows.all(), key=lambda row: row.position)]
 
     @property
     def imported_total(self) -> int:
-        """Return how many servers and agents are stored."""
+        """Return the number of stored servers and agents."""
         return self.mcp_server_count + self.agent_count
 
 
 class FederationTag(models.Model):
-    """One tag of a federation: a row, since not every database can look inside JSON."""
+    """One tag of a federation. It is a row because not every store can search in JSON."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     federation = models.ForeignKey(Federation, on_delete=models.CASCADE, related_name="tag_rows")

@@ -1,4 +1,4 @@
-"""Runs of a sync or a deletion, and what keeps two from running at once."""
+"""The jobs of syncs and deletions, and the slots of dry runs."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ ACTIVE_JOB = Q(status__in=[JobStatus.PENDING, JobStatus.SYNCING])
 
 
 class SyncJob(models.Model):
-    """One run of a sync or a deletion: what was asked, how far it is, how it ended.
+    """One run of a sync or a deletion: the request, the progress and the outcome.
 
-    A job outlives its federation, so it holds the federation's id and name, not a foreign key. `lock_key` names what
-    may have one active job at a time: a federation by its id, or `unfederated:<region>`.
+    A job outlives its federation, so it has the federation's id and name and no foreign key. `lock_key` is the key of
+    the sync target, which may have one active job: the federation's id, or `unfederated:<region>`.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -104,12 +104,12 @@ class SyncJob(models.Model):
 
     @property
     def is_active(self) -> bool:
-        """Tell whether the job still holds its lock."""
+        """Tell whether the job is pending or running, which excludes another job of the same `lock_key`."""
         return self.status in (JobStatus.PENDING, JobStatus.SYNCING)
 
 
 class PreviewSlot(models.Model):
-    """A dry run under way: a federation has a fixed number of slots, and each lapses by itself."""
+    """The slot of a running dry run. A federation has a fixed number of slots, and each slot lapses by itself."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     federation = models.ForeignKey(Federation, on_delete=models.CASCADE, related_name="preview_slots")

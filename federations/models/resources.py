@@ -1,4 +1,4 @@
-"""What was discovered: MCP servers and A2A agents, their tags, and what was last seen of their runtimes."""
+"""The discovered MCP servers and A2A agents, their tags, and the observations of runtimes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from federations.sync.resources import ResourceKind
 
 
 class DiscoveredResource(models.Model):
-    """What both kinds of discovered resource share: the runtime that they were found as, and how to call it."""
+    """The columns that both kinds of resource have: the runtime of the resource, and the access to it."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     federation = models.ForeignKey(Federation, null=True, blank=True, on_delete=models.CASCADE)
@@ -73,12 +73,12 @@ class McpServer(DiscoveredResource):
 
     @property
     def name(self) -> str:
-        """Return what people call it."""
+        """Return the name of the server."""
         return self.server_name
 
 
 class A2aAgent(DiscoveredResource):
-    """A discovered A2A agent: `card` as the agent served it; `url` is the hub's address for it, not the card's."""
+    """A discovered A2A agent. `card` is the agent's own card. The hub calls `url`, not the card's address."""
 
     kind = ResourceKind.A2A_AGENT
 
@@ -127,10 +127,11 @@ class A2aAgentTag(models.Model):
 
 
 class RuntimeObservation(models.Model):
-    """What was last seen of a runtime, beside the resource: noting it is no write to the resource.
+    """The observation of a runtime by the last sync, apart from its resource, which then need not be written.
 
-    `scope` is the federation's id, or `unfederated:<region>`. `kind` is empty for a runtime that speaks neither
-    protocol. Where `error` is set the last enrichment failed, and the next sync asks again.
+    `scope` is the key of the sync target: the federation's id, or `unfederated:<region>`. `kind` is empty for a runtime
+    that speaks neither protocol. `error` is the error of the last enrichment; the next sync then calls the runtime
+    again.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)

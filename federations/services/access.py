@@ -1,4 +1,4 @@
-"""Who may see and change what: model permissions grant every object, a grant row grants one federation."""
+"""Access to the registry: a model permission grants every row, a grant grants one federation."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ def level_of(user: AnyUser, federation: Federation) -> int:
 def grant(
     federation: Federation, *, level: AccessLevel, user: User | None = None, group: Group | None = None
 ) -> FederationGrant:
-    """Give one user or one group `level` on `federation`, in place of what it had; raises ValueError without either."""
+    """Set the access level of one user or one group on `federation`.
+
+    Raises ValueError unless exactly one of `user` and `group` is given.
+    """
     if (user is None) == (group is None):
         raise ValueError("A grant has one holder: a user or a group.")
     row, _ = FederationGrant.objects.update_or_create(
@@ -65,7 +68,7 @@ def grant(
 def _grants_of(user: AnyUser) -> QuerySet[FederationGrant]:
     if not user.is_authenticated or not user.is_active:
         return FederationGrant.objects.none()
-    # Evaluated here: groups live with the users, grants with the registry, perhaps in two databases.
+    # The ids are read first, because groups and grants may lie in two databases.
     groups = [str(key) for key in user.groups.values_list("pk", flat=True)]
     return FederationGrant.objects.filter(Q(user_id=str(user.pk)) | Q(group_id__in=groups))
 

@@ -25,9 +25,9 @@ COMMON_COLUMNS = (
 
 
 def apply_changes(target: SyncTarget, plan: Plan) -> frozenset[str]:
-    """Write the plan's deletes, creates and updates; return the ids of the resources that were touched.
+    """Write the plan's deletes, creates and updates; return the ids of the resources that were written or deleted.
 
-    Deletes come first, so that a runtime that was recreated under its name finds the name free.
+    Deletes come first, so that a runtime that was recreated under its old name finds the name free.
     """
     touched = [change.old.resource_id for change in plan.deletes]
     for batch in batches(touched):
@@ -40,7 +40,7 @@ def apply_changes(target: SyncTarget, plan: Plan) -> frozenset[str]:
 
 
 def count_stored(target: SyncTarget) -> dict[str, int]:
-    """Return the federation's stats columns, counted from what is stored now."""
+    """Return the stats columns of a federation, counted from its rows."""
     servers = target.servers().aggregate(total=Count("id"), tools=Sum("num_tools"))
     return {
         "mcp_server_count": servers["total"],
@@ -68,7 +68,7 @@ def _write_resources(target: SyncTarget, kind: Kind, changes: Sequence[Create | 
 
 
 def _row(target: SyncTarget, kind: Kind, change: Create | Update) -> DiscoveredResource:
-    """Return the whole row of a created resource; of an updated one its id and the columns that an update writes."""
+    """Return the row of a change. For an update only its id and the columns that an update writes are right."""
     runtime, now = change.new.runtime, timezone.now()
     region, account_id = region_and_account(runtime.arn)
     values: dict[str, object] = {

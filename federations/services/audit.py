@@ -1,7 +1,7 @@
-"""The audit log of what people change on federations, by whichever door.
+"""The audit log of changes to federations, from the admin, the API and the commands.
 
-auditlog hears of rows that are created and deleted, but not of the services' updates: those are compare-and-set
-statements, which send no signal. The difference is written down here, in one transaction with the change.
+django-auditlog records rows that are created and deleted. The services update by compare-and-set statements, which
+send no signal, so this module records their differences, in one transaction with the change.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _is_recording: ContextVar[bool] = ContextVar("_is_recording", default=False)
 
 @contextmanager
 def audited(federation: Federation, *, by: Actor) -> Iterator[None]:
-    """Write down what the block changes on a federation and its tags; a block inside another adds nothing.
+    """Record the changes that the block makes to a federation and its tags. A nested block records nothing.
 
-    Raises NotFoundError where the federation is gone by now.
+    Raises NotFoundError if the federation is no longer stored.
     """
     if _is_recording.get():
         yield
@@ -56,6 +56,6 @@ def _write_difference(old: Federation, old_tags: str, by: Actor) -> None:
     if old_tags != ", ".join(new.tags):
         changes["tags"] = (old_tags, ", ".join(new.tags))
     if changes:
-        # A caller with a token is unknown to auditlog's middleware, which looks at the session.
+        # auditlog's middleware knows only the user of a session, not that of a token.
         actor = get_user_model().objects.filter(pk=by.id).first() if by.id else None
         LogEntry.objects.log_create(new, action=LogEntry.Action.UPDATE, changes=changes, actor=actor)

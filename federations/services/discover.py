@@ -13,13 +13,13 @@ from federations.providers.base import (
     ProviderNotImplementedError,
 )
 from federations.providers.registry import provider_for
-from federations.services.read_stored import read_audience_accounts, read_last_seen
+from federations.services.read_stored import read_audience_accounts, read_observations
 from federations.services.sync_targets import SyncTarget
 from federations.sync.resources import Discovery, JsonObject
 
 
 def normalize_config(provider_type: str, config: JsonObject) -> JsonObject:
-    """Return the configuration as it is kept; raises InvalidRequestError, NotImplementedYetError."""
+    """Return the configuration in the form that is stored; raises InvalidRequestError, NotImplementedYetError."""
     try:
         return provider_for(provider_type).normalize_config(config)
     except ProviderError as exc:
@@ -27,7 +27,7 @@ def normalize_config(provider_type: str, config: JsonObject) -> JsonObject:
 
 
 def check_config(provider_type: str, config: JsonObject) -> None:
-    """Raise InvalidRequestError or NotImplementedYetError where `config` is not enough for a discovery."""
+    """Raise InvalidRequestError or NotImplementedYetError if `config` is not complete enough for a discovery."""
     try:
         provider_for(provider_type).check_complete(config)
     except ProviderError as exc:
@@ -37,11 +37,15 @@ def check_config(provider_type: str, config: JsonObject) -> None:
 def discover(
     target: SyncTarget, report: Callable[[Progress], None] = lambda progress: None, *, runtime_arn: str | None = None
 ) -> Discovery:
-    """List the account of `target`, asking only the runtimes that changed; raises the HubError for a ProviderError."""
+    """List the account of `target`, and call only the runtimes that changed since their last observation.
+
+    `report` is called with the progress. With `runtime_arn` only that runtime is discovered. Raises
+    ExternalServiceError, InvalidRequestError and NotImplementedYetError.
+    """
     request = DiscoveryRequest(
         config=target.config,
         external_id=target.external_id,
-        observations=read_last_seen(target),
+        observations=read_observations(target),
         runtime_arn=runtime_arn,
         audience_accounts=read_audience_accounts(),
         report=report,
@@ -53,7 +57,7 @@ def discover(
 
 
 def _as_hub_error(error: ProviderError) -> HubError:
-    """Return the error that a caller is told, by the provider error's type."""
+    """Return the hub's error for a provider's error, chosen by its type."""
     if isinstance(error, ProviderNotImplementedError):
         return NotImplementedYetError(error.message)
     if isinstance(error, InvalidProviderConfigError):

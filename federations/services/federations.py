@@ -51,7 +51,7 @@ def create_federation(
     provider_config: JsonObject,
     by: Actor,
 ) -> Federation:
-    """Store a federation, which its creator owns; nothing is discovered yet.
+    """Store a federation and an owner's grant for its creator, without a sync.
 
     Raises InvalidRequestError (unknown provider, bad configuration), NotImplementedYetError.
     """
@@ -76,7 +76,7 @@ def create_federation(
 
 
 def check_updatable(federation: Federation) -> None:
-    """Raise ConflictError where the federation's status forbids a change."""
+    """Raise ConflictError if the status of the federation forbids a change."""
     if federation.status != FederationStatus.ACTIVE:
         raise ConflictError(f"Federation in status '{federation.status}' cannot be updated")
 
@@ -92,11 +92,12 @@ def update_federation(
     sync_after_update: bool = False,
     force: bool = False,
 ) -> Federation:
-    """Replace what people say about a federation, and sync it where that was asked and its configuration changed.
+    """Replace the columns of a federation that people edit; return it as it is stored afterwards.
 
-    `force` lets the next sync after a changed configuration through the deletion guard. Raises ConflictError,
-    InvalidRequestError and NotImplementedYetError with nothing changed; ExternalServiceError and HeldPlanError
-    where the sync after the update failed: the new configuration stays.
+    With `sync_after_update` a changed configuration is followed by a sync. With `force` the deletion guard does not
+    hold the next sync after a changed configuration. Raises ConflictError, InvalidRequestError and
+    NotImplementedYetError before any change. Raises ExternalServiceError and HeldPlanError if the sync after the
+    update failed; the new configuration is stored then.
     """
     check_updatable(federation)
     config = normalize_config(federation.provider_type, provider_config)
@@ -115,7 +116,7 @@ def update_federation(
 def _update_and_open_job(
     federation: Federation, values: dict[str, Any], tags: list[str], force: bool, by: Actor
 ) -> SyncJob | None:
-    """Write the update and the job of the sync after it together, or neither; no job for the same configuration."""
+    """Write the update and the job of its sync in one transaction. An equal configuration gets no job."""
     jobs.end_lapsed_jobs(lock_key=federation.id)
     try:
         with audited(federation, by=by):
@@ -134,9 +135,10 @@ def _update_and_open_job(
 
 
 def _write_update(federation: Federation, values: dict[str, Any], tags: list[str], force: bool, by: Actor) -> bool:
-    """Write these columns alone, since a sync under way writes others; return whether the configuration is another.
+    """Write only these columns, because a running sync writes others; return whether the configuration changed.
 
-    It is compared with the row as it is now, locked: somebody else may have changed it since the caller read it.
+    The configuration is compared with the locked row, because another process may have changed it after the caller
+    read it.
     """
     stored = locked(Federation.objects.filter(id=federation.id)).values_list("provider_config", flat=True)
     is_new_config = bool(stored.first() != values["provider_config"])
@@ -149,7 +151,7 @@ def _write_update(federation: Federation, values: dict[str, Any], tags: list[str
         raise ConflictError("Federation is being deleted or was disabled meanwhile, so it cannot be updated")
     _write_tags(federation, tags)
     if is_new_config:
-        # Another account or region may know other runtimes by the same ids: nothing counts as seen there.
+        # Another account or region may have other runtimes with the same ids, so the old observations are wrong.
         RuntimeObservation.objects.filter(scope=federation.id).delete()
     return is_new_config
 
@@ -163,7 +165,7 @@ def _write_tags(federation: Federation, tags: list[str]) -> None:
 
 
 def set_enabled(federation: Federation, enabled: bool, *, by: Actor) -> None:
-    """Let a federation be synced and changed, or not; raises ConflictError where it is in neither state."""
+    """Enable or disable a federation; raises ConflictError if it is not in the other of both states."""
     old, new = FederationStatus.DISABLED, FederationStatus.ACTIVE
     if not enabled:
         old, new = new, old
@@ -177,9 +179,9 @@ def set_enabled(federation: Federation, enabled: bool, *, by: Actor) -> None:
 
 
 def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger = JobTrigger.API) -> SyncJob:
-    """Remove a federation with its resources, grants and schedule, and no one else's; return the finished job.
+    """Delete a federation with its resources, grants and schedule; return the finished job, whose row stays.
 
-    Calls no cloud. The job row stays. Raises ConflictError where the federation is not active or has an active job.
+    The cloud account is not called. Raises ConflictError if the federation is not active or has an active job.
     """
     if federation.status != FederationStatus.ACTIVE:
         raise ConflictError(f"Federation in status '{federation.status}' cannot be deleted")
@@ -201,12 +203,12 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
     except jobs.LeaseLostError as exc:
         raise ConflictError("The deletion took too long and was given up; nothing was removed") from exc
     except Exception:
-        # Whatever went wrong, the federation must not stay in status deleting.
+        # After any error the federation must leave the status deleting.
         jobs.fail(lease, "The deletion failed; nothing was removed")
         raise
     index_error = _remove_schedule_and_documents(federation.id)
     with suppress(jobs.LeaseLostError):
-        # Lost only to the sweep, which ends the job as its outcome says.
+        # Only the sweep can have taken the lease, and it ends the job with the recorded outcome.
         jobs.finish(lease, index_error=index_error)
     return SyncJob.objects.get(id=job.id)
 
@@ -236,7 +238,7 @@ def _open_deletion(federation: Federation, by: Actor, trigger: JobTrigger) -> Sy
 
 
 def _remove_schedule_and_documents(federation_id: str) -> str:
-    """Remove schedule and search documents; return what went wrong with the index, which only a rebuild mends."""
+    """Delete the schedule and the search documents; return the index's error, which only a rebuild of it repairs."""
     remove_schedule(federation_id)
     try:
         search_index().delete_federation(federation_id)

@@ -1,7 +1,7 @@
-"""The heartbeat of a running job: renews its lease and writes how far it is, from a thread of its own.
+"""The heartbeat of a running job: a thread that renews the job's lease and writes its progress.
 
-The thread has its own database connection, so that a provider may report from wherever it runs, even from an event
-loop. A change of phase is written before `report` returns: every phase is observable from outside while it lasts.
+The thread has its own database connection, so that a provider may report from any thread, even from an event loop. A
+new phase is written before `report` returns, so that other processes can see each phase while it lasts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PROGRESS_SECONDS = 0.5
 
 
 class Heartbeat:
-    """Keeps a lease alive while its `with` block runs."""
+    """Renews a lease while its `with` block runs."""
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
@@ -50,7 +50,7 @@ class Heartbeat:
         self._thread.join()
 
     def report(self, progress: Progress) -> None:
-        """Note how far the job is; a new phase is on record when this returns, or was tried for half a minute.
+        """Set the progress of the job. Wait until a new phase is written, for at most 30 seconds.
 
         Raises LeaseLostError.
         """
@@ -71,9 +71,9 @@ class Heartbeat:
             connections.close_all()
 
     def _beat(self) -> bool:
-        """Wait for news or for time to renew, write, and tell whether to go on."""
+        """Wait for progress or for the time to renew, and write; return False when the block has ended."""
         with self._changed:
-            self._changed.wait_for(self._has_urgent_news, timeout=min(self._renewal_seconds, PROGRESS_SECONDS))
+            self._changed.wait_for(self._must_write_now, timeout=min(self._renewal_seconds, PROGRESS_SECONDS))
             if self._stopping:
                 return False
             wanted = self._wanted
@@ -81,7 +81,7 @@ class Heartbeat:
             self._write(wanted)
         return True
 
-    def _has_urgent_news(self) -> bool:
+    def _must_write_now(self) -> bool:
         return self._stopping or self._wanted.phase != self._written.phase
 
     def _write(self, progress: Progress) -> None:
@@ -90,7 +90,7 @@ class Heartbeat:
         except LeaseLostError:
             self.lost = True
         except DatabaseError:
-            # A busy database is no reason to give up: the lease outlasts a missed beat, and nothing counts as written.
+            # The lease outlasts a missed beat, so a busy database does not end the job. The progress stays unwritten.
             logger.warning("Heartbeat of job %s could not be written", self.lease.job_id, exc_info=True)
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping, timeout=PROGRESS_SECONDS)

@@ -1,4 +1,4 @@
-"""Bring the search index in line with what is stored; never part of a transaction of the registry."""
+"""Make the search index agree with the registry, outside the registry's transactions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ UNFEDERATED = ""
 
 
 def update_index(federation_id: str, changed: Collection[str] = frozenset()) -> int:
-    """Rebuild what is changed, stale or missing in one federation's part of the index; return how many resources.
+    """Write the documents of one federation that are changed, stale or missing; return the number of resources.
 
-    `federation_id` is empty for the resources without a federation. Raises SearchError.
+    `federation_id` is empty for the resources without a federation. `changed` are the ids of the resources that a sync
+    wrote or deleted. Raises SearchError.
     """
     index = search_index()
     repair = plan_repair(_stored_stamps(federation_id), index.stamps(federation_id), changed)
@@ -29,9 +30,9 @@ def update_index(federation_id: str, changed: Collection[str] = frozenset()) -> 
 
 
 def rebuild_index(report: Callable[[int, int], None] = lambda done, total: None) -> int:
-    """Drop the index and build it anew from the registry; return how many resources it holds.
+    """Delete the index and build it again from the registry; return the number of resources in it.
 
-    `report` is called with how many federations are done and how many there are. Raises SearchError.
+    `report` is called with the number of federations that are done and the number of all. Raises SearchError.
     """
     search_index().clear()
     ids = [*Federation.objects.order_by("id").values_list("id", flat=True), UNFEDERATED]
@@ -56,7 +57,7 @@ def _write_documents(index: SearchIndex, resource_ids: Iterable[str], *, delete_
         resources = [
             _indexed(kind, row)
             for kind in KINDS.values()
-            # Each of the models has these rows, the abstract one has not.
+            # mypy sees the abstract model, which does not have the relation of its two subclasses.
             for row in kind.model._default_manager.filter(id__in=batch).prefetch_related("tag_rows")  # type: ignore[misc]
         ]
         index.replace(resources, delete_first=delete_first)

@@ -1,7 +1,18 @@
-"""The life of a job row: created, claimed under a lease, finished or failed, reaped where its lease lapsed.
+"""The life of a job row: it is taken under a lease, then finished or failed, or ended because its lease lapsed.
 
-Every step is a compare-and-set, and the lease token fences: whoever lost the lease changes nothing more. An
-unfinished job always has a lease that lapses by itself, so no crash can block a federation for ever.
+Theory of operation: the lease of a job.
+
+- An unfinished job always has `lease_expires_at`, from its creation on. A job in the queue has a long lease
+  (`FEDHUB_QUEUE_LEASE_SECONDS`), a running job a short one (`FEDHUB_JOB_LEASE_SECONDS`), so a crash blocks the
+  federation at most that long.
+- The worker that takes a job writes a random `lease_token`. `Lease.update` has the token in its filter and renews the
+  lease (compare-and-set); `finish` and `fail` read the row by the token in their transaction. Without such a row they
+  raise `LeaseLostError`, and the worker changes nothing more. The sync's transaction begins with `Lease.update`, so
+  the token fences the changes too.
+- A lapsed lease ends nothing by itself. The sweep, or the next start for the same lock key, ends the job, and first
+  replaces the token by a compare-and-set on the old token and the lapsed time, so a late heartbeat keeps the job.
+- A job with an `outcome` has committed its changes, so it ends with that outcome. Any other lapsed job fails.
+- `due_at` is not a lease. It is the time of the next nudge for a job in the queue, and the sweep moves it.
 """
 
 from __future__ import annotations
@@ -31,42 +42,42 @@ from federations.sync.summary import failed_summary
 
 logger = logging.getLogger(__name__)
 
-# A queued job waits this long for its worker before the sweep reminds the workers of it.
+# The time from the creation of a queued job, or from its last nudge, to its next nudge by the sweep.
 NUDGE_DELAY = timedelta(seconds=30)
 STOPPED_MESSAGE = "The worker stopped before the job was finished. Nothing was lost: start it again"
 NOT_TAKEN_MESSAGE = "Nothing took the job in time. See that a worker is running, then start it again"
 
 
 class LeaseLostError(Exception):
-    """Another process owns the job now, or it was given up: change nothing more."""
+    """Another process has taken or ended the job; the caller must not change anything more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work on one job, while it is renewed."""
+    """The right to work on one job. It lapses unless it is renewed."""
 
     job_id: str
     token: str
 
     def rows(self) -> QuerySet[SyncJob]:
-        """Return the job's row, or none where the lease is lost."""
+        """Return the job's row as a query, which finds no row if the lease is lost."""
         return SyncJob.objects.filter(id=self.job_id, lease_token=self.token, status=JobStatus.SYNCING)
 
     def update(self, **values: Any) -> None:
-        """Write to the job and renew the lease; raises LeaseLostError where it is lost."""
+        """Write `values` to the job and renew the lease; raises LeaseLostError."""
         if self.rows().update(lease_expires_at=lease_end(), **values) != 1:
             raise LeaseLostError(self.job_id)
 
 
 def lease_end(*, queued: bool = False) -> datetime:
-    """Return when a lease given now lapses; a job in the queue has a longer one."""
+    """Return the time at which a lease from now lapses. The lease of a queued job is longer."""
     seconds = settings.FEDHUB_QUEUE_LEASE_SECONDS if queued else settings.FEDHUB_JOB_LEASE_SECONDS
     return timezone.now() + timedelta(seconds=seconds)
 
 
 @retried
 def take(job_id: str) -> Lease:
-    """Take a pending job to work on it; raises LeaseLostError where another process was first."""
+    """Take a pending job and return its lease; raises LeaseLostError if another process has taken or ended it."""
     lease = Lease(job_id, secrets.token_hex(16))
     with unit_of_work():
         taken = SyncJob.objects.filter(id=job_id, status=JobStatus.PENDING).update(
@@ -85,7 +96,7 @@ def take(job_id: str) -> Lease:
 
 @retried
 def finish(lease: Lease, *, index_error: str = "") -> None:
-    """End a job whose changes are committed, with the outcome that was recorded with them."""
+    """End a job whose changes are committed, with the recorded outcome; raises LeaseLostError."""
     with unit_of_work():
         job = lease.rows().first()
         if job is None:
@@ -95,7 +106,7 @@ def finish(lease: Lease, *, index_error: str = "") -> None:
 
 @retried
 def fail(lease: Lease, error: str, **values: Any) -> None:
-    """End a job that changed nothing, with `error` as its only error message."""
+    """End a job that changed nothing, with `error` as its only error message; raises LeaseLostError."""
     with unit_of_work():
         job = lease.rows().first()
         if job is None:
@@ -104,9 +115,10 @@ def fail(lease: Lease, error: str, **values: Any) -> None:
 
 
 def end_lapsed_jobs(*, lock_key: str | None = None) -> int:
-    """End every job whose lease has lapsed and free its federation; return how many.
+    """End up to 100 jobs whose lease has lapsed; return the number of ended jobs.
 
-    A job whose changes were committed already ends as recorded: the next sync repairs what the index lacks.
+    With `lock_key` only the jobs of that key are ended. A job with committed changes ends with its recorded outcome;
+    the next sync repairs the index.
     """
     lapsed = SyncJob.objects.filter(ACTIVE_JOB, lease_expires_at__lt=timezone.now())
     if lock_key is not None:
@@ -115,7 +127,7 @@ def end_lapsed_jobs(*, lock_key: str | None = None) -> int:
 
 
 def pick_due_jobs(limit: int = 100) -> list[str]:
-    """Return queued jobs that no worker has taken yet, each to one caller only until it is due again."""
+    """Return the ids of queued jobs to nudge, and postpone their next nudge, so that each id goes to one caller."""
     now = timezone.now()
     due = (
         SyncJob.objects.filter(status=JobStatus.PENDING, due_at__lte=now).order_by("due_at").values_list("id", "due_at")
@@ -132,14 +144,14 @@ def _end_if_free(job: SyncJob) -> int:
     try:
         return _end_lapsed(job)
     except LostRaceError:
-        # MongoDB keeps the transaction of a dead worker open for up to a minute; the next sweep finds the job free.
-        logger.warning("Sync job %s is held by another transaction; it is looked at again later", job.id)
+        # MongoDB keeps the transaction of a dead worker open for up to a minute. A later sweep ends the job.
+        logger.warning("Sync job %s is locked by another transaction; the next sweep tries again", job.id)
         return 0
 
 
 def _end_lapsed(job: SyncJob) -> int:
     with unit_of_work():
-        # The same test again, now as the compare-and-set: a heartbeat may have come in between.
+        # The compare-and-set tests the lease again, because a heartbeat may have renewed it.
         taken = SyncJob.objects.filter(
             ACTIVE_JOB, id=job.id, lease_token=job.lease_token, lease_expires_at__lt=timezone.now()
         ).update(lease_token=F("id"))

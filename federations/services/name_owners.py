@@ -1,4 +1,4 @@
-"""Who owns the names that kept runtimes of a sync from being stored."""
+"""Find the federations whose resources have the names of runtimes that a sync skipped."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from federations.sync.resources import Json, ResourceKind
 
 
 def find_name_owners(changes: Sequence[Mapping[str, Json]], *, federation_id: str) -> QuerySet[Federation]:
-    """Return the other federations that own the names of the skipped among `changes` now, by name.
+    """Return the other federations that now own the names of the skipped `changes`, ordered by display name.
 
-    A name may since be free again, or belong to no federation.
+    A name may be free by now, or belong to a resource without a federation.
     """
     skipped = [change for change in changes if change["action"] == "skip"]
     paths = [resource_path(ResourceKind(str(change["kind"])), str(change["name"])) for change in skipped]

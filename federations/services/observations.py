@@ -1,4 +1,4 @@
-"""Write what a sync saw of each runtime, which the next sync compares with the account's listing."""
+"""Write the observation of each runtime, which the next sync compares with the listing of the account."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OBSERVED_COLUMNS = ("name", "kind", "protocol", "version", "last_updated_at", "e
 
 
 def write_observations(target: SyncTarget, plan: Plan, findings: Iterable[Finding]) -> None:
-    """Make the target's observations those of `findings`; a row that is already right is not written."""
+    """Make the observations of `target` agree with `findings`; rows that agree already are not written."""
     failures = {change.runtime_id: change.found for change in plan.changes if isinstance(change, Failure)}
     wanted = {row.runtime_id: row for row in (_observation(target, finding, failures) for finding in findings)}
     known = {row.runtime_id: row for row in target.observations()}
@@ -38,7 +38,9 @@ def write_observations(target: SyncTarget, plan: Plan, findings: Iterable[Findin
 
 
 def _observation(target: SyncTarget, finding: Finding, failures: Mapping[str, FailedRuntime]) -> RuntimeObservation:
-    """Return the row of a finding; `failures` are the plan's failures by runtime id, refused findings among them."""
+    """Return the observation of a finding. `failures` are the plan's failures by runtime id; they include findings
+    that the plan refused, such as a name that two runtimes have.
+    """
     seen = finding.runtime if isinstance(finding, EnrichedMcpServer | EnrichedAgent | UnsupportedRuntime) else finding
     failure = failures.get(seen.runtime_id)
     source = failure or seen

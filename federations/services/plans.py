@@ -12,7 +12,7 @@ from federations.sync.resources import Discovery, EnrichedAgent, EnrichedMcpServ
 
 
 class HeldPlanError(ConflictError):
-    """The deletion guard held the plan; nothing was changed."""
+    """The deletion guard held the plan, so the sync changed no resource."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan.held_message)
@@ -20,14 +20,14 @@ class HeldPlanError(ConflictError):
 
 
 def plan_sync(target: SyncTarget, discovery: Discovery) -> Plan:
-    """Compare a discovery with what is stored for `target` now."""
+    """Compare a discovery with the rows of `target` as they are now."""
     enriched = [found for found in discovery.findings if isinstance(found, EnrichedMcpServer | EnrichedAgent)]
     paths = {resource_path(kind_of(found), found.runtime.name) for found in enriched}
     return make_plan(read_stored(target), discovery.findings, read_taken_paths(target, paths))
 
 
 def describe_changes(plan: Plan) -> list[JsonObject]:
-    """Return what happens to which resource, as JSON; unchanged ones are in the counters alone."""
+    """Return the changes of a plan as JSON, without the unchanged resources, which only the counters include."""
     return [
         {
             "action": change.action,

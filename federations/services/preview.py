@@ -1,4 +1,4 @@
-"""Dry run: the same discovery and the same plan as a sync, of which nothing is kept."""
+"""The dry run: the discovery and the plan of a sync, without its writes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SLOT_LEASE = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a sync would do now: the contract's summary, each change, and whether the deletion guard would hold it."""
+    """The result of a dry run: the contract's summary, the changes, and whether the deletion guard holds the plan."""
 
     summary: JsonObject
     changes: list[JsonObject]
@@ -34,10 +34,10 @@ class Preview:
 
 
 def preview_sync(federation: Federation) -> Preview:
-    """Discover and plan, and keep nothing.
+    """Discover and plan, and store nothing.
 
     Raises ConflictError (not active), InvalidRequestError, NotImplementedYetError, ExternalServiceError,
-    TooManyRequestsError (two dry runs of this federation are under way).
+    TooManyRequestsError (two dry runs of this federation run already).
     """
     check_syncable(federation)
     target = target_of(federation)
@@ -50,7 +50,7 @@ def preview_sync(federation: Federation) -> Preview:
 
 @contextmanager
 def _slot(federation: Federation) -> Iterator[None]:
-    """Hold one of the federation's slots; a slot whose process died is free again when its lease lapses."""
+    """Take one of the federation's slots for the block. The slot of a killed process is free when its lease lapses."""
     slot = _take_slot(federation)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Read the registry's rows as the values that a plan and a discovery start from."""
+"""Read the registry's rows as the values that a plan and a discovery take."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def read_stored(target: SyncTarget) -> list[StoredResource]:
     ]
 
 
-def read_last_seen(target: SyncTarget) -> dict[str, Observation]:
-    """Return the runtimes that need not be asked again if they are found unchanged.
+def read_observations(target: SyncTarget) -> dict[str, Observation]:
+    """Return the observations of the runtimes that a discovery need not call if they are unchanged.
 
-    Those are the ones whose last enrichment went well and that are stored, and the ones that speak neither protocol.
+    These are the stored runtimes whose last enrichment succeeded, and the runtimes that speak neither protocol.
     """
     stored = {(row.kind, row.runtime_id) for row in read_stored(target)}
     seen: dict[str, Observation] = {}
@@ -51,7 +51,7 @@ def read_last_seen(target: SyncTarget) -> dict[str, Observation]:
 
 
 def read_taken_paths(target: SyncTarget, paths: Iterable[str]) -> frozenset[str]:
-    """Return those of `paths` that a resource outside `target` has."""
+    """Return those of `paths` that belong to a resource outside `target`."""
     wanted, taken = list(paths), set[str]()
     for kind in KINDS.values():
         own = set(target.resources(kind.model).values_list("path", flat=True))
@@ -62,9 +62,9 @@ def read_taken_paths(target: SyncTarget, paths: Iterable[str]) -> frozenset[str]
 
 
 def read_audience_accounts() -> dict[str, frozenset[str]]:
-    """Return the accounts whose runtimes have an audience, by audience.
+    """Return, for each audience, the accounts with a runtime that accepts it.
 
-    A token minted for one account's runtime must be of no use at another's.
+    A runtime of one account must not accept a token that the hub made for another account's runtime.
     """
     found: dict[str, set[str]] = {}
     for kind in KINDS.values():

@@ -29,10 +29,10 @@ logger = logging.getLogger(__name__)
 
 
 def run_sync(job_id: str) -> SyncJob:
-    """Run a pending job to its end and return it; resource errors end it `failed`, but raise nothing.
+    """Run a pending job to its end and return it. Errors of single resources end it as failed and are not raised.
 
-    Raises ExternalServiceError (the account could not be listed), HeldPlanError, ConflictError (another process has or
-    had the job), NotFoundError.
+    Raises ExternalServiceError (the account could not be listed), HeldPlanError, ConflictError (another process has
+    taken the job, or the federation is not active), NotFoundError.
     """
     job = SyncJob.objects.filter(id=job_id).first()
     federation = Federation.objects.filter(id=job.federation_id).first() if job else None
@@ -45,7 +45,7 @@ def run_sync(job_id: str) -> SyncJob:
 
 
 def _end_as_not_syncable(job: SyncJob, federation: Federation) -> ConflictError:
-    """End a job whose federation was disabled while it waited, and return what to tell the caller."""
+    """Fail a job whose federation was disabled while the job waited; return the error for the caller."""
     message = f"Federation in status '{federation.status}' cannot be synced"
     with suppress(jobs.LeaseLostError):
         jobs.fail(jobs.take(job.id), message)
@@ -54,7 +54,7 @@ def _end_as_not_syncable(job: SyncJob, federation: Federation) -> ConflictError:
 
 @dataclass(frozen=True, slots=True)
 class AppliedSync:
-    """What a sync did: its plan, the discovery it came from, and the ids of the resources it touched."""
+    """A sync after its commit: its plan, its discovery, and the ids of the resources that it wrote or deleted."""
 
     plan: Plan
     discovery: Discovery
@@ -68,12 +68,16 @@ def execute_job(
     *,
     runtime_arn: str | None = None,
 ) -> AppliedSync:
-    """Claim `job` and do the whole of it for `target`; `in_transaction` runs at the end of the sync's transaction."""
+    """Take `job` and run it for `target`. `in_transaction` is called at the end of the sync's transaction.
+
+    With `runtime_arn` the sync is about that runtime alone and deletes nothing. Raises what `run_sync` raises, except
+    NotFoundError.
+    """
     try:
         lease = jobs.take(job.id)
         with Heartbeat(lease) as heartbeat:
             applied = _discover_and_apply(lease, job, target, heartbeat, in_transaction, runtime_arn)
-            # All is committed. A lease that is lost from here on is lost to whoever ends the job as recorded.
+            # The changes are committed. A process that takes the lease from here on ends the job as recorded.
             with suppress(jobs.LeaseLostError):
                 count = len(applied.discovery.findings)
                 heartbeat.report(Progress(JobPhase.INDEXING, count, count))
@@ -93,7 +97,7 @@ def _discover_and_apply(
     in_transaction: Callable[[SyncTarget], None],
     runtime_arn: str | None,
 ) -> AppliedSync:
-    """Discover and apply, and whatever goes wrong leave a failed job behind."""
+    """Discover and apply. On every error except a lost lease, fail the job and raise the error again."""
     try:
         discovery = discover(target, heartbeat.report, runtime_arn=runtime_arn)
         heartbeat.report(Progress(JobPhase.APPLYING, len(discovery.findings), len(discovery.findings)))
@@ -123,7 +127,11 @@ def _apply(
     *,
     keeps_all: bool,
 ) -> tuple[Plan, frozenset[str]]:
-    """Plan and write in one transaction; raises HeldPlanError, LeaseLostError, InternalError, all of which undo it."""
+    """Plan and write in one transaction.
+
+    `keeps_all` leaves out the deletes and the observations. HeldPlanError, LeaseLostError and ConflictError undo
+    the transaction.
+    """
     try:
         with unit_of_work():
             lease.update(phase=JobPhase.APPLYING)
@@ -154,14 +162,14 @@ def _record_outcome(lease: jobs.Lease, plan: Plan) -> None:
 
 def _store_stats(federation: Federation) -> Callable[[SyncTarget], None]:
     def write(target: SyncTarget) -> None:
-        # Only here is the force of a changed configuration used up: a sync that fails before leaves it for the next.
+        # The force of a changed configuration ends here, so a sync that fails earlier leaves it to the next sync.
         Federation.objects.filter(id=federation.id).update(**count_stored(target), force_next_sync=False)
 
     return write
 
 
 def _update_index(target: SyncTarget, touched: frozenset[str]) -> str:
-    """Bring the index in line; return what went wrong, since an index failure never fails a sync."""
+    """Update the search index; return the error text, or empty, because an error of the index does not fail a sync."""
     try:
         update_index(target.federation_id, touched)
     except SearchError as exc:

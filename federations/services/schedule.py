@@ -1,7 +1,7 @@
-"""Keep a federation's interval and its periodic task in step.
+"""The schedule of a federation: its interval, and the periodic task that follows from it.
 
-The beat reads django-celery-beat's rows, which live with the users and sessions in the relational database; the
-federation's own row says what they should be.
+The beat process reads the rows of django-celery-beat, which lie in the relational database with the users. The row of
+the federation decides their content.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from federations.models import Federation, FederationStatus
 
 PREFIX = "Sync federation "
 SHORTEST_INTERVAL_MINUTES = 5
-# 366 days: longer is no schedule.
+# 366 days. A longer interval is a mistake.
 LONGEST_INTERVAL_MINUTES = 527_040
 
 
 def set_interval(federation: Federation, minutes: int | None) -> None:
-    """Sync `federation` by itself every `minutes` from now on, or only when asked where that is None.
+    """Sync `federation` every `minutes`, or only on request for None.
 
     Raises InvalidRequestError for an interval shorter than 5 minutes or longer than 366 days.
     """
@@ -36,13 +36,13 @@ def set_interval(federation: Federation, minutes: int | None) -> None:
 
 
 def refresh_schedule(federation_id: str) -> None:
-    """Make the periodic task what the federation's row says: its interval, and paused while it is not active."""
+    """Write the periodic task of a federation from its row: its interval, enabled only while it is active."""
     federation = Federation.objects.filter(pk=federation_id).first()
     if federation is None or federation.sync_interval_minutes is None:
         remove_schedule(federation_id)
         return
     minutes = federation.sync_interval_minutes
-    # No constraint keeps two equal rows apart, so take the first.
+    # The table may hold equal rows, so take the first.
     intervals = IntervalSchedule.objects.filter(every=minutes, period=IntervalSchedule.MINUTES)
     PeriodicTask.objects.update_or_create(
         name=schedule_name(federation_id),
@@ -51,19 +51,19 @@ def refresh_schedule(federation_id: str) -> None:
             "interval": intervals.first() or intervals.create(every=minutes, period=IntervalSchedule.MINUTES),
             "args": json.dumps([federation_id]),
             "enabled": federation.status == FederationStatus.ACTIVE,
-            # A message that no worker took before the next one is due is of no use any more.
+            # A message that waits for a worker until the next one is due has no use.
             "expire_seconds": minutes * 60,
         },
     )
 
 
 def remove_schedule(federation_id: str) -> None:
-    """Forget the periodic task; none is no error."""
+    """Delete the periodic task of a federation, if there is one."""
     PeriodicTask.objects.filter(name=schedule_name(federation_id)).delete()
 
 
 def repair_schedules() -> None:
-    """Bring periodic tasks in line with the federations where a crash or a person has put one out of step."""
+    """Write again every periodic task that a crash or a person has made different from its federation's row."""
     tasks = PeriodicTask.objects.filter(name__startswith=PREFIX).values_list("name", "enabled", "interval__every")
     kept = {name.removeprefix(PREFIX): (enabled, minutes) for name, enabled, minutes in tasks}
     federations = Federation.objects.filter(sync_interval_minutes__isnull=False)
@@ -76,5 +76,5 @@ def repair_schedules() -> None:
 
 
 def schedule_name(federation_id: str) -> str:
-    """Return the name under which the beat knows the federation."""
+    """Return the name of the federation's periodic task."""
     return f"{PREFIX}{federation_id}"

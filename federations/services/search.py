@@ -1,4 +1,4 @@
-"""Search, as a caller may: the index ranks, the registry has the last word on what exists and who may see it."""
+"""Search for a user: the index ranks the hits, and the registry decides which of them exist and are visible."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from federations.services.access import (
 
 @dataclass(frozen=True, slots=True)
 class SearchResults:
-    """One page of hits, best first; `total` counts what the index found."""
+    """One page of hits, best first. `total` is the number of hits in the index, visible or not."""
 
     hits: tuple[SearchHit, ...]
     total: int
@@ -29,7 +29,7 @@ class SearchResults:
 def search(
     *, text: str, user: AnyUser, kinds: Collection[DocumentKind] = (), page: int = 1, per_page: int = 20
 ) -> SearchResults:
-    """Return the hits that `user` may see; raises ExternalServiceError where the index cannot be read."""
+    """Return the hits that `user` may see; raises ExternalServiceError if the index cannot be read."""
     query = SearchQuery(
         text=text,
         kinds=frozenset(kinds),
@@ -40,14 +40,14 @@ def search(
     try:
         found = search_index().search(query)
     except SearchError as exc:
-        # Its text names a file of this machine; the log has it.
+        # The text of the error names a file of this machine, so it is only for the log.
         raise ExternalServiceError("The search index cannot be read") from exc
     visible = _visible_ids(user, {hit.document.resource_id for hit in found.hits})
     return SearchResults(tuple(hit for hit in found.hits if hit.document.resource_id in visible), found.total)
 
 
 def _searchable_federations(user: AnyUser) -> frozenset[str] | None:
-    """Return which federations to search in, None for all; the empty id stands for resources without one."""
+    """Return the ids of the federations to search, None for all; the empty id means the unfederated resources."""
     unfederated = user.has_perm("federations.view_mcpserver") or user.has_perm("federations.view_a2aagent")
     if unfederated and user.has_perm(PERMISSION_OF[AccessLevel.VIEW]):
         return None
@@ -56,7 +56,7 @@ def _searchable_federations(user: AnyUser) -> frozenset[str] | None:
 
 
 def _visible_ids(user: AnyUser, resource_ids: set[str]) -> set[str]:
-    """Return those of `resource_ids` that are still stored and that `user` may view."""
+    """Return those of `resource_ids` that are stored and that `user` may view."""
     servers = servers_visible_to(user).filter(id__in=resource_ids)
     agents = agents_visible_to(user).filter(id__in=resource_ids)
     return {*servers.values_list("id", flat=True), *agents.values_list("id", flat=True)}

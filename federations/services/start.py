@@ -25,7 +25,7 @@ def start_sync(
     force: bool = False,
     queued: bool = False,
 ) -> SyncJob:
-    """Create the job of a sync; with `queued` a worker is told to run it, else the caller runs it with `run_sync`.
+    """Create the job of a sync. With `queued` a worker runs it, otherwise the caller runs it with `run_sync`.
 
     Raises ConflictError (not active, or a sync is under way), InvalidRequestError, NotImplementedYetError.
     """
@@ -44,7 +44,7 @@ def start_sync(
 
 
 def check_syncable(federation: Federation) -> None:
-    """Raise ConflictError, InvalidRequestError or NotImplementedYetError where no sync can start, dry or real."""
+    """Raise ConflictError, InvalidRequestError or NotImplementedYetError if a sync or dry run cannot start."""
     if federation.status != FederationStatus.ACTIVE:
         raise ConflictError(f"Federation in status '{federation.status}' cannot be synced")
     check_config(federation.provider_type, federation.provider_config)
@@ -62,7 +62,8 @@ def open_job(
 ) -> SyncJob:
     """Create a job and mark the federation pending, inside the caller's unit of work.
 
-    Raises IntegrityError where the federation has an active job: the database decides between two starts.
+    Raises IntegrityError if the federation has an active job: the database decides between two simultaneous starts.
+    Raises ConflictError or NotFoundError if the federation is no longer active.
     """
     now = timezone.now()
     job = SyncJob.objects.create(
@@ -100,9 +101,9 @@ def _busy_message(federation: Federation) -> str:
 
 
 def release_held_plan(federation: Federation, *, reason: str, by: Actor) -> SyncJob:
-    """Queue a sync that the deletion guard lets through, after it held the last one.
+    """Queue a sync that the deletion guard does not hold, after it held the last one.
 
-    Raises InvalidRequestError without a reason, ConflictError where the last sync was not held.
+    Raises InvalidRequestError without a reason, and ConflictError if the last sync was not held.
     """
     if not reason.strip():
         raise InvalidRequestError("Give a reason: it is kept with the job")

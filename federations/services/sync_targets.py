@@ -1,6 +1,6 @@
-"""Whose resources a sync is about: one federation's, or those of one region that belong to none.
+"""The target of a sync: the resources of one federation, or those of one region without a federation.
 
-Both go through the same plan and the same transaction; a target says which rows are its own.
+Both kinds of target use the same plan and the same transaction.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ Resource = TypeVar("Resource", bound=DiscoveredResource)
 
 @dataclass(frozen=True, slots=True)
 class SyncTarget:
-    """What one sync discovers with and which rows it may touch; `federation_id` is empty for unfederated resources."""
+    """The configuration for the discovery of one sync, and the rows that the sync may change.
+
+    `federation_id` is empty for the resources without a federation.
+    """
 
     provider_type: str
     config: JsonObject
@@ -35,7 +38,7 @@ class SyncTarget:
 
     @property
     def key(self) -> str:
-        """Return the key of the target's lock and bookkeeping."""
+        """Return the key of the target's jobs and observations."""
         return self.federation_id or f"unfederated:{self.region}"
 
     def servers(self) -> QuerySet[McpServer]:
@@ -53,7 +56,7 @@ class SyncTarget:
         return model._default_manager.filter(federation__isnull=True, region=self.region)
 
     def observations(self) -> QuerySet[RuntimeObservation]:
-        """Return what was last seen of the target's runtimes."""
+        """Return the observations of the target's runtimes."""
         return RuntimeObservation.objects.filter(scope=self.key)
 
 
@@ -69,5 +72,5 @@ def target_of(federation: Federation) -> SyncTarget:
 
 
 def unfederated_target(region: str) -> SyncTarget:
-    """Return the target of the runtimes in `region` that the hub's own credentials see."""
+    """Return the target of the resources in `region` without a federation, which the hub's own credentials discover."""
     return SyncTarget(provider_type=ProviderType.AWS_AGENTCORE, config={"region": region}, region=region)

@@ -1,4 +1,4 @@
-"""The manual AgentCore runtime sync: the hub's own credentials, one region, and only resources without a federation."""
+"""The manual AgentCore runtime sync: the resources of one region without a federation, by the hub's own credentials."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ PLURAL = {ResourceKind.MCP_SERVER: "mcp_servers", ResourceKind.A2A_AGENT: "a2a_a
 def sync_unfederated(
     *, region: str | None, runtime_arn: str | None, dry_run: bool, force: bool = False, by: Actor
 ) -> dict[str, Any]:
-    """Sync the runtimes of one region that belong to no federation, or one of them; return the endpoint's body.
+    """Sync the resources of one region without a federation, or one of them; return the body of the endpoint.
 
-    With `runtime_arn` nothing is ever deleted; `force` lets through a plan that deletes much. Raises
-    InvalidRequestError, ConflictError (such a sync of this region is under way, or the deletion guard held it) and
+    With `runtime_arn` nothing is deleted. With `force` the deletion guard does not hold the plan. Raises
+    InvalidRequestError, ConflictError (a sync of this region runs already, or the deletion guard held the plan) and
     InternalError (the runtimes could not be listed).
     """
     started = time.monotonic()
@@ -97,7 +97,7 @@ def _open_job(target: SyncTarget, force: bool, by: Actor) -> SyncJob:
         raise ConflictError(f"A runtime sync of {target.region} is under way") from exc
 
 
-# The body -----------------------------------------------------------------------------------------------------------
+# The response body ---------------------------------------------------------------------------------------------------
 def _response_body(target: SyncTarget, plan: Plan, discovery: Discovery, *, dry_run: bool) -> dict[str, Any]:
     ids = _ids_by_runtime(target)
     items: dict[ResourceKind, list[dict[str, Any]]] = {kind: [] for kind in ResourceKind}
@@ -122,7 +122,7 @@ def _response_body(target: SyncTarget, plan: Plan, discovery: Discovery, *, dry_
 
 
 def _ids_by_runtime(target: SyncTarget) -> dict[tuple[str, str], str]:
-    """Return the registry ids of what is stored now, by kind and runtime id."""
+    """Return the ids of the stored resources by kind and runtime id."""
     return {
         (resource_kind, runtime_id): resource_id
         for resource_kind, kind in KINDS.items()

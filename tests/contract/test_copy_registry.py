@@ -1,4 +1,4 @@
-"""Copying the registry into another database: equal, resumable, and never over somebody else's."""
+"""The copy of the registry into another database: it is equal, it can resume, and it spares a foreign database."""
 
 from __future__ import annotations
 

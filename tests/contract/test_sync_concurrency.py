@@ -1,4 +1,4 @@
-"""Two things at once, with real threads on the test's database: what both did is kept, and nothing is done twice."""
+"""Simultaneous requests, in real threads on the test's database: no update is lost, and no work is done twice."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_a_dry_run_is_allowed_during_a_sync_and_a_third_at_once_is_refused(feder
     assert SyncJob.objects.count() == 0
 
 
-def test_whoever_loses_a_race_over_http_is_told_409_and_never_500(
+def test_the_loser_of_a_race_over_http_gets_409_and_never_500(
     api: Api, owner: User, make_federation: MakeFederation
 ) -> None:
     federation = make_federation("Race")

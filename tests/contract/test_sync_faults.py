@@ -1,4 +1,4 @@
-"""What a failing cloud does to a registry that is full: over HTTP, against the sandbox."""
+"""Failures of the cloud during a sync of a full registry: over HTTP, against the sandbox."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_forbidden_card_is_the_contract_s_partial_failure_and_the_old_card_is_
     assert A2aAgent.objects.get(name="pharmacy_fraud_a2a").runtime_version == "2"
 
 
-def test_an_account_that_is_empty_where_twenty_were_stored_is_held_by_the_guard(
+def test_a_sync_of_an_empty_account_with_twenty_stored_agents_is_held_by_the_guard(
     api: Api, owner: User, federation: Federation, cloud: SandboxClient
 ) -> None:
     for number in range(20):
@@ -85,7 +85,7 @@ def test_an_account_that_is_empty_where_twenty_were_stored_is_held_by_the_guard(
     assert A2aAgent.objects.count() == 0
 
 
-def test_a_runtime_that_is_gone_is_one_error_and_keeps_what_is_stored_of_it(
+def test_a_runtime_that_disappears_during_the_sync_is_one_error_and_keeps_its_stored_server(
     api: Api, owner: User, federation: Federation, cloud: SandboxClient
 ) -> None:
     cloud.add("steady")

@@ -81,7 +81,7 @@ def test_a_process_killed_in_the_middle_of_apply_leaves_the_old_state_whole(
     assert (federation.sync_status, federation.mcp_server_count) == ("success", 2)
 
 
-def test_a_process_stopped_before_apply_changes_nothing_once_its_lease_is_another_s(
+def test_a_process_that_lost_its_lease_before_apply_changes_nothing(
     federation: Federation, processes: list[subprocess.Popen[str]]
 ) -> None:
     stalled = start_process(federation.id, "applying", SERVERS="stale", VERSION="1")
@@ -106,7 +106,7 @@ def test_a_process_stopped_before_apply_changes_nothing_once_its_lease_is_anothe
     assert (federation.sync_status, federation.mcp_server_count) == ("success", 1)
 
 
-def test_a_next_start_frees_a_federation_whose_sync_died_without_waiting_for_the_sweep(
+def test_the_next_start_ends_the_job_of_a_dead_process_before_the_sweep_does(
     federation: Federation, processes: list[subprocess.Popen[str]]
 ) -> None:
     first = start_process(federation.id, "applying")

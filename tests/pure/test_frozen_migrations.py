@@ -1,4 +1,4 @@
-"""A committed migration is frozen: databases exist that it made, and no later migration mends what it forgot."""
+"""A committed migration is frozen, because databases exist that it made and that would not get its changes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ PACKAGES = ("core", "fedhub", "federations", "peers", "sandbox")
 
 
 def recorded_digests() -> dict[str, str]:
-    """Return the SHA-256 of each migration by its path, as `sha256sum` has written them."""
+    """Return the SHA-256 of each migration in the list, by its path; the list has the format of `sha256sum`."""
     lines = (ROOT / LIST).read_text(encoding="utf-8").splitlines()
     return {path: digest for digest, path in (line.split() for line in lines)}
 
 
 def present_digests() -> dict[str, str]:
-    """Return the SHA-256 of each migration that is there, by its path."""
+    """Return the SHA-256 of each migration file, by its path."""
     files = [path for package in PACKAGES for path in (ROOT / package).rglob("migrations/[0-9]*.py")]
     return {str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def faults(recorded: Mapping[str, str], present: Mapping[str, str]) -> list[str]:
-    """Return what is wrong with each migration, and what to do about it."""
+    """Return a text for each migration that is missing, new or changed, with the command to run."""
     found = []
     for path in sorted(recorded.keys() | present.keys()):
         if path not in present:

@@ -1,4 +1,4 @@
-"""List the latest jobs on the shell."""
+"""The command that lists the latest jobs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from core.console import make_console
 from federations.models import JobStatus, SyncJob
 
 STYLE_OF_STATUS = {JobStatus.SUCCESS: "green", JobStatus.FAILED: "red", JobStatus.SYNCING: "yellow"}
-# So that a job stays a line of the table; its page and the API have the whole text.
+# In characters, so that a job is one line of the table. Its page and the API have the whole text.
 LONGEST_ERROR = 48
 
 
 class Command(BaseCommand):
-    """Shows one line a job, newest first."""
+    """Print one line for each job, newest first."""
 
     help = "List sync and deletion jobs, newest first."
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--limit", type=int, default=20, help="how many (default: %(default)s)")
 
     def handle(self, *args: Any, only: str | None, federation: str | None, limit: int, **options: Any) -> None:
-        """Print the table, or that there is nothing to print."""
+        """Print the table, or `No jobs.`"""
         jobs = SyncJob.objects.defer("changes")
         if named := only or federation:
             jobs = jobs.filter(federation_id=named)
@@ -64,7 +64,7 @@ def _cells(job: SyncJob) -> tuple[str, ...]:
 
 
 def _phase(job: SyncJob) -> str:
-    """Return how far a running job is; of one that has ended the status says all."""
+    """Return the phase and progress of an active job. The status of an ended job is enough."""
     if not job.is_active:
         return ""
     return f"{job.phase} {job.progress_done}/{job.progress_total}" if job.progress_total else job.phase
@@ -77,7 +77,7 @@ def _duration(started_at: datetime | None, finished_at: datetime | None) -> str:
 
 
 def _outcome(job: SyncJob) -> str:
-    """Return the error in short, or the counters as `+created ~updated -deleted =unchanged`."""
+    """Return the shortened error, or the counters as `+created ~updated -deleted =unchanged`."""
     if job.error or not job.summary:
         return shorten(job.error, LONGEST_ERROR, placeholder=" …")
     counts = [

@@ -1,4 +1,4 @@
-"""Build the search index anew from the registry."""
+"""The command that builds the search index again from the registry."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from federations.services.index import rebuild_index
 
 
 class Command(BaseCommand):
-    """Drops the index first: searches find less until it is done."""
+    """Delete the index, then build it. Until the end, searches find fewer documents."""
 
     help = "Drop the search index and build it anew from the registry."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Build it, federation by federation."""
+        """Build the index, federation by federation."""
         console = make_console(self.stdout)
         try:
             with make_progress(console) as progress:
@@ -33,5 +33,5 @@ class Command(BaseCommand):
 
 
 def _describe_parts(federations: int) -> str:
-    """Return what the steps are: each federation, and the resources that belong to none."""
+    """Return the description of the steps: each federation, and the resources without a federation."""
     return f"{federations} federation{'' if federations == 1 else 's'} and the rest"

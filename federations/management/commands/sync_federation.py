@@ -1,4 +1,4 @@
-"""Sync one federation from the shell."""
+"""The command that syncs one federation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ POLL_SECONDS = 0.25
 
 
 class Command(BaseCommand):
-    """Runs the sync in this process, with the progress that its job's row tells everybody."""
+    """Run the sync in this process, and show the progress of its job's row."""
 
     help = "Sync a federation now and list what changed; with --dry-run only say what would change."
 
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="kept with the job")
 
     def handle(self, *args: Any, federation: str, dry_run: bool, force: bool, reason: str, **options: Any) -> None:
-        """Do it; a sync that ends failed is an error of the command, after its outcome was shown."""
+        """Sync or preview. A sync that fails is an error of the command, after its outcome was printed."""
         row = Federation.objects.filter(pk=federation).first()
         if row is None:
             raise CommandError(f"There is no federation with the id {federation}.")
@@ -70,7 +70,7 @@ def _sync(console: Console, federation: Federation, *, force: bool, reason: str)
 
 
 def _run_with_progress(console: Console, job_id: str) -> SyncJob:
-    """Run the job in a thread and show its row meanwhile; raises what the run raises."""
+    """Run the job in a thread and show the progress of its row; raises the errors of `run_sync`."""
     with ThreadPoolExecutor(max_workers=1) as executor, make_progress(console) as progress:
         task = progress.add_task("queued", total=None)
         run = executor.submit(_run, job_id)
@@ -84,7 +84,7 @@ def _run(job_id: str) -> SyncJob:
     try:
         return run_sync(job_id)
     finally:
-        # This thread's own; nobody else would close them.
+        # These connections belong to this thread, so only this thread can close them.
         connections.close_all()
 
 
@@ -94,5 +94,5 @@ def _is_done(run: Future[SyncJob]) -> bool:
 
 def _progress_of(job_id: str) -> dict[str, Any]:
     phase, done, total = SyncJob.objects.values_list("phase", "progress_done", "progress_total").get(id=job_id)
-    # An unknown total shows as a bar that only moves.
+    # Without a total the bar moves without a percentage.
     return {"description": phase, "completed": done, "total": total or None}

@@ -1,8 +1,8 @@
-"""A database that the first migrations made is migrated to the schema of a new one, and loses nothing on the way.
+"""A database that the first migrations made is migrated to the schema of a new one, and keeps its permissions.
 
 The folder `old_schema` records what those migrations made: SQLite's `sqlite_master`, the statements of `sqlmigrate` on
-PostgreSQL, and MongoDB's collections with their options and indexes. Their names are in `OLD_MIGRATIONS`. The record
-stays as it is: databases of that time do, too.
+PostgreSQL, and MongoDB's collections with their options and indexes. The migrations are listed in `OLD_MIGRATIONS`. Do
+not update the record, because the databases of that time do not change either.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Hub:
         return inherited | own | hub_database(self.folder).variables
 
     def run(self, *arguments: str) -> str:
-        """Run Python with these arguments and return what it printed; fails the test where it fails."""
+        """Run Python with these arguments and return its output; fails the test if the process fails."""
         done = subprocess.run(
             [sys.executable, *arguments], env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False
         )
@@ -97,7 +97,7 @@ class Hub:
             yield registry, accounts
 
     def schema(self) -> Schema:
-        """Return all that the registry's database says of its tables and indexes."""
+        """Return the tables, columns, constraints and indexes of the registry's database."""
         with self.databases() as (registry, _):
             return {"mongodb": _mongodb_schema, "postgresql": _postgresql_schema, "sqlite": _sqlite_schema}[
                 registry.vendor
@@ -206,7 +206,7 @@ def granted(old_hub: Hub) -> None:
 
 
 def permissions(hub: Hub) -> tuple[list[tuple[str, str, str]], list[tuple[str]]]:
-    """Return the permissions on what was last seen of runtimes, and which of them the group has."""
+    """Return the permissions on observations of runtimes, and those of them that the group has."""
     with hub.databases() as (_, accounts), accounts.cursor() as cursor:
         stored = _all(
             cursor,

@@ -1,4 +1,4 @@
-"""The heartbeat where its database is not always there, or its lease is gone."""
+"""The heartbeat with a busy database and with a lost lease."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leases of jobs: who may write, who is reminded, and what is reaped when."""
+"""The leases of jobs: the writes that they allow, the nudges, and the end of lapsed jobs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_queued_job_has_a_longer_lease_than_a_running_one(job: SyncJob) -> Non
     assert job.lease_expires_at < queued_until
 
 
-def test_a_job_is_claimed_once(job: SyncJob) -> None:
+def test_a_job_is_taken_once(job: SyncJob) -> None:
     jobs.take(job.id)
     with pytest.raises(jobs.LeaseLostError):
         jobs.take(job.id)
@@ -63,7 +63,7 @@ def test_a_lease_with_another_token_writes_nothing(job: SyncJob) -> None:
     assert (job.status, job.progress_done, job.error) == ("syncing", 0, "")
 
 
-def test_a_running_job_whose_lease_holds_is_not_reaped(job: SyncJob) -> None:
+def test_a_running_job_with_a_valid_lease_is_not_ended(job: SyncJob) -> None:
     jobs.take(job.id)
     assert jobs.end_lapsed_jobs() == 0
 
@@ -117,7 +117,7 @@ def test_a_deletion_that_stopped_leaves_the_federation_active(federation: Federa
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_job_that_a_dead_worker_s_transaction_holds_keeps_no_other_from_being_reaped() -> None:
+def test_a_job_that_a_dead_worker_s_transaction_locks_does_not_keep_other_jobs_from_being_ended() -> None:
     require_transactions_that_outlive_their_process()
     free, kept = [
         SyncJob.objects.create(
@@ -139,7 +139,7 @@ def test_a_queued_job_is_due_once_until_it_is_due_again(job: SyncJob) -> None:
     assert jobs.pick_due_jobs() == []
 
 
-def test_a_job_that_a_worker_has_taken_is_due_no_more(job: SyncJob) -> None:
+def test_a_job_that_a_worker_has_taken_is_not_due(job: SyncJob) -> None:
     jobs.take(job.id)
     SyncJob.objects.filter(id=job.id).update(due_at=timezone.now())
     assert jobs.pick_due_jobs() == []

@@ -1,4 +1,4 @@
-"""What a sync writes, what it leaves alone, and how it ends."""
+"""The rows that a sync writes, the rows that it does not write, and its outcome."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_an_unchanged_sync_writes_no_resource_row(federation: Federation) -> Non
     assert tables == set()
 
 
-def test_a_newer_time_of_update_under_the_same_version_is_bookkeeping_alone(federation: Federation) -> None:
+def test_a_newer_time_of_update_under_the_same_version_changes_only_the_observation(federation: Federation) -> None:
     sync(federation, server("one"))
     before = McpServer.objects.get().updated_at
     sync(federation, unchanged("one", minutes_later=5))
@@ -92,7 +92,7 @@ def test_a_newer_time_of_update_under_the_same_version_is_bookkeeping_alone(fede
     assert RuntimeObservation.objects.get().last_updated_at == SEEN_AT + timedelta(minutes=5)
 
 
-def test_only_healthy_stored_runtimes_are_offered_as_last_seen(federation: Federation) -> None:
+def test_only_healthy_stored_runtimes_are_given_as_observations(federation: Federation) -> None:
     sync(federation, server("good"), failure("bad"))
     twin = MemoryProvider(findings=[server("good")])
     with provider(twin):
@@ -185,7 +185,7 @@ def test_only_a_held_sync_can_be_released(federation: Federation) -> None:
         release_held_plan(federation, reason="why not", by=ME)
 
 
-def test_a_forced_config_change_lets_the_next_sync_alone_through_the_guard(federation: Federation) -> None:
+def test_after_a_forced_config_change_only_the_next_sync_passes_the_guard(federation: Federation) -> None:
     sync(federation, *MANY)
     with provider(MemoryProvider()):
         update_federation(
@@ -234,7 +234,7 @@ def test_a_name_that_belongs_to_another_federation_is_skipped_and_untouched(fede
     assert list(McpServer.objects.values_list("server_name", flat=True)) == ["shared"]
 
 
-def test_deleting_removes_the_federation_s_own_and_no_one_else_s(federation: Federation) -> None:
+def test_deleting_removes_only_the_federation_s_own_rows(federation: Federation) -> None:
     other = Federation.objects.create(display_name="Other", provider_config={"region": "us-east-1"})
     sync(federation, server("mine"), agent("mine_too"))
     sync(other, server("theirs"))
@@ -257,7 +257,7 @@ def test_the_search_index_follows_a_sync(federation: Federation) -> None:
     assert search_index().search(SearchQuery("invoice")).total == 2
 
 
-def test_an_index_that_is_down_fails_no_sync_and_is_repaired_by_the_next(
+def test_an_index_that_is_down_does_not_fail_the_sync_and_is_repaired_by_the_next(
     federation: Federation, settings: Settings, tmp_path: Path
 ) -> None:
     (tmp_path / "a_file").write_text("no folder")
@@ -299,7 +299,7 @@ def test_an_update_is_audited_with_its_actor_and_without_a_session(
     assert entry.changes == {"display_name": ["Sync", "Renamed"], "tags": ["", "prod"]}
 
 
-def test_a_lease_that_is_lost_after_the_commit_is_no_conflict(
+def test_a_lease_that_is_lost_after_the_commit_is_not_a_conflict(
     federation: Federation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lapse(federation_id: str, changed: frozenset[str]) -> int:
@@ -344,7 +344,7 @@ def test_a_sync_that_fails_before_it_applies_leaves_the_force_for_the_next(feder
     assert McpServer.objects.count() == 0
 
 
-def test_a_writer_with_an_old_copy_forgets_what_was_seen_under_another_configuration(federation: Federation) -> None:
+def test_an_update_from_an_old_copy_deletes_the_observations_of_another_configuration(federation: Federation) -> None:
     old_copy = Federation.objects.get(id=federation.id)
     with provider(MemoryProvider(findings=[server("one")])):
         put(Federation.objects.get(id=federation.id), "eu-west-1")
@@ -363,7 +363,7 @@ def test_a_job_that_waited_while_its_federation_was_disabled_changes_nothing(fed
     assert (job.status, McpServer.objects.count()) == ("failed", 0)
 
 
-def test_a_deletion_s_job_counts_what_went(federation: Federation) -> None:
+def test_a_deletion_s_job_counts_the_deleted_resources(federation: Federation) -> None:
     sync(federation, server("one"), server("two"), agent("helper"))
     summary = summary_of(delete_federation(Federation.objects.get(id=federation.id), by=ME))
     assert (summary["deletedMcpServers"], summary["deletedAgents"], summary["discoveredAgents"]) == (2, 1, 0)
