@@ -23,7 +23,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from pymongo.operations import IndexModel
 from pytest_django import DjangoDbBlocker
 
-from core.store.copying import connected
+from core.store.copying import connect_as
 from tests.stores.databases import hub_database, hub_databases
 
 ROOT = Path(__file__).parents[4]
@@ -89,10 +89,10 @@ class Hub:
         """Connect this process to the hub's databases; yields the registry's connection and the accounts'."""
         variables = hub_database(self.folder).variables
         with ExitStack() as stack:
-            stack.enter_context(connected("hub_accounts", variables["DATABASE_URL"]))
+            stack.enter_context(connect_as("hub_accounts", variables["DATABASE_URL"]))
             accounts = registry = connections["hub_accounts"]
             if "MONGODB_URI" in variables:
-                stack.enter_context(connected("hub_registry", variables["MONGODB_URI"]))
+                stack.enter_context(connect_as("hub_registry", variables["MONGODB_URI"]))
                 registry = connections["hub_registry"]
             yield registry, accounts
 
