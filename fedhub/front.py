@@ -1,0 +1,194 @@
+"""The front of the hub: an ASGI application that reads each request whole and then calls Django in a bounded pool.
+
+Theory of operation. Under WSGI a thread reads the body, so as many slow senders as there are threads stop a hub. Here
+the event loop reads the body, and a thread is used only while Django answers:
+
+1. A header whose name has an underscore is dropped: in a WSGI environment it would look like its twin with a dash.
+2. The body must arrive within `body_seconds` of the head; otherwise the answer is 408 and the connection is closed
+   (RFC 9110, section 15.5.9).
+3. A body larger than `max_body_bytes` is not read to its end. Django sees its length and no body, and answers 413.
+4. Django's WSGI application runs in one of `threads` threads. Further requests wait in the pool's queue.
+5. The answer is sent whole. The front writes one line to the access log, in which the path cannot start a line.
+
+A chunked body has a length once it was read, so Django may read it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Environ = dict[str, Any]
+WsgiApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+# A header is one line of a proxy or of the client; these describe how the body came, which is over once it is read.
+_HOP_BY_HOP = frozenset({b"transfer-encoding", b"connection", b"expect", b"te", b"trailer", b"upgrade"})
+
+logger = logging.getLogger("fedhub.access")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: status, headers in the order in which Django set them, body."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The ASGI application. `refuse` makes the answer to a path for a status that no view gives."""
+
+    application: WsgiApplication
+    refuse: Callable[[str, int], Answer]
+    body_seconds: float
+    max_body_bytes: int
+    threads: int
+    _pool: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start no thread yet: the pool starts them as requests come."""
+        pool = ThreadPoolExecutor(max_workers=self.threads, thread_name_prefix="django")
+        object.__setattr__(self, "_pool", pool)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request, or the server's start and stop; refuse everything else."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            event = (await receive())["type"]
+            await send({"type": f"{event}.complete"})
+            if event == "lifespan.shutdown":
+                self._pool.shutdown(wait=True)
+                return
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started_at = time.monotonic()
+        try:
+            async with asyncio.timeout(self.body_seconds):
+                body, length = await _read_body(receive, _declared_length(scope), self.max_body_bytes)
+        except TimeoutError:
+            answer = self.refuse(scope["path"], 408)
+        except ConnectionResetError:
+            return
+        else:
+            environ = build_environ(scope, body, length)
+            answer = await asyncio.get_running_loop().run_in_executor(self._pool, call, self.application, environ)
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": answer.body})
+        _log(scope, answer, time.monotonic() - started_at)
+
+
+async def _read_body(receive: Receive, declared: int, max_bytes: int) -> tuple[bytes, int]:
+    """Return the body and its length; past `max_bytes` an empty body, and a length that is too large.
+
+    `declared` is the Content-Length. Raises ConnectionResetError where the client left.
+    """
+    parts: list[bytes] = []
+    length = 0
+    if declared > max_bytes:
+        return b"", declared
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionResetError
+        part = message.get("body", b"")
+        length += len(part)
+        if length > max_bytes:
+            return b"", length
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts), length
+
+
+def _declared_length(scope: Scope) -> int:
+    """Return the Content-Length, 0 where there is none; the server has refused a malformed one."""
+    return next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
+
+
+def build_environ(scope: Scope, body: bytes, length: int) -> Environ:
+    """Return the WSGI environment of an ASGI scope (PEP 3333); repeated headers are joined by commas."""
+    environ = _headers(scope["headers"])
+    if length or "CONTENT_LENGTH" in environ:
+        environ["CONTENT_LENGTH"] = str(length)
+    server_host, server_port = scope.get("server") or ("localhost", 80)
+    client_host, client_port = scope.get("client") or ("", 0)
+    return environ | {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": scope.get("root_path", "").encode().decode("latin-1"),
+        "PATH_INFO": scope["path"].encode().decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "SERVER_NAME": server_host,
+        "SERVER_PORT": str(server_port or 0),
+        "REMOTE_ADDR": client_host,
+        "REMOTE_PORT": str(client_port),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+
+
+def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> Environ:
+    found: Environ = {}
+    for raw_name, raw_value in pairs:
+        if b"_" in raw_name or raw_name in _HOP_BY_HOP:
+            continue
+        name = raw_name.decode("latin-1").upper().replace("-", "_")
+        if name not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            name = f"HTTP_{name}"
+        value = raw_value.decode("latin-1")
+        found[name] = f"{found[name]},{value}" if name in found else value
+    return found
+
+
+def call(application: WsgiApplication, environ: Mapping[str, Any]) -> Answer:
+    """Call a WSGI application and return its whole answer; runs in a thread of the pool."""
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+    written: list[bytes] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[..., Any]:
+        started.append((status, headers))
+        return written.append
+
+    chunks = application(dict(environ), start_response)
+    try:
+        written.extend(chunks)
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+    status, headers = started[-1]
+    encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return Answer(int(status.split(" ", 1)[0]), encoded, b"".join(written))
+
+
+def _log(scope: Scope, answer: Answer, seconds: float) -> None:
+    if logger.isEnabledFor(logging.INFO):
+        address = (scope.get("client") or ("-", 0))[0]
+        # ascii() escapes what would start a line of its own.
+        logger.info(
+            "%s %s %s %d %.1f ms", address, scope["method"], ascii(scope["path"]), answer.status, seconds * 1000
+        )

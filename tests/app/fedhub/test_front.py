@@ -1,0 +1,131 @@
+"""The front: what it hands to Django, and what it refuses before Django sees a request."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from fedhub.front import Answer, Front, Message
+
+LIMIT = 100
+
+
+def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer with the environment, one line a variable, and the body."""
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("X-Twice", "1"), ("X-Twice", "2")])
+    lines = [f"{name}={value}" for name, value in sorted(environ.items()) if isinstance(value, str)]
+    return ["\n".join(lines).encode(), b"\n\n", body]
+
+
+def late(path: str, status: int) -> Answer:
+    return Answer(status, [(b"connection", b"close")], path.encode())
+
+
+def serve(
+    *messages: Message | float, headers: Iterable[tuple[bytes, bytes]] = (), path: str = "/x", seconds: float = 0.2
+) -> tuple[int, dict[bytes, bytes], bytes]:
+    """Send one request, whose events come after the pauses between them; return status, headers and body."""
+    pending, sent = list(messages), []
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": b"a=1",
+        "headers": list(headers),
+        "http_version": "1.1",
+        "client": ("192.0.2.1", 9),
+        "server": ("127.0.0.1", 80),
+        "scheme": "https",
+    }
+
+    async def receive() -> Message:
+        event = pending.pop(0) if pending else 60.0
+        if isinstance(event, float):
+            await asyncio.sleep(event)
+            return await receive()
+        return event
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    front = Front(echo, late, body_seconds=seconds, max_body_bytes=LIMIT, threads=2)
+    asyncio.run(front(scope, receive, send))
+    if not sent:
+        return 0, {}, b""
+    return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
+
+
+def part(body: bytes, *, more: bool = False) -> Message:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+def test_a_body_in_pieces_reaches_django_whole_and_with_its_length() -> None:
+    headers = [(b"transfer-encoding", b"chunked"), (b"content-type", b"text/plain")]
+    status, _, body = serve(part(b"ab", more=True), part(b"c"), headers=headers)
+    assert status == 200
+    assert body.endswith(b"\n\nabc")
+    assert b"CONTENT_LENGTH=3" in body
+    assert b"TRANSFER_ENCODING" not in body
+
+
+def test_address_and_scheme_are_those_of_the_connection() -> None:
+    headers = [(b"x-forwarded-for", b"198.51.100.7"), (b"x-forwarded-proto", b"http")]
+    _, _, body = serve(part(b""), headers=headers)
+    assert b"REMOTE_ADDR=192.0.2.1" in body
+    assert b"wsgi.url_scheme=https" in body
+
+
+@pytest.mark.parametrize("name", [b"x_api_key", b"content_digest", b"x-forwarded_proto", b"_"])
+def test_a_header_with_an_underscore_is_dropped(name: bytes) -> None:
+    _, _, body = serve(part(b""), headers=[(name, b"secret"), (b"x-api-key", b"mine")])
+    assert b"secret" not in body
+    assert b"HTTP_X_API_KEY=mine" in body
+
+
+def test_two_headers_of_one_name_are_joined() -> None:
+    _, _, body = serve(part(b""), headers=[(b"x-api-key", b"1"), (b"x-api-key", b"2")])
+    assert b"HTTP_X_API_KEY=1,2" in body
+
+
+@pytest.mark.parametrize("messages", [(part(b"a", more=True),), (part(b"a", more=True), 0.15, part(b"b", more=True))])
+def test_a_body_that_stops_or_trickles_is_408(messages: tuple[Any, ...]) -> None:
+    started_at = time.monotonic()
+    status, headers, body = serve(*messages)
+    assert (status, headers[b"connection"], body) == (408, b"close", b"/x")
+    assert time.monotonic() - started_at < 2
+
+
+def test_a_client_that_leaves_gets_no_answer() -> None:
+    assert serve(part(b"a", more=True), {"type": "http.disconnect"}) == (0, {}, b"")
+
+
+def test_a_declared_length_past_the_limit_is_not_waited_for() -> None:
+    status, _, body = serve(headers=[(b"content-length", b"9999999999")], seconds=5.0)
+    assert status == 200
+    assert b"CONTENT_LENGTH=9999999999" in body
+    assert body.endswith(b"\n\n")
+
+
+def test_a_chunked_body_past_the_limit_is_handed_on_empty_with_its_length() -> None:
+    _, _, body = serve(part(b"x" * 60, more=True), part(b"x" * 60, more=True), headers=[])
+    assert b"CONTENT_LENGTH=120" in body
+    assert body.endswith(b"\n\n")
+
+
+def test_a_path_of_any_bytes_is_latin_1_as_pep_3333_says() -> None:
+    _, _, body = serve(part(b""), path="/münchen")
+    assert "PATH_INFO=/münchen".encode() in body.decode().encode("latin-1")
+
+
+def test_the_access_log_has_one_line_whatever_the_path_holds(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="fedhub.access"):
+        serve(part(b""), path="/nope\nFAKE admin logged in\x85\u2028\x1b[31m")
+    [record] = caplog.records
+    assert record.getMessage().isascii()
+    assert "\n" not in record.getMessage()
+    assert "FAKE" in record.getMessage()
