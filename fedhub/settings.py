@@ -118,12 +118,20 @@ SESSION_COOKIE_NAME = f"sessionid{_COOKIE_SUFFIX}"
 CSRF_COOKIE_NAME = f"csrftoken{_COOKIE_SUFFIX}"
 CSRF_TRUSTED_ORIGINS = [FEDHUB_SERVER_URL]
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if IS_HTTPS else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
+# The front takes address and scheme from these proxies alone (fedhub.asgi).
+FEDHUB_TRUSTED_PROXIES = environment.networks("FEDHUB_TRUSTED_PROXIES")
+# Without a trusted proxy every request looks like plain http, and a redirect would never end. Programs are not
+# redirected: OpenIntent's client takes the empty body of a redirect for success.
+SECURE_SSL_REDIRECT = IS_HTTPS and bool(FEDHUB_TRUSTED_PROXIES)
+SECURE_REDIRECT_EXEMPT = [r"^api/v1/", r"^o/", r"^\.well-known/", r"^healthz"]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
 # API ----------------------------------------------------------------------------------------------------------------
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+# How long a request's body may take, and how many requests Django answers at the same time (fedhub.front).
+FEDHUB_BODY_SECONDS = environment.integer("FEDHUB_BODY_SECONDS", default=10, minimum=1, maximum=300)
+FEDHUB_WEB_THREADS = environment.integer("FEDHUB_WEB_THREADS", default=32, minimum=1, maximum=1000)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["core.api.authentication.TokenOrSessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["core.api.scopes.HasRequiredScope"],
@@ -327,6 +335,7 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": environment.text("LOG_LEVEL", "INFO").upper()},
     "loggers": {
+        "fedhub.access": {"level": "INFO" if environment.boolean("FEDHUB_ACCESS_LOG", default=False) else "WARNING"},
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         # A wrong answer of a runtime is an error of that runtime and needs no traceback in the hub's log.

@@ -55,6 +55,7 @@ CODES: dict[int, str] = {
     404: "not_found",
     405: "method_not_allowed",
     406: "not_acceptable",
+    408: "request_timeout",
     411: "length_required",
     413: "payload_too_large",
     415: "unsupported_media_type",
@@ -136,25 +137,25 @@ def nested(path: str, key: object) -> str:
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer a request for an unknown address: in JSON under an address of the API, else with Django's page."""
     if is_api(request.path):
-        return answer_outside_views(request, 404, "Not found")
+        return answer_outside_views(request.path, 404, "Not found")
     return page_not_found(request, exception or Http404())
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer a request that Django refuses before it calls a view."""
-    return answer_outside_views(request, 400, "The request is malformed")
+    return answer_outside_views(request.path, 400, "The request is malformed")
 
 
 def internal_error(request: HttpRequest) -> HttpResponse:
     """Answer an error outside the API views; Django logs the error."""
     if is_api(request.path):
-        return answer_outside_views(request, 500, INTERNAL_ERROR)
+        return answer_outside_views(request.path, 500, INTERNAL_ERROR)
     return server_error(request)
 
 
-def answer_outside_views(request: HttpRequest, status: int, message: str) -> JsonResponse:
-    """Answer an error outside the views, in the body of the family that the address belongs to."""
-    family = find_family(request.path)
+def answer_outside_views(path: str, status: int, message: str) -> JsonResponse:
+    """Answer an error outside the views, in the body of the family that the path belongs to."""
+    family = find_family(path)
     body = family.error_body(status, message) if family else error_body(CODES.get(status, "internal_error"), message)
     return JsonResponse(body, status=status)
 

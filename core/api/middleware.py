@@ -34,4 +34,4 @@ def _is_not_json(request: HttpRequest, response: HttpResponse) -> bool:
 
 
 def _as_json(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    return answer_outside_views(request, response.status_code, MESSAGES[response.status_code])
+    return answer_outside_views(request.path, response.status_code, MESSAGES[response.status_code])

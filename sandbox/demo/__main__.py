@@ -136,7 +136,7 @@ def _commands(addresses: Addresses, folder: Path) -> tuple[Command, ...]:
     return (
         # The hub keeps its data, so the sandbox must too: else the second run would undo the changes of the first.
         Command("sandbox", (*sandbox, "--saved-changes", str(folder / "sandbox.jsonl"))),
-        web_command("web", port=addresses.hub_port, threads=8),
+        web_command("web", port=addresses.hub_port),
         worker_command("worker"),
         beat_command("beat"),
     )

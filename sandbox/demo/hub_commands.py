@@ -8,15 +8,10 @@ from sandbox.demo.addresses import HOST
 from sandbox.demo.child_processes import Command
 
 
-def web_command(name: str, *, port: int, threads: int) -> Command:
-    """Return the command of a web process.
-
-    It has threads, because a request that syncs waits for the cloud. The numbers are fixed, because granian's defaults
-    grow with the machine and SQLite has one writer.
-    """
-    granian = (sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--no-ws", "--access-log")
-    numbers = ("--port", str(port), "--workers", "1", "--blocking-threads", str(threads))
-    return Command(name, (*granian, *numbers, "fedhub.wsgi:application"))
+def web_command(name: str, *, port: int) -> Command:
+    """Return the command of the one web process: SQLite has one writer."""
+    granian = (sys.executable, "-m", "granian", "--interface", "asgi", "--host", HOST, "--no-ws")
+    return Command(name, (*granian, "--port", str(port), "--workers", "1", "fedhub.asgi:application"))
 
 
 def worker_command(name: str, *options: str) -> Command:

@@ -39,7 +39,7 @@ class Partner:
 def commands(addresses: Addresses) -> tuple[Command, Command]:
     """Return the commands of its two processes: web, and a worker that also runs the beat, which saves a process."""
     return (
-        web_command("partner-web", port=addresses.partner_port, threads=4),
+        web_command("partner-web", port=addresses.partner_port),
         worker_command("partner-worker", "--beat", "-c", "1"),
     )
 

@@ -51,7 +51,7 @@ class Hub:
     extra: Mapping[str, str] = field(default_factory=dict)
     host: str = "127.0.0.1"
     port: int = field(default_factory=free_port)
-    web: str = "fedhub.wsgi:application"
+    web: str = "fedhub.asgi:application"
     worker: str = "fedhub"
     threads: int = 8
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -87,6 +87,7 @@ class Hub:
             "DJANGO_SETTINGS_MODULE": "fedhub.settings",
             "FEDHUB_SERVER_URL": self.url,
             "FEDHUB_VAR_DIR": str(self.folder),
+            "FEDHUB_WEB_THREADS": str(self.threads),
             **self.store.variables,
             "FEDHUB_ALLOWED_NETWORKS": "127.0.0.0/8",
             "FEDHUB_JOB_LEASE_SECONDS": str(LEASE_SECONDS),
@@ -106,8 +107,8 @@ class Hub:
         celery = (sys.executable, "-m", "celery", "-A")
         commands = {
             "web": (
-                *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", self.host, "--no-ws"),
-                *("--port", str(self.port), "--workers", "1", "--blocking-threads", str(self.threads), self.web),
+                *(sys.executable, "-m", "granian", "--interface", "asgi", "--host", self.host, "--no-ws"),
+                *("--port", str(self.port), "--workers", "1", self.web),
             ),
             "worker": (
                 *(*celery, self.worker, "worker", "-c", "1"),

@@ -6,7 +6,6 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import pytest
@@ -17,7 +16,13 @@ pytestmark = [pytest.mark.timeout(180), pytest.mark.django_db(transaction=True)]
 
 SENDERS = 100
 BODY_SECONDS = 3
-DOORS = ("/api/v1/federation/receive", "/api/v1/federation/callback", "/o/token", "/admin/login/", "/api/v1/federations")
+DOORS = (
+    "/api/v1/federation/receive",
+    "/api/v1/federation/callback",
+    "/o/token",
+    "/admin/login/",
+    "/api/v1/federations",
+)
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +83,9 @@ def test_a_trickling_body_is_408_although_a_byte_comes_every_moment(hub: Hub) ->
 
 def test_a_late_body_is_answered_in_the_form_of_its_family(hub: Hub) -> None:
     of_protocol, of_registry = (slow_sender(hub, path) for path in (DOORS[0], DOORS[4]))
-    assert b'"message"' in answer_of(of_protocol)
-    assert b'"error"' in answer_of(of_registry)
+    with of_protocol, of_registry:
+        assert b'"message"' in answer_of(of_protocol)
+        assert b'"error"' in answer_of(of_registry)
 
 
 def test_a_chunked_body_is_read_like_any_other(hub: Hub) -> None:

@@ -1,4 +1,4 @@
-"""The WSGI application of a hub whose web process can be killed at named points; granian loads it."""
+"""The ASGI application of a hub whose web process can be killed at named points; granian loads it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import django
 
 django.setup()
 
-from fedhub.wsgi import application  # noqa: E402 - after the set-up
+from fedhub.asgi import application  # noqa: E402 - after the set-up
 from tests.kills.points import install  # noqa: E402
 
 install("web")
