@@ -178,7 +178,7 @@ class AdminApi:
         return JSONResponse({"lifetimeSeconds": self._credentials.lifetime_seconds, "expired": expired})
 
     async def trust(self, request: Request) -> Response:
-        """Set the trust policy of a role: `{roleArn, externalId, closed}`."""
+        """Set the trust policy of a role: `{roleArn, externalId, closed}`; a closed role cannot be assumed."""
         body = await _json(request)
         external_id = body.get("externalId")
         if not isinstance(body.get("roleArn"), str) or not isinstance(external_id, str | None):

@@ -45,7 +45,11 @@ def _zero_counts() -> dict[str, int]:
 
 
 def summarize(changes: Iterable[Change]) -> Summary:
-    """Count `changes`. All except the deletes are discovered. A failure of unknown kind counts only as an error."""
+    """Count `changes` by outcome and kind.
+
+    Every change except a delete also adds to the counter of discovered resources of its kind. A failed runtime whose
+    kind (MCP server or A2A agent) is unknown adds to the errors alone.
+    """
     changes = tuple(changes)
     tally = Counter((change.kind, change.action) for change in changes)
     counts = _zero_counts()

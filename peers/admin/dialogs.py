@@ -23,7 +23,7 @@ def reason_field(*, required: bool, help_text: str) -> forms.CharField:
 
 
 class ConfirmForm(BaseDialogForm):
-    """Asks for a confirmation alone."""
+    """A form that only asks for confirmation."""
 
 
 class ReasonForm(BaseDialogForm):

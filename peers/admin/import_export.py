@@ -28,7 +28,7 @@ MAX_REFUSALS_SHOWN = 20
 
 
 class ImportExportMixin(RowPagesMixin):
-    """The buttons above the list of peers."""
+    """Adds the buttons Import and Export above the list of peers, and serves their pages."""
 
     actions_list = ["import_peers", {"title": "Export", "items": ["export_as_csv", "export_as_json"]}]
 

@@ -23,9 +23,9 @@ class FederationClientError(Exception):
 
 
 class RequestRefused(FederationClientError):
-    """The server refuses the request, and would refuse it again.
+    """The server refuses the request, and will refuse a second try too.
 
-    `status_code` is the status of the answer, `errors` its list of field errors.
+    `status_code` is the HTTP status of the response, `errors` its list of field errors.
     """
 
     def __init__(self, status_code: int, message: str, errors: list[Json] | None = None) -> None:

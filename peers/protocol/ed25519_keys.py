@@ -118,10 +118,10 @@ class SigningKey:
 
 
 def read_seed(data: bytes) -> bytes:
-    """Return the content of a key file that holds a raw seed.
+    """Return `data`, the content of a key file, if it is a raw seed of 32 bytes.
 
-    Raises InvalidKey for other content, and names the format if it is a common one. The first 32 bytes of a PEM or hex
-    file would be a valid seed of a wrong key.
+    Raises InvalidKey for any other content; the message names the format of a PEM or hex file. The function never cuts
+    `data` to 32 bytes, because the first 32 bytes of such a file are a valid seed, but of another key.
     """
     if len(data) == KEY_BYTES:
         return data

@@ -24,7 +24,7 @@ class PortBusyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The ports of the demo and their URLs."""
+    """The ports of the demo's servers, and the URL of each server."""
 
     hub_port: int
     sandbox_port: int

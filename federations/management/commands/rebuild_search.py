@@ -12,7 +12,7 @@ from federations.services.index import rebuild_index
 
 
 class Command(BaseCommand):
-    """Delete the index, then build it. Until the end, searches find fewer documents."""
+    """Delete the index and build it anew. While the command runs, searches miss documents that are not indexed yet."""
 
     help = "Drop the search index and build it anew from the registry."
 

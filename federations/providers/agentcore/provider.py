@@ -40,10 +40,11 @@ Inspected = Runtime | UnchangedRuntime | FailedRuntime | None
 
 @dataclass(frozen=True, slots=True)
 class AgentCoreProvider:
-    """The provider of AgentCore accounts, with at most `concurrency` calls at the same time.
+    """Discovers AgentCore accounts, with at most `concurrency` calls at the same time.
 
-    `assumable_roles` are shell patterns of role ARNs. The provider calls `bearer_key` only if a runtime needs a token.
-    `hub_audiences` are the audiences of the hub's own API, for which it never gives a runtime a token.
+    `assumable_roles` are glob patterns of the role ARNs that a federation may name. `bearer_key` returns the key that
+    signs tokens for JWT runtimes; the provider calls it only if a runtime needs a token. `hub_audiences` are the
+    audiences of the hub's own API; the provider never signs a token with one of them.
     """
 
     assumable_roles: Sequence[str]

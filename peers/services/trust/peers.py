@@ -132,10 +132,11 @@ def _server_url_of(did: str) -> str:
 def approve_peer(
     peer: Peer, *, key_fingerprint: str, by: Actor, reason: str = "", review_by: date | None = None
 ) -> None:
-    """Approve a proposed peer and pin the key whose fingerprint staff have compared.
+    """Approve a proposed peer and pin the key whose fingerprint staff have compared with the peer's people.
 
-    An empty fingerprint is for a peer without any key: it can prove itself by its token alone. Raises ConflictError
-    where the peer's state or keys do not allow the approval.
+    Pass an empty fingerprint only for a peer that has no key: such a peer can prove itself only with a token.
+    `review_by` is the day on which staff want to look at the decision again. Raises ConflictError if the peer's state
+    or keys do not allow the approval.
     """
     now = timezone.now()
     with unit_of_work():

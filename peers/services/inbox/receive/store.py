@@ -131,7 +131,7 @@ class _Group:
     """Submissions that share a transaction: the rows that the database has about them, and the rows that they add."""
 
     def __init__(self, submissions: Sequence[Submission], now: datetime) -> None:
-        """Lock and read all rows that the decisions need, in a handful of queries, in the open unit of work."""
+        """Lock and read all rows that deciding on `submissions` needs, in a few queries, in the open unit of work."""
         proofs = [submission.proof for submission in submissions]
         self.now = now
         self.locked_peers = lock_peers(proofs, now)
