@@ -28,7 +28,7 @@ User.objects.create_user("operator")
 peer = add_peer("{PARTNER}", by=staff)
 approve_peer(peer, key_fingerprint="", by=staff)
 for visibility in ("public", "unlisted", "private"):
-    register_agent(visibility, capabilities=["analyse"], visibility=visibility)
+    register_agent(visibility, capabilities=["analyze"], visibility=visibility)
 out = [issue_token("operator", scopes=["peers-read", "peers-write"], days=1), issue_peer_token(peer, days=1, by=staff)]
 """
 
@@ -114,7 +114,7 @@ def test_federation_status(call: Call, running: Running) -> None:
 
 def test_list_federated_agents(call: Call, running: Running) -> None:
     agents = call(running.operator, "list_federated_agents")
-    assert [(agent["agent_id"], agent["capabilities"]) for agent in agents] == [("public", ["analyse"])]
+    assert [(agent["agent_id"], agent["capabilities"]) for agent in agents] == [("public", ["analyze"])]
     claimed = call(running.operator, "list_federated_agents", source_server=PARTNER)
     assert [agent["agent_id"] for agent in claimed] == ["public"]
     proven = call(running.partner, "list_federated_agents", source_server=PARTNER)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 INTENTS = "/api/v1/intents"
 BODY = {
     "title": "Research task",
-    "description": "Analyse\nthe data",
+    "description": "Analyze\nthe data",
     "state": {"phase": "draft", "count": 3},
     "constraints": {"deadline": None},
 }

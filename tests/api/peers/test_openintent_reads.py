@@ -31,7 +31,7 @@ def operator(owner: User) -> str:
 @pytest.fixture(autouse=True)
 def agents(db: None) -> None:
     for visibility in ("public", "unlisted", "private"):
-        register_agent(f"{visibility}-agent", capabilities=["analyse"], visibility=visibility)
+        register_agent(f"{visibility}-agent", capabilities=["analyze"], visibility=visibility)
 
 
 def ask(is_async: bool, url: str, key: str, method: str, **arguments: Any) -> Any:

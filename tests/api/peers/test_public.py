@@ -227,13 +227,13 @@ def test_a_disabled_hub_lists_no_agents(alpha: Partner, alpha_peer: Peer, settin
 
 
 def test_an_agent_comes_in_the_documented_shape(settings: LazySettings) -> None:
-    register_agent("analyst", capabilities=["analyse"])
+    register_agent("analyst", capabilities=["analyze"])
     assert Client().get(AGENTS).json() == {
         "agents": [
             {
                 "agent_id": "analyst",
                 "server_url": HUB,
-                "capabilities": ["analyse"],
+                "capabilities": ["analyze"],
                 "visibility": "public",
                 "server_did": HUB_DID,
                 "status": "active",

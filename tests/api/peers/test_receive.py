@@ -142,9 +142,9 @@ def test_a_hub_without_budget_rejects_everything(alpha: Partner, alpha_peer: Pee
 
 @pytest.mark.parametrize("visibility", ["public", "unlisted"])
 def test_work_for_an_agent_that_the_peer_may_see_is_accepted(alpha: Partner, alpha_peer: Peer, visibility: str) -> None:
-    register_agent("summariser", visibility=visibility)
+    register_agent("summarizer", visibility=visibility)
 
-    assert deliver(alpha, alpha.signed(agent_id="summariser")).status_code == 200
+    assert deliver(alpha, alpha.signed(agent_id="summarizer")).status_code == 200
 
 
 @pytest.mark.parametrize("agent_id", ["private-one", "no-such-agent"])

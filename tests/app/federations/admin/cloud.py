@@ -103,7 +103,7 @@ def server(name: str, version: str = "1", tools: tuple[str, ...] = ("list_entrie
     catalog = McpCatalog(
         tools=tuple(tool(each) for each in tools),
         resources=({"uri": "ledger://accounts", "name": "accounts", "mimeType": "application/json"},),
-        prompts=({"name": "summarise", "description": "Summarise a month.", "arguments": [{"name": "month"}]},),
+        prompts=({"name": "summarize", "description": "Summarize a month.", "arguments": [{"name": "month"}]},),
         capabilities={"tools": {"listChanged": True}},
     )
     url = f"https://bedrock-agentcore.us-east-1.amazonaws.com/runtimes/{found.runtime_id}/invocations?qualifier=DEFAULT"

@@ -90,7 +90,7 @@ def test_what_contradicts_the_settings_is_refused(arguments: dict[str, Any], err
 
 def test_a_registered_agent_is_stored_and_shown_to_whom_its_visibility_says() -> None:
     state = FederationState()
-    state.register_agent("analyst", capabilities=["analyse"])
+    state.register_agent("analyst", capabilities=["analyze"])
     state.register_agent("clerk", visibility=AgentVisibility.UNLISTED, server_url="https://agents.example.com")
     state.register_agent("spy", visibility="private")
     assert RegisteredAgent.objects.count() == 3

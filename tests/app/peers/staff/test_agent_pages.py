@@ -36,11 +36,11 @@ def test_staff_set_an_agents_visibility_and_a_recreated_agent_keeps_it(admin: Cl
 
 
 def test_an_agent_is_registered_by_hand(admin: Client) -> None:
-    typed = {"agent_id": "translator", "capabilities": "translate, summarise", "visibility": "unlisted"}
+    typed = {"agent_id": "translator", "capabilities": "translate, summarize", "visibility": "unlisted"}
     admin.post(reverse("admin:peers_registeredagent_add"), typed)
 
     agent = RegisteredAgent.objects.get()
-    assert (agent.capabilities, agent.visibility) == (["translate", "summarise"], "unlisted")
+    assert (agent.capabilities, agent.visibility) == (["translate", "summarize"], "unlisted")
     admin.post(url(agent), {"capabilities": "translate", "visibility": "public"})
     agent.refresh_from_db()
     assert (agent.capabilities, agent.visibility) == (["translate"], "public")
