@@ -2,15 +2,22 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench lock
+.PHONY: help install install-production demo run shell test test-fast coverage check format bench lock
 
 UV_VERSION := 0.13.9
-# The first interpreter that is new enough; PYTHON=… chooses another.
-PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python3.14; do \
+# Where the packages go; `make test VENV=/tmp/python3.13 PYTHON=python3.13` leaves .venv as it is.
+VENV ?= .venv
+BIN := $(VENV)/bin
+SHOW_VERSION := import sys; print("%d.%d" % sys.version_info[:2])
+# The environment's own interpreter, else the first that is new enough; PYTHON=… chooses another.
+PYTHON ?= $(shell for name in $(BIN)/python python3.11 python3 python3.12 python3.13 python3.14; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
-BIN := .venv/bin
-COMPILE := $(BIN)/uv pip compile -q pyproject.toml --all-extras --python-version 3.11 \
-	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+VERSION := $(shell "$(PYTHON)" -c '$(SHOW_VERSION)' 2>/dev/null)
+# One version of each package for every supported Python: what 3.11 needs holds all that later versions need.
+COMPILE := $(BIN)/uv pip compile -q pyproject.toml --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+DEV := --group dev
+# Production gets the versions that the tests ran with.
+PRODUCTION := -c requirements-dev.lock
 # Two test processes, each with its own files; a third would only wait for the processors.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 # Beside SQLite; `make test STORES=` leaves them out.
@@ -21,49 +28,99 @@ STORE_TESTS := --ignore-glob='*/test_conformance.py' tests/api tests/app/core/st
 	tests/contract/test_copy_registry.py $(wildcard tests/contract/test_sync_*.py) tests/contract/test_worker.py \
 	tests/contract/test_two_hubs.py tests/contract/test_kills.py
 SOURCES := core fedhub federations peers sandbox tests benchmarks
+# The test folders of the packages that differ from the branch `main`, committed or not.
+CHANGED_TESTS = $(shell { git diff --name-only "$$(git merge-base HEAD main 2>/dev/null || echo HEAD)"; \
+	git ls-files --others --exclude-standard; } 2>/dev/null | \
+	sed -nE 's,^(tests/app/)?(core|fedhub|federations|peers|sandbox)/.*,tests/app/\2,p' | sort -u)
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
 
-install: .venv/installed ## set .venv up
+# A stamp for each kind of environment and each version of Python. It is made last, so that a broken set-up is repeated.
+INSTALLED := $(VENV)/installed-$(or $(VERSION),none)
+install: $(INSTALLED)-dev ## set .venv up with all packages, those of tests and sandbox too
 	@:
 
-# Made last, so that a broken set-up is repeated.
-.venv/installed: requirements.lock
-	@if [ -z "$(PYTHON)" ]; then \
+install-production: $(INSTALLED)-production ## set .venv, or VENV=path, up with the packages that a deployment needs
+	@:
+
+# The packages of the lock $(1), and no others, in an environment of the Python that was asked for.
+define set_up
+	@if [ -z "$(VERSION)" ] || ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
 		echo "fedhub needs Python 3.11 or later on the PATH, or PYTHON=/path/to/python3.11." >&2; exit 1; fi
 	@if ! "$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null; then \
 		echo "$(PYTHON) lacks venv: install it (Debian, Ubuntu: apt-get install python3-venv)." >&2; exit 1; fi
-	@if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-		rm -rf .venv && "$(PYTHON)" -m venv .venv; fi
+	@if [ -n "$$(ls -A $(VENV) 2>/dev/null)" ] && [ ! -e $(VENV)/pyvenv.cfg ]; then \
+		echo "$(VENV) is not a virtual environment: name another folder by VENV=." >&2; exit 1; fi
+	@if [ "$$($(BIN)/python -c '$(SHOW_VERSION)' 2>/dev/null)" != "$(VERSION)" ]; then \
+		rm -rf $(VENV) && "$(PYTHON)" -m venv $(VENV); fi
+	@rm -f $(VENV)/installed*
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python $(1)
 	@touch $@
+endef
+
+$(INSTALLED)-dev: requirements-dev.lock
+	$(call set_up,requirements-dev.lock)
+
+$(INSTALLED)-production: requirements.lock
+	$(call set_up,requirements.lock)
 
 demo: install ## run the hub with a sandbox in place of AWS; Ctrl-C stops it
+	@if [ ! -d sandbox ]; then \
+		echo "The demo needs the folder sandbox, which this installation lacks: use a full checkout." >&2; exit 1; fi
 	@exec $(BIN)/python -m sandbox.demo
 
-test: install ## run all tests, and on each further store those that it matters to
+run: install ## run the web server alone, with the settings of this shell; it follows changes of the code
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@exec $(BIN)/python manage.py runserver $${FEDHUB_PORT:-8000}
+
+shell: install ## open a Python shell with the models imported
+	@exec $(BIN)/python manage.py shell
+
+ifdef ONE
+test: install
+	@$(BIN)/python -m pytest $(if $(STORE),--store=$(STORE)) $(ONE)
+else
+test: install ## run all tests on each store; ONE=path::name runs some, on STORE=postgresql or mongodb if named
 	@echo "All tests, on SQLite"
 	@$(PYTEST)
 	@for store in $(STORES); do echo "The tests of the registry, on $$store"; $(PYTEST) --store=$$store $(STORE_TESTS); done
+endif
 
-check: install ## format, lint, layers, types, system checks, migrations, lock
+test-fast: install ## run tests/pure, then tests/app of the packages that differ from the branch main, on SQLite
+	@$(PYTEST) tests/pure
+	@if [ -n "$(CHANGED_TESTS)" ]; then $(PYTEST) $(wildcard $(CHANGED_TESTS)); fi
+
+coverage: install ## run all tests on SQLite; show the lines and branches that no test reaches
+	@$(PYTEST) --cov --cov-report=term
+
+check: install ## format, spelling, lint, layers, types, system checks, migrations, locks
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/python manage.py check
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	@cp requirements.lock .venv/requirements.lock
-	$(COMPILE) -o .venv/requirements.lock
-	@if ! cmp -s requirements.lock .venv/requirements.lock; then \
-		echo "requirements.lock does not match pyproject.toml: run make lock." >&2; exit 1; fi
-	@if grep -nE '://|^-' requirements.lock; then \
-		echo "requirements.lock holds addresses or options; it must hold versions alone." >&2; exit 1; fi
+	@cp requirements.lock requirements-dev.lock $(VENV)
+	$(COMPILE) $(DEV) --python-version 3.11 -o $(VENV)/requirements-dev.lock
+	$(COMPILE) $(PRODUCTION) --python-version 3.11 -o $(VENV)/requirements.lock
+	@for lock in requirements.lock requirements-dev.lock; do \
+		cmp -s $$lock $(VENV)/$$lock || { echo "$$lock does not match pyproject.toml: run make lock." >&2; exit 1; }; \
+		if grep -nvE '^[a-z0-9-]+==[A-Za-z0-9.]+$$' $$lock; then \
+			echo "$$lock holds more than names and versions." >&2; exit 1; fi; done
+	@$(COMPILE) $(DEV) --python-version 3.13 -o $(VENV)/requirements-dev.lock
+	@if [ -n "$$(comm -13 <(sort requirements-dev.lock) <(sort $(VENV)/requirements-dev.lock))" ]; then \
+		echo "requirements-dev.lock does not hold all that Python 3.13 needs." >&2; exit 1; fi
+
+format: install ## format the code, and mend what the linter can
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format .
 
 bench: install ## measure syncs, receiving from peers, and how search ranks
 	@exec $(BIN)/python -m benchmarks
 
-lock: install ## choose versions anew within pyproject.toml's bounds
-	$(COMPILE) --upgrade -o requirements.lock
+lock: install ## choose the versions of both locks anew within pyproject.toml's bounds
+	$(COMPILE) $(DEV) --python-version 3.11 --upgrade -o requirements-dev.lock
+	$(COMPILE) $(PRODUCTION) --python-version 3.11 --upgrade -o requirements.lock

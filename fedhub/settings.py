@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -53,9 +54,11 @@ INSTALLED_APPS = [
     "fedhub.apps.FedhubConfig",
     "peers",
     "core.tokens",
-    "sandbox",
     "federations",
 ]
+# The sandbox is for demo, tests and benchmarks: `make install-production` brings none of its packages.
+if (BASE_DIR / "sandbox").is_dir() and find_spec("moto"):
+    INSTALLED_APPS.append("sandbox")
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from core.strict_json import Json, JsonObject
@@ -47,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, write: Callable[[str], None]) -> None:
     """Run the action of the parsed `options`; `write` gets its output.
 
-    Raises SandboxClientError, PortTakenError, and ValueError for options that contradict each other.
+    Raises SandboxClientError, PortTakenError, and ValueError for options that contradict each other or where the
+    packages of the sandbox are not installed.
     """
     if options.action == "serve":
         _serve(options, write)
@@ -59,6 +61,8 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> None:
 
 
 def _serve(options: argparse.Namespace, write: Callable[[str], None]) -> None:
+    if find_spec("moto") is None:
+        raise ValueError("The sandbox needs packages that a production install lacks: run make install.")
     listener = listen(options.port)
     # The import of moto takes a second, so it comes after the check of the port, and in no other action.
     from sandbox.runtime_seeds import SeedOptions

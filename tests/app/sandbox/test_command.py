@@ -65,3 +65,9 @@ def test_a_taken_port_is_named(sandbox: RunningSandbox) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 1
     assert f"port {port} is taken" in ended.stderr
+
+
+def test_without_its_packages_the_sandbox_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.command_line.find_spec", lambda name: None)
+    with pytest.raises(CommandError, match="run make install"):
+        call_command("sandbox")
