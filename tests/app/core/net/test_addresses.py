@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from core.net.client import Address, Blocked, Resolve, TransportError, is_permitted_url, send
-from tests.pure.net.loopback import LOOPBACK, serve
+from tests.app.core.net.loopback import LOOPBACK, serve
 
 PRIVATE = [
     "0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.255.255.254",

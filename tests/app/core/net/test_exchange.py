@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.net.client import Blocked, TransportError, send
-from tests.pure.net.loopback import LOOPBACK, OK, Loopback, certify, serve
+from tests.app.core.net.loopback import LOOPBACK, OK, Loopback, certify, serve
 
 
 def test_a_request_arrives_as_it_was_given_with_host_and_length() -> None:

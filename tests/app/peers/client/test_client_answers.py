@@ -13,7 +13,7 @@ from peers.protocol import (
     InvalidIdentifier,
     JsonObject,
 )
-from tests.pure.protocol.loopback import API, DISPATCHED, RECEIVED, Client, Make, answer, both
+from tests.app.peers.client.loopback import API, DISPATCHED, RECEIVED, Client, Make, answer, both
 from tests.pure.protocol.vectors import PARTNER
 
 

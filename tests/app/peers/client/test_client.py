@@ -21,7 +21,7 @@ from peers.protocol import (
     verify_envelope,
 )
 from peers.protocol.compat import unix_now
-from tests.pure.protocol.loopback import (
+from tests.app.peers.client.loopback import (
     API,
     DISPATCHED,
     RECEIVED,
