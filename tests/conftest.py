@@ -21,7 +21,10 @@ from federations.services.access import grant
 from federations.services.federations import create_federation
 from peers.services.trust import peer_cache, rate_limits
 from sandbox.client import SandboxClient
+from tests.examples import choose_profile
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
+
+choose_profile()
 
 READ_WRITE = "federations-read federations-write"
 CONFIG = {"region": REGION, "assumeRoleArn": ROLE_ARN}

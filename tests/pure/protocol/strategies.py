@@ -1,6 +1,5 @@
 """What hypothesis draws: JSON that a strict reader takes, and every model of the protocol."""
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -24,9 +23,9 @@ from peers.protocol import (
     ReceiveResult,
     TrustPolicy,
 )
+from tests.examples import examples
 
-# No deadline: on a busy machine a garbage collection is no failure.
-few, some, many = (settings(max_examples=count, deadline=None) for count in (25, 60, 120))
+few, some, many = (examples(count) for count in (25, 60, 120))
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 words = texts.filter(bool)

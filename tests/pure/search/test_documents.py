@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from federations.search.base import DocumentKind
@@ -135,7 +135,6 @@ PARTS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(PARTS, PARTS, PARTS)
 def test_documents_can_be_built_of_any_json_from_a_runtime(
     tools: list[JsonObject], resources: list[JsonObject], prompts: list[JsonObject]
@@ -147,7 +146,6 @@ def test_documents_can_be_built_of_any_json_from_a_runtime(
     assert all(each.name for each in indexed.documents)
 
 
-@settings(deadline=None)
 @given(PARTS)
 def test_documents_can_be_built_of_any_json_in_a_card(skills: list[JsonObject]) -> None:
     indexed = documents_for_agent(replace(AGENT, skills=skills))

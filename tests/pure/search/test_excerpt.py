@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from federations.search.excerpt import MAX_EXCERPT_CHARS, excerpt
@@ -38,7 +38,6 @@ def test_an_excerpt_of_any_text_is_bounded(text: str) -> None:
     assert 0 < len(excerpt(text, query_terms("x 天 y z"))) <= MAX_EXCERPT_CHARS + 4
 
 
-@settings(deadline=None)
 @given(st.text(), st.text())
 def test_any_text_has_a_printable_excerpt_of_one_line(text: str, query: str) -> None:
     cut = excerpt(text, query_terms(query))

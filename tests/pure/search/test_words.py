@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from federations.search.words import (
@@ -64,7 +64,6 @@ def test_a_text_is_found_by_these_words(text: str, words: list[str]) -> None:
     assert index_words(text) == words
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_a_word_is_letters_and_digits_of_bounded_length(text: str) -> None:
     for word in index_words(text):
@@ -74,13 +73,11 @@ def test_a_word_is_letters_and_digits_of_bounded_length(text: str) -> None:
         word.encode()
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_folding_twice_is_folding_once(text: str) -> None:
     assert fold(fold(text)) == fold(text)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_a_text_matches_each_of_its_own_terms(text: str) -> None:
     words = index_words(text)

@@ -39,8 +39,6 @@ ACCESSES = st.sampled_from([IAM, JWT])
 KINDS = st.sampled_from([MCP, A2A])
 PLACES = st.sampled_from([(REGION, ACCOUNT)] * 6 + [("eu-west-1", ACCOUNT), (REGION, "999999999999")])
 
-examples = settings(max_examples=100, deadline=None)
-
 
 @dataclass(frozen=True)
 class Situation:
@@ -104,7 +102,6 @@ def repeated(plan: Plan) -> list[Failure | Skip]:
     return [change for change in plan.changes if isinstance(change, Failure | Skip)]
 
 
-@examples
 @given(situations())
 def test_planning_again_after_apply_is_all_unchanged_and_the_same_errors_and_skips(now: Situation) -> None:
     first = now.plan()
@@ -117,7 +114,6 @@ def test_planning_again_after_apply_is_all_unchanged_and_the_same_errors_and_ski
     )
 
 
-@examples
 @given(situations())
 def test_a_second_run_that_asks_no_healthy_runtime_again_is_all_unchanged(now: Situation) -> None:
     first = now.plan()
@@ -130,7 +126,6 @@ def test_a_second_run_that_asks_no_healthy_runtime_again_is_all_unchanged(now: S
     assert {type(change) for change in changes} <= {Unchanged, Failure, Skip}
 
 
-@examples
 @given(situations())
 def test_counters_add_up(now: Situation) -> None:
     plan = now.plan()
@@ -147,7 +142,6 @@ def test_counters_add_up(now: Situation) -> None:
         )
 
 
-@examples
 @given(situations())
 def test_each_finding_and_each_stored_row_is_answered_once(now: Situation) -> None:
     changes = now.plan().changes
@@ -163,7 +157,6 @@ def _is_answered(finding: Finding) -> bool:
     return isinstance(finding, FailedRuntime) or kind_found(finding) is not None
 
 
-@examples
 @given(situations(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_findings_does_not_matter(now: Situation, order: Random) -> None:
     rows, found = list(now.rows), list(now.findings)
@@ -172,13 +165,11 @@ def test_the_order_of_rows_and_findings_does_not_matter(now: Situation, order: R
     assert make_plan(rows, found, now.taken) == now.plan()
 
 
-@examples
 @given(situations())
 def test_no_two_rows_share_a_path_or_a_runtime_of_one_kind_after_apply(now: Situation) -> None:
     _assert_registry_stays_unique(now, now.plan())
 
 
-@examples
 @given(situations())
 def test_without_deletes_every_row_stays_and_the_registry_stays_unique(now: Situation) -> None:
     plan = now.plan().without_deletes()
@@ -199,7 +190,6 @@ def _assert_registry_stays_unique(now: Situation, plan: Plan) -> None:
     assert len(runtimes) == len(set(runtimes))
 
 
-@examples
 @given(situations())
 def test_a_plan_names_only_the_given_rows_and_each_change_has_a_reason(now: Situation) -> None:
     for change in now.plan().changes:
@@ -210,7 +200,6 @@ def test_a_plan_names_only_the_given_rows_and_each_change_has_a_reason(now: Situ
             assert change.path not in now.taken
 
 
-@examples
 @given(situations())
 def test_a_failed_runtime_keeps_its_stored_resources_as_they_are(now: Situation) -> None:
     changes = now.plan().changes
@@ -220,7 +209,6 @@ def test_a_failed_runtime_keeps_its_stored_resources_as_they_are(now: Situation)
             assert change.old.identity not in broken
 
 
-@examples
 @given(st.integers(0, 40), st.data())
 def test_the_guard_holds_exactly_what_loses_more_than_three_in_ten_of_ten_or_more(of: int, data: st.DataObject) -> None:
     lost = data.draw(st.integers(0, of))
@@ -232,7 +220,7 @@ def test_the_guard_holds_exactly_what_loses_more_than_three_in_ten_of_ten_or_mor
 def test_the_strategy_reaches_every_kind_of_change_and_every_refusal() -> None:
     seen: set[str] = set()
 
-    @settings(max_examples=200, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=200, database=None, derandomize=True)
     @given(situations())
     def collect(now: Situation) -> None:
         for change in now.plan().changes:

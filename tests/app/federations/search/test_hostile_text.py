@@ -11,6 +11,7 @@ from federations.search.memory import MemorySearchIndex
 from federations.search.sqlite import SqliteSearchIndex
 from tests.app.federations.search import catalog
 from tests.app.federations.search.catalog import resource
+from tests.examples import examples
 
 # Queries that find nothing.
 WITHOUT_WORDS = [
@@ -109,7 +110,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> tuple[SearchIndex, Search
     return pair
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(text=st.text() | st.text(alphabet="inv\"*:()'-^ _ANDORTé天", max_size=40))
 def test_any_text_is_answered_alike_by_both_adapters(twins: tuple[SearchIndex, SearchIndex], text: str) -> None:
     memory, sqlite = twins
@@ -121,7 +122,7 @@ def test_any_text_is_answered_alike_by_both_adapters(twins: tuple[SearchIndex, S
 MIXED = st.text(alphabet="aAbB12_-. éßﬁİ天ぷiesy", max_size=12)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(examples(100), suppress_health_check=[HealthCheck.too_slow])
 @given(named=st.lists(st.tuples(MIXED, MIXED, st.lists(MIXED, max_size=2)), max_size=4), text=MIXED)
 def test_whatever_is_indexed_both_adapters_find_the_same(
     twins: tuple[SearchIndex, SearchIndex], named: list[tuple[str, str, list[str]]], text: str
@@ -144,7 +145,7 @@ def test_whatever_is_indexed_both_adapters_find_the_same(
         assert ids(memory, name) == ids(sqlite, name)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(name=MIXED.filter(lambda name: any(character.isalnum() for character in name)))
 def test_a_thing_is_found_by_its_own_name(name: str) -> None:
     index = MemorySearchIndex()

@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from federations.search.repair import Repair, plan_repair
@@ -34,7 +34,6 @@ def test_a_resource_is_repaired_by_its_state(
 STAMPS = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("123"))
 
 
-@settings(deadline=None)
 @given(STAMPS, STAMPS, st.sets(st.sampled_from("abcdefgh")))
 def test_a_repaired_index_needs_no_repair(stored: dict[str, str], indexed: dict[str, str], changed: set[str]) -> None:
     repair = plan_repair(stored, indexed, changed)
@@ -47,7 +46,6 @@ def test_a_repaired_index_needs_no_repair(stored: dict[str, str], indexed: dict[
     assert plan_repair(stored, after, set()).is_empty
 
 
-@settings(deadline=None)
 @given(STAMPS, STAMPS)
 def test_what_is_up_to_date_is_left_alone(stored: dict[str, str], indexed: dict[str, str]) -> None:
     repair = plan_repair(stored, indexed, set())
