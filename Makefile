@@ -12,6 +12,9 @@ SHOW_VERSION := import sys; print("%d.%d" % sys.version_info[:2])
 # The environment's own interpreter, else the first that is new enough; PYTHON=… chooses another.
 PYTHON ?= $(shell for name in $(BIN)/python python3.11 python3 python3.12 python3.13 python3.14; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
+# pyenv's command `python3.12` fails unless that version is the chosen one; the version itself is then taken.
+PYENV = $(firstword $(wildcard $(HOME)/.pyenv/versions/$(patsubst python%,%,$(PYTHON))*/bin/python))
+override PYTHON := $(shell if "$(PYTHON)" -c '' 2>/dev/null; then echo "$(PYTHON)"; else echo "$(PYENV)"; fi)
 VERSION := $(shell "$(PYTHON)" -c '$(SHOW_VERSION)' 2>/dev/null)
 # One version of each package for every supported Python: what 3.11 needs holds all that later versions need.
 COMPILE := $(BIN)/uv pip compile -q pyproject.toml --no-emit-index-url --no-emit-find-links --no-header --no-annotate
