@@ -36,11 +36,29 @@ MakeServer = Callable[..., McpServer]
 MakeAgent = Callable[..., A2aAgent]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of a module that is marked `in_order` the order of the file again, which was changed by chance."""
+    places: dict[str, list[int]] = {}
+    for place, item in enumerate(items):
+        if item.get_closest_marker("in_order"):
+            places.setdefault(str(item.path), []).append(place)
+    for of_module in places.values():
+        ordered = sorted((items[place] for place in of_module), key=lambda item: item.reportinfo()[1] or 0)
+        for place, item in zip(of_module, ordered, strict=True):
+            items[place] = item
+
+
 @pytest.fixture(autouse=True)
-def nothing_remembered() -> None:
-    """Each test starts as a process does, that has heard of no peer yet."""
+def nothing_remembered(request: pytest.FixtureRequest) -> None:
+    """Start each test as a new process starts, which has heard of no peer, with an empty search index.
+
+    A test that commits nothing leaves nothing in the index, since indexing follows a commit.
+    """
     peer_cache.forget_all()
     rate_limits.forget_all()
+    mark = request.node.get_closest_marker("django_db")
+    if (mark and mark.kwargs.get("transaction")) or "transactional_db" in request.fixturenames:
+        search_index().clear()
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ STOP_SECONDS = 40
 SERVICES = ("-m sandbox --port", "granian", " worker ", " beat ")
 
 # The start of the demo takes seconds of CPU time, so the tests share one demo and run in this order.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.in_order]
 
 
 class Demo:
