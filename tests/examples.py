@@ -1,4 +1,4 @@
-"""How many examples the property tests draw: what a test asks for in CI, fewer where a person waits."""
+"""The number of examples that property tests draw: all in CI, fewer where a person waits for the result."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ LOCAL_EXAMPLES = 25
 
 def choose_profile() -> None:
     """Load the profile `ci` where the variable CI is set, else `local`; `--hypothesis-profile` overrides the choice."""
-    # No deadline: on a busy machine a garbage collection is not a failure.
+    # Without a deadline, because a garbage collection on a busy machine is not a failure.
     settings.register_profile("local", max_examples=LOCAL_EXAMPLES, deadline=None)
-    # The same examples in every run, so that a change is not refused for what it did not touch.
+    # CI draws the same examples in every run, so that it does not refuse a change for an older fault.
     settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None, print_blob=True)
     settings.load_profile("ci" if os.environ.get("CI") else "local")
 
