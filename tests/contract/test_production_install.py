@@ -1,4 +1,4 @@
-"""A production install, as README describes it: no package of tests or sandbox, and every program works."""
+"""README's deployment in a new folder: no package of tests or sandbox is installed, and every program works."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from federations.services.start import start_sync
 from tests.contract.test_demo import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-# What a deployment does not get.
+# Top-level entries that a deployment does not need.
 LEFT_OUT = {"sandbox", "tests", "benchmarks", "docs", ".ci", ".github"}
-# One of each group of pyproject.toml, and what the product itself must not import.
+# Modules of each dependency group of pyproject.toml, and the folders that are left out.
 MISSING = (
     "moto", "pytest", "hypothesis", "playwright", "openintent", "secantus", "schemathesis", "mypy",
     "mypy_django_plugin", "importlinter", "codespell_lib", "sandbox", "tests", "benchmarks",
 )  # fmt: skip
-# They install the others.
+# Present beside the lock's packages, because they install these.
 INSTALLERS = {"pip", "setuptools", "uv"}
 UNREACHABLE = r"(?i)name resolution|dns error|error sending request|establish a new connection|network is unreachable"
 # Run in the installation; the modules are named by the imports above.
@@ -50,7 +50,7 @@ SyncJob.objects.update(due_at=timezone.now())
 """
 START_SECONDS = 60
 STOP_SECONDS = 30
-# Starting and stopping each of the programs on a busy machine; alone the test takes half a minute.
+# Alone the test takes half a minute; a busy machine needs far longer to install and to start.
 pytestmark = pytest.mark.timeout(400)
 
 
@@ -61,7 +61,7 @@ class Installation:
         self.folder = folder
         self.port = free_port()
         self.database = folder / "var" / "fedhub.sqlite3"
-        # Nothing of this machine's settings: no address of AWS or of a database, no credentials.
+        # Without this machine's variables: they may name a database, or hold AWS credentials.
         self.environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -85,7 +85,7 @@ class Installation:
 
     @contextmanager
     def running(self, name: str, command: str) -> Iterator[None]:
-        """Run a program that stays; it must still run at the end, and end by itself at SIGTERM."""
+        """Run a server; fail if it ends early or does not end at SIGTERM."""
         log = self.log(name)
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -104,7 +104,7 @@ class Installation:
                 process.wait()
 
     def log(self, name: str) -> Path:
-        """Return the file that the program `name` writes to."""
+        """Return the log file of the program `name`."""
         return self.folder / f"{name}.log"
 
     def get(self, path: str) -> httpx.Response | None:
@@ -124,7 +124,7 @@ class Installation:
 
 
 def copy_product(folder: Path) -> None:
-    """Copy the files that git knows or would take, without what a deployment does not get."""
+    """Copy the files that git tracks or would add, except those that a deployment does not need."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0"):
         path = Path(name)
@@ -134,7 +134,7 @@ def copy_product(folder: Path) -> None:
 
 
 def install(folder: Path) -> None:
-    """Run `make install-production` as a person does; without the package registry skip loudly, or fail in CI."""
+    """Run `make install-production`. Without a package registry skip the test, or fail it in CI."""
     foreign = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "VENV", "VIRTUAL_ENV", "PYTHONPATH")
     environ = {name: value for name, value in os.environ.items() if name not in foreign}
     done = subprocess.run(
@@ -155,24 +155,24 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 
 def deployment() -> tuple[list[str], dict[str, str]]:
-    """Return what README's deployment runs to its end, and the programs that stay, by name."""
+    """Return the commands of README's deployment that end by themselves, and its three servers by name."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     block = re.search(r"(?ms)^```\nmake install-production.*?^```", readme)
     assert block, "README has no block that begins with make install-production"
     commands = [line.split("#")[0].strip() for line in block[0].splitlines() if line.startswith(".venv/bin/")]
-    stays = {"granian": "web", "celery -A fedhub worker": "worker", "celery -A fedhub beat": "beat"}
+    servers = {"granian": "web", "celery -A fedhub worker": "worker", "celery -A fedhub beat": "beat"}
     programs = {
         name: command
         for command in commands
-        for start, name in stays.items()
+        for start, name in servers.items()
         if command.startswith(f".venv/bin/{start}")
     }
-    assert len(programs) == len(stays)
+    assert len(programs) == len(servers)
     return [command for command in commands if command not in programs.values()], programs
 
 
 def wait_for(probe: Callable[[], bool], installation: Installation) -> None:
-    """Wait until `probe` says yes; fail with the ends of all logs."""
+    """Wait until `probe` returns true; fail with the ends of all logs."""
     deadline = time.monotonic() + START_SECONDS
     while not probe():
         logs = "\n".join(f"{path.name}:\n{path.read_text()[-2000:]}" for path in installation.folder.glob("*.log"))
