@@ -56,7 +56,7 @@ INSTALLED_APPS = [
     "core.tokens",
     "federations",
 ]
-# The sandbox is for demo, tests and benchmarks: `make install-production` brings none of its packages.
+# The sandbox serves demo, tests and benchmarks; `make install-production` installs none of its packages.
 if (BASE_DIR / "sandbox").is_dir() and find_spec("moto"):
     INSTALLED_APPS.append("sandbox")
 
