@@ -9,17 +9,17 @@ UV_VERSION := 0.13.9
 VENV ?= .venv
 BIN := $(VENV)/bin
 SHOW_VERSION := import sys; print("%d.%d" % sys.version_info[:2])
-# The environment's own interpreter, else the first that is new enough; PYTHON=… chooses another.
+# The environment's own interpreter, or else the first that is new enough; PYTHON=… chooses another.
 PYTHON ?= $(shell for name in $(BIN)/python python3.11 python3 python3.12 python3.13 python3.14; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
-# pyenv's command `python3.12` fails unless that version is the chosen one; the version itself is then taken.
+# pyenv's command `python3.12` fails unless pyenv has that version chosen; its interpreter is then run directly.
 PYENV = $(firstword $(wildcard $(HOME)/.pyenv/versions/$(patsubst python%,%,$(PYTHON))*/bin/python))
 override PYTHON := $(shell if "$(PYTHON)" -c '' 2>/dev/null; then echo "$(PYTHON)"; else echo "$(PYENV)"; fi)
 VERSION := $(shell "$(PYTHON)" -c '$(SHOW_VERSION)' 2>/dev/null)
-# One version of each package for every supported Python: what 3.11 needs holds all that later versions need.
+# Each lock is made for Python 3.11, and `make check` sees that it covers 3.13: later versions need fewer packages.
 COMPILE := $(BIN)/uv pip compile -q pyproject.toml --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 DEV := --group dev
-# Production gets the versions that the tests ran with.
+# Production gets the versions that the tests use.
 PRODUCTION := -c requirements-dev.lock
 # Two test processes, each with its own files; a third would only wait for the processors.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -47,7 +47,7 @@ install: $(INSTALLED)-dev ## set .venv up with all packages, those of tests and 
 install-production: $(INSTALLED)-production ## set .venv, or VENV=path, up with the packages that a deployment needs
 	@:
 
-# The packages of the lock $(1), and no others, in an environment of the Python that was asked for.
+# Makes the environment with the chosen Python, and installs the packages of the lock $(1) and no others.
 define set_up
 	@if [ -z "$(VERSION)" ] || ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
 		echo "fedhub needs Python 3.11 or later on the PATH, or PYTHON=/path/to/python3.11." >&2; exit 1; fi
