@@ -37,7 +37,7 @@ MakeAgent = Callable[..., A2aAgent]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests of a module that is marked `in_order` the order of the file again, which was changed by chance."""
+    """Restore the order of the file in modules that are marked `in_order`; pytest-randomly has shuffled them."""
     places: dict[str, list[int]] = {}
     for place, item in enumerate(items):
         if item.get_closest_marker("in_order"):
