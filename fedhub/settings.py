@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "fedhub.apps.FedhubConfig",
     "peers",
     "core.tokens",
+    "core.signin",
     "federations",
 ]
 # The sandbox serves demo, tests and benchmarks; `make install-production` installs none of its packages.
@@ -61,9 +62,12 @@ if (BASE_DIR / "sandbox").is_dir() and find_spec("moto"):
     INSTALLED_APPS.append("sandbox")
 
 MIDDLEWARE = [
+    "core.api.middleware.content_security_policy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "core.api.middleware.refuse_disallowed_hosts",
     "core.api.middleware.json_errors",
+    "core.api.middleware.refuse_forms",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -71,6 +75,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "core.audit.StaffAuditlogMiddleware",
+    "core.api.middleware.RefuseGuesses",
 ]
 
 ROOT_URLCONF = "fedhub.urls"
@@ -113,6 +118,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+# Limits the guessing of passwords at every door that asks `authenticate`.
+AUTHENTICATION_BACKENDS = ["core.signin.backends.LimitedModelBackend"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 # Browsers ignore the port of a cookie: two hubs on one machine would log each other's staff out.
@@ -183,6 +190,7 @@ OAUTH2_PROVIDER = {
         "peers-read": "See peers, dispatches and intents",
         "peers-write": "Dispatch intents to peers and make intents",
     },
+    "OAUTH2_VALIDATOR_CLASS": "core.tokens.validators.LimitedValidator",
     "SCOPES_BACKEND_CLASS": "core.tokens.scopes.OwnerScopes",
     "ACCESS_TOKEN_EXPIRE_SECONDS": int(timedelta(hours=1).total_seconds()),
     # The hub serves only the client credentials grant; these settings refuse all other grants (RFC 9700).
@@ -257,6 +265,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "peers.refresh_keys",
         "schedule": 86_400,
         "options": {"expire_seconds": 86_400},
+    },
+    "Forget old failed sign-ins": {
+        "task": "signin.forget",
+        "schedule": 3600,
+        "options": {"expire_seconds": 3600},
     },
 }
 CELERY_TIMEZONE = "UTC"

@@ -9,11 +9,13 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from core.api.errors import not_found
+from fedhub.admin.own_password import change_own_password
 from fedhub.health import healthz
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("", include("core.oidc.urls")),
+    path("admin/password_change/", admin.site.admin_view(change_own_password, cacheable=True)),
     path("admin/", admin.site.urls),
     re_path(r"^healthz/?\Z", healthz, name="healthz"),
     path("o/", include("core.tokens.urls")),

@@ -1,19 +1,102 @@
-"""Errors outside the views, answered in JSON: with DEBUG on, Django would answer them with its own pages."""
+"""What the hub does with each request before and after its view: refuse it early, answer errors, set headers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse, QueryDict
 
-from core.api.errors import INTERNAL_ERROR, answer_outside_views, is_api
+from core.api.errors import INTERNAL_ERROR, answer_outside_views, bad_request, is_api
+from core.api.pages import PAGE_PREFIX, is_page, refuse_request
+from core.signin.attempts import TooManyFailuresError
 
 MESSAGES = {400: "The request is malformed", 404: "Not found", 500: INTERNAL_ERROR}
-# The log-in pages of the browsable API: a person expects a page there.
-PAGE_PREFIX = "/api/auth/"
+FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+CONTENT_SECURITY_POLICY = "frame-ancestors 'none'; object-src 'none'; base-uri 'self'; form-action 'self'"
+
+logger = logging.getLogger(__name__)
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
-def json_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+def content_security_policy(get_response: GetResponse) -> GetResponse:
+    """Return the middleware that gives each HTML page the hub's policy, unless its view has set one.
+
+    It is the first middleware, so that error pages have the policy too.
+    """
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        return response
+
+    return answer
+
+
+def refuse_disallowed_hosts(get_response: GetResponse) -> GetResponse:
+    """Return the middleware that answers a disallowed Host as in production.
+
+    A page at another name that leads to this address (DNS rebinding) can read what the hub answers to its Host, and
+    with DEBUG on, Django would answer with its settings.
+    """
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        try:
+            request.get_host()
+        except DisallowedHost as exc:
+            logger.warning("Refused a request: %s", exc)
+            return bad_request(request)
+        return get_response(request)
+
+    return answer
+
+
+def refuse_forms(get_response: GetResponse) -> GetResponse:
+    """Return the middleware that refuses what no form of the hub sends: a large body, and NUL characters.
+
+    The size is read from the Content-Length, before Django writes a byte of an upload to a file. NUL characters in an
+    address, a form or a cookie are refused because PostgreSQL cannot store or look for them; at an address of the API
+    the views do this themselves, with the name of the field.
+    """
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        is_form = request.content_type in FORM_TYPES
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        has_page = is_page(request.path) or not is_api(request.path)
+        # The views of the API answer other types by 415, but the search for the CSRF token reads an upload first.
+        is_upload = request.content_type == "multipart/form-data"
+        if (is_upload or has_page) and limit is not None and _content_length(request) > limit:
+            return refuse_request(request, 413, f"The request body is larger than {limit} bytes.")
+        if has_page and _has_nul(request, is_form=is_form):
+            return refuse_request(request, 400, "The request has a NUL character.")
+        return get_response(request)
+
+    return answer
+
+
+class RefuseGuesses:
+    """The middleware that answers an attempt over the limits of core.signin: 429 with Retry-After."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer the exception of a door; leave others to Django."""
+        if not isinstance(exception, TooManyFailuresError):
+            return None
+        response = refuse_request(request, exception.status_hint, exception.message)
+        response.headers["Retry-After"] = str(exception.retry_after_seconds)
+        return response
+
+
+def json_errors(get_response: GetResponse) -> GetResponse:
     """Return the middleware that replaces an HTML or text error at an address of the API by a body of the contract."""
 
     def answer(request: HttpRequest) -> HttpResponse:
@@ -35,3 +118,24 @@ def _is_not_json(request: HttpRequest, response: HttpResponse) -> bool:
 
 def _as_json(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     return answer_outside_views(request.path, response.status_code, MESSAGES[response.status_code])
+
+
+def _content_length(request: HttpRequest) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
+
+
+def _has_nul(request: HttpRequest, *, is_form: bool) -> bool:
+    given = [request.path, *_texts(request.GET), *request.COOKIES.values()]
+    if is_form and request.method == "POST":
+        given += _texts(request.POST)
+        given += [file.name or "" for _, files in request.FILES.lists() for file in files]
+    return any("\x00" in text for text in given)
+
+
+def _texts(values: QueryDict) -> Iterator[str]:
+    for name, texts in values.lists():
+        yield name
+        yield from texts

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from django.urls import re_path
-from oauth2_provider.views import RevokeTokenView, TokenView
+from oauth2_provider.views import RevokeTokenView
+
+from core.tokens.views import HubTokenView
 
 app_name = "oauth2_provider"
 
 urlpatterns = [
-    re_path(r"^token/?\Z", TokenView.as_view(), name="token"),
+    re_path(r"^token/?\Z", HubTokenView.as_view(), name="token"),
     re_path(r"^revoke_token/?\Z", RevokeTokenView.as_view(), name="revoke-token"),
 ]

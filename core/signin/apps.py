@@ -1,0 +1,13 @@
+"""The Django app of the limits on guessing."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class SigninConfig(AppConfig):
+    """Has the table of failures and known addresses."""
+
+    name = "core.signin"
+    label = "signin"
+    default_auto_field = "django.db.models.BigAutoField"

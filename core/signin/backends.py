@@ -1,0 +1,28 @@
+"""The authentication backend of names and passwords, with the limits on guessing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+
+from core.signin.attempts import Realm, address_of, attempt
+
+
+class LimitedModelBackend(ModelBackend):
+    """Django's backend. It covers every form and class that calls `django.contrib.auth.authenticate`."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> AbstractBaseUser | None:
+        """Return the user, or None for a wrong password; raise TooManyFailuresError over a limit."""
+        name = username if username is not None else kwargs.get(get_user_model().USERNAME_FIELD)
+        if request is None or name is None or password is None:
+            return super().authenticate(request, username, password, **kwargs)
+        with attempt(Realm.USER, name, address_of(request)) as tried:
+            user = super().authenticate(request, username, password, **kwargs)
+            tried.is_right = user is not None
+        return user
