@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
+
+_secrets: dict[str, str] = {}
 
 
 def text(name: str, default: str = "") -> str:
@@ -29,12 +31,33 @@ def secret(name: str) -> str:
     value, path = text(name), text(f"{name}_FILE")
     if value and path:
         raise ImproperlyConfigured(f"Set {name} or {name}_FILE, not both.")
-    if not path:
-        return value
+    if path:
+        try:
+            value = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as exc:
+            raise ImproperlyConfigured(
+                f"{name}_FILE names {path}, a file that cannot be read: {exc.strerror}."
+            ) from exc
+    _secrets[name] = value
+    return value
+
+
+def secret_names() -> frozenset[str]:
+    """Return the names of the variables that `secret` has read."""
+    return frozenset(_secrets)
+
+
+def secret_values() -> frozenset[str]:
+    """Return the values that must not be shown: each secret, and the password of a secret that is an address."""
+    return frozenset(value for secret in _secrets.values() for value in (secret, *_passwords(secret)) if value)
+
+
+def _passwords(address: str) -> tuple[str, ...]:
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as exc:
-        raise ImproperlyConfigured(f"{name}_FILE names {path}, a file that cannot be read: {exc.strerror}.") from exc
+        password = urlsplit(address).password or ""
+    except ValueError:
+        return ()
+    return password, unquote(password)
 
 
 def boolean(name: str, *, default: bool) -> bool:

@@ -120,6 +120,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 # Limits the guessing of passwords at every door that asks `authenticate`.
 AUTHENTICATION_BACKENDS = ["core.signin.backends.LimitedModelBackend"]
+DEFAULT_EXCEPTION_REPORTER = "fedhub.debug.HidingReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "fedhub.debug.HidingReporterFilter"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 # Browsers ignore the port of a cookie: two hubs on one machine would log each other's staff out.

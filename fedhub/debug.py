@@ -1,0 +1,63 @@
+"""What Django's debug pages and error mails must not show: the values of secret settings, and userinfo in addresses."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.conf import settings
+from django.utils.html import escape
+from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
+
+from core import environment
+
+STARS = SafeExceptionReporterFilter.cleansed_substitute
+USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{1,20}://)[^\s/?#'\"<>&]*(?:&(?!quot;|#x27;|lt;|gt;)[^\s/?#'\"<>&]*)*@")
+"""The userinfo of an address (RFC 3986, section 3.2.1), also where HTML has escaped it."""
+
+MIN_SECRET_CHARS = 6
+"""A shorter value is hidden in its variable alone: the search for it would turn ordinary words into stars."""
+
+
+class HidingReporterFilter(SafeExceptionReporterFilter):
+    """Hides secret variables by their names, in settings and in META, which holds the whole environment."""
+
+    def cleanse_setting(self, key: Any, value: Any) -> Any:
+        """Return the value, or stars for a secret; userinfo in an address is replaced by stars."""
+        if isinstance(key, str) and key.removesuffix("_FILE") in environment.secret_names():
+            return STARS if value else value
+        cleansed = super().cleanse_setting(key, value)
+        return hide_userinfo(cleansed) if isinstance(cleansed, str) else cleansed
+
+
+class HidingReporter(ExceptionReporter):
+    """Hides secrets wherever the finished page has them: in variables of frames and in messages of exceptions too."""
+
+    def get_traceback_html(self) -> str:
+        """Return the page without secrets."""
+        return hide(super().get_traceback_html())
+
+    def get_traceback_text(self) -> str:
+        """Return the text without secrets."""
+        return hide(super().get_traceback_text())
+
+
+def hide(page: str) -> str:
+    """Return the page with stars in place of userinfo and of the values of secrets."""
+    page = hide_userinfo(page)
+    for value in sorted(environment.secret_values() | made_keys(), key=len, reverse=True):
+        if len(value) >= MIN_SECRET_CHARS:
+            for spelling in {value, escape(value), repr(value)[1:-1], escape(repr(value)[1:-1])}:
+                page = page.replace(spelling, STARS)
+    return page
+
+
+def made_keys() -> frozenset[str]:
+    """Return the secrets that the hub has made itself; defaults of addresses are not secrets."""
+    made = (str(getattr(settings, name, "")) for name in environment.secret_names())
+    return frozenset(value for value in made if value and "://" not in value)
+
+
+def hide_userinfo(text: str) -> str:
+    """Return the text with stars in place of the userinfo of each address."""
+    return USERINFO.sub(rf"\1{STARS}@", text)
