@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "core.audit.StaffAuditlogMiddleware",
     "core.api.middleware.RefuseGuesses",
+    "core.admin.lists.BackToTheList",
 ]
 
 ROOT_URLCONF = "fedhub.urls"
