@@ -32,6 +32,12 @@ class LimitedValidator(OAuth2Validator):  # type: ignore[misc]
             tried.is_right = bool(super().authenticate_client(request, *args, **kwargs))
         return tried.is_right
 
+    def _authenticate_basic_auth(self, request: Any) -> bool:
+        # The toolkit decodes the credentials as Base64, which raises ValueError for a character outside ASCII.
+        if not (self._extract_basic_auth(request) or "").isascii():
+            return False
+        return bool(super()._authenticate_basic_auth(request))
+
     def _load_application(self, client_id: str, request: Any) -> Any:
         # No program has such an id, and PostgreSQL refuses to look for it.
         if "\x00" in (client_id or ""):
