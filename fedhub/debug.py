@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.html import escape
+from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 from core import environment
@@ -33,13 +34,13 @@ class HidingReporterFilter(SafeExceptionReporterFilter):
 class HidingReporter(ExceptionReporter):
     """Hides secrets wherever the finished page has them: in variables of frames and in messages of exceptions too."""
 
-    def get_traceback_html(self) -> str:
+    def get_traceback_html(self) -> SafeString:
         """Return the page without secrets."""
-        return hide(super().get_traceback_html())
+        return SafeString(hide(super().get_traceback_html()))
 
-    def get_traceback_text(self) -> str:
+    def get_traceback_text(self) -> SafeString:
         """Return the text without secrets."""
-        return hide(super().get_traceback_text())
+        return SafeString(hide(super().get_traceback_text()))
 
 
 def hide(page: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from core.signin.attempts import Realm, address_of, attempt
@@ -15,9 +15,9 @@ from core.signin.attempts import Realm, address_of, attempt
 class LimitedModelBackend(ModelBackend):
     """Django's backend. It covers every form and class that calls `django.contrib.auth.authenticate`."""
 
-    def authenticate(
+    def authenticate(  # type: ignore[override]
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
-    ) -> AbstractBaseUser | None:
+    ) -> User | None:
         """Return the user, or None for a wrong password; raise TooManyFailuresError over a limit."""
         name = username if username is not None else kwargs.get(get_user_model().USERNAME_FIELD)
         if request is None or name is None or password is None:

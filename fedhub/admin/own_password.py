@@ -40,7 +40,7 @@ class OwnPasswordView(PasswordChangeView):
 def change_own_password(request: HttpRequest) -> HttpResponseBase:
     """Show and take the form; replaces the page of the same address that the admin site brings."""
     site = admin.site
-    request.current_app = site.name  # type: ignore[attr-defined]
+    request.current_app = site.name
     options: dict[str, Any] = {
         "success_url": reverse("admin:password_change_done"),
         "extra_context": site.each_context(request),
