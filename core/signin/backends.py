@@ -15,7 +15,7 @@ from core.signin.attempts import Realm, address_of, attempt
 class LimitedModelBackend(ModelBackend):
     """Django's backend. It covers every form and class that calls `django.contrib.auth.authenticate`."""
 
-    def authenticate(  # type: ignore[override]
+    def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
         """Return the user, or None for a wrong password; raise TooManyFailuresError over a limit."""
