@@ -5,12 +5,12 @@ Tests that run a sync need `transactional_db`: the heartbeat writes through a co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from rest_framework.test import APIClient
 
 from core.actors import actor_of
@@ -71,10 +71,25 @@ def make_user(db: None) -> MakeUser:
     return make
 
 
+PERMISSIONS_OF_SCOPES = {
+    "federations-write": "add_federation",
+    "system-ops": "system_ops",
+    "peers-read": "view_dispatch",
+    "peers-write": "add_dispatch",
+}
+
+
+def give_scopes(user: User, scopes: Collection[str] = tuple(PERMISSIONS_OF_SCOPES)) -> User:
+    """Give the user the permissions that the scopes need, and no right on any federation."""
+    codenames = [PERMISSIONS_OF_SCOPES[scope] for scope in scopes if scope in PERMISSIONS_OF_SCOPES]
+    user.user_permissions.add(*Permission.objects.filter(codename__in=codenames))
+    return user
+
+
 @pytest.fixture
 def owner(make_user: MakeUser) -> User:
-    """Who creates federations, and so owns them."""
-    return make_user("owner")
+    """A user who creates federations, and so owns them, and whose roles give every scope."""
+    return give_scopes(make_user("owner"))
 
 
 @pytest.fixture
@@ -91,11 +106,12 @@ def stranger(make_user: MakeUser) -> User:
 
 @pytest.fixture
 def api(db: None) -> Api:
-    """Return a client that authenticates by a token of a user with these scopes; without a user by nothing."""
+    """Return a client with a token of a user, whose roles then give these scopes; without a user, without a token."""
 
     def make(user: User | None = None, scopes: str = READ_WRITE) -> APIClient:
         client = APIClient(raise_request_exception=False)
         if user is not None:
+            give_scopes(user, scopes.split())
             token = issue_token(user.username, scopes=scopes.split(), days=1)
             client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
         return client

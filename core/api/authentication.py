@@ -53,6 +53,9 @@ class TokenOrSessionAuthentication(BaseAuthentication):
     def authenticate_token(self, raw: str) -> tuple[AbstractBaseUser, Credential]:
         """Return the token's user and scopes; a token without a user acts for the owner of its application.
 
+        A right that the user has lost since the token was issued is lost to the token too: its scopes are those that
+        the roles of the user give now.
+
         The database holds only checksums of tokens (RFC 9700), so the token is looked up by its checksum. Raises
         AuthenticationFailed.
         """
@@ -68,7 +71,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         user = token.user or (token.application.user if token.application else None)
         if user is None or not user.is_active:
             raise refusal(f"token {token.pk} has no active user")
-        return user, Credential(frozenset(token.scope.split()))
+        return user, Credential(scopes_of_roles(user, token.scope.split()))
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401 (RFC 6750, section 3)."""

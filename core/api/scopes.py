@@ -1,11 +1,12 @@
 """OAuth scopes: the kinds of action that a caller may use, on any object.
 
-A token carries its scopes. A session has the scopes that the roles of its user give:
+A session has the scopes that the roles of its user give. A token has those of its own scopes that the roles of its user
+give at the time of the request:
 
-| Scope | Users who have it in a session |
+| Scope | Users whose roles give it |
 |---|---|
 | `federations-read` | every active user |
-| `federations-write` | staff, and holders of the permission `federations.add_federation` |
+| `federations-write` | staff, holders of `federations.add_federation`, users who may change any federation |
 | `system-ops` | superusers, and holders of the permission `federations.system_ops` |
 | `peers-read` | superusers, and holders of the permission `peers.view_dispatch` |
 | `peers-write` | superusers, and holders of the permission `peers.add_dispatch` |
@@ -15,7 +16,7 @@ A view names the scope that each of its methods needs; a method without a scope 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,14 +46,33 @@ class Credential:
     scopes: frozenset[str]
 
 
-def scopes_of_roles(user: AbstractBaseUser | AnonymousUser) -> frozenset[str]:
-    """Return the scopes that the roles of `user` give; an inactive or anonymous user has none."""
+_ROLES: dict[str, list[Callable[[Any], bool]]] = {}
+"""The further roles of each scope, which the apps register."""
+
+
+def register_role(scope: str, has_role: Callable[[Any], bool]) -> None:
+    """Give `scope` to every active user for whom `has_role(user)` is true, beside the users of the table above."""
+    roles = _ROLES.setdefault(scope, [])
+    if has_role not in roles:
+        roles.append(has_role)
+
+
+def scopes_of_roles(
+    user: AbstractBaseUser | AnonymousUser, wanted: Collection[str] = (READ, *_BY_PERMISSION)
+) -> frozenset[str]:
+    """Return those of the scopes `wanted` that the roles of `user` give; an inactive or anonymous user has none."""
     if not isinstance(user, PermissionsMixin) or not getattr(user, "is_active", False):
         return frozenset()
-    scopes = {scope for scope, permission in _BY_PERMISSION.items() if user.has_perm(permission)} | {READ}
-    if getattr(user, "is_staff", False):
-        scopes.add(WRITE)
-    return frozenset(scopes)
+    return frozenset(scope for scope in wanted if scope == READ or _gives(user, scope))
+
+
+def _gives(user: PermissionsMixin, scope: str) -> bool:
+    if scope == WRITE and getattr(user, "is_staff", False):
+        return True
+    permission = _BY_PERMISSION.get(scope)
+    if permission is None:
+        return False
+    return user.has_perm(permission) or any(has_role(user) for has_role in _ROLES.get(scope, ()))
 
 
 class HasRequiredScope(BasePermission):

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from core.actors import actor_of
 from core.api.pagination import paginate, read_page
-from core.api.scopes import READ, SYSTEM, WRITE
+from core.api.scopes import READ, SYSTEM, WRITE, HasRequiredScope
 from core.api.viewsets import HubViewSet, accepted_response, prefers_async, serialize_each
 from core.errors import NotFoundError
 from core.ids import is_object_id
@@ -44,7 +44,13 @@ from federations.api.serializers import (
     UpdateFederationSerializer,
 )
 from federations.models import AccessLevel, DiscoveredResource, Federation, FederationStatus, JobTrigger, SyncJob
-from federations.services.access import agents_visible_to, federations_visible_to, level_of, servers_visible_to
+from federations.services.access import (
+    agents_visible_to,
+    federations_visible_to,
+    level_of,
+    may_create_federations,
+    servers_visible_to,
+)
 from federations.services.federations import check_updatable, create_federation, delete_federation, update_federation
 from federations.services.preview import preview_sync
 from federations.services.run import run_sync
@@ -112,6 +118,9 @@ class FederationViewSet(HubViewSet):
     @schema.create_federation
     def create(self, request: Request) -> Response:
         """Store a federation, without a sync. The caller becomes its owner."""
+        if not may_create_federations(user_of(request)):
+            # A grant on one federation gives the scope too, and is not a right to create others.
+            raise PermissionDenied(HasRequiredScope.message)
         asked = self.read_body(CreateFederationSerializer)
         federation = create_federation(
             provider_type=asked["providerType"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from django.contrib.auth.models import AnonymousUser, Group, User
@@ -40,11 +40,41 @@ def agents_visible_to(user: AnyUser) -> QuerySet[A2aAgent]:
 
 def level_of(user: AnyUser, federation: Federation) -> int:
     """Return the highest access level that `user` has on `federation`, 0 for none."""
-    by_role = max((level for level, name in PERMISSION_OF.items() if user.has_perm(name)), default=0)
+    by_role = _level_by_role(user)
     if by_role == AccessLevel.OWNER:
         return by_role
     granted = _grants_of(user).filter(federation=federation).aggregate(highest=Max("level"))["highest"]
     return max(by_role, granted or 0)
+
+
+def edits_any_federation(user: AnyUser) -> bool:
+    """Tell whether `user` may change any federation, by role or by grant."""
+    if _level_by_role(user) >= AccessLevel.EDIT:
+        return True
+    return _grants_of(user).filter(level__gte=AccessLevel.EDIT).exists()
+
+
+def may_create_federations(user: AnyUser) -> bool:
+    """Tell whether `user` may create federations: staff, and holders of the permission."""
+    return bool(getattr(user, "is_staff", False)) or user.has_perm("federations.add_federation")
+
+
+def grants_of_user(user: AnyUser) -> dict[str, int]:
+    """Return the highest level that the grants of `user` and of the user's groups give, by federation id."""
+    return _highest(_grants_of(user))
+
+
+def grants_of_group(group_id: int) -> dict[str, int]:
+    """Return the level that the grants of a group give, by federation id."""
+    return _highest(FederationGrant.objects.filter(group_id=str(group_id)))
+
+
+def covers_grants(user: AnyUser, grants: Mapping[str, int]) -> bool:
+    """Tell whether `user` has on each federation at least the level that `grants` name."""
+    if not grants:
+        return True
+    by_role, own = _level_by_role(user), grants_of_user(user)
+    return all(max(by_role, own.get(key, 0)) >= level for key, level in grants.items())
 
 
 def grant(
@@ -63,6 +93,14 @@ def grant(
         defaults={"level": level, "holder_name": str(user or group)[:200]},
     )
     return row
+
+
+def _level_by_role(user: AnyUser) -> int:
+    return max((level for level, name in PERMISSION_OF.items() if user.has_perm(name)), default=0)
+
+
+def _highest(grants: QuerySet[FederationGrant]) -> dict[str, int]:
+    return dict(grants.order_by("level").values_list("federation_id", "level"))
 
 
 def _grants_of(user: AnyUser) -> QuerySet[FederationGrant]:
