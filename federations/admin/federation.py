@@ -39,8 +39,17 @@ from federations.admin.labels import (
 )
 from federations.admin.permissions import GrantedPermissionsMixin
 from federations.admin.skipped import notice_of_last_sync
-from federations.models import Federation, FederationGrant, JobTrigger, JobType, ProviderType, SyncJob, SyncStatus
-from federations.services.access import federations_visible_to
+from federations.models import (
+    AccessLevel,
+    Federation,
+    FederationGrant,
+    JobTrigger,
+    JobType,
+    ProviderType,
+    SyncJob,
+    SyncStatus,
+)
+from federations.services.access import federations_visible_to, level_of
 from federations.services.audit import audited
 from federations.services.federations import create_federation, update_federation
 from federations.services.schedule import set_interval
@@ -61,6 +70,15 @@ class GrantInline(TabularInline):
     extra = 0
     verbose_name = "grant"
     verbose_name_plural = "Access to this federation"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_add_permission(request, obj) and _is_owner(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and _is_owner(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and _is_owner(request, obj)
 
     @display(description="Holder")
     def holder(self, grant: FederationGrant) -> str:
@@ -268,6 +286,12 @@ class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermission
     @display(description="Updated")
     def updated(self, federation: Federation) -> SafeString:
         return format_html("{} by {}", format_age(federation.updated_at), federation.updated_by_name or "the hub")
+
+
+def _is_owner(request: HttpRequest, federation: Federation | None) -> bool:
+    """Tell whether the person owns the federation; without that rule an editor could raise an own grant."""
+    # The person who adds a federation becomes its owner.
+    return federation is None or level_of(request.user, federation) >= AccessLevel.OWNER
 
 
 def trust_policy_of(external_id: str) -> str:

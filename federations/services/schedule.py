@@ -15,6 +15,7 @@ from core.store.units import after_commit, unit_of_work
 from federations.models import Federation, FederationStatus
 
 PREFIX = "Sync federation "
+TASK = "federations.sync_on_schedule"
 SHORTEST_INTERVAL_MINUTES = 5
 # 366 days. A longer interval is a mistake.
 LONGEST_INTERVAL_MINUTES = 527_040
@@ -47,7 +48,7 @@ def refresh_schedule(federation_id: str) -> None:
     PeriodicTask.objects.update_or_create(
         name=schedule_name(federation_id),
         defaults={
-            "task": "federations.sync_on_schedule",
+            "task": TASK,
             "interval": intervals.first() or intervals.create(every=minutes, period=IntervalSchedule.MINUTES),
             "args": json.dumps([federation_id]),
             "enabled": federation.status == FederationStatus.ACTIVE,

@@ -1,69 +1,106 @@
-"""The admin pages of the beat's periodic tasks and schedules, with unfold's components."""
+"""The admin pages of the beat's periodic tasks and schedules, with unfold's components.
+
+A task runs with the rights of the hub, so these pages choose none: the hub makes the tasks and their arguments, and
+staff pause a task or change its times. This holds for superusers too; a shell runs any task. The schedule of a
+federation is changed on the federation's page, which asks for the right to that federation.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
-from django_celery_beat.admin import (
-    ClockedScheduleAdmin as StockClockedScheduleAdmin,
-)
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django_celery_beat.admin import CrontabScheduleAdmin as StockCrontabScheduleAdmin
 from django_celery_beat.admin import PeriodicTaskAdmin as StockPeriodicTaskAdmin
-from django_celery_beat.admin import PeriodicTaskForm as StockPeriodicTaskForm
-from django_celery_beat.admin import TaskSelectWidget
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
     IntervalSchedule,
     PeriodicTask,
+    PeriodicTasks,
     SolarSchedule,
 )
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from federations.services.schedule import TASK as SYNC_OF_A_FEDERATION
 
 for model in (PeriodicTask, IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule):
     admin.site.unregister(model)
 
 
-class TaskSelect(UnfoldAdminSelectWidget, TaskSelectWidget):
-    """The names of the registered tasks, in unfold's select box."""
-
-
-class PeriodicTaskForm(StockPeriodicTaskForm):
-    """The form of a periodic task, with unfold's widgets."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["task"].widget = UnfoldAdminTextInputWidget()
-        self.fields["regtask"].widget = TaskSelect()
-
-
 @admin.register(PeriodicTask)
 class PeriodicTaskAdmin(StockPeriodicTaskAdmin, ModelAdmin):
-    """The page of periodic tasks. The interval of a federation is changed on the federation's page."""
+    """The page of periodic tasks: staff pause a task or change its times, and change nothing else of it."""
 
-    form = PeriodicTaskForm
-    list_filter = ["enabled", "one_off", "task"]
+    TIMES = ["enabled", "interval", "crontab", "solar", "start_time"]
+    # The form of django-celery-beat has fields of its own that choose the task.
+    form = forms.ModelForm
+    fieldsets = [
+        (None, {"fields": ["name", "description", "enabled"]}),
+        ("Schedule", {"fields": ["interval", "crontab", "solar", "start_time", "last_run_at"]}),
+        ("Task", {"fields": ["task", "args", "kwargs", "queue", "expire_seconds"]}),
+    ]
+    list_filter = ["enabled", "task"]
     list_filter_submit = True
+    actions = ["enable_tasks", "disable_tasks"]
     empty_hint = "A federation with an interval has a task here."
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [field.name for field in self.opts.concrete_fields if field.name not in self.TIMES]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.task != SYNC_OF_A_FEDERATION)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.action(description="Resume selected tasks", permissions=["change"])
+    def enable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        self._set_enabled(request, queryset, enabled=True)
+
+    @admin.action(description="Pause selected tasks", permissions=["change"])
+    def disable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        self._set_enabled(request, queryset, enabled=False)
+
+    def _set_enabled(self, request: HttpRequest, queryset: QuerySet[PeriodicTask], *, enabled: bool) -> None:
+        own = queryset.exclude(task=SYNC_OF_A_FEDERATION)
+        count = own.update(enabled=enabled) if enabled else own.update(enabled=False, last_run_at=None)
+        PeriodicTasks.update_changed()
+        messages.success(request, f"{'Resumed' if enabled else 'Paused'}: {count}")
+        if left := queryset.filter(task=SYNC_OF_A_FEDERATION).count():
+            messages.warning(request, f"Left as they were: {left}. A federation's schedule is set on its own page.")
+
+
+class ScheduleAdmin(ModelAdmin):
+    """The page of one kind of schedule. A schedule of a federation is changed on the federation's page alone."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and not _has_federation(obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and not _has_federation(obj)
 
 
 @admin.register(IntervalSchedule)
-class IntervalScheduleAdmin(ModelAdmin):
+class IntervalScheduleAdmin(ScheduleAdmin):
     pass
 
 
 @admin.register(CrontabSchedule)
-class CrontabScheduleAdmin(StockCrontabScheduleAdmin, ModelAdmin):
+class CrontabScheduleAdmin(ScheduleAdmin, StockCrontabScheduleAdmin):
     inlines: list[Any] = []
 
 
 @admin.register(SolarSchedule)
-class SolarScheduleAdmin(ModelAdmin):
+class SolarScheduleAdmin(ScheduleAdmin):
     pass
 
 
-@admin.register(ClockedSchedule)
-class ClockedScheduleAdmin(StockClockedScheduleAdmin, ModelAdmin):
-    inlines: list[Any] = []
+def _has_federation(schedule: Any) -> bool:
+    return bool(schedule and schedule.periodictask_set.filter(task=SYNC_OF_A_FEDERATION).exists())

@@ -17,6 +17,8 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
+from fedhub.admin.rights import is_superuser
+
 # Authorization codes and ID tokens expire after minutes; staff have nothing to do with them.
 for model in (
     get_application_model(),
@@ -30,19 +32,57 @@ for model in (
 
 @admin.register(get_application_model())
 class ApplicationAdmin(StockApplicationAdmin, ModelAdmin):
-    """The page of programs that may request tokens."""
+    """The page of programs that may request tokens. A program acts for its owner, the person who registers it.
+
+    Only superusers choose another owner, let a program skip the question for consent, or change the program of another
+    person.
+    """
 
     list_display = ["name", "client_id", "user", "client_type", "authorization_grant_type"]
     list_select_related = ["user"]
-
-    def get_exclude(self, request, obj=None):  # type: ignore[no-untyped-def]
-        # The form of a new application shows its secret once; later pages do not show even the hash of the secret.
-        return ["client_secret", "hash_client_secret"] if obj else []
-
     empty_hint = (
         "Add an application here, and its program can request tokens. To issue a token to a person, run issue_token on "
         "the command line."
     )
+
+    def get_exclude(self, request, obj=None):  # type: ignore[no-untyped-def]
+        if obj is None:
+            return [] if is_superuser(request) else ["user"]
+        # The form of a new application shows its secret once; later pages do not show even the hash of the secret.
+        return ["client_secret", "hash_client_secret"]
+
+    def get_readonly_fields(self, request, obj=None):  # type: ignore[no-untyped-def]
+        fields = list(super().get_readonly_fields(request, obj))
+        if is_superuser(request):
+            return fields
+        return [*fields, "skip_authorization", *(["user"] if obj else [])]
+
+    def get_changeform_initial_data(self, request):  # type: ignore[no-untyped-def]
+        return {"user": request.user.pk, **super().get_changeform_initial_data(request)}
+
+    def has_change_permission(self, request, obj=None):  # type: ignore[no-untyped-def]
+        return super().has_change_permission(request, obj) and self._is_open(request, obj)
+
+    def has_delete_permission(self, request, obj=None):  # type: ignore[no-untyped-def]
+        return super().has_delete_permission(request, obj) and self._is_open(request, obj)
+
+    def lookup_allowed(self, lookup, value, request=None):  # type: ignore[no-untyped-def]
+        # A filter by the beginning of a secret would tell the secret, letter by letter.
+        return not lookup.startswith("client_secret") and super().lookup_allowed(lookup, value, request)
+
+    def save_model(self, request, obj, form, change):  # type: ignore[no-untyped-def]
+        if not change and (obj.user_id is None or not is_superuser(request)):
+            obj.user = request.user
+        super().save_model(request, obj, form, change)
+        if change and "user" in form.changed_data:
+            # The program's tokens would act for the new owner, in the hands of a person whom the old owner chose.
+            get_access_token_model().objects.filter(application=obj).delete()
+
+    def _is_open(self, request, obj) -> bool:  # type: ignore[no-untyped-def]
+        if obj is None or is_superuser(request):
+            return True
+        # The stored owner: the form may already have put the posted one into `obj`.
+        return bool(self.model._default_manager.filter(pk=obj.pk, user_id=request.user.pk).exists())
 
 
 class MaskedTokenAdmin(ModelAdmin):
@@ -50,7 +90,17 @@ class MaskedTokenAdmin(ModelAdmin):
 
     list_filter = [("application", RelatedDropdownFilter)]
     list_filter_submit = True
+    actions = ["revoke_tokens"]
     empty_hint = "Issue a token on the command line: manage.py issue_token --user NAME --scopes federations-read"
+
+    def lookup_allowed(self, lookup, value, request=None):  # type: ignore[no-untyped-def]
+        # A filter by the beginning of a token would tell the token, letter by letter.
+        return not lookup.startswith("token") and super().lookup_allowed(lookup, value, request)
+
+    @admin.action(description="Revoke selected tokens", permissions=["change"])
+    def revoke_tokens(self, request, queryset):  # type: ignore[no-untyped-def]
+        # The action of the toolkit asks no permission, so that a person who may only view tokens could revoke them.
+        super().revoke_tokens(request, queryset)  # type: ignore[misc]
 
 
 @admin.register(get_access_token_model())
