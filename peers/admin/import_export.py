@@ -47,11 +47,15 @@ class ImportExportMixin(RowPagesMixin):
                 context |= {"text": form.cleaned_data["text"], **_review_of(rows)}
         return self.extra_page(request, "peers/import_peers.html", "Import peers", context)
 
-    @action(description="As CSV", icon="table", permissions=["view"], url_path="export-csv")
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        """Tell whether this person may take a file of all peers, with notes and keys; to view peers is not enough."""
+        return self.has_view_permission(request) and request.user.has_perm("peers.export_peer")
+
+    @action(description="As CSV", icon="table", permissions=["export"], url_path="export-csv")
     def export_as_csv(self, request: HttpRequest) -> HttpResponse:
         return _download(export_csv(Peer.objects.prefetch_related("keys")), "csv", "text/csv")
 
-    @action(description="As JSON", icon="data_object", permissions=["view"], url_path="export-json")
+    @action(description="As JSON", icon="data_object", permissions=["export"], url_path="export-json")
     def export_as_json(self, request: HttpRequest) -> HttpResponse:
         return _download(export_json(Peer.objects.prefetch_related("keys")), "json", "application/json")
 

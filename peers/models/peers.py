@@ -77,6 +77,7 @@ class Peer(models.Model):
 
     class Meta:
         ordering = ["server_url"]
+        permissions = [("export_peer", "Can export peers")]
         indexes = [
             models.Index(fields=["state", "-updated_at"], name="peer_state"),
             models.Index(fields=["did"], name="peer_did"),
