@@ -159,13 +159,14 @@ def _large() -> set[str]:
 
 def _callers() -> dict[str, APIClient]:
     """Return the client of a user who may view everything, and of a user with grants only."""
-    from django.contrib.auth.models import User
+    from django.contrib.auth.models import Permission, User
 
     from federations.models import AccessLevel, Federation
     from federations.services.access import grant
 
     everything = User.objects.create_superuser("everything", password="correct horse battery")
     granted = User.objects.create_user("granted", password="correct horse battery")
+    granted.user_permissions.add(Permission.objects.get(codename="view_dispatch"))
     for federation in Federation.objects.order_by("display_name")[:GRANTS]:
         grant(federation, level=AccessLevel.VIEW, user=granted)
     return {"all": _client(everything), "grants": _client(granted)}

@@ -1,4 +1,4 @@
-"""Which staff may change an account, a group or a program: nobody gains rights by a form that a permission opens.
+"""Tell which accounts and groups a person may change without gaining rights.
 
 A person who sets the password, the name or the e-mail address of an account can act as its holder. So a permission to
 change users opens only accounts whose rights its holder has too; a superuser may change every account.
@@ -6,6 +6,7 @@ change users opens only accounts whose rights its holder has too; a superuser ma
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from django.contrib.auth.models import Group, User
@@ -32,11 +33,11 @@ def covers_group(request: HttpRequest, group: Group) -> bool:
     return is_superuser(request) or _answer(request, group, _covers_group)
 
 
-def _answer(request: HttpRequest, row: User | Group, covers: object) -> bool:
+def _answer(request: HttpRequest, row: User | Group, covers: Callable[[User, int], bool]) -> bool:
     known: dict[tuple[str, int], bool] = request.__dict__.setdefault("_covered_rows", {})
     key = (row._meta.label, row.pk)
     if key not in known:
-        known[key] = covers(cast(User, request.user), row.pk)  # type: ignore[operator]
+        known[key] = covers(cast(User, request.user), row.pk)
     return known[key]
 
 

@@ -100,7 +100,7 @@ class MaskedTokenAdmin(ModelAdmin):
     @admin.action(description="Revoke selected tokens", permissions=["change"])
     def revoke_tokens(self, request, queryset):  # type: ignore[no-untyped-def]
         # The action of the toolkit asks no permission, so that a person who may only view tokens could revoke them.
-        super().revoke_tokens(request, queryset)  # type: ignore[misc]
+        super().revoke_tokens(request, queryset)
 
 
 @admin.register(get_access_token_model())

@@ -32,6 +32,13 @@ def test_issue_token_prints_the_token_alone_on_its_last_line(owner: User) -> Non
     assert response.status_code == 200
 
 
+def test_issue_token_names_the_scopes_that_the_roles_do_not_give(make_user: MakeUser) -> None:
+    make_user("ines")
+    lines = run(user="ines", scopes="federations-read peers-write system-ops", days=2)
+    told = "Today the roles of ines do not give peers-write system-ops; the token has it once they do."
+    assert lines[1] == told
+
+
 def test_issue_token_counts_its_days_from_now(owner: User) -> None:
     run(user="owner", scopes="federations-read", days=2)
     token = get_access_token_model().objects.get()

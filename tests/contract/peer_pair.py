@@ -23,7 +23,7 @@ approve_peer(peer, key_fingerprint="{fingerprint}", by=staff)
 TOKEN = """
 from django.contrib.auth.models import User
 from core.tokens.services import issue_token
-User.objects.create_user("operator")
+User.objects.create_superuser("operator")
 out = issue_token("operator", scopes=["peers-read", "peers-write"], days=1)
 """
 FINGERPRINT = """

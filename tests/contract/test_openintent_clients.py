@@ -24,7 +24,7 @@ from peers.services.catalog.agents import register_agent
 from peers.services.trust.peers import add_peer, approve_peer
 from peers.services.trust.tokens import issue_peer_token
 staff = Actor(id="1", name="staff")
-User.objects.create_user("operator")
+User.objects.create_superuser("operator")
 peer = add_peer("{PARTNER}", by=staff)
 approve_peer(peer, key_fingerprint="", by=staff)
 for visibility in ("public", "unlisted", "private"):

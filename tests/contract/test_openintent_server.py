@@ -28,7 +28,7 @@ from peers.models import PeerKey
 from peers.protocol import VerificationKey
 from peers.services.catalog.agents import register_agent
 from peers.services.trust.identity import hub_identity
-User.objects.create_user("operator")
+User.objects.create_superuser("operator")
 register_agent("analyst", visibility="unlisted")
 token = issue_token("operator", scopes=["peers-read", "peers-write"], days=1)
 out = [token, hub_identity().public_key_b64, VerificationKey.from_base64("{key}").fingerprint]

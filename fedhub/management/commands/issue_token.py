@@ -9,8 +9,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from oauth2_provider.settings import oauth2_settings
 
+from core.api.scopes import scopes_of_roles
 from core.errors import InvalidRequestError
-from core.tokens.services import issue_token
+from core.tokens.services import find_active_user, issue_token
 
 
 class Command(BaseCommand):
@@ -42,6 +43,8 @@ class Command(BaseCommand):
         except InvalidRequestError as exc:
             raise CommandError(exc.message) from exc
         self.stdout.write(f"A token of {user} for {' '.join(sorted(set(scopes)))}, valid for {days} days.")
+        if dead := sorted(set(scopes) - scopes_of_roles(find_active_user(user))):
+            self.stdout.write(f"Today the roles of {user} do not give {' '.join(dead)}; the token has it once they do.")
         self.stdout.write(
             "This is the only time it is shown; it is not stored. Send it with each request in one of these headers:"
         )

@@ -135,7 +135,9 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def submit(client: Client, path: str, **evil: Any) -> None:
-    """Post the page's form as it is shown, with the fields in `evil` replaced or added."""
+    """Post the fields in `evil` alone, then the page's form as it is shown, with these fields replaced or added."""
+    if client.post(path, evil).status_code == 403:
+        return
     shown = client.get(path)
     posted: dict[str, Any] = {}
     if shown.status_code == 200 and shown.context and "adminform" in shown.context:
@@ -225,7 +227,9 @@ def attack_schedules(world: World) -> None:
 
 
 def attack_grants(world: World) -> None:
-    """Try to raise one's own grant on a federation."""
+    """Try to raise the own grant on a federation; permissions of other apps open no part of that costly page."""
+    if not any(name.startswith("federations.") for name in User.objects.get(pk=world.eve.pk).get_all_permissions()):
+        return
     prefix, path = "grants", page("federations_federation", "change", world.federation.pk)
     own = FederationGrant.objects.get(user_id=str(world.eve.pk))
     rows = list(world.federation.grants.all())

@@ -327,9 +327,9 @@ def test_grants_on_a_federation_are_given_by_its_owners(
 def test_every_action_of_every_page_asks_for_a_permission() -> None:
     asked = 0
     for page in admin.site._registry.values():
-        functions: list[Any] = [page.get_action(name)[0] for name in page.actions or ()]  # type: ignore[index, attr-defined]
+        functions: list[Any] = [page.get_action(name)[0] for name in page.actions or ()]  # type: ignore[index]
         for place in ("list", "detail", "row", "submit_line"):
-            found = getattr(page, f"_get_base_actions_{place}", list)()
+            found: list[Any] = getattr(page, f"_get_base_actions_{place}", list)()
             for entry in found:
                 for action in entry["items"] if isinstance(entry, dict) else [entry]:
                     functions.append(action.method)
