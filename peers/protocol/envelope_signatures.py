@@ -7,6 +7,7 @@ because a model that is built from it loses the unknown members, which the signa
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 from core.net.urls import is_same_server, normalize_server_url
 from core.strict_json import JsonMapping, parse_json_object
@@ -45,6 +46,49 @@ class VerifiedEnvelope:
     key: VerificationKey
 
 
+class SignedObject:
+    """An object as received, with its own `signature`.
+
+    The canonical bytes and the decoded signature are computed once, for any number of keys and attempts: both cost
+    time that grows with the object, and a sender without a proof chooses its size.
+    """
+
+    def __init__(self, received: JsonMapping) -> None:
+        """Take the object as it was parsed; it must not change any more."""
+        self.received = received
+
+    @property
+    def is_signed(self) -> bool:
+        """Tell whether the object has a signature, valid or not."""
+        return bool(self.received.get("signature"))
+
+    @cached_property
+    def signed_bytes(self) -> bytes:
+        """Return the canonical bytes that the signature covers; raises MalformedMessage."""
+        return canonical_bytes(self.received)
+
+    @cached_property
+    def signature(self) -> bytes:
+        """Return the 64 bytes of the signature; raises SignatureMissing, SignatureMalformed."""
+        if not (text := self.received.get("signature")):
+            raise SignatureMissing("the message is not signed")
+        return decode_signature(text if isinstance(text, str) else "")
+
+    def verify(self, keys: Sequence[VerificationKey]) -> VerificationKey:
+        """Return the key that made the signature; at most three keys are tried. Raises as verify_object does."""
+        if not keys:
+            raise UnknownKey("the signer has no approved key")
+        signature = self.signature
+        if (key := find_signer(keys, self.signed_bytes, signature)) is None:
+            raise SignatureMismatch("no approved key made the signature over this message")
+        return key
+
+    def is_signed_by_any(self, keys: Iterable[VerificationKey]) -> bool:
+        """Tell whether one of the keys made the signature; all keys are tried. Raises SignatureMalformed."""
+        signature = self.signature
+        return any(key.is_signed(self.signed_bytes, signature) for key in keys)
+
+
 def sign_object(key: SigningKey, data: JsonMapping) -> str:
     """Return the base64 signature over the object's canonical bytes; a top-level `signature` is not covered."""
     return encode_base64(key.sign(canonical_bytes(data)))
@@ -76,14 +120,7 @@ def verify_object(received: JsonMapping, keys: Sequence[VerificationKey]) -> Ver
 
     Raises UnknownKey if `keys` is empty, SignatureMissing, SignatureMalformed, SignatureMismatch.
     """
-    if not keys:
-        raise UnknownKey("the signer has no approved key")
-    if not (text := received.get("signature")):
-        raise SignatureMissing("the message is not signed")
-    signature = decode_signature(text if isinstance(text, str) else "")
-    if (key := find_signer(keys, canonical_bytes(received), signature)) is None:
-        raise SignatureMismatch("no approved key made the signature over this message")
-    return key
+    return SignedObject(received).verify(keys)
 
 
 def verify_envelope(

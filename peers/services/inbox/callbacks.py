@@ -40,7 +40,7 @@ from peers.protocol import (
     parse_json_object,
     verify_object,
 )
-from peers.protocol.envelope_signatures import read_callback
+from peers.protocol.envelope_signatures import SignedObject, read_callback
 from peers.protocol.merge_patch import merge_patch
 from peers.services.inbox.handler_events import queue_event
 from peers.services.outbox.callbacks import is_in_scope
@@ -55,9 +55,12 @@ from peers.services.trust.proofs import (
     prove_request,
     source_of_peer,
 )
-from peers.services.trust.rate_limits import spend_request
+from peers.services.trust.rate_limits import has_refusals_left, spend_request
 from peers.services.trust.recheck import check_proof, lock_peers
 from peers.services.trust.replay import ALREADY_PROCESSED, record_nonce
+
+MAX_BODY_BYTES = 128 * 1024
+"""The longest body of a callback: twice the longest state_delta. All work before the proof grows with the body."""
 
 MAX_DELTA_BYTES = 64 * 1024
 MAX_STATE_BYTES = 1024 * 1024
@@ -77,6 +80,7 @@ class _ReadCallback:
     """A callback that was read: the object as received, its fields, and the key that recognizes a second copy."""
 
     body: JsonObject
+    signed: SignedObject
     fields: FederationCallback
     dedup_key: str
     digest: str
@@ -95,8 +99,9 @@ class ProvenCallback:
 def prove_callback(request: IncomingRequest, *, now: datetime) -> ProvenCallback:
     """Read a callback, prove its sender, and count the request against that peer's limit. Nothing is written.
 
-    Raises InvalidRequestError while disabled, MalformedMessage, UnauthenticatedError or VerificationError without a
-    proof that holds, NotFoundError for a dispatch that was not sent to the callback's sender, RateLimitedError.
+    Raises InvalidRequestError while disabled, MalformedMessage, MessageTooLarge, UnauthenticatedError or
+    VerificationError without a proof that holds, NotFoundError for a dispatch that was not sent to the callback's
+    sender, RateLimitedError.
     """
     if not is_enabled():
         raise InvalidRequestError(DISABLED)
@@ -122,15 +127,16 @@ def accept_callback(proven: ProvenCallback, *, now: datetime) -> JsonObject:
 
 
 def _read(raw: bytes) -> _ReadCallback:
-    body = parse_json_object(raw)
+    body = parse_json_object(raw, max_bytes=MAX_BODY_BYTES)
     callback = read_callback(body)
     if len(canonical_bytes(callback.state_delta)) > MAX_DELTA_BYTES:
         raise MessageTooLarge(f"state_delta is larger than {MAX_DELTA_BYTES} bytes")
-    digest = hashlib.sha256(canonical_bytes(body)).hexdigest()
+    signed = SignedObject(body)
+    digest = hashlib.sha256(signed.signed_bytes).hexdigest()
     key = callback.idempotency_key
     # A key may be longer than the column, and a key must not equal the digest of another callback's body.
     dedup_key = f"key:{hashlib.sha256(key.encode()).hexdigest()}" if key else f"body:{digest}"
-    return _ReadCallback(body, callback, dedup_key, digest)
+    return _ReadCallback(body, signed, callback, dedup_key, digest)
 
 
 # Who sent it --------------------------------------------------------------------------------------------------------
@@ -144,7 +150,7 @@ def _prove(request: IncomingRequest, read: _ReadCallback, now: datetime) -> tupl
     peer = dispatch.peer if dispatch else None
     if dispatch is not None and peer is not None:
         try:
-            return dispatch, prove(request, read.body, source_of_peer(peer, now), now)
+            return dispatch, prove(request, read.signed, source_of_peer(peer, now), now)
         except NotTrustedError as exc:
             raise NotFoundError(UNKNOWN_DISPATCH) from exc
         except VerificationError:
@@ -157,26 +163,21 @@ def _prove(request: IncomingRequest, read: _ReadCallback, now: datetime) -> tupl
 def _refuse_others(request: IncomingRequest, read: _ReadCallback, now: datetime, *, but: Peer | None = None) -> None:
     """Raise NotFoundError if a known peer other than `but` sent this; return if no proof holds.
 
-    Raises VerificationError or UnauthenticatedError for a proof that fails.
+    An address without refusals left gets no search. Raises VerificationError or UnauthenticatedError for a proof that
+    fails.
     """
+    if not has_refusals_left(request.address):
+        return
     proof = prove_request(request, now) if request.is_http_signed or request.tokens else None
     if proof is not None and proof.peer != but:
         raise NotFoundError(UNKNOWN_DISPATCH)
-    if proof is not None or not read.body.get("signature"):
+    if proof is not None or not read.signed.is_signed:
         return
     # A callback of plain OpenIntent does not name its sender, so the keys of all approved peers are tried.
     known = PeerKey.objects.filter(peer__state=PeerState.APPROVED).exclude(peer=but).order_by("pk")
-    for key in known[:MAX_KEYS_SEARCHED]:
-        if key.is_valid_at(now) and _is_signed_by(read.body, key):
-            raise NotFoundError(UNKNOWN_DISPATCH)
-
-
-def _is_signed_by(body: JsonObject, key: PeerKey) -> bool:
-    try:
-        verify_object(body, [key.verification_key])
-    except SignatureMismatch:
-        return False
-    return True
+    keys = (key.verification_key for key in known[:MAX_KEYS_SEARCHED] if key.is_valid_at(now))
+    if read.signed.is_signed_by_any(keys):
+        raise NotFoundError(UNKNOWN_DISPATCH)
 
 
 def _check_attestation(read: _ReadCallback, proof: Proof) -> bool:

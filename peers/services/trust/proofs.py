@@ -16,7 +16,6 @@ from peers.models import Peer, PeerState
 from peers.protocol import (
     InvalidIdentifier,
     InvalidKey,
-    JsonMapping,
     SignatureMissing,
     TrustPolicy,
     VerificationKey,
@@ -25,9 +24,9 @@ from peers.protocol import (
     is_same_did,
     normalize_did,
     normalize_server_url,
-    verify_object,
     verify_request,
 )
+from peers.protocol.envelope_signatures import SignedObject
 from peers.services.trust.peers import find_peer_with_keys, valid_keys
 from peers.services.trust.tokens import checksum, peer_of_token
 
@@ -135,7 +134,7 @@ def source_of_peer(peer: Peer, now: datetime) -> NamedSource:
     return NamedSource(peer.server_url, peer, valid_keys(peer, now))
 
 
-def prove(request: IncomingRequest, message: JsonMapping, source: NamedSource, now: datetime) -> Proof:
+def prove(request: IncomingRequest, message: SignedObject, source: NamedSource, now: datetime) -> Proof:
     """Prove that the named source, a known peer, sent the message; return the proof.
 
     Raises UnauthenticatedError without any proof, the VerificationError of a signature that fails, ForeignProofError
@@ -150,7 +149,7 @@ def prove(request: IncomingRequest, message: JsonMapping, source: NamedSource, n
 
 
 def verify_shown_key(
-    request: IncomingRequest, message: JsonMapping, source: NamedSource, now: datetime
+    request: IncomingRequest, message: SignedObject, source: NamedSource, now: datetime
 ) -> VerificationKey | None:
     """Return the key that an unknown sender shows, where all its signatures are by that key; None without a shown key.
 
@@ -199,7 +198,9 @@ def is_trusted_state(peer: Peer, trust_policy: str) -> bool:
     return peer.state == PeerState.APPROVED or (is_open and peer.state == PeerState.PROPOSED)
 
 
-def _check_proofs(request: IncomingRequest, message: JsonMapping, source: NamedSource, now: datetime) -> _CheckedProofs:
+def _check_proofs(
+    request: IncomingRequest, message: SignedObject, source: NamedSource, now: datetime
+) -> _CheckedProofs:
     checked = _CheckedProofs()
     bearer = _peer_of_tokens(request, now)
     if bearer is not None:
@@ -209,8 +210,8 @@ def _check_proofs(request: IncomingRequest, message: JsonMapping, source: NamedS
         signers: list[Peer] = []
         checked.http_signature = _verify_http(request, _keys_of_source(source, signers, now), now)
         checked.is_foreign = checked.is_foreign or bool(signers)
-    if message.get("signature"):
-        checked.envelope = verify_object(message, source.keys)
+    if message.is_signed:
+        checked.envelope = message.verify(source.keys)
     if not checked.is_signed and not checked.token:
         raise UnauthenticatedError(UNPROVEN)
     return checked

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from core.errors import HubError
+from core.errors import HubError, UnauthenticatedError
 from peers.models import PeerState
 from peers.protocol import (
     FederationEnvelope,
@@ -24,16 +24,18 @@ from peers.protocol import (
     normalize_server_url,
     parse_json_object,
 )
-from peers.protocol.envelope_signatures import check_freshness, read_envelope
+from peers.protocol.envelope_signatures import SignedObject, check_freshness, read_envelope
 from peers.services.trust import peer_cache
 from peers.services.trust.identity import hub_url
 from peers.services.trust.proofs import (
+    UNPROVEN,
     IncomingRequest,
     NamedSource,
     NotTrustedError,
     Proof,
     look_up_source,
     prove,
+    prove_request,
     verify_shown_key,
 )
 from peers.services.trust.proposals import record_proposal
@@ -42,6 +44,9 @@ from peers.services.trust.rate_limits import has_refusals_left, spend_request
 # A dispatch id becomes part of an intent's id, and so of URLs.
 DISPATCH_ID = re.compile(r"[A-Za-z0-9._:~@+=-]{1,200}", re.ASCII)
 MAX_CHARS = {"intent_title": 500, "agent_id": 255, "idempotency_key": 300, "callback_url": 1000, "intent_id": 200}
+
+MAX_UNPROVEN_BYTES = 128 * 1024
+"""The longest body that is parsed for an address without refusals left, unless the headers prove a peer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,12 @@ class Submission:
 def prove_submission(request: IncomingRequest, delegation: str, now: datetime) -> Submission:
     """Read a request to receive an intent, prove its sender, and count the request against that peer's limit.
 
-    Raises as `read_message` and `prove_source` do, and RateLimitedError.
+    Raises as `read_message` and `prove_source` do, and RateLimitedError. UnauthenticatedError or VerificationError for
+    a long body of an address without refusals left, whose headers prove nothing.
     """
+    is_long = len(request.body) > MAX_UNPROVEN_BYTES
+    if is_long and not has_refusals_left(request.address) and prove_request(request, now) is None:
+        raise UnauthenticatedError(UNPROVEN)
     message, envelope = read_message(request.body)
     proof = prove_source(request, message, envelope, now)
     spend_request(proof.peer)
@@ -90,19 +99,24 @@ def prove_source(request: IncomingRequest, message: JsonObject, envelope: Federa
     `prove` does.
     """
     server_url = normalize_server_url(envelope.source_server)
+    signed = SignedObject(message)
+    failure: HubError | ProtocolError | None = None
     if cached := peer_cache.recall(server_url):
         try:
-            return prove(request, message, cached, now)
-        except (HubError, ProtocolError):
+            return prove(request, signed, cached, now)
+        except (HubError, ProtocolError) as exc:
             peer_cache.forget(server_url)
+            failure = exc
     source = look_up_source(server_url, now)
+    if cached and failure and _is_as_trusted(cached, source):
+        raise failure
     try:
-        proof = prove(request, message, source, now)
+        proof = prove(request, signed, source, now)
     except UnknownKey as exc:
         if source.peer is not None and source.peer.state == PeerState.APPROVED:
             raise
         if has_refusals_left(request.address):
-            _propose_sender(request, message, source, now)
+            _propose_sender(request, signed, source, now)
         raise NotTrustedError(source.server_url) from exc
     if proof.peer.state == PeerState.APPROVED and proof.peer.may_send_work:
         peer_cache.remember(source)
@@ -115,10 +129,20 @@ def check_fresh_here(message: JsonMapping, now: datetime) -> None:
     check_freshness(message, target_server=hub_url(), now=now.timestamp(), max_age_seconds=max_age_seconds)
 
 
-def _propose_sender(request: IncomingRequest, message: JsonObject, source: NamedSource, now: datetime) -> None:
+def _is_as_trusted(one: NamedSource, other: NamedSource) -> bool:
+    """Tell whether the same proofs hold for both: a failed proof need not be tried with the other."""
+    if one.peer is None or other.peer is None:
+        return False
+    needs = (one.peer.pk, one.peer.did, one.peer.requires_signature)
+    return needs == (other.peer.pk, other.peer.did, other.peer.requires_signature) and list(one.keys) == list(
+        other.keys
+    )
+
+
+def _propose_sender(request: IncomingRequest, message: SignedObject, source: NamedSource, now: datetime) -> None:
     """Propose the sender of a fresh receive for this hub that is signed by the key which the sender shows."""
     if (key := verify_shown_key(request, message, source, now)) is None:
         return
-    check_fresh_here(message, now)
+    check_fresh_here(message.received, now)
     if source.peer is None or source.peer.state in (PeerState.PROPOSED, PeerState.REJECTED):
         record_proposal(source.server_url, source.did, key.base64, address=request.address, now=now)
