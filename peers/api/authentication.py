@@ -27,18 +27,13 @@ from peers.protocol import UCAN_HEADER
 from peers.services.inbox.callbacks import ProvenCallback, prove_callback
 from peers.services.inbox.receive.prove import Submission, prove_submission
 from peers.services.trust.identity import DISABLED, hub_url, is_enabled
-from peers.services.trust.proofs import PUBLIC_KEY_HEADER, UNPROVEN, IncomingRequest, prove_request
+from peers.services.trust.proofs import UNPROVEN, IncomingRequest, prove_request
 from peers.services.trust.tokens import peer_of_token
 
 PEERS_RECEIVE = "peers-receive"
 """The only scope of a peer-bound token."""
 
 JSON = "application/json"
-_PROOF_HEADERS = ("Content-Type", "Content-Digest", "Signature", "Signature-Input", PUBLIC_KEY_HEADER)
-_META_NAMES = {
-    name.lower(): "CONTENT_TYPE" if name == "Content-Type" else "HTTP_" + name.upper().replace("-", "_")
-    for name in _PROOF_HEADERS
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +138,19 @@ def incoming_request(request: Request, body: bytes, tokens: frozenset[str]) -> I
     return IncomingRequest(
         method=request.method or "",
         target_uri=hub_url() + path + (f"?{query}" if query else ""),
-        headers=proof_headers(request.META),
+        headers=headers_of(request.META),
         body=body,
         tokens=tokens,
         address=request.META.get("REMOTE_ADDR", ""),
     )
 
 
-def proof_headers(meta: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers that proofs use, by their lower-case names."""
-    return {name: str(meta[key]) for name, key in _META_NAMES.items() if key in meta}
+def headers_of(meta: Mapping[str, Any]) -> dict[str, str]:
+    """Return all headers as received, by their lower-case names: a signature may cover any of them."""
+    # WSGI gives these two without the prefix (PEP 3333).
+    bare = {name: meta[name] for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if meta.get(name)}
+    prefixed = {key.removeprefix("HTTP_"): value for key, value in meta.items() if key.startswith("HTTP_")}
+    return {name.lower().replace("_", "-"): str(value) for name, value in (prefixed | bare).items()}
 
 
 def has_peer_token(tokens: set[str]) -> bool:
@@ -162,7 +160,7 @@ def has_peer_token(tokens: set[str]) -> bool:
 
 
 def _has_signature(request: Request) -> bool:
-    return any(_META_NAMES[name] in request.META for name in ("signature", "signature-input"))
+    return any(_meta_name(name) in request.META for name in ("Signature", "Signature-Input"))
 
 
 def _meta_name(header: str) -> str:

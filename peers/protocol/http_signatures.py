@@ -8,7 +8,7 @@ verify with the other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from peers.protocol.content_digest import content_digest, verify_content_digest
 from peers.protocol.ed25519_keys import SIGNATURE_BYTES, SigningKey, VerificationKey, find_signer
@@ -22,7 +22,7 @@ from peers.protocol.errors import (
     UnknownKey,
 )
 from peers.protocol.signature_base import HttpRequest, signature_base
-from peers.protocol.signature_fields import SignatureInput, parse_fields, serialize_fields
+from peers.protocol.signature_fields import SignatureInput, parse_fields, serialize_fields, split_fields
 
 ALGORITHM = "ed25519"
 COMPONENTS = ("@method", "@target-uri", "content-type", "content-digest")
@@ -37,13 +37,22 @@ ResolveKeys = Callable[[str], Sequence[VerificationKey]]
 
 @dataclass(frozen=True, slots=True)
 class VerifiedRequest:
-    """The parameters of a verified signature. The caller records `nonce`, per peer, until `expires` plus the skew."""
+    """The parameters of a verified signature. The caller records `nonce`, per peer, until `expires` plus the skew.
+
+    `others` are further verified signatures of the same request, whose nonces are recorded as well.
+    """
 
     keyid: str
     key: VerificationKey
     nonce: str
     created: int
     expires: int
+    others: "tuple[VerifiedRequest, ...]" = ()
+
+    @property
+    def signatures(self) -> "tuple[VerifiedRequest, ...]":
+        """Return this signature and the others of the request."""
+        return (self, *self.others)
 
 
 def sign_request(
@@ -81,15 +90,33 @@ def sign_request(
 def verify_request(
     *, method: str, target_uri: str, headers: Mapping[str, str], body: bytes, resolve_keys: ResolveKeys, now: int
 ) -> VerifiedRequest:
-    """Verify a request's signature.
+    """Verify the signatures of a request.
 
     `target_uri` is this hub's own URL with the path and query of the request; `body` holds the bytes as received;
     `now` is Unix seconds. `resolve_keys` returns the approved keys for a keyid; the keyid is used for that look-up
     alone. Cheap checks come first: fields, components, times, digest, keys, signature. The caller records the nonce
     after this call and refuses a nonce that it recorded before. Raises the VerificationError that names the failure.
+
+    Of several signatures (RFC 9421, section 4.3) each one that `resolve_keys` has keys for must hold, so that a valid
+    one never hides a failing one. Those of other parties, such as a proxy, are ignored. At least one must be left.
     """
     request = HttpRequest(method, target_uri, headers, body)
-    signature_input, signature = parse_fields(request.header("signature-input"), request.header("signature"))
+    fields = request.header("signature-input"), request.header("signature")
+    members = split_fields(*fields)
+    if not members:
+        return _verify_signature(request, *parse_fields(*fields), resolve_keys, now)
+    known = [(member, keys) for member in members if member.keyid and (keys := resolve_keys(member.keyid))]
+    if not known:
+        raise UnknownKey("none of the signers has an approved key")
+    first, *others = [
+        _verify_signature(request, *member.read(), lambda _, keys=keys: keys, now) for member, keys in known
+    ]
+    return replace(first, others=tuple(others))
+
+
+def _verify_signature(
+    request: HttpRequest, signature_input: SignatureInput, signature: bytes, resolve_keys: ResolveKeys, now: int
+) -> VerifiedRequest:
     verified = _read_parameters(signature_input)
     for component in COMPONENTS:
         if component not in signature_input.components:
@@ -97,7 +124,7 @@ def verify_request(
     _check_time(verified.created, verified.expires, now)
     if len(signature) != SIGNATURE_BYTES:
         raise SignatureMalformed(f"an Ed25519 signature has {SIGNATURE_BYTES} bytes, this one {len(signature)}")
-    verify_content_digest(request.header("content-digest"), body)
+    verify_content_digest(request.header("content-digest"), request.body)
     keys = resolve_keys(verified.keyid)
     if not keys:
         raise UnknownKey("the signer has no approved key")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core.net.urls import UrlParts, split_url
-from peers.protocol.errors import ComponentNotCovered, InvalidIdentifier, SignatureMalformed
+from peers.protocol.errors import InvalidIdentifier, SignatureMalformed, SignatureMismatch
 from peers.protocol.signature_fields import SignatureInput
 
 _METHOD = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
@@ -44,7 +44,9 @@ class HttpRequest:
 def signature_base(request: HttpRequest, signature_input: SignatureInput) -> bytes:
     """Return the signature base (RFC 9421, section 2.5).
 
-    Raises ComponentNotCovered if the message lacks a component, SignatureMalformed if a value cannot be signed.
+    The value of a field is the header as received, whichever field it is (RFC 9421, section 2.1). Raises
+    SignatureMismatch if the request lacks a covered field (section 3.2), SignatureMalformed if a value cannot be
+    signed.
     """
     lines = [f'"{name}": {_component_value(request, name)}' for name in signature_input.components]
     lines.append(f'"@signature-params": {signature_input.serialize()}')
@@ -56,7 +58,7 @@ def _component_value(request: HttpRequest, name: str) -> str:
         return _derived_component(request, name)
     value = request.header(name)
     if value is None:
-        raise ComponentNotCovered(name)
+        raise SignatureMismatch(f"the signature covers {name}, which the request does not have")
     if not _FIELD_VALUE.fullmatch(value):
         raise SignatureMalformed(f"{name} has characters that cannot be signed")
     return value

@@ -15,13 +15,15 @@ import http_sf
 from peers.protocol.base_encodings import decode_base64, encode_base64
 from peers.protocol.errors import MalformedMessage, SignatureMalformed, SignatureMissing
 
-MAX_FIELD_CHARS = 4096
+MAX_FIELD_CHARS = 8192
+MAX_SIGNATURES = 8
 MAX_COMPONENTS = 32
 KNOWN_PARAMETERS = frozenset({"created", "expires", "nonce", "alg", "keyid", "tag"})
 _INTEGER_PARAMETERS = frozenset({"created", "expires"})
 _PRINTABLE = re.compile(r"[ -~]*")
 _LABEL = r"[a-z*][a-z0-9_.*-]*"
 _SIGNATURE = re.compile(rf"(?P<label>{_LABEL})=:(?P<base64>[A-Za-z0-9+/]*={{0,2}}):", re.ASCII)
+_SEPARATOR = re.compile(r"[ \t]*,[ \t]*")
 _STRING = r'"[ !#-\[\]-~]*"'
 _USUAL_INPUT = re.compile(
     rf"(?P<label>{_LABEL})=\((?P<components>{_STRING}(?: {_STRING})*)\)"
@@ -58,6 +60,23 @@ class SignatureInput:
         return value if isinstance(value, int) else None
 
 
+@dataclass(frozen=True, slots=True)
+class SignatureMember:
+    """One of the signatures of a message: the `keyid` that says whose it is, and what `read` checks.
+
+    `keyid` is None where it is absent or unreadable. The member of another party, such as a proxy, is not read: it may
+    have components and parameters that this protocol does not know.
+    """
+
+    keyid: str | None
+    inner_list: object
+    base64: str
+
+    def read(self) -> tuple[SignatureInput, bytes]:
+        """Return the input and the signature; raises SignatureMalformed as parse_fields does."""
+        return _checked(_read_inner_list(self.inner_list)), _decode(self.base64)
+
+
 def serialize_fields(label: str, signature_input: SignatureInput, signature: bytes) -> dict[str, str]:
     """Return both header fields for one signature."""
     return {
@@ -69,14 +88,10 @@ def serialize_fields(label: str, signature_input: SignatureInput, signature: byt
 def parse_fields(signature_input: str | None, signature: str | None) -> tuple[SignatureInput, bytes]:
     """Read the single signature of a message.
 
-    Both fields must hold exactly one label, the same in both: with several labels a valid proof could hide an invalid
-    one. Raises SignatureMissing if a field is absent, SignatureMalformed for duplicates, unknown parameters and wrong
-    types.
+    Both fields must hold exactly one label, the same in both; `split_fields` reads several. Raises SignatureMissing if
+    a field is absent, SignatureMalformed for duplicates, unknown parameters and wrong types.
     """
-    if not signature_input or not signature:
-        raise SignatureMissing("Signature-Input and Signature are both required")
-    if max(len(signature_input), len(signature)) > MAX_FIELD_CHARS:
-        raise SignatureMalformed(f"a signature field is longer than {MAX_FIELD_CHARS} characters")
+    signature_input, signature = _bounded(signature_input, signature)
     label, parsed_input = parse_usual_input(signature_input) or parse_any_input(signature_input)
     signed_label, signature_bytes = _read_signature(signature)
     if label != signed_label:
@@ -84,12 +99,49 @@ def parse_fields(signature_input: str | None, signature: str | None) -> tuple[Si
     return _checked(parsed_input), signature_bytes
 
 
+def split_fields(signature_input: str | None, signature: str | None) -> tuple[SignatureMember, ...]:
+    """Return the signatures of a message with several, without reading them; () for a message with one.
+
+    Each label must stand once in both fields. Lines of one field are joined with commas before (RFC 9110, 5.3), so a
+    signer and a proxy may write one line or two. Raises SignatureMissing, and SignatureMalformed for fields that are
+    not dictionaries, more than eight signatures, and a label in one field alone.
+    """
+    signature_input, signature = _bounded(signature_input, signature)
+    if "," not in signature or _SIGNATURE.fullmatch(signature):
+        return ()
+    texts = [_read_byte_sequence(text) for text in _SEPARATOR.split(signature.strip(" \t"))]
+    signatures = dict(texts)
+    members = _parse_dictionary(signature_input)
+    if len(texts) > MAX_SIGNATURES or len(signatures) != len(texts):
+        raise SignatureMalformed(f"a label appears twice, or there are more than {MAX_SIGNATURES} signatures")
+    if signatures.keys() != members.keys():
+        raise SignatureMalformed("Signature-Input and Signature have different labels")
+    return tuple(SignatureMember(_keyid_of(member), member, signatures[label]) for label, member in members.items())
+
+
+def _bounded(signature_input: str | None, signature: str | None) -> tuple[str, str]:
+    if not signature_input or not signature:
+        raise SignatureMissing("Signature-Input and Signature are both required")
+    if max(len(signature_input), len(signature)) > MAX_FIELD_CHARS:
+        raise SignatureMalformed(f"a signature field is longer than {MAX_FIELD_CHARS} characters")
+    return signature_input, signature
+
+
 def _read_signature(field: str) -> tuple[str, bytes]:
+    label, text = _read_byte_sequence(field)
+    return label, _decode(text)
+
+
+def _read_byte_sequence(field: str) -> tuple[str, str]:
     match = _SIGNATURE.fullmatch(field)
     if match is None:
-        raise SignatureMalformed("Signature must hold exactly one byte sequence")
+        raise SignatureMalformed("Signature must hold exactly one byte sequence for each label")
+    return match["label"], match["base64"]
+
+
+def _decode(text: str) -> bytes:
     try:
-        return match["label"], decode_base64(match["base64"])
+        return decode_base64(text)
     except MalformedMessage as exc:
         raise SignatureMalformed("the signature is not base64") from exc
 
@@ -110,20 +162,37 @@ def parse_usual_input(field: str) -> tuple[str, SignatureInput] | None:
 
 def parse_any_input(field: str) -> tuple[str, SignatureInput]:
     """Return label and input of any structured dictionary with one member; raises SignatureMalformed."""
+    members = _parse_dictionary(field)
+    if len(members) != 1:
+        raise SignatureMalformed("Signature-Input must hold exactly one signature")
+    ((label, inner_list),) = members.items()
+    return label, _read_inner_list(inner_list)
+
+
+def _parse_dictionary(field: str) -> dict[str, object]:
     try:
         members = http_sf.parse(field.encode("ascii"), tltype="dictionary", on_duplicate_key=_refuse_duplicate)
     except SignatureMalformed:
         raise
     except ValueError as exc:
         raise SignatureMalformed("Signature-Input is not a structured dictionary") from exc
-    if not isinstance(members, dict) or len(members) != 1:
-        raise SignatureMalformed("Signature-Input must hold exactly one signature")
-    ((label, inner_list),) = members.items()
+    if not isinstance(members, dict):
+        raise SignatureMalformed("Signature-Input is not a structured dictionary")
+    return members
+
+
+def _read_inner_list(inner_list: object) -> SignatureInput:
     if not isinstance(inner_list, tuple) or not isinstance(inner_list[0], list):
         raise SignatureMalformed("Signature-Input is not an inner list")
     items, parameters = inner_list
     components = tuple(_read_component(item) for item in items)
-    return label, SignatureInput(components, tuple(_read_parameter(*pair) for pair in parameters.items()))
+    return SignatureInput(components, tuple(_read_parameter(*pair) for pair in parameters.items()))
+
+
+def _keyid_of(inner_list: object) -> str | None:
+    is_read = isinstance(inner_list, tuple) and isinstance(inner_list[1], dict)
+    keyid = inner_list[1].get("keyid") if is_read else None  # type: ignore[index]
+    return keyid if type(keyid) is str else None
 
 
 def _refuse_duplicate(key: str, context: str) -> NoReturn:

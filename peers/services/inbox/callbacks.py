@@ -55,7 +55,7 @@ from peers.services.trust.proofs import (
     prove_request,
     source_of_peer,
 )
-from peers.services.trust.rate_limits import has_refusals_left, spend_request
+from peers.services.trust.rate_limits import has_refusals_left, spend_request, take_search
 from peers.services.trust.recheck import check_proof, lock_peers
 from peers.services.trust.replay import ALREADY_PROCESSED, record_nonce
 
@@ -173,6 +173,8 @@ def _refuse_others(request: IncomingRequest, read: _ReadCallback, now: datetime,
         raise NotFoundError(UNKNOWN_DISPATCH)
     if proof is not None or not read.signed.is_signed:
         return
+    if not take_search(request.address):
+        return
     # A callback of plain OpenIntent does not name its sender, so the keys of all approved peers are tried.
     known = PeerKey.objects.filter(peer__state=PeerState.APPROVED).exclude(peer=but).order_by("pk")
     keys = (key.verification_key for key in known[:MAX_KEYS_SEARCHED] if key.is_valid_at(now))
@@ -205,8 +207,8 @@ def _apply(proven: ProvenCallback, *, now: datetime) -> str:
         raise NotTrustedError(proof.peer.server_url)
     check_proof(proof, locked_peer)
     peer = locked_peer.peer
-    if proof.by_http_signature is not None:
-        record_nonce(peer, proof.by_http_signature)
+    for signature in proof.http_signatures:
+        record_nonce(peer, signature)
     dispatch = locked(Dispatch.objects.filter(pk=proven.dispatch_id)).get()
     _check_scope(read.fields, dispatch, now)
     if _is_known(read, dispatch):

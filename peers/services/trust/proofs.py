@@ -100,8 +100,13 @@ class Proof:
     @property
     def signers(self) -> set[VerificationKey]:
         """Return the keys that signed the request or its message."""
-        of_request = self.by_http_signature.key if self.by_http_signature else None
-        return {key for key in (of_request, self.by_envelope) if key is not None}
+        of_request = {signature.key for signature in self.http_signatures}
+        return of_request | ({self.by_envelope} if self.by_envelope else set())
+
+    @property
+    def http_signatures(self) -> tuple[VerifiedRequest, ...]:
+        """Return the verified signatures of the request: each has a nonce that is valid once."""
+        return self.by_http_signature.signatures if self.by_http_signature else ()
 
     @property
     def is_signed(self) -> bool:
@@ -182,7 +187,7 @@ def prove_request(request: IncomingRequest, now: datetime) -> Proof | None:
     signers: list[Peer] = []
     verified = _verify_http(request, _keys_by_did(signers, now), now)
     signer = signers[0]
-    if bearer is not None and bearer.pk != signer.pk:
+    if any(other.pk != signer.pk for other in [*signers, *([bearer] if bearer else [])]):
         raise ForeignProofError(signer.server_url)
     return Proof(signer, by_http_signature=verified, token=_checksum_of(request) if bearer else "")
 
@@ -267,10 +272,10 @@ def _keys_by_did(signers: list[Peer], now: datetime) -> Callable[[str], Sequence
 
     def resolve(keyid: str) -> Sequence[VerificationKey]:
         peer = find_peer_by_did(_did_of_keyid(keyid))
-        if peer is None:
-            return ()
-        signers.append(peer)
-        return valid_keys(peer, now)
+        keys = valid_keys(peer, now) if peer else []
+        if peer and keys:
+            signers.append(peer)
+        return keys
 
     return resolve
 

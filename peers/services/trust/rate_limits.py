@@ -18,6 +18,8 @@ from core.errors import TooManyRequestsError
 from peers.models import Peer
 
 MAX_BUCKETS = 10_000
+SEARCHES_PER_MINUTE = 30
+"""The searches for the unnamed sender of a callback, for one address: each verifies up to 500 keys, some 0.1 s."""
 
 
 class RateLimitedError(TooManyRequestsError):
@@ -75,6 +77,7 @@ class Buckets:
 
 _of_peers = Buckets(most=MAX_BUCKETS)
 _of_refusals = Buckets(most=MAX_BUCKETS)
+_of_searches = Buckets(most=MAX_BUCKETS)
 
 
 def spend_request(peer: Peer) -> None:
@@ -95,10 +98,20 @@ def has_refusals_left(address: str) -> bool:
     return not per_minute or not _of_refusals.is_empty(address, per_minute=per_minute, now=time.monotonic())
 
 
+def take_search(address: str) -> bool:
+    """Count a search for a callback's sender; False where the address has no searches or no refusals left."""
+    if not settings.FEDHUB_REFUSALS_PER_MINUTE:
+        return True
+    if not has_refusals_left(address):
+        return False
+    return not _of_searches.take(address, per_minute=SEARCHES_PER_MINUTE, now=time.monotonic())
+
+
 def forget_all() -> None:
     """Fill the buckets of all peers and addresses."""
     _of_peers.clear()
     _of_refusals.clear()
+    _of_searches.clear()
 
 
 def _raise_after(seconds: float) -> None:

@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from core.errors import ConflictError, InvalidRequestError
-from peers.api.authentication import proof_headers
+from peers.api.authentication import headers_of
 from peers.models import (
     HandlerEvent,
     Intent,
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.django_db
 def proven(partner: Partner, message: Any = None, **changes: Any) -> Submission:
     """Return the partner's submission, proved in the way of the endpoint."""
     body = body_of(message or partner.signed(**changes))
-    headers = proof_headers(partner.headers(body) | {"CONTENT_TYPE": "application/json"})
+    headers = headers_of(partner.headers(body) | {"CONTENT_TYPE": "application/json"})
     return prove_submission(IncomingRequest("POST", HUB + RECEIVE, headers, body), "", timezone.now())
 
 

@@ -90,6 +90,14 @@ def test_an_address_without_refusals_left_gets_no_search(settings: LazySettings,
     assert not tried
 
 
+def test_an_address_gets_30_searches_in_a_minute(tried: list[VerificationKey]) -> None:
+    approve_many(2)
+
+    assert {unknown_callback().status_code for _ in range(33)} == {401}
+
+    assert len(tried) in (60, 62)
+
+
 @pytest.mark.parametrize(("spare", "status"), [(0, 401), (1, 413)])
 def test_a_callback_longer_than_128_kb_is_refused_before_it_is_parsed(spare: int, status: int) -> None:
     message = callback("nobody-knows-this", signature=GARBAGE, padding="")

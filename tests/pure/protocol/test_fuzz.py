@@ -33,7 +33,7 @@ from peers.protocol.base_encodings import decode_base58btc, decode_base64, decod
 from peers.protocol.content_digest import verify_content_digest
 from peers.protocol.ed25519_keys import decode_signature, read_seed
 from peers.protocol.envelope_signatures import idempotency_digest, read_callback, read_envelope
-from peers.protocol.signature_fields import parse_fields
+from peers.protocol.signature_fields import parse_fields, split_fields
 from peers.protocol.timestamps import parse_timestamp
 from peers.protocol.ucan import CLAIM_NAMES, split_token
 from tests.pure.protocol.strategies import MODELS, json_values, many, some
@@ -92,6 +92,7 @@ OF_TEXT: dict[str, Callable[..., object]] = {
         text, resolve_key=lambda _: KEYS, audience=hub.did, presenter=partner.did, roots=[hub.did], now=NOW
     ),
     "parse_fields": lambda text: parse_fields(text, text),
+    "split_fields": lambda text: split_fields(text, text),
     "verify_content_digest": lambda text: verify_content_digest(text, b""),
     "TrustEnforcer": lambda text: TrustEnforcer(TrustPolicy.ALLOWLIST, [text]),
 }

@@ -19,6 +19,7 @@ from peers.protocol import (
     ServerIdentity,
     SignatureMalformed,
     SignatureMismatch,
+    VerifiedRequest,
     sign_request,
     verify_request,
 )
@@ -58,9 +59,9 @@ def verify_theirs(message: Message, identity: ServerIdentity) -> list[VerifyResu
     return verifier.verify(message, max_age=datetime.timedelta(seconds=300), require_components=COMPONENTS, body=BODY)
 
 
-def sign_theirs(created: int, **options: object) -> Message:
+def sign_theirs(created: int, message: Message | None = None, **options: object) -> Message:
     """Sign the components of this protocol with that package."""
-    message = Message("POST", TARGET, {"Content-Type": "application/json"})
+    message = message or Message("POST", TARGET, {"Content-Type": "application/json"})
     moment = datetime.datetime.fromtimestamp(created, tz=datetime.UTC)
     usual: dict[str, object] = {
         "key_id": partner.did,
@@ -120,6 +121,31 @@ def test_we_accept_what_their_signer_signs(include_alg: bool) -> None:
             resolve_keys=lambda _: hub.verification_keys,
             now=now,
         )
+
+
+def test_we_accept_a_signature_of_theirs_that_covers_further_fields() -> None:
+    now = unix_now()
+    fields = {"Host": "hub.example.com", "Date": "Tue, 20 Apr 2027 02:07:55 GMT", "Content-Type": "application/json"}
+    message = Message("POST", TARGET, dict(fields))
+    covered = ("@method", "@target-uri", "@authority", "host", "date", "content-digest", "content-type")
+    sign_theirs(now, message, covered_component_ids=covered)
+
+    def verified(**changes: str) -> VerifiedRequest:
+        headers = {name: value for name, value in (message.headers | changes).items() if value}
+        return verify_request(
+            method="POST",
+            target_uri=TARGET,
+            headers=headers,
+            body=BODY,
+            resolve_keys=lambda _: partner.verification_keys,
+            now=now,
+        )
+
+    assert verified().keyid == partner.did
+    for name in fields:
+        for value in ("other.example.com", ""):
+            with pytest.raises(SignatureMismatch):
+                verified(**{name: value})
 
 
 def test_both_write_the_same_headers_byte_for_byte() -> None:

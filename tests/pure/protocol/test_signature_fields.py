@@ -15,7 +15,13 @@ from peers.protocol.base_encodings import encode_base64
 from peers.protocol.content_digest import content_digest, verify_content_digest
 from peers.protocol.http_signatures import COMPONENTS
 from peers.protocol.signature_base import HttpRequest, signature_base
-from peers.protocol.signature_fields import SignatureInput, parse_any_input, parse_fields, parse_usual_input
+from peers.protocol.signature_fields import (
+    SignatureInput,
+    parse_any_input,
+    parse_fields,
+    parse_usual_input,
+    split_fields,
+)
 from tests.pure.protocol.strategies import many
 
 BODY = b'{"dispatch_id": "d-1"}'
@@ -180,3 +186,32 @@ def test_both_readers_of_signature_input_agree(signature_input: SignatureInput, 
             parse_any_input(text)
         return
     assert quick is None or quick == parse_any_input(text)
+
+
+@pytest.mark.parametrize(
+    ("signature_input", "signature", "reason"),
+    [
+        ('a=("@method"), b=("@method")', "a=:AA==:, a=:AA==:", "twice"),
+        ('a=("@method"), a=("@method")', "a=:AA==:, b=:AA==:", "duplicate"),
+        ('a=("@method"), b=("@method")', "a=:AA==:, c=:AA==:", "different labels"),
+        ('a=("@method"), b=("@method")', "a=:AA==:, b=:AA==:, ", "byte sequence"),
+        ('a=("@method"), b=("@method"', "a=:AA==:, b=:AA==:", "dictionary"),
+        (", ".join(f'l{n}=("@method")' for n in range(9)), ", ".join(f"l{n}=:AA==:" for n in range(9)), "more than 8"),
+    ],
+)
+def test_fields_of_several_signatures_are_refused(signature_input: str, signature: str, reason: str) -> None:
+    with pytest.raises(SignatureMalformed, match=reason):
+        split_fields(signature_input, signature)
+
+
+def test_several_signatures_are_split_by_their_labels_and_read_one_by_one() -> None:
+    first, second, third, fourth = split_fields(
+        'a=("@method");keyid="did:a", b=("@method";req);keyid="did:b",c=("@method");keyid=token,  d=1',
+        "b=:AQ==:,a=:AA==:, c=:AA==: ,d=:AA:",
+    )
+    assert first.read() == (SignatureInput(("@method",), (("keyid", "did:a"),)), b"\0")
+    assert [member.keyid for member in (first, second, third, fourth)] == ["did:a", "did:b", None, None]
+    for member in (second, third, fourth):
+        with pytest.raises(SignatureMalformed):
+            member.read()
+    assert split_fields('a=("@method")', "a=:AA==:") == ()

@@ -138,7 +138,7 @@ class _Group:
         self.known: dict[tuple[str, str, str], ReceivedDispatch] = {}
         for row in _known_rows(submissions):
             self._add_known(row)
-        signatures = [(proof.peer, found) for proof in proofs if (found := proof.by_http_signature)]
+        signatures = [(proof.peer, found) for proof in proofs for found in proof.http_signatures]
         self.nonces = seen_nonces(signatures)
         self.agents = VisibleAgents()
         self.rows = NewRows()
@@ -160,17 +160,17 @@ class _Group:
         locked_peer = self.locked_peers.get(proof.peer.pk)
         if locked_peer is None:
             raise NotTrustedError(proof.peer.server_url)
-        peer, signature = locked_peer.peer, proof.by_http_signature
+        peer, signatures = locked_peer.peer, proof.http_signatures
         check_trust(peer)
         check_proof(proof, locked_peer)
-        if signature and (peer.pk, signature.nonce) in self.nonces:
+        used = {(peer.pk, signature.nonce) for signature in signatures}
+        if used & self.nonces or len(used) != len(signatures):
             raise NonceReplayedError
         if known := self._find_known(submission, peer):
             outcome, rows = ReceiveOutcome(_result_of(known, ALREADY_PROCESSED)), NewRows()
         else:
             outcome, rows = self._accept(submission, locked_peer)
-        if signature:
-            rows.nonces.append(new_nonce(peer, signature))
+        rows.nonces += [new_nonce(peer, signature) for signature in signatures]
         return outcome, rows
 
     def _find_known(self, submission: Submission, peer: Peer) -> ReceivedDispatch | None:
