@@ -8,8 +8,8 @@ from typing import Any
 from django.apps.config import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.utils.module_loading import import_string
 
+from peers.services.inbox.handler_classes import HandlerImportError, import_handler
 from peers.services.trust.secrets import secrets_keys
 
 MIN_KEY_CHARS = 43
@@ -34,20 +34,11 @@ def check_secrets_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
 @register()
 def check_handlers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report handler classes that cannot be imported: their events wait, and are given up after some hours."""
-    return [
-        Error(
-            f"FEDHUB_HANDLERS names {path}, which cannot be imported.",
-            hint="Give the dotted path of a class on the Python path, such as peers.handlers.EchoAgents.",
-            id="fedhub.E012",
-        )
-        for path in settings.FEDHUB_HANDLERS
-        if not _is_importable(path)
-    ]
-
-
-def _is_importable(path: str) -> bool:
-    try:
-        import_string(path)
-    except ImportError:
-        return False
-    return True
+    found: list[CheckMessage] = []
+    for path in settings.FEDHUB_HANDLERS:
+        try:
+            import_handler(path)
+        except HandlerImportError as exc:
+            hint = "Give the dotted path of a class on the Python path, such as peers.handlers.EchoAgents."
+            found.append(Error(f"FEDHUB_HANDLERS: {exc}", hint=hint, id="fedhub.E012"))
+    return found

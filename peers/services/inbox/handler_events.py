@@ -19,13 +19,13 @@ from functools import lru_cache
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from core.jobs.queue import enqueue
 from core.store.units import retried, unit_of_work
 from peers.models import HandlerEvent, HandlerEventKind, JournalKind
 from peers.protocol import FederationCallback, FederationEnvelope, JsonObject, federation_handlers
 from peers.protocol.handler_decorators import HANDLER_ATTRIBUTE
+from peers.services.inbox.handler_classes import HandlerImportError, import_handler
 from peers.services.outbox.backoff import MAX_ATTEMPTS, retry_delay
 from peers.services.trust.journal import note
 
@@ -103,7 +103,7 @@ def run_event(event_id: str) -> None:
 
 def call_handler(event: HandlerEvent) -> None:
     """Make the handler and call its method; run a coroutine to its end. Raises the handler's exception."""
-    handler: object = import_string(event.handler)()
+    handler: object = import_handler(event.handler)()
     method = federation_handlers(handler).get(event.kind)
     if method is None:
         # The class was changed since the event was written.
@@ -116,11 +116,11 @@ def call_handler(event: HandlerEvent) -> None:
 def is_handling(path: str, kind: str) -> bool:
     """Tell whether the class at a dotted path has a method for `kind`; True for a path that cannot be imported.
 
-    A mistyped path must not lose events: the events wait, and fail visibly, until the setting is correct.
+    A mistyped path or a faulty module must not lose events: the events wait, and fail visibly, until it is mended.
     """
     try:
-        handler = import_string(path)
-    except ImportError:
+        handler = import_handler(path)
+    except HandlerImportError:
         logger.exception("FEDHUB_HANDLERS names %s, which cannot be imported.", path)
         return True
     return any(getattr(getattr(handler, name, None), HANDLER_ATTRIBUTE, None) == kind for name in dir(handler))

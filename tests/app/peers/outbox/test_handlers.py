@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -159,6 +160,24 @@ def test_a_mistyped_class_loses_no_event(settings: LazySettings) -> None:
         run(event)
     HandlerEvent.objects.update(handler=f"{MODULE}.Recorder")
     assert run(event).finished_at is not None
+
+
+@pytest.mark.parametrize("line", ["import os; os.environ['FEDHUB_TEST_IS_NOT_SET']", "raise SystemExit(3)", "("])
+def test_a_module_that_raises_at_import_loses_no_event(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+) -> None:
+    (tmp_path / "broken_handlers.py").write_text(line)
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.FEDHUB_HANDLERS = ["broken_handlers.Handler", f"{MODULE}.Recorder"]
+    waiting, other = queued()
+
+    with pytest.raises(ImportError):
+        run(waiting)
+    assert fresh(waiting).due_at > timezone.now()
+    assert run(other).finished_at is not None
+
+    HandlerEvent.objects.filter(pk=waiting.pk).update(handler=f"{MODULE}.Recorder", kind="budget_warning")
+    assert run(waiting).finished_at is not None
 
 
 def test_a_class_that_does_not_handle_a_kind_gets_no_event(settings: LazySettings) -> None:
