@@ -1,7 +1,10 @@
 """Proposals: the rows that unknown senders get by a signed request, for staff to decide about.
 
-A sender can sign for any URL, so a proposal must cost this hub little: one row for each origin, a few new rows for each
-address and hour, a bound for all, and deletion after a month. The key is shown to staff and is not trusted.
+A sender can sign for any URL, so a proposal must cost this hub little: two rows for each origin, a few new rows for
+each address and hour, a bound for all, and deletion after a month. The key is shown to staff and is not trusted.
+
+A sender can also sign for a path on another organization's origin. So no row stands for another URL of its origin: the
+bare origin always gets its own row, and one more row of the origin is for a path, whatever staff decided about it.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import F
 
 from core.jobs.queue import enqueue
 from core.net.client import is_permitted_url
@@ -38,11 +41,11 @@ MAX_KEYS_OF_SENDER = 3
 
 @retried
 def record_proposal(server_url: str, did: str, public_key_b64: str, *, address: str, now: datetime) -> None:
-    """Make or refresh the proposal of the origin that signed a well-formed receive with its own key.
+    """Make or refresh the proposal of the server that signed a well-formed receive with its own key.
 
     Requests of a peer that staff have decided about are only counted. Malformed, overlong and blocked URLs, another
-    server's DID and malformed keys store nothing; nor does a new origin beyond the bounds: 200 open proposals, 5 new
-    ones for each address and hour.
+    server's DID and malformed keys store nothing; nor does a new URL beyond the bounds: 200 open proposals, 5 new
+    ones for each address and hour, and one URL with a path for each origin.
     """
     try:
         url = normalize_server_url(server_url)
@@ -54,13 +57,11 @@ def record_proposal(server_url: str, did: str, public_key_b64: str, *, address: 
     if len(url) > MAX_TEXT or not is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS):
         return
     with unit_of_work():
-        peer = _peer_at_origin(url)
-        if peer is None:
-            peer = _new_proposal(url, address=address[:64], now=now)
+        peer = Peer.objects.filter(server_url=url).first() or _new_proposal(url, address=address[:64], now=now)
         if peer is None:
             return
         Peer.objects.filter(pk=peer.pk).update(attempt_count=F("attempt_count") + 1, last_attempt_at=now)
-        if key and peer.state == PeerState.PROPOSED and peer.server_url == url:
+        if key and peer.state == PeerState.PROPOSED:
             _store_key_of_sender(peer, key)
         if peer.state == PeerState.PROPOSED and settings.FEDHUB_TRUST_POLICY == TrustPolicy.OPEN:
             enqueue("peers.pin_provisionally", peer.pk)
@@ -77,18 +78,16 @@ def drop_stale_proposals(now: datetime) -> int:
     return dropped
 
 
-def _peer_at_origin(url: str) -> Peer | None:
-    """Return the peer of this URL, else the oldest proposed or rejected peer of its origin, which stands for it."""
-    exact = Peer.objects.filter(server_url=url).first()
-    if exact:
-        return exact
+def _is_path_beyond_bound(url: str) -> bool:
+    """Tell whether the URL has a path, and another path of its origin was proposed or rejected."""
     origin = split_url(url).origin
-    same_origin = Q(server_url=origin) | Q(server_url__startswith=f"{origin}/")
-    undecided = [PeerState.PROPOSED, PeerState.REJECTED]
-    return Peer.objects.filter(same_origin, state__in=undecided).order_by("created_at").first()
+    unapproved = Peer.objects.filter(state__in=[PeerState.PROPOSED, PeerState.REJECTED])
+    return url != origin and unapproved.filter(server_url__startswith=f"{origin}/").exists()
 
 
 def _new_proposal(url: str, *, address: str, now: datetime) -> Peer | None:
+    if _is_path_beyond_bound(url):
+        return None
     proposals = Peer.objects.exclude(proposed_from="")
     if proposals.filter(state=PeerState.PROPOSED).count() >= MAX_OPEN:
         return None

@@ -9,7 +9,15 @@ from django.utils import timezone
 
 from peers.models import KeyOrigin, KeyState, Peer
 from peers.protocol import SigningKey
-from peers.services.trust.peers import add_peer, reject_peer, valid_keys
+from peers.services.trust.peers import (
+    add_peer,
+    approve_peer,
+    reject_peer,
+    repropose_peer,
+    retire_peer,
+    suspend_peer,
+    valid_keys,
+)
 from peers.services.trust.proposals import MAX_OPEN, drop_stale_proposals, record_proposal
 from tests.app.peers.staff.conftest import KEY, OPERATOR, URL
 
@@ -42,7 +50,51 @@ def test_many_urls_of_one_origin_are_one_proposal() -> None:
     for path in ("", "/a", "/b", "/a/b"):
         propose(URL + path)
 
-    assert Peer.objects.get().attempt_count == 4
+    # One for the origin and one for the first path; the other paths are not even counted.
+    assert dict(Peer.objects.values_list("server_url", "attempt_count")) == {URL: 1, f"{URL}/a": 1}
+
+
+@pytest.mark.parametrize("decision", ["none", "rejected", "reproposed", "approved", "retired", "suspended"])
+@pytest.mark.parametrize("is_path_first", [True, False])
+def test_a_path_on_an_origin_never_stands_for_the_origin(decision: str, is_path_first: bool) -> None:
+    squatter, owner = f"{URL}/evil", URL
+    first, second = (squatter, owner) if is_path_first else (owner, squatter)
+    propose(first)
+    decided = Peer.objects.get()
+    if decision in ("rejected", "reproposed"):
+        reject_peer(decided, reason="Unknown", by=OPERATOR)
+    if decision == "reproposed":
+        repropose_peer(decided, by=OPERATOR)
+    if decision in ("approved", "retired", "suspended"):
+        approve_peer(decided, key_fingerprint=KEY.verification_key.fingerprint, by=OPERATOR)
+    if decision == "retired":
+        retire_peer(decided, by=OPERATOR)
+    if decision == "suspended":
+        suspend_peer(decided, reason="Test", by=OPERATOR)
+    before = Peer.objects.values().get()
+    key = SigningKey(b"8" * 32).verification_key
+
+    propose(second, address="192.0.2.8", public_key_b64=key.base64)
+
+    found = Peer.objects.get(server_url=second)
+    assert (found.state, found.attempt_count, found.keys.get().public_key) == ("proposed", 1, key.base64)
+    assert Peer.objects.values().get(server_url=first) == before
+
+
+def test_another_port_or_a_longer_name_is_another_origin() -> None:
+    for url in (f"{URL}/a", f"{URL}:8443/a", f"{URL}.example.com/a"):
+        propose(url)
+
+    assert Peer.objects.count() == 3
+
+
+def test_an_approved_path_leaves_the_place_for_another_path() -> None:
+    propose(f"{URL}/a")
+    approve_peer(Peer.objects.get(), key_fingerprint=KEY.verification_key.fingerprint, by=OPERATOR)
+    for path in ("/b", "/c"):
+        propose(URL + path)
+
+    assert set(Peer.objects.values_list("server_url", flat=True)) == {f"{URL}/a", f"{URL}/b"}
 
 
 @pytest.mark.parametrize(
@@ -68,10 +120,9 @@ def test_attempts_of_a_rejected_peer_are_counted_and_not_proposed_again() -> Non
     reject_peer(Peer.objects.get(), reason="Unknown", by=OPERATOR)
 
     propose(public_key_b64=SigningKey(b"9" * 32).verification_key.base64)
-    propose(f"{URL}/other")
 
     peer = Peer.objects.get()
-    assert (peer.state, peer.attempt_count, peer.keys.count()) == ("rejected", 3, 1)
+    assert (peer.state, peer.attempt_count, peer.keys.count()) == ("rejected", 2, 1)
 
 
 def test_a_claimed_key_is_not_added_to_an_approved_peer(approved: Peer) -> None:
