@@ -331,6 +331,9 @@ FEDHUB_PEER_REQUESTS_PER_MINUTE = environment.integer(
 FEDHUB_REFUSALS_PER_MINUTE = environment.integer(
     "FEDHUB_REFUSALS_PER_MINUTE", default=600, minimum=0, maximum=1_000_000
 )
+FEDHUB_STRANGER_REQUESTS_PER_MINUTE = environment.integer(
+    "FEDHUB_STRANGER_REQUESTS_PER_MINUTE", default=120, minimum=0, maximum=1_000_000
+)
 FEDHUB_HANDLERS = environment.words("FEDHUB_HANDLERS")
 # This hub's side of every policy, as JSON: {"budget": {"max_llm_tokens": 100000}}.
 FEDHUB_POLICY = environment.json_sections("FEDHUB_POLICY", ("governance", "budget", "observability"))

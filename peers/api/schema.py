@@ -169,8 +169,19 @@ federation_agents = extend_schema(
             OpenApiParameter.HEADER,
             description="An unverified claim; the hub does not trust it.",
         ),
+        OpenApiParameter("limit", int, description="How many agents to list: 1 to 500, by default 500."),
+        OpenApiParameter("cursor", str, description="The `next_cursor` of the page before."),
     ],
-    responses={200: AgentListSerializer, **peer_errors(403, e403="Source server https://hub.example.com not trusted")},
+    responses={
+        200: AgentListSerializer,
+        **peer_errors(
+            403,
+            422,
+            429,
+            e403="Source server https://hub.example.com not trusted",
+            e422="cursor: is not a cursor of this list",
+        ),
+    },
 )
 list_intents = extend_schema(
     operation_id="list_intents",

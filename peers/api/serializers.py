@@ -45,9 +45,10 @@ class FederatedAgentSerializer(serializers.Serializer[Any]):
 
 
 class AgentListSerializer(serializers.Serializer[Any]):
-    """Every agent that the caller may see."""
+    """A page of the agents that the caller may see, by their ids."""
 
     agents = FederatedAgentSerializer(many=True)
+    next_cursor = serializers.CharField(required=False, help_text="The `cursor` of the next page, where there is one.")
 
 
 class CreateIntentSerializer(serializers.Serializer[Any]):

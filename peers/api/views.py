@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.actors import actor_of
-from core.api.pagination import paginate, read_page
+from core.api.pagination import paginate, read_page, read_whole_number
 from core.api.scopes import PEERS_READ, PEERS_WRITE
 from core.api.viewsets import serialize_each
 from core.errors import NotFoundError
 from peers.api import schema
 from peers.api.authentication import AnyCallerAuthentication, OperatorAuthentication, PeerCredential
+from peers.api.cursors import make_cursor, read_cursor
 from peers.api.serializers import CreateIntentSerializer, IntentSerializer
-from peers.api.viewsets import ProtocolViewSet
+from peers.api.viewsets import PeersViewSet, ProtocolViewSet
 from peers.models import Intent
 from peers.services.catalog.agents import visible_agents
 from peers.services.catalog.intents import create_intent, get_intent
 from peers.services.catalog.status import federation_status, manifest
 from peers.services.trust.identity import DISABLED, did_document, is_enabled
+from peers.services.trust.rate_limits import spend_request, spend_stranger_request
 
 DOCUMENT_MAX_AGE = "public, max-age=300"
+MAX_AGENTS = 500
+"""The agents of one page, at most and by default."""
 
 
 @extend_schema(exclude=True)
@@ -41,7 +46,9 @@ class DocumentViewSet(ProtocolViewSet):
             raise NotFoundError(DISABLED)
 
     def manifest(self, request: Request) -> Response:
-        """Return the discovery document."""
+        """Return the discovery document. Requests for one that lists the peers are limited for each address."""
+        if settings.FEDHUB_PUBLISH_PEERS:
+            spend_stranger_request(request.META.get("REMOTE_ADDR", ""))
         return Response(manifest().to_dict(), headers={"Cache-Control": DOCUMENT_MAX_AGE})
 
     def did_document(self, request: Request) -> Response:
@@ -61,7 +68,7 @@ class StatusViewSet(ProtocolViewSet):
         return Response(federation_status().to_dict())
 
 
-class AgentsViewSet(ProtocolViewSet):
+class AgentsViewSet(PeersViewSet):
     """The agents that peers may see."""
 
     authentication_classes = (AnyCallerAuthentication,)
@@ -69,9 +76,21 @@ class AgentsViewSet(ProtocolViewSet):
 
     @schema.federation_agents
     def list(self, request: Request) -> Response:
-        """List the public agents. An approved peer, by its signature or its own token, also gets the unlisted ones."""
+        """List the public agents. An approved peer, by its signature or its own token, also gets the unlisted ones.
+
+        The answer has `next_cursor` where more agents follow.
+        """
         peer = request.auth.peer if isinstance(request.auth, PeerCredential) else None
-        return Response({"agents": [agent.to_dict() for agent in visible_agents(peer)]})
+        if peer:
+            spend_request(peer)
+        elif not request.auth and not request.user.is_authenticated:
+            spend_stranger_request(request.META.get("REMOTE_ADDR", ""))
+        limit = read_whole_number(request.query_params, "limit", default=MAX_AGENTS, maximum=MAX_AGENTS)
+        found = visible_agents(peer, read_cursor(request.query_params), limit + 1)
+        body: dict[str, Any] = {"agents": [agent.to_dict() for agent in found[:limit]]}
+        if len(found) > limit:
+            body["next_cursor"] = make_cursor(found[limit - 1].agent_id)
+        return Response(body)
 
 
 class IntentViewSet(ProtocolViewSet):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 from core.strict_json import Json, JsonMapping, JsonObject, parse_json
 from peers.protocol.discovery import FederationStatus
@@ -48,6 +49,10 @@ class UnexpectedAnswer(FederationClientError):
     """The protocol does not define this answer: a redirect, not JSON, too long, or about another dispatch."""
 
 
+MAX_PAGES = 1000
+"""The pages of one list that a client reads: a server could answer with new cursors for ever."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request to send; `target` is a path on the server or an absolute URL, a `payload` of None is an empty body."""
@@ -72,12 +77,13 @@ class Answer:
     body: bytes
 
 
-def agents_call(source_server: str | None) -> Call:
-    """Return the call that lists the agents visible to `source_server`.
+def agents_call(source_server: str | None, cursor: str = "") -> Call:
+    """Return the call that lists the agents visible to `source_server`, or the page of a cursor.
 
     The header with `source_server` is not a proof; the signature of the request is the proof.
     """
-    return Call("GET", f"{API}/agents", headers={"X-Source-Server": source_server} if source_server else {})
+    query = f"?{urlencode({'cursor': cursor})}" if cursor else ""
+    return Call("GET", f"{API}/agents{query}", headers={"X-Source-Server": source_server} if source_server else {})
 
 
 def dispatch_call(intent_id: str, target_server: str, optional: JsonObject) -> Call:
@@ -122,6 +128,13 @@ def read_agents(answer: Answer) -> list[JsonObject]:
     if len(agents) != len(listed):
         raise UnexpectedAnswer("an agent is not a JSON object")
     return agents
+
+
+def read_next_cursor(answer: Answer) -> str:
+    """Return the cursor of the next page of agents, "" on the last page; raises a FederationClientError."""
+    value = _read_json(answer)
+    cursor = value.get("next_cursor") if isinstance(value, dict) else None
+    return cursor if isinstance(cursor, str) else ""
 
 
 def read_dispatch_result(answer: Answer) -> DispatchResult:

@@ -15,6 +15,7 @@ from peers.client.federation_calls import (
     API,
     MANIFEST_PATH,
     MAX_ANSWER_BYTES,
+    MAX_PAGES,
     Answer,
     Call,
     TryAgainLater,
@@ -24,6 +25,7 @@ from peers.client.federation_calls import (
     envelope_call,
     read_agents,
     read_dispatch_result,
+    read_next_cursor,
     read_object,
     read_receive_result,
     read_status,
@@ -60,8 +62,14 @@ class FederationClient:
         return read_status(self._send(Call("GET", f"{API}/status")))
 
     def list_federated_agents(self, source_server: str | None = None) -> list[JsonObject]:
-        """Return the visible agents as dicts; `source_server` is sent as X-Source-Server."""
-        return read_agents(self._send(agents_call(source_server)))
+        """Return the visible agents of all pages as dicts; `source_server` is sent as X-Source-Server."""
+        answer = self._send(agents_call(source_server))
+        agents, seen = read_agents(answer), set[str]()
+        while (cursor := read_next_cursor(answer)) and cursor not in seen and len(seen) < MAX_PAGES:
+            seen.add(cursor)
+            answer = self._send(agents_call(source_server, cursor))
+            agents += read_agents(answer)
+        return agents
 
     def federation_dispatch(
         self,
@@ -180,8 +188,14 @@ class AsyncFederationClient:
         return read_status(await self._send(Call("GET", f"{API}/status")))
 
     async def list_federated_agents(self, source_server: str | None = None) -> list[JsonObject]:
-        """Return the visible agents as dicts; `source_server` is sent as X-Source-Server."""
-        return read_agents(await self._send(agents_call(source_server)))
+        """Return the visible agents of all pages as dicts; `source_server` is sent as X-Source-Server."""
+        answer = await self._send(agents_call(source_server))
+        agents, seen = read_agents(answer), set[str]()
+        while (cursor := read_next_cursor(answer)) and cursor not in seen and len(seen) < MAX_PAGES:
+            seen.add(cursor)
+            answer = await self._send(agents_call(source_server, cursor))
+            agents += read_agents(answer)
+        return agents
 
     async def federation_dispatch(
         self,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -23,6 +24,10 @@ READY = "READY"
 """AgentCore's status of a runtime that takes calls."""
 
 MAX_AGENT_ID_CHARS = 255
+_DISCOVERED_COLUMNS = ("path", "federation_id", "skills", "status")
+MAX_PATHS_IN_QUERY = 10_000
+"""SQLite takes 32,766 parameters in one query; a hub with more chosen agents reads the paths of all."""
+
 _A2A_PREFIX = PATH_PREFIX[ResourceKind.A2A_AGENT]
 
 
@@ -37,31 +42,51 @@ class AgentWithVisibility:
     is_registered: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """This hub's URL and DID, read once for a whole list: the DID needs five file accesses."""
+
+    server_url: str
+    did: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Visible:
+    """An agent that the caller sees; `row` is the whole row, or the columns alone that decide who sees it."""
+
+    row: Any
+    visibility: str
+    is_registered: bool = False
+
+
 def agent_id_of(path: str) -> str:
     """Return the id by which peers know a discovered agent: the slug at the end of its path."""
     return path.rsplit("/", 1)[-1]
 
 
-def visible_agents(peer: Peer | None) -> list[FederatedAgent]:
+def visible_agents(peer: Peer | None, after: str = "", limit: int | None = None) -> list[FederatedAgent]:
     """Return the agents that a proven `peer`, or an unknown caller (None), may see, by agent id; none while disabled.
 
-    A peer that is not approved sees the agents that an unknown caller sees. An agent registered by hand hides a
-    discovered agent of the same id.
+    A page has at most `limit` agents, of the ids greater than `after`. A peer that is not approved sees the agents that
+    an unknown caller sees. An agent registered by hand hides a discovered agent of the same id. The number of queries
+    is constant.
     """
     if not is_enabled():
         return []
-    seen = visibilities_of(peer)
-    choices = _choices()
-    found = {}
-    for agent in _discovered(seen, choices):
-        visibility = choices.get((agent.federation_id or "", agent.path), settings.FEDHUB_VISIBILITY_DEFAULT)
-        if visibility in seen:
-            found[agent_id_of(agent.path)] = _describe_discovered(agent, AgentVisibility(visibility))
-    for row in RegisteredAgent.objects.all():
-        found.pop(row.agent_id, None)
-        if row.visibility in seen:
-            found[row.agent_id] = _describe_registered(row)
-    return [found[agent_id] for agent_id in sorted(found)]
+    seen, choices, place = visibilities_of(peer), _choices(), _place()
+    discovered, registered = _discovered(seen, choices), RegisteredAgent.objects.all()
+    if limit is None:
+        whole = _visible(discovered.only(*_DISCOVERED_COLUMNS), registered, seen, choices)
+        return [_describe(whole[agent_id], place) for agent_id in sorted(whole) if agent_id > after]
+    # The order is Python's on every database, so it is made here, of the few columns that decide.
+    named = _visible(
+        discovered.values_list("pk", "path", "federation_id", named=True),
+        registered.values_list("pk", "agent_id", "visibility", named=True),
+        seen,
+        choices,
+    )
+    page = sorted(agent_id for agent_id in named if agent_id > after)[:limit]
+    return [_describe(agent, place) for agent in _whole([named[agent_id] for agent_id in page])]
 
 
 def find_visible_agent(agent_id: str, peer: Peer | None) -> FederatedAgent | None:
@@ -69,7 +94,7 @@ def find_visible_agent(agent_id: str, peer: Peer | None) -> FederatedAgent | Non
     if not is_enabled() or not _is_agent_id(agent_id):
         return None
     registered = RegisteredAgent.objects.filter(agent_id=agent_id).first()
-    agent = _describe_registered(registered) if registered else _find_discovered(agent_id)
+    agent = _describe_registered(registered, _place()) if registered else _find_discovered(agent_id)
     return agent if agent and agent.visibility in visibilities_of(peer) else None
 
 
@@ -154,7 +179,7 @@ def register_agent(
     }
     with unit_of_work():
         row, _ = RegisteredAgent.objects.update_or_create(agent_id=agent_id, defaults=values)
-    return _describe_registered(row)
+    return _describe_registered(row, _place())
 
 
 def _choices() -> dict[tuple[str, str], str]:
@@ -164,35 +189,77 @@ def _choices() -> dict[tuple[str, str], str]:
 
 def _discovered(seen: Sequence[AgentVisibility], choices: dict[tuple[str, str], str]) -> QuerySet[A2aAgent]:
     """Return a superset of the visible discovered agents: all, or the chosen ones if the default is not visible."""
-    rows = A2aAgent.objects.only("path", "federation_id", "skills", "status")
+    rows = A2aAgent.objects.all()
     if settings.FEDHUB_VISIBILITY_DEFAULT in seen:
         return rows
-    return rows.filter(path__in=[path for (_, path), visibility in choices.items() if visibility in seen])
+    paths = [path for (_, path), visibility in choices.items() if visibility in seen]
+    return rows.filter(path__in=paths) if len(paths) <= MAX_PATHS_IN_QUERY else rows
+
+
+def _visible(
+    discovered: Iterable[Any],
+    registered: Iterable[Any],
+    seen: Sequence[AgentVisibility],
+    choices: dict[tuple[str, str], str],
+) -> dict[str, _Visible]:
+    """Return the visible agents by their ids; a registered agent hides a discovered one, also where it is private."""
+    found: dict[str, _Visible] = {}
+    for agent in discovered:
+        visibility = choices.get((agent.federation_id or "", agent.path), settings.FEDHUB_VISIBILITY_DEFAULT)
+        if visibility in seen:
+            found[agent_id_of(agent.path)] = _Visible(agent, visibility)
+    for row in registered:
+        found.pop(row.agent_id, None)
+        if row.visibility in seen:
+            found[row.agent_id] = _Visible(row, row.visibility, is_registered=True)
+    return found
+
+
+def _whole(page: Sequence[_Visible]) -> list[_Visible]:
+    """Return the agents of a page with their whole rows, without those that were deleted meanwhile."""
+    discovered = A2aAgent.objects.only(*_DISCOVERED_COLUMNS).in_bulk(_keys(page, is_registered=False))
+    registered = RegisteredAgent.objects.in_bulk(_keys(page, is_registered=True))
+    rows = [(registered if agent.is_registered else discovered).get(agent.row.pk) for agent in page]
+    return [replace(agent, row=row) for agent, row in zip(page, rows, strict=True) if row]
+
+
+def _keys(page: Sequence[_Visible], *, is_registered: bool) -> list[str]:
+    return [agent.row.pk for agent in page if agent.is_registered == is_registered]
 
 
 def _find_discovered(agent_id: str) -> FederatedAgent | None:
     row = A2aAgent.objects.filter(path=_A2A_PREFIX + agent_id).first()
-    return _describe_discovered(row, visibility_of(row.federation_id, row.path)) if row else None
+    return _describe_discovered(row, visibility_of(row.federation_id, row.path), _place()) if row else None
 
 
-def _describe_discovered(row: A2aAgent, visibility: AgentVisibility) -> FederatedAgent:
+def _place() -> _Place:
+    return _Place(hub_url(), hub_identity().did)
+
+
+def _describe(agent: _Visible, place: _Place) -> FederatedAgent:
+    if agent.is_registered:
+        return _describe_registered(agent.row, place)
+    return _describe_discovered(agent.row, AgentVisibility(agent.visibility), place)
+
+
+def _describe_discovered(row: A2aAgent, visibility: AgentVisibility, place: _Place) -> FederatedAgent:
     return FederatedAgent(
         agent_id=agent_id_of(row.path),
-        server_url=hub_url(),
+        server_url=place.server_url,
         capabilities=_capabilities(row.skills),
         visibility=visibility,
-        server_did=hub_identity().did,
+        server_did=place.did,
         status="active" if row.status in ("", READY) else "inactive",
     )
 
 
-def _describe_registered(row: RegisteredAgent) -> FederatedAgent:
+def _describe_registered(row: RegisteredAgent, place: _Place) -> FederatedAgent:
     return FederatedAgent(
         agent_id=row.agent_id,
-        server_url=row.server_url or hub_url(),
+        server_url=row.server_url or place.server_url,
         capabilities=list(row.capabilities),
         visibility=AgentVisibility(row.visibility),
-        server_did=hub_identity().did,
+        server_did=place.did,
     )
 
 

@@ -1,4 +1,4 @@
-"""Rate limits: requests of one proven peer, and refusals of one address.
+"""Rate limits: requests of one proven peer, refusals of one address, and open requests of one address.
 
 Token buckets in this process's memory, each with the size of one minute's allowance. Each web process has its own
 buckets, and a restart fills them. An address is limited by its refusals alone and never by the requests that a peer has
@@ -77,6 +77,7 @@ class Buckets:
 
 _of_peers = Buckets(most=MAX_BUCKETS)
 _of_refusals = Buckets(most=MAX_BUCKETS)
+_of_strangers = Buckets(most=MAX_BUCKETS)
 _of_searches = Buckets(most=MAX_BUCKETS)
 
 
@@ -84,6 +85,12 @@ def spend_request(peer: Peer) -> None:
     """Count a request whose sender is proved; raises RateLimitedError over the limit."""
     if per_minute := settings.FEDHUB_PEER_REQUESTS_PER_MINUTE:
         _raise_after(_of_peers.take(peer.pk, per_minute=per_minute, now=time.monotonic()))
+
+
+def spend_stranger_request(address: str) -> None:
+    """Count a request that needs no proof and has none; raises RateLimitedError over the address's limit."""
+    if per_minute := settings.FEDHUB_STRANGER_REQUESTS_PER_MINUTE:
+        _raise_after(_of_strangers.take(address, per_minute=per_minute, now=time.monotonic()))
 
 
 def spend_refusal(address: str) -> None:
@@ -111,6 +118,7 @@ def forget_all() -> None:
     """Fill the buckets of all peers and addresses."""
     _of_peers.clear()
     _of_refusals.clear()
+    _of_strangers.clear()
     _of_searches.clear()
 
 
