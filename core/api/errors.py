@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -48,6 +48,15 @@ class LengthRequiredError(exceptions.APIException):
     status_code = status.HTTP_411_LENGTH_REQUIRED
     default_code = "length_required"
     default_detail = "Send the request body with a Content-Length"
+
+
+class ContentCodingError(exceptions.APIException):
+    """The body has a content coding, and the hub decodes none (RFC 9110, 15.5.16); the answer names `identity`."""
+
+    status_code = status.HTTP_415_UNSUPPORTED_MEDIA_TYPE
+    default_code = "unsupported_media_type"
+    default_detail = "Send the request body without a Content-Encoding"
+    headers: ClassVar[dict[str, str]] = {"Accept-Encoding": "identity"}
 
 
 CODES: dict[int, str] = {
@@ -106,8 +115,8 @@ def api_error_body(exc: exceptions.APIException) -> dict[str, Any]:
 
 
 def api_error_headers(exc: exceptions.APIException) -> dict[str, str]:
-    """Return the headers for `exc`: WWW-Authenticate and Retry-After, if it has them."""
-    headers = {}
+    """Return the headers for `exc`: WWW-Authenticate, Retry-After and its own, if it has them."""
+    headers = dict(exc.headers) if isinstance(exc, ContentCodingError) else {}
     if challenge := getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     if wait := getattr(exc, "wait", None):

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ViewSet
 
-from core.api.errors import BadRequestError, LengthRequiredError
+from core.api.errors import BadRequestError, ContentCodingError, LengthRequiredError
 
 
 class HubViewSet(ViewSet):
@@ -35,13 +35,21 @@ def read_json_object(request: Request) -> dict[str, Any]:
 
     A chunked body has no Content-Length, so WSGI would read it as empty: `{"dryRun": true}` would start a real sync.
     """
-    if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
-        raise LengthRequiredError()
+    check_body_readable(request)
     body: Any = request.data
     if not isinstance(body, dict):
         raise BadRequestError("The request body must be a JSON object")
     # The data of an empty body is a QueryDict, which serializers would read as an HTML form.
     return dict(body)
+
+
+def check_body_readable(request: Request) -> None:
+    """Raise LengthRequiredError for a body of unknown length, ContentCodingError for any coding but `identity`."""
+    if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+        raise LengthRequiredError()
+    codings = [coding.strip().lower() for coding in request.META.get("HTTP_CONTENT_ENCODING", "").split(",")]
+    if not {"", "identity"}.issuperset(codings):
+        raise ContentCodingError()
 
 
 def serialize_each(serializer_class: type[BaseSerializer[Any]], rows: Iterable[object]) -> Any:

@@ -19,8 +19,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from core.api.authentication import TokenOrSessionAuthentication, presented_tokens
-from core.api.errors import LengthRequiredError
 from core.api.scopes import Credential
+from core.api.viewsets import check_body_readable
 from core.errors import InvalidRequestError
 from peers.models import Peer
 from peers.protocol import UCAN_HEADER
@@ -125,9 +125,7 @@ def incoming_message(request: Request) -> IncomingRequest:
         raise InvalidRequestError(DISABLED)
     if (request.content_type or "").partition(";")[0].strip().lower() != JSON:
         raise UnsupportedMediaType(request.content_type or "")
-    if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
-        # Under WSGI a body without a Content-Length reads as empty.
-        raise LengthRequiredError()
+    check_body_readable(request)
     return incoming_request(request, request._request.body, frozenset(presented_tokens(request)))
 
 

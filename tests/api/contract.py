@@ -101,8 +101,8 @@ def touch(federation: Federation, day: int) -> None:
     Federation.objects.filter(id=federation.id).update(updated_at=datetime(2026, 3, day, tzinfo=UTC))
 
 
-def raw(client: Any, method: str, path: str, body: bytes, *, content_type: str) -> Any:
-    return client.generic(method, path, body, content_type=content_type)
+def raw(client: Any, method: str, path: str, body: bytes, *, content_type: str, **meta: Any) -> Any:
+    return client.generic(method, path, body, content_type=content_type, **meta)
 
 
 def with_job(federation: Federation, **columns: Any) -> SyncJob:

@@ -182,6 +182,17 @@ def test_a_body_without_a_length_is_refused_and_not_read_as_empty(
     assert answer(response) == (411, error("length_required", message))
 
 
+@pytest.mark.parametrize("coding", ["gzip", "Br", "identity, gzip"])
+@pytest.mark.parametrize("endpoint", ["create", "update", "sync", "legacy"])
+def test_a_body_with_a_content_coding_is_refused(
+    api: Api, owner: User, federation: Federation, endpoint: str, coding: str
+) -> None:
+    response = send(api, owner, federation, endpoint, b"{}", HTTP_CONTENT_ENCODING=coding)
+    message = "Send the request body without a Content-Encoding"
+    assert answer(response) == (415, error("unsupported_media_type", message))
+    assert response["Accept-Encoding"] == "identity"
+
+
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"7", b"null", b"true", b'[{"dryRun": true}]'])
 @pytest.mark.parametrize("endpoint", ["create", "update", "sync", "legacy"])
 def test_a_json_body_other_than_an_object_is_refused(
@@ -211,14 +222,14 @@ def test_a_body_with_malformed_json_is_refused(
     assert Federation.objects.values_list("display_name", "sync_status").get() == ("AgentCore Prod", "idle")
 
 
-def send(api: Api, user: User, federation: Federation, endpoint: str, body: bytes) -> Any:
+def send(api: Api, user: User, federation: Federation, endpoint: str, body: bytes, **meta: Any) -> Any:
     method, path = {
         "create": ("POST", FEDERATIONS),
         "update": ("PUT", path_of(federation)),
         "sync": ("POST", path_of(federation) + "/sync"),
         "legacy": ("POST", "/api/v1/federation/agentcore/runtime/sync"),
     }[endpoint]
-    return raw(api(user, "federations-write system-ops"), method, path, body, content_type="application/json")
+    return raw(api(user, "federations-write system-ops"), method, path, body, content_type="application/json", **meta)
 
 
 def test_no_cache_may_keep_an_answer(api: Api, owner: User) -> None:

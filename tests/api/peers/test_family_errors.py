@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import pytest
@@ -82,6 +83,24 @@ def test_a_body_without_a_length_is_refused_in_json(api: Api, owner: User, path:
     chunked = {"Transfer-Encoding": "chunked", "Content-Type": "application/json"}
     response = api(owner, SCOPES).post(path, headers=chunked)
     check(response, 411)
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "br", "deflate", "zstd", "aes128gcm", "identity, gzip", "x"])
+def test_a_body_with_a_content_coding_is_refused_and_told_which_one_is_read(
+    api: Api, owner: User, path: str, coding: str
+) -> None:
+    coded = {"content_type": "application/json", "HTTP_CONTENT_ENCODING": coding}
+    response = raw(api(owner, SCOPES), "POST", path, gzip.compress(b"{}"), **coded)
+    check(response, 415)
+    assert response["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("coding", ["identity", "Identity", "", "identity,identity"])
+def test_identity_is_not_a_content_coding(api: Api, owner: User, path: str, coding: str) -> None:
+    coded = {"content_type": "application/json", "HTTP_CONTENT_ENCODING": coding}
+    check(raw(api(owner, SCOPES), "POST", path, b"[]", **coded), 422)
 
 
 @pytest.mark.parametrize("path", GETS + POSTS + DOCUMENTS)

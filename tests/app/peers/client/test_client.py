@@ -38,6 +38,21 @@ from tests.pure.protocol.vectors import PARTNER, partner
 
 
 @both
+def test_agents_of_all_pages_are_listed(make: Make, server: HTTPServer) -> None:
+    for page, cursor in enumerate(("", "a+b", "c")):
+        query = {"cursor": cursor} if cursor else ""
+        follows = {"next_cursor": ("a+b", "c", "c")[page]}
+        server.expect_request(f"{API}/agents", query_string=query).respond_with_json(
+            {"agents": [{"agent_id": f"agent-{page}"}]} | follows
+        )
+
+    found = answer(make(server), lambda client: client.list_federated_agents())
+
+    # The last page repeats its cursor: a client must not follow it for ever.
+    assert found == [{"agent_id": f"agent-{page}"} for page in range(3)]
+
+
+@both
 def test_status_is_typed(make: Make, server: HTTPServer) -> None:
     server.expect_request(f"{API}/status", method="GET").respond_with_json(
         {"enabled": False, "server_did": None, "trust_policy": "open", "peer_count": 2}
