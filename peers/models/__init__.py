@@ -9,6 +9,7 @@ from peers.models.outbox import OutboxRow
 from peers.models.peers import (
     KeyOrigin,
     KeyState,
+    KeyWithdrawal,
     Peer,
     PeerDecision,
     PeerKey,
@@ -33,6 +34,7 @@ __all__ = [
     "JournalKind",
     "KeyOrigin",
     "KeyState",
+    "KeyWithdrawal",
     "OutboundCallback",
     "OutboxRow",
     "Peer",

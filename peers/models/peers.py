@@ -46,6 +46,14 @@ class KeyOrigin(models.TextChoices):
     PUBLISHED = "published"
 
 
+class KeyWithdrawal(models.TextChoices):
+    """The way in which a key's owner withdrew it, as the hub last saw the DID document."""
+
+    UNPUBLISHED = "unpublished", "no longer published"
+    REVOKED = "revoked", "revoked"
+    EXPIRED = "expired", "expired"
+
+
 class Peer(models.Model):
     """Another organization's hub, one row for each normalized server URL.
 
@@ -108,7 +116,11 @@ class Peer(models.Model):
 
 
 class PeerKey(models.Model):
-    """An Ed25519 key that a peer has shown; `public_key` is standard base64 of its 32 bytes."""
+    """An Ed25519 key that a peer has shown; `public_key` is standard base64 of its 32 bytes.
+
+    A pinned key whose owner withdrew it stays trusted until staff decide; `withdrawal` tells them. A withdrawn key is
+    never offered for approval.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="keys")
@@ -116,6 +128,7 @@ class PeerKey(models.Model):
     state = models.CharField(max_length=16, choices=KeyState, default=KeyState.PROPOSED)
     origin = models.CharField(max_length=16, choices=KeyOrigin, default=KeyOrigin.CLAIMED)
     is_continuous = models.BooleanField(default=False, help_text="The key before it has signed this one.")
+    withdrawal = models.CharField(max_length=16, choices=KeyWithdrawal, blank=True, default="", editable=False)
     valid_from = models.DateTimeField(default=timezone.now)
     valid_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)

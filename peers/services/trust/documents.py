@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ExternalServiceError
 from core.net.client import TIMEOUT_SECONDS, TransportError, send
 from core.net.urls import split_url
-from core.store.units import unit_of_work
-from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerKey
+from core.store.units import retried, unit_of_work
+from peers.models import JournalKind, KeyOrigin, KeyState, KeyWithdrawal, Peer, PeerKey
 from peers.protocol import (
     FederationManifest,
     JsonObject,
@@ -26,8 +27,8 @@ from peers.protocol import (
     is_same_did,
     is_same_server,
     parse_json_object,
-    read_did_document,
 )
+from peers.protocol.did_document import PublishedKeys, Withdrawal, read_published_keys
 from peers.protocol.ed25519_keys import MAX_KEYS_TRIED
 from peers.protocol.key_continuity import is_continued
 from peers.services.trust.journal import note
@@ -40,46 +41,68 @@ _ACCEPT = {"Accept": "application/json, application/did+json"}
 
 @dataclass(frozen=True, slots=True)
 class PeerDocuments:
-    """The documents that a peer publishes; `keys` are those of the DID document, at most three, in its order."""
+    """The documents that a peer publishes, and the keys of the DID document.
+
+    `keys` are the usable keys, at most three, in its order. `problem` says why none of the keys may be proposed, or is
+    empty; what the document withdraws is known all the same.
+    """
 
     manifest: FederationManifest
     did_document: JsonObject
-    keys: tuple[VerificationKey, ...]
+    published: PublishedKeys
+    problem: str = ""
+
+    @property
+    def keys(self) -> tuple[VerificationKey, ...]:
+        """Return the keys that may be proposed."""
+        return () if self.problem else self.published.usable[:MAX_KEYS_TRIED]
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedKeys:
-    """The keys that a fetch found, with their present states; `new_keys` are those that were not known before."""
+    """The keys that a fetch found, with their present states.
+
+    `new_keys` are those that were not known before, `withdrawn` the known keys that their owner withdrew, also before.
+    """
 
     keys: tuple[PeerKey, ...]
     new_keys: tuple[PeerKey, ...]
+    withdrawn: tuple[PeerKey, ...] = ()
 
 
-def fetch_documents(peer: Peer) -> PeerDocuments:
+def fetch_documents(peer: Peer, *, now: datetime | None = None) -> PeerDocuments:
     """Return the peer's documents; makes outbound requests, so call it outside of any transaction.
 
-    Raises ExternalServiceError for a document that cannot be fetched, is malformed, or is another server's.
+    `now` decides which keys have expired. Raises ExternalServiceError for a document that cannot be fetched, is
+    malformed, is another server's, or has no usable key.
     """
-    manifest = _read_manifest(peer, _fetch(peer.server_url + MANIFEST_PATH))
-    did_document = _fetch_did_document(peer)
-    try:
-        keys = read_did_document(did_document, peer.did)
-        published = VerificationKey.from_base64(manifest.public_key) if manifest.public_key else None
-    except ProtocolError as exc:
-        raise ExternalServiceError(f"The DID document of {peer.server_url} is refused: {exc}") from exc
-    if published and published not in keys:
-        raise ExternalServiceError(f"Manifest and DID document of {peer.server_url} name different keys")
-    return PeerDocuments(manifest, did_document, keys[:MAX_KEYS_TRIED])
+    documents = _read_documents(peer, now or timezone.now())
+    if documents.problem:
+        raise ExternalServiceError(documents.problem)
+    return documents
 
 
 def refresh_documents(peer: Peer, *, by: Actor | None, now: datetime) -> FetchedKeys:
-    """Fetch the documents and store their new keys as proposals, which are not trusted; raises as fetch_documents.
+    """Fetch the documents and store their new keys as proposals, which are not trusted.
 
-    A new key that one of the pinned keys has signed is marked as continuous.
+    A new key that one of the pinned keys has signed is marked as continuous. A known key that its owner withdrew is
+    marked too, and staff decide about it: a pinned key stays pinned. Raises as fetch_documents, except for a document
+    whose lack of a usable key is such a withdrawal.
     """
-    documents = fetch_documents(peer)
+    documents = _read_documents(peer, now)
+    found = _store_findings(peer, documents, by=by, now=now)
+    peer.documents_fetched_at = now
+    if documents.problem and (not found.withdrawn or documents.published.usable):
+        raise ExternalServiceError(documents.problem)
+    return found
+
+
+@retried
+def _store_findings(peer: Peer, documents: PeerDocuments, *, by: Actor | None, now: datetime) -> FetchedKeys:
     with unit_of_work():
-        pinned = [row.verification_key for row in peer.keys.filter(state=KeyState.PINNED)]
+        known = list(peer.keys.exclude(state=KeyState.REVOKED))
+        withdrawn = [key for key in known if _note_withdrawal(key, documents.published, peer, by)]
+        pinned = [row.verification_key for row in known if row.state == KeyState.PINNED]
         rows, new = [], []
         for key in documents.keys:
             is_continuous = is_continued(documents.did_document, peer.did, key, pinned)
@@ -91,13 +114,49 @@ def refresh_documents(peer: Peer, *, by: Actor | None, now: datetime) -> Fetched
                 text = f"Key seen in the DID document: {row.fingerprint}"
                 note(JournalKind.KEY, text, peer_url=peer.server_url, by=by)
         Peer.objects.filter(pk=peer.pk).update(documents_fetched_at=now)
-    peer.documents_fetched_at = now
-    return FetchedKeys(tuple(rows), tuple(new))
+    return FetchedKeys(tuple(rows), tuple(new), tuple(withdrawn))
+
+
+def _note_withdrawal(key: PeerKey, published: PublishedKeys, peer: Peer, by: Actor | None) -> bool:
+    """Store how the owner of a known key withdrew it, with a journal line for a change; tell whether it is withdrawn.
+
+    A key that was proposed otherwise than by the document need not be in it. A provisional key, which staff have not
+    compared, is only proposed from then on.
+    """
+    way = published.withdrawn.get(key.verification_key)
+    was_published = key.state != KeyState.PROPOSED or key.origin == KeyOrigin.PUBLISHED
+    if way is None and was_published and key.verification_key not in published.usable:
+        way = Withdrawal.UNPUBLISHED
+    withdrawal = KeyWithdrawal(way.value) if way else ""
+    if key.withdrawal != withdrawal:
+        key.withdrawal = withdrawal
+        if withdrawal and key.state == KeyState.PROVISIONAL:
+            key.state = KeyState.PROPOSED
+        key.save(update_fields=["withdrawal", "state"])
+        text = f"Key {withdrawal.label}" if withdrawal else "Key published again"
+        note(JournalKind.KEY, f"{text}: {key.fingerprint}", peer_url=peer.server_url, by=by)
+    return bool(withdrawal)
 
 
 def is_fetch_due(peer: Peer, *, now: datetime, interval: timedelta) -> bool:
     """Tell whether the last fetch is at least `interval` ago."""
     return peer.documents_fetched_at is None or peer.documents_fetched_at <= now - interval
+
+
+def _read_documents(peer: Peer, now: datetime) -> PeerDocuments:
+    manifest = _read_manifest(peer, _fetch(peer.server_url + MANIFEST_PATH))
+    did_document = _fetch_did_document(peer)
+    try:
+        published = read_published_keys(did_document, peer.did, now=now.timestamp())
+        announced = VerificationKey.from_base64(manifest.public_key) if manifest.public_key else None
+    except ProtocolError as exc:
+        raise ExternalServiceError(f"The DID document of {peer.server_url} is refused: {exc}") from exc
+    problem = ""
+    if not published.usable:
+        problem = f"The DID document of {peer.server_url} is refused: {published.refusal}"
+    elif announced and announced not in published.usable:
+        problem = f"Manifest and DID document of {peer.server_url} name different keys"
+    return PeerDocuments(manifest, did_document, published, problem)
 
 
 def _fetch(url: str) -> JsonObject:

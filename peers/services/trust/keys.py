@@ -68,11 +68,16 @@ def propose_key(
 
 
 def pin_key(key: PeerKey, *, now: datetime) -> None:
-    """Pin a key from now on, in the caller's transaction; raises ConflictError for one not proposed any more."""
+    """Pin a key from now on, in the caller's transaction.
+
+    Raises ConflictError for a key that is not proposed any more, or that its owner withdrew.
+    """
     states = [KeyState.PROPOSED, KeyState.PROVISIONAL]
-    pinned = PeerKey.objects.filter(pk=key.pk, state__in=states).update(
+    pinned = PeerKey.objects.filter(pk=key.pk, state__in=states, withdrawal="").update(
         state=KeyState.PINNED, valid_from=now, valid_until=None
     )
+    if not pinned and key.withdrawal:
+        raise ConflictError(f"This key is {key.get_withdrawal_display()}: its owner withdrew it")
     if not pinned:
         raise ConflictError("The state of this key has changed meanwhile; look at the key again")
     key.state, key.valid_from, key.valid_until = KeyState.PINNED, now, None

@@ -338,6 +338,10 @@ def _compared_key(peer: Peer, fingerprint: str) -> PeerKey | None:
             raise ConflictError("This peer has shown a key: compare its fingerprint first")
         return None
     wanted = bare_fingerprint(fingerprint)
+    if withdrawn := next(
+        (key for key in shown if key.withdrawal and bare_fingerprint(key.fingerprint) == wanted), None
+    ):
+        raise ConflictError(f"This key is {withdrawn.get_withdrawal_display()}: its owner withdrew it")
     for key in shown:
         if bare_fingerprint(key.fingerprint) == wanted:
             return key

@@ -20,6 +20,8 @@ from peers.protocol import (
     read_did_document,
     resolve_did_web,
 )
+from peers.protocol.base_encodings import encode_base58btc, encode_base64url
+from peers.protocol.did_document import Withdrawal, read_published_keys
 from tests.pure.protocol.strategies import some
 from tests.pure.protocol.vectors import HUB, identity
 
@@ -211,6 +213,106 @@ def test_the_same_key_twice_counts_once() -> None:
     assert len(read_did_document(twice, "did:web:hub.example.com")) == 1
 
 
+DID = "did:web:hub.example.com"
+KEY = identity(HUB).verification_keys[0]
+JWK: JsonObject = {"kty": "OKP", "crv": "Ed25519", "x": encode_base64url(bytes(KEY))}
+
+
+def spelled(kind: object, **members: Json) -> JsonObject:
+    """Return a document whose only method has this type and these members."""
+    one: JsonObject = {"id": f"{DID}#key-1", "controller": DID, "type": kind, **members}  # type: ignore[dict-item]
+    return document(verificationMethod=[one])
+
+
+def moved(purpose: str, value: Json) -> JsonObject:
+    """Return a document that names its only key under one purpose."""
+    return document(authentication=[], assertionMethod=[]) | {purpose: value}
+
+
+SPELLINGS: dict[str, JsonObject] = {
+    "Multikey": spelled("Multikey", publicKeyMultibase=KEY.multibase),
+    "JsonWebKey2020": spelled("JsonWebKey2020", publicKeyJwk=JWK),
+    "JsonWebKey with further members": spelled("JsonWebKey", publicKeyJwk=JWK | {"kid": "1", "alg": "EdDSA"}),
+    "the 2018 suite": spelled("Ed25519VerificationKey2018", publicKeyBase58=encode_base58btc(bytes(KEY))),
+    "the 2018 suite with a JWK": spelled("Ed25519VerificationKey2018", publicKeyJwk=JWK),
+    "the 2020 suite with a JWK": spelled("Ed25519VerificationKey2020", publicKeyJwk=JWK),
+    "a list of types": spelled(["VerificationMethod", "Multikey"], publicKeyMultibase=KEY.multibase),
+    "a list of one type": spelled(["Ed25519VerificationKey2020"], publicKeyMultibase=KEY.multibase),
+    "one method for a list": document(verificationMethod=method()),
+    **{f"one text for {purpose}": moved(purpose, "#key-1") for purpose in ("authentication", "assertionMethod")},
+    **{
+        f"embedded in {purpose}": moved(purpose, embedded) | {"verificationMethod": []}
+        for purpose in ("authentication", "assertionMethod")
+        for embedded in ([method()],)
+    },
+    "one embedded method for a list": moved("authentication", method()) | {"verificationMethod": []},
+    "embedded without a list of methods": {"id": DID, "authentication": [method()]},
+    "an object as reference": moved("authentication", [{"id": f"{DID}#key-1"}]),
+    "many methods of other types": document(
+        verificationMethod=[
+            {"id": "#x", "type": "X25519KeyAgreementKey2020", "publicKeyMultibase": "z6LS"},
+            {"id": "#key-1", "type": "JsonWebKey2020", "publicKeyJwk": {"kty": "EC", "crv": "P-256"}},
+            {"id": "#key-1", "type": "Multikey", "publicKeyMultibase": "zDnae"},
+            method(),
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_every_spelling_of_an_ed25519_key_is_read(name: str) -> None:
+    assert read_did_document(SPELLINGS[name], DID) == (KEY,)
+
+
+def test_a_refusal_names_the_types_that_were_found() -> None:
+    found = spelled("EcdsaSecp256k1VerificationKey2019", publicKeyHex="00")
+    with pytest.raises(InvalidKey, match="no Ed25519 key; it has EcdsaSecp256k1VerificationKey2019"):
+        read_did_document(found, DID)
+    with pytest.raises(InvalidKey, match="it has JsonWebKey2020"):
+        read_did_document(spelled("JsonWebKey2020", publicKeyJwk={"kty": "EC", "crv": "P-256"}), DID)
+    with pytest.raises(InvalidKey, match="it has a method without a type"):
+        read_did_document(document(verificationMethod=[{"id": "#key-1"}]), DID)
+    with pytest.raises(InvalidKey, match="it has a key that is revoked"):
+        read_did_document(document(verificationMethod=[method(revoked="2020-01-01T00:00:00Z")]), DID)
+
+
+NOW = 1_800_000_000.0
+PAST, FUTURE = "2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
+WITHDRAWN: dict[str, tuple[JsonObject, Withdrawal]] = {
+    "revoked": (document(verificationMethod=[method(revoked=PAST)]), Withdrawal.REVOKED),
+    "revoked, without a time": (document(verificationMethod=[method(revoked=True)]), Withdrawal.REVOKED),
+    "revoked, unreadably": (document(verificationMethod=[method(revoked="yes")]), Withdrawal.REVOKED),
+    "expired": (document(verificationMethod=[method(expires=PAST)]), Withdrawal.EXPIRED),
+    "expired, unreadably": (document(verificationMethod=[method(expires="soon")]), Withdrawal.EXPIRED),
+    "revoked and expired": (document(verificationMethod=[method(expires=PAST, revoked=PAST)]), Withdrawal.REVOKED),
+    "deactivated": (document(deactivated=True), Withdrawal.REVOKED),
+    "revoked once of two times": (
+        document(verificationMethod=[method(), method(revoked=PAST)]),
+        Withdrawal.REVOKED,
+    ),
+    "embedded": (
+        moved("authentication", [method(expires=PAST)]) | {"verificationMethod": []},
+        Withdrawal.EXPIRED,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WITHDRAWN)
+def test_a_key_that_its_owner_withdrew_is_not_usable(name: str) -> None:
+    changed, way = WITHDRAWN[name]
+    found = read_published_keys(changed, DID, now=NOW)
+    assert (found.usable, found.withdrawn) == ((), {KEY: way})
+
+
+@pytest.mark.parametrize(
+    "members", [{"revoked": FUTURE}, {"expires": FUTURE}, {"revoked": None, "expires": None}, {"revoked": False}]
+)
+def test_a_time_to_come_withdraws_nothing_yet(members: JsonObject) -> None:
+    changed = document(verificationMethod=[method(**members)], deactivated=False)
+    found = read_published_keys(changed, DID, now=NOW)
+    assert (found.usable, dict(found.withdrawn)) == ((KEY,), {})
+
+
 REFUSED: dict[str, tuple[JsonObject, type[MalformedMessage]]] = {
     "another's id": (document(id="did:web:evil.example"), InvalidIdentifier),
     "no id": (document(id=""), InvalidIdentifier),
@@ -236,6 +338,12 @@ REFUSED: dict[str, tuple[JsonObject, type[MalformedMessage]]] = {
     "a key that is no base64": (document(verificationMethod=[method(publicKeyBase64="x")]), InvalidKey),
     "a key that is no string": (document(verificationMethod=[method(publicKeyBase64=1)]), MalformedMessage),
     "another type of key": (document(verificationMethod=[method(type="Ed25519VerificationKey2018")]), InvalidKey),
+    "a JWK with a bad key": (spelled("JsonWebKey", publicKeyJwk=JWK | {"x": "AA"}), InvalidKey),
+    "a JWK that is not base64url": (spelled("JsonWebKey", publicKeyJwk=JWK | {"x": "+/="}), InvalidKey),
+    "a JWK without a key": (spelled("JsonWebKey", publicKeyJwk={"kty": "OKP", "crv": "Ed25519"}), MalformedMessage),
+    "a Multikey with a bad key": (spelled("Multikey", publicKeyMultibase=KEY.multibase[:-1]), InvalidKey),
+    "base58 of too few bytes": (spelled("Ed25519VerificationKey2018", publicKeyBase58="2"), InvalidKey),
+    "a method that another DID embeds": (moved("authentication", [method(id="did:web:evil.example#a")]), InvalidKey),
 }
 
 
