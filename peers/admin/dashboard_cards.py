@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from peers.models import Dispatch, KeyState, OutboundCallback, Peer, PeerKey, PeerState
+from peers.models import Dispatch, KeyState, KeyWithdrawal, OutboundCallback, Peer, PeerKey, PeerState
 
 
 def dashboard_cards(request: HttpRequest) -> list[dict[str, Any]]:
@@ -20,18 +21,34 @@ def dashboard_cards(request: HttpRequest) -> list[dict[str, Any]]:
         return []
     proposed = Peer.objects.filter(state=PeerState.PROPOSED).count()
     approved = Peer.objects.filter(state=PeerState.APPROVED)
-    changed = PeerKey.objects.filter(state=KeyState.PROPOSED, peer__in=approved).values("peer").distinct().count()
+    changed = (
+        PeerKey.objects.filter(state=KeyState.PROPOSED, withdrawal="", peer__in=approved)
+        .values("peer")
+        .distinct()
+        .count()
+    )
     reviews = approved.filter(review_by__lte=timezone.localdate()).count()
     peers = reverse("admin:peers_peer_changelist")
     sent, owed = reverse("admin:peers_dispatch_changelist"), reverse("admin:peers_outboundcallback_changelist")
+    withdrawn = _withdrawn_keys(approved)
     cards = [
         _card(proposed, "proposed peer{}", f"{peers}?state__exact=proposed", "handshake"),
         _card(changed, "changed key{}", f"{peers}?look=key", "key"),
+        *(
+            _card(withdrawn.get(way.value, 0), f"key{{}} {way.label}", f"{peers}?look=withdrawn", "key_off")
+            for way in KeyWithdrawal
+        ),
         _card(reviews, "review{} due", f"{peers}?look=review", "event"),
         _card(_dead(Dispatch), "dispatch{} given up", f"{sent}?work=dead", "outbox"),
         _card(_dead(OutboundCallback), "callback{} given up", f"{owed}?work=dead", "call_made"),
     ]
     return [card for card in cards if card["number"]]
+
+
+def _withdrawn_keys(approved: QuerySet[Peer]) -> dict[str, int]:
+    """Return how many pinned keys of approved peers their owners withdrew, by the way."""
+    pinned = PeerKey.objects.filter(state=KeyState.PINNED, peer__in=approved).exclude(withdrawal="")
+    return dict(pinned.order_by().values_list("withdrawal").annotate(Count("pk")))
 
 
 def _dead(model: type[Dispatch] | type[OutboundCallback]) -> int:

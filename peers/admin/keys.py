@@ -21,6 +21,7 @@ from peers.admin.dialogs import RequiredReasonForm, dialog
 from peers.admin.labels import (
     KEY_COLORS,
     SIGNED_BY_PREVIOUS,
+    WITHDRAWAL_COLORS,
     key_origin,
     key_state,
     peer_link,
@@ -37,17 +38,21 @@ from peers.services.trust.keys import approve_key, revoke_key
 class PeerKeyAdmin(RowPagesMixin, ReadOnlyAdmin):
     """One key: its fingerprint, its origin, and how long the hub trusts it."""
 
-    list_display = ["key", "peer_page", "state_label", "seen", "continuity", "first_seen", "trusted_until"]
+    list_display = ["key", "peer_page", "state_label", "seen", "continuity", "withdrawn", "first_seen", "trusted_until"]
     list_display_links = ["key"]
     list_select_related = ["peer"]
-    list_filter = [("state", ChoicesDropdownFilter), ("origin", ChoicesDropdownFilter)]
+    list_filter = [
+        ("state", ChoicesDropdownFilter),
+        ("origin", ChoicesDropdownFilter),
+        ("withdrawal", ChoicesDropdownFilter),
+    ]
     search_fields = ["peer__server_url", "peer__display_name", "=public_key"]
     search_help_text = "Peer, or the whole key in base64"
     list_per_page = 50
     fieldsets = [
         (None, {"fields": ["peer_page", "full_fingerprint", "public_key_text", "state_label"]}),
         ("Origin", {"fields": ["seen", "continuity", "first_seen"]}),
-        ("Validity", {"fields": ["valid_from", "trusted_until"]}),
+        ("Validity", {"fields": ["valid_from", "trusted_until", "withdrawn"]}),
     ]
     empty_hint = "Keys appear here after the hub has fetched a peer's documents. Open a peer and press Fetch documents."
     empty_link = ("Go to the peers", "admin:peers_peer_changelist")
@@ -132,6 +137,10 @@ class PeerKeyAdmin(RowPagesMixin, ReadOnlyAdmin):
     def continuity(self, key: PeerKey) -> str | None:
         return SIGNED_BY_PREVIOUS if key.is_continuous else None
 
+    @display(description="Its owner says", label=WITHDRAWAL_COLORS)
+    def withdrawn(self, key: PeerKey) -> str | None:
+        return key.get_withdrawal_display() or None
+
     @display(description="First seen", ordering="created_at")
     def first_seen(self, key: PeerKey) -> str:
         return time_since(key.created_at)
@@ -151,5 +160,5 @@ def _actions_of(key: PeerKey) -> set[str]:
     """Return the actions that a key's state allows. A peer's first key is approved with the peer, on its page."""
     if key.state == KeyState.REVOKED:
         return set()
-    is_change = key.state == KeyState.PROPOSED and key.peer.state == PeerState.APPROVED
+    is_change = key.state == KeyState.PROPOSED and key.is_offered and key.peer.state == PeerState.APPROVED
     return {"approve", "revoke"} if is_change else {"revoke"}

@@ -11,7 +11,17 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from core.admin.labels import format_time
-from peers.models import Dispatch, DispatchState, KeyOrigin, KeyState, Peer, PeerKey, PeerState, ReceivedDispatch
+from peers.models import (
+    Dispatch,
+    DispatchState,
+    KeyOrigin,
+    KeyState,
+    KeyWithdrawal,
+    Peer,
+    PeerKey,
+    PeerState,
+    ReceivedDispatch,
+)
 from peers.protocol import CallbackEventType
 
 PEER_COLORS = {
@@ -28,6 +38,7 @@ KEY_COLORS = {
     KeyState.REVOKED.label: "danger",
     "Expired": "default",
 }
+WITHDRAWAL_COLORS = {way.label: "danger" for way in KeyWithdrawal}
 DISPATCH_COLORS = {
     DispatchState.PENDING.label: "info",
     DispatchState.DELIVERED.label: "info",

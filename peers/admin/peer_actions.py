@@ -14,9 +14,9 @@ from core.actors import actor_of
 from core.admin.refusals import show_refusals
 from core.admin.row_pages import RowPagesMixin
 from peers.admin.dialogs import ConfirmForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, dialog
-from peers.admin.labels import key_origin, plural
+from peers.admin.labels import key_origin, plural, short_fingerprint
 from peers.admin.peer_forms import ApprovalForm, TokenForm
-from peers.models import KeyState, Peer, PeerState
+from peers.models import Peer, PeerState
 from peers.services.trust import peers
 from peers.services.trust.documents import refresh_documents
 from peers.services.trust.tokens import issue_peer_token, revoke_all
@@ -76,6 +76,9 @@ class PeerActionsMixin(RowPagesMixin):
             new = len(findings.new_keys)
             text = f"{plural(len(findings.keys), 'key')} found, {new} of them new."
             messages.success(request, f"{text} The hub does not trust a new key until you approve it." if new else text)
+            for key in findings.withdrawn:
+                way = key.get_withdrawal_display()
+                messages.warning(request, f"The key {short_fingerprint(key.fingerprint)} is {way} by the peer.")
         return self.redirect_to(request, self.row_url(object_id))
 
     @action(
@@ -101,7 +104,7 @@ class PeerActionsMixin(RowPagesMixin):
                 )
                 messages.success(request, f"{peer} is approved. {NEXT_STEP[PeerState.APPROVED]}")
             return self.redirect_to(request, self.row_url(object_id))
-        shown = [{"key": key, "origin": key_origin(key)} for key in keys if key.state != KeyState.REVOKED]
+        shown = [{"key": key, "origin": key_origin(key)} for key in keys if key.is_offered]
         context = {"peer": peer, "form": form, "keys": shown, "back_url": self.row_url(object_id)}
         return self.extra_page(request, "peers/approve_peer.html", f"Approve {peer}", context)
 

@@ -19,7 +19,7 @@ from unfold.widgets import (
 from core.admin.refused_forms import ShowsRefusal
 from core.errors import HubError
 from peers.admin.dialogs import reason_field
-from peers.models import KeyState, Peer, PeerKey
+from peers.models import Peer, PeerKey
 from peers.services.trust.imports import MAX_BYTES
 from peers.services.trust.keys import MAX_OVERLAP_DAYS, read_key
 from peers.services.trust.peers import PeerSettings, checked_origins, checked_place
@@ -152,7 +152,7 @@ class ApprovalForm(forms.Form):
 
     def __init__(self, *args: Any, keys: Iterable[PeerKey], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        shown = [key for key in keys if key.state != KeyState.REVOKED]
+        shown = [key for key in keys if key.is_offered]
         if shown:
             self.fields["fingerprint"].choices = [(key.fingerprint, key.fingerprint) for key in shown]  # type: ignore[attr-defined]
             self.fields["fingerprint"].required = True

@@ -15,6 +15,7 @@ from peers.admin.labels import (
     KEY_COLORS,
     PEER_COLORS,
     SIGNED_BY_PREVIOUS,
+    WITHDRAWAL_COLORS,
     key_origin,
     key_state,
     short_fingerprint,
@@ -30,11 +31,12 @@ def overview_of(peer: Peer) -> dict[str, Any]:
     """Return the context of `peers/peer_overview.html`."""
     now = timezone.now()
     keys = list(peer.keys.all())
-    proposed = [key for key in keys if key.state == KeyState.PROPOSED]
+    proposed = [key for key in keys if key.state == KeyState.PROPOSED and key.is_offered]
     return {
         "peer": peer,
         "state_label": label(peer.get_state_display(), PEER_COLORS),
         "changed_keys": proposed if peer.state == PeerState.APPROVED else [],
+        "withdrawn_keys": [key for key in keys if key.withdrawal and key.is_valid_at(now)],
         "last_decision": peer.decisions.first(),
         "next_step": NEXT_STEP[peer.state],
         "is_without_traffic": _is_without_traffic(peer),
@@ -86,10 +88,11 @@ def _key_table(keys: list[PeerKey], now: datetime) -> dict[str, list[Any]]:
             f"{key_origin(key)}; {SIGNED_BY_PREVIOUS}" if key.is_continuous else key_origin(key),
             time_since(key.created_at),
             trusted_until(key),
+            label(way, WITHDRAWAL_COLORS) if (way := key.get_withdrawal_display()) else "-",
         ]
         for key in keys
     ]
-    return {"headers": ["Key", "State", "Origin", "First seen", "Trusted until"], "rows": rows}
+    return {"headers": ["Key", "State", "Origin", "First seen", "Trusted until", "Its owner says"], "rows": rows}
 
 
 def _decision_table(peer: Peer) -> dict[str, list[Any]]:

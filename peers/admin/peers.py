@@ -31,12 +31,18 @@ class WaitingForStaffFilter(DropdownFilter):
     parameter_name = "look"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("review", "Review is due"), ("key", "Has a changed key"), ("stranger", "Proposed itself")]
+        return [
+            ("review", "Review is due"),
+            ("key", "Has a changed key"),
+            ("withdrawn", "Withdrew a key"),
+            ("stranger", "Proposed itself"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Peer]) -> QuerySet[Peer]:
         wanted = {
             "review": Q(state=PeerState.APPROVED, review_by__lte=timezone.localdate()),
-            "key": Q(state=PeerState.APPROVED, keys__state=KeyState.PROPOSED),
+            "key": Q(state=PeerState.APPROVED, keys__state=KeyState.PROPOSED, keys__withdrawal=""),
+            "withdrawn": Q(state=PeerState.APPROVED, keys__state=KeyState.PINNED, keys__withdrawal__gt=""),
             "stranger": Q(state=PeerState.PROPOSED) & ~Q(proposed_from=""),
         }
         return queryset.filter(wanted[self.value()]).distinct() if self.value() in wanted else queryset
@@ -64,7 +70,7 @@ class PeerAdmin(RefusalOnFormMixin, UnitOfWorkMixin, ImportExportMixin, PeerActi
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Peer]:
         pinned = Count("keys", filter=Q(keys__state=KeyState.PINNED), distinct=True)
-        proposed = Count("keys", filter=Q(keys__state=KeyState.PROPOSED), distinct=True)
+        proposed = Count("keys", filter=Q(keys__state=KeyState.PROPOSED, keys__withdrawal=""), distinct=True)
         return super().get_queryset(request).annotate(pinned_keys=pinned, proposed_keys=proposed)  # type: ignore[no-any-return]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -154,6 +154,11 @@ class PeerKey(models.Model):
         """Return the key to verify with; raises InvalidKey."""
         return VerificationKey.from_base64(self.public_key)
 
+    @property
+    def is_offered(self) -> bool:
+        """Tell whether staff may pin this key: not after its revocation here, nor after its owner withdrew it."""
+        return self.state != KeyState.REVOKED and not self.withdrawal
+
     def is_valid_at(self, now: datetime) -> bool:
         """Tell whether signatures by this key are valid at `now`; the hub's trust policy is not checked."""
         started = self.state in (KeyState.PINNED, KeyState.PROVISIONAL) and self.valid_from <= now

@@ -23,6 +23,8 @@ def fetch(stdout: OutputWrapper, options: Options) -> None:
     findings = refresh_documents(peer_of(options), by=SHELL, now=timezone.now())
     console = make_console(stdout)
     console.print(key_table(findings.keys))
+    for key in findings.withdrawn:
+        console.print(f"{key.fingerprint} is {key.get_withdrawal_display()} by the peer.", style="red")
     console.print(f"{len(findings.new_keys)} of them new. The hub trusts no new key until you approve it.")
 
 

@@ -34,8 +34,9 @@ def new_table(*headings: str) -> Table:
 
 def key_table(keys: Iterable[PeerKey]) -> Table:
     """Return keys of a peer as a table, with their whole fingerprints."""
-    table = new_table("Fingerprint (SHA-256)", "State", "Origin", "Continuous", "Valid until")
+    table = new_table("Fingerprint (SHA-256)", "State", "Origin", "Continuous", "Valid until", "Its owner says")
     for key in keys:
         until = f"{key.valid_until:%Y-%m-%d %H:%M}" if key.valid_until else ""
-        table.add_row(key.fingerprint, key.state, key.origin, "yes" if key.is_continuous else "", until)
+        continuous = "yes" if key.is_continuous else ""
+        table.add_row(key.fingerprint, key.state, key.origin, continuous, until, key.get_withdrawal_display())
     return table
