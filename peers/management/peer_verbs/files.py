@@ -43,7 +43,7 @@ def export(stdout: OutputWrapper, options: Options) -> None:
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         raise InvalidRequestError(f"{path} cannot be read as text: {exc}") from exc
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,6 +25,8 @@ COLUMNS = ("server_url", "did", "relationship", "public_key", "state", "notes")
 MAX_ROWS = 500
 MAX_BYTES = 262_144
 MAX_NOTES = 10_000
+DELIMITERS = (",", ";", "\t", "|")
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?[,;\t|]*', re.IGNORECASE)
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -71,7 +74,7 @@ def review(text: str) -> list[ImportRow]:
     """
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise InvalidRequestError(f"The file is larger than {MAX_BYTES // 1024} KB")
-    found = _read_json(text) if text.lstrip().startswith(("[", "{")) else _read_csv(text)
+    found = _read_json(text) if text.lstrip("\ufeff \t\r\n").startswith(("[", "{")) else _read_csv(text)
     if len(found) > MAX_ROWS:
         raise InvalidRequestError(f"The file has {len(found)} rows; at most {MAX_ROWS} are read at once")
     if not found:
@@ -138,17 +141,34 @@ def _exported(peer: Peer) -> dict[str, str]:
 
 
 def _read_csv(text: str) -> list[Mapping[str, str]]:
+    text, delimiter = _split_delimiter(text.removeprefix("\ufeff"))
     try:
-        reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         names = [name.strip().lower() for name in reader.fieldnames or []]
         reader.fieldnames = names
         if not {"server_url", "did"} & set(names):
-            raise InvalidRequestError("The first line must name the columns, with server_url or did among them")
+            raise InvalidRequestError(
+                "The first line must name the columns, with server_url or did among them, separated by commas, "
+                "semicolons or tabs"
+            )
         if len(set(names)) != len(names):
             raise InvalidRequestError("The first line names a column twice")
         return [_csv_row(row) for row in reader]
     except csv.Error as exc:
         raise InvalidRequestError(f"The file is not CSV: {exc}") from exc
+
+
+def _split_delimiter(text: str) -> tuple[str, str]:
+    """Return the text without a first line such as `sep=;`, and the delimiter of the file.
+
+    Spreadsheets write semicolons where a comma stands in numbers, and tabs for "text"; `sep=` is Excel's own line.
+    Without that line, the delimiter is the sign that occurs most in the line with the columns' names.
+    """
+    text = text.lstrip("\r\n")
+    first, line_end, rest = text.partition("\n")
+    if (named := _SEPARATOR_LINE.fullmatch(first.strip(" \r"))) and line_end:
+        return rest, named[1]
+    return text, max(DELIMITERS, key=first.count)
 
 
 def _csv_row(row: Mapping[str | None, str | list[str] | None]) -> Mapping[str, str]:
@@ -159,7 +179,7 @@ def _csv_row(row: Mapping[str | None, str | list[str] | None]) -> Mapping[str, s
 
 def _read_json(text: str) -> list[Mapping[str, str]]:
     try:
-        found = parse_json(text)
+        found = parse_json(text.removeprefix("\ufeff"))
     except ProtocolError as exc:
         raise InvalidRequestError(f"The file is not JSON: {exc}") from exc
     if isinstance(found, dict):

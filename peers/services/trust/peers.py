@@ -6,10 +6,12 @@ decision's row and the journal's line, and stops or starts the work that depends
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
+import idna
 from django.conf import settings
 from django.utils import timezone
 
@@ -45,6 +47,10 @@ TRANSITIONS: Mapping[PeerState, frozenset[PeerState]] = {
 }
 """The states that each state leads to. Staff alone change a state; an unknown sender can only make a proposed row."""
 
+# The host of a URL with or without a scheme and userinfo, or of a did:web.
+_HOST = re.compile(
+    r"\A\s*(?:did:web:|[a-z][a-z0-9+.-]*://)?(?:[^/?#@]*@)?([^/?#:%\\\s]*).*\Z", re.IGNORECASE | re.DOTALL
+)
 MAX_URL = 500
 MAX_REASON = 2000
 MAX_ORIGINS = 20
@@ -111,7 +117,7 @@ def checked_place(server_url: str, did: str) -> tuple[str, str]:
         url = normalize_server_url(server_url or _server_url_of(did))
     except InvalidIdentifier as exc:
         field = "url" if server_url else "did"
-        raise InvalidRequestError(f"{field}: {exc}") from exc
+        raise InvalidRequestError(f"{field}: {exc}{ascii_spelling_hint(server_url or did)}") from exc
     if len(url) > MAX_URL:
         raise InvalidRequestError("url: is too long")
     if not is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS):
@@ -121,6 +127,22 @@ def checked_place(server_url: str, did: str) -> tuple[str, str]:
     if did and not is_same_did(did, did_of_url(url)):
         raise InvalidRequestError(f"did: is not the DID of {url}, which is {did_of_url(url)}")
     return url, did_of_url(url)
+
+
+def ascii_spelling_hint(place: str) -> str:
+    """Return the sentence that names the ASCII spelling of a URL's or DID's host, "" for a host in ASCII.
+
+    The hub does not translate the host by itself: two names that look alike may be two hosts, and staff must see which
+    one they approve (IDNA 2008, RFC 5891).
+    """
+    host = _HOST.sub(r"\1", place)
+    if host.isascii():
+        return ""
+    try:
+        spelling = idna.encode(host, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        return "; write its host in ASCII (punycode)"
+    return f"; write its host as {spelling}"
 
 
 def _server_url_of(did: str) -> str:
@@ -263,7 +285,8 @@ def checked_origins(origins: tuple[str, ...]) -> list[str]:
         try:
             url = normalize_server_url(origin)
         except InvalidIdentifier as exc:
-            raise InvalidRequestError(f"callback_origins: {origin[:200]} is {exc}") from exc
+            hint = ascii_spelling_hint(origin)
+            raise InvalidRequestError(f"callback_origins: {origin[:200]} is {exc}{hint}") from exc
         is_origin = url.count("/") == 2
         if not is_origin or not is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS):
             raise InvalidRequestError(f"callback_origins: {origin[:200]} is not an origin that callbacks may go to")

@@ -143,3 +143,67 @@ def test_an_import_of_an_export_gives_the_same_values(approved: Peer) -> None:
         row = review(exported)[0]
         assert (row.server_url, row.did, row.relationship) == (URL, "did:web:partner.example.org", "peer")
         assert (row.public_key, row.verdict) == (KEY.verification_key.base64, Verdict.KNOWN)
+
+
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("first", "delimiter"),
+    [
+        ("", ","), ("", ";"), ("", "\t"), ("", "|"), ("sep=,", ","), ("sep=;", ";"), ("SEP=;", ";"), ("sep=\t", "\t"),
+        ('"sep=;"', ";"), ("sep=|", "|"), ("sep=,,,", ","),
+    ],
+)  # fmt: skip
+def test_lists_of_every_spreadsheet_are_read(db: None, first: str, delimiter: str, line_end: str, bom: str) -> None:
+    lines = [
+        ["server_url", "relationship", "notes"],
+        ["https://a.example.org", "peer", '"a, b; c | d"'],
+        ["https://b.example.org", "upstream", ""],
+    ]
+    text = line_end.join(([first] if first else []) + [delimiter.join(cells) for cells in lines])
+
+    one, other = review(bom + text + line_end)
+
+    assert (one.server_url, one.notes, one.verdict) == ("https://a.example.org", "a, b; c | d", "new")
+    assert (other.server_url, other.relationship) == ("https://b.example.org", "upstream")
+
+
+def test_json_with_a_byte_order_mark_is_read(db: None) -> None:
+    (row,) = review('\ufeff["https://a.example.org"]')
+    assert row.verdict == "new"
+
+
+def test_a_file_without_the_names_of_columns_is_told_which_delimiters_are_read(db: None) -> None:
+    with pytest.raises(InvalidRequestError, match="separated by commas, semicolons or tabs"):
+        review("https://a.example.org:x;y")
+
+
+@pytest.mark.parametrize(
+    ("place", "spelling"),
+    [
+        ("https://bücher.example", "xn--bcher-kva.example"),
+        ("https://BÜCHER.example:8443/a", "xn--bcher-kva.example"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("https://staff@bücher.example/", "xn--bcher-kva.example"),
+        ("https://straße.example", "xn--strae-oqa.example"),
+        ("https://例え.テスト/", "xn--r8jz45g.xn--zckzah"),
+        ("https://bücher。example", "xn--bcher-kva.example"),
+        ("https://ａ.example", "a.example"),
+    ],
+)
+def test_a_host_that_is_not_ascii_is_refused_with_its_ascii_spelling(db: None, place: str, spelling: str) -> None:
+    (row,) = review(f"server_url\n{place}\n")
+    assert row.verdict == "refused"
+    assert row.problem.endswith(f"; write its host as {spelling}")
+    (row,) = review(f"did\ndid:web:{place.partition('//')[2] or place}\n")
+    assert "xn--" in row.problem or "ASCII" in row.problem or "a.example" in row.problem
+
+
+def test_a_host_that_has_no_ascii_spelling_is_told_to_be_ascii(db: None) -> None:
+    (row,) = review("server_url\nhttps://a\u2066b.example\n")
+    assert row.problem.endswith("write its host in ASCII (punycode)")
+
+
+def test_a_refused_ascii_host_gets_no_spelling(db: None) -> None:
+    (row,) = review("server_url\nftp://a.example/ü\n")
+    assert "write its host" not in row.problem
