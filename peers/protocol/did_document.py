@@ -122,7 +122,7 @@ def _method(did: str, method_id: str, key: VerificationKey) -> JsonObject:
     }
 
 
-def _vouched_methods(document: JsonMapping, did: str) -> list[JsonObject]:
+def _vouched_methods(document: JsonMapping, did: str) -> list[JsonMapping]:
     """Return the verification methods of the DID that a purpose names by its id or embeds (DID Core, 5.3)."""
     entries = [entry for purpose in _PURPOSES for entry in _list(document, purpose)]
     embedded = [entry for entry in entries if isinstance(entry, dict) and entry.keys() != {"id"}]

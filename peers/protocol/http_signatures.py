@@ -108,14 +108,16 @@ def verify_request(
     known = [(member, keys) for member in members if member.keyid and (keys := resolve_keys(member.keyid))]
     if not known:
         raise UnknownKey("none of the signers has an approved key")
-    first, *others = [
-        _verify_signature(request, *member.read(), lambda _, keys=keys: keys, now) for member, keys in known
-    ]
+    first, *others = [_verify_signature(request, *member.read(), keys, now) for member, keys in known]
     return replace(first, others=tuple(others))
 
 
 def _verify_signature(
-    request: HttpRequest, signature_input: SignatureInput, signature: bytes, resolve_keys: ResolveKeys, now: int
+    request: HttpRequest,
+    signature_input: SignatureInput,
+    signature: bytes,
+    keys: Sequence[VerificationKey] | ResolveKeys,
+    now: int,
 ) -> VerifiedRequest:
     verified = _read_parameters(signature_input)
     for component in COMPONENTS:
@@ -125,7 +127,7 @@ def _verify_signature(
     if len(signature) != SIGNATURE_BYTES:
         raise SignatureMalformed(f"an Ed25519 signature has {SIGNATURE_BYTES} bytes, this one {len(signature)}")
     verify_content_digest(request.header("content-digest"), request.body)
-    keys = resolve_keys(verified.keyid)
+    keys = keys(verified.keyid) if callable(keys) else keys
     if not keys:
         raise UnknownKey("the signer has no approved key")
     key = find_signer(keys, signature_base(request, signature_input), signature)

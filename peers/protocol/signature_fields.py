@@ -7,6 +7,7 @@ form that this protocol needs: components without parameters, and parameters tha
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -169,7 +170,7 @@ def parse_any_input(field: str) -> tuple[str, SignatureInput]:
     return label, _read_inner_list(inner_list)
 
 
-def _parse_dictionary(field: str) -> dict[str, object]:
+def _parse_dictionary(field: str) -> Mapping[str, object]:
     try:
         members = http_sf.parse(field.encode("ascii"), tltype="dictionary", on_duplicate_key=_refuse_duplicate)
     except SignatureMalformed:

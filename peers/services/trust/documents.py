@@ -127,9 +127,9 @@ def _note_withdrawal(key: PeerKey, published: PublishedKeys, peer: Peer, by: Act
     was_published = key.state != KeyState.PROPOSED or key.origin == KeyOrigin.PUBLISHED
     if way is None and was_published and key.verification_key not in published.usable:
         way = Withdrawal.UNPUBLISHED
-    withdrawal = KeyWithdrawal(way.value) if way else ""
-    if key.withdrawal != withdrawal:
-        key.withdrawal = withdrawal
+    withdrawal = KeyWithdrawal(way.value) if way else None
+    if key.withdrawal != (withdrawal or ""):
+        key.withdrawal = withdrawal or ""
         if withdrawal and key.state == KeyState.PROVISIONAL:
             key.state = KeyState.PROPOSED
         key.save(update_fields=["withdrawal", "state"])

@@ -241,9 +241,8 @@ SPELLINGS: dict[str, JsonObject] = {
     "one method for a list": document(verificationMethod=method()),
     **{f"one text for {purpose}": moved(purpose, "#key-1") for purpose in ("authentication", "assertionMethod")},
     **{
-        f"embedded in {purpose}": moved(purpose, embedded) | {"verificationMethod": []}
+        f"embedded in {purpose}": moved(purpose, [method()]) | {"verificationMethod": []}
         for purpose in ("authentication", "assertionMethod")
-        for embedded in ([method()],)
     },
     "one embedded method for a list": moved("authentication", method()) | {"verificationMethod": []},
     "embedded without a list of methods": {"id": DID, "authentication": [method()]},

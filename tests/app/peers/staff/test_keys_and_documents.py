@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -296,16 +297,17 @@ def test_a_slow_document_is_given_up(partner: Partner, httpserver: HTTPServer, m
 def withdrawn(partner: Partner, way: str) -> JsonObject:
     """Return a document that withdraws KEY in this way."""
     document = partner.did_document(KEY)
-    (method,) = document["verificationMethod"]  # type: ignore[misc]
+    methods: Any = document["verificationMethod"]
+    method: JsonObject = methods[0]
     if way == "removed":
         return partner.did_document(NEXT_KEY)
     if way == "removed without another":
         return document | {"verificationMethod": [], "authentication": [], "assertionMethod": []}
     if way == "other types":
-        return document | {"verificationMethod": [method | {"type": "EcdsaSecp256k1VerificationKey2019"}]}  # type: ignore[operator]
+        return document | {"verificationMethod": [method | {"type": "EcdsaSecp256k1VerificationKey2019"}]}
     if way == "deactivated":
         return document | {"deactivated": True}
-    return document | {"verificationMethod": [method | {way: "2020-01-01T00:00:00Z"}]}  # type: ignore[operator]
+    return document | {"verificationMethod": [method | {way: "2020-01-01T00:00:00Z"}]}
 
 
 WAYS = {
