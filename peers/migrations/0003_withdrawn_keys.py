@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('peers', '0001_peers'),
+        ('peers', '0002_export_permission'),
     ]
 
     operations = [
