@@ -7,7 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
-_PRIVATE_MODE = 0o600
+from core.private_files import create_private_file, make_private_folder
 
 
 def create_key_file(path: Path, content: bytes) -> None:
@@ -17,10 +17,10 @@ def create_key_file(path: Path, content: bytes) -> None:
     appears whole or not at all. Of several processes that start at once one links first; every caller reads the file
     at `path` afterwards and so uses the key of that process. Raises OSError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     # O_EXCL follows no link, and the mode holds from the first byte on.
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_MODE)
+    descriptor = create_private_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

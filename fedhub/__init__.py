@@ -1,5 +1,10 @@
 """The Django project: settings, URLs, the Celery application and the admin site."""
 
-from fedhub.celery import app as celery_app
+from core.private_files import restrict_umask
+
+# Every process of the hub imports this package before it writes a file: commands, web, worker and beat.
+restrict_umask()
+
+from fedhub.celery import app as celery_app  # noqa: E402 - after the umask
 
 __all__ = ["celery_app"]

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connections
 
+from core.private_files import is_open_to_others
 from core.store.units import REGISTRY
 
 LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
@@ -80,6 +81,20 @@ def check_debug(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
             f"DEBUG is on, but ALLOWED_HOSTS names {', '.join(others)}: error pages would show code and settings.",
             hint="Set FEDHUB_SERVER_URL to the public URL of the hub, which turns DEBUG off.",
             id="fedhub.W003",
+        )
+    ]
+
+
+@register(Tags.security)
+def check_var_folder(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn of a folder of files that other users can open; the start closes one that its own user owns."""
+    if not is_open_to_others(settings.VAR_DIR):
+        return []
+    return [
+        Warning(
+            f"Other users of this machine can open {settings.VAR_DIR}, which holds sessions and keys.",
+            hint="Set FEDHUB_VAR_DIR to a folder that the user of the hub owns and that holds only the hub's files.",
+            id="fedhub.W004",
         )
     ]
 

@@ -18,6 +18,14 @@ from django.core.exceptions import ImproperlyConfigured
 
 from core import environment
 from core.key_files import development_secret_key
+from core.private_files import (
+    PRIVATE_FILE,
+    PRIVATE_FOLDER,
+    make_private_folder,
+    restrict_files,
+    restrict_folder,
+    sqlite_files,
+)
 from core.store.databases import database, mongodb_database
 
 # Classes of Django accept type arguments at run time too, such as ModelForm[Federation].
@@ -25,6 +33,8 @@ django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(environment.text("FEDHUB_VAR_DIR") or BASE_DIR / "var")
+# The folder may exist already: an older hub, an operator or a container made it.
+restrict_folder(VAR_DIR)
 
 FEDHUB_SERVER_URL = (environment.text("FEDHUB_SERVER_URL") or "http://127.0.0.1:8000").rstrip("/")
 IS_HTTPS = FEDHUB_SERVER_URL.startswith("https://")
@@ -101,7 +111,8 @@ TEMPLATES = [
 DATABASE_URL = environment.secret("DATABASE_URL") or f"sqlite:///{VAR_DIR / 'fedhub.sqlite3'}"
 DATABASES = {"default": database(DATABASE_URL)}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(VAR_DIR)
+    restrict_files(sqlite_files(Path(DATABASES["default"]["NAME"])))
 # MongoDB holds the registry; users, sessions, tokens, schedules and the audit log stay in the default database.
 MONGODB_URI = environment.secret("MONGODB_URI")
 if MONGODB_URI:
@@ -310,6 +321,7 @@ UNFOLD = {
 # Federation between hubs --------------------------------------------------------------------------------------------
 FEDHUB_ENABLED = environment.boolean("FEDHUB_ENABLED", default=True)
 FEDHUB_KEY_PATH = Path(environment.text("FEDHUB_KEY_PATH") or VAR_DIR / "hub_key")
+restrict_files([*sqlite_files(Path(SEARCH_PATH)), FEDHUB_OIDC_KEY_PATH, FEDHUB_KEY_PATH])
 FEDHUB_SECRETS_KEY = environment.secret("FEDHUB_SECRETS_KEY") or (
     development_secret_key(VAR_DIR / "secrets_key") if DEBUG else ""
 )
@@ -350,6 +362,9 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# The web processes serve the static files, so that their modes can be those of all other files. collectstatic would use
+# 0644.
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = PRIVATE_FILE, PRIVATE_FOLDER
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

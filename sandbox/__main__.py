@@ -3,12 +3,14 @@
 import argparse
 import sys
 
+from core.private_files import restrict_umask
 from sandbox.client import SandboxClientError
 from sandbox.command_line import add_arguments, run
 
 
 def main() -> int:
     """Run the command line and return its exit status."""
+    restrict_umask()
     parser = argparse.ArgumentParser(prog="sandbox", description="A local AWS Bedrock AgentCore.")
     add_arguments(parser)
     try:

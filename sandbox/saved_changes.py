@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from core.private_files import create_private_file
 from core.strict_json import JsonObject
 from sandbox.runtime_registry import UnknownRuntimeError
 from sandbox.runtime_specs import InvalidSpecError
@@ -23,7 +24,7 @@ class SavedChanges:
 
     def append(self, method: str, key: str, body: JsonObject) -> None:
         """Append one change."""
-        with self._path.open("a", encoding="utf-8") as lines:
+        with open(self._path, "a", encoding="utf-8", opener=create_private_file) as lines:
             lines.write(json.dumps({"method": method, "key": key, "body": body}) + "\n")
 
     def replay(self, change: Callable[[str, str, JsonObject], object]) -> None:

@@ -19,6 +19,8 @@ from uuid import uuid4
 from kombu.transport import filesystem
 from kombu.utils.json import dumps, loads
 
+from core.private_files import create_private_file, make_private_folder
+
 MAX_WAIT_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
@@ -36,15 +38,16 @@ class Channel(filesystem.Channel):
 
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]  # its base classes disagree
         folder = Path(self.data_folder_out)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         name = f"{time.time_ns():020d}_{uuid4().hex}.{queue}.msg"
         draft = folder / f".{name}"
-        draft.write_text(dumps(payload), encoding="utf-8")
+        with open(draft, "w", encoding="utf-8", opener=create_private_file) as file:
+            file.write(dumps(payload))
         draft.rename(folder / name)
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         taken_folder = Path(self.processed_folder)
-        taken_folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(taken_folder)
         for path in self._messages(queue):
             taken = taken_folder / path.name
             try:

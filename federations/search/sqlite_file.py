@@ -22,6 +22,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from core.private_files import PRIVATE_FILE, create_private_file, make_private_folder
 from federations.search.base import SearchError
 
 logger = logging.getLogger(__name__)
@@ -145,8 +146,8 @@ class SqliteFile:
     @contextmanager
     def _locked(self, mode: int) -> Iterator[None]:
         """Hold the lock. Raise TimeoutError after the busy timeout, because a stopped process may hold the lock."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._lock_path.open("ab") as lock:
+        make_private_folder(self._path.parent)
+        with open(self._lock_path, "ab", opener=create_private_file) as lock:
             deadline = time.monotonic() + self._busy_timeout_seconds
             while not _try_lock(lock.fileno(), mode):
                 if time.monotonic() > deadline:
@@ -167,6 +168,8 @@ def _create(path: Path) -> None:
     """Create an empty index at `path`. Overwrite the remains of a crash."""
     path.unlink(missing_ok=True)
     _remove_logs(path)
+    # SQLite gives the logs the mode of the file.
+    path.touch(PRIVATE_FILE)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for statement in _SCHEMA:
             connection.execute(statement)

@@ -18,6 +18,7 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from rich.console import Console
 
+from core.private_files import restrict_umask
 from sandbox.demo import partner
 from sandbox.demo.addresses import REMOVED_AWS_VARIABLES, Addresses, PortBusyError, find_addresses
 from sandbox.demo.child_processes import Child, Command, ProcessDiedError, check_alive, start, stop
@@ -29,6 +30,7 @@ WIDTH_WITHOUT_TERMINAL = 140
 
 def main() -> int:
     """Run until a signal or an error; return the exit code."""
+    restrict_umask()
     console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False)
     # Both signals act like Ctrl-C, so that the children also stop after a `kill` and when the terminal closes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -18,6 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.private_files import create_private_file, make_private_folder
+
 # Celery's warm shutdown takes up to 3 s plus the rest of the running task. All children must stop within 10 s, also on
 # a busy machine.
 STOP_SECONDS = 7.0
@@ -51,9 +53,9 @@ class Child:
 
 def start(command: Command, *, environ: Mapping[str, str], log_folder: Path) -> Child:
     """Start `command`, which writes its output to a log in `log_folder`."""
-    log_folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(log_folder)
     log = log_folder / f"{command.name}.log"
-    with log.open("wb") as output:
+    with open(log, "wb", opener=create_private_file) as output:
         process = subprocess.Popen(  # noqa: S603 (fixed commands of this package)
             command.arguments,
             env=dict(environ),

@@ -16,6 +16,7 @@ from django.db import connections
 from django.utils import timezone
 
 from core.actors import Actor, actor_of
+from core.private_files import PRIVATE_FILE, make_private_folder
 from federations.models import Federation, ProviderType, SyncJob
 from federations.services.federations import create_federation
 from federations.services.start import start_sync
@@ -50,7 +51,7 @@ class PreparedHub:
 
 def prepare(folder: Path, variables: Mapping[str, str], *, other_url: str) -> PreparedHub:
     """Migrate, and create the missing rows in the database and files in `folder`; a second run changes nothing."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     write_private_file(folder / "env", shell_exports(variables))
     call_command("migrate", interactive=False, verbosity=0)
     user, password = _staff_user(folder / "password")
@@ -87,7 +88,7 @@ def sync_once() -> None:
 def write_private_file(path: Path, text: str) -> None:
     """Write a file with mode 0600, which it has before its first byte is written."""
     path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
+    path.touch(mode=PRIVATE_FILE)
     path.write_text(text, encoding="utf-8")
 
 

@@ -20,6 +20,7 @@ import pytest
 
 from sandbox.client import SandboxClient
 from tests.contract.demo_staff import Staff
+from tests.contract.file_modes import open_paths
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 100
@@ -201,6 +202,7 @@ def test_demo_syncs_in_its_worker_stops_on_sigterm_and_keeps_its_data(demo: Demo
         assert isinstance(summary, dict)
         assert (summary["updatedMcpServers"], summary["deletedAgents"]) == (1, 1)
     assert (demo.folder / "var" / "demo" / "password").stat().st_mode & 0o777 == 0o600
+    assert open_paths(demo.folder / "var") == []
     assert demo.process is not None
     demo.process.terminate()
     assert demo.process.wait(timeout=STOP_SECONDS) == 0
