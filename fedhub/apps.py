@@ -12,4 +12,4 @@ class FedhubConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from fedhub import checks  # noqa: F401 (registers them)
+        from fedhub import checks, deploy_checks  # noqa: F401 (registers them)

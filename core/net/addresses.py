@@ -3,7 +3,13 @@
 Python's `is_global` is not used: it is true for NAT64, 6to4, site-local and multicast addresses.
 """
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TypeVar
+
+N = TypeVar("N", IPv4Network, IPv6Network)
 
 _NOT_PUBLIC_V4 = tuple(
     IPv4Network(network)
@@ -45,6 +51,21 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
 _TEREDO = IPv6Network("2001::/32")
+_METADATA = tuple(
+    ip_address(address)
+    for address in (
+        "169.254.169.254",  # AWS, Azure, Google, OpenStack
+        "169.254.170.2",  # AWS, for containers
+        "169.254.170.23",  # AWS, for pods
+        "100.100.100.200",  # Alibaba
+        "168.63.129.16",  # Azure's host
+        "192.0.0.192",  # Oracle
+        "fd00:ec2::254",  # AWS
+        "fd00:ec2::23",  # AWS, for pods
+        "fd20:ce::254",  # Google
+        "fe80::a9fe:a9fe",  # OpenStack
+    )
+)
 
 
 def embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
@@ -76,3 +97,44 @@ def is_public_address(address: IPv4Address | IPv6Address) -> bool:
         inner = embedded_ipv4(address)
         return inner is not None and is_public_address(inner)
     return address in _GLOBAL_UNICAST_V6 and not any(address in network for network in _NOT_PUBLIC_V6)
+
+
+def holds_public_addresses(network: IPv4Network | IPv6Network) -> bool:
+    """Tell whether at least one address of the network is public, by the rules of `is_public_address`."""
+    if isinstance(network, IPv4Network):
+        return bool(_without(network, _NOT_PUBLIC_V4))
+    for block in (_MAPPED, _NAT64):
+        if block.supernet_of(network):
+            return holds_public_addresses(_inner_network(network))
+        if network.supernet_of(block):
+            return True
+    if network.supernet_of(_GLOBAL_UNICAST_V6):
+        return True
+    return network.subnet_of(_GLOBAL_UNICAST_V6) and bool(_without(network, _NOT_PUBLIC_V6))
+
+
+def holds_metadata_addresses(network: IPv4Network | IPv6Network) -> bool:
+    """Tell whether the address of a cloud's metadata service, which hands out credentials, is in the network."""
+    if isinstance(network, IPv6Network):
+        for block in (_MAPPED, _NAT64):
+            if block.supernet_of(network):
+                return holds_metadata_addresses(_inner_network(network))
+            if network.supernet_of(block):
+                return True
+    return any(address in network for address in _METADATA)
+
+
+def _inner_network(network: IPv6Network) -> IPv4Network:
+    """Return the IPv4 addresses inside a network of mapped or NAT64 addresses."""
+    return IPv4Network((int(network.network_address) & 0xFFFF_FFFF, network.prefixlen - 96))
+
+
+def _without(network: N, excluded: Iterable[N]) -> list[N]:
+    """Return the parts of `network` that are in none of the `excluded` networks."""
+    parts = [network]
+    for other in excluded:
+        # Two networks are disjoint, or one holds the other.
+        apart = [part for part in parts if not part.overlaps(other)]
+        larger = [part for part in parts if part.overlaps(other) and not part.subnet_of(other)]
+        parts = apart + [rest for part in larger for rest in part.address_exclude(other)]
+    return parts
