@@ -140,7 +140,7 @@ def check_public_debug(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
 @register(Tags.security)
 def check_trusted_proxies(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Warn of an https URL without a trusted proxy, and of so many that callers can forge their own address."""
-    networks = getattr(settings, "FEDHUB_TRUSTED_PROXIES", [])
+    networks = settings.FEDHUB_TRUSTED_PROXIES
     if settings.FEDHUB_SERVER_URL.startswith("https://") and not networks:
         return [
             _warning(

@@ -27,7 +27,7 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
     empty_hint = "A sync of a federation adds A2A agents here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[A2aAgent]:
-        agents = agents_visible_to(request.user).prefetch_related("federation", "tag_rows")
+        agents = agents_visible_to(request.user).prefetch_related("federation", "tag_rows", "newer")
         return agents.defer("card") if is_list_page(request) else agents
 
     def render_change_form(

@@ -6,11 +6,17 @@ from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import DropdownFilter, MultipleDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import (
+    AllValuesCheckboxFilter,
+    DropdownFilter,
+    MultipleDropdownFilter,
+    RelatedDropdownFilter,
+)
 
 from core.store.units import subquery_or_list
-from federations.models import A2aAgentTag, Federation, FederationTag, McpServerTag
+from federations.models import A2aAgentTag, Federation, FederationTag, McpServerTag, RuntimeObservation
 from federations.services.access import federations_visible_to
+from federations.services.shown import with_shown_status
 
 MAX_TAGS = 500
 
@@ -57,6 +63,23 @@ class ResourceTagFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(tag_rows__name=self.value()) if self.value() else queryset
+
+
+class ShownStatusFilter(AllValuesCheckboxFilter):
+    """Keep the resources that show one of the picked statuses."""
+
+    lookup_choices: Any
+
+    def __init__(
+        self, field: Any, request: HttpRequest, params: Any, model: Any, model_admin: Any, field_path: str
+    ) -> None:
+        super().__init__(field, request, params, model, model_admin, field_path)
+        seen = RuntimeObservation.objects.filter(**{f"{model.observed_by}__isnull": False}).order_by()
+        newer = seen.values_list("status", flat=True).distinct()
+        self.lookup_choices = sorted({*self.lookup_choices, *newer})
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return with_shown_status(queryset, *self.value()) if self.value() else queryset
 
 
 class ServerTagFilter(ResourceTagFilter):

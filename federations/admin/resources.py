@@ -14,7 +14,7 @@ from unfold.decorators import display
 from core.admin.labels import format_age, label
 from core.admin.read_only import ReadOnlyAdmin
 from federations.admin.catalog_view import CatalogEntry, as_json
-from federations.admin.filters import FederationFilter
+from federations.admin.filters import FederationFilter, ShownStatusFilter
 from federations.admin.labels import ACCESS_COLORS, runtime_color
 from federations.admin.permissions import VisibleByFederationMixin
 from federations.models import DiscoveredResource
@@ -49,7 +49,8 @@ class DiscoveredResourceAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
 
     def status_label_of(self, resource: DiscoveredResource) -> SafeString:
         """Return the AgentCore status as a colored label."""
-        return label(resource.status or "unknown", {resource.status: runtime_color(resource.status)})
+        status = resource.shown_status
+        return label(status or "unknown", {status: runtime_color(status)})
 
     @display(description="Status", ordering="status")
     def status_label(self, resource: DiscoveredResource) -> SafeString:
@@ -85,7 +86,7 @@ class DiscoveredResourceAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
 RESOURCE_FILTERS: list[Any] = [
     ("federation", FederationFilter),
     ("access_mode", AllValuesCheckboxFilter),
-    ("status", AllValuesCheckboxFilter),
+    ("status", ShownStatusFilter),
 ]
 
 

@@ -27,7 +27,7 @@ class McpServerAdmin(DiscoveredResourceAdmin):
     empty_hint = "A sync of a federation adds MCP servers here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[McpServer]:
-        servers = servers_visible_to(request.user).prefetch_related("federation", "tag_rows")
+        servers = servers_visible_to(request.user).prefetch_related("federation", "tag_rows", "newer")
         return servers.defer("tools", "resources", "prompts") if is_list_page(request) else servers
 
     def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:

@@ -10,10 +10,10 @@ from django.http import QueryDict
 from core.api.errors import BadRequestError
 from core.api.query import text_parameter, text_parameters
 from core.ids import is_object_id
-from core.store.folding import contains_text
 from core.store.units import subquery_or_list
 from federations.models import DiscoveredResource, Federation, FederationQuerySet
 from federations.search.base import DocumentKind
+from federations.services.shown import with_shown_status, with_shown_text
 
 LAST_SEARCH_PAGE = 1000
 
@@ -42,14 +42,14 @@ def filter_resources(rows: QuerySet[Resource], query: QueryDict, *, name_column:
     if (federation_id := text_parameter(query, "federationId")) is not None:
         rows = rows.filter(federation_id=federation_id) if is_object_id(federation_id) else rows.none()
     if (status := text_parameter(query, "status")) is not None:
-        rows = rows.filter(status=status)
+        rows = with_shown_status(rows, status)
     if (tag := text_parameter(query, "tag")) is not None:
         # A subquery instead of a join: a join would return a resource with two equal tags twice.
         tags: Any = rows.model._meta.get_field("tag_rows").related_model
         tagged = tags._default_manager.filter(name=tag).values_list("resource_id", flat=True)
         rows = rows.filter(id__in=subquery_or_list(tagged))
     if text := text_parameter(query, "query"):
-        rows = rows.filter(contains_text(text, name_column, "description", "path"))
+        rows = with_shown_text(rows, text, name_column)
     return rows
 
 

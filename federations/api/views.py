@@ -236,7 +236,7 @@ class ServerViewSet(HubViewSet):
         """List the MCP servers that the caller may view, newest change first."""
         page = read_page(request.query_params)
         rows = filter_resources(servers_visible_to(user_of(request)), request.query_params, name_column="server_name")
-        slim = rows.defer("tools", "resources", "prompts", "capabilities").prefetch_related("tag_rows")
+        slim = rows.defer("tools", "resources", "prompts", "capabilities").prefetch_related("tag_rows", "newer")
         found, pagination = paginate(slim, page)
         return Response({"servers": serialize_each(ServerSerializer, found), "pagination": pagination})
 
@@ -257,7 +257,7 @@ class AgentViewSet(HubViewSet):
         """List the A2A agents that the caller may view, newest change first."""
         page = read_page(request.query_params)
         rows = filter_resources(agents_visible_to(user_of(request)), request.query_params, name_column="name")
-        found, pagination = paginate(rows.defer("card").prefetch_related("tag_rows"), page)
+        found, pagination = paginate(rows.defer("card").prefetch_related("tag_rows", "newer"), page)
         return Response({"agents": serialize_each(AgentSerializer, found), "pagination": pagination})
 
     @schema.retrieve_agent

@@ -37,6 +37,8 @@ class DiscoveredResource(models.Model):
     updated_at = models.DateTimeField(default=timezone.now)
 
     kind: ClassVar[ResourceKind]
+    observed_by: ClassVar[str]
+    """The relation of RuntimeObservation to this model."""
 
     class Meta:
         abstract = True
@@ -47,11 +49,26 @@ class DiscoveredResource(models.Model):
         """Return the tags, sorted by name."""
         return sorted(row.name for row in self.tag_rows.all())  # type: ignore[attr-defined]
 
+    @property
+    def shown_status(self) -> str:
+        """Return the status of the newest observation; prefetch `newer` for more than one resource."""
+        return self._newer.status if self._newer else self.status
+
+    @property
+    def shown_description(self) -> str:
+        """Return the description of the newest observation; prefetch `newer` for more than one resource."""
+        return self._newer.description if self._newer else self.description
+
+    @property
+    def _newer(self) -> RuntimeObservation | None:
+        return next(iter(self.newer.all()), None)  # type: ignore[attr-defined]
+
 
 class McpServer(DiscoveredResource):
     """A discovered MCP server with its catalog; `tools`, `resources` and `prompts` are lists of MCP objects."""
 
     kind = ResourceKind.MCP_SERVER
+    observed_by = "server"
 
     server_name = models.CharField(max_length=200, unique=True)
     tools = models.JSONField(default=list)
@@ -81,6 +98,7 @@ class A2aAgent(DiscoveredResource):
     """A discovered A2A agent. `card` is the agent's own card. The hub calls `url`, not the card's address."""
 
     kind = ResourceKind.A2A_AGENT
+    observed_by = "agent"
 
     name = models.CharField(max_length=200)
     card = models.JSONField(default=dict)
@@ -132,6 +150,9 @@ class RuntimeObservation(models.Model):
     `scope` is the key of the sync target: the federation's id, or `unfederated:<region>`. `kind` is empty for a runtime
     that speaks neither protocol. `error` is the error of the last enrichment; the next sync then calls the runtime
     again.
+
+    `server` or `agent` is the stored resource that shows `status` and `description` from this row, because they differ
+    from its own: the cloud changed them without a new version. Both are empty for all other runtimes.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -143,6 +164,10 @@ class RuntimeObservation(models.Model):
     version = models.CharField(max_length=32)
     last_updated_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
+    status = models.CharField(max_length=32, blank=True)
+    description = models.TextField(blank=True)
+    server = models.ForeignKey(McpServer, null=True, blank=True, on_delete=models.SET_NULL, related_name="newer")
+    agent = models.ForeignKey(A2aAgent, null=True, blank=True, on_delete=models.SET_NULL, related_name="newer")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["scope", "runtime_id"], name="observation_once_per_runtime")]

@@ -58,7 +58,7 @@ def _write_documents(index: SearchIndex, resource_ids: Iterable[str], *, delete_
             _indexed(kind, row)
             for kind in KINDS.values()
             # mypy sees the abstract model, which does not have the relation of its two subclasses.
-            for row in kind.model._default_manager.filter(id__in=batch).prefetch_related("tag_rows")  # type: ignore[misc]
+            for row in kind.model._default_manager.filter(id__in=batch).prefetch_related("tag_rows", "newer")  # type: ignore[misc]
         ]
         index.replace(resources, delete_first=delete_first)
 
@@ -69,7 +69,7 @@ def _indexed(kind: Kind, row: DiscoveredResource) -> IndexedResource:
         federation_id=row.federation_id or "",
         name=getattr(row, kind.name_column),
         path=row.path,
-        description=row.description,
+        description=row.shown_description,
         version=row.runtime_version,
         enriched_at=row.enriched_at.isoformat(),
         tags=row.tags,

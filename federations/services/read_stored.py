@@ -16,7 +16,7 @@ PATHS_BATCH = 500
 def read_stored(target: SyncTarget) -> list[StoredResource]:
     """Return all resources of `target`, each with the error of its last enrichment."""
     errors = dict(target.observations().exclude(error="").values_list("runtime_id", "error"))
-    columns = ("id", "runtime_id", "runtime_arn", "path", "runtime_version", "runtime_access")
+    columns = ("id", "runtime_id", "runtime_arn", "path", "runtime_version", "runtime_access", "status", "description")
     return [
         StoredResource(
             resource_id=resource_id,
@@ -28,11 +28,13 @@ def read_stored(target: SyncTarget) -> list[StoredResource]:
             version=version,
             access=access if isinstance(access, dict) else {},
             last_error=errors.get(runtime_id, ""),
+            status=status,
+            description=description,
         )
         for resource_kind, kind in KINDS.items()
-        for resource_id, runtime_id, arn, path, version, access, name in target.resources(kind.model).values_list(
-            *columns, kind.name_column
-        )
+        for (resource_id, runtime_id, arn, path, version, access, status, description, name) in target.resources(
+            kind.model
+        ).values_list(*columns, kind.name_column)
     ]
 
 

@@ -129,7 +129,7 @@ def _apply(
 ) -> tuple[Plan, frozenset[str]]:
     """Plan and write in one transaction.
 
-    `keeps_all` leaves out the deletes and the observations. HeldPlanError, LeaseLostError and ConflictError undo
+    `keeps_all` leaves out the deletes, of observations too. HeldPlanError, LeaseLostError and ConflictError undo
     the transaction.
     """
     try:
@@ -141,8 +141,7 @@ def _apply(
             if plan.is_held and not job.force:
                 raise HeldPlanError(plan)
             touched = apply_changes(target, plan)
-            if not keeps_all:
-                write_observations(target, plan, discovery.findings)
+            touched |= write_observations(target, plan, discovery.findings, keeps_others=keeps_all)
             in_transaction(target)
             _record_outcome(lease, plan)
     except IntegrityError as exc:

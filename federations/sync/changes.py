@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from federations.sync.naming import region_and_account
 from federations.sync.resources import EnrichedAgent, EnrichedMcpServer, FailedRuntime, JsonObject, ResourceKind
@@ -17,7 +17,10 @@ def kind_of(found: Enriched) -> ResourceKind:
 
 @dataclass(frozen=True, slots=True)
 class StoredResource:
-    """A resource in the registry. `last_error` is the error of its last enrichment, or empty."""
+    """A resource in the registry. `last_error` is the error of its last enrichment, or empty.
+
+    `status` and `description` are its own columns, which the plan does not compare.
+    """
 
     resource_id: str
     kind: ResourceKind
@@ -28,6 +31,8 @@ class StoredResource:
     version: str
     access: JsonObject
     last_error: str = ""
+    status: str = ""
+    description: str = ""
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -128,9 +133,10 @@ class Skip(_FoundChange):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A runtime that could not be read or stored. Its stored resources stay as they are."""
+    """A runtime that could not be read or stored. Its stored resource `old`, if it has one, stays as it is."""
 
     found: FailedRuntime
+    old: StoredResource | None = field(default=None, compare=False)
 
     action = "error"
 

@@ -180,11 +180,12 @@ def _changes_of_found(
 ) -> Iterable[Change]:
     """Yield the changes of the findings. `paths_in_use` maps each path that stays stored to its runtime id."""
     rows = {(row.identity, row.kind): row for row in stored}
+    of_runtime = {row.identity: row for row in stored}
     candidates: list[Enriched] = []
     for identity, finding in found.items():
         match finding:
             case FailedRuntime():
-                yield Failure(finding)
+                yield Failure(finding, of_runtime.get(identity))
             case UnchangedRuntime(kind=ResourceKind() as kind) if (identity, kind) not in rows:
                 yield Failure(_failure_of_unstored(finding))
             case EnrichedMcpServer() | EnrichedAgent():
@@ -253,5 +254,6 @@ def _refusal(new: Enriched, error: str) -> Failure:
             error=error,
             kind=kind_of(new),
             last_updated_at=runtime.last_updated_at,
+            status=runtime.status,
         )
     )

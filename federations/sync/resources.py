@@ -114,7 +114,7 @@ class EnrichedAgent:
 class UnchangedRuntime:
     """A runtime whose version and time of last update are those of its observation. The hub did not call it.
 
-    `kind` is None for a runtime that speaks neither protocol.
+    `kind` is None for a runtime that speaks neither protocol. `status` is empty if the listing does not say it.
     """
 
     runtime_id: str
@@ -124,6 +124,7 @@ class UnchangedRuntime:
     last_updated_at: datetime
     kind: ResourceKind | None
     protocol: str = ""
+    status: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class UnsupportedRuntime:
 
 @dataclass(frozen=True, slots=True)
 class FailedRuntime:
-    """A runtime that could not be described or enriched. `kind` is None if it is unknown.
+    """A runtime that could not be described or enriched. `kind` is None, and `status` empty, if it is unknown.
 
     `error` has at most 500 characters, no control characters, and no prefix with the name of the runtime.
     """
@@ -147,6 +148,7 @@ class FailedRuntime:
     error: str
     kind: ResourceKind | None = None
     last_updated_at: datetime | None = None
+    status: str = ""
 
     @property
     def message(self) -> str:

@@ -70,7 +70,7 @@ def test_the_commands_and_the_web_process_make_private_files(folder: Path) -> No
         run(["manage.py", "shell", "-c", code], variables)
     port = free_port()
     web = subprocess.Popen(
-        [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "fedhub.wsgi:application"],
+        [sys.executable, "-m", "granian", "--interface", "asgi", "--port", str(port), "fedhub.asgi:application"],
         cwd=ROOT,
         env=variables | {"FEDHUB_SERVER_URL": f"http://127.0.0.1:{port}"},
         umask=0o022,

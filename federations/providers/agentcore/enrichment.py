@@ -206,4 +206,5 @@ def _failed_runtime(described: DescribedRuntime, reason: str) -> FailedRuntime:
         error=clean_error(f"enrichment failed: {reason}"),
         kind=described.kind,
         last_updated_at=runtime.last_updated_at,
+        status=runtime.status,
     )

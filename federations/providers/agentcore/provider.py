@@ -189,6 +189,7 @@ def _unchanged_runtime(runtime: ListedRuntime | Runtime, observation: Observatio
         last_updated_at=runtime.last_updated_at,
         kind=observation.kind,
         protocol=observation.protocol,
+        status=runtime.status,
     )
 
 
@@ -201,6 +202,7 @@ def _failed_runtime(listed: ListedRuntime, exc: Exception) -> FailedRuntime:
         version=listed.version,
         error=clean_error(str(exc)),
         last_updated_at=listed.last_updated_at,
+        status=listed.status,
     )
 
 

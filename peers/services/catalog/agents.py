@@ -217,7 +217,7 @@ def _visible(
 
 def _whole(page: Sequence[_Visible]) -> list[_Visible]:
     """Return the agents of a page with their whole rows, without those that were deleted meanwhile."""
-    discovered = A2aAgent.objects.only(*_DISCOVERED_COLUMNS).in_bulk(_keys(page, is_registered=False))
+    discovered = A2aAgent.objects.only(*_DISCOVERED_COLUMNS).prefetch_related("newer").in_bulk(_keys(page, is_registered=False))
     registered = RegisteredAgent.objects.in_bulk(_keys(page, is_registered=True))
     rows = [(registered if agent.is_registered else discovered).get(agent.row.pk) for agent in page]
     return [replace(agent, row=row) for agent, row in zip(page, rows, strict=True) if row]
@@ -249,7 +249,7 @@ def _describe_discovered(row: A2aAgent, visibility: AgentVisibility, place: _Pla
         capabilities=_capabilities(row.skills),
         visibility=visibility,
         server_did=place.did,
-        status="active" if row.status in ("", READY) else "inactive",
+        status="active" if row.shown_status in ("", READY) else "inactive",
     )
 
 

@@ -175,4 +175,4 @@ def test_a_list_of_any_length_takes_as_many_queries(make_agent: MakeAgent, setti
         with counted_queries() as queries:
             assert visible_agents(None)
         counts.append(len(queries))
-    assert counts == [3, 3]
+    assert counts == [4, 4]

@@ -1,0 +1,39 @@
+"""Find resources by the status and the description that are shown.
+
+A resource shows those of its newest observation where they differ from its own columns, because a sync does not write a
+resource whose version stayed. Such observations are few, so their ids are looked up apart, without a join.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from django.db.models import Q, QuerySet
+
+from core.store.folding import contains_text
+from core.store.units import subquery_or_list
+from federations.models import DiscoveredResource, RuntimeObservation
+
+Resource = TypeVar("Resource", bound=DiscoveredResource)
+
+
+def with_shown_status(rows: QuerySet[Resource], *statuses: str) -> QuerySet[Resource]:
+    """Return those of `rows` that show one of the AgentCore `statuses`."""
+    column, newer = _newer(rows)
+    same, other = newer.filter(status__in=statuses), newer.exclude(status__in=statuses)
+    found = rows.filter(Q(status__in=statuses) | Q(pk__in=subquery_or_list(same.values_list(column, flat=True))))
+    return found.exclude(pk__in=subquery_or_list(other.values_list(column, flat=True)))
+
+
+def with_shown_text(rows: QuerySet[Resource], text: str, name_column: str) -> QuerySet[Resource]:
+    """Return those of `rows` whose name, path or shown description contains `text` in any case."""
+    column, newer = _newer(rows)
+    found = newer.filter(contains_text(text, "description")).values_list(column, flat=True)
+    own = contains_text(text, "description") & ~Q(pk__in=subquery_or_list(newer.values_list(column, flat=True)))
+    return rows.filter(contains_text(text, name_column, "path") | own | Q(pk__in=subquery_or_list(found)))
+
+
+def _newer(rows: QuerySet[Resource]) -> tuple[str, QuerySet[RuntimeObservation]]:
+    """Return the column of the resource's id, and the observations that resources like `rows` show."""
+    relation = rows.model.observed_by
+    return f"{relation}_id", RuntimeObservation.objects.filter(**{f"{relation}__isnull": False}).order_by()
