@@ -76,7 +76,8 @@ def visible_agents(peer: Peer | None, after: str = "", limit: int | None = None)
     seen, choices, place = visibilities_of(peer), _choices(), _place()
     discovered, registered = _discovered(seen, choices), RegisteredAgent.objects.all()
     if limit is None:
-        whole = _visible(discovered.only(*_DISCOVERED_COLUMNS), registered, seen, choices)
+        rows = discovered.only(*_DISCOVERED_COLUMNS).prefetch_related("newer")
+        whole = _visible(rows, registered, seen, choices)
         return [_describe(whole[agent_id], place) for agent_id in sorted(whole) if agent_id > after]
     # The order is Python's on every database, so it is made here, of the few columns that decide.
     named = _visible(
@@ -217,7 +218,9 @@ def _visible(
 
 def _whole(page: Sequence[_Visible]) -> list[_Visible]:
     """Return the agents of a page with their whole rows, without those that were deleted meanwhile."""
-    discovered = A2aAgent.objects.only(*_DISCOVERED_COLUMNS).prefetch_related("newer").in_bulk(_keys(page, is_registered=False))
+    discovered = (
+        A2aAgent.objects.only(*_DISCOVERED_COLUMNS).prefetch_related("newer").in_bulk(_keys(page, is_registered=False))
+    )
     registered = RegisteredAgent.objects.in_bulk(_keys(page, is_registered=True))
     rows = [(registered if agent.is_registered else discovered).get(agent.row.pk) for agent in page]
     return [replace(agent, row=row) for agent, row in zip(page, rows, strict=True) if row]
