@@ -21,7 +21,6 @@ from peers.protocol import (
     UCAN_HEADER,
     FederationEnvelope,
     ProtocolError,
-    ReceiveResult,
     is_same_origin,
     parse_json_object,
 )
@@ -140,13 +139,21 @@ def _record_answer(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult,
 
 
 def _read_answer(sent: SendResult) -> tuple[DispatchState, str, str]:
-    """Return the content of a 2xx answer: the dispatch's status, the peer's message, and its id of the intent."""
+    """Return the content of a 2xx answer: the dispatch's status, the peer's message, and its id of the intent.
+
+    Only `"accepted": false` is a rejection, and only `"accepted": true` an acceptance. `ReceiveResult.from_dict` is not
+    used, because it reads an absent `accepted` as false.
+    """
     try:
-        result = ReceiveResult.from_dict(parse_json_object(sent.answer.body if sent.answer else b""))
+        body = parse_json_object(sent.answer.body if sent.answer else b"")
     except ProtocolError:
         return DispatchState.DELIVERED, "an answer that cannot be read", ""
-    status = DispatchState.ACCEPTED if result.accepted else DispatchState.REJECTED
-    return status, result.message[:500], (result.local_intent_id or "")[:64]
+    accepted, message, remote_id = body.get("accepted"), body.get("message"), body.get("local_intent_id")
+    status = DispatchState.DELIVERED
+    if isinstance(accepted, bool):
+        status = DispatchState.ACCEPTED if accepted else DispatchState.REJECTED
+    text = message[:500] if isinstance(message, str) else ""
+    return status, text, remote_id[:64] if isinstance(remote_id, str) else ""
 
 
 def _renew_signature(dispatch: Dispatch, token: str, *, now: datetime) -> None:

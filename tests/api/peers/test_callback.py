@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from django.conf import LazySettings
 
+from core.net.client import Answer
 from peers.models import Dispatch, HandlerEvent, InboundCallback, JournalEntry, Peer
+from peers.services.outbox.delivery import settle_dispatch
+from peers.services.outbox.signed_requests import SendResult
 from peers.services.trust.tokens import issue_peer_token
 from tests.api.peers.callbacks import CALLBACK, attestation, callback, dispatch_to, report, report_plainly
 from tests.api.peers.partner import OPERATOR, Partner, body_of, send
@@ -31,6 +34,20 @@ def test_a_delta_is_merged_and_accepts_the_dispatch(alpha: Partner, dispatch: Di
     assert dispatch.state == {"phase": "running", "nested": {"a": 1, "b": 3}}
     assert (dispatch.status, dispatch.due_at) == ("accepted", None)
     assert JournalEntry.objects.filter(kind="callback", dispatch_id=dispatch.pk).count() == 1
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"message": "queued", "local_intent_id": "loc-1"}', b""])
+def test_a_callback_ends_a_dispatch_whose_delivery_was_answered_without_a_decision(
+    alpha: Partner, alpha_peer: Peer, dispatch: Dispatch, body: bytes
+) -> None:
+    Dispatch.objects.filter(pk=dispatch.pk).update(lease_token="t" * 32)
+    settle_dispatch(dispatch, alpha_peer, "t" * 32, SendResult(Answer(202, {}, body)))
+
+    response = report(alpha, callback(dispatch.pk, "completed", attestation=attestation(alpha, dispatch.pk)))
+
+    assert response.json()["message"] == "Callback processed"
+    dispatch.refresh_from_db()
+    assert dispatch.status == "completed"
 
 
 def test_completion_ends_the_dispatch_with_a_verified_attestation(alpha: Partner, dispatch: Dispatch) -> None:

@@ -189,11 +189,46 @@ def test_accepted_false_is_a_final_rejection(partner: Partner) -> None:
     assert row.finished_at is not None
 
 
-@pytest.mark.parametrize("body", ["", "<html>", "[]", '{"accepted": "yes"}'])
+@pytest.mark.parametrize(
+    "body", ["", "<html>", "[]", '{"accepted": "yes"}', '{"accepted": false, "accepted": false}', "\x1f\x8b\x08"]
+)
 def test_a_2xx_that_cannot_be_read_is_delivered(partner: Partner, body: str) -> None:
     partner.answer(202, body)
     row = again(partner.dispatch())
     assert (row.status, row.due_at) == ("delivered", None)
+
+
+WITHOUT_DECISION = [
+    {},
+    {"dispatch_id": "x", "status": "accepted"},
+    {"dispatch_id": "x", "local_intent_id": "loc-1", "message": "queued"},
+    {"accept": False},
+    {"Accepted": False},
+    {"result": {"accepted": False}},
+    *({"accepted": value, "message": "queued"} for value in (None, "true", "false", 0, 1, 0.0, [], {})),
+]
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 207])
+@pytest.mark.parametrize("body", WITHOUT_DECISION, ids=str)
+def test_a_2xx_whose_body_does_not_say_accepted_is_delivered(partner: Partner, body: object, status: int) -> None:
+    partner.answer(status, json.dumps(body))
+    row = again(partner.dispatch())
+    assert (row.status, row.reason, row.due_at, row.finished_at) == ("delivered", "", None, None)
+
+
+@pytest.mark.parametrize("others", [{"dispatch_id": 7}, {"message": None}, {"local_intent_id": ["x"]}], ids=str)
+@pytest.mark.parametrize(("accepted", "status"), [(True, "accepted"), (False, "rejected")])
+def test_accepted_is_read_although_another_field_is_malformed(
+    partner: Partner, accepted: bool, status: str, others: dict[str, object]
+) -> None:
+    partner.answer(200, json.dumps({"accepted": accepted, **others}))
+    assert again(partner.dispatch()).status == status
+
+
+def test_the_id_in_an_answer_without_a_decision_is_kept(partner: Partner) -> None:
+    partner.answer(202, json.dumps({"dispatch_id": "x", "local_intent_id": "loc-1", "message": "queued"}))
+    assert again(partner.dispatch()).remote_intent_id == "loc-1"
 
 
 def test_a_peer_that_does_not_answer_is_tried_again(partner: Partner, httpserver: HTTPServer) -> None:
