@@ -95,7 +95,7 @@ def send(
     backend = _PinnedBackend(addresses, deadline, max_bytes + _FRAMING_BYTES)
     request = httpcore.Request(
         method.upper(),
-        httpcore.URL(scheme=parts.scheme, host=parts.host, port=parts.port, target=_target(parts)),
+        httpcore.URL(scheme=parts.scheme, host=parts.host, port=parts.port, target=parts.request_target),
         headers=_request_headers(parts, body, headers or {}),
         content=body,
     )
@@ -282,10 +282,6 @@ def _needs_allowed_network(parts: UrlParts, *, allow_http: bool) -> bool:
     """Tell whether the URL may lead only to an allowed network: it has plain http or a name for local use."""
     is_local_name = parts.address is None and not validate_ssrf(f"https://{parts.host}")
     return is_local_name or (parts.scheme == "http" and not allow_http)
-
-
-def _target(parts: UrlParts) -> str:
-    return (parts.path or "/") + ("" if parts.query is None else f"?{parts.query}")
 
 
 def _request_headers(parts: UrlParts, body: bytes | None, headers: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -53,6 +53,11 @@ class UrlParts:
         """Return scheme and authority (RFC 6454, section 6.2)."""
         return f"{self.scheme}://{self.authority}"
 
+    @property
+    def request_target(self) -> str:
+        """Return path and query as the first line of a request has them, "/" for an empty path (RFC 9112, 3.2.1)."""
+        return (self.path or "/") + ("" if self.query is None else f"?{self.query}")
+
 
 @lru_cache(maxsize=_CACHED_URLS)
 def split_url(url: str) -> UrlParts:
@@ -89,6 +94,16 @@ def normalize_server_url(url: str) -> str:
     if parts.query is not None or parts.fragment is not None or has_odd_segment(path.split("/")[1:]):
         raise InvalidIdentifier("a server's URL has no query, fragment, empty or dot segments")
     return parts.origin + path
+
+
+def requested_url(url: str) -> str:
+    """Return the URL that a client requests for `url`, which is the one to sign (RFC 9421, section 2.2.2).
+
+    Scheme and host are in lower case; the default port, the trailing dot of the host and the fragment are left out; an
+    empty path becomes "/". Path and query stay as they are spelled. Raises InvalidIdentifier.
+    """
+    parts = split_url(url)
+    return parts.origin + parts.request_target
 
 
 def is_same_server(first: str, second: str) -> bool:

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from core.net.urls import UrlParts, split_url
+from core.net.urls import UrlParts, requested_url, split_url
 from peers.protocol.errors import InvalidIdentifier, SignatureMalformed, SignatureMismatch
 from peers.protocol.signature_fields import SignatureInput
 
@@ -17,8 +18,8 @@ _URI = re.compile(r"[!-~]+")
 class HttpRequest:
     """The parts of a request that a signature can cover.
 
-    `target_uri` is the absolute URI, built from the receiver's own URL and never from the Host header. Header names are
-    compared without case.
+    `target_uri` is the absolute URI, built from the receiver's own URL and never from the Host header. It is stored as
+    a client requests it, so that signer and receiver have one spelling. Header names are compared without case.
     """
 
     method: str
@@ -28,13 +29,16 @@ class HttpRequest:
     _fields: dict[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Fold the header names; raises SignatureMalformed for a repeated name, a bad method or a bad target."""
+        """Fold header names and target; raises SignatureMalformed for a repeated name, a bad method or a bad target."""
         fields = {name.lower(): value.strip(" \t") for name, value in self.headers.items()}
         if len(fields) != len(self.headers):
             raise SignatureMalformed("a field appears twice, with names that differ in case")
         if not _METHOD.fullmatch(self.method) or not _URI.fullmatch(self.target_uri):
             raise SignatureMalformed("the method is not in upper case, or the target is not a URI")
         object.__setattr__(self, "_fields", fields)
+        # A URI beyond the grammar of `split_url` is compared as it is spelled; the guarded client never requests one.
+        with suppress(InvalidIdentifier):
+            object.__setattr__(self, "target_uri", requested_url(self.target_uri))
 
     def header(self, name: str) -> str | None:
         """Return a header's value by its lower-case name, without outer whitespace; None if it is absent."""
@@ -71,13 +75,12 @@ def _derived_component(request: HttpRequest, name: str) -> str:
     if name == "@target-uri":
         return request.target_uri
     parts = _target_parts(request)
-    path = parts.path or "/"
     values = {
         "@scheme": parts.scheme,
         "@authority": parts.authority,
-        "@path": path,
+        "@path": parts.path or "/",
         "@query": f"?{parts.query or ''}",
-        "@request-target": path if parts.query is None else f"{path}?{parts.query}",
+        "@request-target": parts.request_target,
     }
     if name not in values:
         raise SignatureMalformed(f"{name} is not supported")

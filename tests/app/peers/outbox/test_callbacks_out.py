@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.utils import timezone
+from http_message_signatures import HTTPMessageVerifier, HTTPSignatureKeyResolver, algorithms
+from pytest_httpserver import HTTPServer
 
 from core.errors import NotFoundError
 from peers.models import IntentStatus, JournalEntry, OutboundCallback, ReceivedDispatch
@@ -60,6 +65,43 @@ def test_a_callback_is_signed_both_ways_with_a_verified_attestation(partner: Par
     assert (callback.attestation.usage, callback.attestation.governance_compliant) == (USAGE, True)
     verify_object(body["attestation"], keys)  # type: ignore[arg-type]
     assert fresh(OutboundCallback.objects.get()).delivered_at is not None
+
+
+class HubKeys(HTTPSignatureKeyResolver):
+    """This hub's key, in the form of http-message-signatures."""
+
+    def resolve_public_key(self, key_id: str) -> Ed25519PublicKey:
+        return Ed25519PublicKey.from_public_bytes(bytes(hub_identity().verification_keys[0]))
+
+
+@dataclass
+class SeenRequest:
+    """A request in the form of http-message-signatures."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "rest"),
+    [("http", "/cb"), ("http", "/cb#x"), ("http", ""), ("http", "?a=1"), ("http", "#x"), ("HTTP", "/cb"),
+     ("hTTp", "/a?b#c"),
+     ("http", "/cb?a=1&b=%20"), ("http", "/%7etilde"), ("http", "/./dot")],
+)  # fmt: skip
+def test_a_peer_can_verify_a_callback_at_the_url_that_it_was_asked_for(
+    partner: Partner, httpserver: HTTPServer, scheme: str, rest: str
+) -> None:
+    httpserver.expect_request(re.compile(".*")).respond_with_handler(partner.handle)
+    complete(partner.received(callback_url=partner.url.replace("http", scheme) + rest).pk, usage=USAGE)
+    deliver_all()
+
+    (request,) = partner.requests
+    # The line of the request as it came: werkzeug's own URL is decoded.
+    seen = SeenRequest("POST", partner.url + request.environ["RAW_URI"], dict(request.headers))
+    verifier = HTTPMessageVerifier(signature_algorithm=algorithms.ED25519, key_resolver=HubKeys())
+    (result,) = verifier.verify(seen, body=request.get_data())
+    assert result.covered_components['"@target-uri"'] == seen.url
 
 
 def test_callbacks_of_one_dispatch_go_out_in_their_order(partner: Partner) -> None:
