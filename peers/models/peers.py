@@ -58,7 +58,9 @@ class Peer(models.Model):
     """Another organization's hub, one row for each normalized server URL.
 
     `outbound_key` is encrypted and goes to this peer's own origin alone. `proposed_from` is the address of an unknown
-    sender that proposed itself. Until `circuit_open_until` the circuit is open: nothing is sent.
+    sender that proposed itself. Until `circuit_open_until` the circuit is open: nothing is sent. Until `paused_until`
+    the peer has asked this hub to send nothing. `documents_tried_at` is the time of the last attempt to fetch its
+    documents, `documents_fetched_at` that of the last success.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -80,6 +82,8 @@ class Peer(models.Model):
     documents_fetched_at = models.DateTimeField(null=True, blank=True, editable=False)
     circuit_failures = models.PositiveIntegerField(default=0, editable=False)
     circuit_open_until = models.DateTimeField(null=True, blank=True, editable=False)
+    paused_until = models.DateTimeField(null=True, blank=True, editable=False)
+    documents_tried_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -18,7 +18,7 @@ The life of a dispatch. Capitals are its `status`; the notes say what happens to
           | 2xx
           +--- `accepted` is false ---> REJECTED (final)
           +--- `accepted` is true ----> ACCEPTED ----+--- callback `completed` ---> COMPLETED (final)
-          +--- no readable answer ----> DELIVERED ---+--- callback `failed` ------> FAILED (final)
+          +--- neither is said ------> DELIVERED ---+--- callback `failed` ------> FAILED (final)
 
     A callback may arrive before the answer to the delivery: it ends the delivery, because the peer has the work.
     `dead_letters.retry_dead` makes a dead letter PENDING and due again, with all attempts.
@@ -33,9 +33,10 @@ until the earlier ones are delivered or dead.
 
 Pauses (`backoff`) double from FEDHUB_RETRY_SECONDS to one hour, with jitter, for at most MAX_ATTEMPTS attempts. The
 circuit (`circuit`) counts failures of a peer, not of a message: an open circuit stops all messages to the peer, and one
-probe decides when they go on. A message is given up after `leases.retry_horizon`, because its receiver would refuse it
-as stale. Each attempt sends the same signed body under a fresh HTTP signature and nonce, so the receiver recognizes a
-second copy, and delivery at least once is enough.
+probe decides when they go on. A pause that a peer asks for by Retry-After (`pauses`) is a column of the peer's row too:
+all messages wait for its end, and are scattered after it as after the end of an open circuit. A message is given up
+after `leases.retry_horizon`, because its receiver would refuse it as stale. Each attempt sends the same signed body
+under a fresh HTTP signature and nonce, so the receiver recognizes a second copy, and delivery at least once is enough.
 
 The sweep repeats nudges that were lost and releases rows that were held in the moment of an approval. Handler events
 (`inbox.handler_events`) are rows of the same kind, so the sweep and the dead letters serve them too.

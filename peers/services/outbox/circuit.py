@@ -2,7 +2,8 @@
 
 The state of a circuit is two columns of the peer's row. Five failures in a row open the circuit; while it is open the
 hub sends nothing to the peer. After the pause one request goes out as a probe, chosen by compare-and-set: an answer
-closes the circuit and makes the waiting rows due, a failure opens the circuit for longer.
+closes the circuit and makes the waiting rows due, a failure opens the circuit for longer. Requests that were under way
+when the circuit opened change nothing by their failures: each of them may fail for the reason that opened it.
 """
 
 from __future__ import annotations
@@ -32,19 +33,27 @@ def wait_until(peer: Peer, *, now: datetime) -> datetime | None:
 
 
 def record_failure(peer: Peer, *, now: datetime) -> None:
-    """Count a request without an answer; the fifth in a row opens the circuit."""
-    Peer.objects.filter(pk=peer.pk).update(circuit_failures=F("circuit_failures") + 1)
-    peer.refresh_from_db(fields=["circuit_failures"])
-    beyond = peer.circuit_failures - FAILURES_TO_OPEN
-    if beyond >= 0:
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(beyond, 10))
-        Peer.objects.filter(pk=peer.pk).update(circuit_open_until=now + pause)
+    """Count a request without an answer; the fifth in a row opens the circuit, and only a failed probe opens it longer.
+
+    `peer` is the row as it was before the request. Requests that were under way when the circuit opened tell nothing
+    new, so their failures are not counted.
+    """
+    row, failures = Peer.objects.filter(pk=peer.pk), peer.circuit_failures
+    if failures >= FAILURES_TO_OPEN:
+        # The request was the probe. If the number has changed, an answer or another probe has decided since.
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures + 1 - FAILURES_TO_OPEN, 10))
+        row.filter(circuit_failures=failures).update(circuit_failures=failures + 1, circuit_open_until=now + pause)
+        return
+    row.filter(circuit_failures__lt=FAILURES_TO_OPEN).update(circuit_failures=F("circuit_failures") + 1)
+    row.filter(circuit_failures=FAILURES_TO_OPEN, circuit_open_until=None).update(circuit_open_until=now + FIRST_PAUSE)
 
 
 def record_answer(peer: Peer, *, now: datetime) -> None:
-    """Close the circuit of a peer that has answered, and make its waiting rows due at once."""
-    closed = Peer.objects.filter(pk=peer.pk, circuit_failures__gt=0).update(circuit_failures=0, circuit_open_until=None)
-    if closed and peer.circuit_failures >= FAILURES_TO_OPEN:
+    """Close the circuit of a peer that has answered; unless the peer asked for a pause, its waiting rows are due."""
+    row = Peer.objects.filter(pk=peer.pk)
+    is_closed = row.filter(circuit_failures__gte=FAILURES_TO_OPEN).update(circuit_failures=0, circuit_open_until=None)
+    row.filter(circuit_failures__gt=0).update(circuit_failures=0)
+    if is_closed and not row.filter(paused_until__gt=now).exists():
         # The due time of a row with a lease token is the end of the worker's lease.
         Dispatch.objects.filter(
             peer=peer, status=DispatchState.PENDING, due_at__gt=now, lease_token="", dead_at=None

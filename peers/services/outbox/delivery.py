@@ -27,7 +27,7 @@ from peers.protocol import (
 from peers.protocol.discovery import DEFAULT_ENDPOINTS
 from peers.protocol.timestamps import parse_timestamp
 from peers.services.outbox import circuit
-from peers.services.outbox.backoff import MAX_ATTEMPTS
+from peers.services.outbox.backoff import MAX_ATTEMPTS, scattered
 from peers.services.outbox.dead_letters import give_up
 from peers.services.outbox.delegations import delegation_of
 from peers.services.outbox.dispatch import reason_to_hold, signed_envelope
@@ -41,6 +41,7 @@ from peers.services.outbox.leases import (
     retry_horizon,
     uncount_attempt,
 )
+from peers.services.outbox.pauses import pause_end, record_pause
 from peers.services.outbox.signed_requests import SendResult, post
 from peers.services.trust.holds import NOT_ENABLED, reason_of_state
 from peers.services.trust.identity import is_enabled
@@ -49,6 +50,7 @@ from peers.services.trust.peers import find_peer
 
 RECEIVE_PATH = DEFAULT_ENDPOINTS["receive"]
 CIRCUIT_OPEN = "the peer does not answer; waiting before the next attempt"
+PAUSED = "the peer asked for a pause; waiting for its end"
 STALE = ", and the peer would refuse it as stale now"
 NOT_ITS_ORIGIN = "the callback URL is on an origin that is not the peer's"
 # Half of the shortest FEDHUB_ENVELOPE_MAX_AGE: a message whose first attempt comes later gets its whole time from then.
@@ -57,12 +59,14 @@ LONG_WAIT = timedelta(hours=6)
 
 # Dispatches and callbacks -------------------------------------------------------------------------------------------
 def _may_send(message: Message, peer: Peer, token: str, *, now: datetime) -> bool:
-    """Tell whether a leased message is sent now; if not, put it off until the circuit closes, or give it up."""
+    """Tell whether a leased message is sent now; if not, put it off until the peer may be asked, or give it up."""
     age = now - message.tried_since
     if message.attempts > 1 and age > retry_horizon():
         _give_up_late(message, token, f"; the last attempt: {message.last_error or 'it did not end'}", now=now)
         return False
-    until = circuit.wait_until(peer, now=now)
+    why, until = PAUSED, pause_end(peer, now=now)
+    if until is None:
+        why, until = CIRCUIT_OPEN, circuit.wait_until(peer, now=now)
     if until is None:
         if message.attempts == 1 and age > LONG_WAIT:
             message.tried_since = now
@@ -70,9 +74,10 @@ def _may_send(message: Message, peer: Peer, token: str, *, now: datetime) -> boo
         return True
     # While a probe is under way its answer may close the circuit, so the message is kept.
     if age > retry_horizon() and until - now > timedelta(seconds=circuit.PROBE_SECONDS):
-        _give_up_late(message, token, "; the peer did not answer other messages either", now=now)
+        others = "asked for a pause" if why == PAUSED else "did not answer other messages either"
+        _give_up_late(message, token, f"; the peer {others}", now=now)
     else:
-        postpone(message, token, CIRCUIT_OPEN, now=now, until=until)
+        postpone(message, token, why, now=now, until=until)
     return False
 
 
@@ -84,11 +89,20 @@ def _give_up_late(message: Message, token: str, why: str, *, now: datetime) -> N
 
 
 def _count(peer: Peer, sent: SendResult, *, now: datetime) -> None:
-    """Tell the circuit breaker the result. A URL that this hub blocks says nothing about the peer."""
+    """Tell the circuit breaker the result. A URL that this hub blocks tells nothing about the peer."""
     if sent.is_outage:
         circuit.record_failure(peer, now=now)
     elif sent.answer is not None:
         circuit.record_answer(peer, now=now)
+
+
+def _start_pause(peer: Peer, sent: SendResult, *, now: datetime) -> datetime:
+    """Store the pause that an answer asks for, and return when the message itself may be sent again at the earliest."""
+    if not sent.retry_after:
+        return now
+    end = now + sent.retry_after
+    record_pause(peer, until=end)
+    return scattered(end, now=now)
 
 
 # Dispatches ---------------------------------------------------------------------------------------------------------
@@ -114,6 +128,7 @@ def settle_dispatch(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult
     """Record the result of an attempt, while the worker with this lease token still has the row."""
     now = timezone.now()
     with unit_of_work():
+        not_before = _start_pause(peer, sent, now=now)
         _count(peer, sent, now=now)
         leased_row(dispatch, token).update(last_status_code=sent.status_code)
         if sent.is_delivered:
@@ -122,7 +137,6 @@ def settle_dispatch(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult
             give_up(dispatch, token, sent.error, now=now, is_refused=sent.is_final)
         else:
             reason = _dispatch_hold_reason(Peer.objects.get(pk=peer.pk))
-            not_before = now + sent.retry_after
             put_off(dispatch, token, sent.error, now=now, not_before=not_before, hold_reason=reason)
 
 
@@ -195,6 +209,7 @@ def deliver_callback(callback_id: str) -> None:
 def _settle_callback(callback: OutboundCallback, peer: Peer, token: str, sent: SendResult) -> None:
     now = timezone.now()
     with unit_of_work():
+        not_before = _start_pause(peer, sent, now=now)
         if is_same_origin(callback.received.callback_url, peer.server_url):
             _count(peer, sent, now=now)
         row = leased_row(callback, token)
@@ -205,7 +220,6 @@ def _settle_callback(callback: OutboundCallback, peer: Peer, token: str, sent: S
             give_up(callback, token, sent.error, now=now)
         else:
             reason = _callback_hold_reason(Peer.objects.get(pk=peer.pk))
-            not_before = now + sent.retry_after
             put_off(callback, token, sent.error, now=now, not_before=not_before, hold_reason=reason)
             return
         _nudge_next(callback, now=now)

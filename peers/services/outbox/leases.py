@@ -54,7 +54,7 @@ def put_off(
 
 
 def postpone(message: Message, token: str, why: str, *, now: datetime, until: datetime) -> None:
-    """Let a message wait for the open circuit. This is not an attempt, and the last attempt's error stays."""
+    """Let a message wait for the end of an open circuit or a pause. This is not an attempt; the last error stays."""
     uncount_attempt(message)
     columns = {"reason": why} if isinstance(message, Dispatch) else {} if message.attempts else {"last_error": why}
     row = unanswered_row(message, token)

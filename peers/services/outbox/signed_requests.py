@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from urllib.parse import urljoin
 
 from django.conf import settings
+from django.utils import timezone
+from django.utils.http import parse_http_date_safe
 
 from core.net.client import TIMEOUT_SECONDS, Answer, TransportError, send
 from peers.models import Peer
@@ -20,11 +24,15 @@ from peers.services.trust.proofs import PUBLIC_KEY_HEADER
 RETRIED_STATUSES = frozenset({408, 425, 429})
 LONGEST_RETRY_AFTER = timedelta(hours=1)
 MAX_ERROR_CHARS = 300
+MAX_PLACE_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """The result of one attempt: `answer` is None where none came, `is_final` says that another attempt is useless."""
+    """The result of one attempt: `answer` is None where none came, `is_final` says that another attempt is useless.
+
+    `retry_after` is the pause that an answer which is tried again asks for; it is for all messages to the peer.
+    """
 
     answer: Answer | None
     error: str = ""
@@ -79,21 +87,49 @@ def post(peer: Peer, url: str, text: str, *, now: datetime, headers: Mapping[str
         )
     except TransportError as exc:
         return SendResult(None, exc.message[:MAX_ERROR_CHARS], is_final=exc.permanent)
-    return result_of(answer)
+    return result_of(answer, url=url, now=timezone.now())
 
 
-def result_of(answer: Answer) -> SendResult:
-    """Return the meaning of an answer: 2xx is delivered, 4xx except 408, 425 and 429 is final, others are retried."""
+def result_of(answer: Answer, *, url: str, now: datetime) -> SendResult:
+    """Return the meaning of an answer to a request of `url` that came at `now`.
+
+    2xx is delivered; 3xx and 4xx except 408, 425 and 429 are final; all others are tried again, after the pause that
+    they ask for.
+    """
     if answer.is_success:
         return SendResult(answer)
+    if 300 <= answer.status < 400:
+        text = f"HTTP {answer.status}: {_moved_to(answer, url)}"
+        return SendResult(answer, text[:MAX_ERROR_CHARS], is_final=True)
     text = answer.body[:MAX_ERROR_CHARS].decode("utf-8", "replace").replace("\0", "")
-    is_final = 400 <= answer.status < 500 and answer.status not in RETRIED_STATUSES
-    return SendResult(answer, f"HTTP {answer.status}: {text}"[:MAX_ERROR_CHARS], is_final, retry_after(answer))
+    error = f"HTTP {answer.status}: {text}"[:MAX_ERROR_CHARS]
+    if 400 <= answer.status < 500 and answer.status not in RETRIED_STATUSES:
+        return SendResult(answer, error, is_final=True)
+    return SendResult(answer, error, retry_after=retry_after(answer, now=now))
 
 
-def retry_after(answer: Answer) -> timedelta:
-    """Return the pause in seconds that an answer asks for (RFC 9110, section 10.2.3), at most an hour; else 0."""
+def retry_after(answer: Answer, *, now: datetime) -> timedelta:
+    """Return the pause that an answer asks for, at most an hour; 0 for a pause that cannot be read or is over.
+
+    The header holds seconds, or a date in one of three forms (RFC 9110, sections 10.2.3 and 5.6.7).
+    """
     text = answer.headers.get("retry-after", "").strip()
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+    if text.isascii() and text.isdecimal():
+        digits = text.lstrip("0")
+        return (
+            min(LONGEST_RETRY_AFTER, timedelta(seconds=int(digits or 0))) if len(digits) < 10 else LONGEST_RETRY_AFTER
+        )
+    moment = parse_http_date_safe(text)
+    if moment is None:
         return timedelta()
-    return min(LONGEST_RETRY_AFTER, timedelta(seconds=int(text)))
+    return max(timedelta(), min(LONGEST_RETRY_AFTER, timedelta(seconds=moment - now.timestamp())))
+
+
+def _moved_to(answer: Answer, url: str) -> str:
+    """Return the text for staff about a redirect, with the place that it names (RFC 9110, section 10.2.2)."""
+    place = "".join(sign for sign in answer.headers.get("location", "") if sign.isprintable())
+    if not place:
+        return "a redirect, which is not followed"
+    with suppress(ValueError):
+        place = urljoin(url, place)
+    return f"moved to {place[:MAX_PLACE_CHARS]}, and redirects are not followed; add that address"

@@ -323,7 +323,7 @@ def _decide(peer: Peer, target: PeerState, *, source: PeerState, reason: str, by
 def _move(peer: Peer, target: PeerState, *, source: PeerState) -> None:
     """Set the state by compare-and-set; raises ConflictError for another present state or a forbidden transition."""
     is_moved = target in TRANSITIONS[source] and Peer.objects.filter(pk=peer.pk, state=source).update(
-        state=target, updated_at=timezone.now(), circuit_failures=0, circuit_open_until=None
+        state=target, updated_at=timezone.now(), circuit_failures=0, circuit_open_until=None, paused_until=None
     )
     if not is_moved:
         peer.refresh_from_db(fields=["state"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
@@ -80,6 +81,39 @@ def test_a_failed_probe_opens_the_circuit_for_longer(partner: Partner) -> None:
         deliver_dispatch(dispatch.pk)
         pauses.append(round((fresh(partner.peer).circuit_open_until - timezone.now()).total_seconds()))
     assert pauses == [30, 60, 120, 240, 480, 600, 600, 600, 600]
+
+
+@pytest.mark.parametrize("in_flight", [5, 6, 20, 200])
+def test_failures_of_requests_that_were_under_way_open_the_circuit_for_the_first_pause(
+    partner: Partner, in_flight: int
+) -> None:
+    seen = [fresh(partner.peer) for _ in range(in_flight)]
+    now = timezone.now().replace(microsecond=0)
+    for number, peer in enumerate(seen):
+        circuit.record_failure(peer, now=now + timedelta(milliseconds=number))
+    peer = fresh(partner.peer)
+    assert peer.circuit_failures == circuit.FAILURES_TO_OPEN
+    assert peer.circuit_open_until - now <= circuit.FIRST_PAUSE + timedelta(milliseconds=4)
+
+
+def test_a_second_worker_that_reports_the_same_probe_makes_the_pause_no_longer(partner: Partner) -> None:
+    open_circuit(partner)
+    end_pause()
+    probe = fresh(partner.peer)
+    now = timezone.now().replace(microsecond=0)
+    for _ in range(3):
+        circuit.record_failure(probe, now=now)
+    peer = fresh(partner.peer)
+    assert (peer.circuit_failures, peer.circuit_open_until) == (6, now + 2 * circuit.FIRST_PAUSE)
+
+
+def test_an_answer_between_makes_a_late_failure_the_first_again(partner: Partner) -> None:
+    late, probe = fresh(partner.peer), fresh(partner.peer)
+    open_circuit(partner)
+    circuit.record_answer(probe, now=timezone.now())
+    circuit.record_failure(late, now=timezone.now())
+    peer = fresh(partner.peer)
+    assert (peer.circuit_failures, peer.circuit_open_until) == (1, None)
 
 
 def test_a_refusal_is_an_answer(partner: Partner) -> None:
