@@ -21,12 +21,8 @@ def dashboard_cards(request: HttpRequest) -> list[dict[str, Any]]:
         return []
     proposed = Peer.objects.filter(state=PeerState.PROPOSED).count()
     approved = Peer.objects.filter(state=PeerState.APPROVED)
-    changed = (
-        PeerKey.objects.filter(state=KeyState.PROPOSED, withdrawal="", peer__in=approved)
-        .values("peer")
-        .distinct()
-        .count()
-    )
+    proposed_keys = PeerKey.objects.filter(state=KeyState.PROPOSED, withdrawal="", peer__in=approved)
+    changed = proposed_keys.order_by().values("peer").distinct().count()
     reviews = approved.filter(review_by__lte=timezone.localdate()).count()
     peers = reverse("admin:peers_peer_changelist")
     sent, owed = reverse("admin:peers_dispatch_changelist"), reverse("admin:peers_outboundcallback_changelist")

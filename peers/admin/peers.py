@@ -45,7 +45,10 @@ class WaitingForStaffFilter(DropdownFilter):
             "withdrawn": Q(state=PeerState.APPROVED, keys__state=KeyState.PINNED, keys__withdrawal__gt=""),
             "stranger": Q(state=PeerState.PROPOSED) & ~Q(proposed_from=""),
         }
-        return queryset.filter(wanted[self.value()]).distinct() if self.value() in wanted else queryset
+        if self.value() not in wanted:
+            return queryset
+        # The list's own order is set after the filters.
+        return queryset.filter(wanted[self.value()]).order_by().distinct()
 
 
 @admin.register(Peer)

@@ -243,8 +243,8 @@ def _waits_for_earlier(callback_id: str) -> bool:
     earlier = owed.filter(created_at__lt=callback.created_at).order_by("created_at").first()
     if earlier is None:
         return False
-    if earlier.due_at is not None and earlier.due_at > timezone.now():
-        # Without this the callback would come first in every sweep until then.
+    if earlier.due_at is None or earlier.due_at > timezone.now():
+        # Without this the callback would come first in every sweep until then. A held callback is released with others.
         OutboundCallback.objects.filter(pk=callback_id, due_at=callback.due_at, lease_token="").update(
             due_at=earlier.due_at
         )

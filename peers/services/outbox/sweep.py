@@ -1,19 +1,33 @@
-"""The sweep: the periodic search for due rows whose nudge was lost and for held rows whose reason has ended."""
+"""The sweep: the periodic search for due rows whose nudge was lost and for held rows whose reason has ended.
+
+Both searches are bounded, and no owner can fill a bound: rows of one peer or handler, however many they are, do not
+keep the rows of another one from being found.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import suppress
+from datetime import datetime
+from itertools import chain, islice, zip_longest
 
+from django.db.models import Q
 from django.utils import timezone
 
-from core.store.units import LostRaceError, locked, unit_of_work
-from peers.models import Dispatch, DispatchState, HandlerEvent, OutboundCallback, Peer, PeerState
+from core.store.units import LostRaceError, locked, subquery_or_list, unit_of_work
+from peers.models import Dispatch, DispatchState, HandlerEvent, OutboundCallback, Peer, PeerState, Relationship
 from peers.models.outbox import OutboxRow
 from peers.services.outbox.nudges import nudge
 from peers.services.trust.holds import release_on_approval
 from peers.services.trust.identity import is_enabled
 
-MODELS: tuple[type[OutboxRow], ...] = (Dispatch, OutboundCallback, HandlerEvent)
+OWNERS: dict[type[OutboxRow], str] = {
+    Dispatch: "target_server",
+    OutboundCallback: "peer_id",
+    HandlerEvent: "handler",
+}
+"""The models of the outbox, each with the column of the owner whose rows can wait in great number."""
+
 SWEEP_BATCH = 500
 
 
@@ -25,19 +39,51 @@ def sweep() -> None:
     if is_enabled():
         _release_forgotten()
     now = timezone.now()
-    for model in MODELS:
-        due = model._default_manager.filter(due_at__lte=now, dead_at__isnull=True).order_by("due_at")
-        for row_id in due.values_list("pk", flat=True)[:SWEEP_BATCH]:
-            nudge(model, str(row_id))
+    for model in OWNERS:
+        for row_id in due_rows(model, now=now):
+            nudge(model, row_id)
+
+
+def due_rows(model: type[OutboxRow], *, now: datetime) -> list[str]:
+    """Return the ids of at most 500 due rows: the oldest of each owner in turn.
+
+    One query reads the oldest due rows. Where they fill the bound, a further query leaves out the owners that were
+    found, so there are about as many queries as owners with 500 due rows.
+    """
+    owner = OWNERS[model]
+    due = model._default_manager.filter(due_at__lte=now, dead_at__isnull=True).order_by("due_at")
+    found: dict[str, list[str]] = defaultdict(list)
+    is_full = True
+    while is_full and len(found) < SWEEP_BATCH:
+        rows = due.exclude(**{f"{owner}__in": list(found)}) if found else due
+        page = list(rows.values_list("pk", owner)[:SWEEP_BATCH])
+        for row_id, owner_id in page:
+            found[str(owner_id)].append(str(row_id))
+        is_full = len(page) == SWEEP_BATCH
+    in_turn = chain.from_iterable(zip_longest(*found.values()))
+    return list(islice((row_id for row_id in in_turn if row_id is not None), SWEEP_BATCH))
 
 
 def _release_forgotten() -> None:
-    """Release rows that are held although their peer is approved: held in the moment of that decision."""
-    dispatches = Dispatch.objects.filter(status=DispatchState.PENDING, due_at=None, dead_at=None)
-    callbacks = OutboundCallback.objects.filter(due_at=None, delivered_at=None, dead_at=None)
-    targets = set(dispatches.values_list("target_server", flat=True).distinct()[:SWEEP_BATCH])
-    owners = set(callbacks.values_list("peer__server_url", flat=True).distinct()[:SWEEP_BATCH])
-    for peer in Peer.objects.filter(server_url__in=targets | owners, state=PeerState.APPROVED):
+    """Release rows that are held although their peer is approved: held in the moment of that decision.
+
+    The searches read only rows that a release makes due, so rows that stay held do not fill their bound.
+    """
+    approved = Peer.objects.filter(state=PeerState.APPROVED).order_by()
+    may_get_work = approved.filter(relationship__in=[Relationship.PEER, Relationship.DOWNSTREAM])
+    dispatches = Dispatch.objects.filter(
+        target_server__in=subquery_or_list(may_get_work.values_list("server_url", flat=True)),
+        status=DispatchState.PENDING,
+        due_at=None,
+        dead_at=None,
+    )
+    callbacks = OutboundCallback.objects.filter(
+        peer__in=subquery_or_list(approved.values_list("pk", flat=True)), due_at=None, delivered_at=None, dead_at=None
+    )
+    # Without `order_by()` Django adds the columns of the model's order to the DISTINCT, and nothing is distinct.
+    targets = list(dispatches.order_by().values_list("target_server", flat=True).distinct()[:SWEEP_BATCH])
+    owners = list(callbacks.order_by().values_list("peer_id", flat=True).distinct()[:SWEEP_BATCH])
+    for peer in approved.filter(Q(server_url__in=targets) | Q(pk__in=owners)):
         # A peer whose row is busy loses this race, and the next sweep finds its rows again.
         with suppress(LostRaceError), unit_of_work():
             if locked(Peer.objects.filter(pk=peer.pk, state=PeerState.APPROVED)).exists():
