@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -58,19 +59,24 @@ def make_callbacks(*peers: Peer, each: int = 1, **fields: object) -> list[Outbou
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("make", [make_dispatches, make_callbacks])
 @pytest.mark.parametrize("state", [PeerState.RETIRED, PeerState.SUSPENDED, PeerState.REJECTED, PeerState.PROPOSED])
 def test_the_held_rows_of_one_peer_do_not_hide_a_forgotten_row_of_another(
-    partner: Partner, nudged: list[str], state: str
+    partner: Partner, nudged: list[str], state: str, make: Callable[..., list[Dispatch] | list[OutboundCallback]]
 ) -> None:
     (busy,) = make_peers(1, state)
-    make_callbacks(busy, each=MANY)
-    make_dispatches(busy, each=MANY)
-    (callback,), (dispatch,) = make_callbacks(partner.peer), make_dispatches(partner.peer)
+    (forgotten,) = make(partner.peer)
+    # The busy peer has many rows that are older than the forgotten row, and many that are newer.
+    for hours in (-1, 1):
+        rows = make(busy, each=MANY)
+        type(forgotten)._default_manager.filter(pk__in=[row.pk for row in rows]).update(
+            created_at=timezone.now() + timedelta(hours=hours)
+        )
 
     sweep()
 
-    assert {fresh(callback).pk, fresh(dispatch).pk} == set(nudged)
-    assert None not in (fresh(callback).due_at, fresh(dispatch).due_at)
+    assert nudged == [forgotten.pk]
+    assert fresh(forgotten).due_at is not None
 
 
 def test_many_peers_whose_rows_stay_held_do_not_hide_a_forgotten_row(partner: Partner, nudged: list[str]) -> None:
