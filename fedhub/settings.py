@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Queue
 
 from core import environment
 from core.key_files import development_secret_key
@@ -234,7 +235,27 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
         "polling_interval": 0.2,
     }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TASK_DEFAULT_QUEUE = "fedhub"
+# One queue for each kind of work, so that work which takes long delays no other work: a worker with `-Q` serves some
+# of them, a worker without it all. `sync` is for work of seconds to an hour, `handlers` for the calls of lifecycle
+# handlers, `peers` for deliveries, `sweep` for the short periodic tasks that repeat lost nudges.
+FEDHUB_QUEUES = ("sync", "peers", "handlers", "sweep")
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in FEDHUB_QUEUES]
+CELERY_TASK_ROUTES = {
+    "federations.run_job": {"queue": "sync"},
+    "federations.sync_on_schedule": {"queue": "sync"},
+    "federations.sweep": {"queue": "sweep"},
+    "peers.deliver_dispatch": {"queue": "peers"},
+    "peers.deliver_callback": {"queue": "peers"},
+    "peers.nudge_each": {"queue": "peers"},
+    "peers.run_event": {"queue": "handlers"},
+    "peers.sweep": {"queue": "sweep"},
+    "peers.refresh_keys": {"queue": "sweep"},
+    # A fetch of documents takes up to 30 s, and no message waits for it.
+    "peers.refresh_peer_keys": {"queue": "sync"},
+    "peers.pin_provisionally": {"queue": "sync"},
+}
+# For a task without a route: it may take long, so it goes where long tasks go.
+CELERY_TASK_DEFAULT_QUEUE = "sync"
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True

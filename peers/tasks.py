@@ -52,8 +52,14 @@ def sweep() -> None:
 
 @shared_task(name="peers.refresh_keys")
 def refresh_keys() -> None:
-    """Fetch the documents of approved peers, and delete stale proposals."""
+    """Start a fetch of the documents of each approved peer that is due, and delete stale proposals."""
     key_refresh.refresh_keys(timezone.now())
+
+
+@shared_task(name="peers.refresh_peer_keys")
+def refresh_peer_keys(peer_id: str) -> None:
+    """Fetch the documents of an approved peer."""
+    key_refresh.refresh_peer_keys(peer_id, timezone.now())
 
 
 @shared_task(name="peers.pin_provisionally")

@@ -8,7 +8,8 @@ has taken it. A Celery message carries the id of a row and tells a worker to loo
 it after the commit, so that the worker finds the row; a broker that cannot be reached causes only a warning. The beat
 runs a sweep every 30 seconds, and the sweep sends a message again for each row that is due. So a lost message costs
 time, a doubled message finds a row that is already taken, and no broker can lose work. This is why the default broker
-may be a folder of files (`file_broker`).
+may be a folder of files (`file_broker`). Each kind of work has a queue (FEDHUB_QUEUES and CELERY_TASK_ROUTES in the
+settings), so that a worker can be kept for deliveries and sweeps while others run syncs and handlers.
 
 A worker takes a row by compare-and-set and holds a lease on it until a point in time. If the worker dies, the lease
 lapses by itself. Each take writes a new `lease_token`, and each later write of the worker has the token in its filter,

@@ -1,16 +1,20 @@
 """A message broker of files in one folder, for a hub on one machine.
 
-It differs from kombu's transport of the same kind in three ways:
+It differs from kombu's transport of the same kind in four ways:
 - A message appears by a rename and is taken by a rename: a reader never sees a part of a message, and two workers
   never take the same message.
 - There is no file with an exchange table, and missing folders are made again: all files may be deleted at any time.
 - A file that does not hold a message is removed with a warning and does not stop the worker.
+- Each queue has a folder, and a channel lists it once and takes the listed messages before it lists it again: a take
+  costs the same with ten messages waiting and with 20,000, and messages of other queues cost nothing.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import time
+from collections import deque
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -22,12 +26,14 @@ from kombu.utils.json import dumps, loads
 from core.private_files import create_private_file, make_private_folder
 
 MAX_WAIT_SECONDS = 0.5
+MAX_MISSES = 50
+"""After so many listed messages in a row that other workers have taken, the channel lists the folder again."""
 
 logger = logging.getLogger(__name__)
 
 
 class Channel(filesystem.Channel):
-    """A channel whose messages are files `<nanoseconds>_<random>.<queue>.msg`; the oldest is taken first."""
+    """A channel whose messages are files `<queue>/<nanoseconds>_<random>.<queue>.msg`; the oldest is taken first."""
 
     def _queue_bind(self, exchange: str, routing_key: str | None, pattern: str | None, queue: str | None) -> None:
         """Do nothing: `_lookup` does not need a table."""
@@ -36,8 +42,12 @@ class Channel(filesystem.Channel):
         """Return the queue that the routing key of a direct exchange names; another exchange has no queue."""
         return [routing_key] if not exchange or self.typeof(exchange).type == "direct" else []
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._listed: dict[str, deque[str]] = {}
+
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]  # its base classes disagree
-        folder = Path(self.data_folder_out)
+        folder = Path(self.data_folder_out) / queue
         make_private_folder(folder)
         name = f"{time.time_ns():020d}_{uuid4().hex}.{queue}.msg"
         draft = folder / f".{name}"
@@ -48,25 +58,52 @@ class Channel(filesystem.Channel):
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         taken_folder = Path(self.processed_folder)
         make_private_folder(taken_folder)
-        for path in self._messages(queue):
-            taken = taken_folder / path.name
+        missed = 0
+        while True:
+            name = self._next_name(queue)
+            taken = taken_folder / name
             try:
-                path.rename(taken)
+                (self._folder(queue) / name).rename(taken)
                 text = taken.read_text(encoding="utf-8")
                 taken.unlink()
             except FileNotFoundError:
-                continue  # another worker was first
+                missed += 1  # another worker was first
+                if missed % MAX_MISSES == 0:
+                    self._listed.pop(queue, None)
+                continue
             try:
                 return loads(text)
             except ValueError:
-                logger.warning("Removed %s, which does not hold a message.", path.name)
-        raise Empty
+                logger.warning("Removed %s, which does not hold a message.", name)
+
+    def _next_name(self, queue: str) -> str:
+        """Return the oldest listed message, after a new listing if none is left; raise Empty if that finds none."""
+        listed = self._listed.get(queue)
+        if not listed:
+            listed = self._listed[queue] = deque(sorted(self._names(queue)))
+        if not listed:
+            raise Empty
+        return listed.popleft()
 
     def _size(self, queue: str) -> int:
-        return len(self._messages(queue))
+        return len(self._names(queue))
 
-    def _messages(self, queue: str) -> list[Path]:
-        return sorted(Path(self.data_folder_in).glob(f"[!.]*.{queue}.msg"))
+    def _purge(self, queue: str) -> int:
+        names = self._names(queue)
+        for name in names:
+            (self._folder(queue) / name).unlink(missing_ok=True)
+        return len(names)
+
+    def _folder(self, queue: str) -> Path:
+        return Path(self.data_folder_in) / queue
+
+    def _names(self, queue: str) -> list[str]:
+        """Return the names of the whole messages of a queue, in any order."""
+        try:
+            with os.scandir(self._folder(queue)) as entries:
+                return [entry.name for entry in entries if entry.name.endswith(".msg") and entry.name[0] != "."]
+        except FileNotFoundError:
+            return []
 
 
 class Transport(filesystem.Transport):

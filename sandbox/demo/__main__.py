@@ -1,8 +1,8 @@
 """Run the demo: `python -m sandbox.demo`.
 
-The runner prepares the databases, and starts sandbox, web, worker and beat, and a second hub as a peer. It prints a box
-once each process works. Ctrl-C and SIGTERM stop all processes. If one process ends by itself, the runner stops the
-others.
+The runner prepares the databases, and starts sandbox, web, two workers and beat, and a second hub as a peer. It prints
+a box once each process works. Ctrl-C and SIGTERM stop all processes. If one process ends by itself, the runner stops
+the others.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import django
@@ -73,7 +74,7 @@ def _run(console: Console, addresses: Addresses) -> int:
         variables = addresses.environ() | {"FEDHUB_VAR_DIR": str(settings.VAR_DIR.resolve())}
         prepared = prepare(folder, variables, other_url=addresses.partner_url)
         peer = partner.prepare_partner(addresses, partner_dir)
-        console.print("Starting sandbox, web, worker, beat and a partner …")
+        console.print("Starting sandbox, web, workers, beat and a partner …")
         _start_hub(children, addresses, folder, log_folder)
         awaits_approval = _start_partner(children, addresses, partner_dir, log_folder)
         lines = peer_lines(addresses, prepared, peer, awaits_approval=awaits_approval)
@@ -94,7 +95,7 @@ def _run(console: Console, addresses: Addresses) -> int:
 
 
 def _start_hub(children: list[Child], addresses: Addresses, folder: Path, log_folder: Path) -> None:
-    """Start the four processes, append each to `children` so that the caller can stop it, and wait until each works."""
+    """Start the processes, append each to `children` so that the caller can stop it, and wait until each works."""
     from django.utils import timezone
 
     from core.jobs.queue import enqueue
@@ -103,13 +104,16 @@ def _start_hub(children: list[Child], addresses: Addresses, folder: Path, log_fo
     started_at = timezone.now()
     for command in _commands(addresses, folder):
         children.append(start(command, environ=os.environ, log_folder=log_folder))
-    sandbox, web, worker, beat = children
+    sandbox, web, sync_worker, peers_worker, beat = children
     health_checks.wait_until(
         lambda: health_checks.answers(f"{addresses.sandbox_url}/_sandbox/health"), sandbox, watched=children
     )
     health_checks.wait_until(lambda: health_checks.answers(f"{addresses.hub_url}/healthz"), web, watched=children)
+    # A job that does not exist: the worker takes the message and does nothing.
+    enqueue("federations.run_job", "0" * 24)
     enqueue("federations.sweep")
-    health_checks.wait_until(health_checks.queue_is_drained, worker, watched=children)
+    for queue, worker in (("sync", sync_worker), ("sweep", peers_worker)):
+        health_checks.wait_until(partial(health_checks.queue_is_drained, queue), worker, watched=children)
     health_checks.wait_until(lambda: health_checks.beat_has_scheduled(started_at), beat, watched=children)
 
 
@@ -139,7 +143,9 @@ def _commands(addresses: Addresses, folder: Path) -> tuple[Command, ...]:
         # The hub keeps its data, so the sandbox must too: else the second run would undo the changes of the first.
         Command("sandbox", (*sandbox, "--saved-changes", str(folder / "sandbox.jsonl"))),
         web_command("web", port=addresses.hub_port),
-        worker_command("worker"),
+        # Syncs and handlers take long; deliveries and sweeps do not wait for them.
+        worker_command("worker-sync", "-Q", "sync,handlers"),
+        worker_command("worker-peers", "-Q", "peers,sweep"),
         beat_command("beat"),
     )
 

@@ -42,12 +42,12 @@ def answers(url: str) -> bool:
         return False
 
 
-def queue_is_drained() -> bool:
-    """Tell whether a worker has taken every message from the broker."""
+def queue_is_drained(name: str) -> bool:
+    """Tell whether a worker has taken every message of a queue from the broker."""
     try:
         with current_app.connection_for_read() as connection:
             channel: Any = connection.default_channel
-            declared = channel.queue_declare(queue=current_app.conf.task_default_queue, passive=True)
+            declared = channel.queue_declare(queue=name, passive=True)
     except (OSError, KombuError):
         return False
     return bool(declared.message_count == 0)

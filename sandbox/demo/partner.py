@@ -85,7 +85,7 @@ def _connect(other_url: str, since: str) -> dict[str, object]:
     from sandbox.demo.prepare_hub import fetch_peer_documents, sync_once
 
     enqueue("federations.sweep")
-    _wait_until(health_checks.queue_is_drained, "worker")
+    _wait_until(lambda: health_checks.queue_is_drained("sweep"), "worker")
     _wait_until(lambda: health_checks.beat_has_scheduled(datetime.fromisoformat(since)), "beat")
     awaits_approval = fetch_peer_documents(other_url)
     sync_once()

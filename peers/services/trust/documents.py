@@ -86,12 +86,14 @@ def refresh_documents(peer: Peer, *, by: Actor | None, now: datetime) -> Fetched
     """Fetch the documents and store their new keys as proposals, which are not trusted.
 
     A new key that one of the pinned keys has signed is marked as continuous. A known key that its owner withdrew is
-    marked too, and staff decide about it: a pinned key stays pinned. Raises as fetch_documents, except for a document
-    whose lack of a usable key is such a withdrawal.
+    marked too, and staff decide about it: a pinned key stays pinned. The attempt is dated before it starts, so a fetch
+    that fails or never ends is dated too. Raises as fetch_documents, except for a document whose lack of a usable key
+    is such a withdrawal.
     """
+    Peer.objects.filter(pk=peer.pk).update(documents_tried_at=now)
     documents = _read_documents(peer, now)
     found = _store_findings(peer, documents, by=by, now=now)
-    peer.documents_fetched_at = now
+    peer.documents_tried_at = peer.documents_fetched_at = now
     if documents.problem and (not found.withdrawn or documents.published.usable):
         raise ExternalServiceError(documents.problem)
     return found

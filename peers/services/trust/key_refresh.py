@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from core.errors import HubError
+from core.jobs.queue import enqueue
 from core.store.units import locked, retried, unit_of_work
 from peers.models import JournalKind, KeyState, Peer, PeerKey, PeerState
 from peers.protocol import TrustPolicy
@@ -31,19 +32,36 @@ logger = logging.getLogger(__name__)
 
 
 def refresh_keys(now: datetime) -> int:
-    """Fetch the documents of each approved peer that is due; return the number of new keys, which wait for staff.
+    """Start one task for each approved peer that is due, the one with the oldest look first; return their number.
 
-    Also deletes stale proposals. A peer whose documents cannot be fetched is logged.
+    Also deletes stale proposals.
     """
     drop_stale_proposals(now)
-    is_due = Q(documents_fetched_at=None) | Q(documents_fetched_at__lte=now - REFRESH_INTERVAL)
-    found = 0
-    for peer in list(Peer.objects.filter(is_due, state=PeerState.APPROVED)):
-        try:
-            found += len(refresh_documents(peer, by=None, now=now).new_keys)
-        except HubError as exc:
-            logger.warning("The documents of %s could not be fetched: %s", peer.server_url, exc.message)
-    return found
+    due = list(Peer.objects.filter(_is_due(now), state=PeerState.APPROVED).values_list("pk", "documents_tried_at"))
+    # The databases differ in where they sort a time that is missing.
+    due.sort(key=lambda row: (row[1] is not None, row[1]))
+    for peer_id, _ in due:
+        enqueue("peers.refresh_peer_keys", peer_id)
+    return len(due)
+
+
+def refresh_peer_keys(peer_id: str, now: datetime) -> int:
+    """Fetch the documents of an approved peer that is due; return the number of new keys, which wait for staff.
+
+    A fetch that fails is dated too, and logged: the peer is asked again at the next daily look.
+    """
+    peer = Peer.objects.filter(_is_due(now), pk=peer_id, state=PeerState.APPROVED).first()
+    if peer is None:
+        return 0
+    try:
+        return len(refresh_documents(peer, by=None, now=now).new_keys)
+    except HubError as exc:
+        logger.warning("The documents of %s could not be fetched: %s", peer.server_url, exc.message)
+        return 0
+
+
+def _is_due(now: datetime) -> Q:
+    return Q(documents_tried_at=None) | Q(documents_tried_at__lte=now - REFRESH_INTERVAL)
 
 
 def pin_provisionally(peer_id: str, now: datetime) -> None:

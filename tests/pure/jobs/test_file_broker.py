@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -83,7 +84,7 @@ def test_message_of_another_queue_is_left_alone(folder: Path) -> None:
 def test_unfinished_message_is_invisible(folder: Path) -> None:
     channel = open_channel(folder)
     channel._put("q", {"body": "whole"})
-    (folder / ".00000000000000000001_draft.q.msg").write_text('{"bo', encoding="utf-8")
+    (folder / "q" / ".00000000000000000001_draft.q.msg").write_text('{"bo', encoding="utf-8")
     assert take_all(channel) == ["whole"]
 
 
@@ -91,7 +92,7 @@ def test_unfinished_message_is_invisible(folder: Path) -> None:
 def test_file_without_a_message_is_left_out(folder: Path, content: str) -> None:
     channel = open_channel(folder)
     channel._put("q", {"body": "whole"})
-    (folder / "00000000000000000001_torn.q.msg").write_text(content, encoding="utf-8")
+    (folder / "q" / "00000000000000000001_torn.q.msg").write_text(content, encoding="utf-8")
     assert take_all(channel) == ["whole"]
     assert channel._size("q") == 0
 
@@ -105,3 +106,76 @@ def test_deleted_folders_come_back_with_the_next_message(folder: Path) -> None:
     assert channel._size("q") == 0
     channel.basic_publish(channel.prepare_message("later"), exchange="q", routing_key="q")
     assert channel._size("q") == 1
+
+
+def fill(folder: Path, queue: str, number: int) -> None:
+    """Let `number` messages wait in a queue, without the time that a channel needs to put each."""
+    (folder / queue).mkdir(parents=True, exist_ok=True)
+    for index in range(number):
+        name = f"{index:020d}_{'0' * 32}.{queue}.msg"
+        (folder / queue / name).write_text(f'{{"body": "{index}"}}', encoding="utf-8")
+
+
+def median_of_takes(channel: Any, queue: str, number: int) -> float:
+    """Return the median time of a take, in seconds."""
+    times = []
+    for _ in range(number):
+        started_at = time.perf_counter()
+        channel._get(queue)
+        times.append(time.perf_counter() - started_at)
+    return statistics.median(times)
+
+
+def test_a_take_with_20_000_messages_waiting_is_under_2_ms(folder: Path) -> None:
+    fill(folder, "q", 20_000)
+    assert median_of_takes(open_channel(folder), "q", 200) < 0.002
+
+
+def test_messages_of_other_queues_do_not_slow_a_take(folder: Path) -> None:
+    fill(folder, "other", 20_000)
+    channel = open_channel(folder)
+    times = []
+    for _ in range(50):
+        channel._put("q", {"body": "x"})
+        times.append(median_of_takes(channel, "q", 1))
+        with pytest.raises(Empty):
+            channel._get("q")
+    assert statistics.median(times) < 0.002
+
+
+def test_one_listing_of_the_folder_is_drained_before_the_next(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(folder, "q", 300)
+    channel = open_channel(folder)
+    listings: list[object] = []
+    names = channel._names
+    monkeypatch.setattr(channel, "_names", lambda queue: listings.append(queue) or names(queue))
+    assert len(take_all(channel)) == 300
+    assert len(listings) == 2
+
+
+def test_a_message_that_comes_while_a_listing_is_drained_is_taken_after_it(folder: Path) -> None:
+    channel = open_channel(folder)
+    for number in range(3):
+        channel._put("q", {"body": str(number)})
+    first = channel._get("q")["body"]
+    channel._put("q", {"body": "late"})
+    assert [first, *take_all(channel)] == ["0", "1", "2", "late"]
+
+
+def test_a_channel_whose_listing_others_have_taken_lists_again(folder: Path) -> None:
+    fill(folder, "q", 20_000)
+    slow, fast = open_channel(folder), open_channel(folder)
+    slow._get("q")
+    for name in sorted(fast._names("q"))[:19_000]:
+        (folder / "q" / name).unlink()
+    started_at = time.perf_counter()
+    assert slow._get("q")["body"] == "19001"
+    assert time.perf_counter() - started_at < 0.1
+
+
+def test_purging_a_queue_leaves_the_others(folder: Path) -> None:
+    channel = open_channel(folder)
+    channel._put("q", {"body": "x"})
+    channel._put("other", {"body": "y"})
+    assert channel._purge("q") == 1
+    assert (channel._size("q"), channel._size("other")) == (0, 1)

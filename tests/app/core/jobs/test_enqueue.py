@@ -30,7 +30,7 @@ def empty_queue() -> Iterator[None]:
 
 
 def _empty() -> None:
-    for path in QUEUE_FOLDER.glob("*.msg"):
+    for path in QUEUE_FOLDER.rglob("*.msg"):
         path.unlink()
 
 
@@ -79,12 +79,43 @@ def test_every_name_in_the_beat_schedule_is_a_registered_task() -> None:
     assert names <= set(current_app.tasks)
 
 
+def test_every_task_has_a_route_to_a_queue_that_workers_serve() -> None:
+    current_app.loader.import_default_modules()
+    ours = {name for name in current_app.tasks if not name.startswith("celery.")}
+    assert ours == set(settings.CELERY_TASK_ROUTES)
+    queues = {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()}
+    assert queues <= set(settings.FEDHUB_QUEUES)
+    assert settings.CELERY_TASK_DEFAULT_QUEUE in settings.FEDHUB_QUEUES
+
+
+def test_work_that_takes_long_shares_no_queue_with_work_that_must_not_wait() -> None:
+    queues = {name: route["queue"] for name, route in settings.CELERY_TASK_ROUTES.items()}
+    long = {queues[name] for name in ("federations.run_job", "federations.sync_on_schedule", "peers.run_event",
+                                      "peers.refresh_peer_keys", "peers.pin_provisionally")}  # fmt: skip
+    urgent = {queues[name] for name in ("peers.deliver_dispatch", "peers.deliver_callback")}
+    assert long.isdisjoint(urgent)
+    for name in ("federations.sweep", "peers.sweep", "peers.refresh_keys"):
+        assert queues[name] == "sweep"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("name", "queue"), [("federations.run_job", "sync"), ("peers.deliver_callback", "peers"),
+                                             ("peers.run_event", "handlers"), ("peers.sweep", "sweep")])  # fmt: skip
+def test_a_message_waits_in_the_queue_of_its_task(name: str, queue: str) -> None:
+    enqueue(name, *(["0" * 24] if name != "peers.sweep" else []))
+    assert [path.parent.name for path in QUEUE_FOLDER.rglob("*.msg")] == [queue]
+
+
+def test_a_worker_without_a_choice_serves_every_queue() -> None:
+    assert set(current_app.amqp.queues.consume_from) == set(settings.FEDHUB_QUEUES)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_message_is_sent_after_the_commit_and_not_before() -> None:
     with unit_of_work():
         enqueue("federations.run_job", "6b02726b642be7ec934a7624")
-        assert list(QUEUE_FOLDER.glob("*.msg")) == []
-    assert len(list(QUEUE_FOLDER.glob("*.msg"))) == 1
+        assert list(QUEUE_FOLDER.rglob("*.msg")) == []
+    assert len(list(QUEUE_FOLDER.rglob("*.msg"))) == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -92,7 +123,7 @@ def test_message_of_an_undone_transaction_is_never_sent() -> None:
     with pytest.raises(ZeroDivisionError), unit_of_work():
         enqueue("federations.run_job", "6b02726b642be7ec934a7624")
         raise ZeroDivisionError
-    assert list(QUEUE_FOLDER.glob("*.msg")) == []
+    assert list(QUEUE_FOLDER.rglob("*.msg")) == []
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])

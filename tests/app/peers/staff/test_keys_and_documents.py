@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import io
 import time
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,8 +19,9 @@ from core.errors import ConflictError, ExternalServiceError, InvalidRequestError
 from peers.models import JournalEntry, KeyOrigin, KeyState, Peer, PeerKey
 from peers.protocol import JsonObject, SigningKey
 from peers.protocol.key_continuity import CONTINUITY, continuity_proof
+from peers.services.trust import key_refresh
 from peers.services.trust.documents import MANIFEST_PATH, fetch_documents, refresh_documents
-from peers.services.trust.key_refresh import pin_provisionally, refresh_keys
+from peers.services.trust.key_refresh import pin_provisionally, refresh_keys, refresh_peer_keys
 from peers.services.trust.keys import MAX_SHOWN_KEYS, approve_key, propose_key, revoke_key
 from peers.services.trust.peers import add_peer, approve_peer, suspend_peer, valid_keys
 from tests.app.peers.staff.conftest import KEY, NEXT_KEY, OPERATOR, OTHER_KEY, Partner
@@ -111,7 +113,7 @@ def test_a_changed_key_is_a_proposal_until_staff_approve_it(partner: Partner) ->
     peer = partner.approved(KEY)
     partner.publish(NEXT_KEY)
 
-    assert refresh_keys(timezone.now()) == 1
+    assert refresh_peer_keys(peer.pk, timezone.now()) == 1
 
     key = peer.keys.get(public_key=NEXT_KEY.verification_key.base64)
     assert (key.state, key.is_continuous) == (KeyState.PROPOSED, False)
@@ -123,7 +125,7 @@ def test_a_key_that_the_old_one_signed_is_shown_as_continuous(partner: Partner) 
     proof = continuity_proof(partner.did, NEXT_KEY.verification_key, KEY)
     partner.publish(did=partner.did_document(NEXT_KEY, KEY) | {CONTINUITY: [proof]})
 
-    refresh_keys(timezone.now())
+    refresh_peer_keys(peer.pk, timezone.now())
 
     key = peer.keys.get(public_key=NEXT_KEY.verification_key.base64)
     assert (key.state, key.is_continuous) == (KeyState.PROPOSED, True)
@@ -223,8 +225,24 @@ def test_proposals_are_bounded(approved: Peer) -> None:
     assert approved.keys.filter(state=KeyState.PROPOSED).count() == MAX_SHOWN_KEYS
 
 
+@pytest.fixture
+def daily_look(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], list[str]]:
+    """Run the daily look and its tasks one after another; return the ids of the peers in the order of their tasks."""
+    looked: list[str] = []
+    monkeypatch.setattr(key_refresh, "enqueue", lambda name, peer_id: looked.append(peer_id))
+
+    def run(now: datetime) -> list[str]:
+        looked.clear()
+        refresh_keys(now)
+        for peer_id in looked:
+            refresh_peer_keys(peer_id, now)
+        return list(looked)
+
+    return run
+
+
 def test_the_daily_refresh_asks_each_approved_peer_once_a_day_and_survives_a_failure(
-    partner: Partner, httpserver: HTTPServer
+    partner: Partner, httpserver: HTTPServer, daily_look: Callable[[datetime], list[str]]
 ) -> None:
     partner.approved(KEY)
     partner.publish(KEY)
@@ -232,14 +250,60 @@ def test_the_daily_refresh_asks_each_approved_peer_once_a_day_and_survives_a_fai
     Peer.objects.filter(pk=broken.pk).update(state="approved")
     now = timezone.now()
 
-    refresh_keys(now)
+    daily_look(now)
     asked = len(httpserver.log)
-    refresh_keys(now + timedelta(hours=1))
+    daily_look(now + timedelta(hours=1))
 
     assert asked == 2
     assert len(httpserver.log) == asked
-    refresh_keys(now + timedelta(days=1))
+    daily_look(now + timedelta(days=1))
     assert len(httpserver.log) == 2 * asked
+
+
+def test_a_failed_look_is_dated_and_not_repeated_on_the_same_day(
+    partner: Partner, daily_look: Callable[[datetime], list[str]]
+) -> None:
+    peer = partner.approved(KEY)
+    now = timezone.now().replace(microsecond=0)
+    assert daily_look(now) == [peer.pk]
+    peer.refresh_from_db()
+    assert (peer.documents_tried_at, peer.documents_fetched_at) == (now, None)
+    assert daily_look(now + timedelta(hours=19)) == []
+    assert daily_look(now + timedelta(hours=20)) == [peer.pk]
+
+
+def test_the_oldest_look_comes_first_and_a_peer_without_one_before_all(
+    db: None, daily_look: Callable[[datetime], list[str]]
+) -> None:
+    now = timezone.now()
+    looks = {"a": 30, "b": 50, "c": None, "d": 40, "e": 1}
+    made = {
+        name: Peer.objects.create(
+            server_url=f"https://{name}.example.org",
+            state="approved",
+            documents_tried_at=None if hours is None else now - timedelta(hours=hours),
+        ).pk
+        for name, hours in looks.items()
+    }
+    assert [key for pk in daily_look(now) for key, value in made.items() if value == pk] == ["c", "b", "d", "a"]
+
+
+def test_the_daily_look_itself_asks_no_peer(partner: Partner, httpserver: HTTPServer) -> None:
+    partner.approved(KEY)
+    partner.publish(KEY)
+    assert refresh_keys(timezone.now()) == 1
+    assert httpserver.log == []
+
+
+def test_a_peer_that_was_suspended_or_asked_meanwhile_is_not_asked(partner: Partner, httpserver: HTTPServer) -> None:
+    peer = partner.approved(KEY)
+    partner.publish(KEY)
+    now = timezone.now()
+    Peer.objects.update(documents_tried_at=now - timedelta(hours=1))
+    assert refresh_peer_keys(peer.pk, now) == 0
+    Peer.objects.update(documents_tried_at=None, state="suspended")
+    assert refresh_peer_keys(peer.pk, now) == 0
+    assert httpserver.log == []
 
 
 def test_policy_open_pins_the_published_key_of_a_proposed_peer_provisionally(
