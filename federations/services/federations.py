@@ -42,6 +42,7 @@ from federations.sync.summary import summarize
 logger = logging.getLogger(__name__)
 
 
+@retried
 def create_federation(
     *,
     provider_type: str,
@@ -189,17 +190,7 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
     job = _open_deletion(federation, by, trigger)
     lease = jobs.take(job.id)
     try:
-        with unit_of_work(with_accounts=True):
-            lease.update(phase=JobPhase.APPLYING)
-            stored = count_stored(target_of(federation))
-            RuntimeObservation.objects.filter(scope=federation.id).delete()
-            Federation.objects.filter(id=federation.id).delete()
-            deleted: JsonObject = {
-                "deletedMcpServers": stored["mcp_server_count"],
-                "deletedAgents": stored["agent_count"],
-            }
-            summary = summarize(()).to_dict() | deleted
-            lease.update(outcome=JobStatus.SUCCESS, phase=JobPhase.INDEXING, summary=summary)
+        _remove(federation, lease)
     except jobs.LeaseLostError as exc:
         raise ConflictError("The deletion took too long and was given up; nothing was removed") from exc
     except Exception:
@@ -211,6 +202,18 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
         # Only the sweep can have taken the lease, and it ends the job with the recorded outcome.
         jobs.finish(lease, index_error=index_error)
     return SyncJob.objects.get(id=job.id)
+
+
+@retried
+def _remove(federation: Federation, lease: jobs.Lease) -> None:
+    with unit_of_work(with_accounts=True):
+        lease.update(phase=JobPhase.APPLYING)
+        stored = count_stored(target_of(federation))
+        RuntimeObservation.objects.filter(scope=federation.id).delete()
+        Federation.objects.filter(id=federation.id).delete()
+        deleted: JsonObject = {"deletedMcpServers": stored["mcp_server_count"], "deletedAgents": stored["agent_count"]}
+        summary = summarize(()).to_dict() | deleted
+        lease.update(outcome=JobStatus.SUCCESS, phase=JobPhase.INDEXING, summary=summary)
 
 
 @retried

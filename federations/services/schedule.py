@@ -11,7 +11,7 @@ import json
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from core.errors import InvalidRequestError
-from core.store.units import after_commit, unit_of_work
+from core.store.units import after_commit, retried, unit_of_work
 from federations.models import Federation, FederationStatus
 
 PREFIX = "Sync federation "
@@ -21,6 +21,7 @@ SHORTEST_INTERVAL_MINUTES = 5
 LONGEST_INTERVAL_MINUTES = 527_040
 
 
+@retried
 def set_interval(federation: Federation, minutes: int | None) -> None:
     """Sync `federation` every `minutes`, or only on request for None.
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import InvalidRequestError, NotFoundError
-from core.store.units import unit_of_work
+from core.store.units import retried, unit_of_work
 from federations.models import A2aAgent
 from federations.sync.naming import PATH_PREFIX
 from federations.sync.resources import ResourceKind
@@ -107,6 +107,7 @@ def visibilities_of(peer: Peer | None) -> Sequence[AgentVisibility]:
     return (AgentVisibility.PUBLIC,)
 
 
+@retried
 def set_visibility(
     federation_id: str, path: str, visibility: str | AgentVisibility, by: Actor
 ) -> AgentVisibilityChoice:
@@ -163,6 +164,7 @@ def visibility_of(federation_id: str | None, path: str) -> AgentVisibility:
     return AgentVisibility(row.visibility if row else settings.FEDHUB_VISIBILITY_DEFAULT)
 
 
+@retried
 def register_agent(
     agent_id: str,
     *,

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError
-from core.store.units import unit_of_work
+from core.store.units import retried, unit_of_work
 from peers.models import Dispatch, DispatchState, HandlerEvent, JournalKind, OutboundCallback
 from peers.services.outbox.leases import Message, reason_columns, unanswered_row
 from peers.services.outbox.nudges import nudge
@@ -34,6 +34,7 @@ def give_up(message: Message, token: str, error: str, *, now: datetime, is_refus
         note(kind, f"{text}: {error}", peer_url=peer_url, dispatch_id=dispatch_id)
 
 
+@retried
 def retry_dead(row: DeadRow, *, by: Actor) -> None:
     """Try a dead letter, or a handler event that was given up, again from its first attempt.
 

@@ -13,7 +13,7 @@ from core.actors import Actor
 from core.errors import InvalidRequestError
 from core.jobs.queue import enqueue
 from core.net.client import is_permitted_url
-from core.store.units import unit_of_work
+from core.store.units import retried, unit_of_work
 from peers.models import Dispatch, Intent, JournalKind, Peer, PeerState, ReceivedDispatch
 from peers.protocol import (
     DelegationError,
@@ -47,6 +47,7 @@ class IntentText:
     constraints: JsonObject | None = None
 
 
+@retried
 def create_dispatch(
     *,
     intent_id: str,

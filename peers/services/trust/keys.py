@@ -53,6 +53,7 @@ def store_proposed_key(
     return known, False
 
 
+@retried
 def propose_key(
     peer: Peer, key: VerificationKey, *, origin: KeyOrigin, by: Actor, is_continuous: bool = False
 ) -> PeerKey:

@@ -7,7 +7,8 @@ decision's row and the journal's line, and stops or starts the work that depends
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -18,7 +19,7 @@ from django.utils import timezone
 from core.actors import Actor
 from core.errors import ConflictError, InvalidRequestError
 from core.net.client import is_permitted_url
-from core.store.units import retried, unit_of_work
+from core.store.units import LostRaceError, locked, retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerDecision, PeerKey, PeerState, Relationship
 from peers.protocol import (
     InvalidIdentifier,
@@ -77,6 +78,7 @@ def find_peer(server_url: str) -> Peer | None:
         return None
 
 
+@retried
 def add_peer(
     server_url: str,
     *,
@@ -161,7 +163,7 @@ def approve_peer(
     or keys do not allow the approval.
     """
     now = timezone.now()
-    with unit_of_work():
+    with _unchanged_by_failure(peer), unit_of_work():
         _move(peer, PeerState.APPROVED, source=PeerState.PROPOSED)
         key = _compared_key(peer, key_fingerprint)
         if key:
@@ -190,7 +192,7 @@ def suspend_peer(peer: Peer, *, reason: str, by: Actor) -> None:
     The same transaction revokes its delegations and tokens and holds its queued work. Raises ConflictError in another
     state.
     """
-    with unit_of_work():
+    with _unchanged_by_failure(peer), unit_of_work():
         _decide(peer, PeerState.SUSPENDED, source=PeerState.APPROVED, reason=reason, by=by)
         _stop(peer, because=reason_of_state(PeerState.SUSPENDED))
 
@@ -201,26 +203,28 @@ def resume_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
 
     Raises ConflictError in another state.
     """
-    with unit_of_work():
+    with _unchanged_by_failure(peer), unit_of_work():
         _decide(peer, PeerState.APPROVED, source=PeerState.SUSPENDED, reason=reason, by=by)
         release_held(peer, now=timezone.now())
 
 
+@retried
 def retire_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
     """Retire an approved or suspended peer and keep its history; raises ConflictError in another state."""
-    source = PeerState.SUSPENDED if peer.state == PeerState.SUSPENDED else PeerState.APPROVED
-    with unit_of_work():
+    with _unchanged_by_failure(peer), unit_of_work():
+        source = _stored_state(peer, PeerState.SUSPENDED, else_state=PeerState.APPROVED)
         _decide(peer, PeerState.RETIRED, source=source, reason=reason, by=by)
         _stop(peer, because=reason_of_state(PeerState.RETIRED))
 
 
+@retried
 def repropose_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
     """Propose a rejected or retired peer again; its pinned keys become proposed and must be approved again.
 
     Raises ConflictError in another state.
     """
-    source = PeerState.RETIRED if peer.state == PeerState.RETIRED else PeerState.REJECTED
-    with unit_of_work():
+    with _unchanged_by_failure(peer), unit_of_work():
+        source = _stored_state(peer, PeerState.RETIRED, else_state=PeerState.REJECTED)
         _decide(peer, PeerState.PROPOSED, source=source, reason=reason, by=by)
         peer.keys.filter(state__in=[KeyState.PINNED, KeyState.PROVISIONAL]).update(
             state=KeyState.PROPOSED, valid_until=None
@@ -254,6 +258,7 @@ def trusted_keys(keys: Iterable[PeerKey], now: datetime) -> list[VerificationKey
     return [key.verification_key for key in valid[:MAX_KEYS_TRIED]]
 
 
+@retried
 def change_settings(peer: Peer, wanted: PeerSettings, *, by: Actor) -> None:
     """Store the settings of a peer; raises InvalidRequestError for a relationship or callback origin not allowed."""
     if wanted.relationship not in Relationship.values:
@@ -266,12 +271,12 @@ def change_settings(peer: Peer, wanted: PeerSettings, *, by: Actor) -> None:
         "notes": wanted.notes,
         "review_by": wanted.review_by,
     }
-    changed = [name.replace("_", " ") for name, value in values.items() if getattr(peer, name) != value]
-    if not changed:
-        return
     with unit_of_work():
-        Peer.objects.filter(pk=peer.pk).update(**values, updated_at=timezone.now())
-        note(JournalKind.PEER, f"Changed: {', '.join(changed)}", peer_url=peer.server_url, by=by)
+        stored = locked(Peer.objects.filter(pk=peer.pk)).get()
+        changed = [name.replace("_", " ") for name, value in values.items() if getattr(stored, name) != value]
+        if changed:
+            Peer.objects.filter(pk=peer.pk).update(**values, updated_at=timezone.now())
+            note(JournalKind.PEER, f"Changed: {', '.join(changed)}", peer_url=peer.server_url, by=by)
     for name, value in values.items():
         setattr(peer, name, value)
 
@@ -294,6 +299,7 @@ def checked_origins(origins: tuple[str, ...]) -> list[str]:
     return list(found)
 
 
+@retried
 def set_outbound_key(peer: Peer, raw: str, *, by: Actor) -> None:
     """Store, encrypted, the key that every request to this peer's own origin carries; "" removes the key.
 
@@ -302,11 +308,12 @@ def set_outbound_key(peer: Peer, raw: str, *, by: Actor) -> None:
     raw = raw.strip()
     if len(raw) > LONGEST_KEY or not raw.isascii() or not all(sign.isprintable() and sign != " " for sign in raw):
         raise InvalidRequestError("outbound_key: must be printable ASCII without blanks, at most 1,000 characters")
+    encrypted = encrypt(raw) if raw else ""
     with unit_of_work():
-        peer.outbound_key = encrypt(raw) if raw else ""
-        Peer.objects.filter(pk=peer.pk).update(outbound_key=peer.outbound_key, updated_at=timezone.now())
+        Peer.objects.filter(pk=peer.pk).update(outbound_key=encrypted, updated_at=timezone.now())
         text = "Outbound key set" if raw else "Outbound key removed"
         note(JournalKind.PEER, text, peer_url=peer.server_url, by=by)
+    peer.outbound_key = encrypted
 
 
 def outbound_key_of(peer: Peer) -> str:
@@ -314,8 +321,29 @@ def outbound_key_of(peer: Peer) -> str:
     return decrypt(peer.outbound_key) if peer.outbound_key else ""
 
 
+@contextmanager
+def _unchanged_by_failure(peer: Peer) -> Iterator[None]:
+    """Give the caller's object its values back where the block fails: the database has undone the decision.
+
+    After a conflict it gets the stored values, because the object may be older than the row.
+    """
+    before = peer.state, peer.review_by
+    try:
+        yield
+    except BaseException as exc:
+        peer.state, peer.review_by = before
+        if isinstance(exc, ConflictError) and not isinstance(exc, LostRaceError):
+            peer.refresh_from_db(fields=["state", "review_by"])
+        raise
+
+
+def _stored_state(peer: Peer, state: PeerState, *, else_state: PeerState) -> PeerState:
+    """Return `state` if the peer's row has it now, else `else_state`; the caller's object may be older."""
+    return state if Peer.objects.filter(pk=peer.pk, state=state).exists() else else_state
+
+
 def _decide(peer: Peer, target: PeerState, *, source: PeerState, reason: str, by: Actor) -> None:
-    with unit_of_work():
+    with _unchanged_by_failure(peer), unit_of_work():
         _move(peer, target, source=source)
         _record(peer, source, target, by=by, reason=reason)
 
@@ -326,8 +354,8 @@ def _move(peer: Peer, target: PeerState, *, source: PeerState) -> None:
         state=target, updated_at=timezone.now(), circuit_failures=0, circuit_open_until=None, paused_until=None
     )
     if not is_moved:
-        peer.refresh_from_db(fields=["state"])
-        raise ConflictError(f"{peer.server_url} is {peer.state} and cannot become {target.value}")
+        state = Peer.objects.values_list("state", flat=True).get(pk=peer.pk)
+        raise ConflictError(f"{peer.server_url} is {state} and cannot become {target.value}")
     peer.state = target
 
 

@@ -67,6 +67,7 @@ def record_proposal(server_url: str, did: str, public_key_b64: str, *, address: 
             enqueue("peers.pin_provisionally", peer.pk)
 
 
+@retried
 def drop_stale_proposals(now: datetime) -> int:
     """Delete proposals whose sender was silent for 30 days and that staff did not touch; return their number."""
     stale = Peer.objects.filter(

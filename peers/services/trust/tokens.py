@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError, InvalidRequestError
-from core.store.units import locked, unit_of_work
+from core.store.units import locked, retried, unit_of_work
 from peers.models import JournalKind, Peer, PeerState, PeerToken
 from peers.services.trust.journal import note
 
@@ -21,6 +21,7 @@ PREFIX = "fedhub_peer_"
 MAX_DAYS = 3650
 
 
+@retried
 def issue_peer_token(peer: Peer, *, days: int, by: Actor) -> str:
     """Return a new token of an approved peer, valid for `days` days; only its SHA-256 is stored.
 
@@ -59,6 +60,7 @@ def revoke_tokens(peer: Peer, *, now: datetime) -> int:
     return peer.tokens.filter(revoked_at=None).update(revoked_at=now)
 
 
+@retried
 def revoke_all(peer: Peer, *, by: Actor) -> int:
     """Revoke all tokens of a peer, with a journal line; return the number that were not revoked before."""
     with unit_of_work():
