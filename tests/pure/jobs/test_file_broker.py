@@ -146,9 +146,15 @@ def test_messages_of_other_queues_do_not_slow_a_take(folder: Path) -> None:
 def test_one_listing_of_the_folder_is_drained_before_the_next(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(folder, "q", 300)
     channel = open_channel(folder)
-    listings: list[object] = []
+    listings: list[str] = []
     names = channel._names
-    monkeypatch.setattr(channel, "_names", lambda queue: listings.append(queue) or names(queue))
+
+    def counted(queue: str) -> list[str]:
+        listings.append(queue)
+        found: list[str] = names(queue)
+        return found
+
+    monkeypatch.setattr(channel, "_names", counted)
     assert len(take_all(channel)) == 300
     assert len(listings) == 2
 

@@ -11,9 +11,8 @@ PACKAGES = ("core", "fedhub", "federations", "peers", "sandbox", "benchmarks")
 
 def unordered(source: str) -> list[int]:
     """Return the lines of calls of `.distinct()` whose chain of calls has no `.order_by(...)` before."""
-    return [
-        node.lineno for node in ast.walk(ast.parse(source)) if _is_call_of(node, "distinct") and not _is_ordered(node)
-    ]
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return [call.lineno for call in calls if _is_call_of(call, "distinct") and not _is_ordered(call)]
 
 
 def _is_call_of(node: ast.AST, name: str) -> bool:
