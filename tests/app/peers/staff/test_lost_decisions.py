@@ -12,6 +12,7 @@ from core.actors import Actor
 from core.errors import ConflictError
 from peers.models import JournalEntry, Peer, PeerState
 from peers.protocol import SigningKey
+from peers.services.trust import journal
 from peers.services.trust import peers as service
 from peers.services.trust.peers import (
     PeerSettings,
@@ -54,7 +55,7 @@ DECISIONS: dict[str, tuple[str, str, Callable[[Peer], object]]] = {
 
 def lose(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """Let the journal line, the last write of each decision, lose a race this many times."""
-    write, left = service.note, [times]
+    write, left = journal.note, [times]
 
     def note(*args: object, **kwargs: object) -> None:
         write(*args, **kwargs)  # type: ignore[arg-type]
