@@ -114,6 +114,10 @@ class Hub:
                 *(*celery, self.worker, "worker", "-c", "1"),
                 *("--without-gossip", "--without-mingle", "--without-heartbeat"),
             ),
+            **{
+                f"worker-{queues}": (*celery, self.worker, "worker", "-c", "4", "-Q", queues, "--without-heartbeat")
+                for queues in ("sync,handlers", "peers,sweep")
+            },
             "beat": (*celery, "fedhub", "beat", "--pidfile=", "--max-interval", "1"),
         }
         for program in programs:
