@@ -205,7 +205,14 @@ WITHOUT_DECISION: list[dict[str, object]] = [
     {"accept": False},
     {"Accepted": False},
     {"result": {"accepted": False}},
-    *({"accepted": value} for value in (None, "true", "false", 0, 1, 0.0, list[object](), dict[str, object]())),
+    {"accepted": None},
+    {"accepted": "true"},
+    {"accepted": "false"},
+    {"accepted": 0},
+    {"accepted": 1},
+    {"accepted": 0.0},
+    {"accepted": []},
+    {"accepted": {}},
 ]
 
 
