@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('peers', '0001_peers'),
+        ('peers', '0003_withdrawn_keys'),
     ]
 
     operations = [
