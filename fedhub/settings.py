@@ -253,6 +253,7 @@ CELERY_TASK_ROUTES = {
     # A fetch of documents takes up to 30 s, and no message waits for it.
     "peers.refresh_peer_keys": {"queue": "sync"},
     "peers.pin_provisionally": {"queue": "sync"},
+    "signin.forget": {"queue": "sweep"},
 }
 # For a task without a route: it may take long, so it goes where long tasks go.
 CELERY_TASK_DEFAULT_QUEUE = "sync"

@@ -233,7 +233,7 @@ def daily_look(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], list[str
 
     def run(now: datetime) -> list[str]:
         looked.clear()
-        refresh_keys(now)
+        refresh_peer_keys(peer.pk, now)
         for peer_id in looked:
             refresh_peer_keys(peer_id, now)
         return list(looked)
