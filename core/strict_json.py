@@ -22,9 +22,8 @@ JsonMapping: TypeAlias = Mapping[str, Json]
 
 MAX_BYTES = 1_048_576
 MAX_DEPTH = 32
-# The protocol's bound includes both ends.
-INTEGERS = range(-(2**63), 2**63 + 1)
-INT64 = range(-(2**63), 2**63)
+# Every store and every other hub holds these: 64 bits with a sign.
+INTEGERS = range(-(2**63), 2**63)
 # int() takes quadratic time; every bound above has fewer digits.
 _MAX_NUMBER_CHARS = 64
 
@@ -94,16 +93,16 @@ def parse_json_object(raw: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth
     return value
 
 
-def check_json(value: object, *, max_depth: int = MAX_DEPTH, integers: range = INTEGERS) -> None:
+def check_json(value: object, *, max_depth: int = MAX_DEPTH, integers: range | None = INTEGERS) -> None:
     """Hold a value that another reader has made to the same rules; raises MalformedJson with the path of the fault.
 
-    PostgreSQL cannot store NUL characters or NaN, MongoDB cannot store integers of more than 64 bits or deep nesting,
-    and UTF-8 cannot spell a lone surrogate.
+    PostgreSQL cannot store NUL characters, JSON cannot spell NaN, and UTF-8 cannot spell a lone surrogate. With
+    `integers` None every integer is accepted.
     """
     _check_value(value, max_depth, max_depth, integers)
 
 
-def _check_value(value: object, levels_left: int, max_depth: int, integers: range) -> None:
+def _check_value(value: object, levels_left: int, max_depth: int, integers: range | None) -> None:
     if isinstance(value, str):
         _check_text(value)
     elif isinstance(value, dict):
@@ -113,14 +112,14 @@ def _check_value(value: object, levels_left: int, max_depth: int, integers: rang
     elif isinstance(value, list):
         _check_members(enumerate(value), levels_left, max_depth, integers)
     elif isinstance(value, int):
-        if not integers.start <= value < integers.stop:
+        if integers is not None and not integers.start <= value < integers.stop:
             raise _beyond(integers)
     elif isinstance(value, float) and not math.isfinite(value):
         raise _out_of_range()
 
 
 def _check_members(
-    members: Iterable[tuple[str | int, object]], levels_left: int, max_depth: int, integers: range
+    members: Iterable[tuple[str | int, object]], levels_left: int, max_depth: int, integers: range | None
 ) -> None:
     if levels_left == 0:
         raise _too_deep(max_depth)

@@ -14,8 +14,6 @@ from core.api.errors import BadRequestError, PayloadTooLargeError, nested
 from core.malformed import MessageTooLarge
 from core.strict_json import Json, JsonFault, MalformedJson, parse_json
 
-# At most 18 digits: every database's integer column holds such a number.
-INTEGERS = range(-(10**18) + 1, 10**18)
 MAX_SHOWN_CHARS = 100
 _UNPRINTABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -36,7 +34,7 @@ class StrictJSONParser(BaseParser):
 def parse_body(body: bytes, *, max_bytes: int) -> Json:
     """Return the JSON value of a request body; raise PayloadTooLargeError, or BadRequestError with the reason."""
     try:
-        return parse_json(body, max_bytes=max_bytes, integers=INTEGERS)
+        return parse_json(body, max_bytes=max_bytes)
     except MessageTooLarge as exc:
         raise PayloadTooLargeError(f"The request body is larger than {max_bytes} bytes") from exc
     except MalformedJson as exc:

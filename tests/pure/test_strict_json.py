@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from core.strict_json import INT64, JsonFault, MalformedJson, check_json, parse_json
+from core.strict_json import JsonFault, MalformedJson, check_json, parse_json
 from tests.pure.protocol.strategies import json_values
 
 
@@ -54,8 +54,12 @@ def test_a_value_of_another_reader_is_held_to_the_same_rules(
     value: object, fault: JsonFault, path: tuple[str | int, ...]
 ) -> None:
     with pytest.raises(MalformedJson) as caught:
-        check_json(value, max_depth=2 if fault is JsonFault.DEPTH else 32, integers=INT64)
+        check_json(value, max_depth=2 if fault is JsonFault.DEPTH else 32)
     assert (caught.value.fault, caught.value.path) == (fault, path)
+
+
+def test_the_check_without_a_bound_accepts_every_integer() -> None:
+    check_json({"a": [10**400, -(10**400)]}, integers=None)
 
 
 @settings(max_examples=50, deadline=None)

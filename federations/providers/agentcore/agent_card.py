@@ -59,7 +59,8 @@ def _check_with_sdk(card: JsonObject) -> None:
     """Parse the card with the A2A SDK. The parser changes its argument, and raises other errors for some shapes."""
     try:
         parse_agent_card(copy.deepcopy(card))
-    except (ParseError, TypeError, AttributeError, ValueError) as exc:
+    # The SDK turns numbers into floating-point ones, which raises OverflowError for an integer of 309 digits or more.
+    except (ParseError, TypeError, AttributeError, ValueError, OverflowError) as exc:
         raise EnrichmentError(f"the agent card is not valid: {exc}") from exc
 
 

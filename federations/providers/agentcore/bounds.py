@@ -7,16 +7,15 @@ import unicodedata
 import zlib
 from dataclasses import dataclass
 
-from core.strict_json import INT64, JsonFault, JsonObject, MalformedJson, check_json
+from core.strict_json import JsonFault, JsonObject, MalformedJson, check_json
 
 _ERROR_CHARACTERS = 500
-# BSON allows 100 levels. An answer is stored some levels down in its document.
+# Python's own JSON reader and writer recurse.
 _DEPTH = 64
 _STORAGE_FAULTS = {
     JsonFault.DEPTH: f"the answer is nested more than {_DEPTH} levels deep",
     JsonFault.TEXT: "the answer holds text that cannot be stored",
     JsonFault.NUMBER: "the answer holds a number that is not finite",
-    JsonFault.INTEGER: "the answer holds an integer of more than 64 bits",
 }
 
 
@@ -46,10 +45,11 @@ def clean_error(text: str) -> str:
 def check_storable(value: object) -> None:
     """Raise EnrichmentError for a JSON value that a database cannot store as it is.
 
-    One such value would fail the transaction of a whole sync.
+    One such value would fail the transaction of a whole sync. Numbers have no bound: the hub stores documents as text
+    and calculates nothing with them.
     """
     try:
-        check_json(value, max_depth=_DEPTH, integers=INT64)
+        check_json(value, max_depth=_DEPTH, integers=None)
     except MalformedJson as exc:
         raise EnrichmentError(_STORAGE_FAULTS[exc.fault]) from exc
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from django.conf import settings
 
 from core.key_files import create_key_file
+from core.strict_json import check_json
 from peers.protocol import (
     HubIdentity,
     Json,
@@ -92,7 +93,11 @@ def did_document() -> JsonObject:
 
 
 def signed_json(message: JsonMapping) -> str:
-    """Return the compact JSON text of a message with this hub's signature over it in the member `signature`."""
+    """Return the compact JSON text of a message with this hub's signature over it in the member `signature`.
+
+    Raises MalformedMessage for a message that a strict reader, such as the peer, refuses.
+    """
+    check_json(message)
     signed = {**message, "signature": sign_envelope(hub_identity(), message)}
     return json.dumps(signed, separators=(",", ":"))
 

@@ -12,7 +12,20 @@ from federations.providers.agentcore.bounds import BoundedDecoder, EnrichmentErr
 
 @pytest.mark.parametrize(
     "value",
-    [None, True, "text é \U0001f600\n", -(1 << 63), (1 << 63) - 1, 1.5, [], {"a": [{"b": None}]}],
+    [
+        None,
+        True,
+        "text é \U0001f600\n",
+        -(1 << 63),
+        (1 << 63) - 1,
+        1 << 63,
+        -(10**30),
+        1.5,
+        1e21,
+        -0.0,
+        [],
+        {"a": [{"b": None}]},
+    ],
 )
 def test_ordinary_json_can_be_stored(value: object) -> None:
     check_storable(value)
@@ -20,7 +33,7 @@ def test_ordinary_json_can_be_stored(value: object) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["\0", "\udc00", 1 << 63, -(1 << 63) - 1, float("inf"), float("nan"), {"a\0": 1}, [{"a": ["\ud800"]}]],
+    ["\0", "\udc00", float("inf"), float("nan"), {"a\0": 1}, [{"a": ["\ud800"]}]],
 )
 def test_a_value_that_a_database_refuses_is_refused(value: object) -> None:
     with pytest.raises(EnrichmentError):
