@@ -63,16 +63,17 @@ class DiscoveryRequest:
 
     `config` is the normalized providerConfig. Every AssumeRole call sends `external_id`. `observations` is keyed by
     runtime id: a runtime with the observed version and time becomes an `UnchangedRuntime` without a call to it. With
-    `runtime_arn` the discovery reads that runtime alone. `audience_accounts` maps an audience to the account ids whose
-    runtimes use it: the provider mints no token with that audience for a runtime of another account. The discovering
-    thread calls `report`, which must return quickly and may raise to stop the discovery.
+    `runtime_arn` the discovery reads that runtime alone. `audience_accounts` returns a map from an audience to the ids
+    of the accounts whose runtimes use it: the provider mints no token with that audience for a runtime of another
+    account. The discovering thread calls it once if it has a token to mint, and calls `report`, which must return
+    quickly and may raise to stop the discovery.
     """
 
     config: JsonObject
     external_id: str = ""
     observations: Mapping[str, Observation] = field(default_factory=dict)
     runtime_arn: str | None = None
-    audience_accounts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    audience_accounts: Callable[[], Mapping[str, frozenset[str]]] = dict
     report: Callable[[Progress], None] = lambda progress: None
 
 

@@ -47,7 +47,7 @@ def discover(
         external_id=target.external_id,
         observations=read_observations(target),
         runtime_arn=runtime_arn,
-        audience_accounts=read_audience_accounts(),
+        audience_accounts=read_audience_accounts,
         report=report,
     )
     try:

@@ -106,9 +106,11 @@ class AgentCoreProvider:
         self, control: ControlPlane, request: DiscoveryRequest, runtimes: list[DescribedRuntime]
     ) -> list[Enriched]:
         request.report(Progress("enriching", 0, len(runtimes)))
+        has_bearers = any(runtime.access.mode == "jwt" for runtime in runtimes)
+        accounts = request.audience_accounts() if has_bearers else {}
         data_plane = DataPlane(
             origin=control.data_plane_url(),
-            authorize=build_authorize(control, self.bearer_key, _foreign_audiences(request, self.hub_audiences)),
+            authorize=build_authorize(control, self.bearer_key, _foreign_audiences(accounts, self.hub_audiences)),
             concurrency=self.concurrency,
             limits=self.limits,
             ca_bundle=control.ca_bundle(),
@@ -116,12 +118,14 @@ class AgentCoreProvider:
         return enrich_all(runtimes, data_plane, lambda done, total: request.report(Progress("enriching", done, total)))
 
 
-def _foreign_audiences(request: DiscoveryRequest, hub_audiences: frozenset[str]) -> Callable[[str], frozenset[str]]:
+def _foreign_audiences(
+    audience_accounts: Mapping[str, frozenset[str]], hub_audiences: frozenset[str]
+) -> Callable[[str], frozenset[str]]:
     """Return a function from a runtime's ARN to the audiences of the hub and of runtimes of other accounts."""
 
     @cache
     def of_account(account_id: str) -> frozenset[str]:
-        others = {name for name, accounts in request.audience_accounts.items() if accounts - {account_id}}
+        others = {name for name, accounts in audience_accounts.items() if accounts - {account_id}}
         return hub_audiences | others
 
     return lambda arn: of_account(region_and_account(arn)[1])

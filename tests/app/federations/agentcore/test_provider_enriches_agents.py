@@ -98,9 +98,21 @@ def test_a_jwt_runtime_gets_a_token_and_no_signature(aws: AwsServer, discover: D
 @pytest.mark.parametrize("audience", ["other-account", HUB])
 def test_no_token_is_minted_for_a_foreign_audience(aws: AwsServer, discover: Discover, audience: str) -> None:
     aws.serve_runtimes(jwt_runtime("claims", audience))
-    failed = failure(discover(audience_accounts={"other-account": frozenset({"999999999999"})}))
+    failed = failure(discover(audience_accounts=lambda: {"other-account": frozenset({"999999999999"})}))
     assert failed.error.startswith("enrichment failed: its audience belongs to the hub or")
     assert not aws.invocations()
+
+
+def test_the_accounts_of_audiences_are_not_asked_for_without_a_token_to_mint(
+    aws: AwsServer, discover: Discover
+) -> None:
+    def refuse() -> dict[str, frozenset[str]]:
+        raise AssertionError("asked for")
+
+    aws.serve_runtimes(described("fraud", "A2A"))
+    aws.on_card("fraud", json_answer(CARD))
+    (finding,) = discover(audience_accounts=refuse)
+    assert isinstance(finding, EnrichedAgent)
 
 
 def test_an_authorizer_without_an_issuer_is_that_runtimes_error(aws: AwsServer, discover: Discover) -> None:
