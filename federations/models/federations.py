@@ -138,7 +138,7 @@ class FederationTag(models.Model):
     """One tag of a federation. It is a row because not every store can search in JSON."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
-    federation = models.ForeignKey(Federation, on_delete=models.CASCADE, related_name="tag_rows")
+    federation = models.ForeignKey(Federation, on_delete=models.CASCADE, related_name="tag_rows", db_index=False)
     position = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=200)
 
@@ -154,7 +154,7 @@ class FederationGrant(models.Model):
     """Access to one federation, for one user or one group (exactly one of both ids is set)."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
-    federation = models.ForeignKey(Federation, on_delete=models.CASCADE, related_name="grants")
+    federation = models.ForeignKey(Federation, on_delete=models.CASCADE, related_name="grants", db_index=False)
     user_id = models.CharField(max_length=64, blank=True)
     group_id = models.CharField(max_length=64, blank=True)
     holder_name = models.CharField(max_length=200, blank=True)

@@ -51,7 +51,7 @@ class SyncJob(models.Model):
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     lock_key = models.CharField(max_length=100)
-    federation_id = models.CharField(max_length=24, blank=True, db_index=True)
+    federation_id = models.CharField(max_length=24, blank=True)
     federation_name = models.CharField(max_length=200, blank=True)
     job_type = models.CharField(max_length=16, choices=JobType)
     status = models.CharField(max_length=16, choices=JobStatus, default=JobStatus.PENDING)
@@ -112,7 +112,7 @@ class PreviewSlot(models.Model):
     """The slot of a running dry run. A federation has a fixed number of slots, and each slot lapses by itself."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
-    federation = models.ForeignKey(Federation, on_delete=models.CASCADE, related_name="preview_slots")
+    federation = models.ForeignKey(Federation, on_delete=models.CASCADE, related_name="preview_slots", db_index=False)
     number = models.PositiveSmallIntegerField()
     lease_expires_at = models.DateTimeField()
 

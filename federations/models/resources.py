@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from core.ids import new_object_id
+from core.store.documents import DocumentField
 from federations.models.federations import Federation
 from federations.sync.resources import ResourceKind
+
+
+def _jwt_index(name: str) -> models.Index:
+    """Return the index of the resources that callers reach with a JWT."""
+    return models.Index(fields=["account_id"], condition=Q(access_mode="jwt"), name=name)
 
 
 class DiscoveredResource(models.Model):
     """The columns that both kinds of resource have: the runtime of the resource, and the access to it."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
-    federation = models.ForeignKey(Federation, null=True, blank=True, on_delete=models.CASCADE)
+    # The unique constraint of the federation and the runtime is its index.
+    federation = models.ForeignKey(Federation, null=True, blank=True, on_delete=models.CASCADE, db_index=False)
     path = models.CharField(max_length=255, unique=True)
     description = models.TextField(blank=True)
     status = models.CharField(
@@ -28,10 +36,10 @@ class DiscoveredResource(models.Model):
     runtime_arn = models.CharField("runtime ARN", max_length=512)
     runtime_version = models.CharField(max_length=32)
     access_mode = models.CharField(max_length=8)
-    runtime_access = models.JSONField(default=dict)
+    runtime_access = DocumentField(default=dict)
     url = models.CharField("invocation URL", max_length=1024)
-    protocol_configuration = models.JSONField(default=dict)
-    authorizer_configuration = models.JSONField(default=dict)
+    protocol_configuration = DocumentField(default=dict)
+    authorizer_configuration = DocumentField(default=dict)
     enriched_at = models.DateTimeField()
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
@@ -71,18 +79,24 @@ class McpServer(DiscoveredResource):
     observed_by = "server"
 
     server_name = models.CharField(max_length=200, unique=True)
-    tools = models.JSONField(default=list)
-    resources = models.JSONField(default=list)
-    prompts = models.JSONField(default=list)
-    capabilities = models.JSONField(default=dict)
+    tools = DocumentField(default=list)
+    resources = DocumentField(default=list)
+    prompts = DocumentField(default=list)
+    capabilities = DocumentField(default=dict)
     num_tools = models.PositiveIntegerField(default=0)
 
     class Meta(DiscoveredResource.Meta):
         abstract = False
         verbose_name = "MCP server"
-        indexes = [models.Index(fields=["-updated_at", "-id"], name="server_newest")]
+        indexes = [models.Index(fields=["-updated_at", "-id"], name="server_newest"), _jwt_index("server_jwt")]
         constraints = [
             models.UniqueConstraint(fields=["federation", "runtime_id"], name="server_runtime_once"),
+            # SQL holds two nulls apart, so the first constraint does not see resources without a federation.
+            models.UniqueConstraint(
+                fields=["region", "runtime_id"],
+                condition=Q(federation__isnull=True),
+                name="server_unfederated_runtime_once",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -101,15 +115,20 @@ class A2aAgent(DiscoveredResource):
     observed_by = "agent"
 
     name = models.CharField(max_length=200)
-    card = models.JSONField(default=dict)
-    skills = models.JSONField(default=list)
+    card = DocumentField(default=dict)
+    skills = DocumentField(default=list)
 
     class Meta(DiscoveredResource.Meta):
         abstract = False
         verbose_name = "A2A agent"
-        indexes = [models.Index(fields=["-updated_at", "-id"], name="agent_newest")]
+        indexes = [models.Index(fields=["-updated_at", "-id"], name="agent_newest"), _jwt_index("agent_jwt")]
         constraints = [
             models.UniqueConstraint(fields=["federation", "runtime_id"], name="agent_runtime_once"),
+            models.UniqueConstraint(
+                fields=["region", "runtime_id"],
+                condition=Q(federation__isnull=True),
+                name="agent_unfederated_runtime_once",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -120,10 +139,11 @@ class McpServerTag(models.Model):
     """One cloud tag of a server, as `key:value`."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
-    resource = models.ForeignKey(McpServer, on_delete=models.CASCADE, related_name="tag_rows")
+    resource = models.ForeignKey(McpServer, on_delete=models.CASCADE, related_name="tag_rows", db_index=False)
     name = models.CharField(max_length=400)
 
     class Meta:
+        constraints = [models.UniqueConstraint(fields=["resource", "name"], name="server_tag_once")]
         indexes = [models.Index(fields=["name", "resource"], name="server_tag_name")]
 
     def __str__(self) -> str:
@@ -134,10 +154,11 @@ class A2aAgentTag(models.Model):
     """One cloud tag of an agent, as `key:value`."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
-    resource = models.ForeignKey(A2aAgent, on_delete=models.CASCADE, related_name="tag_rows")
+    resource = models.ForeignKey(A2aAgent, on_delete=models.CASCADE, related_name="tag_rows", db_index=False)
     name = models.CharField(max_length=400)
 
     class Meta:
+        constraints = [models.UniqueConstraint(fields=["resource", "name"], name="agent_tag_once")]
         indexes = [models.Index(fields=["name", "resource"], name="agent_tag_name")]
 
     def __str__(self) -> str:

@@ -59,9 +59,10 @@ def _write_resources(target: SyncTarget, kind: Kind, changes: Sequence[Create | 
     for batch in batches([row.pk for row in updated]):
         kind.tag_model._default_manager.filter(resource_id__in=batch).delete()
     tags = [
-        kind.tag_model(resource_id=row.pk, name=f"{key}:{value}")
+        kind.tag_model(resource_id=row.pk, name=name)
         for row, change in zip(rows, changes, strict=True)
-        for key, value in change.new.runtime.tags.items()
+        # Two tags may have one name: `a` with the value `b:c`, and `a:b` with the value `c`.
+        for name in dict.fromkeys(f"{key}:{value}" for key, value in change.new.runtime.tags.items())
     ]
     kind.tag_model._default_manager.bulk_create(tags, batch_size=BATCH)
     return [row.pk for row in rows]

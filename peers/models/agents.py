@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 
 from core.ids import new_object_id
+from core.store.documents import DocumentField
 from federations.models import A2aAgent
 
 
@@ -38,7 +39,7 @@ class RegisteredAgent(models.Model):
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     agent_id = models.CharField(max_length=255, unique=True)
     server_url = models.CharField(max_length=500, blank=True)
-    capabilities = models.JSONField(default=list, blank=True)
+    capabilities = DocumentField(default=list, blank=True)
     visibility = models.CharField(max_length=16, choices=Visibility, default=Visibility.PUBLIC)
     created_at = models.DateTimeField(default=timezone.now)
 

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from core.ids import new_object_id
+from core.store.documents import DocumentField
 from peers.models.outbox import OutboxMessage
 from peers.models.peers import Peer
 
@@ -42,9 +43,9 @@ class Dispatch(OutboxMessage):
     status = models.CharField(max_length=16, choices=DispatchState, default=DispatchState.PENDING)
     reason = models.TextField(blank=True)
     envelope = models.TextField()
-    scope = models.JSONField(default=dict)
-    state = models.JSONField(default=dict)
-    attestation = models.JSONField(null=True, blank=True)
+    scope = DocumentField(default=dict)
+    state = DocumentField(default=dict)
+    attestation = DocumentField(null=True, blank=True)
     is_attested = models.BooleanField(default=False, help_text="The attestation's signature was verified.")
     remote_intent_id = models.CharField(max_length=64, blank=True)
     trace_id = models.CharField(max_length=200, blank=True)
@@ -63,6 +64,11 @@ class Dispatch(OutboxMessage):
             models.Index(fields=["-created_at", "-id"], name="dispatch_newest"),
             models.Index(fields=["status"], name="dispatch_status"),
             models.Index(fields=["target_server"], name="dispatch_target"),
+            models.Index(
+                fields=["target_server"],
+                condition=Q(status=DispatchState.PENDING, due_at__isnull=True, dead_at__isnull=True),
+                name="dispatch_held",
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=DispatchState.values), name="dispatch_status_is_known")
@@ -91,11 +97,11 @@ class InboundCallback(models.Model):
     """A verified callback. `dedup_key` is made of its idempotency key, else of the digest of its body."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
-    dispatch = models.ForeignKey(Dispatch, on_delete=models.CASCADE, related_name="callbacks")
+    dispatch = models.ForeignKey(Dispatch, on_delete=models.CASCADE, related_name="callbacks", db_index=False)
     dedup_key = models.CharField(max_length=300)
     body_digest = models.CharField(max_length=64)
     event_type = models.CharField(max_length=32)
-    body = models.JSONField(default=dict)
+    body = DocumentField(default=dict)
     is_applied = models.BooleanField(default=True, help_text="Not where it came after the end, and was only noted.")
     received_at = models.DateTimeField(default=timezone.now)
 

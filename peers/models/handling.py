@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from core.ids import new_object_id
+from core.store.documents import DocumentField
 from peers.models.outbox import OutboxRow
 
 
@@ -26,7 +27,7 @@ class HandlerEvent(OutboxRow):
     kind = models.CharField(max_length=32, choices=HandlerEventKind)
     source_id = models.CharField(max_length=64, help_text="Id of the row that the event is about.")
     dispatch_id = models.CharField(max_length=200)
-    payload = models.JSONField(default=dict)
+    payload = DocumentField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
 

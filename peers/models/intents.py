@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from core.ids import new_object_id
+from core.store.documents import DocumentField
 
 
 class IntentStatus(models.TextChoices):
@@ -21,8 +22,8 @@ class Intent(models.Model):
     id = models.CharField(primary_key=True, max_length=64, default=new_object_id, editable=False)
     title = models.CharField(max_length=500)
     description = models.TextField(blank=True)
-    state = models.JSONField(default=dict, blank=True)
-    constraints = models.JSONField(default=dict, blank=True)
+    state = DocumentField(default=dict, blank=True)
+    constraints = DocumentField(default=dict, blank=True)
     status = models.CharField(max_length=16, choices=IntentStatus, default=IntentStatus.ACTIVE)
     is_received = models.BooleanField(default=False)
     created_by_id = models.CharField(max_length=64, blank=True)

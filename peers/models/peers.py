@@ -127,7 +127,7 @@ class PeerKey(models.Model):
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
-    peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="keys")
+    peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="keys", db_index=False)
     public_key = models.CharField(max_length=44)
     state = models.CharField(max_length=16, choices=KeyState, default=KeyState.PROPOSED)
     origin = models.CharField(max_length=16, choices=KeyOrigin, default=KeyOrigin.CLAIMED)

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from core.ids import new_object_id
+from core.store.documents import DocumentField
 from peers.models.intents import Intent
 from peers.models.outbox import OutboxMessage
 from peers.models.peers import Peer
@@ -20,7 +21,7 @@ class ReceivedDispatch(models.Model):
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
-    peer = models.ForeignKey(Peer, on_delete=models.PROTECT, related_name="received")
+    peer = models.ForeignKey(Peer, on_delete=models.PROTECT, related_name="received", db_index=False)
     dispatch_id = models.CharField(max_length=200)
     idempotency_key = models.CharField(max_length=300, blank=True)
     body_digest = models.CharField(max_length=64)
@@ -29,9 +30,9 @@ class ReceivedDispatch(models.Model):
     accepted = models.BooleanField()
     message = models.TextField(blank=True)
     agent_id = models.CharField(max_length=255, blank=True)
-    envelope = models.JSONField()
-    scope = models.JSONField(default=dict)
-    policy = models.JSONField(default=dict)
+    envelope = DocumentField()
+    scope = DocumentField(default=dict)
+    policy = DocumentField(default=dict)
     delegation = models.TextField(blank=True)
     trace_id = models.CharField(max_length=200, blank=True)
     callback_url = models.CharField(max_length=1000, blank=True)
@@ -56,10 +57,15 @@ class ReceivedDispatch(models.Model):
 
 
 class OutboundCallback(OutboxMessage):
-    """A callback that this hub owes a peer; `body` is the signed JSON text that every attempt sends unchanged."""
+    """A callback that this hub owes a peer; `body` is the signed JSON text that every attempt sends unchanged.
+
+    `sequence` numbers the callbacks of one received dispatch from 1, in the order in which the peer must get them. It
+    is set under the lock of the received dispatch, because two callbacks may have equal times.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
-    received = models.ForeignKey(ReceivedDispatch, on_delete=models.CASCADE, related_name="callbacks")
+    received = models.ForeignKey(ReceivedDispatch, on_delete=models.CASCADE, related_name="callbacks", db_index=False)
+    sequence = models.PositiveIntegerField(default=1)
     peer = models.ForeignKey(Peer, on_delete=models.PROTECT, related_name="owed_callbacks")
     event_type = models.CharField(max_length=32)
     idempotency_key = models.CharField(max_length=300)
@@ -73,8 +79,16 @@ class OutboundCallback(OutboxMessage):
         indexes = [
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="callback_due"),
             models.Index(fields=["created_at", "id"], name="callback_oldest"),
+            models.Index(
+                fields=["peer"],
+                condition=Q(due_at__isnull=True, delivered_at__isnull=True, dead_at__isnull=True),
+                name="callback_held",
+            ),
         ]
-        constraints = [models.UniqueConstraint(fields=["received", "idempotency_key"], name="outbound_callback_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["received", "idempotency_key"], name="outbound_callback_once"),
+            models.UniqueConstraint(fields=["received", "sequence"], name="outbound_callback_order"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event_type} for {self.received_id}"
@@ -84,7 +98,7 @@ class SeenNonce(models.Model):
     """The nonce of a verified HTTP signature: a second request with the same nonce is a replay."""
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
-    peer = models.ForeignKey(Peer, on_delete=models.CASCADE)
+    peer = models.ForeignKey(Peer, on_delete=models.CASCADE, db_index=False)
     nonce = models.CharField(max_length=200)
     expires_at = models.DateTimeField(db_index=True)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import NotSupportedError
 from django.db.models import BaseConstraint, CheckConstraint, Field, Index, Model, Q
 from django.db.models.sql import Query
 from django_mongodb_backend import schema
 from pymongo.operations import IndexModel
+
+_ISNULL = "__isnull"
 
 
 class SchemaEditor(schema.DatabaseSchemaEditor):
@@ -31,7 +34,7 @@ class SchemaEditor(schema.DatabaseSchemaEditor):
         no filter.
 
         If MongoDB cannot express the condition of an index that is not unique, the index is made without the condition
-        and is only larger.
+        and has the condition's columns behind its own. It is only larger.
         """
         columns = [field] if field else [_field(model, name) for name, _ in index.fields_orders]
         if unique and all(_is_text(self, column) for column in columns if column.null):
@@ -39,7 +42,8 @@ class SchemaEditor(schema.DatabaseSchemaEditor):
             collection.create_indexes([_unique_index(self, model, index, columns, column_prefix)])
             return
         if not unique and _tests_for_null(index.condition):
-            index = Index(fields=index.fields, name=index.name)
+            tested = [name for name in _tested_columns(index.condition) if name not in index.fields]
+            index = Index(fields=[*index.fields, *tested], name=index.name)
         super().add_index(
             model, index, field=field, unique=unique, column_prefix=column_prefix, parent_model=parent_model
         )
@@ -72,8 +76,11 @@ def _checks(model: type[Model]) -> list[CheckConstraint]:
 def _unique_index(
     editor: SchemaEditor, model: type[Model], index: Index, columns: list[Field[Any, Any]], prefix: str
 ) -> IndexModel:
-    # The backend adds the method `_get_condition_mql` to Index.
-    kept = dict(index._get_condition_mql(model, editor)) if index.condition else {}  # type: ignore[attr-defined]
+    if _tests_for_null(index.condition):
+        kept = _null_filter(model, index.condition)
+    else:
+        # The backend adds the method `_get_condition_mql` to Index.
+        kept = dict(index._get_condition_mql(model, editor)) if index.condition else {}  # type: ignore[attr-defined]
     kept |= {f"{prefix}{column.column}": {"$gt": ""} for column in columns if column.null}
     options = {"partialFilterExpression": kept} if kept else {}
     return IndexModel([(f"{prefix}{column.column}", 1) for column in columns], name=index.name, unique=True, **options)
@@ -88,5 +95,22 @@ def _is_text(editor: SchemaEditor, column: Field[Any, Any]) -> bool:
 
 
 def _tests_for_null(condition: Q | None) -> bool:
-    children = condition.children if condition else []
-    return any(isinstance(child, tuple) and child[0].endswith("__isnull") for child in children)
+    return any(name.endswith(_ISNULL) for name, _ in _tests(condition))
+
+
+def _tested_columns(condition: Q | None) -> list[str]:
+    return [name.removesuffix(_ISNULL) for name, _ in _tests(condition)]
+
+
+def _null_filter(model: type[Model], condition: Q | None) -> dict[str, Any]:
+    """Return the filter of a unique index whose condition is that columns are null.
+
+    An equality with null is a filter that the planner derives from a look-up for rows without a value.
+    """
+    if not all(name.endswith(_ISNULL) and value is True for name, value in _tests(condition)):
+        raise NotSupportedError("A unique index on MongoDB may only require that columns are null")
+    return {str(_field(model, name).column): None for name in _tested_columns(condition)}
+
+
+def _tests(condition: Q | None) -> list[tuple[str, Any]]:
+    return [child for child in (condition.children if condition else []) if isinstance(child, tuple)]

@@ -28,7 +28,7 @@ its `lease_token`. A worker that dies leaves a row that becomes due by itself; a
 nothing, because its token does not match. So a row without `due_at` is done, dead or held, and only these three.
 
 A callback has no status: it is owed until `delivered_at` or `dead_at` is set. It is held, postponed, put off and given
-up by the same rules. The callbacks of one received dispatch go out in the order of their making: a later one waits
+up by the same rules. The callbacks of one received dispatch go out in the order of their `sequence`: a later one waits
 until the earlier ones are delivered or dead.
 
 Pauses (`backoff`) double from FEDHUB_RETRY_SECONDS to one hour, with jitter, for at most MAX_ATTEMPTS attempts. The

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import Max
 from django.utils import timezone
 
 from core.errors import InvalidRequestError
@@ -24,7 +25,7 @@ from peers.services.trust.journal import note
 CALLBACK_BLOCKED = "Invalid callback URL: blocked by SSRF protection"
 STATE_PATCH = "state.patch"
 EVENTS_LOG = "events.log"
-NEW_COLUMNS = ("peer", "event_type", "body", "due_at", "tried_since", "created_at")
+NEW_COLUMNS = ("sequence", "peer", "event_type", "body", "due_at", "tried_since", "created_at")
 
 
 def check_callback_url(url: str) -> None:
@@ -57,7 +58,7 @@ def queue_callback(
     attestation: FederationAttestation | None = None,
     key: str,
 ) -> OutboundCallback | None:
-    """Sign a callback and write it to the outbox, in the caller's unit of work.
+    """Sign a callback and write it to the outbox, in the caller's unit of work, which has locked `received`.
 
     `key` names the callback within its dispatch. A second call with the same key makes no second callback, so a handler
     that runs again tells the peer nothing twice. Returns None, and writes a journal line, where the peer named no
@@ -68,6 +69,9 @@ def queue_callback(
         note(JournalKind.CALLBACK, why, peer_url=received.peer.server_url, dispatch_id=received.dispatch_id)
         return None
     new = new_callback(received, event_type, state_delta=state_delta, attestation=attestation, key=key, now=now)
+    # The lock of the received dispatch makes the number unique; the caller's clock may stand still or go back.
+    last = OutboundCallback.objects.filter(received=received).aggregate(last=Max("sequence"))["last"]
+    new.sequence = (last or 0) + 1
     row, created = OutboundCallback.objects.get_or_create(
         received=received,
         idempotency_key=new.idempotency_key,
@@ -99,7 +103,7 @@ def new_callback(
     key: str,
     now: datetime,
 ) -> OutboundCallback:
-    """Return a signed callback that is not written yet, for a caller that writes many rows at once."""
+    """Return a signed callback that is not written yet: the first of its received dispatch, by its `sequence`."""
     name = f"{key}:{received.dispatch_id}"
     callback = FederationCallback(
         dispatch_id=received.dispatch_id,

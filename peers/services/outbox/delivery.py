@@ -228,7 +228,7 @@ def _settle_callback(callback: OutboundCallback, peer: Peer, token: str, sent: S
 def _nudge_next(callback: OutboundCallback, *, now: datetime) -> None:
     """Make the next callback of the dispatch due, which had to wait for this one; a pause of its own stays."""
     owed = OutboundCallback.objects.filter(received=callback.received_id, delivered_at=None, dead_at=None)
-    following = owed.filter(created_at__gt=callback.created_at, due_at__isnull=False).order_by("created_at").first()
+    following = owed.filter(sequence__gt=callback.sequence, due_at__isnull=False).order_by("sequence").first()
     if following is not None and not following.attempts:
         owed.filter(pk=following.pk, attempts=0, lease_token="").update(due_at=now)
         enqueue("peers.deliver_callback", following.pk)
@@ -240,7 +240,7 @@ def _waits_for_earlier(callback_id: str) -> bool:
     if callback is None:
         return False
     owed = OutboundCallback.objects.filter(received=callback.received_id, delivered_at=None, dead_at=None)
-    earlier = owed.filter(created_at__lt=callback.created_at).order_by("created_at").first()
+    earlier = owed.filter(sequence__lt=callback.sequence).order_by("sequence").first()
     if earlier is None:
         return False
     if earlier.due_at is None or earlier.due_at > timezone.now():

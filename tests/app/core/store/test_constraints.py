@@ -6,7 +6,16 @@ import pytest
 from django.db import IntegrityError, models
 
 from core.store.units import unit_of_work
-from federations.models import Federation, FederationGrant, JobStatus, McpServer, SyncJob
+from federations.models import (
+    A2aAgent,
+    A2aAgentTag,
+    Federation,
+    FederationGrant,
+    JobStatus,
+    McpServer,
+    McpServerTag,
+    SyncJob,
+)
 from peers.models import Peer, ReceivedDispatch
 from tests.conftest import resource_columns
 
@@ -23,8 +32,8 @@ def job(status: str = JobStatus.PENDING, lock_key: str = "one") -> SyncJob:
     return SyncJob.objects.create(lock_key=lock_key, status=status, job_type="full_sync", trigger="api")
 
 
-def server(federation: Federation | None, name: str, runtime_id: str) -> McpServer:
-    columns = resource_columns("mcp", name) | {"server_name": name, "runtime_id": runtime_id}
+def server(federation: Federation | None, name: str, runtime_id: str, **changes: str) -> McpServer:
+    columns = resource_columns("mcp", name) | {"server_name": name, "runtime_id": runtime_id} | changes
     return McpServer.objects.create(federation=federation, **columns)
 
 
@@ -51,9 +60,25 @@ def test_a_runtime_is_stored_once_in_a_federation_and_often_outside_one() -> Non
     federation = Federation.objects.create(display_name="One")
     server(federation, "first", "r-1")
     refused(lambda: server(federation, "second", "r-1"))
-    server(None, "third", "r-1")
-    server(None, "fourth", "r-1")
+    server(None, "third", "r-1", region="us-east-1")
+    server(None, "fourth", "r-1", region="eu-west-1")
+    refused(lambda: server(None, "fifth", "r-1", region="eu-west-1"))
     assert McpServer.objects.count() == 3
+
+
+def test_an_agent_is_stored_once_in_a_region_outside_all_federations() -> None:
+    columns = resource_columns("a2a", "one")
+    A2aAgent.objects.create(name="one", **columns)
+    refused(lambda: A2aAgent.objects.create(name="two", **columns | {"path": "/agentcore/a2a/two"}))
+
+
+def test_a_resource_has_each_tag_once() -> None:
+    found = server(None, "one", "r-1")
+    agent = A2aAgent.objects.create(name="one", **resource_columns("a2a", "one"))
+    McpServerTag.objects.create(resource=found, name="a:b")
+    A2aAgentTag.objects.create(resource=agent, name="a:b")
+    refused(lambda: McpServerTag.objects.create(resource=found, name="a:b"))
+    refused(lambda: A2aAgentTag.objects.create(resource=agent, name="a:b"))
 
 
 def test_an_idempotency_key_is_used_once_and_its_absence_often() -> None:

@@ -122,7 +122,13 @@ def _postgresql_schema(connection: Any) -> Schema:
 def _sqlite_schema(connection: Any) -> Schema:
     with connection.cursor() as cursor:
         rows = _all(cursor, "SELECT type, name, tbl_name, sql FROM sqlite_master")
-        return {f"{kind} {name}": (table, sql) for kind, name, table, sql in rows}
+        return {f"{kind} {name}": (table, _sorted_parts(sql)) for kind, name, table, sql in rows}
+
+
+def _sorted_parts(sql: str | None) -> list[str]:
+    """Return the parts of a statement in one order: a table that Django makes anew has its columns in another order."""
+    head, _, body = (sql or "").partition(" (")
+    return [head, *sorted(body.removesuffix(")").split(", "))]
 
 
 def _all(cursor: Any, query: str) -> list[Any]:

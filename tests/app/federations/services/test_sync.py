@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,19 @@ def test_an_unchanged_sync_writes_no_resource_row(federation: Federation) -> Non
     assert written
     tables = {table for table in ("mcpserver", "a2aagent", "runtimeobservation") for query in written if table in query}
     assert tables == set()
+
+
+def test_a_sync_reads_no_audience_until_it_has_a_token_to_mint(federation: Federation) -> None:
+    sync(federation, server("one"), agent("helper"))
+    with counted_queries() as queries:
+        sync(federation, unchanged("one"), agent("helper"))
+    assert not [query for query in queries if "access_mode" in query]
+
+
+def test_two_tags_of_a_runtime_with_one_name_are_stored_once(federation: Federation) -> None:
+    tagged = replace(server("one"), runtime=runtime("one", tags={"a": "b:c", "a:b": "c", "d": "e"}))
+    assert sync(federation, tagged).status == "success"
+    assert McpServer.objects.get().tags == ["a:b:c", "d:e"]
 
 
 def test_a_newer_time_of_update_under_the_same_version_changes_only_the_observation(federation: Federation) -> None:

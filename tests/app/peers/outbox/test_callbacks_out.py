@@ -32,7 +32,7 @@ USAGE = {"llm_tokens": 500, "cost_usd": 0.02}
 
 def deliver_all() -> None:
     """Try every owed callback once, like a sweep, but the newest first."""
-    rows = list(OutboundCallback.objects.order_by("-created_at"))
+    rows = list(OutboundCallback.objects.order_by("-sequence"))
     make_due(*rows)
     for row in rows:
         deliver_callback(row.pk)
@@ -117,11 +117,35 @@ def test_callbacks_of_one_dispatch_go_out_in_their_order(partner: Partner) -> No
     ]  # fmt: skip
 
 
+def test_callbacks_keep_their_order_where_the_clock_stands_still_or_goes_back(partner: Partner) -> None:
+    received = partner.received()
+    for number in range(3):
+        report_progress(received.pk, state_delta={"step": number}, key=f"step-{number}")
+    complete(received.pk, usage=USAGE)
+    rows = list(OutboundCallback.objects.order_by("sequence"))
+    assert [row.sequence for row in rows] == [1, 2, 3, 4]
+    now = timezone.now()
+    for row, seconds in zip(rows, (5, 5, 4, 0), strict=True):
+        OutboundCallback.objects.filter(pk=row.pk).update(created_at=now + timedelta(seconds=seconds))
+    make_due(*rows)
+    for row in reversed(rows):
+        deliver_callback(row.pk)
+    assert events(partner) == ["state_delta"]
+    for row in rows[1:]:
+        # The delivery of a callback makes the next one due, and no other.
+        assert fresh(row).due_at <= timezone.now()
+        deliver_callback(row.pk)
+    assert [json_of(request)["state_delta"] for request in partner.requests[:3]] == [
+        {"step": 0}, {"step": 1}, {"step": 2},
+    ]  # fmt: skip
+    assert events(partner)[-1] == "completed"
+
+
 def test_a_callback_waits_while_an_earlier_one_is_retried_and_not_for_a_dead_one(partner: Partner) -> None:
     received = partner.received()
     report_progress(received.pk, state_delta={"step": 1}, key="a")
     complete(received.pk, usage=USAGE)
-    first, last = OutboundCallback.objects.order_by("created_at")
+    first, last = OutboundCallback.objects.order_by("received_id", "sequence")
     partner.answer(503)
     deliver_callback(first.pk)
     deliver_callback(last.pk)
@@ -220,7 +244,7 @@ def test_nothing_is_reported_beyond_the_delegated_scope(
     received = partner.received(scope={"permissions": permissions, "denied_operations": [], "max_delegation_depth": 0})
     report_progress(received.pk, state_delta={"step": 1}, key="a")
     complete(received.pk, state_delta={"step": 2}, usage=USAGE)
-    rows = OutboundCallback.objects.order_by("created_at")
+    rows = OutboundCallback.objects.order_by("received_id", "sequence")
     assert [row.event_type for row in rows] == told
     noted = JournalEntry.objects.filter(text__contains="beyond the delegated scope").count()
     assert noted == 2 - len(told)
@@ -277,7 +301,7 @@ def test_the_next_callback_is_due_as_soon_as_the_one_before_is_delivered(partner
     received = partner.received()
     report_progress(received.pk, state_delta={"step": 1}, key="a")
     complete(received.pk, usage=USAGE)
-    first, last = OutboundCallback.objects.order_by("created_at")
+    first, last = OutboundCallback.objects.order_by("received_id", "sequence")
     # Another worker leases the first callback: the last is put off to the end of that lease.
     OutboundCallback.objects.filter(pk=first.pk).update(due_at=timezone.now() + timedelta(seconds=60))
     deliver_callback(last.pk)
