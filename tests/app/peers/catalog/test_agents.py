@@ -167,6 +167,16 @@ def test_another_id_finds_no_agent(agent_id: str) -> None:
     assert find_visible_agent(agent_id, peer_in("approved")) is None
 
 
+def test_more_agents_are_chosen_than_a_statement_has_parameters(make_agent: MakeAgent) -> None:
+    first, last = make_agent(None, "a-first"), make_agent(None, "z-last")
+    chosen = [f"/agentcore/a2a/n-{number:05}" for number in range(33_000)]
+    AgentVisibilityChoice.objects.bulk_create(
+        (AgentVisibilityChoice(path=path, visibility="public") for path in (first.path, *chosen, last.path)),
+        batch_size=1000,
+    )
+    assert [agent.agent_id for agent in visible_agents(None)] == ["a-first", "z-last"]
+
+
 def test_a_list_of_any_length_takes_as_many_queries(make_agent: MakeAgent, settings: LazySettings) -> None:
     counts = []
     for size in (1, 20):
