@@ -367,6 +367,13 @@ def callback(peer: Peer, key: str, **columns: object) -> OutboundCallback:
     received, _ = ReceivedDispatch.objects.get_or_create(
         peer=peer, dispatch_id="d-9", defaults={"body_digest": "0" * 64, "accepted": True, "envelope": {}}
     )
+    number = received.callbacks.count() + 1
     return OutboundCallback.objects.create(
-        received=received, peer=peer, event_type="completed", idempotency_key=key, body="{}", **columns
+        received=received,
+        sequence=number,
+        peer=peer,
+        event_type="completed",
+        idempotency_key=key,
+        body="{}",
+        **columns,
     )
