@@ -132,7 +132,7 @@ def test_resources_are_filtered(
     query: str, found: set[str],
 ) -> None:  # fmt: skip
     make: Any = make_server if kind == "server" else make_agent
-    make(federation, "a", tags=("env:production", "env:production", "team:platform"), description="The Alpha one")
+    make(federation, "a", tags=("env:production", "team:platform"), description="The Alpha one")
     make(federation, "b", tags=("env:production",), status="UPDATING", description="100%_")
     body = api(owner).get(f"/api/v1/{kind}s?{query}").json()
     name = "serverName" if kind == "server" else "name"
