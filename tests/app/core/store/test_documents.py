@@ -160,7 +160,7 @@ def test_callbacks_are_numbered_by_their_times_and_an_end_comes_last() -> None:
                 received=received, peer=peer, event_type=event, idempotency_key=event, body="{}", created_at=now,
                 sequence=number,
             )  # fmt: skip
-    migration = import_module("peers.migrations.0003_document_rows")
+    migration = import_module("peers.migrations.0006_document_rows")
     for _ in range(2):
         migration.number_callbacks(apps, editor())
         for received in ReceivedDispatch.objects.all():

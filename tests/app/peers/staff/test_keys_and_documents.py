@@ -233,7 +233,7 @@ def daily_look(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], list[str
 
     def run(now: datetime) -> list[str]:
         looked.clear()
-        refresh_peer_keys(peer.pk, now)
+        refresh_keys(now)
         for peer_id in looked:
             refresh_peer_keys(peer_id, now)
         return list(looked)
@@ -394,7 +394,7 @@ def test_a_pinned_key_that_its_owner_withdrew_is_shown_and_stays_pinned(
     out = io.StringIO()
 
     if is_daily:
-        refresh_keys(timezone.now())
+        refresh_peer_keys(peer.pk, timezone.now())
     else:
         call_command("peer", "fetch", partner.url, stdout=out)
         assert WAYS[way] in " ".join(out.getvalue().split())

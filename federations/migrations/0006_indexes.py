@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('federations', '0004_document_rows'),
+        ('federations', '0005_document_rows'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('peers', '0001_peers'),
+        ('peers', '0004_pauses_and_looks'),
     ]
 
     operations = [

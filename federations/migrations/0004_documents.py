@@ -7,7 +7,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('federations', '0002_runtime_observation'),
+        ('federations', '0003_observed_status'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('peers', '0003_document_rows'),
+        ('peers', '0006_document_rows'),
     ]
 
     operations = [

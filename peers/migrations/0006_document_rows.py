@@ -53,7 +53,7 @@ def number(group, new):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("peers", "0002_documents"),
+        ("peers", "0005_documents"),
     ]
 
     operations = [

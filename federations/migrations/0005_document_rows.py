@@ -50,7 +50,7 @@ def delete_later(rows, keys, tags):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("federations", "0003_documents"),
+        ("federations", "0004_documents"),
     ]
 
     operations = [
