@@ -75,7 +75,7 @@ class ShownStatusFilter(AllValuesCheckboxFilter):
     ) -> None:
         super().__init__(field, request, params, model, model_admin, field_path)
         seen = RuntimeObservation.objects.filter(**{f"{model.observed_by}__isnull": False}).order_by()
-        newer = seen.values_list("status", flat=True).distinct()
+        newer = seen.order_by().values_list("status", flat=True).distinct()
         self.lookup_choices = sorted({*self.lookup_choices, *newer})
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
