@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from django.db import connections
 from pymongo import monitoring
 
-from core.store.units import REGISTRY
+from core.store.unit_of_work import REGISTRY
 
 Query: TypeAlias = tuple[str, Any]
 """SQL and its parameters, or the name of a MongoDB collection and a pipeline."""

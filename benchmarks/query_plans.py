@@ -188,7 +188,7 @@ def _fill() -> str:
     from django.core.management import call_command
     from django.db import connections
 
-    from core.store.units import REGISTRY
+    from core.store.unit_of_work import REGISTRY
 
     call_command("migrate", verbosity=0)
     ids = _fill_federations()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from auditlog.middleware import AuditlogMiddleware
 from django.http import HttpRequest, HttpResponseBase
 
-from core.api.families import find_family
+from core.api.endpoint_families import find_family
 
 
 class StaffAuditlogMiddleware(AuditlogMiddleware):  # type: ignore[misc]

@@ -14,7 +14,7 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import TypeAlias
 
-from core.malformed import MalformedMessage, MessageTooLarge
+from core.malformed_input import MalformedMessage, MessageTooLarge
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = dict[str, Json]

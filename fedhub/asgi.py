@@ -6,7 +6,7 @@ from django.conf import settings
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 
 from core.api.errors import answer_outside_views
-from fedhub.front import Answer, Front
+from fedhub.asgi_front import Answer, Front
 from fedhub.wsgi import application as django_application
 
 

@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connections
 
 from core.private_files import is_open_to_others
-from core.store.units import REGISTRY
+from core.store.unit_of_work import REGISTRY
 
 LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
 PLACEHOLDERS = ("changeme", "change-me", "secret", "insecure", "example", "placeholder")

@@ -13,7 +13,7 @@ class PeersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from core.api.families import EndpointFamily, register_family
+        from core.api.endpoint_families import EndpointFamily, register_family
         from peers import checks  # noqa: F401 (registers them)
         from peers.api.errors import PROTOCOL_PATHS, error_body
 

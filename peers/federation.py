@@ -34,7 +34,7 @@ from peers.protocol import (
     is_same_server,
 )
 from peers.services.catalog.agents import register_agent, visible_agents
-from peers.services.catalog.status import federation_status, manifest
+from peers.services.catalog.hub_status import federation_status, manifest
 from peers.services.trust.identity import choose_identity, hub_identity, hub_url, is_enabled
 from peers.services.trust.peers import add_peer, find_peer
 from peers.services.trust.proofs import UNPROVEN

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from core.store.units import unit_of_work
+from core.store.unit_of_work import unit_of_work
 
 
 class UnitOfWorkMixin(ModelAdmin):

@@ -17,7 +17,7 @@ from django.views.defaults import page_not_found, server_error
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from core.api.families import find_family
+from core.api.endpoint_families import find_family
 from core.errors import HubError
 
 UNAUTHENTICATED = "JWT or session authentication required"

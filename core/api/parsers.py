@@ -11,7 +11,7 @@ from django.conf import settings
 from rest_framework.parsers import BaseParser
 
 from core.api.errors import BadRequestError, PayloadTooLargeError, nested
-from core.malformed import MessageTooLarge
+from core.malformed_input import MessageTooLarge
 from core.strict_json import Json, JsonFault, MalformedJson, parse_json
 
 MAX_SHOWN_CHARS = 100

@@ -7,7 +7,7 @@ import logging
 from celery import current_app
 from kombu.exceptions import KombuError
 
-from core.store.units import after_commit
+from core.store.unit_of_work import after_commit
 
 logger = logging.getLogger(__name__)
 

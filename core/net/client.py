@@ -22,10 +22,10 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 import httpcore
 import httpx
 
-from core.malformed import InvalidIdentifier
+from core.malformed_input import InvalidIdentifier
 from core.net.addresses import is_public_address
 from core.net.ssrf import validate_ssrf
-from core.net.urls import UrlParts, split_url
+from core.net.url_grammar import UrlParts, split_url
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

@@ -4,9 +4,9 @@ A name that passes may still resolve to a private address. The client that conne
 `is_public_address` and connects to a checked address.
 """
 
-from core.malformed import InvalidIdentifier
+from core.malformed_input import InvalidIdentifier
 from core.net.addresses import is_public_address
-from core.net.urls import split_url
+from core.net.url_grammar import split_url
 
 _LOCAL_NAMES = frozenset(
     {"localhost", "ip6-localhost", "ip6-loopback", "broadcasthost", "metadata", "instance-data", "local", "internal"}

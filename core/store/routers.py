@@ -8,7 +8,7 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 
 from core.store.databases import REGISTRY_APPS
-from core.store.units import REGISTRY
+from core.store.unit_of_work import REGISTRY
 
 
 class RegistryRouter:

@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import (
     RelatedDropdownFilter,
 )
 
-from core.store.units import subquery_or_list
+from core.store.unit_of_work import subquery_or_list
 from federations.models import A2aAgentTag, Federation, FederationTag, McpServerTag, RuntimeObservation
 from federations.services.access import federations_visible_to
 from federations.services.shown import with_shown_status

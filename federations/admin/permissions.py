@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from core.store.units import subquery_or_list
+from core.store.unit_of_work import subquery_or_list
 from federations.models import AccessLevel, SyncJob
 from federations.services.access import PERMISSION_OF, AnyUser, federations_visible_to, level_of
 

@@ -10,7 +10,7 @@ from django.http import QueryDict
 from core.api.errors import BadRequestError
 from core.api.query import text_parameter, text_parameters
 from core.ids import is_object_id
-from core.store.units import subquery_or_list
+from core.store.unit_of_work import subquery_or_list
 from federations.models import DiscoveredResource, Federation, FederationQuerySet
 from federations.search.base import DocumentKind
 from federations.services.shown import with_shown_status, with_shown_text

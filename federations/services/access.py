@@ -8,7 +8,7 @@ from typing import TypeVar
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db.models import Max, Q, QuerySet
 
-from core.store.units import subquery_or_list
+from core.store.unit_of_work import subquery_or_list
 from federations.models import A2aAgent, AccessLevel, DiscoveredResource, Federation, FederationGrant, McpServer
 
 Resource = TypeVar("Resource", bound=DiscoveredResource)

@@ -8,7 +8,7 @@ from django.db.models import Count, Sum
 from django.utils import timezone
 
 from core.ids import new_object_id
-from core.store.units import update_each
+from core.store.unit_of_work import update_each
 from federations.models import DiscoveredResource
 from federations.services.batches import BATCH, batches
 from federations.services.kinds import KINDS, Kind

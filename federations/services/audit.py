@@ -17,7 +17,7 @@ from django.contrib.auth import get_user_model
 
 from core.actors import Actor
 from core.errors import NotFoundError
-from core.store.units import unit_of_work
+from core.store.unit_of_work import unit_of_work
 from federations.models import Federation, FederationGrant
 
 AUDITED_FIELDS = ["provider_type", "display_name", "description", "provider_config", "sync_interval_minutes", "status"]

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError
-from core.store.units import after_commit, locked, retried, unit_of_work
+from core.store.unit_of_work import after_commit, locked, retried, unit_of_work
 from federations.models import (
     AccessLevel,
     Federation,

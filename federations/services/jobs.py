@@ -27,7 +27,7 @@ from django.conf import settings
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from core.store.units import LostRaceError, retried, unit_of_work
+from core.store.unit_of_work import LostRaceError, retried, unit_of_work
 from federations.models import (
     ACTIVE_JOB,
     Federation,

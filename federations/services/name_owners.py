@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from django.db.models import Q, QuerySet
 
-from core.store.units import subquery_or_list
+from core.store.unit_of_work import subquery_or_list
 from federations.models import A2aAgent, Federation, McpServer
 from federations.sync.naming import resource_path
 from federations.sync.resources import Json, ResourceKind

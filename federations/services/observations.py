@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.store.units import update_each
+from core.store.unit_of_work import update_each
 from federations.models import RuntimeObservation
 from federations.services.batches import BATCH, batches
 from federations.services.kinds import KINDS

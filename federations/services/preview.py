@@ -11,7 +11,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from core.errors import TooManyRequestsError
-from core.store.units import LostRaceError, unit_of_work
+from core.store.unit_of_work import LostRaceError, unit_of_work
 from federations.models import Federation, PreviewSlot
 from federations.services.discover import discover
 from federations.services.plans import describe_changes, plan_sync

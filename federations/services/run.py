@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.db import IntegrityError
 
 from core.errors import ConflictError, HubError, NotFoundError
-from core.store.units import retried, unit_of_work
+from core.store.unit_of_work import retried, unit_of_work
 from federations.models import Federation, FederationStatus, JobPhase, JobStatus, SyncJob
 from federations.providers.base import Progress
 from federations.search.base import SearchError

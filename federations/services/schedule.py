@@ -11,7 +11,7 @@ import json
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from core.errors import InvalidRequestError
-from core.store.units import after_commit, retried, unit_of_work
+from core.store.unit_of_work import after_commit, retried, unit_of_work
 from federations.models import Federation, FederationStatus
 
 PREFIX = "Sync federation "

@@ -11,7 +11,7 @@ from typing import TypeVar
 from django.db.models import Q, QuerySet
 
 from core.store.folding import contains_text
-from core.store.units import subquery_or_list
+from core.store.unit_of_work import subquery_or_list
 from federations.models import DiscoveredResource, RuntimeObservation
 
 Resource = TypeVar("Resource", bound=DiscoveredResource)

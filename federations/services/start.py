@@ -8,7 +8,7 @@ from django.utils import timezone
 from core.actors import Actor
 from core.errors import ConflictError, HubError, InvalidRequestError, NotFoundError
 from core.jobs.queue import enqueue
-from core.store.units import retried, unit_of_work
+from core.store.unit_of_work import retried, unit_of_work
 from federations.models import Federation, FederationStatus, JobTrigger, JobType, SyncJob, SyncStatus
 from federations.services import jobs
 from federations.services.discover import check_config

@@ -16,7 +16,7 @@ from core.errors import HubError
 from peers.admin.labels import plural
 from peers.admin.peer_forms import ImportForm
 from peers.models import Peer
-from peers.services.trust.imports import ImportRow, Verdict, export_csv, export_json, import_rows, review
+from peers.services.trust.peer_imports import ImportRow, Verdict, export_csv, export_json, import_rows, review
 
 VERDICTS = {
     Verdict.NEW: {"text": "new", "type": "success"},

@@ -18,8 +18,8 @@ from peers.admin.labels import key_origin, plural, short_fingerprint
 from peers.admin.peer_forms import ApprovalForm, TokenForm
 from peers.models import Peer, PeerState
 from peers.services.trust import peers
-from peers.services.trust.documents import refresh_documents
-from peers.services.trust.tokens import issue_peer_token, revoke_all
+from peers.services.trust.peer_documents import refresh_documents
+from peers.services.trust.peer_tokens import issue_peer_token, revoke_all
 
 ACTIONS_BY_STATE: dict[str, set[str]] = {
     PeerState.PROPOSED: {"approve", "fetch", "reject"},

@@ -20,8 +20,8 @@ from core.admin.refused_forms import ShowsRefusal
 from core.errors import HubError
 from peers.admin.dialogs import reason_field
 from peers.models import Peer, PeerKey
-from peers.services.trust.imports import MAX_BYTES
 from peers.services.trust.keys import MAX_OVERLAP_DAYS, read_key
+from peers.services.trust.peer_imports import MAX_BYTES
 from peers.services.trust.peers import PeerSettings, checked_origins, checked_place
 
 Checked = TypeVar("Checked")

@@ -25,10 +25,10 @@ from core.errors import InvalidRequestError
 from peers.models import Peer
 from peers.protocol import UCAN_HEADER
 from peers.services.inbox.callbacks import ProvenCallback, prove_callback
-from peers.services.inbox.receive.prove import Submission, prove_submission
+from peers.services.inbox.receive.prove_sender import Submission, prove_submission
 from peers.services.trust.identity import DISABLED, hub_url, is_enabled
+from peers.services.trust.peer_tokens import peer_of_token
 from peers.services.trust.proofs import UNPROVEN, IncomingRequest, prove_request
-from peers.services.trust.tokens import peer_of_token
 
 PEERS_RECEIVE = "peers-receive"
 """The only scope of a peer-bound token."""

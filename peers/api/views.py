@@ -22,8 +22,8 @@ from peers.api.serializers import CreateIntentSerializer, IntentSerializer
 from peers.api.viewsets import PeersViewSet, ProtocolViewSet
 from peers.models import Intent
 from peers.services.catalog.agents import visible_agents
+from peers.services.catalog.hub_status import federation_status, manifest
 from peers.services.catalog.intents import create_intent, get_intent
-from peers.services.catalog.status import federation_status, manifest
 from peers.services.trust.identity import DISABLED, did_document, is_enabled
 from peers.services.trust.rate_limits import spend_request, spend_stranger_request
 

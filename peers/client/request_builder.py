@@ -2,7 +2,7 @@
 
 import httpx
 
-from core.net.urls import is_same_origin, normalize_server_url, split_url
+from core.net.url_grammar import is_same_origin, normalize_server_url, split_url
 from core.strict_json import JsonObject
 from peers.client.federation_calls import Call, envelope_call
 from peers.protocol.compat import MessageSignature, unix_now

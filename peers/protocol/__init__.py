@@ -53,7 +53,7 @@ and addresses. This package exports their names as well.
 
 from core.net.addresses import is_public_address
 from core.net.ssrf import validate_ssrf
-from core.net.urls import is_same_origin, is_same_server, normalize_server_url
+from core.net.url_grammar import is_same_origin, is_same_server, normalize_server_url
 from core.strict_json import Json, JsonMapping, JsonObject, parse_json, parse_json_object
 from peers.protocol.canonical_json import canonical_bytes
 from peers.protocol.compat import MessageSignature, ServerIdentity, UCANToken

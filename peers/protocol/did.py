@@ -7,7 +7,7 @@ OpenIntent writes `did:web:host:8000` and `did:web:host/path`; the did:web metho
 import re
 from typing import Final
 
-from core.net.urls import has_odd_segment, normalize_server_url, split_url
+from core.net.url_grammar import has_odd_segment, normalize_server_url, split_url
 from peers.protocol.errors import InvalidIdentifier
 
 DID_WEB: Final = "did:web:"

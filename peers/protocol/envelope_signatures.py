@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
-from core.net.urls import is_same_server, normalize_server_url
+from core.net.url_grammar import is_same_server, normalize_server_url
 from core.strict_json import JsonMapping, parse_json_object
 from peers.protocol.base_encodings import encode_base64
 from peers.protocol.canonical_json import canonical_bytes

@@ -6,7 +6,7 @@ no other error. `status_hint` is the HTTP status of the refusal. The message is 
 
 from enum import StrEnum
 
-from core.malformed import InvalidIdentifier, MalformedMessage, MessageTooLarge, ProtocolError
+from core.malformed_input import InvalidIdentifier, MalformedMessage, MessageTooLarge, ProtocolError
 
 __all__ = [
     "AlgorithmRefused",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from core.net.urls import UrlParts, requested_url, split_url
+from core.net.url_grammar import UrlParts, requested_url, split_url
 from peers.protocol.errors import InvalidIdentifier, SignatureMalformed, SignatureMismatch
 from peers.protocol.signature_fields import SignatureInput
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from core.net.urls import normalize_server_url
+from core.net.url_grammar import normalize_server_url
 from peers.protocol.did import DID_WEB, normalize_did
 from peers.protocol.enums import TrustPolicy
 from peers.protocol.errors import InvalidIdentifier

@@ -30,5 +30,5 @@ Rules that hold in all rooms:
 - A service writes its rows, with the journal line, in one unit of work. Requests to other hubs are made outside of it.
 - The rows are the truth. A message to a worker is a nudge, sent after the commit; the sweep repeats lost nudges.
 - Each transaction that acts for a peer reads the peer's state again, because staff may have suspended it.
-- `trust` never calls the outbox. A decision that stops or starts work changes the rows of the outbox (`trust.holds`).
+- `trust` never calls the outbox. A decision that stops or starts work changes the outbox's rows (`trust.held_work`).
 """

@@ -24,8 +24,8 @@ from federations.sync.naming import resource_path
 from federations.sync.resources import ResourceKind
 from peers.models import AgentVisibilityChoice, PeerKey, PeerState, Visibility
 from peers.services.catalog.agents import agent_id_of, set_visibility
-from peers.services.trust.documents import refresh_documents
 from peers.services.trust.identity import hub_identity
+from peers.services.trust.peer_documents import refresh_documents
 from peers.services.trust.peers import add_peer, find_peer
 from sandbox.demo.addresses import REGION, shell_exports
 

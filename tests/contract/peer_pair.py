@@ -11,7 +11,7 @@ from tests.contract.peer_hubs import Hub
 
 APPROVE = """
 from core.actors import Actor
-from peers.services.trust.documents import refresh_documents
+from peers.services.trust.peer_documents import refresh_documents
 from peers.services.trust.peers import add_peer, approve_peer
 from django.utils import timezone
 staff = Actor(id="1", name="{name}")

@@ -18,7 +18,7 @@ from pytest_django import DjangoDbBlocker
 
 from core.store import copying
 from core.store.copying import connect_as
-from core.store.units import REGISTRY
+from core.store.unit_of_work import REGISTRY
 from core.tokens.services import issue_token
 from federations.models import Federation, FederationTag, McpServer
 from federations.services.schedule import set_interval

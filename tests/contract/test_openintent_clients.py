@@ -22,7 +22,7 @@ from core.actors import Actor
 from core.tokens.services import issue_token
 from peers.services.catalog.agents import register_agent
 from peers.services.trust.peers import add_peer, approve_peer
-from peers.services.trust.tokens import issue_peer_token
+from peers.services.trust.peer_tokens import issue_peer_token
 staff = Actor(id="1", name="staff")
 User.objects.create_superuser("operator")
 peer = add_peer("{PARTNER}", by=staff)

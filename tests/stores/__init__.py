@@ -66,7 +66,7 @@ def _tables_are_emptied_quickly() -> None:
 # Where the registry has a database of its own -------------------------------------------------------------------------
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let every test that uses a database use the registry's too, which pytest-django offers by mark alone."""
-    from core.store.units import REGISTRY
+    from core.store.unit_of_work import REGISTRY
 
     if REGISTRY == "default":
         return
@@ -80,7 +80,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _registry_is_emptied_by_us() -> None:
     """Keep Django's quick tests, which roll back: it would empty every table where one database cannot."""
-    from core.store.units import REGISTRY
+    from core.store.unit_of_work import REGISTRY
 
     if connections[REGISTRY].vendor == "mongodb":
         connections[REGISTRY].features.supports_transactions = True
@@ -89,7 +89,7 @@ def _registry_is_emptied_by_us() -> None:
 @pytest.fixture(autouse=True)
 def _empty_registry(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Leave nothing of a test in MongoDB, where nothing was rolled back."""
-    from core.store.units import REGISTRY
+    from core.store.unit_of_work import REGISTRY
 
     yield
     if connections[REGISTRY].vendor == "mongodb" and "_django_db_helper" in request.fixturenames:

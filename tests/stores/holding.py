@@ -11,7 +11,7 @@ import pytest
 from django.db import connections
 from django.db.models import Model, QuerySet
 
-from core.store.units import REGISTRY, locked, unit_of_work
+from core.store.unit_of_work import REGISTRY, locked, unit_of_work
 
 SECONDS = 20
 

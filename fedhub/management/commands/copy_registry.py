@@ -23,7 +23,7 @@ from core.store.copying import (
     replace_accounts,
 )
 from core.store.databases import REGISTRY_APPS
-from core.store.units import REGISTRY
+from core.store.unit_of_work import REGISTRY
 
 TARGET = "copy_target"
 

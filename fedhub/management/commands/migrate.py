@@ -9,7 +9,7 @@ from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import DEFAULT_DB_ALIAS
 
 from core.store.databases import REGISTRY_APPS
-from core.store.units import REGISTRY
+from core.store.unit_of_work import REGISTRY
 
 
 class Command(MigrateCommand):

@@ -14,8 +14,8 @@ from peers.management.peer_verbs.lookups import key_of, peer_of
 from peers.management.peer_verbs.output import key_table, say
 from peers.management.peer_verbs.verb import SHELL, Options, Verb, add_url, add_url_and_reason
 from peers.services.trust import keys, peers
-from peers.services.trust.documents import refresh_documents
-from peers.services.trust.tokens import issue_peer_token
+from peers.services.trust.peer_documents import refresh_documents
+from peers.services.trust.peer_tokens import issue_peer_token
 
 
 def fetch(stdout: OutputWrapper, options: Options) -> None:

@@ -14,7 +14,7 @@ from peers.management.peer_verbs.output import STYLE_OF_STATE, say
 from peers.management.peer_verbs.verb import SHELL, Options, Verb, add_comparison, add_url, add_url_and_reason
 from peers.models import Peer, PeerState, Relationship
 from peers.services.trust import keys, peers
-from peers.services.trust.documents import refresh_documents
+from peers.services.trust.peer_documents import refresh_documents
 
 DECISIONS: dict[str, Callable[..., None]] = {
     "reject": peers.reject_peer,

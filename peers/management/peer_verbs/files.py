@@ -12,15 +12,19 @@ from core.errors import InvalidRequestError
 from peers.management.peer_verbs.output import new_table
 from peers.management.peer_verbs.verb import SHELL, Options, Verb
 from peers.models import Peer
-from peers.services.trust import imports
+from peers.services.trust import peer_imports
 
-STYLE_OF_VERDICT = {imports.Verdict.NEW: "green", imports.Verdict.AGAIN: "yellow", imports.Verdict.REFUSED: "red"}
+STYLE_OF_VERDICT = {
+    peer_imports.Verdict.NEW: "green",
+    peer_imports.Verdict.AGAIN: "yellow",
+    peer_imports.Verdict.REFUSED: "red",
+}
 
 
 def import_file(stdout: OutputWrapper, options: Options) -> None:
     """Print the verdict on each row of a file; with --store propose the rows that can be stored."""
     console = make_console(stdout)
-    rows = _picked(imports.review(_text_of(options["file"])), options["rows"])
+    rows = _picked(peer_imports.review(_text_of(options["file"])), options["rows"])
     table = new_table("Row", "URL", "Relationship", "Verdict", "Remark")
     for row in rows:
         cells = (str(row.number), row.server_url or row.did, row.relationship, row.verdict.value, row.problem)
@@ -29,7 +33,7 @@ def import_file(stdout: OutputWrapper, options: Options) -> None:
     if not options["store"]:
         console.print("Nothing is stored. Look at the rows, then add --store, and --rows for some of them.")
         return
-    outcome = imports.import_rows([row for row in rows if row.is_storable], by=SHELL)
+    outcome = peer_imports.import_rows([row for row in rows if row.is_storable], by=SHELL)
     for refusal in outcome.refusals:
         console.print(refusal, style="red")
     console.print(f"{outcome.proposed} proposed. Approve each peer after you compared its fingerprint.", style="green")
@@ -38,7 +42,7 @@ def import_file(stdout: OutputWrapper, options: Options) -> None:
 def export(stdout: OutputWrapper, options: Options) -> None:
     """Write all peers in a format that import reads."""
     found = Peer.objects.prefetch_related("keys")
-    stdout.write(imports.export_csv(found) if options["format"] == "csv" else imports.export_json(found))
+    stdout.write(peer_imports.export_csv(found) if options["format"] == "csv" else peer_imports.export_json(found))
 
 
 def _text_of(path: Path) -> str:
@@ -48,7 +52,7 @@ def _text_of(path: Path) -> str:
         raise InvalidRequestError(f"{path} cannot be read as text: {exc}") from exc
 
 
-def _picked(rows: list[imports.ImportRow], numbers: str) -> list[imports.ImportRow]:
+def _picked(rows: list[peer_imports.ImportRow], numbers: str) -> list[peer_imports.ImportRow]:
     wanted = {word.strip() for word in numbers.split(",") if word.strip()}
     unknown = wanted - {str(row.number) for row in rows}
     if unknown:

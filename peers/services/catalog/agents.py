@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import InvalidRequestError, NotFoundError
-from core.store.units import retried, unit_of_work
+from core.store.unit_of_work import retried, unit_of_work
 from federations.models import A2aAgent
 from federations.sync.naming import PATH_PREFIX
 from federations.sync.resources import ResourceKind

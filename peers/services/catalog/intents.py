@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.actors import Actor
 from core.errors import NotFoundError
-from core.store.units import retried, unit_of_work
+from core.store.unit_of_work import retried, unit_of_work
 from peers.models import Intent
 from peers.protocol import JsonObject
 

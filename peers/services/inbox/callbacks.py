@@ -14,7 +14,7 @@ from datetime import datetime
 from django.conf import settings
 
 from core.errors import ConflictError, InvalidRequestError, NotFoundError, UnauthenticatedError
-from core.store.units import locked, retried, unit_of_work
+from core.store.unit_of_work import locked, retried, unit_of_work
 from peers.models import (
     Dispatch,
     DispatchState,
@@ -56,7 +56,7 @@ from peers.services.trust.proofs import (
     source_of_peer,
 )
 from peers.services.trust.rate_limits import has_refusals_left, spend_request, take_search
-from peers.services.trust.recheck import check_proof, lock_peers
+from peers.services.trust.recheck_under_lock import check_proof, lock_peers
 from peers.services.trust.replay import ALREADY_PROCESSED, record_nonce
 
 MAX_BODY_BYTES = 128 * 1024

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from core.jobs.queue import enqueue
-from core.store.units import retried, unit_of_work
+from core.store.unit_of_work import retried, unit_of_work
 from peers.models import HandlerEvent, HandlerEventKind, JournalKind
 from peers.protocol import FederationCallback, FederationEnvelope, JsonObject, federation_handlers
 from peers.protocol.handler_decorators import HANDLER_ATTRIBUTE

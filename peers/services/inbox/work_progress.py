@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from django.utils import timezone
 
 from core.errors import NotFoundError
-from core.store.units import locked, retried, unit_of_work
+from core.store.unit_of_work import locked, retried, unit_of_work
 from peers.models import HandlerEventKind, Intent, IntentStatus, JournalKind, ReceivedDispatch
 from peers.protocol import CallbackEventType, DelegationScope, FederationAttestation, FederationCallback, JsonMapping
 from peers.protocol.merge_patch import merge_patch

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError
-from core.store.units import retried, unit_of_work
+from core.store.unit_of_work import retried, unit_of_work
 from peers.models import Dispatch, DispatchState, HandlerEvent, JournalKind, OutboundCallback
 from peers.services.outbox.leases import Message, reason_columns, unanswered_row
 from peers.services.outbox.nudges import nudge

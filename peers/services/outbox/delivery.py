@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from core.jobs.queue import enqueue
-from core.store.units import retried, unit_of_work
+from core.store.unit_of_work import retried, unit_of_work
 from peers.models import Dispatch, DispatchState, JournalKind, OutboundCallback, Peer, PeerState
 from peers.models.dispatches import FINAL_STATES
 from peers.protocol import (
@@ -43,7 +43,7 @@ from peers.services.outbox.leases import (
 )
 from peers.services.outbox.pauses import pause_end, record_pause
 from peers.services.outbox.signed_requests import SendResult, post
-from peers.services.trust.holds import NOT_ENABLED, reason_of_state
+from peers.services.trust.held_work import NOT_ENABLED, reason_of_state
 from peers.services.trust.identity import is_enabled
 from peers.services.trust.journal import note
 from peers.services.trust.peers import find_peer

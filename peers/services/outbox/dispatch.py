@@ -13,7 +13,7 @@ from core.actors import Actor
 from core.errors import InvalidRequestError
 from core.jobs.queue import enqueue
 from core.net.client import is_permitted_url
-from core.store.units import retried, unit_of_work
+from core.store.unit_of_work import retried, unit_of_work
 from peers.models import Dispatch, Intent, JournalKind, Peer, PeerState, ReceivedDispatch
 from peers.protocol import (
     DelegationError,
@@ -25,9 +25,9 @@ from peers.protocol import (
     JsonObject,
     normalize_server_url,
 )
-from peers.services.catalog.status import CALLBACK_PATH
+from peers.services.catalog.hub_status import CALLBACK_PATH
 from peers.services.outbox.callbacks import check_callback_url
-from peers.services.trust.holds import AWAITING_APPROVAL, reason_of_state
+from peers.services.trust.held_work import AWAITING_APPROVAL, reason_of_state
 from peers.services.trust.identity import DISABLED, hub_url, is_enabled, signed_json
 from peers.services.trust.journal import note
 from peers.services.trust.peers import find_peer

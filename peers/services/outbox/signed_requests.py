@@ -59,7 +59,7 @@ def post(peer: Peer, url: str, text: str, *, now: datetime, headers: Mapping[str
     """Send signed JSON text to a URL of the peer, with a fresh HTTP signature and nonce (RFC 9421).
 
     Network errors are part of the result and are not raised. The peer's outbound key goes to the peer's own origin
-    alone. The signature covers the URL as the client requests it, see `core.net.urls.requested_url`.
+    alone. The signature covers the URL as the client requests it, see `core.net.url_grammar.requested_url`.
     """
     body = text.encode()
     identity = hub_identity()

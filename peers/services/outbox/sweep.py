@@ -14,11 +14,11 @@ from itertools import chain, islice, zip_longest
 from django.db.models import Q
 from django.utils import timezone
 
-from core.store.units import LostRaceError, locked, subquery_or_list, unit_of_work
+from core.store.unit_of_work import LostRaceError, locked, subquery_or_list, unit_of_work
 from peers.models import Dispatch, DispatchState, HandlerEvent, OutboundCallback, Peer, PeerState, Relationship
 from peers.models.outbox import OutboxRow
 from peers.services.outbox.nudges import nudge
-from peers.services.trust.holds import release_on_approval
+from peers.services.trust.held_work import release_on_approval
 from peers.services.trust.identity import is_enabled
 
 OWNERS: dict[type[OutboxRow], str] = {

@@ -14,11 +14,11 @@ from django.db.models import Q
 
 from core.errors import HubError
 from core.jobs.queue import enqueue
-from core.store.units import locked, retried, unit_of_work
+from core.store.unit_of_work import locked, retried, unit_of_work
 from peers.models import JournalKind, KeyState, Peer, PeerKey, PeerState
 from peers.protocol import TrustPolicy
-from peers.services.trust.documents import is_fetch_due, refresh_documents
 from peers.services.trust.journal import note
+from peers.services.trust.peer_documents import is_fetch_due, refresh_documents
 from peers.services.trust.proposals import drop_stale_proposals
 
 REFRESH_INTERVAL = timedelta(hours=20)

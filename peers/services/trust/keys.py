@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError, InvalidRequestError
-from core.store.units import locked, retried, unit_of_work
+from core.store.unit_of_work import locked, retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerKey, PeerState
 from peers.protocol import InvalidKey, VerificationKey
 from peers.services.trust.journal import note

@@ -1,8 +1,8 @@
 """A cache of trusted peers and their keys, so that not every request reads the same keys from the database.
 
 An entry is a hint and never a decision: it spares the query before a signature is verified. The transaction that writes
-reads peer, keys and token again (`peers.services.trust.recheck`), and a request that fails with the hint is proved
-again without it. So a peer or key that was approved a moment ago works at once. Each process has its own cache.
+reads peer, keys and token again (`recheck_under_lock`), and a request that fails with the hint is proved again without
+it. So a peer or key that was approved a moment ago works at once. Each process has its own cache.
 """
 
 from __future__ import annotations

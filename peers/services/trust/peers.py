@@ -19,7 +19,7 @@ from django.utils import timezone
 from core.actors import Actor
 from core.errors import ConflictError, InvalidRequestError
 from core.net.client import is_permitted_url
-from core.store.units import LostRaceError, locked, retried, unit_of_work
+from core.store.unit_of_work import LostRaceError, locked, retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerDecision, PeerKey, PeerState, Relationship
 from peers.protocol import (
     InvalidIdentifier,
@@ -33,11 +33,11 @@ from peers.protocol import (
     normalize_server_url,
 )
 from peers.protocol.ed25519_keys import MAX_KEYS_TRIED
-from peers.services.trust.holds import hold_work, reason_of_state, release_held, release_on_approval
+from peers.services.trust.held_work import hold_work, reason_of_state, release_held, release_on_approval
 from peers.services.trust.journal import note
 from peers.services.trust.keys import pin_key, propose_key, read_key
+from peers.services.trust.peer_tokens import revoke_tokens
 from peers.services.trust.secrets import decrypt, encrypt
-from peers.services.trust.tokens import revoke_tokens
 
 TRANSITIONS: Mapping[PeerState, frozenset[PeerState]] = {
     PeerState.PROPOSED: frozenset({PeerState.APPROVED, PeerState.REJECTED}),

@@ -27,8 +27,8 @@ from peers.protocol import (
     verify_request,
 )
 from peers.protocol.envelope_signatures import SignedObject
+from peers.services.trust.peer_tokens import checksum, peer_of_token
 from peers.services.trust.peers import find_peer_with_keys, valid_keys
-from peers.services.trust.tokens import checksum, peer_of_token
 
 PUBLIC_KEY_HEADER = "X-OpenIntent-Public-Key"
 """The header in which a signer shows its key (base64) to a hub that does not know it yet; the key is not trusted."""

@@ -16,8 +16,8 @@ from django.db.models import F
 
 from core.jobs.queue import enqueue
 from core.net.client import is_permitted_url
-from core.net.urls import split_url
-from core.store.units import retried, unit_of_work
+from core.net.url_grammar import split_url
+from core.store.unit_of_work import retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, Peer, PeerState
 from peers.protocol import (
     InvalidIdentifier,

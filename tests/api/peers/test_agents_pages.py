@@ -13,7 +13,7 @@ from core.actors import Actor
 from federations.models import A2aAgent
 from peers.models import AgentVisibilityChoice, Peer, RegisteredAgent
 from peers.services.catalog.agents import register_agent, set_visibility
-from peers.services.trust.tokens import issue_peer_token
+from peers.services.trust.peer_tokens import issue_peer_token
 from tests.api.peers.partner import OPERATOR, Partner, get
 from tests.conftest import MakeAgent
 from tests.stores.counting import counted_queries

@@ -17,8 +17,8 @@ from peers.protocol.compat import make_nonce
 from peers.protocol.ucan import encode_token
 from peers.services.outbox.delegations import delegation_digest
 from peers.services.trust.identity import hub_identity
+from peers.services.trust.peer_tokens import issue_peer_token
 from peers.services.trust.peers import suspend_peer
-from peers.services.trust.tokens import issue_peer_token
 from tests.api.peers.conftest import Refused
 from tests.api.peers.partner import HUB_DID, OPERATOR, UCAN, Partner, ago, body_of, send
 

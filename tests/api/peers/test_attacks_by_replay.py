@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from peers.models import Peer, ReceivedDispatch, SeenNonce
-from peers.services.trust.tokens import issue_peer_token
+from peers.services.trust.peer_tokens import issue_peer_token
 from tests.api.peers.conftest import Refused
 from tests.api.peers.partner import OPERATOR, Partner, body_of, deliver, send
 

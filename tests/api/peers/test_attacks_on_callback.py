@@ -14,8 +14,8 @@ from peers.models import Dispatch, Peer, PeerKey
 from peers.protocol import DelegationScope
 from peers.services.inbox import callbacks
 from peers.services.trust.keys import revoke_key
+from peers.services.trust.peer_tokens import issue_peer_token, revoke_tokens
 from peers.services.trust.peers import suspend_peer
-from peers.services.trust.tokens import issue_peer_token, revoke_tokens
 from tests.api.peers.callbacks import CALLBACK, attestation, callback, dispatch_to, report, report_plainly
 from tests.api.peers.conftest import Refused
 from tests.api.peers.partner import OPERATOR, RECEIVE, Partner, body_of, send

@@ -14,8 +14,8 @@ from peers.models import KeyOrigin, KeyState, Peer, PeerKey
 from peers.protocol import did_of_url
 from peers.services.catalog.agents import register_agent
 from peers.services.trust.keys import approve_key, propose_key, revoke_key
+from peers.services.trust.peer_tokens import issue_peer_token
 from peers.services.trust.peers import add_peer, reject_peer, resume_peer, retire_peer, suspend_peer
-from peers.services.trust.tokens import issue_peer_token
 from tests.api.peers.conftest import Refused
 from tests.api.peers.partner import OPERATOR, Partner, body_of, deliver, send
 

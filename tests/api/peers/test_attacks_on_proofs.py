@@ -17,7 +17,7 @@ from peers.models import Peer
 from peers.protocol import SigningKey, canonical_bytes
 from peers.protocol.signature_base import HttpRequest, signature_base
 from peers.protocol.signature_fields import SignatureInput, serialize_fields
-from peers.services.trust.tokens import issue_peer_token
+from peers.services.trust.peer_tokens import issue_peer_token
 from tests.api.peers.conftest import Refused
 from tests.api.peers.partner import HUB, OPERATOR, RECEIVE, Partner, ago, as_meta, body_of, deliver, send
 

@@ -9,7 +9,7 @@ from core.net.client import Answer
 from peers.models import Dispatch, HandlerEvent, InboundCallback, JournalEntry, Peer
 from peers.services.outbox.delivery import settle_dispatch
 from peers.services.outbox.signed_requests import SendResult
-from peers.services.trust.tokens import issue_peer_token
+from peers.services.trust.peer_tokens import issue_peer_token
 from tests.api.peers.callbacks import CALLBACK, attestation, callback, dispatch_to, report, report_plainly
 from tests.api.peers.partner import OPERATOR, Partner, body_of, send
 

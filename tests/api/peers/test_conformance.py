@@ -12,7 +12,7 @@ from core.actors import actor_of
 from core.tokens.services import issue_token
 from peers.services.catalog.intents import create_intent
 from peers.services.outbox.dispatch import create_dispatch
-from peers.services.trust.tokens import issue_peer_token
+from peers.services.trust.peer_tokens import issue_peer_token
 from tests.api.peers.partner import OPERATOR, Partner
 from tests.api.test_conformance import CHECKS, EXAMPLES, PEER_OPERATIONS, SCHEMA, requests_to
 from tests.conftest import MakeAgent

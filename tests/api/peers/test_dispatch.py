@@ -15,8 +15,8 @@ from peers.models import Dispatch, Intent, Peer, ReceivedDispatch, Relationship
 from peers.protocol import DelegationScope, FederationEnvelope, parse_json_object, verify_envelope
 from peers.services.catalog.intents import create_intent
 from peers.services.trust.identity import hub_identity
+from peers.services.trust.peer_tokens import issue_peer_token
 from peers.services.trust.peers import approve_peer, suspend_peer
-from peers.services.trust.tokens import issue_peer_token
 from tests.api.peers.partner import HUB, OPERATOR, Partner, deliver
 from tests.conftest import Api
 

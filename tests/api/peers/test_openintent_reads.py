@@ -17,7 +17,7 @@ from peers.client import FederationClient
 from peers.models import Peer
 from peers.services.catalog.agents import register_agent
 from peers.services.trust.identity import hub_identity
-from peers.services.trust.tokens import issue_peer_token
+from peers.services.trust.peer_tokens import issue_peer_token
 from tests.api.peers.partner import HUB_DID, OPERATOR, Partner
 
 pytestmark = pytest.mark.django_db(transaction=True)

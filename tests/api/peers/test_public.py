@@ -14,8 +14,8 @@ from peers.models import Dispatch, DispatchState, Peer, ReceivedDispatch
 from peers.protocol import VerificationKey, is_same_did, read_did_document
 from peers.services.catalog.agents import register_agent
 from peers.services.trust.identity import hub_identity
+from peers.services.trust.peer_tokens import issue_peer_token
 from peers.services.trust.peers import reject_peer, repropose_peer, resume_peer, retire_peer, suspend_peer
-from peers.services.trust.tokens import issue_peer_token
 from tests.api.peers.partner import HUB, HUB_DID, OPERATOR, Partner
 from tests.conftest import Api, MakeUser
 from tests.stores.counting import counted_queries

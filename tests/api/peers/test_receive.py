@@ -11,7 +11,7 @@ from django.test import Client
 
 from peers.models import Intent, JournalEntry, OutboundCallback, Peer, ReceivedDispatch, SeenNonce
 from peers.services.catalog.agents import register_agent
-from peers.services.trust.tokens import issue_peer_token
+from peers.services.trust.peer_tokens import issue_peer_token
 from tests.api.peers.partner import OPERATOR, RECEIVE, Partner, body_of, deliver, everything_stored, send
 from tests.stores.counting import counted_queries
 

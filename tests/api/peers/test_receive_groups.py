@@ -26,14 +26,14 @@ from peers.models import (
 )
 from peers.protocol import SigningKey, UnknownKey
 from peers.services.inbox.receive import store
-from peers.services.inbox.receive.prove import Submission, prove_submission
+from peers.services.inbox.receive.prove_sender import Submission, prove_submission
 from peers.services.inbox.receive.store import ReceiveOutcome, store_submissions
 from peers.services.outbox import nudges
 from peers.services.trust.keys import approve_key, propose_key, revoke_key
+from peers.services.trust.peer_tokens import issue_peer_token, revoke_tokens
 from peers.services.trust.peers import approve_peer, suspend_peer
 from peers.services.trust.proofs import IncomingRequest
 from peers.services.trust.replay import NonceReplayedError
-from peers.services.trust.tokens import issue_peer_token, revoke_tokens
 from peers.tasks import nudge_each
 from tests.api.peers.partner import HUB, OPERATOR, RECEIVE, Partner, body_of, deliver, everything_stored, send
 

@@ -13,8 +13,8 @@ from core.oidc.signing_key import load_or_create
 from core.tokens.services import issue_token
 from peers.models import Peer
 from peers.services.catalog.agents import register_agent
+from peers.services.trust.peer_tokens import issue_peer_token
 from peers.services.trust.peers import suspend_peer
-from peers.services.trust.tokens import issue_peer_token
 from tests.api.peers.conftest import Refused
 from tests.api.peers.partner import HUB, OPERATOR, RECEIVE, Partner, get, send
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fedhub.front import Answer, Front, Message
+from fedhub.asgi_front import Answer, Front, Message
 
 LIMIT = 100
 

@@ -14,7 +14,7 @@ from http_message_signatures import (
     algorithms,
 )
 
-from core.net.urls import requested_url
+from core.net.url_grammar import requested_url
 from peers.protocol import (
     MessageSignature,
     ServerIdentity,

@@ -42,7 +42,7 @@ DOCUMENTED = [
 ]
 PACKAGE = Path(peers.protocol.__file__).parent
 # The modules of core that the protocol uses must be pure too.
-GROUND = ["strict_json.py", "malformed.py", "net/addresses.py", "net/urls.py", "net/ssrf.py"]
+GROUND = ["strict_json.py", "malformed_input.py", "net/addresses.py", "net/url_grammar.py", "net/ssrf.py"]
 MODULES = sorted([*PACKAGE.glob("*.py"), *(PACKAGE.parents[1] / "core" / name for name in GROUND)])
 IMPURE = {
     "os",

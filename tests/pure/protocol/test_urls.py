@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.net.addresses import embedded_ipv4
-from core.net.urls import split_url
+from core.net.url_grammar import split_url
 from peers.protocol import (
     InvalidIdentifier,
     is_public_address,

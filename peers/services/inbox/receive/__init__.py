@@ -4,14 +4,14 @@ Theory of operation
 -------------------
 A receive has two halves. Both check the sender, because staff may suspend a peer or revoke a key at any moment:
 
-    first half: `prove`                              second half: `store`
+    first half: `prove_sender`                       second half: `store`
     called from authentication, before the view      called from the view
     outside of any transaction                       in one transaction, with other requests of the same moment
     reads and bounds the body                        locks the peer's row and reads keys and tokens again
     verifies signatures and tokens                   checks that the proof still holds, and trust policy
     counts the request against the peer's limit      finds replays and used nonces
-                                                     checks scope, policy, callback URL and agent (`acceptance`)
-                                                     writes all rows (`rows`)
+                                                     checks scope, policy, URL, agent (`scope_and_policy`)
+                                                     writes all rows (`new_rows`)
 
 The expensive work, signatures, is done before the lock. The lock orders a receive with a suspension: either the
 suspension comes first and the receive is refused, or it comes second and holds the rows that the receive has written.

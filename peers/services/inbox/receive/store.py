@@ -18,24 +18,24 @@ from django.db.models import Q
 from django.utils import timezone
 
 from core.errors import ConflictError, HubError, NotFoundError
-from core.store.units import retried, unit_of_work
+from core.store.unit_of_work import retried, unit_of_work
 from peers.models import HandlerEvent, OutboundCallback, Peer, ReceivedDispatch
 from peers.protocol import FederationEnvelope, ProtocolError, ReceiveResult
-from peers.services.inbox.receive.acceptance import (
+from peers.services.inbox.receive.group_commit import GroupCommit
+from peers.services.inbox.receive.new_rows import NewRows, new_intent, new_received, rows_of
+from peers.services.inbox.receive.prove_sender import Submission, check_fresh_here
+from peers.services.inbox.receive.scope_and_policy import (
     VisibleAgents,
     agreed_policy,
     check_callback_target,
     effective_scope,
     is_budget_spent,
 )
-from peers.services.inbox.receive.group_commit import GroupCommit
-from peers.services.inbox.receive.prove import Submission, check_fresh_here
-from peers.services.inbox.receive.rows import NewRows, new_intent, new_received, rows_of
 from peers.services.outbox.nudges import nudge_new
 from peers.services.trust import peer_cache
 from peers.services.trust.identity import hub_url
 from peers.services.trust.proofs import NotTrustedError
-from peers.services.trust.recheck import LockedPeer, check_proof, check_trust, lock_peers
+from peers.services.trust.recheck_under_lock import LockedPeer, check_proof, check_trust, lock_peers
 from peers.services.trust.replay import ALREADY_PROCESSED, NonceReplayedError, new_nonce, seen_nonces
 
 MAX_GROUP = 64

@@ -15,7 +15,7 @@ from celery import current_app
 from django.conf import settings
 
 from core.jobs.queue import enqueue
-from core.store.units import unit_of_work
+from core.store.unit_of_work import unit_of_work
 
 ROOT = Path(__file__).resolve().parents[4]
 QUEUE_FOLDER = Path(settings.BROKER_DIR) / "queue"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import IntegrityError, models
 
-from core.store.units import unit_of_work
+from core.store.unit_of_work import unit_of_work
 from federations.models import (
     A2aAgent,
     A2aAgentTag,

@@ -8,8 +8,8 @@ from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolati
 from pymongo.errors import OperationFailure, PyMongoError
 
 from core.api.errors import exception_handler
-from core.store import units
-from core.store.units import LostRaceError, retried, unit_of_work
+from core.store import unit_of_work as unit_of_work_module
+from core.store.unit_of_work import LostRaceError, retried, unit_of_work
 
 LABELED = {"errorLabels": ["TransientTransactionError"]}
 
@@ -73,7 +73,7 @@ def test_a_lost_race_is_run_again(losses: int) -> None:
 
 
 def test_running_again_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(units, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(unit_of_work_module, "RETRY_SECONDS", 0.2)
     runs: list[int] = []
 
     @retried

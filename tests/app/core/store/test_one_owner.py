@@ -1,4 +1,4 @@
-"""Only core.store.units knows how a store opens transactions and locks rows."""
+"""Only core.store.unit_of_work knows how a store opens transactions and locks rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[4]
 PACKAGES = ("core", "fedhub", "federations", "peers", "sandbox")
 # copying works on two databases, and neither must be the registry's.
-OWNERS = {ROOT / "core" / "store" / "units.py", ROOT / "core" / "store" / "copying.py"}
+OWNERS = {ROOT / "core" / "store" / "unit_of_work.py", ROOT / "core" / "store" / "copying.py"}
 OWNED = {"select_for_update", "atomic", "on_commit", "delay_on_commit"}
 
 

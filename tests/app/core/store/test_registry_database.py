@@ -25,7 +25,7 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 from federations.models import Federation
-from core.store.units import unit_of_work
+from core.store.unit_of_work import unit_of_work
 from fedhub.checks import check_registry
 
 def error_of(function):

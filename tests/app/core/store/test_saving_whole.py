@@ -14,7 +14,7 @@ from django.http.response import HttpResponse, HttpResponseBase
 from django.test import Client
 from django.urls import reverse
 
-from core.store.units import LostRaceError
+from core.store.unit_of_work import LostRaceError
 from federations.models import AccessLevel, Federation, FederationGrant
 
 pytestmark = pytest.mark.django_db(transaction=True)

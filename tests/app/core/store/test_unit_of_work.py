@@ -10,7 +10,7 @@ import pytest
 from django.db import connections
 from django.db.transaction import TransactionManagementError
 
-from core.store.units import LostRaceError, after_commit, locked, retried, unit_of_work
+from core.store.unit_of_work import LostRaceError, after_commit, locked, retried, unit_of_work
 from peers.models import Peer, PeerState
 
 pytestmark = pytest.mark.django_db(transaction=True)

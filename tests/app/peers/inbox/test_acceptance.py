@@ -10,8 +10,8 @@ from django.conf import LazySettings
 
 from peers.models import Peer
 from peers.protocol import FederationEnvelope, FederationPolicy, MalformedMessage
-from peers.services.inbox.receive.acceptance import agreed_policy, is_budget_spent, trace_id_of
-from peers.services.inbox.receive.prove import read_message
+from peers.services.inbox.receive.prove_sender import read_message
+from peers.services.inbox.receive.scope_and_policy import agreed_policy, is_budget_spent, trace_id_of
 from peers.services.trust.proofs import IncomingRequest, is_trusted_state, shown_key
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

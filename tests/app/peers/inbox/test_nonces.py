@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.store.units import unit_of_work
+from core.store.unit_of_work import unit_of_work
 from peers.models import Peer, SeenNonce
 from peers.protocol import SigningKey, VerifiedRequest
 from peers.protocol.http_signatures import MAX_LIFETIME_SECONDS, MAX_SKEW_SECONDS

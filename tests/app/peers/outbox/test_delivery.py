@@ -16,7 +16,7 @@ from core.errors import ConflictError
 from peers.admin.labels import dispatch_status
 from peers.models import Dispatch, IssuedDelegation, JournalEntry, Peer
 from peers.protocol import UCAN_HEADER, parse_json_object, verify_chain, verify_envelope, verify_request
-from peers.services.catalog.status import federation_status
+from peers.services.catalog.hub_status import federation_status
 from peers.services.outbox import nudges
 from peers.services.outbox.backoff import MAX_ATTEMPTS
 from peers.services.outbox.dead_letters import retry_dead

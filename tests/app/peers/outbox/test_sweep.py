@@ -53,7 +53,8 @@ def make_callbacks(*peers: Peer, each: int = 1, **fields: object) -> list[Outbou
     )
     now = timezone.now()
     return OutboundCallback.objects.bulk_create(
-        OutboundCallback(received=row, peer=row.peer, event_type="completed", idempotency_key=str(index), body="{}", sequence=each - index,
+        OutboundCallback(received=row, peer=row.peer, event_type="completed", idempotency_key=str(index), body="{}",
+                         sequence=each - index,
                          created_at=now - timedelta(seconds=index), **fields)
         for row in received for index in range(each)
     )  # fmt: skip

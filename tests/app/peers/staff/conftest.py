@@ -15,8 +15,8 @@ from core.actors import Actor
 from peers.models import KeyOrigin, Peer
 from peers.protocol import FederationManifest, JsonObject, SigningKey, did_of_url
 from peers.protocol.did_document import build_did_document
-from peers.services.trust.documents import MANIFEST_PATH
 from peers.services.trust.keys import propose_key
+from peers.services.trust.peer_documents import MANIFEST_PATH
 from peers.services.trust.peers import add_peer, approve_peer
 
 OPERATOR = Actor(id="1", name="operator")

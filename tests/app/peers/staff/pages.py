@@ -20,12 +20,12 @@ from peers.models import (
     ReceivedDispatch,
     RegisteredAgent,
 )
+from peers.services.trust.peer_tokens import issue_peer_token
 from peers.services.trust.peers import (
     PeerSettings,
     add_peer,
     change_settings,
 )
-from peers.services.trust.tokens import issue_peer_token
 from tests.app.peers.staff.conftest import KEY, OPERATOR, URL
 from tests.conftest import MakeAgent
 from tests.stores.counting import counted_queries

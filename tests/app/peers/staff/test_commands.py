@@ -26,8 +26,8 @@ from peers.models import (
 )
 from peers.services.catalog.agents import register_agent, visible_agents
 from peers.services.trust.keys import propose_key
+from peers.services.trust.peer_tokens import peer_of_token
 from peers.services.trust.peers import add_peer, outbound_key_of, valid_keys
-from peers.services.trust.tokens import peer_of_token
 from tests.app.peers.staff.conftest import KEY, NEXT_KEY, OPERATOR, OTHER_KEY, URL, Partner
 from tests.conftest import MakeAgent
 

@@ -18,7 +18,8 @@ from peers.models import (
     PeerState,
     ReceivedDispatch,
 )
-from peers.services.trust.holds import AWAITING_APPROVAL
+from peers.services.trust.held_work import AWAITING_APPROVAL
+from peers.services.trust.peer_tokens import issue_peer_token, peer_of_token
 from peers.services.trust.peers import (
     TRANSITIONS,
     PeerSettings,
@@ -35,7 +36,6 @@ from peers.services.trust.peers import (
     suspend_peer,
     valid_keys,
 )
-from peers.services.trust.tokens import issue_peer_token, peer_of_token
 from tests.app.peers.staff.conftest import KEY, OPERATOR, URL
 
 VERBS = {

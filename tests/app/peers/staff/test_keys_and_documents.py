@@ -20,9 +20,9 @@ from peers.models import JournalEntry, KeyOrigin, KeyState, Peer, PeerKey
 from peers.protocol import JsonObject, SigningKey
 from peers.protocol.key_continuity import CONTINUITY, continuity_proof
 from peers.services.trust import key_refresh
-from peers.services.trust.documents import MANIFEST_PATH, fetch_documents, refresh_documents
 from peers.services.trust.key_refresh import pin_provisionally, refresh_keys, refresh_peer_keys
 from peers.services.trust.keys import MAX_SHOWN_KEYS, approve_key, propose_key, revoke_key
+from peers.services.trust.peer_documents import MANIFEST_PATH, fetch_documents, refresh_documents
 from peers.services.trust.peers import add_peer, approve_peer, suspend_peer, valid_keys
 from tests.app.peers.staff.conftest import KEY, NEXT_KEY, OPERATOR, OTHER_KEY, Partner
 
@@ -349,7 +349,7 @@ def test_a_slow_document_is_given_up(partner: Partner, httpserver: HTTPServer, m
         return Response("{}")
 
     httpserver.expect_request(MANIFEST_PATH).respond_with_handler(slow)
-    monkeypatch.setattr("peers.services.trust.documents.TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("peers.services.trust.peer_documents.TIMEOUT_SECONDS", 0.3)
     started = time.monotonic()
 
     with pytest.raises(ExternalServiceError):

@@ -16,6 +16,7 @@ from peers.models import (
     PeerToken,
 )
 from peers.services.trust.keys import propose_key
+from peers.services.trust.peer_tokens import peer_of_token
 from peers.services.trust.peers import (
     add_peer,
     outbound_key_of,
@@ -24,7 +25,6 @@ from peers.services.trust.peers import (
     valid_keys,
 )
 from peers.services.trust.proposals import record_proposal
-from peers.services.trust.tokens import peer_of_token
 from tests.app.peers.staff.conftest import KEY, NEXT_KEY, OPERATOR, URL, Partner
 from tests.app.peers.staff.pages import (
     CONFIRMED,

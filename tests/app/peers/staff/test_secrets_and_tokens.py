@@ -9,9 +9,9 @@ from django.utils import timezone
 from core.errors import ConflictError, InternalError, InvalidRequestError
 from peers.checks import check_secrets_key
 from peers.models import Peer, PeerToken
+from peers.services.trust.peer_tokens import issue_peer_token, peer_of_token
 from peers.services.trust.peers import suspend_peer
 from peers.services.trust.secrets import decrypt, encrypt
-from peers.services.trust.tokens import issue_peer_token, peer_of_token
 from tests.app.peers.staff.conftest import OPERATOR
 
 FIRST, SECOND = "a" * 43, "b" * 43

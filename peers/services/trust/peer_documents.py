@@ -15,8 +15,8 @@ from django.utils import timezone
 from core.actors import Actor
 from core.errors import ExternalServiceError
 from core.net.client import TIMEOUT_SECONDS, TransportError, send
-from core.net.urls import split_url
-from core.store.units import retried, unit_of_work
+from core.net.url_grammar import split_url
+from core.store.unit_of_work import retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, KeyWithdrawal, Peer, PeerKey
 from peers.protocol import (
     FederationManifest,

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError, InvalidRequestError
-from core.store.units import locked, retried, unit_of_work
+from core.store.unit_of_work import locked, retried, unit_of_work
 from peers.models import JournalKind, Peer, PeerState, PeerToken
 from peers.services.trust.journal import note
 

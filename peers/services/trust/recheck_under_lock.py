@@ -15,12 +15,12 @@ from datetime import datetime
 from django.conf import settings
 
 from core.errors import UnauthenticatedError
-from core.store.units import locked
+from core.store.unit_of_work import locked
 from peers.models import Peer, PeerKey
 from peers.protocol import SignatureMissing, UnknownKey, VerificationKey
+from peers.services.trust.peer_tokens import valid_tokens
 from peers.services.trust.peers import trusted_keys
 from peers.services.trust.proofs import UNPROVEN, NotTrustedError, Proof, is_trusted_state
-from peers.services.trust.tokens import valid_tokens
 
 # Every receive makes this query, so it reads few columns.
 PEER_COLUMNS = ("server_url", "did", "state", "relationship", "requires_signature", "callback_origins")

@@ -20,8 +20,8 @@ from peers.models import (
 )
 from peers.protocol import CallbackEventType, DelegationScope, FederationEnvelope, FederationPolicy
 from peers.services.inbox.handler_events import new_events
-from peers.services.inbox.receive.acceptance import trace_id_of
-from peers.services.inbox.receive.prove import Submission
+from peers.services.inbox.receive.prove_sender import Submission
+from peers.services.inbox.receive.scope_and_policy import trace_id_of
 from peers.services.outbox.callbacks import new_callback, why_unreported
 from peers.services.trust.journal import new_line
 

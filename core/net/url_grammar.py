@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
-from core.malformed import InvalidIdentifier
+from core.malformed_input import InvalidIdentifier
 
 MAX_URL_CHARS = 2048
 _CACHED_URLS = 1024

@@ -24,14 +24,14 @@ from peers.protocol import (
     verify_chain,
 )
 from peers.services.catalog.agents import find_visible_agent, visibilities_of
-from peers.services.inbox.receive.prove import Submission
+from peers.services.inbox.receive.prove_sender import Submission
 from peers.services.outbox.callbacks import check_callback_url
 from peers.services.outbox.delegations import is_issued
 from peers.services.outbox.dispatch import MAX_TRACE_ID
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peers import valid_keys
 from peers.services.trust.proofs import find_peer_by_did
-from peers.services.trust.recheck import LockedPeer
+from peers.services.trust.recheck_under_lock import LockedPeer
 
 FOREIGN_CALLBACK = "Invalid callback URL: not an origin of the source server"
 # W3C Trace Context, section 3.2: version, trace-id, parent-id, flags.
