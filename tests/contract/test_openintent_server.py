@@ -18,7 +18,8 @@ from peers.models import Dispatch, InboundCallback, Intent, ReceivedDispatch
 from tests.contract.peer_hubs import Hub, free_port, template
 from tests.openintent_server import API_KEY, CALLBACK_PATH, OpenIntentProcess
 
-pytestmark = pytest.mark.timeout(180)
+# The first test needs a hub without the key that the second one gives it.
+pytestmark = [pytest.mark.timeout(180), pytest.mark.in_order]
 
 SET_UP = """
 from django.contrib.auth.models import User

@@ -81,7 +81,7 @@ def test_the_commands_and_the_web_process_make_private_files(folder: Path) -> No
         wait_for(f"http://127.0.0.1:{port}/healthz")
         names = {path.name for path in folder.iterdir()}
         assert {"fedhub.sqlite3", "fedhub.sqlite3-wal", "search.sqlite3", "hub_key", "oidc_key.pem", "static"} <= names
-        assert list((folder / "broker" / "queue").glob("*.msg"))
+        assert list((folder / "broker" / "queue").rglob("*.msg"))
         assert open_paths(folder) == []
     finally:
         web.terminate()

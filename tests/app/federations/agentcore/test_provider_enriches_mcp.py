@@ -282,7 +282,7 @@ def test_tools_that_a_server_refuses_to_list_are_its_error(aws: AwsServer, disco
     assert "Method not found" in error_of(discover())
 
 
-@pytest.mark.parametrize("value", ["a\0b", 1 << 63, json.loads("[" * 70 + "]" * 70)], ids=["nul", "large", "deep"])
+@pytest.mark.parametrize("value", ["a\0b", json.loads("[" * 70 + "]" * 70)], ids=["nul", "deep"])
 def test_declared_capabilities_that_no_database_keeps_are_that_runtimes_error(
     aws: AwsServer, discover: Discover, value: object
 ) -> None:

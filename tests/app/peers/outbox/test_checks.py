@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,8 @@ def test_a_module_that_raises_at_import_is_named_with_the_reason(
 ) -> None:
     (tmp_path / "faulty_handlers.py").write_text(line)
     monkeypatch.syspath_prepend(tmp_path)
+    # A module that another case imported stays known by its name.
+    monkeypatch.delitem(sys.modules, "faulty_handlers", raising=False)
     settings.FEDHUB_HANDLERS = ["faulty_handlers.Handler"]
 
     (message,) = check_handlers(None)
