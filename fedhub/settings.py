@@ -162,8 +162,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["core.api.scopes.HasRequiredScope"],
     "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
-        "rest_framework.renderers.JSONRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
+        f"rest_framework.renderers.{name}" for name in ("JSONRenderer", "BrowsableAPIRenderer")
     ],
     "EXCEPTION_HANDLER": "core.api.errors.exception_handler",
     "DEFAULT_SCHEMA_CLASS": "core.api.schema.HubSchema",
@@ -240,21 +239,14 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # handlers, `peers` for deliveries, `sweep` for the short periodic tasks that repeat lost nudges.
 FEDHUB_QUEUES = ("sync", "peers", "handlers", "sweep")
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in FEDHUB_QUEUES]
-CELERY_TASK_ROUTES = {
-    "federations.run_job": {"queue": "sync"},
-    "federations.sync_on_schedule": {"queue": "sync"},
-    "federations.sweep": {"queue": "sweep"},
-    "peers.deliver_dispatch": {"queue": "peers"},
-    "peers.deliver_callback": {"queue": "peers"},
-    "peers.nudge_each": {"queue": "peers"},
-    "peers.run_event": {"queue": "handlers"},
-    "peers.sweep": {"queue": "sweep"},
-    "peers.refresh_keys": {"queue": "sweep"},
-    # A fetch of documents takes up to 30 s, and no message waits for it.
-    "peers.refresh_peer_keys": {"queue": "sync"},
-    "peers.pin_provisionally": {"queue": "sync"},
-    "signin.forget": {"queue": "sweep"},
+_QUEUES = {
+    # A fetch of a peer's documents takes up to 30 s, and no message waits for it.
+    "sync": "federations.run_job federations.sync_on_schedule peers.refresh_peer_keys peers.pin_provisionally",
+    "peers": "peers.deliver_dispatch peers.deliver_callback peers.nudge_each",
+    "handlers": "peers.run_event",
+    "sweep": "federations.sweep peers.sweep peers.refresh_keys signin.forget",
 }
+CELERY_TASK_ROUTES = {name: {"queue": queue} for queue, names in _QUEUES.items() for name in names.split()}
 # For a task without a route: it may take long, so it goes where long tasks go.
 CELERY_TASK_DEFAULT_QUEUE = "sync"
 CELERY_TASK_SERIALIZER = "json"

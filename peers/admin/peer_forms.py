@@ -21,8 +21,9 @@ from core.errors import HubError
 from peers.admin.dialogs import reason_field
 from peers.models import Peer, PeerKey
 from peers.services.trust.keys import MAX_OVERLAP_DAYS, read_key
+from peers.services.trust.peer_addresses import checked_place
 from peers.services.trust.peer_imports import MAX_BYTES
-from peers.services.trust.peers import PeerSettings, checked_origins, checked_place
+from peers.services.trust.peers import PeerSettings, checked_origins
 
 Checked = TypeVar("Checked")
 RELATIONSHIP_HELP = "Upstream: the peer may send work to this hub. Downstream: this hub sends work to it. Peer: both."

@@ -19,7 +19,8 @@ from core.errors import ConflictError, HubError, InvalidRequestError
 from peers.models import KeyState, Peer, PeerState, Relationship
 from peers.protocol import Json, ProtocolError, parse_json
 from peers.services.trust.keys import read_key
-from peers.services.trust.peers import add_peer, checked_place
+from peers.services.trust.peer_addresses import checked_place
+from peers.services.trust.peers import add_peer
 
 COLUMNS = ("server_url", "did", "relationship", "public_key", "state", "notes")
 MAX_ROWS = 500

@@ -6,13 +6,11 @@ decision's row and the journal's line, and stops or starts the work that depends
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 
-import idna
 from django.conf import settings
 from django.utils import timezone
 
@@ -25,17 +23,13 @@ from peers.protocol import (
     InvalidIdentifier,
     TrustPolicy,
     VerificationKey,
-    did_document_urls,
-    did_of_url,
-    is_same_did,
-    is_same_server,
-    normalize_did,
     normalize_server_url,
 )
 from peers.protocol.ed25519_keys import MAX_KEYS_TRIED
 from peers.services.trust.held_work import hold_work, reason_of_state, release_held, release_on_approval
 from peers.services.trust.journal import note
 from peers.services.trust.keys import pin_key, propose_key, read_key
+from peers.services.trust.peer_addresses import ascii_spelling_hint, checked_place
 from peers.services.trust.peer_tokens import revoke_tokens
 from peers.services.trust.secrets import decrypt, encrypt
 
@@ -48,11 +42,6 @@ TRANSITIONS: Mapping[PeerState, frozenset[PeerState]] = {
 }
 """The states that each state leads to. Staff alone change a state; an unknown sender can only make a proposed row."""
 
-# The host of a URL with or without a scheme and userinfo, or of a did:web.
-_HOST = re.compile(
-    r"\A\s*(?:did:web:|[a-z][a-z0-9+.-]*://)?(?:[^/?#@]*@)?([^/?#:%\\\s]*).*\Z", re.IGNORECASE | re.DOTALL
-)
-MAX_URL = 500
 MAX_REASON = 2000
 MAX_ORIGINS = 20
 LONGEST_KEY = 1000
@@ -110,46 +99,6 @@ def add_peer(
         if key:
             propose_key(peer, key, origin=KeyOrigin.ENTERED, by=by)
     return peer
-
-
-def checked_place(server_url: str, did: str) -> tuple[str, str]:
-    """Return the normalized URL and DID of a server, given one of them or both; raises InvalidRequestError."""
-    server_url, did = server_url.strip(), did.strip()
-    try:
-        url = normalize_server_url(server_url or _server_url_of(did))
-    except InvalidIdentifier as exc:
-        field = "url" if server_url else "did"
-        raise InvalidRequestError(f"{field}: {exc}{ascii_spelling_hint(server_url or did)}") from exc
-    if len(url) > MAX_URL:
-        raise InvalidRequestError("url: is too long")
-    if not is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS):
-        raise InvalidRequestError("url: blocked by SSRF protection; it must be https and lead to the public Internet")
-    if is_same_server(url, settings.FEDHUB_SERVER_URL):
-        raise InvalidRequestError("url: is the URL of this hub itself")
-    if did and not is_same_did(did, did_of_url(url)):
-        raise InvalidRequestError(f"did: is not the DID of {url}, which is {did_of_url(url)}")
-    return url, did_of_url(url)
-
-
-def ascii_spelling_hint(place: str) -> str:
-    """Return the sentence that names the ASCII spelling of a URL's or DID's host, "" for a host in ASCII.
-
-    The hub does not translate the host by itself: two names that look alike may be two hosts, and staff must see which
-    one they approve (IDNA 2008, RFC 5891).
-    """
-    host = _HOST.sub(r"\1", place)
-    if host.isascii():
-        return ""
-    try:
-        spelling = idna.encode(host, uts46=True).decode("ascii")
-    except (idna.IDNAError, UnicodeError):
-        return "; write its host in ASCII (punycode)"
-    return f"; write its host as {spelling}"
-
-
-def _server_url_of(did: str) -> str:
-    place = did_document_urls(normalize_did(did))[0]
-    return place.removesuffix("/did.json").removesuffix("/.well-known")
 
 
 @retried
