@@ -32,7 +32,10 @@ from federations.services.start import release_held_plan, start_sync
 
 
 class FederationActionsMixin(ModelAdmin):
-    """The buttons of a federation's page, of each list row and of a selection in the list."""
+    """Adds buttons to FederationAdmin: on a federation's page, in each list row, and for selected rows of the list.
+
+    The buttons start a sync or a dry run, release a held plan, and enable, disable or delete a federation.
+    """
 
     actions = ["sync_selected", "enable_selected", "disable_selected"]
     actions_row = ["sync_now", "dry_run"]
@@ -231,7 +234,7 @@ def allowed_actions(federation: Federation) -> set[str]:
 
 
 def deletion_effects(federation: Federation) -> dict[str, Any]:
-    """Return the counts of the rows that a deletion removes, and of the jobs that it keeps."""
+    """Return what the dialog before a deletion shows: the removed rows, the owners, and the number of kept jobs."""
     return {
         "removed": [
             ("MCP servers", federation.mcp_server_count),
@@ -263,7 +266,7 @@ def _start(federation: Federation, request: HttpRequest, reason: str) -> SyncJob
 
 
 def page_of(row: Federation | SyncJob) -> str:
-    """Return the URL of the row's page."""
+    """Return the URL of the admin page of a federation or a job."""
     return reverse(f"admin:federations_{row._meta.model_name}_change", args=[row.pk])
 
 

@@ -18,9 +18,10 @@ MAX_INDENTATION_GROWTH = 4
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """One tool, resource, prompt or skill.
+    """One tool, resource, prompt or skill on the admin page of a server or an agent.
 
-    `labels` are short texts, with `labels_title` before them. The page shows `details` when staff open them.
+    `labels` are short texts such as tags, and the page shows `labels_title` before the labels. `details` is a longer
+    text such as an input schema, which the page shows under `details_title` when staff open it.
     """
 
     name: str

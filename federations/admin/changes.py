@@ -15,9 +15,11 @@ MAX_SHOWN = 500
 
 @dataclass(frozen=True, slots=True)
 class ChangeGroup:
-    """All changes with one action.
+    """The changes of one plan that have the same `action`, as the pages of jobs and dry runs show them.
 
-    `table` is the input of unfold's table component; `hidden` counts the changes that the table leaves out.
+    `title`, `color` (a label color) and `icon` (an icon name) are the style of the group. `count` is the number of all
+    changes in the group, `hidden` the number of changes that the table leaves out. `is_open` tells whether the group is
+    open at first. `table` is the input of unfold's table component.
     """
 
     action: str

@@ -61,7 +61,7 @@ TRUST_POLICY_PRINCIPAL = "arn:aws:iam::<account of the hub>:root"
 
 
 class GrantInline(TabularInline):
-    """The grants on this federation: the users and groups with access beside those with a role."""
+    """The grants in the form of a federation. Only an owner may edit them. Users with a model permission need none."""
 
     model = FederationGrant
     form = GrantForm
@@ -87,7 +87,7 @@ class GrantInline(TabularInline):
 
 @admin.register(Federation)
 class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermissionsMixin):
-    """The list and the form of federations. The form saves through services."""
+    """The list and the form of federations. The form calls services to save, so that all rules of the API apply."""
 
     form = FederationForm
     inlines = [GrantInline]
@@ -289,7 +289,10 @@ class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermission
 
 
 def _is_owner(request: HttpRequest, federation: Federation | None) -> bool:
-    """Tell whether the person owns the federation; without that rule an editor could raise an own grant."""
+    """Tell whether the user is an owner of `federation`, which is None while the user adds a federation.
+
+    Only an owner may change grants, because otherwise an editor could raise the level of the editor's own grant.
+    """
     # The person who adds a federation becomes its owner.
     return federation is None or level_of(request.user, federation) >= AccessLevel.OWNER
 
@@ -306,7 +309,7 @@ def trust_policy_of(external_id: str) -> str:
 
 
 def overview_of(federation: Federation) -> dict[str, Any]:
-    """Return the context of the panel above the form: states, counts with links, the last sync."""
+    """Return the template context of the status panel above the form: states, counts with links, and the last sync."""
     job = federation.last_sync
     filter_by_federation = f"federation__id__exact={federation.pk}"
     servers = f"{reverse('admin:federations_mcpserver_changelist')}?{filter_by_federation}"
@@ -330,7 +333,7 @@ def overview_of(federation: Federation) -> dict[str, Any]:
 
 
 def recent_jobs_table(federation: Federation) -> dict[str, list[Any]]:
-    """Return the newest jobs as the input of unfold's table component."""
+    """Return the newest jobs of `federation` as the input of unfold's table component."""
     jobs = SyncJob.objects.filter(federation_id=federation.pk).defer("changes")[:RECENT_JOBS]
     rows = [
         [

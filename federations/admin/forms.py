@@ -103,7 +103,7 @@ class FederationForm(forms.ModelForm[Federation]):
         return name
 
     def clean_tags(self) -> list[str]:
-        """Return the tags in the rows."""
+        """Return the tags in the rows of the tags input."""
         tags = read_tags(self.cleaned_data["tags"], stored=self.stored_tags)
         too_long = [tag for tag in tags if len(tag) > MAXIMUM_TAG_LENGTH]
         if too_long:
@@ -111,7 +111,7 @@ class FederationForm(forms.ModelForm[Federation]):
         return tags
 
     def clean_tag_filter(self) -> dict[str, str]:
-        """Return the pairs in the rows."""
+        """Return the key and value pairs in the rows of the tag filter input."""
         return read_pairs(self.cleaned_data["tag_filter"], stored=self.stored_filter)
 
     def clean_sync_interval_minutes(self) -> int | None:
@@ -162,7 +162,7 @@ class FederationForm(forms.ModelForm[Federation]):
 
 
 class SyncForm(BaseDialogForm):
-    """The dialog before a sync."""
+    """The dialog that asks for an optional reason before a sync starts."""
 
     reason = forms.CharField(
         required=False,
@@ -173,7 +173,7 @@ class SyncForm(BaseDialogForm):
 
 
 class ReleaseForm(forms.Form):
-    """The question before the release of a held plan."""
+    """The page that asks for a reason before staff release a plan that the deletion guard held."""
 
     reason = forms.CharField(
         max_length=500,
@@ -183,7 +183,7 @@ class ReleaseForm(forms.Form):
 
 
 class GrantForm(forms.ModelForm[FederationGrant]):
-    """One grant. Staff pick its holder from the hub's users and groups."""
+    """The row of one grant in the federation form. Staff pick its holder: a user or a group of the hub."""
 
     holder = forms.ChoiceField(widget=UnfoldAdminSelect2Widget())
 
@@ -213,10 +213,10 @@ class GrantForm(forms.ModelForm[FederationGrant]):
 
 
 class GrantFormSet(PaginationInlineFormSet, BaseInlineFormSet):  # type: ignore[type-arg]
-    """The grants of one federation. The formset reads the choices once and allows one grant for each holder."""
+    """The rows of the grants of one federation: reads the users and groups once, and allows one grant for each."""
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
-        """Pass the same choices to every form."""
+        """Pass the same choices of users and groups to every form."""
         if not hasattr(self, "_holders"):
             self._holders = holder_choices()
         return {**super().get_form_kwargs(index), "holders": self._holders}

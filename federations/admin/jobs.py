@@ -34,7 +34,7 @@ from federations.models import ACTIVE_JOB, Federation, SyncJob
 
 @admin.register(SyncJob)
 class SyncJobAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
-    """The record of every job. A page with a running job reloads itself."""
+    """The read-only pages of the jobs of syncs and deletions. A page that shows an active job reloads itself."""
 
     list_display = ["job", "status_label", "result", "started", "took", "trigger_label", "requested_by"]
     list_filter = [

@@ -13,7 +13,7 @@ from federations.models import PreviewSlot, RuntimeObservation
 
 @admin.register(RuntimeObservation)
 class RuntimeObservationAdmin(ReadOnlyAdmin):
-    """The last observation of each runtime. If `error` is set, the next sync asks the runtime again."""
+    """The read-only pages of what the last sync saw of each runtime. After an `error` the next sync calls it again."""
 
     list_display = ["runtime_id", "name", "kind", "version", "outcome", "changed"]
     list_filter = [("kind", AllValuesCheckboxFilter)]
@@ -33,7 +33,7 @@ class RuntimeObservationAdmin(ReadOnlyAdmin):
 
 @admin.register(PreviewSlot)
 class PreviewSlotAdmin(ReadOnlyAdmin):
-    """The slots of running dry runs. A dry run deletes its row at its end; after a crash the lease expires."""
+    """The read-only pages of running dry runs. A dry run deletes its row at its end; after a crash, its lease ends."""
 
     list_display = ["federation", "number", "lease_expires_at"]
     list_select_related = ["federation"]

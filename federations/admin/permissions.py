@@ -14,7 +14,10 @@ from federations.services.access import PERMISSION_OF, AnyUser, federations_visi
 
 
 class GrantedPermissionsMixin(ModelAdmin):
-    """Apply the rule of the REST API. `obj` is a federation, or its id where unfold passes the id."""
+    """Let a user view, change or delete a federation by the rule of the REST API: a model permission or a grant.
+
+    `obj` is a federation, or the federation's id where unfold passes the id.
+    """
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _is_allowed(request, obj, AccessLevel.VIEW)
@@ -30,7 +33,10 @@ class GrantedPermissionsMixin(ModelAdmin):
 
 
 class VisibleByFederationMixin(ModelAdmin):
-    """Let a user view the rows of visible federations. The page's queryset restricts the rows."""
+    """Let a user open the pages of rows (resources, jobs) that belong to federations which the user may view.
+
+    This class decides only about the page; the `get_queryset` of the page restricts the rows.
+    """
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_view_permission(request, obj) or sees_any_federation(request)
@@ -40,12 +46,12 @@ class VisibleByFederationMixin(ModelAdmin):
 
 
 def sees_any_federation(request: HttpRequest) -> bool:
-    """Tell whether the user may view any federation, by role or by grant; the request keeps the answer."""
+    """Tell whether the user may view any federation, by model permission or by grant; cached in `request`."""
     return _is_allowed(request, None, AccessLevel.VIEW)
 
 
 def jobs_visible_to(user: AnyUser) -> QuerySet[SyncJob]:
-    """Return the jobs that `user` may view: all jobs by role, else the jobs of granted federations."""
+    """Return all jobs if `user` has `view_syncjob`, otherwise the jobs of the federations that `user` may view."""
     if user.has_perm("federations.view_syncjob"):
         return SyncJob.objects.all()
     visible = federations_visible_to(user).order_by()

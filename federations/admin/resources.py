@@ -1,4 +1,4 @@
-"""The common base of the read-only pages of servers and agents."""
+"""The common base of the read-only admin pages of MCP servers and of A2A agents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from federations.sync.resources import Json
 
 
 class DiscoveredResourceAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
-    """The base of both pages."""
+    """The base of McpServerAdmin and A2aAgentAdmin: read-only pages with the runtime, the access and the catalog."""
 
     list_fullwidth = True
     list_per_page = 50
@@ -44,7 +44,7 @@ class DiscoveredResourceAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
 
     def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:
-        """Return the headings of the catalog, each with its entries."""
+        """Return the sections of the catalog (such as tools): the heading and the entries of each section."""
         raise NotImplementedError
 
     def status_label_of(self, resource: DiscoveredResource) -> SafeString:

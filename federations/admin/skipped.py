@@ -15,9 +15,10 @@ MAX_OWNERS = 20
 
 @dataclass(frozen=True, slots=True)
 class SkippedNotice:
-    """The number of skipped resources and the federations that own their names.
+    """What an admin page says about the runtimes that a sync skipped because of their names.
 
-    `owners` are the federations that the user may view; `has_hidden` tells whether there are other owners.
+    `count` is the number of skipped runtimes. `owners` are the federations whose resources have these names and which
+    the user may view; `has_hidden` tells whether there are owners that the user may not view.
     """
 
     count: int
@@ -26,7 +27,7 @@ class SkippedNotice:
 
 
 def skipped_notice(user: AnyUser, changes: Sequence[Mapping[str, Json]], *, federation_id: str) -> SkippedNotice | None:
-    """Return the notice about the skipped resources in `changes`, or None without any."""
+    """Return the notice about the skipped resources in `changes`, or None if there are none."""
     count = sum(change["action"] == "skip" for change in changes)
     if not count:
         return None

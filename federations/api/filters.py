@@ -37,7 +37,7 @@ def filter_federations(rows: QuerySet[Federation], query: QueryDict) -> Federati
 def filter_resources(rows: QuerySet[Resource], query: QueryDict, *, name_column: str) -> QuerySet[Resource]:
     """Apply federationId, status, tag and query to servers or agents; raise BadRequestError.
 
-    An unknown value finds no row. `name_column` is the column that `query` searches beside description and path.
+    An unknown value finds no row. `query` searches the description, the path and the column `name_column`.
     """
     if (federation_id := text_parameter(query, "federationId")) is not None:
         rows = rows.filter(federation_id=federation_id) if is_object_id(federation_id) else rows.none()

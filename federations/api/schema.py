@@ -42,7 +42,7 @@ from federations.search.base import DocumentKind
 
 # Parameters ---------------------------------------------------------------------------------------------------------
 def text_parameter(name: str, description: str, **more: Any) -> OpenApiParameter:
-    """Describe a text parameter of the query string."""
+    """Describe a text parameter of the query string. `more` are further arguments of OpenApiParameter."""
     return OpenApiParameter(
         name, {"type": "string", "maxLength": MAX_TEXT_CHARS, "pattern": "^[^\\x00]*$"}, description=description, **more
     )
@@ -105,7 +105,7 @@ PREFERENCE_APPLIED = OpenApiParameter(
 
 # Bodies without a serializer in the views -----------------------------------------------------------------------------
 class PaginationSerializer(serializers.Serializer[Any]):
-    """The position of a page in its list."""
+    """The place of a page in a list: `total` rows in the list, `perPage` rows on a page. The first `page` is 1."""
 
     total = serializers.IntegerField()
     page = serializers.IntegerField()
@@ -119,20 +119,20 @@ def page_body(name: str, member: str, row: type[serializers.Serializer[Any]]) ->
 
 
 class LegacyCountsSerializer(serializers.Serializer[Any]):
-    """The number of resources of each kind."""
+    """The numbers of MCP servers and A2A agents with one outcome of the legacy sync."""
 
     mcp_servers = serializers.IntegerField()
     a2a_agents = serializers.IntegerField()
 
 
 class LegacyDiscoveredSerializer(LegacyCountsSerializer):
-    """The number of discovered resources of each kind, and of runtimes of neither kind."""
+    """The numbers of discovered MCP servers, A2A agents, and runtimes that speak neither MCP nor A2A."""
 
     skipped_runtimes = serializers.IntegerField()
 
 
 class LegacyItemSerializer(serializers.Serializer[Any]):
-    """The action on one resource."""
+    """The action of the legacy sync on one resource. A dry run has the `would_` actions."""
 
     action = serializers.ChoiceField(
         ["created", "updated", "deleted", "skipped", "error", "would_create", "would_update", "would_delete"]
@@ -146,7 +146,7 @@ class LegacyItemSerializer(serializers.Serializer[Any]):
 
 
 class LegacySkippedRuntimeSerializer(serializers.Serializer[Any]):
-    """A runtime with another protocol than MCP and A2A."""
+    """A runtime that the legacy sync skipped, because it speaks neither MCP nor A2A."""
 
     runtimeArn = serializers.CharField()
     runtimeId = serializers.CharField()
@@ -155,7 +155,7 @@ class LegacySkippedRuntimeSerializer(serializers.Serializer[Any]):
 
 
 class LegacySyncSerializer(serializers.Serializer[Any]):
-    """The response of the legacy sync."""
+    """The response of the legacy sync: its counters, and one item for each resource."""
 
     runtime_filter_count = serializers.IntegerField()
     discovered = LegacyDiscoveredSerializer()

@@ -44,7 +44,7 @@ class DisplayName(Text):
 
 
 class FederationFieldsSerializer(serializers.Serializer[Any]):
-    """The common fields of create and update. Unknown members are ignored."""
+    """The common fields of the bodies that create and update a federation. Unknown members are ignored."""
 
     displayName = DisplayName()
     description = Text(required=False, allow_null=True, allow_blank=True, default=None, max_length=10_000)
@@ -53,7 +53,7 @@ class FederationFieldsSerializer(serializers.Serializer[Any]):
 
 
 class CreateFederationSerializer(FederationFieldsSerializer):
-    """The body of POST /federations."""
+    """The body of POST /federations, which creates a federation."""
 
     providerType = Text(
         max_length=64, help_text="`aws_agentcore`. `azure_ai_foundry` is reserved; the hub answers 501."
@@ -61,7 +61,7 @@ class CreateFederationSerializer(FederationFieldsSerializer):
 
 
 class UpdateFederationSerializer(FederationFieldsSerializer):
-    """The body of PUT /federations/{federation_id}: a full replacement."""
+    """The body of PUT /federations/{federation_id}. It replaces every field; an omitted field gets its default."""
 
     syncAfterUpdate = Flag(required=False, default=False, help_text="Start a sync if providerConfig changed.")
     force = Flag(
@@ -78,7 +78,7 @@ class SyncRequestSerializer(serializers.Serializer[Any]):
 
 
 class LegacySyncRequestSerializer(serializers.Serializer[Any]):
-    """The body of POST /federation/agentcore/runtime/sync."""
+    """The body of POST /federation/agentcore/runtime/sync: one region, or one runtime of a region."""
 
     dryRun = Flag(required=False, default=False)
     awsRegion = Text(required=False, allow_null=True, default=None, max_length=32)
@@ -88,7 +88,7 @@ class LegacySyncRequestSerializer(serializers.Serializer[Any]):
 
 # Parts --------------------------------------------------------------------------------------------------------------
 class StatsSerializer(serializers.Serializer[Federation]):
-    """The number of resources that are stored for a federation now."""
+    """The numbers of stored MCP servers, A2A agents and tools of a federation. importedTotal: servers and agents."""
 
     mcpServerCount = serializers.IntegerField(source="mcp_server_count")
     agentCount = serializers.IntegerField(source="agent_count")
@@ -97,7 +97,7 @@ class StatsSerializer(serializers.Serializer[Federation]):
 
 
 class SummarySerializer(serializers.Serializer[Any]):
-    """The counters of one sync. This class restores the key order, which some databases do not keep."""
+    """The counters of one sync, in the key order of the contract, which some databases do not keep."""
 
     discoveredMcpServers = serializers.IntegerField()
     discoveredAgents = serializers.IntegerField()
@@ -116,7 +116,7 @@ class SummarySerializer(serializers.Serializer[Any]):
 
 
 class FinalSummarySerializer(SummarySerializer):
-    """The counters of a finished job. They are null until the job ends, although apply stores them before indexing."""
+    """The counters of a finished job. Null until the job ends, although the job row has them before indexing."""
 
     def get_attribute(self, instance: SyncJob) -> Any:
         """Return the summary of a finished job, or None."""
@@ -124,7 +124,7 @@ class FinalSummarySerializer(SummarySerializer):
 
 
 class ChangeSerializer(serializers.Serializer[Any]):
-    """The action on one resource, with its reason."""
+    """One change of a plan: the action on one resource or runtime, and the reason of the action."""
 
     action = serializers.CharField()
     kind = serializers.CharField()
@@ -134,7 +134,7 @@ class ChangeSerializer(serializers.Serializer[Any]):
 
 
 class LastSyncSerializer(serializers.Serializer[SyncJob]):
-    """The latest sync attempt. `finishedAt` and `summary` are null while it runs."""
+    """The newest sync of a federation. `finishedAt` and `summary` are null until this sync ends."""
 
     jobId = serializers.CharField(source="id")
     jobType = serializers.ChoiceField(JobType.choices, source="job_type")
@@ -157,7 +157,7 @@ class JobSerializer(serializers.Serializer[SyncJob]):
 
 
 class ProgressSerializer(serializers.Serializer[SyncJob]):
-    """The number of finished runtimes and their total, which is 0 while it is unknown."""
+    """The progress of a job: `done` of `total` runtimes. `total` is 0 while the number of runtimes is unknown."""
 
     done = serializers.IntegerField(source="progress_done")
     total = serializers.IntegerField(source="progress_total")
@@ -171,7 +171,7 @@ class JobProgressSerializer(JobSerializer):
     summary = FinalSummarySerializer(allow_null=True)
 
     def get_error(self, job: SyncJob) -> str | None:
-        """Return the sentence that sums up the errors, or None."""
+        """Return the sentence that sums up the errors of the job, or None."""
         return job.error or None
 
 
@@ -200,7 +200,7 @@ class FederationSerializer(serializers.Serializer[Federation]):
 
 
 class FederationDetailSerializer(serializers.Serializer[Federation]):
-    """One federation."""
+    """One federation with its configuration, its newest jobs and its external id."""
 
     id = serializers.CharField()
     providerType = serializers.ChoiceField(ProviderType.choices, source="provider_type")
@@ -222,13 +222,13 @@ class FederationDetailSerializer(serializers.Serializer[Federation]):
 
     @extend_schema_field(JobSerializer(many=True))
     def get_recentJobs(self, federation: Federation) -> Any:
-        """Return the newest jobs, newest first."""
+        """Return the newest jobs of the federation, newest first."""
         newest = SyncJob.objects.filter(federation_id=federation.id)
         return serialize_each(JobSerializer, newest.defer("changes", "summary")[:RECENT_JOBS])
 
 
 class DeletedFederationSerializer(serializers.Serializer[SyncJob]):
-    """The response of a deletion."""
+    """The response to the deletion of a federation. `jobId` is the job that records the deletion."""
 
     federationId = serializers.CharField(source="federation_id")
     jobId = serializers.CharField(source="id")
@@ -240,7 +240,7 @@ class DeletedFederationSerializer(serializers.Serializer[SyncJob]):
 
 
 class DryRunSerializer(serializers.Serializer[Any]):
-    """The result of a dry run."""
+    """The result of a dry run. `message` tells why the plan would be held, or sums up the errors, or is null."""
 
     dryRun = serializers.BooleanField()
     providerType = serializers.ChoiceField(ProviderType.choices)
@@ -253,7 +253,7 @@ class DryRunSerializer(serializers.Serializer[Any]):
 
 # Discovered resources -----------------------------------------------------------------------------------------------
 class ResourceConfigSerializer(serializers.Serializer[Any]):
-    """The URL of a resource and the authentication of its callers."""
+    """The URL of a resource, and how callers authenticate to its runtime (`runtimeAccess`)."""
 
     url = serializers.CharField()
     runtimeAccess = JsonObjectField(source="runtime_access")
@@ -326,7 +326,7 @@ class AgentDetailSerializer(AgentSerializer):
 
 
 class SearchHitSerializer(serializers.Serializer[Any]):
-    """One search hit. `id` is the id of its server or agent."""
+    """One search hit. `id` is the id of the server or agent that is, or has, the found object."""
 
     kind = serializers.ChoiceField([kind.value for kind in DocumentKind], source="document.kind")
     id = serializers.CharField(source="document.resource_id")

@@ -69,7 +69,7 @@ def user_of(request: Request) -> User:
 
 
 def refusal(level: AccessLevel) -> PermissionDenied:
-    """Return the error for a caller with less access than `level`."""
+    """Return the error for a caller whose access level is lower than `level`."""
     return PermissionDenied(f"You do not have {PERMISSION_NAMES[level]} permissions for this resource.")
 
 
@@ -90,7 +90,7 @@ def get_federation(request: Request, federation_id: str, level: AccessLevel) -> 
 
 
 def get_resource(visible: QuerySet[Resource], resource_id: str, *, missing: str) -> Resource:
-    """Return the server or agent with that id from `visible`, the rows that the caller may view.
+    """Return the server or agent `resource_id` from `visible`, the rows that the caller may view.
 
     Raises NotFoundError(`missing`) if the id is malformed or unknown, and PermissionDenied if the row is not visible.
     """

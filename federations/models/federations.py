@@ -34,7 +34,7 @@ class SyncStatus(models.TextChoices):
 
 
 class AccessLevel(models.IntegerChoices):
-    """The access that a grant gives. Each level includes the lower ones."""
+    """The access to a federation that a grant gives. Each level includes the lower levels: EDIT includes VIEW."""
 
     VIEW = 1
     EDIT = 2
@@ -42,7 +42,11 @@ class AccessLevel(models.IntegerChoices):
 
 
 def new_external_id() -> str:
-    """Return a new external id, the defense against a confused deputy (AWS STS AssumeRole, ExternalId)."""
+    """Return a new external id for the `ExternalId` of AWS STS AssumeRole.
+
+    The trust policy of the role of a federation names this id. Another federation with the same role has another id,
+    so AWS refuses the role to it (the defense against a confused deputy).
+    """
     return f"fedhub-{uuid4()}"
 
 
@@ -59,13 +63,19 @@ class FederationQuerySet(models.QuerySet["Federation"]):
         return self.filter(contains_text(text, "display_name", "description"))
 
     def with_details(self) -> Self:
-        """Load the rows that the serializers of the contract read, in a constant number of queries."""
+        """Load also the last sync and the tags, which the serializers read, in a constant number of queries."""
         # The changes of a large sync are megabytes, and no serializer of a federation reads them.
         return self.select_related("last_sync").defer("last_sync__changes").prefetch_related("tag_rows")
 
 
 class Federation(models.Model):
-    """One cloud account and region that the hub discovers agents in."""
+    """One cloud account and region in which the hub discovers MCP servers and A2A agents.
+
+    People enter the provider, name, description, configuration (`provider_config`) and interval; the hub writes the
+    other columns. `external_id` is the `ExternalId` of the role in the account. `status` says whether the federation is
+    usable, `sync_status` and `sync_message` say how its last sync went. `mcp_server_count`, `agent_count` and
+    `tool_count` count its stored resources. `last_sync` is its newest sync job, finished or not.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     provider_type = models.CharField(max_length=32, choices=ProviderType, default=ProviderType.AWS_AGENTCORE)
@@ -130,12 +140,15 @@ class Federation(models.Model):
 
     @property
     def imported_total(self) -> int:
-        """Return the number of stored servers and agents."""
+        """Return the number of stored MCP servers and A2A agents of this federation."""
         return self.mcp_server_count + self.agent_count
 
 
 class FederationTag(models.Model):
-    """One tag of a federation. It is a row because not every store can search in JSON."""
+    """One tag that people gave to a federation, as a row because not every database can search in JSON.
+
+    `position` is the tag's place in the order in which the tags were entered, from 0.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     federation = models.ForeignKey(Federation, on_delete=models.CASCADE, related_name="tag_rows", db_index=False)
@@ -151,7 +164,10 @@ class FederationTag(models.Model):
 
 
 class FederationGrant(models.Model):
-    """Access to one federation, for one user or one group (exactly one of both ids is set)."""
+    """The access of one user or one group to one federation.
+
+    Exactly one of `user_id` and `group_id` is set. `holder_name` is the name of that user or group for display.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     federation = models.ForeignKey(Federation, on_delete=models.CASCADE, related_name="grants", db_index=False)

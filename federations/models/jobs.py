@@ -45,8 +45,11 @@ ACTIVE_JOB = Q(status__in=[JobStatus.PENDING, JobStatus.SYNCING])
 class SyncJob(models.Model):
     """One run of a sync or a deletion: the request, the progress and the outcome.
 
-    A job outlives its federation, so it has the federation's id and name and no foreign key. `lock_key` is the key of
-    the sync target, which may have one active job: the federation's id, or `unfederated:<region>`.
+    A job outlives its federation, so the job has the federation's id and name and no foreign key. `lock_key` is the
+    federation's id, or `unfederated:<region>`; two active jobs cannot have the same key. `reason` is the text that the
+    requesting person gave. `progress_done` and `progress_total` count runtimes. `services.jobs` explains `due_at` and
+    the lease. `outcome`, `summary` (counters), `changes` and `error` are written with the changes of the resources;
+    `index_error` is the error of the later update of the search index.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -109,7 +112,11 @@ class SyncJob(models.Model):
 
 
 class PreviewSlot(models.Model):
-    """The slot of a running dry run. A federation has a fixed number of slots, and each slot lapses by itself."""
+    """One running dry run of a federation, so that the number of dry runs at the same time has a limit.
+
+    `number` is the slot of this dry run, from 0. A federation has a fixed number of slots. The next dry run deletes a
+    row whose `lease_expires_at` has passed, so a crash does not block a slot forever.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     federation = models.ForeignKey(Federation, on_delete=models.CASCADE, related_name="preview_slots", db_index=False)

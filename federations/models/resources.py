@@ -20,7 +20,12 @@ def _jwt_index(name: str) -> models.Index:
 
 
 class DiscoveredResource(models.Model):
-    """The columns that both kinds of resource have: the runtime of the resource, and the access to it."""
+    """The columns that MCP servers and A2A agents have in common. A sync writes them from an enriched runtime.
+
+    `federation` is empty for a resource of the manual sync of a region. `path` is the resource's path in the registry.
+    `url` is the URL under which the hub calls the runtime. `access_mode` is `iam` or `jwt`, and `runtime_access`
+    has the details. `enriched_at` is the time at which a sync last wrote the resource.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     # The unique constraint of the federation and the runtime is its index.
@@ -46,7 +51,7 @@ class DiscoveredResource(models.Model):
 
     kind: ClassVar[ResourceKind]
     observed_by: ClassVar[str]
-    """The relation of RuntimeObservation to this model."""
+    """The name of the foreign key of RuntimeObservation to this model."""
 
     class Meta:
         abstract = True
@@ -59,12 +64,18 @@ class DiscoveredResource(models.Model):
 
     @property
     def shown_status(self) -> str:
-        """Return the status of the newest observation; prefetch `newer` for more than one resource."""
+        """Return the status of the observation that refers to this resource; without one, the status column.
+
+        Prefetch `newer`, the relation to that observation, before a loop over resources.
+        """
         return self._newer.status if self._newer else self.status
 
     @property
     def shown_description(self) -> str:
-        """Return the description of the newest observation; prefetch `newer` for more than one resource."""
+        """Return the description of the observation that refers to this resource; without one, the description column.
+
+        Prefetch `newer`, the relation to that observation, before a loop over resources.
+        """
         return self._newer.description if self._newer else self.description
 
     @property
@@ -73,7 +84,7 @@ class DiscoveredResource(models.Model):
 
 
 class McpServer(DiscoveredResource):
-    """A discovered MCP server with its catalog; `tools`, `resources` and `prompts` are lists of MCP objects."""
+    """A discovered MCP server. `tools`, `resources` and `prompts` are the JSON objects that the server listed."""
 
     kind = ResourceKind.MCP_SERVER
     observed_by = "server"
@@ -109,7 +120,11 @@ class McpServer(DiscoveredResource):
 
 
 class A2aAgent(DiscoveredResource):
-    """A discovered A2A agent. `card` is the agent's own card. The hub calls `url`, not the card's address."""
+    """A discovered A2A agent.
+
+    `card` is the agent card as the agent sent it, and `skills` are the card's skills in the form that the hub uses.
+    The hub calls the agent at `url`, and not at an address in the card.
+    """
 
     kind = ResourceKind.A2A_AGENT
     observed_by = "agent"
@@ -166,14 +181,15 @@ class A2aAgentTag(models.Model):
 
 
 class RuntimeObservation(models.Model):
-    """The observation of a runtime by the last sync, apart from its resource, which then need not be written.
+    """What the last sync saw of a runtime. A sync can store this without a write to the resource of the runtime.
 
     `scope` is the key of the sync target: the federation's id, or `unfederated:<region>`. `kind` is empty for a runtime
-    that speaks neither protocol. `error` is the error of the last enrichment; the next sync then calls the runtime
-    again.
+    that speaks neither MCP nor A2A. `version` and `last_updated_at` are the runtime's version and time of update in the
+    cloud. `error` is the error of the last enrichment; if there is one, the next sync calls the runtime again.
 
-    `server` or `agent` is the stored resource that shows `status` and `description` from this row, because they differ
-    from its own: the cloud changed them without a new version. Both are empty for all other runtimes.
+    `server` or `agent` refers to the stored resource of the runtime if the cloud changed the runtime's status or
+    description without a new version. That resource shows `status` and `description` of this row instead of its own
+    columns. For all other runtimes `server` and `agent` are empty.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)

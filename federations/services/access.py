@@ -1,4 +1,4 @@
-"""Access to the registry: a model permission grants every row, a grant grants one federation."""
+"""Access to the registry: a model permission gives access to every row, a grant to one federation."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def edits_any_federation(user: AnyUser) -> bool:
 
 
 def may_create_federations(user: AnyUser) -> bool:
-    """Tell whether `user` may create federations: staff, and holders of the permission."""
+    """Tell whether `user` may create federations: staff may, and users with the permission `add_federation`."""
     return bool(getattr(user, "is_staff", False)) or user.has_perm("federations.add_federation")
 
 
@@ -70,7 +70,7 @@ def grants_of_group(group_id: int) -> dict[str, int]:
 
 
 def covers_grants(user: AnyUser, grants: Mapping[str, int]) -> bool:
-    """Tell whether `user` has on each federation at least the level that `grants` name."""
+    """Tell whether `user` has at least the levels in `grants`, which maps the id of a federation to a level."""
     if not grants:
         return True
     by_role, own = _level_by_role(user), grants_of_user(user)

@@ -40,7 +40,7 @@ def apply_changes(target: SyncTarget, plan: Plan) -> frozenset[str]:
 
 
 def count_stored(target: SyncTarget) -> dict[str, int]:
-    """Return the stats columns of a federation, counted from its rows."""
+    """Count the stored resources of `target`; return the values of the count columns of its federation."""
     servers = target.servers().aggregate(total=Count("id"), tools=Sum("num_tools"))
     return {
         "mcp_server_count": servers["total"],
@@ -69,7 +69,11 @@ def _write_resources(target: SyncTarget, kind: Kind, changes: Sequence[Create | 
 
 
 def _row(target: SyncTarget, kind: Kind, change: Create | Update) -> DiscoveredResource:
-    """Return the row of a change. For an update only its id and the columns that an update writes are right."""
+    """Return the row to write for `change`.
+
+    For an Update, use only the id and the columns that `update_each` writes, because the other columns of the returned
+    row are not those of the stored row.
+    """
     runtime, now = change.new.runtime, timezone.now()
     region, account_id = region_and_account(runtime.arn)
     values: dict[str, object] = {

@@ -1,7 +1,8 @@
 """The audit log of changes to federations, from the admin, the API and the commands.
 
 django-auditlog records rows that are created and deleted. The services update by compare-and-set statements, which
-send no signal, so this module records their differences, in one transaction with the change.
+send no signal, so this module compares the federation before and after an update and records the difference, in the
+transaction of the update.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _is_recording: ContextVar[bool] = ContextVar("_is_recording", default=False)
 
 @contextmanager
 def audited(federation: Federation, *, by: Actor) -> Iterator[None]:
-    """Record the changes that the block makes to a federation and its tags. A nested block records nothing.
+    """Record the changes that the block makes to a federation and its tags. Nested blocks record nothing.
 
     Raises NotFoundError if the federation is no longer stored.
     """

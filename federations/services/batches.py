@@ -1,4 +1,4 @@
-"""Slices of a list that is too long for one statement."""
+"""Split a list that is too long for one SQL statement into slices."""
 
 from __future__ import annotations
 

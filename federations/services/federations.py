@@ -95,8 +95,8 @@ def update_federation(
 ) -> Federation:
     """Replace the columns of a federation that people edit; return it as it is stored afterwards.
 
-    With `sync_after_update` a changed configuration is followed by a sync. With `force` the deletion guard does not
-    hold the next sync after a changed configuration. Raises ConflictError, InvalidRequestError and
+    With `sync_after_update` a sync runs if the configuration changed. With `force` the deletion guard does not hold the
+    next sync after a changed configuration. Raises ConflictError, InvalidRequestError and
     NotImplementedYetError before any change. Raises ExternalServiceError and HeldPlanError if the sync after the
     update failed; the new configuration is stored then.
     """
@@ -166,7 +166,10 @@ def _write_tags(federation: Federation, tags: list[str]) -> None:
 
 
 def set_enabled(federation: Federation, enabled: bool, *, by: Actor) -> None:
-    """Enable or disable a federation; raises ConflictError if it is not in the other of both states."""
+    """Enable or disable a federation.
+
+    Raises ConflictError unless the federation is disabled (to enable it) or active (to disable it).
+    """
     old, new = FederationStatus.DISABLED, FederationStatus.ACTIVE
     if not enabled:
         old, new = new, old
@@ -182,7 +185,9 @@ def set_enabled(federation: Federation, enabled: bool, *, by: Actor) -> None:
 def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger = JobTrigger.API) -> SyncJob:
     """Delete a federation with its resources, grants and schedule; return the finished job, whose row stays.
 
-    The cloud account is not called. Raises ConflictError if the federation is not active or has an active job.
+    The deletion does not call the cloud account.
+
+    Raises ConflictError if the federation is not active or has an active job.
     """
     if federation.status != FederationStatus.ACTIVE:
         raise ConflictError(f"Federation in status '{federation.status}' cannot be deleted")
@@ -241,7 +246,10 @@ def _open_deletion(federation: Federation, by: Actor, trigger: JobTrigger) -> Sy
 
 
 def _remove_schedule_and_documents(federation_id: str) -> str:
-    """Delete the schedule and the search documents; return the index's error, which only a rebuild of it repairs."""
+    """Delete the schedule and the search documents of a deleted federation; return the error of the index, or empty.
+
+    After an error the documents stay in the index until `manage.py rebuild_search`.
+    """
     remove_schedule(federation_id)
     try:
         search_index().delete_federation(federation_id)

@@ -24,7 +24,10 @@ PROGRESS_SECONDS = 0.5
 
 
 class Heartbeat:
-    """Renews a lease while its `with` block runs."""
+    """A context manager of `execute_job`: while its block runs, a thread renews the job's lease and writes progress.
+
+    `lost` becomes True when another process has taken or ended the job.
+    """
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
@@ -71,7 +74,7 @@ class Heartbeat:
             connections.close_all()
 
     def _beat(self) -> bool:
-        """Wait for progress or for the time to renew, and write; return False when the block has ended."""
+        """Wait for progress or for the time to renew the lease, and write; return False when the block has ended."""
         with self._changed:
             self._changed.wait_for(self._must_write_now, timeout=min(self._renewal_seconds, PROGRESS_SECONDS))
             if self._stopping:

@@ -32,7 +32,8 @@ def update_index(federation_id: str, changed: Collection[str] = frozenset()) -> 
 def rebuild_index(report: Callable[[int, int], None] = lambda done, total: None) -> int:
     """Delete the index and build it again from the registry; return the number of resources in it.
 
-    `report` is called with the number of federations that are done and the number of all. Raises SearchError.
+    `report` is called with the number of indexed federations and their total. The resources without a federation count
+    as one federation. Raises SearchError.
     """
     search_index().clear()
     ids = [*Federation.objects.order_by("id").values_list("id", flat=True), UNFEDERATED]

@@ -6,11 +6,12 @@ Theory of operation: the lease of a job.
   (`FEDHUB_QUEUE_LEASE_SECONDS`), a running job a short one (`FEDHUB_JOB_LEASE_SECONDS`), so a crash blocks the
   federation at most that long.
 - The worker that takes a job writes a random `lease_token`. `Lease.update` has the token in its filter and renews the
-  lease (compare-and-set); `finish` and `fail` read the row by the token in their transaction. Without such a row they
-  raise `LeaseLostError`, and the worker changes nothing more. The sync's transaction begins with `Lease.update`, so
-  the token fences the changes too.
+  lease (compare-and-set); `finish` and `fail` read the row by the token in their transaction. If no row has the token,
+  these three functions raise `LeaseLostError`, and the worker changes nothing more. The sync's transaction begins with
+  `Lease.update`, so a worker without the token cannot write the changes of the sync either.
 - A lapsed lease ends nothing by itself. The sweep, or the next start for the same lock key, ends the job, and first
-  replaces the token by a compare-and-set on the old token and the lapsed time, so a late heartbeat keeps the job.
+  replaces the token by a compare-and-set on the old token and the lapsed time. So if a late heartbeat has renewed the
+  lease meanwhile, the sweep does not end the job.
 - A job with an `outcome` has committed its changes, so it ends with that outcome. Any other lapsed job fails.
 - `due_at` is not a lease. It is the time of the next nudge for a job in the queue, and the sweep moves it.
 """
@@ -54,7 +55,10 @@ class LeaseLostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work on one job. It lapses unless it is renewed."""
+    """The right of one process to work on one job. `take` returns it, and each `update` renews it.
+
+    `token` is the random text that `take` wrote to the job; another token in the row means that the lease is lost.
+    """
 
     job_id: str
     token: str
@@ -70,7 +74,7 @@ class Lease:
 
 
 def lease_end(*, queued: bool = False) -> datetime:
-    """Return the time at which a lease from now lapses. The lease of a queued job is longer."""
+    """Return the time at which a lease that begins now lapses. The lease of a queued job is longer."""
     seconds = settings.FEDHUB_QUEUE_LEASE_SECONDS if queued else settings.FEDHUB_JOB_LEASE_SECONDS
     return timezone.now() + timedelta(seconds=seconds)
 
@@ -127,7 +131,10 @@ def end_lapsed_jobs(*, lock_key: str | None = None) -> int:
 
 
 def pick_due_jobs(limit: int = 100) -> list[str]:
-    """Return the ids of queued jobs to nudge, and postpone their next nudge, so that each id goes to one caller."""
+    """Return the ids of the queued jobs whose `due_at` has passed, so that the caller nudges a worker for each job.
+
+    Moves `due_at` of these jobs forward by compare-and-set, so that two callers do not get the same id.
+    """
     now = timezone.now()
     due = (
         SyncJob.objects.filter(status=JobStatus.PENDING, due_at__lte=now).order_by("due_at").values_list("id", "due_at")

@@ -21,11 +21,12 @@ from federations.sync.resources import ResourceKind
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of resource.
+    """What differs between MCP servers and A2A agents. The services look it up in `KINDS`.
 
-    `columns` maps each column that the kind fills in its own way to its value in an enriched runtime of the kind.
-    `parts` are the columns whose objects have search documents; `documents` takes the fields of an indexable
-    resource, `parts` among them.
+    `columns` maps the name of each column that only this kind has, or fills in its own way, to a function that returns
+    the column's value for an enriched runtime. `parts` are the columns with lists of objects (tools, skills) that get
+    search documents of their own. `documents` builds the search documents of a resource from its fields, including
+    `parts`, as keyword arguments. `name_column` is the column with the resource's name.
     """
 
     model: type[DiscoveredResource]

@@ -15,7 +15,7 @@ from federations.sync.resources import Json, ResourceKind
 def find_name_owners(changes: Sequence[Mapping[str, Json]], *, federation_id: str) -> QuerySet[Federation]:
     """Return the other federations that now own the names of the skipped `changes`, ordered by display name.
 
-    A name may be free by now, or belong to a resource without a federation.
+    A skipped name can have no such federation: the name is free by now, or a resource without a federation has it.
     """
     skipped = [change for change in changes if change["action"] == "skip"]
     paths = [resource_path(ResourceKind(str(change["kind"])), str(change["name"])) for change in skipped]

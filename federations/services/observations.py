@@ -1,8 +1,8 @@
 """Write the observation of each runtime, which the next sync compares with the listing of the account.
 
 A sync does not write a resource whose version stayed, although the cloud may have changed the runtime's status or
-description. What it saw is kept in the observation, and the resource shows it from there. Where resource and
-observation agree, or the resource was written, the observation refers to no resource.
+description. The sync stores that status and description in the observation, and lets the observation refer to the
+resource, which then shows them. If the resource and the observation agree, the observation refers to no resource.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def write_observations(
 ) -> frozenset[str]:
     """Make the observations of `target` agree with `findings`; rows that agree already are not written.
 
-    `keeps_others` leaves the observations of all other runtimes. Returns the ids of the unchanged resources that show
-    another description than before.
+    With `keeps_others` the observations of runtimes without a finding stay, otherwise they are deleted. Returns the ids
+    of the resources that the plan does not write but whose shown description is another than before.
     """
     known = {row.runtime_id: row for row in target.observations()}
     failures = {change.runtime_id: change.found for change in plan.changes if isinstance(change, Failure)}
@@ -74,10 +74,12 @@ def _observation(
     known: RuntimeObservation | None,
     old: StoredResource | None,
 ) -> RuntimeObservation:
-    """Return the observation of a finding, which refers to the stored resource `old` if that shows something else.
+    """Return the observation of a finding.
 
-    `failure` is the plan's failure of the runtime, which may be a refusal, such as of a name that two runtimes have.
-    `known` is the observation before. If the finding does not say status or description, those shown before stay.
+    The observation refers to the resource `old` if its status or description differs from the columns of `old`.
+    `old` is the stored resource that the plan leaves unchanged. `failure` is the plan's failure of the runtime, for
+    example because two runtimes have one name. `known` is the stored observation. If the finding has no status or no
+    description, the observation takes the value that was shown before.
     """
     seen = _seen(finding)
     source = failure or seen
@@ -104,7 +106,7 @@ def _observation(
 
 
 def _shown(row: RuntimeObservation | None, old: StoredResource) -> RuntimeObservation | StoredResource:
-    """Return the one of both whose status and description are shown."""
+    """Return the object whose status and description are shown: `row` if it refers to a resource, otherwise `old`."""
     return row if row and (row.server_id or row.agent_id) else old
 
 
@@ -115,7 +117,7 @@ def _kind_of(finding: Finding) -> ResourceKind | None:
 
 
 def _description_of(finding: Finding) -> str | None:
-    """Return the description as the resource would have it; None if the runtime was not asked for it."""
+    """Return the description that a resource of this finding would get; None if the hub did not call the runtime."""
     if isinstance(finding, EnrichedMcpServer | EnrichedAgent):
         return str(KINDS[kind_of(finding)].columns["description"](finding))
     return finding.runtime.description if isinstance(finding, UnsupportedRuntime) else None

@@ -1,4 +1,4 @@
-"""Plan a sync from a discovery and the stored rows, and describe_changes a plan as JSON."""
+"""Plan a sync from a discovery and the stored rows, and describe the changes of a plan as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from federations.sync.resources import Discovery, EnrichedAgent, EnrichedMcpServ
 
 
 class HeldPlanError(ConflictError):
-    """The deletion guard held the plan, so the sync changed no resource."""
+    """Raised by a sync whose `plan` the deletion guard holds. The sync changed no resource."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan.held_message)

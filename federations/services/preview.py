@@ -25,7 +25,11 @@ SLOT_LEASE = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The result of a dry run: the contract's summary, the changes, and whether the deletion guard holds the plan."""
+    """The result of a dry run, which `preview_sync` returns to the API and the admin.
+
+    `summary` (counters) and `changes` are JSON of the API contract. `held` tells whether the deletion guard would hold
+    the plan. `message` is the guard's text for a held plan, otherwise the text about the errors, or None.
+    """
 
     summary: JsonObject
     changes: list[JsonObject]
@@ -34,7 +38,7 @@ class Preview:
 
 
 def preview_sync(federation: Federation) -> Preview:
-    """Discover and plan, and store nothing.
+    """Discover the runtimes of `federation` and plan a sync, without a change to its resources.
 
     Raises ConflictError (not active), InvalidRequestError, NotImplementedYetError, ExternalServiceError,
     TooManyRequestsError (two dry runs of this federation run already).
@@ -50,7 +54,7 @@ def preview_sync(federation: Federation) -> Preview:
 
 @contextmanager
 def _slot(federation: Federation) -> Iterator[None]:
-    """Take one of the federation's slots for the block. The slot of a killed process is free when its lease lapses."""
+    """Take one of the federation's dry-run slots for the block. If the process is killed, the slot's lease frees it."""
     slot = _take_slot(federation)
     try:
         yield

@@ -41,7 +41,7 @@ def read_stored(target: SyncTarget) -> list[StoredResource]:
 def read_observations(target: SyncTarget) -> dict[str, Observation]:
     """Return the observations of the runtimes that a discovery need not call if they are unchanged.
 
-    These are the stored runtimes whose last enrichment succeeded, and the runtimes that speak neither protocol.
+    These are the stored runtimes whose last enrichment succeeded, and the runtimes that speak neither MCP nor A2A.
     """
     stored = {(row.kind, row.runtime_id) for row in read_stored(target)}
     seen: dict[str, Observation] = {}
@@ -64,9 +64,10 @@ def read_taken_paths(target: SyncTarget, paths: Iterable[str]) -> frozenset[str]
 
 
 def read_audience_accounts() -> dict[str, frozenset[str]]:
-    """Return, for each audience, the accounts with a runtime that accepts it.
+    """Return, for each JWT audience, the ids of the accounts that have a runtime which accepts this audience.
 
-    A runtime of one account must not accept a token that the hub made for another account's runtime.
+    If two accounts accept one audience, a runtime of one account would also accept a token that the hub made for a
+    runtime of the other account.
     """
     found: dict[str, set[str]] = {}
     for kind in KINDS.values():

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 def run_sync(job_id: str) -> SyncJob:
-    """Run a pending job to its end and return it. Errors of single resources end it as failed and are not raised.
+    """Run a pending job to its end and return it. Errors of single resources set its status to failed, without a raise.
 
     Raises ExternalServiceError (the account could not be listed), HeldPlanError, ConflictError (another process has
     taken the job, or the federation is not active), NotFoundError.
@@ -54,7 +54,11 @@ def _end_as_not_syncable(job: SyncJob, federation: Federation) -> ConflictError:
 
 @dataclass(frozen=True, slots=True)
 class AppliedSync:
-    """A sync after its commit: its plan, its discovery, and the ids of the resources that it wrote or deleted."""
+    """The result of a sync after the commit of its transaction.
+
+    `touched` are the ids of the resources whose search documents must change: the resources that the sync wrote or
+    deleted, and those whose shown description changed.
+    """
 
     plan: Plan
     discovery: Discovery
@@ -70,7 +74,7 @@ def execute_job(
 ) -> AppliedSync:
     """Take `job` and run it for `target`. `in_transaction` is called at the end of the sync's transaction.
 
-    With `runtime_arn` the sync is about that runtime alone and deletes nothing. Raises what `run_sync` raises, except
+    With `runtime_arn` the sync reads only that runtime and deletes nothing. Raises what `run_sync` raises, except
     NotFoundError.
     """
     try:
@@ -129,8 +133,8 @@ def _apply(
 ) -> tuple[Plan, frozenset[str]]:
     """Plan and write in one transaction.
 
-    `keeps_all` leaves out the deletes, of observations too. HeldPlanError, LeaseLostError and ConflictError undo
-    the transaction.
+    With `keeps_all` the transaction deletes neither resources nor observations. HeldPlanError, LeaseLostError and
+    ConflictError undo the transaction.
     """
     try:
         with unit_of_work():

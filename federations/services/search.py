@@ -20,7 +20,11 @@ from federations.services.access import (
 
 @dataclass(frozen=True, slots=True)
 class SearchResults:
-    """One page of hits, best first. `total` is the number of hits in the index, visible or not."""
+    """One page of hits, which `search` returns to the API, best hit first.
+
+    `hits` has only hits that the user may view. `total` is the number of hits that the index counts on all pages, and
+    can include hits that the user may not view.
+    """
 
     hits: tuple[SearchHit, ...]
     total: int

@@ -1,7 +1,8 @@
 """Find resources by the status and the description that are shown.
 
-A resource shows those of its newest observation where they differ from its own columns, because a sync does not write a
-resource whose version stayed. Such observations are few, so their ids are looked up apart, without a join.
+A resource shows the status and description of the observation that refers to it, if there is one, otherwise those in
+its own columns: a sync does not write a resource whose version stayed. Few observations refer to a resource, so a
+separate query finds the ids of these resources, without a join.
 """
 
 from __future__ import annotations
@@ -34,6 +35,6 @@ def with_shown_text(rows: QuerySet[Resource], text: str, name_column: str) -> Qu
 
 
 def _newer(rows: QuerySet[Resource]) -> tuple[str, QuerySet[RuntimeObservation]]:
-    """Return the column of the resource's id, and the observations that resources like `rows` show."""
+    """Return the column with the resource's id, and the observations that refer to a resource of this model."""
     relation = rows.model.observed_by
     return f"{relation}_id", RuntimeObservation.objects.filter(**{f"{relation}__isnull": False}).order_by()

@@ -1,4 +1,4 @@
-"""Start a sync: write its job row, of which a federation has at most one active."""
+"""Start a sync: write its job row. A federation has at most one active job."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _busy_message(federation: Federation) -> str:
 
 
 def release_held_plan(federation: Federation, *, reason: str, by: Actor) -> SyncJob:
-    """Queue a sync that the deletion guard does not hold, after it held the last one.
+    """Queue a sync that the deletion guard does not hold, after the guard held the last sync of `federation`.
 
     Raises InvalidRequestError without a reason, and ConflictError if the last sync was not held.
     """

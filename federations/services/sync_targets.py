@@ -1,6 +1,6 @@
 """The target of a sync: the resources of one federation, or those of one region without a federation.
 
-Both kinds of target use the same plan and the same transaction.
+A sync plans and writes in the same way for both kinds of target.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ Resource = TypeVar("Resource", bound=DiscoveredResource)
 
 @dataclass(frozen=True, slots=True)
 class SyncTarget:
-    """The configuration for the discovery of one sync, and the rows that the sync may change.
+    """What one sync discovers and which rows it may change: those of a federation, or of a region without one.
 
-    `federation_id` is empty for the resources without a federation.
+    `config` is the provider's configuration and `external_id` the `ExternalId` for AssumeRole. `federation_id` is empty
+    for the resources without a federation, which `region` then selects.
     """
 
     provider_type: str
@@ -61,7 +62,7 @@ class SyncTarget:
 
 
 def target_of(federation: Federation) -> SyncTarget:
-    """Return the target of a federation."""
+    """Return the sync target for the resources of `federation`."""
     return SyncTarget(
         provider_type=federation.provider_type,
         config=federation.provider_config,

@@ -17,9 +17,11 @@ def kind_of(found: Enriched) -> ResourceKind:
 
 @dataclass(frozen=True, slots=True)
 class StoredResource:
-    """A resource in the registry. `last_error` is the error of its last enrichment, or empty.
+    """A resource in the registry before a sync. `services.read_stored` reads it for `make_plan`.
 
-    `status` and `description` are its own columns, which the plan does not compare.
+    `arn` and `version` are those of the resource's runtime, and `access` is its `runtimeAccess` in the API contract.
+    `last_error` is the error of the last enrichment of the runtime, or empty. `status` and `description` are the
+    columns of the resource itself; the plan does not compare them.
     """
 
     resource_id: str
@@ -42,7 +44,7 @@ class StoredResource:
 
 @dataclass(frozen=True, slots=True)
 class _FoundChange:
-    """A change about a runtime that was enriched."""
+    """The base of the changes that have no stored resource: `new` is the enriched runtime."""
 
     new: Enriched
 
@@ -61,7 +63,7 @@ class _FoundChange:
 
 @dataclass(frozen=True, slots=True)
 class _StoredChange:
-    """A change about a stored resource."""
+    """The base of the changes that have a stored resource: `old` is the resource as it was before the sync."""
 
     old: StoredResource
 
@@ -80,7 +82,7 @@ class _StoredChange:
 
 @dataclass(frozen=True, slots=True)
 class Create(_FoundChange):
-    """A new resource, to be stored under `path`."""
+    """The change for an enriched runtime without a resource: apply stores a new resource under `path`."""
 
     path: str
 
@@ -93,7 +95,7 @@ class Create(_FoundChange):
 
 @dataclass(frozen=True, slots=True)
 class Update(_StoredChange):
-    """A stored resource that differs from `new`. `reasons` are the differences."""
+    """The change for a stored resource that differs from the enriched runtime `new`. `reasons` name the differences."""
 
     new: Enriched
     reasons: tuple[str, ...]
@@ -107,7 +109,7 @@ class Update(_StoredChange):
 
 @dataclass(frozen=True, slots=True)
 class Delete(_StoredChange):
-    """A stored resource, to be deleted."""
+    """The change for a stored resource that apply deletes, because of `reason`."""
 
     reason: str
 
@@ -116,7 +118,7 @@ class Delete(_StoredChange):
 
 @dataclass(frozen=True, slots=True)
 class Unchanged(_StoredChange):
-    """A stored resource that agrees with its finding. It is not written."""
+    """The change for a stored resource that agrees with the finding of its runtime. Apply does not write it."""
 
     action = "unchanged"
     reason = ""
@@ -124,7 +126,7 @@ class Unchanged(_StoredChange):
 
 @dataclass(frozen=True, slots=True)
 class Skip(_FoundChange):
-    """An enriched runtime whose path belongs to another owner. It is not stored, and this is not an error."""
+    """The change for an enriched runtime whose path another federation uses. Apply stores nothing; this is no error."""
 
     reason: str
 
@@ -133,7 +135,7 @@ class Skip(_FoundChange):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A runtime that could not be read or stored. Its stored resource `old`, if it has one, stays as it is."""
+    """The change for a runtime that cannot be read or stored. The stored resource `old`, if any, stays unchanged."""
 
     found: FailedRuntime
     old: StoredResource | None = field(default=None, compare=False)

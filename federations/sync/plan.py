@@ -1,9 +1,9 @@
 """The plan of a sync: the changes from the stored resources to a complete discovery.
 
-The rules stand in the docstring of the package. Two of them need iteration: a stored resource that is deleted frees its
-path for a create of the same plan, but a runtime that gets no path becomes a failure, which protects its stored
-resources of either kind, so that their paths are not free. `make_plan` repeats the assignment until no runtime is added
-to the failures.
+The docstring of the package has the rules. Two rules need a repeated assignment of paths: the delete of a stored
+resource frees the path of the resource for a create in the same plan, but a runtime that gets no path becomes a
+failure. A failure protects the stored resources of its runtime, so the paths of these resources are not free after all.
+`make_plan` repeats the assignment until no further runtime becomes a failure.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ Identity = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All changes of one sync, sorted by kind and name, and the number of resources that were stored before."""
+    """The result of `make_plan`, which a sync applies and a dry run only shows.
+
+    `changes` are sorted by kind and name. `stored_count` is the number of stored resources before the sync.
+    """
 
     changes: tuple[Change, ...]
     stored_count: int
@@ -81,7 +84,8 @@ class Plan:
     def without_deletes(self) -> Plan:
         """Return the plan without its deletes.
 
-        A create under the path or of the runtime of a resource that now stays becomes a failure.
+        A resource whose delete is left out stays stored, so a create for the same path or the same runtime becomes a
+        failure.
         """
         by_path = {delete.old.path: delete.old for delete in self.deletes}
         by_runtime = {(delete.kind, *delete.old.identity): delete.old for delete in self.deletes}
@@ -104,7 +108,7 @@ def make_plan(
 ) -> Plan:
     """Compute the plan from the stored resources of one sync target and the findings of a complete discovery.
 
-    `taken_paths` are the paths of all other owners.
+    `taken_paths` are the paths that resources outside this sync target use.
     """
     found = {_identity(finding): finding for finding in findings}
     protected: set[Identity] = set()

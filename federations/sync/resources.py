@@ -25,7 +25,9 @@ class ResourceKind(StrEnum):
 class RuntimeAccess:
     """The access to one runtime's data plane, inferred from AgentCore's `authorizerConfiguration`.
 
-    `mode` is `iam` or `jwt`. The other fields are empty for `iam`.
+    `mode` is `iam` or `jwt`: the caller signs its requests with AWS credentials, or sends a JWT. The other fields are
+    for `jwt` only: the URL of the issuer's OpenID configuration, and the audiences, client ids and scopes of the tokens
+    that the runtime accepts.
     """
 
     mode: str
@@ -50,8 +52,8 @@ class RuntimeAccess:
 class Runtime:
     """One runtime as the control plane describes it (AWS ListAgentRuntimes and GetAgentRuntime).
 
-    `last_updated_at` is aware, in UTC. `tags` are the tags of the cloud account, empty if the discovery did not read
-    them.
+    `last_updated_at` has a time zone, UTC. `tags` are the runtime's tags in the cloud account, empty if the discovery
+    did not read the tags.
     """
 
     runtime_id: str
@@ -69,7 +71,7 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class McpCatalog:
-    """The catalog of an MCP server: its tools, resources and prompts, each as its MCP JSON object."""
+    """What an MCP server offers: the tools, resources and prompts that the server lists, each as MCP JSON object."""
 
     tools: tuple[JsonObject, ...] = ()
     resources: tuple[JsonObject, ...] = ()
@@ -79,9 +81,10 @@ class McpCatalog:
 
 @dataclass(frozen=True, slots=True)
 class AgentCard:
-    """An A2A agent card: `raw` is the card from the agent, `skills` and `url` are in the form that the hub uses.
+    """The card of an A2A agent, which a provider reads from the agent and checks.
 
-    `url` is the hub's invocation URL, which replaces the addresses in the card.
+    `raw` is the card as the agent sent it. `skills` are the skills of the card in the form that the hub uses. `url` is
+    the URL under which the hub calls the agent, in place of the addresses in the card.
     """
 
     raw: JsonObject
@@ -93,7 +96,7 @@ class AgentCard:
 
 @dataclass(frozen=True, slots=True)
 class EnrichedMcpServer:
-    """A runtime that speaks MCP, with the catalog that it answered."""
+    """The finding for a runtime that speaks MCP: the hub called it at `url` and read `catalog`."""
 
     runtime: Runtime
     access: RuntimeAccess
@@ -103,7 +106,7 @@ class EnrichedMcpServer:
 
 @dataclass(frozen=True, slots=True)
 class EnrichedAgent:
-    """A runtime that speaks A2A, with its valid card."""
+    """The finding for a runtime that speaks A2A: the hub called it and read `card`, which is valid."""
 
     runtime: Runtime
     access: RuntimeAccess
@@ -112,9 +115,10 @@ class EnrichedAgent:
 
 @dataclass(frozen=True, slots=True)
 class UnchangedRuntime:
-    """A runtime whose version and time of last update are those of its observation. The hub did not call it.
+    """The finding for a runtime whose version and time of last update equal those of its observation.
 
-    `kind` is None for a runtime that speaks neither protocol. `status` is empty if the listing does not say it.
+    The hub did not call this runtime. `kind` is None for a runtime that speaks neither MCP nor A2A. `status` is empty
+    if the listing of the account has no status for the runtime.
     """
 
     runtime_id: str
@@ -129,14 +133,16 @@ class UnchangedRuntime:
 
 @dataclass(frozen=True, slots=True)
 class UnsupportedRuntime:
-    """A runtime that speaks neither MCP nor A2A. It becomes neither a resource nor an error."""
+    """The finding for a runtime that speaks neither MCP nor A2A. It leads neither to a resource nor to an error."""
 
     runtime: Runtime
 
 
 @dataclass(frozen=True, slots=True)
 class FailedRuntime:
-    """A runtime that could not be described or enriched. `kind` is None, and `status` empty, if it is unknown.
+    """The finding for a runtime that could not be described or enriched.
+
+    `kind` is None if the kind is unknown, and `status` is empty if the status is unknown.
 
     `error` has at most 500 characters, no control characters, and no prefix with the name of the runtime.
     """
@@ -152,7 +158,7 @@ class FailedRuntime:
 
     @property
     def message(self) -> str:
-        """Return the text for `errorMessages`."""
+        """Return the text for this runtime in `errorMessages` of the API contract."""
         prefix = {ResourceKind.MCP_SERVER: "MCP server", ResourceKind.A2A_AGENT: "A2A agent", None: "Runtime"}
         return f"{prefix[self.kind]} {self.name}: {self.error}"
 
@@ -162,7 +168,10 @@ Finding = EnrichedMcpServer | EnrichedAgent | UnchangedRuntime | UnsupportedRunt
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The last observation of one runtime whose enrichment succeeded, or that needs no enrichment."""
+    """What the last sync saw of one runtime whose enrichment succeeded, or which needs no enrichment.
+
+    A provider compares `version` and `last_updated_at` with its listing, and does not call an unchanged runtime.
+    """
 
     runtime_id: str
     version: str
@@ -173,6 +182,9 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """A complete listing of one account and region, with one finding for each runtime."""
+    """The result of a provider's discovery: one finding for each runtime of one account and region.
+
+    If only one runtime was asked for, the discovery has at most the finding of that runtime.
+    """
 
     findings: tuple[Finding, ...]

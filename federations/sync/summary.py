@@ -21,20 +21,20 @@ PLURAL_BY_KIND = {ResourceKind.MCP_SERVER: "McpServers", ResourceKind.A2A_AGENT:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The counters of a sync, by their names in the API contract, and its error messages."""
+    """The counters of a plan: `counts` maps names of the API contract to numbers. Each failure has an error message."""
 
     counts: dict[str, int]
     error_messages: tuple[str, ...] = ()
 
     @property
     def message(self) -> str | None:
-        """Return None, the one error, or the number of errors and the first one."""
+        """Return None without an error, the message of the only error, or the error count with the first message."""
         if len(self.error_messages) < 2:
             return self.error_messages[0] if self.error_messages else None
         return f"{len(self.error_messages)} resource sync failures. First error: {self.error_messages[0]}"
 
     def to_dict(self) -> JsonObject:
-        """Return `summary` as the API contract defines it, with every key."""
+        """Return the member `summary` of the API contract, with every key."""
         return {**self.counts, "errors": len(self.error_messages), "errorMessages": list(self.error_messages)}
 
 
@@ -48,7 +48,7 @@ def summarize(changes: Iterable[Change]) -> Summary:
     """Count `changes` by outcome and kind.
 
     Every change except a delete also adds to the counter of discovered resources of its kind. A failed runtime whose
-    kind (MCP server or A2A agent) is unknown adds to the errors alone.
+    kind (MCP server or A2A agent) is unknown adds only to the errors.
     """
     changes = tuple(changes)
     tally = Counter((change.kind, change.action) for change in changes)
