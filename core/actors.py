@@ -1,4 +1,4 @@
-"""The actor: the person or the part of the hub that asks for an action, in the form that rows keep."""
+"""The actor: the person or the part of the hub that asks for a change, as jobs and other rows store it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from django.contrib.auth.models import AnonymousUser
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person or a part of the hub.
+    """Who asked for a change: a user, or a part of the hub such as the schedule. Services store it in their rows.
 
-    `id` is stable and empty for a part of the hub; `name` is for people and has at most 200 characters.
+    `id` is the user's primary key as text, and empty for a part of the hub. `name` is the user's name or the name of
+    the part, for people to read; `actor_of` cuts a user's name to 200 characters.
     """
 
     id: str

@@ -9,10 +9,11 @@ from core.api.endpoint_families import find_family
 
 
 class StaffAuditlogMiddleware(AuditlogMiddleware):  # type: ignore[misc]
-    """Sets the actor of the audit log, except in families of endpoints that change no audited rows.
+    """The middleware that gives the audit log the user of a request, except where no audited row can change.
 
-    auditlog connects and disconnects a signal receiver in each request. This takes a tenth of the time of a receive
-    between hubs, and all threads wait for the lock of the signal.
+    A family of endpoints says by `is_audited` whether its requests may change audited rows. For other families the
+    middleware does nothing, because auditlog connects and disconnects a signal receiver in each request: this takes a
+    tenth of the time in which the hub receives a message from a peer, and all threads wait for the lock of the signal.
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:

@@ -24,7 +24,7 @@ def text(name: str, default: str = "") -> str:
 
 
 def secret(name: str) -> str:
-    """Return the variable NAME, else the content of the file that NAME_FILE names, else an empty text.
+    """Return the variable NAME; without it the content of the file that NAME_FILE names; without both an empty text.
 
     Raises ImproperlyConfigured if both variables are set or the file cannot be read.
     """

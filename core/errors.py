@@ -1,6 +1,7 @@
-"""The errors of services, one class for each reaction that a caller can have.
+"""The errors that services raise, one class for each reaction that a caller can have.
 
-The exception handler in core.api.errors turns the class into the status and the body of the contract.
+The exception handler in core.api.errors turns the class of the error into the HTTP status and the error body that the
+API contract defines.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import ClassVar
 
 
 class HubError(Exception):
-    """The base of the errors that a caller is told about; `message` is safe to show."""
+    """The base of the errors that a service raises and a caller may see; `message` is safe to show to the caller."""
 
     status_hint: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
@@ -20,7 +21,7 @@ class HubError(Exception):
 
 
 class InvalidRequestError(HubError):
-    """The request does not fit the contract; the message names the field."""
+    """The request does not fit the API contract; the message names the field of the request."""
 
     status_hint = 400
     code = "invalid_request"
@@ -34,7 +35,7 @@ class UnauthenticatedError(HubError):
 
 
 class ForbiddenError(HubError):
-    """The sender of the request has no right to the action."""
+    """The sender of the request has no right to do what the request asks for."""
 
     status_hint = 403
     code = "forbidden"
@@ -48,25 +49,25 @@ class NotFoundError(HubError):
 
 
 class ConflictError(HubError):
-    """The present state of the object does not allow the action; a later attempt may succeed."""
+    """The present state of the object does not allow what the request asks for; a later attempt may succeed."""
 
     status_hint = 409
     code = "conflict"
 
 
 class TooManyRequestsError(HubError):
-    """Too many actions of this kind are under way already."""
+    """The sender must wait: too many requests of this kind have failed lately or are under way."""
 
     status_hint = 429
     code = "too_many_requests"
 
 
 class InternalError(HubError):
-    """The hub itself failed; the message names the step."""
+    """The hub itself failed; the message names the step that failed."""
 
 
 class NotImplementedYetError(HubError):
-    """The contract names the action, and this version does not implement it."""
+    """The API contract defines the requested action, but the hub does not implement it."""
 
     status_hint = 501
     code = "not_implemented"

@@ -10,7 +10,7 @@ OBJECT_ID = re.compile(r"[0-9a-f]{24}\Z")
 
 
 def new_object_id() -> str:
-    """Return a new id: four bytes of Unix time, so that ids sort by age, and eight random bytes."""
+    """Return a new id: four bytes of Unix time in seconds, so that ids sort by age, and eight random bytes."""
     return f"{int(time.time()):08x}{secrets.token_hex(8)}"
 
 

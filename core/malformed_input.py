@@ -1,11 +1,11 @@
-"""The errors for unreadable input; `peers.protocol.errors` re-exports them and adds the errors of the protocol.
+"""The errors for unreadable input; `peers.protocol.errors` re-exports them and adds the errors of the peer protocol.
 
 Each error is a ValueError. `status_hint` is the HTTP status of the refusal; the message is for the log.
 """
 
 
 class ProtocolError(ValueError):
-    """Input that the protocol refuses."""
+    """The base of the errors for input that the hub cannot read or that the peer protocol refuses."""
 
     status_hint = 400
 

@@ -34,7 +34,7 @@ _OPENING = frozenset(b"[{")
 
 
 class JsonFault(Enum):
-    """The rule that a refused text breaks."""
+    """The rule of strict JSON that a refused text or value breaks; MalformedJson carries it as `fault`."""
 
     SYNTAX = auto()
     DEPTH = auto()
@@ -46,10 +46,11 @@ class JsonFault(Enum):
 
 
 class MalformedJson(MalformedMessage):
-    """A text or a value that is refused.
+    """Raised for a JSON text or value that the functions of this module refuse.
 
-    `fault` is the broken rule. `path` leads to the value that breaks it, by names and indexes from the outermost in;
-    the path of a duplicate key is that key alone. The message has no subject: "not UTF-8", "duplicate key".
+    `fault` is the broken rule. `path` leads from the outermost value to the value that breaks the rule, by names of
+    members and indexes of arrays; for a duplicate key, `path` holds only that key. The message is a phrase without a
+    subject, for example "not UTF-8" or "duplicate key", so that a caller can put the subject before it.
     """
 
     def __init__(self, fault: JsonFault, message: str, path: tuple[str | int, ...] = ()) -> None:
@@ -94,7 +95,7 @@ def parse_json_object(raw: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth
 
 
 def check_json(value: object, *, max_depth: int = MAX_DEPTH, integers: range | None = INTEGERS) -> None:
-    """Hold a value that another reader has made to the same rules; raises MalformedJson with the path of the fault.
+    """Check a JSON value that another parser has made by the rules of this module; raise MalformedJson with the path.
 
     PostgreSQL cannot store NUL characters, JSON cannot spell NaN, and UTF-8 cannot spell a lone surrogate. With
     `integers` None every integer is accepted.

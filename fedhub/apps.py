@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class FedhubConfig(AppConfig):
-    """Registers the system checks of the settings."""
+    """The configuration of the app; it registers the system checks of the settings when Django starts."""
 
     name = "fedhub"
     default_auto_field = "django.db.models.BigAutoField"

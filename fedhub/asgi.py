@@ -1,4 +1,4 @@
-"""The application that granian serves: trusted proxies, then the front, then Django."""
+"""The ASGI application that granian serves: a request passes the trusted proxies, then the front, then Django."""
 
 import gc
 
@@ -11,7 +11,7 @@ from fedhub.wsgi import application as django_application
 
 
 def refuse(path: str, status: int) -> Answer:
-    """Return the answer to a request that does not reach Django, in the body of the family of its path."""
+    """Return the response to a request that does not reach Django; the path's endpoint family gives its body."""
     response = answer_outside_views(path, status, "The request body did not arrive in time")
     return Answer(status, [(b"content-type", b"application/json"), (b"connection", b"close")], response.content)
 

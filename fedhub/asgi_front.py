@@ -40,7 +40,10 @@ logger = logging.getLogger("fedhub.access")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer: status, headers in the order in which Django set them, body."""
+    """A whole HTTP response, which `call` gets from Django or `refuse` makes without Django.
+
+    `headers` are pairs of name and value, in the order in which Django set them.
+    """
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -49,7 +52,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The ASGI application. `refuse` makes the answer to a path for a status that no view gives."""
+    """The ASGI application that reads each request whole and then calls the WSGI application `application`.
+
+    `refuse` takes a path and a status and makes the response to a request that `application` does not get. The body of
+    a request must arrive within `body_seconds` seconds; a body of more than `max_body_bytes` bytes is not read to its
+    end. `threads` is the greatest number of threads that run `application`.
+    """
 
     application: WsgiApplication
     refuse: Callable[[str, int], Answer]
@@ -59,12 +67,12 @@ class Front:
     _pool: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
-        """Start no thread yet: the pool starts them as requests come."""
+        """Make the pool without threads; it starts its threads as requests arrive."""
         pool = ThreadPoolExecutor(max_workers=self.threads, thread_name_prefix="django")
         object.__setattr__(self, "_pool", pool)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request, or the server's start and stop; refuse everything else."""
+        """Serve one HTTP request, or the server's start and stop; refuse every other ASGI scope, such as WebSocket."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
@@ -98,9 +106,10 @@ class Front:
 
 
 async def _read_body(receive: Receive, declared: int, max_bytes: int) -> tuple[bytes, int]:
-    """Return the body and its length; past `max_bytes` an empty body, and a length that is too large.
+    """Return the body of the request and its length in bytes.
 
-    `declared` is the Content-Length. Raises ConnectionResetError where the client left.
+    If the body has more than `max_bytes`, return an empty body and a length above `max_bytes`, so that Django refuses
+    the request. `declared` is the Content-Length. Raises ConnectionResetError if the client closed the connection.
     """
     parts: list[bytes] = []
     length = 0
@@ -120,7 +129,7 @@ async def _read_body(receive: Receive, declared: int, max_bytes: int) -> tuple[b
 
 
 def _declared_length(scope: Scope) -> int:
-    """Return the Content-Length, 0 where there is none; the server has refused a malformed one."""
+    """Return the Content-Length, or 0 without one; the server has already refused a malformed Content-Length."""
     return next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
 
 
@@ -165,7 +174,7 @@ def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> Environ:
 
 
 def call(application: WsgiApplication, environ: Mapping[str, Any]) -> Answer:
-    """Call a WSGI application and return its whole answer; runs in a thread of the pool."""
+    """Call a WSGI application and return its whole response; the front calls this function in a thread of its pool."""
     started: list[tuple[str, list[tuple[str, str]]]] = []
     written: list[bytes] = []
 

@@ -87,7 +87,10 @@ def check_debug(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
 
 @register(Tags.security)
 def check_var_folder(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of a folder of files that other users can open; the start closes one that its own user owns."""
+    """Warn of a var/ folder that other users of the machine can open and that the hub could not close at its start.
+
+    At its start the hub closes the folder to others only if the user that runs the hub owns the folder.
+    """
     if not is_open_to_others(settings.VAR_DIR):
         return []
     return [

@@ -21,7 +21,10 @@ MIN_SECRET_CHARS = 6
 
 
 class HidingReporterFilter(SafeExceptionReporterFilter):
-    """Hides secret variables by their names, in settings and in META, which holds the whole environment."""
+    """The filter that Django's debug pages and error mails use: it hides values whose names look secret.
+
+    It covers the settings and `request.META`, because META holds all environment variables.
+    """
 
     def cleanse_setting(self, key: Any, value: Any) -> Any:
         """Return the value, or stars for a secret; userinfo in an address is replaced by stars."""
@@ -32,7 +35,10 @@ class HidingReporterFilter(SafeExceptionReporterFilter):
 
 
 class HidingReporter(ExceptionReporter):
-    """Hides secrets wherever the finished page has them: in variables of frames and in messages of exceptions too."""
+    """The reporter of Django's debug pages and error mails: it hides the values of secrets in the finished page.
+
+    So a secret is hidden wherever it stands, also in a local variable or in the message of an exception.
+    """
 
     def get_traceback_html(self) -> SafeString:
         """Return the page without secrets."""
@@ -54,7 +60,7 @@ def hide(page: str) -> str:
 
 
 def made_keys() -> frozenset[str]:
-    """Return the secrets that the hub has made itself; defaults of addresses are not secrets."""
+    """Return the secret keys that the hub has made itself; the default values of address settings are not secrets."""
     made = (str(getattr(settings, name, "")) for name in environment.secret_names())
     return frozenset(value for value in made if value and "://" not in value)
 

@@ -1,6 +1,7 @@
 """System checks of the settings that open the hub: a warning for each value that takes a defense away.
 
-`manage.py check --deploy` runs them. The two about trusted proxies and the one about DEBUG run with each command.
+`manage.py check --deploy` runs the checks. The two checks of trusted proxies and the check of DEBUG run with every
+command.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def _warning(number: int, message: str, hint: str) -> Warning:
 
 @register(Tags.security, deploy=True)
 def check_host_patterns(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of ALLOWED_HOSTS that match the hosts of others, with which a request forges the hub's own addresses."""
+    """Warn of ALLOWED_HOSTS that match hosts of others: a request with such a host can forge the hub's own URLs."""
     wide = [host for host in settings.ALLOWED_HOSTS if host == "*" or (host[:1] == "." and "." not in host[1:])]
     if not wide:
         return []
@@ -51,7 +52,10 @@ def check_host_patterns(app_configs: Sequence[AppConfig] | None, **kwargs: Any) 
 
 @register(Tags.security, deploy=True)
 def check_peer_networks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of networks whose addresses peers must not lead the hub to, and in which plain http is allowed."""
+    """Warn of FEDHUB_ALLOWED_NETWORKS with public addresses or with the address of a cloud's metadata service.
+
+    The hub may use plain http in these networks, and the URL of a peer can make the hub send requests into them.
+    """
     networks = settings.FEDHUB_ALLOWED_NETWORKS if settings.FEDHUB_ENABLED else []
     found: list[CheckMessage] = []
     if public := [network for network in networks if holds_public_addresses(network)]:
@@ -76,7 +80,7 @@ def check_peer_networks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) 
 
 @register(Tags.security, deploy=True)
 def check_assumable_roles(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of patterns that let a federation name every role that trusts the hub; unset is such a pattern."""
+    """Warn if FEDHUB_ASSUMABLE_ROLES is unset or allows every role, because a federation may then name any role."""
     patterns = settings.FEDHUB_ASSUMABLE_ROLES
     if not any(fnmatchcase(role, pattern) for role in ARBITRARY_ROLES for pattern in patterns):
         return []
@@ -92,7 +96,7 @@ def check_assumable_roles(app_configs: Sequence[AppConfig] | None, **kwargs: Any
 
 @register(Tags.security, deploy=True)
 def check_peer_openness(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of settings that let unknown hubs in, or that show them agents or peers."""
+    """Warn of settings that accept unknown hubs as peers, or that show agents or peers to unknown hubs."""
     if not settings.FEDHUB_ENABLED:
         return []
     found: list[CheckMessage] = []
@@ -139,7 +143,10 @@ def check_public_debug(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
 
 @register(Tags.security)
 def check_trusted_proxies(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of an https URL without a trusted proxy, and of so many that callers can forge their own address."""
+    """Warn of an https URL without a trusted proxy, and of trusted networks so large that callers may be in them.
+
+    A caller in a trusted network can forge its address and scheme.
+    """
     networks = settings.FEDHUB_TRUSTED_PROXIES
     if settings.FEDHUB_SERVER_URL.startswith("https://") and not networks:
         return [
@@ -163,7 +170,7 @@ def check_trusted_proxies(app_configs: Sequence[AppConfig] | None, **kwargs: Any
 
 @register(Tags.security, deploy=True)
 def check_limits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of each limit per minute that is set to 0, which sets no limit."""
+    """Warn of each limit of requests per minute that is 0, because 0 means no limit."""
     names = sorted(name for name in dir(settings) if name.startswith("FEDHUB_") and name.endswith("_PER_MINUTE"))
     return [
         _warning(

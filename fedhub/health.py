@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 @require_safe
 @never_cache
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Answer 200 if every database answers, else 503; the body does not tell which database fails."""
+    """Respond with 200 if every database answers, otherwise with 503; the body does not tell which database fails."""
     if all(_answers(connection) for connection in connections.all()):
         return JsonResponse({"status": "ok"})
     return JsonResponse({"status": "unavailable"}, status=503)

@@ -15,7 +15,7 @@ from core.admin.labels import format_age, format_time
 
 
 def row_link(row: Model, text: object) -> SafeString:
-    """Return a link to the row's page; the text is escaped."""
+    """Return a link to the admin page of `row`; `text` is the text of the link, and it is escaped."""
     url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
     return format_html('<a class="text-link" href="{}">{}</a>', url, text)
 

@@ -13,7 +13,7 @@ from django.utils.timesince import timesince
 
 
 def label(text: str, colors: Mapping[str, str]) -> SafeString:
-    """Return `text` as a label of unfold; `colors` gives the color of each text."""
+    """Return `text` as a label of unfold; `colors` maps a text to the name of its label's color."""
     return render_to_string("unfold/helpers/label.html", {"text": text, "type": colors.get(text, "default")})
 
 

@@ -1,4 +1,4 @@
-"""Filters of admin lists that the database cannot do."""
+"""Redirects from an admin list whose filters the database cannot apply."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ logger = logging.getLogger(__name__)
 
 
 class BackToTheList:
-    """The middleware that leads from a list with an impossible filter to the list without filters.
+    """The middleware that redirects from an admin list with an impossible filter to the same list without filters.
 
-    Django's admin does so for a filter that it refuses itself. Others fail only in the database: `contains` on JSON, a
-    malformed regular expression, a number that no column holds.
+    Django's admin redirects in the same way if the admin itself refuses the filter. This middleware covers the filters
+    that fail only in the database: `contains` on JSON, a malformed regular expression, a number that no column holds.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -31,10 +31,11 @@ class BackToTheList:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer the failure of a filtered list; the failure of a list without filters is an error of the hub.
+        """Redirect to the list without filters if the view of a filtered list raised `exception`, else return None.
 
-        The class of the failure says nothing: a wrong filter ends as an error of the driver, of a regular expression,
-        as IndexError or as NotImplementedError.
+        If a list without filters fails, that is an error of the hub, so the exception goes on to Django. The class of
+        `exception` does not tell the two cases apart, because a wrong filter raises an error of the database driver,
+        an error of the regular expression, IndexError or NotImplementedError.
         """
         match = request.resolver_match
         is_list = bool(match and match.url_name and match.url_name.endswith("_changelist"))

@@ -16,7 +16,7 @@ def is_list_page(request: HttpRequest) -> bool:
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Pages of rows that only the hub writes."""
+    """The base class of the admin pages of rows that only the hub writes: staff cannot add, change or delete them."""
 
     actions: list[str] | None = None
     show_facets = ShowFacets.NEVER

@@ -13,7 +13,7 @@ from core.errors import HubError
 
 @contextmanager
 def show_refusals(request: HttpRequest, about: str = "") -> Iterator[None]:
-    """Turn a HubError of the block into an error message on the next page, which begins with `about`."""
+    """Turn a HubError that the block raises into an error message on the next page; the message begins with `about`."""
     try:
         yield
     except HubError as error:

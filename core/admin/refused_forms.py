@@ -16,7 +16,11 @@ from core.errors import HubError
 
 
 class RefusalOnFormMixin(ModelAdmin):
-    """Shows a refused form again. Name it before `UnitOfWorkMixin`, whose transaction must end first."""
+    """Admin pages whose form a service may refuse: the page shows the refused form again, with the reason.
+
+    List this class before `UnitOfWorkMixin` among the base classes, because the transaction of `UnitOfWorkMixin` must
+    end before this class builds the form again.
+    """
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
@@ -31,12 +35,15 @@ class RefusalOnFormMixin(ModelAdmin):
 
 
 class ShowsRefusal(forms.BaseForm):
-    """The form's half: `refusal` is the reason, or empty at the first attempt."""
+    """The base of a form on a page with RefusalOnFormMixin: the form shows why the service refused it.
+
+    RefusalOnFormMixin sets `refusal` to the message of the service; it is empty at the first attempt.
+    """
 
     refusal: str = ""
 
     def clean(self) -> dict[str, Any]:
-        """Add the reason to the errors of the whole form."""
+        """Add `refusal` to those errors that belong to the whole form and not to one field."""
         cleaned = super().clean() or self.cleaned_data
         if self.refusal:
             self.add_error(None, self.refusal)

@@ -12,7 +12,10 @@ from unfold.admin import ModelAdmin
 
 
 class RowPagesMixin(ModelAdmin):
-    """Gives each row a readable heading and shows only those buttons that its state allows."""
+    """The base of admin pages of rows: a page has a readable heading, and only the buttons that the row's state allows.
+
+    A subclass overrides `heading_of` and `actions_of_row`.
+    """
 
     def heading_of(self, row: Any) -> str:
         """Return the heading of a row's page: its name or title, never its id."""
@@ -27,7 +30,7 @@ class RowPagesMixin(ModelAdmin):
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
 
     def actions_of_row(self, request: HttpRequest, object_id: str) -> Collection[str] | None:
-        """Return the method names of the buttons that the row's state allows; None for all of them."""
+        """Return the names of the methods whose buttons the row's page shows in the row's state; None for all."""
         return None
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
@@ -36,7 +39,7 @@ class RowPagesMixin(ModelAdmin):
         return [found for found in permitted if names is None or found.method.original_function_name in names]
 
     def row_or_404(self, request: HttpRequest, object_id: str) -> Any:
-        """Return the row, or raise Http404."""
+        """Return the row with the primary key `object_id`; raise Http404 if the user of the request cannot find one."""
         row = self.get_queryset(request).filter(pk=object_id).first()
         if row is None:
             raise Http404(f"{self.opts.verbose_name} not found")

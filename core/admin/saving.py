@@ -11,9 +11,10 @@ from core.store.unit_of_work import unit_of_work
 
 
 class UnitOfWorkMixin(ModelAdmin):
-    """Stores a save or a deletion whole or not at all.
+    """The base of admin pages that store a save or a deletion, with all its inlines, whole or not at all.
 
-    Django's admin relies on `atomic` for that, which rolls nothing back on MongoDB.
+    Django's admin uses `atomic` for this purpose, but `atomic` rolls nothing back on MongoDB; so this class opens a
+    unit of work.
     """
 
     def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> Any:

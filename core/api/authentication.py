@@ -31,7 +31,10 @@ logger = logging.getLogger(__name__)
 
 
 class TokenOrSessionAuthentication(BaseAuthentication):
-    """Authenticates by `Authorization: Bearer …` or `X-API-Key: …`; without both headers, by the session."""
+    """Authenticates each API request: by `Authorization: Bearer …` or `X-API-Key: …`, or by the browser's session.
+
+    The session is used only if the request has neither of the two headers.
+    """
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Credential] | None:
         """Return the user and the credential, or None for an anonymous request; raise AuthenticationFailed."""
@@ -53,8 +56,8 @@ class TokenOrSessionAuthentication(BaseAuthentication):
     def authenticate_token(self, raw: str) -> tuple[AbstractBaseUser, Credential]:
         """Return the token's user and scopes; a token without a user acts for the owner of its application.
 
-        A right that the user has lost since the token was issued is lost to the token too: its scopes are those that
-        the roles of the user give now.
+        The returned scopes are the scopes of the token that the roles of the user give at the time of the request. So
+        if the user loses a right, each token issued earlier loses that right too.
 
         The database holds only checksums of tokens (RFC 9700), so the token is looked up by its checksum. Raises
         AuthenticationFailed.

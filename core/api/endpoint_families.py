@@ -10,10 +10,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class EndpointFamily:
-    """The endpoints whose paths match `address`.
+    """Endpoints that share a form of error body. An app registers the family; core.api looks it up by a path.
 
-    `error_body` takes a status and a message and returns the JSON body of an error. `is_audited` says whether a
-    request to these endpoints may change rows that the audit log covers.
+    An endpoint belongs to the family if the beginning of its path matches `address`. `error_body` takes an HTTP status
+    and a message and returns the JSON body of an error. `is_audited` says whether a request to the family may change
+    rows that the audit log covers.
     """
 
     address: re.Pattern[str]

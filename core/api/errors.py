@@ -1,7 +1,7 @@
-"""The one place that turns an exception into the status and the body of the contract.
+"""The one place that turns an exception into the HTTP status and the error body that the API contract defines.
 
-The type of the exception decides the status, never its text. An exception of an unknown type is logged with its
-traceback and answered as `Internal server error`.
+The type of the exception decides the status; the text of the exception never does. An exception of an unknown type is
+logged with its traceback, and the caller gets `Internal server error`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ logger = logging.getLogger(__name__)
 
 
 class BadRequestError(exceptions.APIException):
-    """The request does not fit the contract; the detail names the field."""
+    """Raised for a request that does not fit the API contract; the detail names the field of the request."""
 
     status_code = status.HTTP_400_BAD_REQUEST
     default_code = "invalid_request"
 
 
 class PayloadTooLargeError(exceptions.APIException):
-    """The body is larger than the hub reads."""
+    """Raised for a request body that is larger than the hub reads."""
 
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "payload_too_large"
@@ -43,7 +43,7 @@ class PayloadTooLargeError(exceptions.APIException):
 
 
 class LengthRequiredError(exceptions.APIException):
-    """The request does not give the length of its body, so WSGI cannot read the body (RFC 9110, 15.5.12)."""
+    """Raised for a request without the length of its body: WSGI cannot read such a body (RFC 9110, 15.5.12)."""
 
     status_code = status.HTTP_411_LENGTH_REQUIRED
     default_code = "length_required"
@@ -51,7 +51,10 @@ class LengthRequiredError(exceptions.APIException):
 
 
 class ContentCodingError(exceptions.APIException):
-    """The body has a content coding, and the hub decodes none (RFC 9110, 15.5.16); the answer names `identity`."""
+    """Raised for a request body with a content coding, because the hub decodes none (RFC 9110, 15.5.16).
+
+    The HTTP response names `identity` as the only accepted coding.
+    """
 
     status_code = status.HTTP_415_UNSUPPORTED_MEDIA_TYPE
     default_code = "unsupported_media_type"
@@ -78,7 +81,7 @@ def error_body(code: str, message: str) -> dict[str, Any]:
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
-    """Return the answer to `exc`; Django REST framework calls this function inside its `except` block."""
+    """Return the HTTP response to `exc`; Django REST framework calls this function inside its `except` block."""
     if isinstance(exc, HubError):
         if exc.status_hint >= 500:
             logger.warning("%s: %s", type(exc).__name__, exc.message, exc_info=exc)
@@ -115,7 +118,7 @@ def api_error_body(exc: exceptions.APIException) -> dict[str, Any]:
 
 
 def api_error_headers(exc: exceptions.APIException) -> dict[str, str]:
-    """Return the headers for `exc`: WWW-Authenticate, Retry-After and its own, if it has them."""
+    """Return the headers of the response to `exc`: WWW-Authenticate, Retry-After, and headers that `exc` has itself."""
     headers = dict(exc.headers) if isinstance(exc, ContentCodingError) else {}
     if challenge := getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
@@ -144,7 +147,7 @@ def nested(path: str, key: object) -> str:
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Answer a request for an unknown address: in JSON under an address of the API, else with Django's page."""
+    """Answer a request for an unknown path: with JSON if the path belongs to the API, otherwise with Django's page."""
     if is_api(request.path):
         return answer_outside_views(request.path, 404, "Not found")
     return page_not_found(request, exception or Http404())
@@ -163,7 +166,7 @@ def internal_error(request: HttpRequest) -> HttpResponse:
 
 
 def answer_outside_views(path: str, status: int, message: str) -> JsonResponse:
-    """Answer an error outside the views, in the body of the family that the path belongs to."""
+    """Answer an error outside the views; the endpoint family of the request's path gives the form of the body."""
     family = find_family(path)
     body = family.error_body(status, message) if family else error_body(CODES.get(status, "internal_error"), message)
     return JsonResponse(body, status=status)

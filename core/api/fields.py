@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 
 class Text(serializers.CharField):
-    """A JSON string that keeps every character; a value of another type is not converted."""
+    """The serializer field of a JSON string: it keeps every character and refuses a value of another JSON type."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("trim_whitespace", False)
@@ -24,7 +24,10 @@ class Text(serializers.CharField):
 
 
 class Flag(serializers.BooleanField):
-    """A JSON true or false. The base class would read words too, and `"dryRun": "no"` would start a sync."""
+    """The serializer field of a JSON true or false, which refuses words.
+
+    The base class would also read words as truth values, and `"dryRun": "no"` would then start a sync.
+    """
 
     def to_internal_value(self, data: Any) -> bool:
         """Return the truth value; fail for a value of another type."""

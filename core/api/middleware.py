@@ -40,8 +40,9 @@ def content_security_policy(get_response: GetResponse) -> GetResponse:
 def refuse_disallowed_hosts(get_response: GetResponse) -> GetResponse:
     """Return the middleware that answers a disallowed Host as in production.
 
-    A page at another name that leads to this address (DNS rebinding) can read what the hub answers to its Host, and
-    with DEBUG on, Django would answer with its settings.
+    An attacker's host name may resolve to the hub's address (DNS rebinding). A web page of that host name can then
+    read the hub's responses to requests with that Host. So the hub must not respond with its settings, as Django does
+    for a disallowed Host while DEBUG is on.
     """
 
     def answer(request: HttpRequest) -> HttpResponse:
@@ -79,7 +80,10 @@ def refuse_forms(get_response: GetResponse) -> GetResponse:
 
 
 class RefuseGuesses:
-    """The middleware that answers an attempt over the limits of core.signin: 429 with Retry-After."""
+    """The middleware that answers 429 with Retry-After to a log-in attempt that core.signin refuses.
+
+    core.signin refuses an attempt after too many wrong passwords or client secrets.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -88,7 +92,7 @@ class RefuseGuesses:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer the exception of a door; leave others to Django."""
+        """Answer a TooManyFailuresError with 429; return None for every other exception, which Django then handles."""
         if not isinstance(exception, TooManyFailuresError):
             return None
         response = refuse_request(request, exception.status_hint, exception.message)

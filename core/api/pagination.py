@@ -22,14 +22,17 @@ Row = TypeVar("Row", bound=Model)
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """The requested page: `number` from 1, `size` from 1 to 100 rows."""
+    """The page of a list that a caller requests, as `read_page` reads it from the query string.
+
+    `number` counts pages from 1; `size` is the number of rows on a page, from 1 to 100.
+    """
 
     number: int
     size: int
 
     @property
     def offset(self) -> int:
-        """Return how many rows come before the page."""
+        """Return the number of rows on the pages before this one."""
         return (self.number - 1) * self.size
 
     def body(self, total: int) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Texts from a query string, within bounds that every database can search for."""
+"""Texts from a query string, checked so that every database can search for them: bounded length, no NUL character."""
 
 from __future__ import annotations
 

@@ -15,13 +15,13 @@ from core.api.scopes import HasRequiredScope, required_scope
 
 
 class TokenOrSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Describes TokenOrSessionAuthentication: a request uses one of three ways."""
+    """Describes TokenOrSessionAuthentication in the OpenAPI text: a request authenticates in one of three ways."""
 
     target_class = "core.api.authentication.TokenOrSessionAuthentication"
     name = ["bearer", "apiKey", "session"]
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
-        """Return the three ways, in the order of `name`."""
+        """Return the descriptions of the three ways to authenticate, in the order of `name`."""
         return [
             {"type": "http", "scheme": "bearer", "description": "A token from `manage.py issue_token` or `/o/token/`."},
             {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same token in another header."},
@@ -34,7 +34,7 @@ class TokenOrSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-u
         ]
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
-        """Return one alternative for each way."""
+        """Return one alternative for each way to authenticate."""
         return [{name: []} for name in self.name]
 
 

@@ -41,7 +41,10 @@ _BY_PERMISSION = {
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """The scopes that an authenticated request may use; it is the request's `auth`."""
+    """The scopes that an authenticated request may use.
+
+    TokenOrSessionAuthentication makes the credential; Django REST framework keeps it as `request.auth`.
+    """
 
     scopes: frozenset[str]
 
@@ -83,7 +86,7 @@ class HasRequiredScope(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         """Tell whether the request has the scope; raise MethodNotAllowed for a method that the view does not name.
 
-        Without that error the caller would get 403 in place of 405.
+        MethodNotAllowed gives the caller a 405; without it the caller would get a 403.
         """
         credential = request.auth
         if not isinstance(credential, Credential):

@@ -1,4 +1,4 @@
-"""The base of the hub's endpoints, and the forms of request and answer that they share."""
+"""The base of the hub's endpoints, and the forms of request and response that all endpoints share."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def serialize_each(serializer_class: type[BaseSerializer[Any]], rows: Iterable[o
 
 
 def accepted_response(body: Any, *, location: str) -> Response:
-    """Return the 202 answer to a request that a worker carries out (RFC 7240, respond-async)."""
+    """Return the response with status 202 to a request that a worker carries out later (RFC 7240, respond-async)."""
     return Response(body, status=202, headers={"Location": location, "Preference-Applied": "respond-async"})
 
 

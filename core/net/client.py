@@ -40,7 +40,7 @@ _PLAIN_HEADERS = {"Accept-Encoding": "identity", "Connection": "close", "User-Ag
 
 
 class TransportError(Exception):
-    """The client got no complete answer; if `permanent`, a later attempt will fail too."""
+    """Raised by `send` if the client got no complete HTTP response; if `permanent`, a later attempt will fail too."""
 
     def __init__(self, message: str, *, permanent: bool = False) -> None:
         super().__init__(message)
@@ -49,7 +49,7 @@ class TransportError(Exception):
 
 
 class Blocked(TransportError):
-    """The client may not request the URL: its scheme, its host or one of its addresses is not allowed."""
+    """Raised for a URL that the client may not request: the URL's scheme, host or one IP address is not allowed."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, permanent=True)
@@ -57,7 +57,11 @@ class Blocked(TransportError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer; header names are in lower case, repeated fields joined by commas (RFC 9110, section 5.3)."""
+    """A complete HTTP response of any status, as `send` returns it.
+
+    The names in `headers` are in lower case; the values of a repeated header are joined by commas (RFC 9110, section
+    5.3). `body` holds the raw bytes.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -82,11 +86,12 @@ def send(
     resolve: Resolve | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> Answer:
-    """Send one request and return its answer of any status; a redirect is not followed.
+    """Send one HTTP request and return the response, whatever its status; a redirect is not followed.
 
-    Plain http goes only to `allowed_networks`, unless `allow_http`. `resolve` and `tls` replace the resolver and the
-    trust store of the system. Raises Blocked, or TransportError without a complete answer of at most `max_bytes`
-    within `timeout_seconds`; the time includes the name look-up.
+    An address in `allowed_networks` may be private. A URL with plain http may lead only to such an address, unless
+    `allow_http` is true. `resolve` replaces the resolver of the system, and `tls` its trust store. Raises Blocked for
+    a URL that the client may not request. Raises TransportError unless a complete response of at most `max_bytes`
+    arrives within `timeout_seconds`; this time includes the name look-up.
     """
     parts = check_url(url, allowed_networks=allowed_networks, allow_http=allow_http)
     deadline = _Deadline(timeout_seconds)
@@ -113,7 +118,7 @@ def send(
 
 
 def check_url(url: str, *, allowed_networks: Sequence[Network] = (), allow_http: bool = False) -> UrlParts:
-    """Return the parts of a URL; raise Blocked if the client may not request it, as far as is known without DNS."""
+    """Return the parts of `url`; raise Blocked if the client may not request `url`, judged without DNS."""
     try:
         parts = split_url(url)
     except InvalidIdentifier as exc:
@@ -126,7 +131,7 @@ def check_url(url: str, *, allowed_networks: Sequence[Network] = (), allow_http:
 
 
 def is_permitted_url(url: str, *, allowed_networks: Sequence[Network] = (), allow_http: bool = False) -> bool:
-    """Tell whether the client may request a URL, as far as is known without DNS; False for a malformed URL."""
+    """Tell whether the client may request `url`, judged without DNS; False for a malformed URL."""
     try:
         check_url(url, allowed_networks=allowed_networks, allow_http=allow_http)
     except Blocked:
@@ -141,7 +146,7 @@ def resolve_name(host: str, port: int) -> Sequence[Address]:
 
 
 class _Deadline:
-    """The time at which the exchange must be over."""
+    """The time at which one call of `send` must be over: name look-up, connection, request and response."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
@@ -155,7 +160,10 @@ class _Deadline:
 
 
 class _PinnedBackend(httpcore.NetworkBackend):
-    """Connects to the checked addresses and ignores the host that httpcore gives."""
+    """The network backend that `send` gives to httpcore: it connects only to the checked addresses.
+
+    The backend ignores the host that httpcore passes, so httpcore cannot resolve the name a second time.
+    """
 
     def __init__(self, addresses: Sequence[Address], deadline: _Deadline, max_bytes: int) -> None:
         self._addresses = addresses
@@ -185,7 +193,7 @@ class _PinnedBackend(httpcore.NetworkBackend):
 
 
 class _BoundedStream(httpcore.NetworkStream):
-    """A connection that stops at the deadline, and after `max_bytes` bytes of answer."""
+    """The connection that `_PinnedBackend` returns; reading stops at the deadline and after `max_bytes` bytes."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline, max_bytes: int) -> None:
         self._stream = stream
@@ -261,9 +269,10 @@ def _look_up(resolve: Resolve, parts: UrlParts, deadline: _Deadline) -> Sequence
 def _permitted(
     addresses: Sequence[Address], parts: UrlParts, *, allowed_networks: Sequence[Network], allow_http: bool
 ) -> Sequence[Address]:
-    """Return the addresses to connect to: those in allowed networks, else all of them if all are public.
+    """Return the IP addresses that the client may connect to, at most four of `addresses`.
 
-    At most four are returned. Raises Blocked for an address that is not public, TransportError without an address.
+    If some of `addresses` are in `allowed_networks`, only these are returned. Otherwise all `addresses` must be
+    public. Raises Blocked if one is not public, TransportError if `addresses` is empty.
     """
     inside = [address for address in addresses if any(address in network for network in allowed_networks)]
     if inside:

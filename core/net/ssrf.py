@@ -19,8 +19,9 @@ _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".localdomain", ".home.a
 def validate_ssrf(url: object) -> bool:
     """Tell whether the hub may request a URL that another party chose: http(s) with a public name or address.
 
-    False for malformed input of any type, userinfo, hosts that are not ASCII, and IPv4 addresses in another spelling
-    than four decimal numbers. A name that does not resolve is True.
+    Return False also for malformed input of any type, for userinfo, for a host that is not ASCII, and for an IPv4
+    address that is not spelled as four decimal numbers. The check does not resolve a name, so a name without an
+    address passes.
     """
     if not isinstance(url, str):
         return False

@@ -28,10 +28,11 @@ _ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class UrlParts:
-    """An absolute http(s) URL: scheme and host in lower case, the host without a trailing dot, the port always set.
+    """The parts of an absolute http(s) URL, as `split_url` returns them.
 
-    `host` is a name, or an address without brackets; `address` is the parsed address or None. `query` and `fragment`
-    are None if the URL has none.
+    `scheme` and `host` are in lower case. `host` is a name without a trailing dot, or an IP address without brackets;
+    `address` is that IP address, or None if the host is a name. `port` is the default port of the scheme if the URL
+    names no port. `query` and `fragment` are None if the URL does not have them.
     """
 
     scheme: str

@@ -23,12 +23,15 @@ _KEY_BITS = 2048
 
 
 class SigningKeyError(Exception):
-    """The file at the path does not hold an RSA private key."""
+    """Raised by `load_or_create` if the key file does not hold an RSA private key."""
 
 
 @dataclass(frozen=True, slots=True)
 class OidcKey:
-    """The key pair; `kid` is its thumbprint (RFC 7638)."""
+    """The key pair that signs the hub's tokens for runtimes; `load_or_create` returns it.
+
+    `kid`, the key id in the JWKS and in each token, is the thumbprint of the public key (RFC 7638).
+    """
 
     kid: str
     private_key: rsa.RSAPrivateKey = field(repr=False)

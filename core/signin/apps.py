@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class SigninConfig(AppConfig):
-    """Has the table of failures and known addresses."""
+    """The configuration of the app, whose table holds failed attempts and known addresses."""
 
     name = "core.signin"
     label = "signin"

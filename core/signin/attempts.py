@@ -1,4 +1,4 @@
-"""An attempt to prove a name by a secret: refused over the limits, counted when it fails."""
+"""An attempt to prove a name by a secret: it is refused after too many failures, and counted if it fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ logger = logging.getLogger(__name__)
 
 
 class TooManyFailuresError(TooManyRequestsError):
-    """The attempt is refused, whether its secret is right or wrong, for `retry_after_seconds`."""
+    """Raised for an attempt that a limit refuses, whether the secret is right or wrong.
+
+    Further attempts are refused for `retry_after_seconds`; RefuseGuesses turns the error into a 429.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.retry_after_seconds = max(1, math.ceil(seconds))
@@ -39,7 +42,10 @@ class TooManyFailuresError(TooManyRequestsError):
 
 
 class Realm(StrEnum):
-    """The kinds of names: a person and a program of the same name have a limit each."""
+    """Whether a name belongs to a user or to a program that has a client secret.
+
+    A user and a program of the same name have separate limits, because the realm is a part of the key of a limit.
+    """
 
     USER = "user"
     PROGRAM = "program"
@@ -47,7 +53,11 @@ class Realm(StrEnum):
 
 @dataclass(slots=True)
 class Attempt:
-    """The keys of one attempt; its door sets `is_right` if the secret is right."""
+    """One attempt to prove a name by a secret; `attempt` yields it to the door that checks the secret.
+
+    `address_key`, `name_key` and `pair_key` are the primary keys of the rows (SigninRecord) that count the failures of
+    the address, of the name, and of the name at the address. The door sets `is_right` if the secret is right.
+    """
 
     address_key: str
     name_key: str
@@ -57,10 +67,10 @@ class Attempt:
 
 @contextmanager
 def attempt(realm: Realm, name: str, address: str) -> Iterator[Attempt]:
-    """Allow the block to check one secret of `name`, and count the attempt as failed unless it sets `is_right`.
+    """Allow the block to check one secret of `name`; count a failure unless the block sets `is_right`.
 
-    `address` is the REMOTE_ADDR of the request. Raises TooManyFailuresError before the block over a limit, and after
-    the block if other attempts have used up the limit meanwhile.
+    `address` is the REMOTE_ADDR of the request. Raises TooManyFailuresError before the block if a limit is used up,
+    and after the block if other attempts have used up a limit while the block ran.
     """
     network = _network(address)
     plain = unicodedata.normalize("NFKC", name)
@@ -92,7 +102,10 @@ def _limits_of(tried: Attempt, *, is_known: bool) -> dict[str, Limit]:
 
 
 def _refuse_over_limit(tried: Attempt, address: str) -> SigninRecord | None:
-    """Raise TooManyFailuresError if a limit refuses the attempt; return the row of a known address, else None."""
+    """Raise TooManyFailuresError if a limit refuses the attempt.
+
+    Return the row of the name at this address if the address is known for the name, otherwise None.
+    """
     keys = (tried.address_key, tried.name_key, tried.pair_key)
     rows = {row.key: row for row in SigninRecord.objects.filter(key__in=keys)}
     now = timezone.now()
@@ -109,7 +122,7 @@ def _refuse_over_limit(tried: Attempt, address: str) -> SigninRecord | None:
 
 
 def _remember(tried: Attempt, known: SigninRecord | None) -> None:
-    """Record that the address is known, at most once a day."""
+    """Record that the address is known for the name; write the row again only if the last write is a day old."""
     forget_at = timezone.now() + timedelta(days=KNOWN_DAYS)
     if known is not None and known.forget_at > forget_at - timedelta(days=RENEWAL_DAYS):
         return
@@ -160,7 +173,7 @@ def _refuse(seconds: float, address: str) -> None:
 
 
 def _network(address: str) -> str:
-    """Return what an address is counted as: itself, or its /64 network for IPv6."""
+    """Return the text under which failures are counted: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:

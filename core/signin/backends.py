@@ -13,7 +13,10 @@ from core.signin.attempts import Realm, address_of, attempt
 
 
 class LimitedModelBackend(ModelBackend):
-    """Django's backend. It covers every form and class that calls `django.contrib.auth.authenticate`."""
+    """Django's backend for names and passwords, with limits on wrong passwords.
+
+    The limits cover every form and class that calls `django.contrib.auth.authenticate`.
+    """
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any

@@ -1,4 +1,4 @@
-"""The limits of failures: pure functions of the state that a row holds. Times are seconds since the epoch."""
+"""The limits of failures: pure functions of the state that a SigninRecord holds. Times are seconds since the epoch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ State = tuple[float, ...]
 
 
 class Limit(Protocol):
-    """A limit of failures. The empty state is the state without failures."""
+    """A limit on the failures of one address, one name, or one name at an address; core.signin.attempts asks it.
+
+    A limit is only a rule; the caller keeps the state. The empty state means that no failure was counted.
+    """
 
     def wait(self, state: State, now: float) -> float:
         """Return the seconds until a further attempt is allowed; 0 if it is allowed now."""
@@ -18,12 +21,12 @@ class Limit(Protocol):
         """Return the state after a failure at `now`, which the limit allows."""
 
     def forget_at(self, state: State) -> float:
-        """Return the time from which the state says no more than the empty state."""
+        """Return the time from which `state` has the same effect as the empty state, so that its row may be deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """At most `most` failures in any `seconds`; the state holds the times of the failures."""
+    """A limit of `most` failures in any period of `seconds` seconds; the state holds the time of each failure."""
 
     most: int
     seconds: float
@@ -45,7 +48,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bucket of `size` failures, refilled by one each `seconds`; the state holds the time at which it is full."""
+    """A limit of `size` failures, of which one is forgiven each `seconds` seconds (a token bucket).
+
+    The state holds one time: the time at which the bucket is full again if no further failure comes.
+    """
 
     size: int
     seconds: float
@@ -70,7 +76,7 @@ PER_KNOWN_ADDRESS = Window(most=10, seconds=60)
 
 
 def write_state(state: State) -> str:
-    """Return the text of a state."""
+    """Return the text in which a SigninRecord stores `state`."""
     return " ".join(f"{time:.3f}" for time in state)
 
 

@@ -10,8 +10,9 @@ from django.db import models
 class SigninRecord(models.Model):
     """The state of one limit: of an address, of a name, or of a name at a known address.
 
-    `key` is an HMAC of what the limit is about. `failures` is the state as core.signin.limits writes it. `is_known`
-    says that the name has given the right secret at the address. From `forget_at` on the row says nothing.
+    core.signin.attempts reads and writes the rows. `key` is an HMAC of the address, the name, or both. `failures` is
+    the state of the limit, as core.signin.limits writes it. `is_known` is true if the name has given the right secret
+    at the address. From the time `forget_at` on, the row has no effect and may be deleted.
     """
 
     key = models.CharField(max_length=64, primary_key=True)
@@ -24,5 +25,5 @@ class SigninRecord(models.Model):
 
     @classmethod
     def forget(cls, now: datetime) -> int:
-        """Delete the rows that say nothing any more; return their number."""
+        """Delete the rows whose `forget_at` is before `now`; return the number of deleted rows."""
         return cls.objects.filter(forget_at__lt=now).delete()[0]

@@ -10,5 +10,5 @@ from core.signin.models import SigninRecord
 
 @shared_task(name="signin.forget")
 def forget() -> None:
-    """Delete the records of failures and addresses that say nothing any more."""
+    """Delete the records of failures and known addresses that have no effect any more."""
     SigninRecord.forget(timezone.now())

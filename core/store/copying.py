@@ -38,12 +38,17 @@ Row: TypeAlias = models.Model
 
 
 class CopyError(Exception):
-    """The copy is refused, or the two databases differ after it; the source is unchanged."""
+    """Raised if the copy is refused, or if source and target differ after the copy; the source is unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableCopy:
-    """The result for one table: the number of its rows, the number written by this run, the digest of both tables."""
+    """The verified result for one table, which `copy_tables`, `replace_accounts` and `verify_table` return.
+
+    `label` is the label of the table's model. `rows` is the number of rows in the source, and equally in the target;
+    `written` is the number of rows that this run wrote into the target. `digest` is the digest of the rows
+    (`table_digest`), which is the same in the source and in the target.
+    """
 
     label: str
     rows: int
@@ -87,10 +92,11 @@ def account_models() -> list[type[Row]]:
 def copy_tables(
     chosen: Sequence[type[Row]], *, source: str, target: str, progress: Progress, delete_surplus: bool = False
 ) -> list[TableCopy]:
-    """Make the target's rows of these models equal to the source's; return one verified entry for each table.
+    """Make the target's rows of these models equal to the source's; return one verified TableCopy for each table.
 
-    `progress` is called with the label of a table and the number of rows read since the last call. A row that only the
-    target holds is deleted with `delete_surplus`; else it raises CopyError, as does a difference after the copy.
+    `progress` is called with the label of a table and the number of rows read since the last call. With
+    `delete_surplus`, a row that only the target holds is deleted. Raises CopyError for such a row without
+    `delete_surplus`, and if a table of the target differs from the source after the copy.
     """
     written = {model: _copy_table(model, source, target, progress) for model in chosen}
     for model in reversed(chosen):
@@ -99,9 +105,10 @@ def copy_tables(
 
 
 def replace_accounts(*, source: str, target: str, progress: Progress) -> list[TableCopy]:
-    """Replace the target's rows of Django's own tables in one transaction; return one verified entry for each table.
+    """Replace the target's rows of Django's own tables in one transaction; return a verified TableCopy for each.
 
-    Raises CopyError if the target has users that the source lacks, because it is then the database of another hub.
+    Raises CopyError if the target has users that the source lacks, because the target is then the database of another
+    hub.
     """
     chosen = account_models()
     foreign_users = set(_primary_keys(User, target)) - set(_primary_keys(User, source))
@@ -122,7 +129,7 @@ def count_rows(chosen: Iterable[type[Row]], using: str) -> int:
 
 
 def verify_table(model: type[Row], *, source: str, target: str, written: int = 0) -> TableCopy:
-    """Read both tables again and return their entry; raise CopyError unless their counts and digests are equal."""
+    """Read the model's table in source and target again and return its TableCopy; raise CopyError if the two differ."""
     label = model._meta.label
     (rows, digest), (copied, copied_digest) = table_digest(model, source), table_digest(model, target)
     if (rows, digest) != (copied, copied_digest):

@@ -25,7 +25,7 @@ def document_text(value: object) -> str:
 
 
 class DocumentField(models.TextField):  # type: ignore[type-arg]
-    """A JSON value as text. Rows give the parsed value; None is SQL's NULL.
+    """The model field of a JSON value that is stored as text. Rows give the parsed value; None is SQL's NULL.
 
     Two documents are equal when their parsed values are equal, which a database cannot tell from their texts. So the
     only look-up is `isnull`; every other one raises FieldError.

@@ -19,14 +19,14 @@ FUNCTION = "FEDHUB_LOWER"
 
 
 class UnicodeLower(Lower):
-    """The lower-case form of a text, with letters of every script."""
+    """The database function that gives the lower-case form of a text, for letters of every script."""
 
     def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper, **context: Any) -> Any:
         return Func.as_sql(self, compiler, connection, function=FUNCTION, **context)
 
 
 class FoldedContains(IContains):
-    """`icontains` that folds letters beyond ASCII on SQLite too."""
+    """The look-up that replaces `icontains`: it ignores the case of letters beyond ASCII on SQLite too."""
 
     def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
         if str(self.rhs).isascii():

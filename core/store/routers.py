@@ -12,7 +12,10 @@ from core.store.unit_of_work import REGISTRY
 
 
 class RegistryRouter:
-    """Sends the models of federations and peers to the registry's database, all others to the default database."""
+    """The database router of Django's settings for a hub with two databases.
+
+    It sends the models of federations and peers to the registry's database, and all other models to the default one.
+    """
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
         """Return the database of the model's rows, or None for Django's default."""

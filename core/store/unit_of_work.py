@@ -40,7 +40,10 @@ V = TypeVar("V")
 
 
 class LostRaceError(ConflictError):
-    """Another transaction changed the same rows first; this one stored nothing, and a second run may succeed."""
+    """Raised by `unit_of_work` if another transaction changed the same rows first.
+
+    The transaction that raises this error has stored nothing; a second run may succeed.
+    """
 
     def __init__(self) -> None:
         super().__init__("Something else changed the same thing at the same time; try again")

@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class TokensConfig(AppConfig):
-    """Issues tokens and registers the description of authentication for the API's schema."""
+    """The configuration of the app, which registers the description of authentication for the API's schema."""
 
     name = "core.tokens"
     label = "tokens"

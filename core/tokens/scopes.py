@@ -11,7 +11,10 @@ from core.api.scopes import READ, scopes_of_roles
 
 
 class OwnerScopes(BaseScopes):  # type: ignore[misc]
-    """Limits an application to the scopes of its owner's roles; a request without scopes gets the reading scope."""
+    """The scopes that django-oauth-toolkit offers to an application: those that the roles of the owner give.
+
+    A token request that names no scope gets the reading scope.
+    """
 
     def get_all_scopes(self) -> dict[str, str]:
         """Return every scope with its description."""

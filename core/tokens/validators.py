@@ -14,13 +14,16 @@ from core.signin.attempts import Realm, attempt
 
 
 class LimitedValidator(OAuth2Validator):  # type: ignore[misc]
-    """Counts each wrong client secret, in the Authorization header or in the form."""
+    """The validator of the token and the revocation endpoint, with limits on wrong client secrets.
+
+    It counts each wrong client secret, whether the secret is in the Authorization header or in the form.
+    """
 
     def authenticate_client(self, request: Any, *args: Any, **kwargs: Any) -> bool:
-        """Tell whether the program gave its secret; raise TooManyFailuresError over a limit.
+        """Tell whether the program gave its secret; raise TooManyFailuresError if a limit of failures is used up.
 
-        Raises InvalidRequestError for a request that authenticates in two ways (RFC 6749, section 2.3): it would be two
-        guesses.
+        Raises InvalidRequestError for a request that authenticates in two ways (RFC 6749, section 2.3), because one
+        such request would be two guesses.
         """
         in_header = self._extract_basic_auth(request)
         if in_header and request.client_secret:

@@ -23,9 +23,9 @@ from federations.sync.resources import Discovery, JsonObject, Observation
 
 
 class ProviderError(Exception):
-    """The account could not be listed.
+    """Raised by a provider that could not list the account.
 
-    `permanent` is true if the call fails again until a person changes something.
+    `permanent` is true if each later discovery fails too until a person changes something.
     """
 
     def __init__(self, message: str, *, permanent: bool = False) -> None:
@@ -35,14 +35,14 @@ class ProviderError(Exception):
 
 
 class ProviderNotImplementedError(ProviderError):
-    """The API contract names the provider, but this version does not implement it."""
+    """Raised for a provider type that the API contract names but the hub does not implement."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, permanent=True)
 
 
 class InvalidProviderConfigError(ProviderError):
-    """The configuration cannot work. The message names the field."""
+    """Raised for a `providerConfig` with which no discovery can work. The message names the field of the config."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, permanent=True)
@@ -50,7 +50,11 @@ class InvalidProviderConfigError(ProviderError):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a discovery: `phase` is `discovering` or `enriching`, `total` is 0 while it is unknown."""
+    """The progress of a discovery, which the provider passes to `DiscoveryRequest.report`.
+
+    `phase` is `discovering` or `enriching`. `done` is the number of runtimes finished in this phase, `total` the number
+    of runtimes in this phase, or 0 while that number is unknown.
+    """
 
     phase: str
     done: int
@@ -59,14 +63,18 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryRequest:
-    """The input of one discovery.
+    """The input of one discovery, which a sync passes to `Provider.discover`.
 
-    `config` is the normalized providerConfig. Every AssumeRole call sends `external_id`. `observations` is keyed by
-    runtime id: a runtime with the observed version and time becomes an `UnchangedRuntime` without a call to it. With
-    `runtime_arn` the discovery reads that runtime alone. `audience_accounts` returns a map from an audience to the ids
-    of the accounts whose runtimes use it: the provider mints no token with that audience for a runtime of another
-    account. The discovering thread calls it once if it has a token to mint, and calls `report`, which must return
-    quickly and may raise to stop the discovery.
+    - `config` is the federation's normalized providerConfig.
+    - `external_id` is sent with every AssumeRole call.
+    - `observations` maps runtime ids to the last observations. If the version and the update time of a runtime equal
+      those of its observation, the runtime becomes an `UnchangedRuntime`, and the hub does not call it.
+    - `runtime_arn` restricts the discovery to the runtime with this ARN.
+    - `audience_accounts` returns a map from an audience to the ids of the accounts whose runtimes use that audience. So
+      the provider mints no token with that audience for a runtime of another account. The discovering thread calls
+      `audience_accounts` once, and only if there is a token to mint.
+    - `report` receives the progress, also in the discovering thread. It must return quickly; it may raise an exception
+      to stop the discovery.
     """
 
     config: JsonObject
@@ -78,7 +86,7 @@ class DiscoveryRequest:
 
 
 class Provider(Protocol):
-    """One kind of cloud account."""
+    """The methods that the hub calls on the provider of a `providerType`, one class for each kind of cloud account."""
 
     def normalize_config(self, config: JsonObject) -> JsonObject:
         """Return the part of `config` that the hub stores. Check its shape, but not its completeness.

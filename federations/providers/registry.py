@@ -12,9 +12,10 @@ AZURE_AI_FOUNDRY = "azure_ai_foundry"
 
 
 def provider_for(provider_type: str) -> Provider:
-    """Return the provider of this type.
+    """Return the provider of this `providerType`.
 
-    Raises ProviderNotImplementedError, and InvalidProviderConfigError for an unknown type.
+    Raises ProviderNotImplementedError for a type that the hub does not implement, and InvalidProviderConfigError for
+    an unknown type.
     """
     if provider_type == AWS_AGENTCORE:
         return _agentcore()

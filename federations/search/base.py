@@ -28,11 +28,11 @@ MAX_LIMIT = 100
 
 
 class SearchError(Exception):
-    """The index cannot be read or written. The registry is not affected."""
+    """Raised by every search index that cannot be read or written. The registry is not affected."""
 
 
 class DocumentKind(StrEnum):
-    """The kind of a document."""
+    """What a document of the index describes: a server, an agent, a tool, a skill, a resource or a prompt."""
 
     SERVER = "server"
     AGENT = "agent"
@@ -44,9 +44,11 @@ class DocumentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SearchDocument:
-    """One entry of the index. `resource_id` is the registry id of the server or agent that it belongs to.
+    """One entry of the index: a server, an agent, or a part of one. `documents.py` makes it, and a hit returns it.
 
-    `federation_id` is empty for a resource without a federation.
+    `resource_id` and `path` are the registry id and the registry path of the server or agent that the document belongs
+    to. `federation_id` is empty for a server or agent without a federation. A search looks for words in `name`, `tags`
+    and `text`. `id` is unique in the index.
     """
 
     id: str
@@ -61,7 +63,10 @@ class SearchDocument:
 
 @dataclass(frozen=True, slots=True)
 class IndexedResource:
-    """A resource's documents and their stamp, see `documents.stamp`."""
+    """All that the index stores for one server or agent: its documents, and the stamp that a repair compares.
+
+    `documents.py` makes it for `SearchIndex.replace`; see `documents.stamp` for the content of the stamp.
+    """
 
     resource_id: str
     federation_id: str
@@ -71,10 +76,12 @@ class IndexedResource:
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """A search. An empty `kinds` allows every kind. `federation_ids` None allows every federation.
+    """What a caller asks of `SearchIndex.search`.
 
-    An empty string in `federation_ids` stands for the resources without a federation. `limit` and `offset` are numbers
-    of hits. Raises ValueError unless 0 < limit <= 100 and offset >= 0.
+    `text` holds the words to find, as the user typed them. An empty `kinds` allows every kind of document, and
+    `federation_ids` None allows every federation; an empty string in `federation_ids` stands for the resources without
+    a federation. `limit` is the greatest number of hits to return, `offset` the number of best hits to skip. Raises
+    ValueError unless 0 < limit <= 100 and offset >= 0.
     """
 
     text: str
@@ -92,7 +99,11 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """One hit. A better hit has a higher `score`, comparable only within one answer. `snippet` is plain text."""
+    """A document that a search found.
+
+    A better hit has a higher `score`; scores of different searches cannot be compared. `snippet` is an excerpt of the
+    document's text, as plain text that is not escaped for HTML.
+    """
 
     document: SearchDocument
     score: float
@@ -101,14 +112,20 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """The hits from `offset` on, best first, and the total number of hits."""
+    """The result of `SearchIndex.search`: the requested page of hits, best first.
+
+    `total` is the number of all hits of the query, on this page and on all other pages.
+    """
 
     hits: tuple[SearchHit, ...]
     total: int
 
 
 class SearchIndex(Protocol):
-    """A search index. Every method raises SearchError if the index cannot be read or written."""
+    """The methods that every search index has; services call them.
+
+    Every method raises SearchError if the index cannot be read or written.
+    """
 
     def replace(self, resources: Iterable[IndexedResource], *, delete_first: bool = True) -> None:
         """Index each resource with all its documents, in few calls.
@@ -134,7 +151,7 @@ class SearchIndex(Protocol):
         """Return ranked hits. A document whose whole name is the query comes first. Document ids order equal hits.
 
         A hit matches every word of the query (words.query_terms) by prefix, in name, tags or text. If no document
-        matches every word, a document that matches any word is a hit. A query of metacharacters alone has no hits.
+        matches every word, a document that matches any word is a hit. A query without a letter or digit has no hits.
         """
 
     def clear(self) -> None:

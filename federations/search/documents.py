@@ -23,9 +23,11 @@ DOCUMENT_FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class IndexableServer:
-    """An MCP server of the registry. Tools, resources and prompts are MCP's JSON objects.
+    """The values of an MCP server's registry row from which `documents_for_server` builds the documents.
 
-    `enriched_at` is ISO 8601; `federation_id` is empty for a server without a federation.
+    `tools`, `resources` and `prompts` are the JSON objects that the server returned by MCP. `version` is the version of
+    the runtime. `enriched_at` is the time at which the hub last read the server, in ISO 8601. `federation_id` is empty
+    for a server without a federation.
     """
 
     resource_id: str
@@ -43,9 +45,10 @@ class IndexableServer:
 
 @dataclass(frozen=True, slots=True)
 class IndexableAgent:
-    """An A2A agent of the registry. Skills are the JSON objects of its card.
+    """The values of an A2A agent's registry row from which `documents_for_agent` builds the documents.
 
-    `enriched_at` is ISO 8601; `federation_id` is empty for an agent without a federation.
+    `skills` are the JSON objects of the agent's card. `version` is the version of the runtime. `enriched_at` is the
+    time at which the hub last read the agent, in ISO 8601. `federation_id` is empty for an agent without a federation.
     """
 
     resource_id: str
@@ -60,7 +63,10 @@ class IndexableAgent:
 
 
 def stamp(version: str, enriched_at: str) -> str:
-    """Return the stamp of a resource, which the index stores and a repair compares for equality."""
+    """Return the stamp of a resource: document format, runtime version, time of enrichment.
+
+    The index stores the stamp. A repair builds the documents again if the stored stamp differs from the registry's.
+    """
     return f"{DOCUMENT_FORMAT}|{version}|{enriched_at}"
 
 

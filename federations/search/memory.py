@@ -25,7 +25,7 @@ class _Entry:
 
 
 class MemorySearchIndex:
-    """A SearchIndex in the memory of one process. Threads may share it."""
+    """A SearchIndex in the memory of one process, for tests and for `SEARCH_PATH=memory`. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

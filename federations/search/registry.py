@@ -15,9 +15,9 @@ IN_MEMORY = "memory"
 
 
 def search_index() -> SearchIndex:
-    """Return the index on the server of `WEAVIATE_URL`. If it is empty, return the index of `SEARCH_PATH`.
+    """Return the index on the server of `WEAVIATE_URL`; if that setting is empty, return the index of `SEARCH_PATH`.
 
-    `SEARCH_PATH` is the path of a file, or `memory` for one index in the memory of this process.
+    `SEARCH_PATH` is the path of a SQLite file, or `memory` for one index in the memory of this process.
     """
     if settings.WEAVIATE_URL:
         return _index_on(

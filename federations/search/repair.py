@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """The resource ids to delete, to replace and to add. The three sets are disjoint.
+    """The plan that makes the index of one federation agree with the registry, as `plan_repair` returns it.
 
-    The index has no documents of `rebuild_missing`, so they are added without a delete.
+    Each field is a set of resource ids, and the three sets are disjoint. The documents of `delete` are deleted. The
+    documents of `rebuild_with_delete` are deleted and built again. The documents of `rebuild_missing` are built without
+    a delete, because the index has none of them.
     """
 
     delete: frozenset[str] = frozenset()
@@ -24,11 +26,12 @@ class Repair:
 
 
 def plan_repair(stored: Mapping[str, str], indexed: Mapping[str, str], changed: Collection[str]) -> Repair:
-    """Compare the stamps of the registry with those of the index, for one federation, both by resource id.
+    """Compare the stamps of one federation's resources in the registry and in the index, and return the repair.
 
-    `changed` are the resources that this sync created, updated or deleted. A changed resource is replaced if it is
-    stored and deleted otherwise, with any stamp. Of the other resources, one with a stale stamp is replaced, a missing
-    one is added, and one that is indexed but not stored is deleted.
+    `stored` maps the resource ids of the registry to stamps, `indexed` the resource ids of the index. `changed` are the
+    ids of the resources that the sync created, updated or deleted. Whatever its stamp, a changed resource is replaced
+    if the registry has it, and deleted otherwise. Of the other resources, one whose two stamps differ is replaced, one
+    that the index lacks is added, and one that the registry lacks is deleted.
     """
     stale = {key for key, stamp in stored.items() if key in indexed and indexed[key] != stamp}
     touched = {key for key in changed if key in stored}

@@ -56,7 +56,10 @@ _LOCK_POLL_SECONDS = 0.01
 
 
 class _UnusableError(Exception):
-    """The file with the number `inode` is not a usable index. `inode` is None if there is no file."""
+    """Raised inside SqliteFile if the file cannot be used as an index, so that SqliteFile replaces the file.
+
+    `inode` is the inode number of the unusable file, or None if there is no file.
+    """
 
     def __init__(self, reason: str, inode: int | None) -> None:
         super().__init__(reason)
@@ -64,7 +67,10 @@ class _UnusableError(Exception):
 
 
 class SqliteFile:
-    """The index file at `path`, which threads and processes may share."""
+    """The file of a SqliteSearchIndex: this class opens, creates and replaces it.
+
+    Threads and processes may share the file at `path`. A writer waits at most `busy_timeout_seconds` for the others.
+    """
 
     def __init__(self, path: Path, *, busy_timeout_seconds: float) -> None:
         self._path = path

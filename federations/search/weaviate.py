@@ -49,7 +49,7 @@ T = TypeVar("T")
 class WeaviateSearchIndex:
     """A SearchIndex in a Weaviate server. Threads and processes may share it.
 
-    A call that exceeds its timeout raises SearchError.
+    A call to the server that exceeds its timeout raises SearchError.
     """
 
     def __init__(

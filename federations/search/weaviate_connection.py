@@ -53,10 +53,11 @@ _CHANNEL_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class WeaviateServer:
-    """The server of the index. `vectorizer` is the name of a module, or empty for keyword search alone.
+    """The Weaviate server of the index, as the settings name it.
 
-    `url` is the REST address, `grpc_url` the gRPC address, by default the same host with port 50051. https means TLS.
-    Raises ValueError for an address that is not http or https.
+    `url` is the REST address. `grpc_url` is the gRPC address, by default the host of `url` with port 50051. An https
+    address means TLS. `vectorizer` is the name of a Weaviate module that makes vectors; if it is empty, the search uses
+    only keywords. Raises ValueError for an address that is not http or https.
     """
 
     url: str
@@ -83,7 +84,10 @@ class WeaviateServer:
 
 
 class WeaviateConnection:
-    """Runs operations on the collection. Every failure is raised as SearchError."""
+    """The connection of one process to the server, through which WeaviateSearchIndex works on its collection.
+
+    Every failure is raised as SearchError.
+    """
 
     def __init__(self, server: WeaviateServer, *, query_seconds: float, write_seconds: float) -> None:
         self._server = server

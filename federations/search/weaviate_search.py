@@ -28,7 +28,11 @@ _RANKED_BY = ["name_words^10", "tag_words^4", "text_words", "beginnings^3"]
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A hit whose document is not fetched yet."""
+    """A hit of the ranking, before its document is fetched.
+
+    `uuid` is the id of the object in Weaviate, and `key` the id of the document, which orders equal hits. `is_exact` is
+    true if the whole name is the query; such hits come first. A better hit has a higher `score`.
+    """
 
     uuid: UUID
     key: str
@@ -42,7 +46,10 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A query and its terms, at least one."""
+    """One search, which WeaviateSearchIndex makes for each query that has words.
+
+    `asked` are the terms of the query, at least one. With `has_vectorizer`, hybrid search ranks the hits.
+    """
 
     query: SearchQuery
     asked: tuple[Term, ...]

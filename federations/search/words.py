@@ -40,9 +40,11 @@ _FILLER_WORD = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One word or compound. A document matches if every part, or the joined form, is a prefix of one of its words.
+    """One word or compound of a text or a query, as `terms` and `query_terms` make it.
 
-    In a query the parts do not have the ending of a plural. The joined form has it, as the user typed it.
+    `parts` are the words of the compound (`get`, `invoice`), `joined` is the compound as one word (`getinvoice`). A
+    document matches if every part is a prefix of a word of the document, or if the joined form is. In a query, `parts`
+    lack the ending of a plural, while `joined` keeps the ending that the user typed.
     """
 
     parts: tuple[str, ...]

@@ -23,10 +23,11 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class UserAdmin(StockUserAdmin, ModelAdmin):  # type: ignore[type-arg]
-    """The page of users: people and programs.
+    """The admin pages of users: people and programs.
 
-    A permission opens accounts whose rights its holder has too, because a password, a name or an e-mail address lets
-    its writer act as the account. It never opens the fields of `RIGHTS`.
+    Staff who have the permission to change users may change an account only if they have every right of the account
+    themselves: whoever sets the password, the name or the e-mail address of an account can act as that account. Only
+    superusers may change the fields of `RIGHTS`, because these fields give rights.
     """
 
     RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
@@ -48,7 +49,11 @@ class UserAdmin(StockUserAdmin, ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Group)
 class GroupAdmin(StockGroupAdmin, ModelAdmin):
-    """The page of groups, which hold permissions and grants. A permission opens names, never the permissions."""
+    """The admin pages of groups, which give their members permissions and access to federations.
+
+    Staff who have the permission to change groups may change a group's name. Only superusers may change the group's
+    permissions, because these give rights to its members.
+    """
 
     empty_hint = "A group gives its members permissions. A federation can grant access to a group."
 

@@ -14,7 +14,7 @@ admin.site.unregister(LogEntry)
 
 @admin.register(LogEntry)
 class LogEntryAdmin(StockLogEntryAdmin, ModelAdmin):
-    """The page of audited changes: the user, the time and the changed values."""
+    """The admin pages of the audit log: each entry shows the user, the time and the changed values of one change."""
 
     list_filter = [("action", ChoicesDropdownFilter)]
     list_filter_submit = True

@@ -1,4 +1,4 @@
-"""The first page of the admin: the states of federations, the size of the registry, failed syncs, last jobs."""
+"""The dashboard on the admin's first page: states of federations, size of the registry, failed syncs, last jobs."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from core.signin.attempts import Realm, address_of, attempt
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
-    """unfold's form, with the limits on guessing the old password."""
+    """unfold's form for one's own password; it counts wrong old passwords and refuses guesses after too many."""
 
     def __init__(self, *args: Any, address: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -29,7 +29,7 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
 
 
 class OwnPasswordView(PasswordChangeView):
-    """Django's view, which tells the form the address of the request."""
+    """Django's view for one's own password; it gives the form the request's address, to count wrong passwords by it."""
 
     form_class = OwnPasswordForm
 
@@ -38,7 +38,7 @@ class OwnPasswordView(PasswordChangeView):
 
 
 def change_own_password(request: HttpRequest) -> HttpResponseBase:
-    """Show and take the form; replaces the page of the same address that the admin site brings."""
+    """Show the form and process it; this view replaces the admin site's own page at the same path."""
     site = admin.site
     request.current_app = site.name
     options: dict[str, Any] = {

@@ -21,7 +21,7 @@ def is_superuser(request: HttpRequest) -> bool:
 
 
 def covers_account(request: HttpRequest, account: User) -> bool:
-    """Tell whether the person of the request has every right of `account`; the request keeps the answer.
+    """Tell whether the request's person has every right of `account`; the result is cached in the request.
 
     The rights of an inactive account are the rights that it has once it is active.
     """
@@ -29,7 +29,7 @@ def covers_account(request: HttpRequest, account: User) -> bool:
 
 
 def covers_group(request: HttpRequest, group: Group) -> bool:
-    """Tell whether the person of the request has every right that `group` gives; the request keeps the answer."""
+    """Tell whether the request's person has every right that `group` gives; the result is cached in the request."""
     return is_superuser(request) or _answer(request, group, _covers_group)
 
 

@@ -1,8 +1,9 @@
 """The admin pages of the beat's periodic tasks and schedules, with unfold's components.
 
-A task runs with the rights of the hub, so these pages choose none: the hub makes the tasks and their arguments, and
-staff pause a task or change its times. This holds for superusers too; a shell runs any task. The schedule of a
-federation is changed on the federation's page, which asks for the right to that federation.
+A task runs with the rights of the hub, so nobody may choose a task or its arguments on these pages. The hub creates
+the periodic tasks; staff, and superusers too, can only pause a task or change its times. To run any other task, use
+`manage.py shell`. The schedule of a federation is changed on the federation's page, because that page checks the
+user's right to the federation.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class PeriodicTaskAdmin(StockPeriodicTaskAdmin, ModelAdmin):
 
 
 class ScheduleAdmin(ModelAdmin):
-    """The page of one kind of schedule. A schedule of a federation is changed on the federation's page alone."""
+    """The admin pages of one kind of schedule; a federation's schedule is changed only on the federation's page."""
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and not _has_federation(obj)

@@ -32,10 +32,10 @@ for model in (
 
 @admin.register(get_application_model())
 class ApplicationAdmin(StockApplicationAdmin, ModelAdmin):
-    """The page of programs that may request tokens. A program acts for its owner, the person who registers it.
+    """The admin pages of OAuth applications: the programs that may request tokens.
 
-    Only superusers choose another owner, let a program skip the question for consent, or change the program of another
-    person.
+    A program acts for its owner, the person who registers the program. So only superusers may choose another owner,
+    let a program skip the question for consent, or change the program of another person.
     """
 
     list_display = ["name", "client_id", "user", "client_type", "authorization_grant_type"]
@@ -86,7 +86,7 @@ class ApplicationAdmin(StockApplicationAdmin, ModelAdmin):
 
 
 class MaskedTokenAdmin(ModelAdmin):
-    """The base of pages that show the holder and the scopes of a token, never the token."""
+    """The base of the admin pages of tokens: they show the holder and the scopes of a token, never the token itself."""
 
     list_filter = [("application", RelatedDropdownFilter)]
     list_filter_submit = True

@@ -29,19 +29,19 @@ COMMIT_PAUSE_SECONDS = 0.1
 
 
 class DatabaseFeatures(features.DatabaseFeatures):
-    """The features of the backend and of this package."""
+    """What Django asks about MongoDB's abilities: the features of the backend and those that this package adds."""
 
     supports_table_check_constraints = True
 
 
 class DatabaseOperations(operations.DatabaseOperations):
-    """Names the module of the query compilers."""
+    """The backend's operations, with the query compilers of this package in place of the backend's."""
 
     compiler_module = "core.store.mongodb.compiler"
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """The connection of one thread; all threads share one pool of sockets."""
+    """The connection that Django opens to MongoDB in each thread; the connections share one pool of sockets."""
 
     SchemaEditorClass = SchemaEditor
     features_class = DatabaseFeatures
@@ -106,7 +106,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.session = session
 
     def commit_mongo(self) -> None:
-        """Commit, then run the commit hooks; raise DatabaseError if the transaction is not stored, or perhaps not."""
+        """Commit, then run the commit hooks; raise DatabaseError unless the transaction is certainly stored."""
         session = self.session
         try:
             if session is not None:

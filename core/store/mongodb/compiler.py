@@ -17,7 +17,7 @@ DOCUMENT_VALIDATION_FAILURE = 121
 
 
 class SQLInsertCompiler(compiler.SQLInsertCompiler):
-    """Inserts rows."""
+    """The compiler of inserts, which raises Django's errors in place of the driver's."""
 
     def insert(self, docs: list[dict[str, Any]], returning_fields: Any = None) -> list[tuple[Any, ...]]:
         """Insert documents; raise IntegrityError or DatabaseError."""
@@ -26,7 +26,7 @@ class SQLInsertCompiler(compiler.SQLInsertCompiler):
 
 
 class SQLUpdateCompiler(compiler.SQLUpdateCompiler):
-    """Updates rows."""
+    """The compiler of updates, which raises Django's errors in place of the driver's."""
 
     def update(self, criteria: dict[str, Any], pipeline: list[dict[str, Any]]) -> int:
         """Update the matching documents and return their number; raise IntegrityError or DatabaseError."""

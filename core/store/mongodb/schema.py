@@ -14,7 +14,7 @@ _ISNULL = "__isnull"
 
 
 class SchemaEditor(schema.DatabaseSchemaEditor):
-    """Creates collections and indexes."""
+    """The schema editor that migrations use on MongoDB: it creates collections, indexes and validators."""
 
     def add_index(
         self,

@@ -21,12 +21,15 @@ _LIFETIME = timedelta(minutes=5)
 
 
 class TokenRefusedError(Exception):
-    """The hub must not mint a token for this runtime. The text is the reason."""
+    """Raised by `mint` for a runtime that must not get a token of the hub. The text of the error is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class BearerKey:
-    """The key pair that signs the tokens, and the `kid` under which the hub's JWKS lists it (RFC 7517)."""
+    """The key that `mint` signs tokens with, and its id.
+
+    The hub's JWKS lists the public key under the id `kid` (RFC 7517), so that an authorizer finds it.
+    """
 
     kid: str
     private_key: RSAPrivateKey = field(repr=False)
@@ -41,11 +44,12 @@ def mint(
     token_id: str,
     foreign_audiences: Collection[str] = (),
 ) -> str:
-    """Mint an RS256 JWT (RFC 7519) that this runtime's authorizer accepts.
+    """Mint an RS256 JWT (RFC 7519) that the authorizer of the runtime with the ARN `runtime_arn` accepts.
 
-    `now` is aware, `token_id` becomes the claim `jti`. `foreign_audiences` are the audiences of the hub and of runtimes
-    of other accounts. Raises TokenRefusedError if `discovery_url` is not an http(s) URL, or if every audience is
-    foreign.
+    `access` holds what the authorizer requires. `now` is the time of issue, with a time zone; `token_id` becomes the
+    claim `jti`. `foreign_audiences` are the audiences of the hub and of runtimes of other accounts, which the token
+    must not have. Raises TokenRefusedError if the `discovery_url` of `access` is not an http(s) URL, or if every
+    audience of `access` is foreign.
     """
     claims: dict[str, str | int] = {
         "iss": issuer_of(access.discovery_url),

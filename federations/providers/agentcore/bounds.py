@@ -20,12 +20,18 @@ _STORAGE_FAULTS = {
 
 
 class EnrichmentError(Exception):
-    """A runtime gave an answer that the hub cannot use. The text is the reason."""
+    """Raised while the hub reads a runtime that it cannot use. The text of the error is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds on one runtime. `retry_delays_seconds` has one entry for each retry of a cold start."""
+    """The bounds on the conversation with one runtime; beyond a bound the runtime becomes a `FailedRuntime`.
+
+    `answer_bytes` bounds each HTTP response, `total_bytes` all responses together. `pages` and `items` bound each
+    listing of tools, resources or prompts. `schema_bytes` bounds a schema of a tool as compact JSON. `seconds` bounds
+    the whole conversation. `retry_delays_seconds` holds the wait before each retry of a cold start, so its length is
+    the number of retries.
+    """
 
     answer_bytes: int = 4 * 1024 * 1024
     total_bytes: int = 16 * 1024 * 1024

@@ -27,8 +27,8 @@ _TAG_VALUE_CHARACTERS = 256
 def normalize_config(config: JsonObject, assumable_roles: Sequence[str]) -> JsonObject:
     """Return `region`, `assumeRoleArn` and `resourceTagsFilter` of `config`, without those that are empty.
 
-    `assumable_roles` are shell patterns. The role's ARN must match one of them. Raises InvalidProviderConfigError with
-    the message of the API contract.
+    `assumable_roles` are glob patterns; the ARN in `assumeRoleArn` must match one of the patterns. Raises
+    InvalidProviderConfigError with the message that the API contract defines.
     """
     if "runtimeAccess" in config:
         raise InvalidProviderConfigError("providerConfig.runtimeAccess is not supported")

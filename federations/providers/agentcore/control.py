@@ -24,14 +24,17 @@ _EXPIRED_CODES = {"ExpiredTokenException", "ExpiredToken", "RequestExpired"}
 
 
 class UnreadableAnswerError(BotoCoreError):
-    """An answer does not have the form of its service model, for example the error page of a proxy."""
+    """Raised for a response that does not fit botocore's model of the service, such as the error page of a proxy."""
 
     fmt = "The answer cannot be read: {reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class ListedRuntime:
-    """One item of ListAgentRuntimes, with the fields that show whether the runtime changed."""
+    """One runtime in the result of AWS ListAgentRuntimes, as `ControlPlane.list_runtimes` returns it.
+
+    The provider compares `version` and `last_updated_at` with the last observation to see whether the runtime changed.
+    """
 
     runtime_id: str
     arn: str
@@ -56,7 +59,11 @@ class _Tags(TypedDict, total=False):
 
 
 class ControlPlane:
-    """The control plane of one account and region, for use from `concurrency` threads."""
+    """The client of the control plane of one AWS account and region; each discovery makes one.
+
+    It serves `concurrency` threads at the same time. With a `role_arn` it assumes that role and sends `external_id` to
+    AWS; without a `role_arn` it uses the hub's own credentials.
+    """
 
     def __init__(self, region: str, role_arn: str, external_id: str, *, concurrency: int) -> None:
         self.region = region

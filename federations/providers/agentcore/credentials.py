@@ -43,8 +43,8 @@ class _StsCredentials(TypedDict):
 class RenewableCredentials(Credentials):
     """Credentials that are fetched on first use, shortly before they expire, and after AWS says that they expired.
 
-    `generation` is the number of fetches. If AWS refuses many threads with the same credentials, one of the threads
-    renews them.
+    `generation` is the number of fetches so far. If AWS refuses the same credentials in many threads, only one thread
+    fetches new ones, because `renew` names the generation that AWS refused.
     """
 
     def __init__(self, fetch: Fetch, now: Callable[[], datetime]) -> None:

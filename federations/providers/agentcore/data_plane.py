@@ -1,4 +1,4 @@
-"""Authorization of data-plane requests: SigV4 with the account's credentials, or a bearer token of the hub."""
+"""Authorization of data-plane requests: a SigV4 signature with the account's credentials, or a bearer token."""
 
 from __future__ import annotations
 

@@ -45,7 +45,10 @@ Enriched = EnrichedMcpServer | EnrichedAgent | FailedRuntime
 
 @dataclass(frozen=True, slots=True)
 class DescribedRuntime:
-    """A runtime of a kind that the registry stores, and its access mode."""
+    """A runtime that the control plane has described and that the enrichment will read.
+
+    `access` says how the runtime must be called; `kind` is the kind of resource that the registry stores for it.
+    """
 
     runtime: Runtime
     access: RuntimeAccess
@@ -54,9 +57,11 @@ class DescribedRuntime:
 
 @dataclass(frozen=True, slots=True)
 class DataPlane:
-    """The address of the data plane and the settings of its calls.
+    """Where and how `enrich_all` calls the runtimes of one discovery.
 
-    `authorize` returns `Authorize` and `Renew` of one runtime, or raises TokenRefusedError.
+    `origin` is the origin of the data plane's URLs. `authorize` returns the functions `Authorize` and `Renew` for one
+    runtime, or raises TokenRefusedError. At most `concurrency` runtimes are read at the same time, each within
+    `limits`. `ca_bundle` is the path of a file of trusted certificates, or None for the default ones.
     """
 
     origin: str
@@ -96,7 +101,7 @@ def enrich_all(
 
 
 class _LoopRunner:
-    """Runs one coroutine in its own event loop. Another thread may call `cancel` at any time."""
+    """Runs the one coroutine of `enrich_all` in its own event loop. Another thread may call `cancel` at any time."""
 
     def __init__(self, work: Coroutine[None, None, list[Enriched]]) -> None:
         self._work = work

@@ -132,7 +132,7 @@ def _foreign_audiences(
 
 
 def _inspect(control: ControlPlane, request: DiscoveryRequest, listed: ListedRuntime) -> Inspected:
-    """Describe one listed runtime by control-plane calls alone. Return None if the tags filter excludes it."""
+    """Describe one listed runtime, only by control-plane calls. Return None if the tags filter excludes the runtime."""
     observation = request.observations.get(listed.runtime_id)
     tags: Mapping[str, str] = {}
     try:

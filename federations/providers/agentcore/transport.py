@@ -30,7 +30,11 @@ Renew = Callable[[], None]
 
 
 class Conversation:
-    """All requests to one runtime: their limits, the first failure, and the scope that the failure cancels."""
+    """All requests that the enrichment sends to one runtime, and their common end.
+
+    `limits` bounds the requests, and `total_bytes` counts the bytes of all response bodies. `failure` is the reason of
+    the first failure, or None. The failure cancels `scope`, in which all requests of the conversation run.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -55,7 +59,10 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """An answer with a status outside 2xx, and the beginning of its body."""
+    """An HTTP response with a status outside 2xx, which RuntimeTransport retries or turns into a failure.
+
+    `body` is the beginning of the response body, and `reason` is the reason that `body` gives.
+    """
 
     response: httpx2.Response
     body: bytes
@@ -100,7 +107,10 @@ class _Refusal:
 
 
 class RuntimeTransport(httpx2.AsyncBaseTransport):
-    """Sends one runtime's requests over the transport `shared`, which the caller closes."""
+    """The transport below the MCP SDK for one runtime: it authorizes, retries and measures each request.
+
+    It sends the requests of `conversation` over `shared`, the connection pool, which the caller closes.
+    """
 
     def __init__(
         self, shared: httpx2.AsyncBaseTransport, conversation: Conversation, authorize: Authorize, renew: Renew
@@ -170,7 +180,7 @@ class RuntimeTransport(httpx2.AsyncBaseTransport):
 
 
 class _BoundedStream(httpx2.AsyncByteStream):
-    """A body that ends its conversation if it exceeds a bound or breaks off."""
+    """The body of a response of RuntimeTransport; it ends the conversation if it exceeds a bound or breaks off."""
 
     def __init__(self, response: httpx2.Response, conversation: Conversation) -> None:
         self._response = response

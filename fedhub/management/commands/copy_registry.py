@@ -29,7 +29,10 @@ TARGET = "copy_target"
 
 
 class Command(BaseCommand):
-    """Copies the registry; the source is not changed, and an interrupted copy can be run again."""
+    """The command that copies the registry into another database.
+
+    The registry's present database is not changed, and an interrupted copy can be run again.
+    """
 
     help = (
         "Copy the registry into another database and verify that both hold the same rows. Between relational databases "
@@ -62,8 +65,8 @@ class Command(BaseCommand):
 def _copy_all(progress: Progress, *, delete_surplus: bool) -> list[TableCopy]:
     """Create the target's tables and copy the rows.
 
-    Django's own tables are copied too if they share a relational database with the registry; else they stay in their
-    own database.
+    Django's own tables are copied too if they share a relational database with the registry. Otherwise Django's tables
+    stay in the database that they have.
     """
     task = progress.add_task("creating tables", total=None)
     with_accounts = REGISTRY == DEFAULT_DB_ALIAS and connections[TARGET].vendor != "mongodb"

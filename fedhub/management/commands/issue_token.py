@@ -15,7 +15,7 @@ from core.tokens.services import find_active_user, issue_token
 
 
 class Command(BaseCommand):
-    """Prints the scopes of the token, then the token alone on the last line of standard output."""
+    """The command that issues a token: it prints the scopes, and on the last line of standard output only the token."""
 
     help = "Issue an access token for the REST API; its last line of output is the token alone."
 

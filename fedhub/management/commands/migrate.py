@@ -27,7 +27,7 @@ class Command(MigrateCommand):
         return super().get_check_kwargs(options) | {"databases": sorted(databases)}
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Migrate the database of --database, else all databases of the hub.
+        """Migrate the database that --database names, or without this option all databases of the hub.
 
         A migration of the registry may also change rows of Django's own tables, such as the permissions on its models,
         so the registry's migrations run on the default database too.
