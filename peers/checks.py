@@ -18,7 +18,7 @@ MIN_KEY_CHARS = 43
 
 @register(Tags.security)
 def check_secrets_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Report a missing or short FEDHUB_SECRETS_KEY: encryption of peers' keys under it would protect nothing."""
+    """Report a missing or short FEDHUB_SECRETS_KEY, because encryption of peers' keys with it would protect nothing."""
     keys = secrets_keys()
     if not settings.FEDHUB_ENABLED or settings.DEBUG or (keys and all(len(key) >= MIN_KEY_CHARS for key in keys)):
         return []
@@ -33,7 +33,7 @@ def check_secrets_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
 
 @register()
 def check_handlers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Report handler classes that cannot be imported: their events wait, and are given up after some hours."""
+    """Report handler classes that cannot be imported, because their events wait and are given up after some hours."""
     found: list[CheckMessage] = []
     for path in settings.FEDHUB_HANDLERS:
         try:

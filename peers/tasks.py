@@ -1,6 +1,7 @@
-"""The Celery tasks of peers. A task that works on a row takes it by its id, and the row says when to try again.
+"""The Celery tasks of peers. A task that works on a row gets the row's id, and the row says when to try again.
 
-So Celery retries none of them: a row that a task has not settled, for any reason, is due again when its lease lapses.
+So Celery retries none of the tasks: a row that a task has not settled, for any reason, is due again when the lease of
+the row ends.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from peers.services.trust import key_refresh, replay
 
 @shared_task(name="peers.deliver_dispatch")
 def deliver_dispatch(dispatch_id: str) -> None:
-    """Send a due dispatch."""
+    """Send a due dispatch to its peer."""
     delivery.deliver_dispatch(dispatch_id)
 
 
 @shared_task(name="peers.deliver_callback")
 def deliver_callback(callback_id: str) -> None:
-    """Send a due callback."""
+    """Send a due callback to the peer that it is owed to."""
     delivery.deliver_callback(callback_id)
 
 
@@ -33,13 +34,13 @@ def deliver_callback(callback_id: str) -> None:
     time_limit=settings.FEDHUB_HANDLER_SECONDS + 10,
 )
 def run_event(event_id: str) -> None:
-    """Call the handler of a due event."""
+    """Call the handler class of a due handler event."""
     handler_events.run_event(event_id)
 
 
 @shared_task(name="peers.nudge_each")
 def nudge_each(event_ids: list[str], callback_ids: list[str]) -> None:
-    """Nudge workers to each of the rows that share one message."""
+    """Nudge workers to each of the events and callbacks whose ids share this one message."""
     nudges.nudge_each(event_ids, callback_ids)
 
 

@@ -17,7 +17,11 @@ class Visibility(models.TextChoices):
 
 
 class AgentVisibilityChoice(models.Model):
-    """The visibility that staff chose for a discovered agent, by federation and path: a recreated agent keeps it."""
+    """The visibility that staff chose for a discovered agent; without such a row FEDHUB_VISIBILITY_DEFAULT applies.
+
+    The row names the agent by federation and path and not by its primary key, so an agent that is deleted and
+    discovered again keeps its visibility. `federation_id` is "" for an agent outside of all federations.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     federation_id = models.CharField(max_length=24, blank=True)
@@ -34,7 +38,11 @@ class AgentVisibilityChoice(models.Model):
 
 
 class RegisteredAgent(models.Model):
-    """An agent that is not discovered: staff registered it, or `FederationState.register_agent` did."""
+    """An agent that no sync discovers: staff register it, or a program does by `FederationState.register_agent`.
+
+    `agent_id` is the id by which peers know the agent. `capabilities` are the names of its skills. `server_url` is the
+    URL of the agent's server that peers see; "" stands for this hub's own URL.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     agent_id = models.CharField(max_length=255, unique=True)
@@ -51,7 +59,7 @@ class RegisteredAgent(models.Model):
 
 
 class DiscoveredAgent(A2aAgent):
-    """A discovered agent on the page where staff choose who may see it."""
+    """A proxy of `A2aAgent` for the admin page on which staff choose which callers may see a discovered agent."""
 
     class Meta:
         proxy = True

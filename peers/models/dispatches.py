@@ -13,7 +13,10 @@ from peers.models.peers import Peer
 
 
 class DispatchState(models.TextChoices):
-    """The last three states are final: a later callback is stored and changes nothing."""
+    """The states of a dispatch. REJECTED, COMPLETED and FAILED are final.
+
+    A callback that comes after a final state is stored and does not change the dispatch.
+    """
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -28,10 +31,14 @@ OPEN_STATES = (DispatchState.PENDING, DispatchState.DELIVERED, DispatchState.ACC
 
 
 class Dispatch(OutboxMessage):
-    """An intent that this hub sends to a peer. `envelope` is the signed JSON text that every attempt sends unchanged.
+    """An intent that this hub sends to a peer: `create_dispatch` writes the row, and a worker sends it.
 
-    `peer` is empty while the target is not an approved peer; `reason` says why the dispatch is held. `state` is this
-    hub's copy of the intent's state, into which the peer's deltas are merged. `id` is the dispatch id on the wire.
+    `id` is the dispatch id that the peer sees. `envelope` is the signed JSON text that every attempt sends unchanged.
+    `peer` is empty while the hub at `target_server` is not an approved peer. `reason` is a text for staff: why the
+    dispatch is held, waits, failed or was rejected. `state` is this hub's copy of the intent's state, into which the
+    state_delta of each applied callback is merged. `scope` is what the peer may do with the intent. `attestation` is
+    the peer's last statement of the usage. `remote_intent_id` is the peer's id of the intent. `last_status_code` is the
+    HTTP status of the peer's last response.
     """
 
     id = models.CharField("dispatch id", primary_key=True, max_length=64, editable=False)
@@ -79,7 +86,10 @@ class Dispatch(OutboxMessage):
 
 
 class IssuedDelegation(models.Model):
-    """A UCAN token that this hub issued with a dispatch; revoked when the peer is suspended or retired."""
+    """A UCAN token that a worker issued with a dispatch; it is revoked when the peer is suspended or retired.
+
+    The token itself is not stored: `token_digest` is its SHA-256, in hex.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="delegations")
@@ -94,7 +104,11 @@ class IssuedDelegation(models.Model):
 
 
 class InboundCallback(models.Model):
-    """A verified callback. `dedup_key` is made of its idempotency key, else of the digest of its body."""
+    """A callback from the peer of a dispatch, stored by `inbox.callbacks` after its sender is proved.
+
+    `dedup_key` recognizes a second copy of the callback: it is made of the callback's idempotency key, or of the digest
+    of its body if it has no such key. `body_digest` is the SHA-256 of the signed part of the body, in hex.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     dispatch = models.ForeignKey(Dispatch, on_delete=models.CASCADE, related_name="callbacks", db_index=False)

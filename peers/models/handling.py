@@ -1,4 +1,4 @@
-"""Events for lifecycle handlers."""
+"""Events that wait for a worker, which calls the lifecycle handlers named in FEDHUB_HANDLERS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from peers.models.outbox import OutboxRow
 
 
 class HandlerEventKind(models.TextChoices):
-    """The values are the markers of the protocol's lifecycle decorators."""
+    """Kinds of handler events; each value is the marker that a decorator of the protocol sets on a handler's method."""
 
     FEDERATION_RECEIVED = "federation_received"
     FEDERATION_CALLBACK = "federation_callback"
@@ -20,7 +20,11 @@ class HandlerEventKind(models.TextChoices):
 
 
 class HandlerEvent(OutboxRow):
-    """One event for one handler class. The handler is called at least once, and never again after `finished_at`."""
+    """One event for one handler class: the inbox writes the row, and a worker calls the class's method for `kind`.
+
+    The worker calls the method at least once, and never again after `finished_at` is set. `dispatch_id` is the dispatch
+    id that both hubs use, `payload` the envelope or the callback that the method gets.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     handler = models.CharField(max_length=300, help_text="Dotted path of the class.")

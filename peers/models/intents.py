@@ -17,7 +17,11 @@ class IntentStatus(models.TextChoices):
 
 
 class Intent(models.Model):
-    """One description of work. A received intent has an id of the form `fed-…` and a row `ReceivedDispatch`."""
+    """One description of work, made on this hub or received from a peer.
+
+    `state` is the work's present data, into which each `state_delta` is merged; `constraints` are its conditions. A
+    received intent has an id of the form `fed-…`, and a row `ReceivedDispatch` refers to it.
+    """
 
     id = models.CharField(primary_key=True, max_length=64, default=new_object_id, editable=False)
     title = models.CharField(max_length=500)

@@ -18,7 +18,11 @@ class JournalKind(models.TextChoices):
 
 
 class JournalEntry(models.Model):
-    """One journal line. It names peer and dispatch by text, so it stays after their rows are deleted."""
+    """One line of the journal, written by `trust.journal` for staff to read.
+
+    The line holds the peer's URL and the dispatch's id as texts and not as foreign keys, so it stays after the peer or
+    the dispatch is deleted. `at` is the time of the event.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     at = models.DateTimeField(default=timezone.now)

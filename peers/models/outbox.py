@@ -10,10 +10,13 @@ from django.utils import timezone
 
 
 class OutboxRow(models.Model):
-    """Work that is kept until it is done. A row without `due_at` is done, dead or held.
+    """The base of each row that waits for a worker: a dispatch, an owed callback or a handler event.
 
-    A worker takes a due row by compare-and-set: it moves `due_at` to the end of its lease. If the worker dies, the row
-    is due again at that time. `lease_token` is a fence: a worker that has lost its lease changes nothing.
+    `due_at` is the time from which a worker may take the row; a row without `due_at` is done, dead or held. A worker
+    takes a due row by compare-and-set: it moves `due_at` to the end of its lease. If the worker dies, the row becomes
+    due again when the lease ends. `lease_token` names the worker that has the row; a worker whose lease has ended
+    changes nothing, because its token no longer matches. `attempts` counts the attempts, `last_error` is the error of
+    the last one. `dead_at` is the time when the hub gave the row up.
     """
 
     due_at = models.DateTimeField(null=True, blank=True)
@@ -27,7 +30,7 @@ class OutboxRow(models.Model):
 
     @classmethod
     def take(cls, row_id: str, *, now: datetime, lease: timedelta, token: str) -> bool:
-        """Take a due row for the time of `lease`; False if another worker was first or the row is not due."""
+        """Take a due row until `now` + `lease`; return False if another worker was first or the row is not due."""
         taken = cls._default_manager.filter(Q(pk=row_id), due_at__lte=now, dead_at__isnull=True).update(
             due_at=now + lease, lease_token=token, attempts=models.F("attempts") + 1
         )
@@ -35,7 +38,11 @@ class OutboxRow(models.Model):
 
 
 class OutboxMessage(OutboxRow):
-    """A row that goes to a peer. Its retry horizon starts at `tried_since`: its creation or its last release."""
+    """The base of each row that goes to a peer: a dispatch or an owed callback.
+
+    The time after which the hub gives the message up (`leases.retry_horizon`) is counted from `tried_since`: the
+    creation of the row, its last release, or its first attempt if that came more than six hours later.
+    """
 
     tried_since = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -22,7 +22,7 @@ class PeerState(models.TextChoices):
 
 
 class Relationship(models.TextChoices):
-    """UPSTREAM may send work to this hub, DOWNSTREAM may get work from it, PEER both."""
+    """Which way work may go: UPSTREAM may send work to this hub, DOWNSTREAM may get work from this hub, PEER both."""
 
     PEER = "peer"
     UPSTREAM = "upstream"
@@ -30,7 +30,11 @@ class Relationship(models.TextChoices):
 
 
 class KeyState(models.TextChoices):
-    """A proposed key is shown to staff and not trusted; a provisional key is trusted while the policy is `open`."""
+    """Whether this hub trusts a peer's key.
+
+    PROPOSED is shown to staff and not trusted. PINNED is trusted, because staff compared its fingerprint. PROVISIONAL
+    is trusted only while the hub's trust policy is `open`. REVOKED is not trusted any more.
+    """
 
     PROPOSED = "proposed"
     PINNED = "pinned"
@@ -39,7 +43,10 @@ class KeyState(models.TextChoices):
 
 
 class KeyOrigin(models.TextChoices):
-    """The source of a key: a header of a signed request, an entry by staff, or the peer's DID document."""
+    """Where this hub got a peer's key.
+
+    CLAIMED: from a header of the peer's signed request. ENTERED: staff typed it. PUBLISHED: from the DID document.
+    """
 
     CLAIMED = "claimed"
     ENTERED = "entered"
@@ -47,7 +54,7 @@ class KeyOrigin(models.TextChoices):
 
 
 class KeyWithdrawal(models.TextChoices):
-    """The way in which a key's owner withdrew it, as the hub last saw the DID document."""
+    """How a peer withdrew its own key, by the peer's DID document that this hub fetched last."""
 
     UNPUBLISHED = "unpublished", "no longer published"
     REVOKED = "revoked", "revoked"
@@ -57,10 +64,16 @@ class KeyWithdrawal(models.TextChoices):
 class Peer(models.Model):
     """Another organization's hub, one row for each normalized server URL.
 
-    `outbound_key` is encrypted and goes to this peer's own origin alone. `proposed_from` is the address of an unknown
-    sender that proposed itself. Until `circuit_open_until` the circuit is open: nothing is sent. Until `paused_until`
-    the peer has asked this hub to send nothing. `documents_tried_at` is the time of the last attempt to fetch its
-    documents, `documents_fetched_at` that of the last success.
+    `outbound_key` is the API key that this hub sends to the peer; it is stored encrypted and goes only to the peer's
+    own origin. `proposed_from` is the network address of the unknown sender whose signed request made this row, or "".
+    `attempt_count` and `last_attempt_at` count and date the requests that the peer sent while it was proposed or
+    rejected. `review_by` is the day on which staff want to look at their decision again.
+
+    `circuit_failures` counts the failed requests in a row. Until `circuit_open_until` this hub sends nothing to the
+    peer, because the peer did not answer. Until `paused_until` this hub sends nothing, because the peer asked for a
+    pause. `documents_tried_at` is the time of the last attempt to fetch the peer's manifest and DID document,
+    `documents_fetched_at` the time of the last fetch that succeeded, or, for a proposed peer under policy `open`, that
+    started.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -120,10 +133,11 @@ class Peer(models.Model):
 
 
 class PeerKey(models.Model):
-    """An Ed25519 key that a peer has shown; `public_key` is standard base64 of its 32 bytes.
+    """An Ed25519 key of a peer; `public_key` is the standard base64 of its 32 bytes.
 
-    A pinned key whose owner withdrew it stays trusted until staff decide; `withdrawal` tells them. A withdrawn key is
-    never offered for approval.
+    `withdrawal` says how the peer withdrew the key, or is "". A pinned key that the peer withdrew stays trusted until
+    staff decide. A withdrawn key is never offered for approval. Signatures by the key are valid from `valid_from` and
+    before `valid_until`, or without an end if `valid_until` is empty.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -149,18 +163,18 @@ class PeerKey(models.Model):
 
     @property
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the key in groups of four hex digits, as people compare it."""
+        """Return the SHA-256 of the key in groups of four hex digits, the form in which people compare keys."""
         digest = hashlib.sha256(bytes(self.verification_key)).hexdigest()
         return " ".join(digest[start : start + 4] for start in range(0, len(digest), 4))
 
     @property
     def verification_key(self) -> VerificationKey:
-        """Return the key to verify with; raises InvalidKey."""
+        """Return the key as an object that verifies signatures; raises InvalidKey for a malformed `public_key`."""
         return VerificationKey.from_base64(self.public_key)
 
     @property
     def is_offered(self) -> bool:
-        """Tell whether staff may pin this key: not after its revocation here, nor after its owner withdrew it."""
+        """Tell whether staff may pin this key: not after staff revoked it, nor after the peer withdrew it."""
         return self.state != KeyState.REVOKED and not self.withdrawal
 
     def is_valid_at(self, now: datetime) -> bool:
@@ -170,7 +184,10 @@ class PeerKey(models.Model):
 
 
 class PeerToken(models.Model):
-    """A token of one peer, valid for receive alone; only its SHA-256 is stored."""
+    """A token that staff issued to a peer that cannot sign: it proves the peer's requests instead of a signature.
+
+    The token itself is not stored: `checksum` is its SHA-256, in hex.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="tokens")
@@ -185,7 +202,10 @@ class PeerToken(models.Model):
 
 
 class PeerDecision(models.Model):
-    """A decision about a peer. The row never changes, and stays when the peer is retired."""
+    """A decision that moved a peer from one state to another; the row never changes and stays after a retirement.
+
+    `from_state` is "" for a new peer. `fingerprint` is that of the key that staff compared at an approval, or "".
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="decisions")

@@ -14,10 +14,13 @@ from peers.models.peers import Peer
 
 
 class ReceivedDispatch(models.Model):
-    """An envelope that a peer sent and this hub has accepted or rejected.
+    """An envelope that a peer sent and that this hub has accepted or rejected.
 
-    `body_digest` is the digest of the canonical body without `created_at` and `signature`, so that a retry has the same
-    digest. `scope` is the envelope's scope restricted by its delegation; `policy` is the strictest of both hubs.
+    `dispatch_id` is the peer's id of the dispatch. `body_digest` is the digest of the canonical body without
+    `created_at` and `signature`, so that a retry has the same digest. `scope` is the envelope's scope restricted by its
+    delegation, the UCAN token in `delegation`. `policy` is the strictest combination of the peer's and this hub's
+    policies. `message` is the text of this hub's response. `is_finished` is set when the work is rejected, completed or
+    failed.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -59,8 +62,9 @@ class ReceivedDispatch(models.Model):
 class OutboundCallback(OutboxMessage):
     """A callback that this hub owes a peer; `body` is the signed JSON text that every attempt sends unchanged.
 
-    `sequence` numbers the callbacks of one received dispatch from 1, in the order in which the peer must get them. It
-    is set under the lock of the received dispatch, because two callbacks may have equal times.
+    `sequence` numbers the callbacks of one received dispatch from 1, in the order in which the peer must get them. The
+    number is set under the lock of the received dispatch; times would not do, because two callbacks may have equal
+    times. `last_status_code` is the HTTP status of the peer's last response.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -95,7 +99,10 @@ class OutboundCallback(OutboxMessage):
 
 
 class SeenNonce(models.Model):
-    """The nonce of a verified HTTP signature: a second request with the same nonce is a replay."""
+    """The nonce of a verified HTTP signature, kept so that a second request with the same nonce is refused as a replay.
+
+    After `expires_at` the signature is too old to be accepted, so the row is deleted.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     peer = models.ForeignKey(Peer, on_delete=models.CASCADE, db_index=False)

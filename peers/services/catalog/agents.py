@@ -33,7 +33,11 @@ _A2A_PREFIX = PATH_PREFIX[ResourceKind.A2A_AGENT]
 
 @dataclass(frozen=True, slots=True)
 class AgentWithVisibility:
-    """An agent and its visibility, for staff. `federation_id` is "" for an agent outside of all federations."""
+    """An agent and its visibility, as the admin and the command show them to staff.
+
+    `agent_id` is the id by which peers know the agent. `federation_id` is "" for an agent outside of all federations,
+    `name` is "" for a registered agent. `is_registered` tells a registered agent from a discovered one.
+    """
 
     agent_id: str
     name: str
@@ -44,7 +48,7 @@ class AgentWithVisibility:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """This hub's URL and DID, read once for a whole list: the DID needs five file accesses."""
+    """This hub's URL and DID, read once for a whole list of agents, because the DID takes five file accesses."""
 
     server_url: str
     did: str
@@ -52,7 +56,10 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Visible:
-    """An agent that the caller sees; `row` is the whole row, or the columns alone that decide who sees it."""
+    """An agent that the caller may see.
+
+    `row` is its `A2aAgent` or `RegisteredAgent`, or a tuple of only those columns that decide who may see the agent.
+    """
 
     row: Any
     visibility: str
@@ -65,11 +72,11 @@ def agent_id_of(path: str) -> str:
 
 
 def visible_agents(peer: Peer | None, after: str = "", limit: int | None = None) -> list[FederatedAgent]:
-    """Return the agents that a proven `peer`, or an unknown caller (None), may see, by agent id; none while disabled.
+    """Return the agents that the caller may see, in the order of their ids; none while FEDHUB_ENABLED is off.
 
-    A page has at most `limit` agents, of the ids greater than `after`. A peer that is not approved sees the agents that
-    an unknown caller sees. An agent registered by hand hides a discovered agent of the same id. The number of queries
-    is constant.
+    `peer` is the proven caller, or None for an unknown caller; a peer that is not approved sees what an unknown caller
+    sees. Only agents with an id greater than `after` are returned, and at most `limit` of them (None: all). A
+    registered agent hides a discovered agent of the same id. The number of queries does not grow with that of agents.
     """
     if not is_enabled():
         return []
@@ -111,7 +118,10 @@ def visibilities_of(peer: Peer | None) -> Sequence[AgentVisibility]:
 def set_visibility(
     federation_id: str, path: str, visibility: str | AgentVisibility, by: Actor
 ) -> AgentVisibilityChoice:
-    """Set the visibility of the agent at `path` of a federation ("" for none); raises InvalidRequestError."""
+    """Set the visibility of the discovered agent at `path` of a federation ("" for an agent in no federation).
+
+    Raises InvalidRequestError for an unknown visibility.
+    """
     chosen = _visibility(visibility)
     values = {"visibility": chosen.value, "changed_by_name": by.name, "changed_at": timezone.now()}
     with unit_of_work():
@@ -120,7 +130,7 @@ def set_visibility(
 
 
 def agents_with_visibility(federation_id: str | None = None) -> list[AgentWithVisibility]:
-    """Return all agents with their visibility, by agent id: those of one federation, or all and the registered."""
+    """Return the discovered agents of one federation, or (None) all discovered and registered agents, by agent id."""
     choices = _choices()
     rows = A2aAgent.objects.only("path", "name", "federation_id")
     found = [
@@ -140,9 +150,11 @@ def agents_with_visibility(federation_id: str | None = None) -> list[AgentWithVi
 def choose_visibility(
     agent: str, visibility: str, *, federation_id: str | None = None, by: Actor
 ) -> AgentWithVisibility:
-    """Set the visibility of the agent of this path or id. A registered agent comes before a discovered one of its id.
+    """Set the visibility of the agent whose path or id is `agent`.
 
-    Raises NotFoundError for an unknown agent (of the named federation, if any), and InvalidRequestError.
+    If a registered and a discovered agent have this id, the registered agent is changed, unless `federation_id` names
+    the federation of the discovered one. Raises NotFoundError for an agent that is unknown or not of this federation,
+    InvalidRequestError for an unknown visibility.
     """
     agent_id = agent_id_of(agent)
     registered = None if federation_id else RegisteredAgent.objects.filter(agent_id=agent).first()
@@ -191,7 +203,11 @@ def _choices() -> dict[tuple[str, str], str]:
 
 
 def _discovered(seen: Sequence[AgentVisibility], choices: dict[tuple[str, str], str]) -> QuerySet[A2aAgent]:
-    """Return a superset of the visible discovered agents: all, or the chosen ones if the default is not visible."""
+    """Return the discovered agents that may be among the visible ones; the caller must still check each of them.
+
+    These are all discovered agents if the default visibility is in `seen`, else those for which staff chose one of
+    `seen` (or all, if these are too many for one query).
+    """
     rows = A2aAgent.objects.all()
     if settings.FEDHUB_VISIBILITY_DEFAULT in seen:
         return rows
@@ -205,7 +221,7 @@ def _visible(
     seen: Sequence[AgentVisibility],
     choices: dict[tuple[str, str], str],
 ) -> dict[str, _Visible]:
-    """Return the visible agents by their ids; a registered agent hides a discovered one, also where it is private."""
+    """Return the visible agents by id; a registered agent, even a private one, hides a discovered agent of its id."""
     found: dict[str, _Visible] = {}
     for agent in discovered:
         visibility = choices.get((agent.federation_id or "", agent.path), settings.FEDHUB_VISIBILITY_DEFAULT)
@@ -269,7 +285,7 @@ def _describe_registered(row: RegisteredAgent, place: _Place) -> FederatedAgent:
 
 
 def _capabilities(skills: object) -> list[str]:
-    """Return the ids of an A2A card's skills. The card is not this hub's text, so its types are checked."""
+    """Return the ids of an A2A card's skills; types are checked, because other people wrote the card."""
     if not isinstance(skills, list):
         return []
     ids = [skill.get("id") or skill.get("name") for skill in skills if isinstance(skill, dict)]

@@ -14,7 +14,7 @@ CALLBACK_PATH = "/api/v1/federation/callback"
 
 
 def federation_status() -> FederationStatus:
-    """Return the status with its counters; while the protocol is disabled, without them."""
+    """Return this hub's status, with its counters unless the protocol between hubs is disabled."""
     if not is_enabled():
         return FederationStatus(enabled=False, trust_policy=TrustPolicy(settings.FEDHUB_TRUST_POLICY))
     return FederationStatus(
@@ -29,7 +29,7 @@ def federation_status() -> FederationStatus:
 
 
 def manifest() -> FederationManifest:
-    """Return the manifest; it lists the approved peers only with the setting FEDHUB_PUBLISH_PEERS."""
+    """Return this hub's manifest; the manifest lists the approved peers only if FEDHUB_PUBLISH_PEERS is set."""
     identity = hub_identity()
     peers: list[str] = []
     if settings.FEDHUB_PUBLISH_PEERS:

@@ -18,7 +18,7 @@ def create_intent(
     constraints: JsonObject | None = None,
     by: Actor,
 ) -> Intent:
-    """Store an intent of this hub; it stays here until it is dispatched."""
+    """Store an intent of this hub; no peer gets the intent until it is dispatched."""
     with unit_of_work():
         return Intent.objects.create(
             title=title,

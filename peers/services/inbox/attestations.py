@@ -20,7 +20,7 @@ WARN_AT = 0.8
 def attest(
     received: ReceivedDispatch, *, usage: JsonMapping, trace_references: Sequence[str] = ()
 ) -> FederationAttestation:
-    """Return the signed statement of the usage of the work for a received dispatch."""
+    """Return this hub's signed statement of the usage of the work for a received dispatch, and of its compliance."""
     attestation = FederationAttestation(
         dispatch_id=received.dispatch_id,
         governance_compliant=not budgets_used(received, usage, share=1.0),
@@ -33,7 +33,7 @@ def attest(
 
 
 def budgets_used(received: ReceivedDispatch, usage: JsonMapping, *, share: float) -> dict[str, float]:
-    """Return the budgets of which more than `share` is used, each with its used share; 1.0 is the whole budget."""
+    """Return the used share of each budget, by name, of which more than `share` is used; 1.0 is the whole budget."""
     budget = FederationPolicy.from_dict(received.policy).budget
     shares = {name: _share(budget, name, usage.get(used)) for name, used in BUDGETS.items()}
     return {name: used for name, used in shares.items() if used > share}

@@ -77,7 +77,11 @@ ENDS: Mapping[CallbackEventType, DispatchState] = {
 
 @dataclass(frozen=True, slots=True)
 class _ReadCallback:
-    """A callback that was read: the object as received, its fields, and the key that recognizes a second copy."""
+    """A callback that is parsed and bounded, and whose sender is not proved yet.
+
+    `body` is the JSON object as received, `signed` the same object with its signature, `fields` its typed fields.
+    `digest` is the SHA-256 of the signed part, in hex. `dedup_key` recognizes a second copy of the callback.
+    """
 
     body: JsonObject
     signed: SignedObject
@@ -88,7 +92,10 @@ class _ReadCallback:
 
 @dataclass(frozen=True, slots=True)
 class ProvenCallback:
-    """A callback whose sender is proved to be the peer of its dispatch, and whose attestation, if any, fits."""
+    """The result of `prove_callback`, which `accept_callback` applies: the sender is proved to be the dispatch's peer.
+
+    `is_attested` tells whether the callback has an attestation with a valid signature of that peer.
+    """
 
     read: _ReadCallback
     dispatch_id: str
@@ -97,9 +104,9 @@ class ProvenCallback:
 
 
 def prove_callback(request: IncomingRequest, *, now: datetime) -> ProvenCallback:
-    """Read a callback, prove its sender, and count the request against that peer's limit. Nothing is written.
+    """Read a callback, prove its sender, and count the request against the sender's rate limit. Nothing is written.
 
-    Raises InvalidRequestError while disabled, MalformedMessage, MessageTooLarge, UnauthenticatedError or
+    Raises InvalidRequestError while FEDHUB_ENABLED is off, MalformedMessage, MessageTooLarge, UnauthenticatedError or
     VerificationError without a proof that holds, NotFoundError for a dispatch that was not sent to the callback's
     sender, RateLimitedError.
     """
@@ -114,12 +121,12 @@ def prove_callback(request: IncomingRequest, *, now: datetime) -> ProvenCallback
 
 @retried
 def accept_callback(proven: ProvenCallback, *, now: datetime) -> JsonObject:
-    """Apply a proven callback to its dispatch and return the answer, after the commit.
+    """Apply a proven callback to its dispatch and return the body of the HTTP response, after the commit.
 
-    A second copy is answered and changes nothing; a callback after the dispatch's end is only stored. Raises
-    NotTrustedError where the peer is not approved now, UnknownKey or UnauthenticatedError where its key or token is not
-    valid any more, NonceReplayedError, DelegationError beyond the delegated scope, ConflictError for another body under
-    a known idempotency key.
+    A second copy gets a response and changes nothing; a callback for a dispatch in a final state is only stored. Raises
+    NotTrustedError where the peer is no longer approved, UnknownKey or UnauthenticatedError where the peer's key or
+    token is not valid any more, NonceReplayedError, DelegationError for a callback beyond the delegated scope,
+    ConflictError for another body under a known idempotency key.
     """
     with unit_of_work():
         message = _apply(proven, now=now)
@@ -143,8 +150,8 @@ def _read(raw: bytes) -> _ReadCallback:
 def _prove(request: IncomingRequest, read: _ReadCallback, now: datetime) -> tuple[Dispatch, Proof]:
     """Return the dispatch and the proof that its peer sent the callback.
 
-    A sender that proves to be another peer gets the answer for an unknown dispatch. A sender that proves nothing gets
-    one answer, whether the dispatch exists or not.
+    A sender that is proved to be another peer gets the error of an unknown dispatch. A sender that proves nothing gets
+    the same error for known and unknown dispatches. So the errors do not tell a sender which dispatches exist.
     """
     dispatch = Dispatch.objects.select_related("peer").filter(pk=read.fields.dispatch_id).first()
     peer = dispatch.peer if dispatch else None
@@ -161,10 +168,10 @@ def _prove(request: IncomingRequest, read: _ReadCallback, now: datetime) -> tupl
 
 
 def _refuse_others(request: IncomingRequest, read: _ReadCallback, now: datetime, *, but: Peer | None = None) -> None:
-    """Raise NotFoundError if a known peer other than `but` sent this; return if no proof holds.
+    """Raise NotFoundError if a known peer other than `but` sent the callback; return if no proof holds.
 
-    An address without refusals left gets no search. Raises VerificationError or UnauthenticatedError for a proof that
-    fails.
+    Return at once for an address that has no refusals left, because the search tries many keys. Raises
+    VerificationError or UnauthenticatedError for a proof that fails.
     """
     if not has_refusals_left(request.address):
         return
@@ -183,7 +190,10 @@ def _refuse_others(request: IncomingRequest, read: _ReadCallback, now: datetime,
 
 
 def _check_attestation(read: _ReadCallback, proof: Proof) -> bool:
-    """Tell whether the callback has an attestation with a valid signature; raises for one that does not fit."""
+    """Tell whether the callback has an attestation with a valid signature of the peer.
+
+    Raises SignatureMismatch for an attestation of another dispatch, VerificationError for a signature that fails.
+    """
     attestation = read.body.get("attestation")
     if read.fields.attestation is None or not isinstance(attestation, dict):
         return False
@@ -239,7 +249,7 @@ def _check_scope(callback: FederationCallback, dispatch: Dispatch, now: datetime
 
 
 def _is_known(read: _ReadCallback, dispatch: Dispatch) -> bool:
-    """Tell whether the callback was processed before; raises ConflictError for its key with another body."""
+    """Tell whether the callback was processed before; raises ConflictError if its idempotency key had another body."""
     known = InboundCallback.objects.filter(dispatch=dispatch, dedup_key=read.dedup_key).first()
     if known is not None and known.body_digest != read.digest:
         raise ConflictError("The idempotency key was used for another callback")

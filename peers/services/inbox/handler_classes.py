@@ -6,14 +6,15 @@ from django.utils.module_loading import import_string
 
 
 class HandlerImportError(ImportError):
-    """The class cannot be imported; the text names the path and the reason."""
+    """A handler class that FEDHUB_HANDLERS names cannot be imported; the error's text names its path and the reason."""
 
 
 def import_handler(path: str) -> type:
     """Return the class at a dotted path; raises HandlerImportError whatever its module raises.
 
-    A module may read a missing environment variable, exit, or raise a class of its own. The hub, its workers and its
-    system checks must not stop for it. KeyboardInterrupt alone passes: it is the operator's.
+    The module is the operator's code: it may read a missing environment variable, exit, or raise an exception class of
+    its own. A fault in it must not stop the hub, the workers or the system checks, so every exception becomes a
+    HandlerImportError. Only KeyboardInterrupt passes, because the operator caused it.
     """
     try:
         found = import_string(path)

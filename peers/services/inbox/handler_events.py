@@ -37,7 +37,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class ReceivedEnvelope(FederationEnvelope):
-    """The argument of `on_federation_received`: the envelope, the attempt's number, and the id of its row here."""
+    """The argument that a handler's method `on_federation_received` gets: the received envelope, and two fields more.
+
+    `attempt` is the number of this call, from 1. `received_id` is the id of the envelope's `ReceivedDispatch`.
+    """
 
     attempt: int = 1
     received_id: str = ""
@@ -45,7 +48,10 @@ class ReceivedEnvelope(FederationEnvelope):
 
 @dataclass
 class ReceivedCallback(FederationCallback):
-    """The argument of `on_federation_callback` and `on_budget_warning`: the callback and the attempt's number."""
+    """The argument that `on_federation_callback` and `on_budget_warning` get: the callback, and two fields more.
+
+    `attempt` is the number of this call, from 1. `callback_id` is the id of the row that the event is about.
+    """
 
     attempt: int = 1
     callback_id: str = ""
@@ -54,8 +60,8 @@ class ReceivedCallback(FederationCallback):
 def queue_event(kind: HandlerEventKind, *, source_id: str, dispatch_id: str, payload: JsonObject) -> None:
     """Write an event for each configured class that handles `kind`, in the caller's unit of work.
 
-    `source_id` names the row that the event is about: the same source makes no second event. `payload` is the envelope
-    or the callback as received.
+    `source_id` names the row that the event is about; a second call with the same `source_id` makes no second event.
+    `payload` is the envelope or the callback as received.
     """
     for event in new_events(kind, source_id=source_id, dispatch_id=dispatch_id, payload=payload):
         identity = {"handler": event.handler, "kind": kind, "source_id": source_id}
@@ -76,7 +82,7 @@ def new_events(kind: HandlerEventKind, *, source_id: str, dispatch_id: str, payl
 
 
 def run_event(event_id: str) -> None:
-    """Call the handler of a due event. An event that is finished, given up or leased by a worker stays as it is.
+    """Call the handler of a due event. An event that is finished, given up or leased by another worker is not touched.
 
     Raises the handler's exception, after the next attempt is scheduled.
     """
@@ -102,7 +108,7 @@ def run_event(event_id: str) -> None:
 
 
 def call_handler(event: HandlerEvent) -> None:
-    """Make the handler and call its method; run a coroutine to its end. Raises the handler's exception."""
+    """Make the event's handler and call its method, and await an async method. Raises the method's exception."""
     handler: object = import_handler(event.handler)()
     method = federation_handlers(handler).get(event.kind)
     if method is None:
@@ -116,7 +122,8 @@ def call_handler(event: HandlerEvent) -> None:
 def is_handling(path: str, kind: str) -> bool:
     """Tell whether the class at a dotted path has a method for `kind`; True for a path that cannot be imported.
 
-    A mistyped path or a faulty module must not lose events: the events wait, and fail visibly, until it is mended.
+    Because of this True the hub writes events for such a path too, so a mistyped path or a faulty module loses none:
+    the events wait, and fail visibly, until the operator mends the path or the module.
     """
     try:
         handler = import_handler(path)

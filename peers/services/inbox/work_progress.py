@@ -1,6 +1,7 @@
-"""Report on the work for a received intent: progress, usage, the end. Callbacks tell the peer.
+"""Report on the work for a received intent: its progress, its usage, its end. Handlers call these functions.
 
-A handler that runs again may call each function again: a `key` names each report, and the work ends once.
+Each report becomes a callback to the peer that sent the intent. A handler that runs again may call each function again,
+because a `key` names each report, and the work ends only once.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from peers.services.trust.journal import note
 
 @retried
 def report_progress(received_id: str, *, state_delta: JsonMapping, key: str) -> bool:
-    """Merge a delta into the intent's state and tell the peer; do nothing and return False after the work's end."""
+    """Merge `state_delta` into the intent's state and tell the peer; after the work's end only return False."""
     with unit_of_work():
         received = _open(received_id)
         if received is None:
@@ -34,9 +35,9 @@ def report_progress(received_id: str, *, state_delta: JsonMapping, key: str) -> 
 
 @retried
 def report_usage(received_id: str, *, usage: JsonMapping) -> list[str]:
-    """Warn the peer and this hub's handlers of each budget that is used by more than WARN_AT; return their names.
+    """Warn the peer and this hub's handlers of each budget used by more than WARN_AT; return the budgets' names.
 
-    Each budget causes one warning.
+    A later call for the same budget sends no second warning.
     """
     with unit_of_work():
         received = _open(received_id)
@@ -55,7 +56,7 @@ def complete(
     usage: JsonMapping,
     trace_references: Sequence[str] = (),
 ) -> bool:
-    """End the work as completed and tell the peer, with an attestation of its usage; False if it has ended before."""
+    """End the work as completed and tell the peer, with an attestation of the usage; False if the work ended before."""
     return _end(
         received_id,
         CallbackEventType.COMPLETED,
@@ -66,7 +67,7 @@ def complete(
 
 
 def fail(received_id: str, *, reason: str, usage: JsonMapping) -> bool:
-    """End the work as failed and tell the peer the reason, with an attestation; False if it has ended before."""
+    """End the work as failed and tell the peer `reason`, with an attestation of usage; False if it ended before."""
     return _end(received_id, CallbackEventType.FAILED, state_delta={"error": reason}, usage=usage)
 
 

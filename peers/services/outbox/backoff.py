@@ -13,7 +13,7 @@ LONGEST_SCATTER = timedelta(seconds=15)
 
 
 def retry_delay(attempts: int, *, first_seconds: float) -> timedelta:
-    """Return the pause after attempt number `attempts`, counted from 1: one half is fixed, the other is random."""
+    """Return the pause after attempt number `attempts`, counted from 1: half of the pause is fixed, half is random."""
     longest = LONGEST_PAUSE.total_seconds()
     # The exponent is bounded before the power: 2.0 ** 5000 overflows.
     pause = min(longest, first_seconds * 2.0 ** min(attempts - 1, 30))

@@ -29,7 +29,7 @@ NEW_COLUMNS = ("sequence", "peer", "event_type", "body", "due_at", "tried_since"
 
 
 def check_callback_url(url: str) -> None:
-    """Raise InvalidRequestError for a callback URL whose address the guarded client does not reach."""
+    """Raise InvalidRequestError for a callback URL that the guarded HTTP client of this hub refuses to request."""
     if not is_permitted_url(url, allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS):
         raise InvalidRequestError(CALLBACK_BLOCKED)
 
@@ -61,8 +61,8 @@ def queue_callback(
     """Sign a callback and write it to the outbox, in the caller's unit of work, which has locked `received`.
 
     `key` names the callback within its dispatch. A second call with the same key makes no second callback, so a handler
-    that runs again tells the peer nothing twice. Returns None, and writes a journal line, where the peer named no
-    callback URL or delegated less than this callback needs.
+    that runs again tells the peer nothing twice. Returns None, and writes a journal line, if the peer named no callback
+    URL, or if the delegated scope does not allow the callback.
     """
     now = timezone.now()
     if why := why_unreported(received, event_type, state_delta or {}, now=now):
@@ -85,7 +85,10 @@ def queue_callback(
 def why_unreported(
     received: ReceivedDispatch, event_type: CallbackEventType, state_delta: JsonMapping, *, now: datetime
 ) -> str:
-    """Return the journal's line where the peer named no callback URL or delegated too little; else ""."""
+    """Return why no callback may be sent, as the text of a journal line; "" if the callback may be sent.
+
+    The peer may have named no callback URL, or the delegated scope may not allow the callback.
+    """
     if not received.callback_url:
         return f"{event_type} is not reported: the peer named no callback URL"
     scope = DelegationScope.from_dict(received.scope)
@@ -103,7 +106,10 @@ def new_callback(
     key: str,
     now: datetime,
 ) -> OutboundCallback:
-    """Return a signed callback that is not written yet: the first of its received dispatch, by its `sequence`."""
+    """Return a signed callback that is not written yet.
+
+    Its `sequence` is 1; a caller that adds a later callback to the received dispatch sets the number.
+    """
     name = f"{key}:{received.dispatch_id}"
     callback = FederationCallback(
         dispatch_id=received.dispatch_id,

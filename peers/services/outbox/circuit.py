@@ -22,7 +22,7 @@ PROBE_SECONDS = 30
 
 
 def wait_until(peer: Peer, *, now: datetime) -> datetime | None:
-    """Return when the caller should ask again; None where it may send to the peer now, perhaps as the probe."""
+    """Return when the caller should ask again; None if the caller may send to the peer now, perhaps as the probe."""
     if peer.circuit_failures < FAILURES_TO_OPEN:
         return None
     if peer.circuit_open_until is not None and peer.circuit_open_until > now:
@@ -35,8 +35,8 @@ def wait_until(peer: Peer, *, now: datetime) -> datetime | None:
 def record_failure(peer: Peer, *, now: datetime) -> None:
     """Count a request without an answer; the fifth in a row opens the circuit, and only a failed probe opens it longer.
 
-    `peer` is the row as it was before the request. Requests that were under way when the circuit opened tell nothing
-    new, so their failures are not counted.
+    `peer` is the peer's row as it was before the request. A request that was under way when the circuit opened may fail
+    for the reason that opened the circuit, so its failure is not counted.
     """
     row, failures = Peer.objects.filter(pk=peer.pk), peer.circuit_failures
     if failures >= FAILURES_TO_OPEN:
@@ -49,7 +49,7 @@ def record_failure(peer: Peer, *, now: datetime) -> None:
 
 
 def record_answer(peer: Peer, *, now: datetime) -> None:
-    """Close the circuit of a peer that has answered; unless the peer asked for a pause, its waiting rows are due."""
+    """Close the circuit of a peer that has answered; make the peer's waiting rows due unless it asked for a pause."""
     row = Peer.objects.filter(pk=peer.pk)
     is_closed = row.filter(circuit_failures__gte=FAILURES_TO_OPEN).update(circuit_failures=0, circuit_open_until=None)
     row.filter(circuit_failures__gt=0).update(circuit_failures=0)

@@ -19,10 +19,11 @@ DeadRow = TypeVar("DeadRow", Dispatch, OutboundCallback, HandlerEvent)
 
 
 def give_up(message: Message, token: str, error: str, *, now: datetime, is_refused: bool = False) -> None:
-    """Make a leased message a dead letter. It stays visible, and staff can try it again.
+    """Make a leased message a dead letter, which staff see and can try again.
 
-    A dispatch that the peer has refused for good (`is_refused`) becomes failed. Any other dispatch stays pending,
-    because the peer may have received it: a callback about it is still accepted.
+    `error` is the reason that staff see. A dispatch that the peer has refused for good (`is_refused`) becomes
+    failed. Any other dispatch stays pending, because the peer may have received it: a callback about it is still
+    accepted.
     """
     values: dict[str, Any] = {"dead_at": now, "due_at": None, "lease_token": "", "attempts": message.attempts}
     if is_refused and isinstance(message, Dispatch):
@@ -63,7 +64,7 @@ def _values_of_new_row(row: Dispatch | OutboundCallback | HandlerEvent, now: dat
 
 
 def _journal_fields(row: Dispatch | OutboundCallback | HandlerEvent) -> tuple[JournalKind, str, str]:
-    """Return kind, dispatch id and peer URL of the row's journal lines."""
+    """Return the kind, dispatch id and peer URL that the journal lines about the row have."""
     if isinstance(row, HandlerEvent):
         return JournalKind.HANDLER, row.dispatch_id, ""
     if isinstance(row, Dispatch):

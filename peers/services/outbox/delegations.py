@@ -22,8 +22,8 @@ def delegation_of(dispatch: Dispatch, peer: Peer) -> str:
     """Return the token that grants the peer the dispatch's scope; "" for a peer whose DID is not known.
 
     One envelope has the same token at each attempt, because the envelope determines every claim and Ed25519 is
-    deterministic: only the token's digest is stored. A token that was revoked with its peer's suspension is not used
-    again, because the next token has another nonce.
+    deterministic. So the token is made again each time, and only its digest is stored. A token that was revoked when
+    its peer was suspended is not used again, because the next token has another nonce.
     """
     if not peer.did:
         return ""

@@ -59,7 +59,11 @@ LONG_WAIT = timedelta(hours=6)
 
 # Dispatches and callbacks -------------------------------------------------------------------------------------------
 def _may_send(message: Message, peer: Peer, token: str, *, now: datetime) -> bool:
-    """Tell whether a leased message is sent now; if not, put it off until the peer may be asked, or give it up."""
+    """Tell whether a leased message may be sent now; if not, postpone the message or give it up.
+
+    The message waits while the peer's pause or open circuit lasts, and is given up after `retry_horizon`. `token` is
+    the lease token of the worker.
+    """
     age = now - message.tried_since
     if message.attempts > 1 and age > retry_horizon():
         _give_up_late(message, token, f"; the last attempt: {message.last_error or 'it did not end'}", now=now)
@@ -89,7 +93,7 @@ def _give_up_late(message: Message, token: str, why: str, *, now: datetime) -> N
 
 
 def _count(peer: Peer, sent: SendResult, *, now: datetime) -> None:
-    """Tell the circuit breaker the result. A URL that this hub blocks tells nothing about the peer."""
+    """Tell the circuit breaker the result, unless this hub blocked the URL: that says nothing about the peer."""
     if sent.is_outage:
         circuit.record_failure(peer, now=now)
     elif sent.answer is not None:
@@ -97,7 +101,7 @@ def _count(peer: Peer, sent: SendResult, *, now: datetime) -> None:
 
 
 def _start_pause(peer: Peer, sent: SendResult, *, now: datetime) -> datetime:
-    """Store the pause that an answer asks for, and return when the message itself may be sent again at the earliest."""
+    """Store the pause that the response asks for; return the earliest time at which the message may be sent again."""
     if not sent.retry_after:
         return now
     end = now + sent.retry_after
@@ -125,7 +129,7 @@ def deliver_dispatch(dispatch_id: str) -> None:
 
 @retried
 def settle_dispatch(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult) -> None:
-    """Record the result of an attempt, while the worker with this lease token still has the row."""
+    """Record the result of an attempt to send a dispatch; change nothing if the lease of `token` was lost."""
     now = timezone.now()
     with unit_of_work():
         not_before = _start_pause(peer, sent, now=now)
@@ -141,7 +145,7 @@ def settle_dispatch(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult
 
 
 def _record_answer(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult, *, now: datetime) -> None:
-    """Record that the peer took the envelope, and its answer; the peer's callbacks may have come before."""
+    """Record that the peer took the envelope, and what it answered; keep a status that a callback has set already."""
     status, text, remote_id = _read_answer(sent)
     row = leased_row(dispatch, token)
     row.update(delivered_at=now, due_at=None, dead_at=None, last_error="", reason="", remote_intent_id=remote_id)
@@ -153,7 +157,7 @@ def _record_answer(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult,
 
 
 def _read_answer(sent: SendResult) -> tuple[DispatchState, str, str]:
-    """Return the content of a 2xx answer: the dispatch's status, the peer's message, and its id of the intent.
+    """Return the content of a 2xx response: the dispatch's status, the peer's message, and the peer's id of the intent.
 
     Only `"accepted": false` is a rejection, and only `"accepted": true` an acceptance. `ReceiveResult.from_dict` is not
     used, because it reads an absent `accepted` as false.
@@ -171,10 +175,10 @@ def _read_answer(sent: SendResult) -> tuple[DispatchState, str, str]:
 
 
 def _renew_signature(dispatch: Dispatch, token: str, *, now: datetime) -> None:
-    """Sign an envelope again that is older than the attempts which start now; for its receiver it is the same request.
+    """Give the envelope a new time and signature if it was made before `tried_since`, such as before a release.
 
-    Between two attempts the envelope stays: a receiver may already have forgotten a request that it would refuse as
-    stale.
+    The receiver still recognizes the envelope as the same request. Otherwise the envelope stays the same at each
+    attempt, because a receiver may already have forgotten a request that it would refuse as stale.
     """
     envelope = FederationEnvelope.from_dict(json.loads(dispatch.envelope))
     if dispatch.tried_since.timestamp() - parse_timestamp(envelope.created_at or "") > 1:
@@ -189,7 +193,7 @@ def _dispatch_hold_reason(peer: Peer | None) -> str:
 
 # Callbacks ----------------------------------------------------------------------------------------------------------
 def deliver_callback(callback_id: str) -> None:
-    """Send a due callback, after the earlier callbacks of its dispatch: the peer must get them in this order."""
+    """Send a due callback, but only after the earlier callbacks of its dispatch: the peer must get them in order."""
     now, token = timezone.now(), secrets.token_hex(16)
     if _waits_for_earlier(callback_id):
         return
@@ -226,7 +230,7 @@ def _settle_callback(callback: OutboundCallback, peer: Peer, token: str, sent: S
 
 
 def _nudge_next(callback: OutboundCallback, *, now: datetime) -> None:
-    """Make the next callback of the dispatch due, which had to wait for this one; a pause of its own stays."""
+    """Make the next callback of the dispatch due, which waited for `callback`, unless it pauses after an attempt."""
     owed = OutboundCallback.objects.filter(received=callback.received_id, delivered_at=None, dead_at=None)
     following = owed.filter(sequence__gt=callback.sequence, due_at__isnull=False).order_by("sequence").first()
     if following is not None and not following.attempts:
@@ -235,7 +239,7 @@ def _nudge_next(callback: OutboundCallback, *, now: datetime) -> None:
 
 
 def _waits_for_earlier(callback_id: str) -> bool:
-    """Tell whether an earlier callback of the same dispatch is still owed; if so, make this one due after it."""
+    """Tell whether an earlier callback of the same dispatch is still owed; if so, make this callback due no earlier."""
     callback = OutboundCallback.objects.filter(pk=callback_id, due_at__isnull=False).first()
     if callback is None:
         return False

@@ -39,7 +39,7 @@ NO_WORK_FOR_PEER = "the relationship with the peer does not allow work for it"
 
 @dataclass(frozen=True, slots=True)
 class IntentText:
-    """The intent's texts in a dispatch; None where the request leaves the text to the stored intent."""
+    """The texts about the intent that a caller of `create_dispatch` gives; None takes the text of the stored intent."""
 
     title: str | None = None
     description: str | None = None
@@ -60,9 +60,10 @@ def create_dispatch(
     trace_context: dict[str, str] | None = None,
     overrides: IntentText | None = None,
 ) -> Dispatch:
-    """Write a dispatch and its signed envelope; a worker sends it once this has committed and the peer is approved.
+    """Write a dispatch and its signed envelope; a worker sends it after the commit, if the peer is approved.
 
-    A received intent is passed on within the scope that was delegated with it, whose depth goes down by one. Raises
+    `overrides` replaces texts of the stored intent in the envelope. A received intent is passed on within the scope
+    that was delegated with it, and the depth of that scope goes down by one. Raises
     InvalidRequestError where the protocol between hubs is disabled and for blocked URLs, DelegationError where the
     received scope does not allow the dispatch.
     """
@@ -101,7 +102,7 @@ def create_dispatch(
 def pass_on(
     received: ReceivedDispatch, scope: DelegationScope | None, policy: FederationPolicy | None, *, now: datetime
 ) -> tuple[DelegationScope, FederationPolicy]:
-    """Return the scope and policy for passing received work on: never wider than those that came with it.
+    """Return the scope and policy for passing received work on, never wider than the scope and policy of `received`.
 
     Raises DelegationError where the scope has expired or has no depth left.
     """
@@ -157,7 +158,7 @@ def _store(envelope: FederationEnvelope, *, by: Actor, now: datetime) -> Dispatc
 
 
 def _described(intent_id: str, intent: Intent | None, given: IntentText) -> IntentText:
-    """Return the texts of the request, else those of the stored intent, else those of a stub."""
+    """Return the texts that are `given`; for an absent text that of the stored intent, or a stub if none is stored."""
     stored = (
         IntentText(f"Intent {intent_id}", "", {}, {})
         if intent is None

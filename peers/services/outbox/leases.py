@@ -1,4 +1,7 @@
-"""What a worker does with a dispatch or an owed callback that it has taken: lease, pause, hold."""
+"""What a worker does with a dispatch or an owed callback that it has taken: lease, pause, hold.
+
+The parameter `token` is the lease token of the worker. A worker that has lost its lease changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ Message = TypeVar("Message", Dispatch, OutboundCallback)
 
 
 def lease_length() -> timedelta:
-    """Return the time for which a worker takes a message. Each request to a peer ends sooner."""
+    """Return for how long a worker takes a message. Each request to a peer ends sooner than that."""
     return timedelta(seconds=settings.FEDHUB_JOB_LEASE_SECONDS)
 
 
@@ -26,14 +29,14 @@ def leased_row(message: Message, token: str) -> QuerySet[Message]:
 
 
 def unanswered_row(message: Message, token: str) -> QuerySet[Message]:
-    """Return the leased row, except for a dispatch whose peer has already reported on it."""
+    """Return the message's leased row, or an empty query set for a dispatch on which the peer has already reported."""
     rows = leased_row(message, token)
     # A callback may have told of the work while the request that brought it seemed to fail.
     return rows.filter(status=DispatchState.PENDING) if isinstance(message, Dispatch) else rows
 
 
 def retry_horizon() -> timedelta:
-    """Return how long a message is tried: one hour less than the receiver accepts a dispatch as fresh."""
+    """Return for how long a message is tried: one hour less than FEDHUB_ENVELOPE_MAX_AGE, so it is not stale."""
     return timedelta(seconds=settings.FEDHUB_ENVELOPE_MAX_AGE) - LONGEST_PAUSE
 
 
@@ -54,7 +57,10 @@ def put_off(
 
 
 def postpone(message: Message, token: str, why: str, *, now: datetime, until: datetime) -> None:
-    """Let a message wait for the end of an open circuit or a pause. This is not an attempt; the last error stays."""
+    """Let a message wait until `until`, the end of an open circuit or of a pause that the peer asked for.
+
+    The wait does not count as an attempt, and the error of the last attempt stays. `why` is the reason that staff see.
+    """
     uncount_attempt(message)
     columns = {"reason": why} if isinstance(message, Dispatch) else {} if message.attempts else {"last_error": why}
     row = unanswered_row(message, token)
@@ -62,12 +68,12 @@ def postpone(message: Message, token: str, why: str, *, now: datetime, until: da
 
 
 def hold(message: Message, token: str, why: str) -> None:
-    """Let a message wait for a decision about its peer, without a due time. This is not an attempt."""
+    """Let a message wait, without a due time, for a decision about its peer. The wait does not count as an attempt."""
     uncount_attempt(message)
     columns = {"reason": why} if isinstance(message, Dispatch) else {"last_error": why}
     leased_row(message, token).update(due_at=None, lease_token="", attempts=message.attempts, **columns)
 
 
 def reason_columns(row: OutboxRow, text: str) -> dict[str, str]:
-    """Return the columns that hold an error or a reason: a dispatch also has one for staff."""
+    """Return the columns in which the row stores the text of an error or a reason: a dispatch has two, others one."""
     return {"last_error": text, "reason": text} if isinstance(row, Dispatch) else {"last_error": text}

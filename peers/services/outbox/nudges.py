@@ -28,8 +28,8 @@ def nudge(model: type[OutboxRow], row_id: str) -> None:
 def nudge_new(events: Sequence[str], callbacks: Sequence[str]) -> None:
     """Ask workers to look at rows that were written together, given by their ids.
 
-    A few rows get a nudge each. More rows share one nudge, whose worker sends the others: the rows are worked on a
-    moment later, and the request that waits for its answer is spared the sending.
+    A few rows get a nudge each. More rows share one nudge, and the worker that gets it sends a nudge for each row. So
+    the HTTP request that wrote the rows need not send many nudges; the rows are worked on a moment later.
     """
     if len(events) + len(callbacks) > FEW_ROWS:
         enqueue("peers.nudge_each", list(events), list(callbacks))

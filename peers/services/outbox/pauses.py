@@ -15,6 +15,6 @@ def pause_end(peer: Peer, *, now: datetime) -> datetime | None:
 
 
 def record_pause(peer: Peer, *, until: datetime) -> None:
-    """Store a pause of the peer, in the caller's unit of work; a later end that is stored already stays."""
+    """Store the end of a pause that the peer asked for, in the caller's unit of work; a stored later end stays."""
     ends_sooner = Q(paused_until=None) | Q(paused_until__lt=until)
     Peer.objects.filter(ends_sooner, pk=peer.pk).update(paused_until=until)

@@ -29,9 +29,11 @@ MAX_PLACE_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """The result of one attempt: `answer` is None where none came, `is_final` says that another attempt is useless.
+    """The result of one attempt to send a message to a peer; `post` makes it, and `delivery` records it.
 
-    `retry_after` is the pause that an answer which is tried again asks for; it is for all messages to the peer.
+    `answer` is the HTTP response, or None if no response came. `error` is the text for staff, "" after a success.
+    `is_final` says that another attempt is useless. `retry_after` is the pause that the peer asked for before the next
+    attempt; it holds for all messages to the peer.
     """
 
     answer: Answer | None
@@ -41,7 +43,7 @@ class SendResult:
 
     @property
     def status_code(self) -> int | None:
-        """Return the answer's HTTP status."""
+        """Return the status of the HTTP response; None if no response came."""
         return self.answer.status if self.answer else None
 
     @property
@@ -58,8 +60,8 @@ class SendResult:
 def post(peer: Peer, url: str, text: str, *, now: datetime, headers: Mapping[str, str] | None = None) -> SendResult:
     """Send signed JSON text to a URL of the peer, with a fresh HTTP signature and nonce (RFC 9421).
 
-    Network errors are part of the result and are not raised. The peer's outbound key goes to the peer's own origin
-    alone. The signature covers the URL as the client requests it, see `core.net.url_grammar.requested_url`.
+    Network errors are part of the result and are not raised. The peer's outbound key is sent only to the peer's own
+    origin. The signature covers the URL as the client requests it, see `core.net.url_grammar.requested_url`.
     """
     body = text.encode()
     identity = hub_identity()
@@ -91,10 +93,10 @@ def post(peer: Peer, url: str, text: str, *, now: datetime, headers: Mapping[str
 
 
 def result_of(answer: Answer, *, url: str, now: datetime) -> SendResult:
-    """Return the meaning of an answer to a request of `url` that came at `now`.
+    """Return the meaning of an HTTP response to a request of `url`; the response came at `now`.
 
-    2xx is delivered; 3xx and 4xx except 408, 425 and 429 are final; all others are tried again, after the pause that
-    they ask for.
+    Status 2xx is delivered; 3xx and 4xx except 408, 425 and 429 are final; after any other status the message is tried
+    again, after the pause that the response asks for.
     """
     if answer.is_success:
         return SendResult(answer)
@@ -109,7 +111,7 @@ def result_of(answer: Answer, *, url: str, now: datetime) -> SendResult:
 
 
 def retry_after(answer: Answer, *, now: datetime) -> timedelta:
-    """Return the pause that an answer asks for, at most an hour; 0 for a pause that cannot be read or is over.
+    """Return the pause that the response asks for, at most an hour; 0 for a pause that cannot be read or is over.
 
     The header holds seconds, or a date in one of three forms (RFC 9110, sections 10.2.3 and 5.6.7).
     """
@@ -126,7 +128,7 @@ def retry_after(answer: Answer, *, now: datetime) -> timedelta:
 
 
 def _moved_to(answer: Answer, url: str) -> str:
-    """Return the text for staff about a redirect, with the place that it names (RFC 9110, section 10.2.2)."""
+    """Return the text for staff about a redirect, with the address to which it leads (RFC 9110, section 10.2.2)."""
     place = "".join(sign for sign in answer.headers.get("location", "") if sign.isprintable())
     if not place:
         return "a redirect, which is not followed"

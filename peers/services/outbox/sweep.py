@@ -1,7 +1,7 @@
 """The sweep: the periodic search for due rows whose nudge was lost and for held rows whose reason has ended.
 
-Both searches are bounded, and no owner can fill a bound: rows of one peer or handler, however many they are, do not
-keep the rows of another one from being found.
+Both searches are bounded, and no owner (a peer or a handler) can fill a bound alone: however many rows one owner has,
+the rows of the other owners are found too.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def sweep() -> None:
 
 
 def due_rows(model: type[OutboxRow], *, now: datetime) -> list[str]:
-    """Return the ids of at most 500 due rows: the oldest of each owner in turn.
+    """Return the ids of at most 500 due rows: the oldest row of each owner, then the second of each, and so on.
 
-    One query reads the oldest due rows. Where they fill the bound, a further query leaves out the owners that were
-    found, so there are about as many queries as owners with 500 due rows.
+    One query reads the 500 oldest due rows. If there are 500, a further query leaves out the owners that were found, so
+    there are about as many queries as owners with 500 due rows.
     """
     owner = OWNERS[model]
     due = model._default_manager.filter(due_at__lte=now, dead_at__isnull=True).order_by("due_at")
@@ -65,9 +65,9 @@ def due_rows(model: type[OutboxRow], *, now: datetime) -> list[str]:
 
 
 def _release_forgotten() -> None:
-    """Release rows that are held although their peer is approved: held in the moment of that decision.
+    """Release rows that are held although their peer is approved, because they were held while staff approved it.
 
-    The searches read only rows that a release makes due, so rows that stay held do not fill their bound.
+    The searches read only rows that a release makes due, so rows that stay held do not fill the bound.
     """
     approved = Peer.objects.filter(state=PeerState.APPROVED).order_by()
     may_get_work = approved.filter(relationship__in=[Relationship.PEER, Relationship.DOWNSTREAM])

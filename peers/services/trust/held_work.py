@@ -25,7 +25,7 @@ def hold_work(peer: Peer, *, because: str) -> None:
 
 
 def release_held(peer: Peer, *, now: datetime) -> None:
-    """Make the peer's held work due again, in the caller's transaction; dead letters stay dead."""
+    """Make the peer's held dispatches and callbacks due again, in the caller's transaction; dead letters stay dead."""
     _release(Dispatch.objects.filter(peer=peer), peer, now=now)
     callbacks = OutboundCallback.objects.filter(peer=peer, due_at=None, delivered_at=None, dead_at=None)
     if callbacks.update(due_at=now, tried_since=now, attempts=0, last_error=""):

@@ -50,8 +50,9 @@ def is_enabled() -> bool:
 def hub_identity() -> HubIdentity:
     """Return this hub's identity; the first call makes the key file, with mode 0600.
 
-    A replaced key file is read again. The announced key and the previous key verify too. Raises InvalidKey for a file
-    that is not a raw 32-byte seed, and OSError.
+    A key file that was replaced is read again. The identity signs with the key in the file; it also verifies signatures
+    by the announced key and by the previous key. Raises InvalidKey for a file that is not a raw 32-byte seed, and
+    OSError.
     """
     if _chosen:
         return _chosen[0]
@@ -68,14 +69,14 @@ def next_key() -> SigningKey | None:
 
 
 def previous_key() -> SigningKey | None:
-    """Return the key that signed before the present one; None without one, and after KEY_OVERLAP."""
+    """Return the key that signed before the present key; None if there is none, or after KEY_OVERLAP has passed."""
     path = Path(settings.FEDHUB_KEY_PATH)
     is_over = path.exists() and time.time() - path.stat().st_mtime > KEY_OVERLAP.total_seconds()
     return None if is_over else _kept_key(beside_key("previous"))
 
 
 def beside_key(name: str) -> Path:
-    """Return the path of another key of this hub, in the key file's folder."""
+    """Return the path of another key of this hub: `name` is `next` or `previous`."""
     return Path(f"{settings.FEDHUB_KEY_PATH}.{name}")
 
 

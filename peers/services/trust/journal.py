@@ -9,7 +9,7 @@ MAX_TEXT = 2000
 
 
 def note(kind: JournalKind, text: str, *, peer_url: str = "", dispatch_id: str = "", by: Actor | None = None) -> None:
-    """Write one journal line, in the open transaction if there is one; longer texts are cut."""
+    """Write one journal line, in the open transaction if there is one; a text that is too long for it is cut."""
     new_line(kind, text, peer_url=peer_url, dispatch_id=dispatch_id, by=by).save(force_insert=True)
 
 

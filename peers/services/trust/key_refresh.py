@@ -1,7 +1,7 @@
 """Fetch peers' documents without staff: daily for approved peers, and for proposed peers under policy `open`.
 
-A new key of an approved peer becomes a proposal and waits for staff. Policy `open` alone trusts the keys of a proposed
-peer, provisionally.
+A new key of an approved peer becomes a proposal and waits for staff. The keys of a proposed peer are trusted only under
+policy `open`, provisionally.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 
 
 def refresh_keys(now: datetime) -> int:
-    """Start one task for each approved peer that is due, the one with the oldest look first; return their number.
+    """Start a fetch task for each approved peer that is due, the longest untried first; return the number of tasks.
 
-    Also deletes stale proposals.
+    A peer is due when its documents were last tried REFRESH_INTERVAL ago. Also deletes stale proposals.
     """
     drop_stale_proposals(now)
     due = list(Peer.objects.filter(_is_due(now), state=PeerState.APPROVED).values_list("pk", "documents_tried_at"))
@@ -48,7 +48,7 @@ def refresh_keys(now: datetime) -> int:
 def refresh_peer_keys(peer_id: str, now: datetime) -> int:
     """Fetch the documents of an approved peer that is due; return the number of new keys, which wait for staff.
 
-    A fetch that fails is dated too, and logged: the peer is asked again at the next daily look.
+    A fetch that fails is logged, and its time is stored as well, so the peer is asked again only on the next day.
     """
     peer = Peer.objects.filter(_is_due(now), pk=peer_id, state=PeerState.APPROVED).first()
     if peer is None:
@@ -67,8 +67,8 @@ def _is_due(now: datetime) -> Q:
 def pin_provisionally(peer_id: str, now: datetime) -> None:
     """Under policy `open`, trust the published keys of a proposed peer provisionally, until staff decide.
 
-    Each peer is fetched once an hour at most, and a bound holds for all proposed peers together. A fetch that fails is
-    logged.
+    The documents of one peer are fetched at most once an hour, those of all proposed peers together at most
+    MAX_PROVISIONAL_FETCHES times an hour. A fetch that fails is logged.
     """
     peer = Peer.objects.filter(pk=peer_id, state=PeerState.PROPOSED).first()
     if settings.FEDHUB_TRUST_POLICY != TrustPolicy.OPEN or peer is None or not _may_fetch(peer, now):

@@ -26,7 +26,7 @@ _STRENGTH = {KeyOrigin.CLAIMED: 0, KeyOrigin.ENTERED: 1, KeyOrigin.PUBLISHED: 2}
 
 
 def read_key(public_key: str) -> VerificationKey:
-    """Return the key of its base64 text; raises InvalidRequestError."""
+    """Return the key that a base64 text holds; raises InvalidRequestError for a malformed text."""
     try:
         return VerificationKey.from_base64(public_key.strip())
     except InvalidKey as exc:
@@ -38,7 +38,8 @@ def store_proposed_key(
 ) -> tuple[PeerKey | None, bool]:
     """Store a key as proposed, in the caller's transaction; return its row and whether the row is new.
 
-    A known key keeps its state: a revoked key stays revoked. The row is None where MAX_SHOWN_KEYS keys wait already.
+    A known key keeps its state: a revoked key stays revoked. The returned row is None if MAX_SHOWN_KEYS keys of the
+    peer wait for staff already.
     """
     known = peer.keys.filter(public_key=key.base64).first()
     if known is None and peer.keys.filter(state=KeyState.PROPOSED).count() >= MAX_SHOWN_KEYS:
@@ -57,7 +58,7 @@ def store_proposed_key(
 def propose_key(
     peer: Peer, key: VerificationKey, *, origin: KeyOrigin, by: Actor, is_continuous: bool = False
 ) -> PeerKey:
-    """Propose a key to staff, with a journal line for a new key; raises ConflictError for too many keys."""
+    """Propose a key to staff, with a journal line for a new key; raises ConflictError if too many keys wait already."""
     with unit_of_work():
         row, is_new = store_proposed_key(peer, key, origin=origin, is_continuous=is_continuous)
         if row is None:
@@ -71,7 +72,7 @@ def propose_key(
 def pin_key(key: PeerKey, *, now: datetime) -> None:
     """Pin a key from now on, in the caller's transaction.
 
-    Raises ConflictError for a key that is not proposed any more, or that its owner withdrew.
+    Raises ConflictError for a key that is not proposed any more, or that the peer withdrew.
     """
     states = [KeyState.PROPOSED, KeyState.PROVISIONAL]
     pinned = PeerKey.objects.filter(pk=key.pk, state__in=states, withdrawal="").update(
@@ -88,7 +89,8 @@ def pin_key(key: PeerKey, *, now: datetime) -> None:
 def approve_key(key: PeerKey, *, overlap_days: int, by: Actor, reason: str = "") -> None:
     """Pin a proposed key of an approved peer; the keys pinned before it stay trusted for `overlap_days` more.
 
-    Raises InvalidRequestError for days outside of 0 to 90, ConflictError where key or peer are in another state.
+    Raises InvalidRequestError for `overlap_days` outside of 0 to 90, ConflictError if the key is not proposed any more
+    or the peer is not approved.
     """
     if not 0 <= overlap_days <= MAX_OVERLAP_DAYS:
         raise InvalidRequestError(f"overlap_days: must be from 0 to {MAX_OVERLAP_DAYS}")
@@ -106,7 +108,7 @@ def approve_key(key: PeerKey, *, overlap_days: int, by: Actor, reason: str = "")
 
 @retried
 def revoke_key(key: PeerKey, *, by: Actor, reason: str = "") -> None:
-    """Revoke a key of any state at once, also a proposed one. Raises ConflictError for a revoked key."""
+    """Revoke a key at once, in whatever state it is; raises ConflictError for a key that is revoked already."""
     now = timezone.now()
     with unit_of_work():
         if (

@@ -41,10 +41,10 @@ _ACCEPT = {"Accept": "application/json, application/did+json"}
 
 @dataclass(frozen=True, slots=True)
 class PeerDocuments:
-    """The documents that a peer publishes, and the keys of the DID document.
+    """The manifest and the DID document that this hub fetched from a peer, and the keys in the DID document.
 
-    `keys` are the usable keys, at most three, in its order. `problem` says why none of the keys may be proposed, or is
-    empty; what the document withdraws is known all the same.
+    `published` holds the usable and the withdrawn keys of the DID document. `problem` says why none of the usable keys
+    may be proposed, or is "". The withdrawals in `published` count even if there is a problem.
     """
 
     manifest: FederationManifest
@@ -54,15 +54,16 @@ class PeerDocuments:
 
     @property
     def keys(self) -> tuple[VerificationKey, ...]:
-        """Return the keys that may be proposed."""
+        """Return the usable keys that may be proposed, at most three, in the order of the DID document."""
         return () if self.problem else self.published.usable[:MAX_KEYS_TRIED]
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedKeys:
-    """The keys that a fetch found, with their present states.
+    """The result of `refresh_documents`: the stored rows of a peer's keys, with their present states.
 
-    `new_keys` are those that were not known before, `withdrawn` the known keys that their owner withdrew, also before.
+    `keys` are the usable keys of the DID document, `new_keys` those of them that this hub did not know before.
+    `withdrawn` are the known keys that the peer has withdrawn, in this fetch or before it.
     """
 
     keys: tuple[PeerKey, ...]
@@ -71,10 +72,10 @@ class FetchedKeys:
 
 
 def fetch_documents(peer: Peer, *, now: datetime | None = None) -> PeerDocuments:
-    """Return the peer's documents; makes outbound requests, so call it outside of any transaction.
+    """Fetch and return the peer's documents; call it outside of any transaction, because it makes HTTP requests.
 
-    `now` decides which keys have expired. Raises ExternalServiceError for a document that cannot be fetched, is
-    malformed, is another server's, or has no usable key.
+    Keys that have expired at `now` are not usable. Raises ExternalServiceError for a document that cannot be fetched,
+    is malformed, is another server's, or has no usable key.
     """
     documents = _read_documents(peer, now or timezone.now())
     if documents.problem:
@@ -85,10 +86,10 @@ def fetch_documents(peer: Peer, *, now: datetime | None = None) -> PeerDocuments
 def refresh_documents(peer: Peer, *, by: Actor | None, now: datetime) -> FetchedKeys:
     """Fetch the documents and store their new keys as proposals, which are not trusted.
 
-    A new key that one of the pinned keys has signed is marked as continuous. A known key that its owner withdrew is
-    marked too, and staff decide about it: a pinned key stays pinned. The attempt is dated before it starts, so a fetch
-    that fails or never ends is dated too. Raises as fetch_documents, except for a document whose lack of a usable key
-    is such a withdrawal.
+    A new key that one of the pinned keys has signed is marked as continuous. A known key that the peer withdrew is
+    marked as withdrawn, and staff decide about it: a pinned key stays pinned. The time of the attempt is stored before
+    the fetch starts, so that a fetch that fails or never ends has a time too. Raises as `fetch_documents` does, except
+    for a document without a usable key that withdraws a known key.
     """
     Peer.objects.filter(pk=peer.pk).update(documents_tried_at=now)
     documents = _read_documents(peer, now)
@@ -120,10 +121,10 @@ def _store_findings(peer: Peer, documents: PeerDocuments, *, by: Actor | None, n
 
 
 def _note_withdrawal(key: PeerKey, published: PublishedKeys, peer: Peer, by: Actor | None) -> bool:
-    """Store how the owner of a known key withdrew it, with a journal line for a change; tell whether it is withdrawn.
+    """Store how the peer withdrew a known key, with a journal line for a change; tell whether the key is withdrawn.
 
-    A key that was proposed otherwise than by the document need not be in it. A provisional key, which staff have not
-    compared, is only proposed from then on.
+    A proposed key that did not come from the DID document need not be in the document. A provisional key becomes
+    proposed when the peer withdraws it, because staff have not compared it.
     """
     way = published.withdrawn.get(key.verification_key)
     was_published = key.state != KeyState.PROPOSED or key.origin == KeyOrigin.PUBLISHED
@@ -141,7 +142,7 @@ def _note_withdrawal(key: PeerKey, published: PublishedKeys, peer: Peer, by: Act
 
 
 def is_fetch_due(peer: Peer, *, now: datetime, interval: timedelta) -> bool:
-    """Tell whether the last fetch is at least `interval` ago."""
+    """Tell whether the last fetch of the peer's documents is at least `interval` ago, or none was made."""
     return peer.documents_fetched_at is None or peer.documents_fetched_at <= now - interval
 
 

@@ -32,7 +32,11 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class Verdict(StrEnum):
-    """The effect that importing a row would have: AGAIN proposes a retired peer again."""
+    """What importing a row of a file would do.
+
+    NEW proposes a new peer, AGAIN proposes a retired peer again. KNOWN stores nothing, because the peer is known;
+    REFUSED stores nothing, because the row has a fault.
+    """
 
     NEW = "new"
     AGAIN = "again"
@@ -42,7 +46,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """One row of a file; `problem` says why the row is refused, or which peer is known already."""
+    """One row of a file, with the verdict that `review` gave it; `import_rows` stores it.
+
+    `number` counts the rows from 1, without the header line. `problem` is a text for staff about the verdict, "" for a
+    new peer. `server_url` and `did` are normalized unless the row is refused.
+    """
 
     number: int
     server_url: str
@@ -61,7 +69,10 @@ class ImportRow:
 
 @dataclass(frozen=True, slots=True)
 class ImportOutcome:
-    """The result of an import: the number of proposed peers, and the refusals by row."""
+    """What `import_rows` returns: `proposed` is the number of peers that it proposed.
+
+    `refusals` has a text for each row that was not stored, with the row's number and the reason.
+    """
 
     proposed: int = 0
     refusals: Sequence[str] = field(default_factory=tuple)
@@ -121,7 +132,7 @@ def export_json(peers: Iterable[Peer]) -> str:
 
 
 def inert(cell: str) -> str:
-    """Return a cell that a spreadsheet shows and does not run; a leading apostrophe is doubled."""
+    """Return the cell so that a spreadsheet shows it and does not run it; a leading apostrophe is doubled."""
     return f"'{cell}" if cell.lstrip(" ").startswith((*FORMULA_SIGNS, "'")) else cell
 
 

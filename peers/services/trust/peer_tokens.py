@@ -1,4 +1,4 @@
-"""Tokens bound to one peer, for peers that cannot sign: valid for receive alone, and only while it is approved."""
+"""Tokens for peers that cannot sign: each token is bound to one peer, and is valid only while the peer is approved."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def peer_of_token(raw: str, now: datetime) -> Peer | None:
 
 
 def valid_tokens(checksums: Iterable[str], now: datetime) -> frozenset[str]:
-    """Return the checksums whose tokens are neither expired nor revoked; the tokens' peers are not checked."""
+    """Return those of `checksums` whose tokens are neither expired nor revoked; peers' states are not checked."""
     wanted = set(checksums)
     if not wanted:
         return frozenset()
@@ -56,13 +56,13 @@ def valid_tokens(checksums: Iterable[str], now: datetime) -> frozenset[str]:
 
 
 def revoke_tokens(peer: Peer, *, now: datetime) -> int:
-    """Revoke all tokens of a peer, in the caller's transaction; return the number that were not revoked before."""
+    """Revoke all tokens of a peer, in the caller's transaction; return the number of tokens that this call revoked."""
     return peer.tokens.filter(revoked_at=None).update(revoked_at=now)
 
 
 @retried
 def revoke_all(peer: Peer, *, by: Actor) -> int:
-    """Revoke all tokens of a peer, with a journal line; return the number that were not revoked before."""
+    """Revoke all tokens of a peer, with a journal line; return the number of tokens that this call revoked."""
     with unit_of_work():
         count = revoke_tokens(peer, now=timezone.now())
         note(JournalKind.PEER, f"{count} tokens revoked", peer_url=peer.server_url, by=by)

@@ -49,7 +49,12 @@ LONGEST_KEY = 1000
 
 @dataclass(frozen=True, slots=True)
 class PeerSettings:
-    """The settings of a peer that staff may change at any time; none of them is a decision about trust."""
+    """The settings of a peer that staff may change at any time by `change_settings`; none decides about trust.
+
+    `relationship` says which way work may go. With `requires_signature` a token without a signature is refused.
+    `callback_origins` are further origins to which this hub may send callbacks. `review_by` is the day on which staff
+    want to look at the peer again, or None.
+    """
 
     display_name: str
     relationship: str
@@ -138,8 +143,8 @@ def reject_peer(peer: Peer, *, reason: str, by: Actor) -> None:
 def suspend_peer(peer: Peer, *, reason: str, by: Actor) -> None:
     """Stop all work from and to an approved peer at once: each transaction reads the peer's state again.
 
-    The same transaction revokes its delegations and tokens and holds its queued work. Raises ConflictError in another
-    state.
+    The same transaction revokes the peer's delegations and tokens and holds its queued work. Raises ConflictError for a
+    peer in another state.
     """
     with _unchanged_by_failure(peer), unit_of_work():
         _decide(peer, PeerState.SUSPENDED, source=PeerState.APPROVED, reason=reason, by=by)
@@ -150,7 +155,7 @@ def suspend_peer(peer: Peer, *, reason: str, by: Actor) -> None:
 def resume_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
     """Approve a suspended peer again with its present keys; held work becomes due, tokens stay revoked.
 
-    Raises ConflictError in another state.
+    Raises ConflictError for a peer that is not suspended.
     """
     with _unchanged_by_failure(peer), unit_of_work():
         _decide(peer, PeerState.APPROVED, source=PeerState.SUSPENDED, reason=reason, by=by)
@@ -170,7 +175,7 @@ def retire_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
 def repropose_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
     """Propose a rejected or retired peer again; its pinned keys become proposed and must be approved again.
 
-    Raises ConflictError in another state.
+    Raises ConflictError for a peer in another state.
     """
     with _unchanged_by_failure(peer), unit_of_work():
         source = _stored_state(peer, PeerState.RETIRED, else_state=PeerState.REJECTED)
@@ -181,7 +186,7 @@ def repropose_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
 
 
 def valid_keys(peer: Peer, now: datetime) -> list[VerificationKey]:
-    """Return the peer's keys that are trusted at `now`, newest first, at most three; its state is not checked.
+    """Return the peer's keys that are trusted at `now`, newest first, at most three; the peer's state is not checked.
 
     Provisional keys are trusted while the hub's trust policy is `open`.
     """
@@ -189,7 +194,7 @@ def valid_keys(peer: Peer, now: datetime) -> list[VerificationKey]:
 
 
 def find_peer_with_keys(server_url: str, now: datetime) -> tuple[Peer | None, list[VerificationKey]]:
-    """Return the peer of a base URL and its keys trusted at `now`, in one query where the peer has a key."""
+    """Return the peer of a base URL and its keys trusted at `now`; a peer that has a key needs one query."""
     try:
         keys = PeerKey.objects.filter(peer__server_url=normalize_server_url(server_url)).select_related("peer")
     except InvalidIdentifier:
@@ -199,7 +204,7 @@ def find_peer_with_keys(server_url: str, now: datetime) -> tuple[Peer | None, li
 
 
 def trusted_keys(keys: Iterable[PeerKey], now: datetime) -> list[VerificationKey]:
-    """Return those of a peer's keys that are trusted at `now`, by the rule of `valid_keys`."""
+    """Return those of `keys`, all of one peer, that are trusted at `now`, by the rule of `valid_keys`."""
     is_open = settings.FEDHUB_TRUST_POLICY == TrustPolicy.OPEN
     states = {KeyState.PINNED, *([KeyState.PROVISIONAL] if is_open else [])}
     valid = [key for key in keys if key.state in states and key.is_valid_at(now)]
@@ -231,7 +236,7 @@ def change_settings(peer: Peer, wanted: PeerSettings, *, by: Actor) -> None:
 
 
 def checked_origins(origins: tuple[str, ...]) -> list[str]:
-    """Return callback origins normalized, each once; raises InvalidRequestError for a malformed or blocked one."""
+    """Return callback origins normalized, each once; raises InvalidRequestError for a malformed or blocked origin."""
     if len(origins) > MAX_ORIGINS:
         raise InvalidRequestError(f"callback_origins: at most {MAX_ORIGINS}")
     found: dict[str, None] = {}
@@ -272,9 +277,9 @@ def outbound_key_of(peer: Peer) -> str:
 
 @contextmanager
 def _unchanged_by_failure(peer: Peer) -> Iterator[None]:
-    """Give the caller's object its values back where the block fails: the database has undone the decision.
+    """Restore `state` and `review_by` of the caller's object `peer` if the block fails, as the database does.
 
-    After a conflict it gets the stored values, because the object may be older than the row.
+    After a conflict the object gets the stored values instead, because the object may be older than the row.
     """
     before = peer.state, peer.review_by
     try:
@@ -287,7 +292,7 @@ def _unchanged_by_failure(peer: Peer) -> Iterator[None]:
 
 
 def _stored_state(peer: Peer, state: PeerState, *, else_state: PeerState) -> PeerState:
-    """Return `state` if the peer's row has it now, else `else_state`; the caller's object may be older."""
+    """Return `state` if the peer's row has this state, else `else_state`; the object `peer` may be older."""
     return state if Peer.objects.filter(pk=peer.pk, state=state).exists() else else_state
 
 
@@ -298,7 +303,10 @@ def _decide(peer: Peer, target: PeerState, *, source: PeerState, reason: str, by
 
 
 def _move(peer: Peer, target: PeerState, *, source: PeerState) -> None:
-    """Set the state by compare-and-set; raises ConflictError for another present state or a forbidden transition."""
+    """Move the peer from `source` to `target` by compare-and-set.
+
+    Raises ConflictError if the peer is in another state than `source`, or for a transition that is not allowed.
+    """
     is_moved = target in TRANSITIONS[source] and Peer.objects.filter(pk=peer.pk, state=source).update(
         state=target, updated_at=timezone.now(), circuit_failures=0, circuit_open_until=None, paused_until=None
     )

@@ -38,22 +38,23 @@ UNPROVEN = "Invalid or missing API key"
 
 
 class NotTrustedError(ForbiddenError):
-    """This hub does not trust the sender, whether the sender has proved its identity or is unknown here."""
+    """This hub refuses a sender: a proven peer that may not do what it asks for, or an unknown sender."""
 
     def __init__(self, server_url: str) -> None:
         super().__init__(f"Source server {server_url} not trusted")
 
 
 class ForeignProofError(NotTrustedError):
-    """The proof holds, but it is the proof of another peer than the one that the message names."""
+    """A proof of the request holds, but it proves another peer than the peer that the message names."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingRequest:
-    """A request in the form that proofs need: header names in lower case, `target_uri` built from this hub's URL.
+    """A request from another hub, in the form that the proofs need; the API's authentication makes it.
 
-    `tokens` are those of Authorization and X-API-Key. `address` is the sender's network address, for the log and for
-    rate limits.
+    `target_uri` is built from this hub's URL and not from the header Host. The names in `headers` are in lower case.
+    `tokens` are the tokens in the headers Authorization and X-API-Key. `address` is the sender's network address, for
+    the log and for rate limits.
     """
 
     method: str
@@ -65,13 +66,17 @@ class IncomingRequest:
 
     @property
     def is_http_signed(self) -> bool:
-        """Tell whether the request has a header of an HTTP signature; with one of the two, it fails."""
+        """Tell whether the request has a header of an HTTP signature; a request with only one of the two fails."""
         return "signature" in self.headers or "signature-input" in self.headers
 
 
 @dataclass(frozen=True, slots=True)
 class NamedSource:
-    """The server that a message names as its source, by its normalized URL, with its peer and trusted keys, if any."""
+    """The server that a message names as its source; whether that server sent the message is not proved yet.
+
+    `server_url` is normalized. `peer` is None for a server that this hub does not know; `keys` are the peer's trusted
+    keys.
+    """
 
     server_url: str
     peer: Peer | None
@@ -85,10 +90,11 @@ class NamedSource:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The proven sender of a request: made only where each of its proofs holds. The peer's state is not checked.
+    """The proven sender of a request: `prove` and `prove_request` make it if each proof of the request holds.
 
-    `keys` are the peer's trusted keys at that time, `by_envelope` is the key that signed the message itself, `token` is
-    the checksum of the request's token, or "".
+    The state of `peer` is not checked. `keys` are the peer's keys that were trusted when the proofs were checked.
+    `by_http_signature` is the verified RFC 9421 signature, `by_envelope` the key that signed the message itself, and
+    `token` the checksum of the request's token; each is empty if the request has no such proof.
     """
 
     peer: Peer
@@ -105,7 +111,7 @@ class Proof:
 
     @property
     def http_signatures(self) -> tuple[VerifiedRequest, ...]:
-        """Return the verified signatures of the request: each has a nonce that is valid once."""
+        """Return the verified HTTP signatures of the request; each has a nonce that is valid for one request."""
         return self.by_http_signature.signatures if self.by_http_signature else ()
 
     @property
@@ -116,7 +122,7 @@ class Proof:
 
 @dataclass(slots=True)
 class _CheckedProofs:
-    """The proofs of one request that hold so far; `is_foreign` is set where one of them is of another peer."""
+    """The proofs of one request that hold; `is_foreign` is set if one proves another peer than the named one."""
 
     http_signature: VerifiedRequest | None = None
     envelope: VerificationKey | None = None
@@ -143,7 +149,7 @@ def prove(request: IncomingRequest, message: SignedObject, source: NamedSource, 
     """Prove that the named source, a known peer, sent the message; return the proof.
 
     Raises UnauthenticatedError without any proof, the VerificationError of a signature that fails, ForeignProofError
-    where all proofs hold but one is another peer's, NotTrustedError for an unknown peer.
+    if all proofs hold but one proves another peer, NotTrustedError for an unknown peer.
     """
     checked = _check_proofs(request, message, source, now)
     if checked.is_foreign or source.peer is None:
@@ -156,7 +162,7 @@ def prove(request: IncomingRequest, message: SignedObject, source: NamedSource, 
 def verify_shown_key(
     request: IncomingRequest, message: SignedObject, source: NamedSource, now: datetime
 ) -> VerificationKey | None:
-    """Return the key that an unknown sender shows, where all its signatures are by that key; None without a shown key.
+    """Return the key in an unknown sender's header if all signatures of the request are by that key, else None.
 
     Raises as `prove` does for proofs that do not hold.
     """
@@ -168,7 +174,7 @@ def verify_shown_key(
 
 
 def shown_key(request: IncomingRequest) -> VerificationKey | None:
-    """Return the key that the sender shows in its header; None without a key and for a malformed key."""
+    """Return the key in the request's header X-OpenIntent-Public-Key; None without a key and for a malformed key."""
     try:
         return VerificationKey.from_base64(request.headers.get(PUBLIC_KEY_HEADER.lower(), ""))
     except InvalidKey:
@@ -178,8 +184,9 @@ def shown_key(request: IncomingRequest) -> VerificationKey | None:
 def prove_request(request: IncomingRequest, now: datetime) -> Proof | None:
     """Prove who sent a request without a message, by its `keyid` or token; return None for a request without proofs.
 
-    The nonce is not recorded, because such a request changes nothing. Raises UnauthenticatedError or VerificationError
-    for a proof that fails, ForeignProofError where token and signature are of two peers.
+    The signature's nonce is not recorded, because a request without a message changes nothing. Raises
+    UnauthenticatedError or VerificationError for a proof that fails, ForeignProofError if token and signature are of
+    two peers.
     """
     bearer = _peer_of_tokens(request, now)
     if not request.is_http_signed:

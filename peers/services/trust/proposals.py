@@ -43,9 +43,9 @@ MAX_KEYS_OF_SENDER = 3
 def record_proposal(server_url: str, did: str, public_key_b64: str, *, address: str, now: datetime) -> None:
     """Make or refresh the proposal of the server that signed a well-formed receive with its own key.
 
-    Requests of a peer that staff have decided about are only counted. Malformed, overlong and blocked URLs, another
-    server's DID and malformed keys store nothing; nor does a new URL beyond the bounds: 200 open proposals, 5 new
-    ones for each address and hour, and one URL with a path for each origin.
+    Requests of a peer that staff have decided about are only counted. Nothing is stored for a malformed, too long or
+    blocked URL, for another server's DID or for a malformed key. Nothing is stored either for a new URL beyond the
+    bounds: 200 open proposals, 5 new proposals for each address and hour, and one URL with a path for each origin.
     """
     try:
         url = normalize_server_url(server_url)
@@ -69,7 +69,7 @@ def record_proposal(server_url: str, did: str, public_key_b64: str, *, address: 
 
 @retried
 def drop_stale_proposals(now: datetime) -> int:
-    """Delete proposals whose sender was silent for 30 days and that staff did not touch; return their number."""
+    """Delete untouched proposals of senders that were silent for 30 days; return the number of deleted rows."""
     stale = Peer.objects.filter(
         state=PeerState.PROPOSED, decisions=None, received=None, dispatches=None, owed_callbacks=None
     )
@@ -80,7 +80,7 @@ def drop_stale_proposals(now: datetime) -> int:
 
 
 def _is_path_beyond_bound(url: str) -> bool:
-    """Tell whether the URL has a path, and another path of its origin was proposed or rejected."""
+    """Tell whether the URL has a path, and a URL with a path on the same origin is proposed or rejected already."""
     origin = split_url(url).origin
     unapproved = Peer.objects.filter(state__in=[PeerState.PROPOSED, PeerState.REJECTED])
     return url != origin and unapproved.filter(server_url__startswith=f"{origin}/").exists()

@@ -23,7 +23,10 @@ SEARCHES_PER_MINUTE = 30
 
 
 class RateLimitedError(TooManyRequestsError):
-    """More requests than one minute allows; after `retry_after_seconds` the next request is allowed."""
+    """A peer or an address has sent more requests than its limit for one minute allows.
+
+    `retry_after_seconds` is the time until the next request is allowed.
+    """
 
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__("Too many requests")
@@ -37,7 +40,10 @@ class _Bucket:
 
 
 class Buckets:
-    """Token buckets by name, kept for the `most` names that were used last."""
+    """Token buckets in this process's memory, one for each name (a peer's id or a network address).
+
+    Only the buckets of the `most` names that were used last are kept.
+    """
 
     def __init__(self, *, most: int) -> None:
         """Start with all buckets full."""
@@ -46,7 +52,7 @@ class Buckets:
         self._buckets: dict[str, _Bucket] = {}
 
     def take(self, name: str, *, per_minute: int, now: float) -> float:
-        """Take one token; return 0, or the seconds until there is one. `now` is in seconds of a monotonic clock."""
+        """Take one token and return 0, or return the seconds until there is a token; `now` is monotonic, in seconds."""
         with self._lock:
             bucket = self._refilled(name, per_minute, now)
             if bucket.level < 1:
@@ -55,7 +61,7 @@ class Buckets:
             return 0.0
 
     def is_empty(self, name: str, *, per_minute: int, now: float) -> bool:
-        """Tell whether the bucket has no whole token left."""
+        """Tell whether the bucket of `name` has no whole token left."""
         with self._lock:
             return self._refilled(name, per_minute, now).level < 1
 
@@ -82,7 +88,7 @@ _of_searches = Buckets(most=MAX_BUCKETS)
 
 
 def spend_request(peer: Peer) -> None:
-    """Count a request whose sender is proved; raises RateLimitedError over the limit."""
+    """Count a request of a proven peer; raises RateLimitedError over the peer's limit."""
     if per_minute := settings.FEDHUB_PEER_REQUESTS_PER_MINUTE:
         _raise_after(_of_peers.take(peer.pk, per_minute=per_minute, now=time.monotonic()))
 
@@ -94,19 +100,19 @@ def spend_stranger_request(address: str) -> None:
 
 
 def spend_refusal(address: str) -> None:
-    """Count a refusal of an address; raises RateLimitedError, which replaces the refusal, over the limit."""
+    """Count a refused request of an address; over the limit raises RateLimitedError, which replaces the refusal."""
     if per_minute := settings.FEDHUB_REFUSALS_PER_MINUTE:
         _raise_after(_of_refusals.take(address, per_minute=per_minute, now=time.monotonic()))
 
 
 def has_refusals_left(address: str) -> bool:
-    """Tell whether the address is below its limit of refusals, so that more work for its request is allowed."""
+    """Tell whether the address is below its limit of refusals; if not, the hub does no costly work for its requests."""
     per_minute = settings.FEDHUB_REFUSALS_PER_MINUTE
     return not per_minute or not _of_refusals.is_empty(address, per_minute=per_minute, now=time.monotonic())
 
 
 def take_search(address: str) -> bool:
-    """Count a search for a callback's sender; False where the address has no searches or no refusals left."""
+    """Count a search for a callback's sender; return False if the address has no searches or no refusals left."""
     if not settings.FEDHUB_REFUSALS_PER_MINUTE:
         return True
     if not has_refusals_left(address):

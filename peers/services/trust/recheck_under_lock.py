@@ -29,9 +29,10 @@ KEY_COLUMNS = ("peer", "public_key", "state", "valid_from", "valid_until", "crea
 
 @dataclass(frozen=True, slots=True)
 class LockedPeer:
-    """A peer's locked row, its keys that are trusted now, and those of the proofs' tokens that are valid now.
+    """A peer as `lock_peers` read it under the lock, for the transaction that writes.
 
-    `tokens` are checksums, of all peers that were locked together.
+    `keys` are the peer's keys that are trusted at that time. `tokens` are the checksums of those tokens of the proofs
+    that are valid at that time; the set has the tokens of all peers that were locked together.
     """
 
     peer: Peer
@@ -42,8 +43,8 @@ class LockedPeer:
 def lock_peers(proofs: Collection[Proof], now: datetime) -> dict[str, LockedPeer]:
     """Lock the peers of some proofs, in the caller's unit of work, and return them by primary key.
 
-    The rows are locked in the order of their keys, so that two groups never wait for each other. A deleted peer is
-    left out.
+    The rows are locked in the order of their primary keys, so that two groups never wait for each other. A deleted peer
+    is not in the result.
     """
     ids = {proof.peer.pk for proof in proofs}
     rows = Peer.objects.filter(pk__in=ids).order_by("pk").only(*PEER_COLUMNS)
@@ -64,7 +65,8 @@ def check_trust(peer: Peer) -> None:
 def check_proof(proof: Proof, locked_peer: LockedPeer) -> None:
     """Check that the proof still holds for the locked peer.
 
-    Raises UnknownKey, UnauthenticatedError, SignatureMissing.
+    Raises UnknownKey for a key that is not trusted any more, UnauthenticatedError for a token that is not valid any
+    more, SignatureMissing if staff require the peer to sign and it did not.
     """
     if not proof.signers <= set(locked_peer.keys):
         raise UnknownKey("the key that signed is not trusted any more")

@@ -24,7 +24,7 @@ class NonceReplayedError(UnauthenticatedError):
 
 
 def record_nonce(peer: Peer, verified: VerifiedRequest) -> None:
-    """Record the nonce of a verified signature, in the caller's unit of work, which must end where this raises.
+    """Record the nonce of a verified signature, in the caller's unit of work, which must be undone if this raises.
 
     The unique row is the check: of two copies that come at once the database accepts one. Raises NonceReplayedError.
     """
@@ -44,7 +44,7 @@ def new_nonce(peer: Peer, verified: VerifiedRequest) -> SeenNonce:
 def seen_nonces(signatures: Collection[tuple[Peer, VerifiedRequest]]) -> set[tuple[str, str]]:
     """Return the recorded nonces of verified signatures, as pairs of the peer's primary key and the nonce.
 
-    The result may have further pairs: a nonce of one given peer that another given peer has used.
+    The result may also have pairs that were not asked for: the nonce of one given peer, used by another given peer.
     """
     if not signatures:
         return set()

@@ -22,7 +22,7 @@ from peers.services.trust.journal import note
 
 
 def announce_key(*, by: Actor) -> VerificationKey:
-    """Make this hub's next key and publish it; raises ConflictError where a key is announced already."""
+    """Make this hub's next key and publish it in the DID document; raises ConflictError if one is announced already."""
     hub_identity()  # makes the first key file where it is missing
     path = beside_key("next")
     try:

@@ -16,12 +16,12 @@ from core.errors import InternalError
 
 
 def encrypt(text: str) -> str:
-    """Encrypt and authenticate `text`; return printable ASCII. Raises InternalError without a key."""
+    """Encrypt and authenticate `text`; return printable ASCII. Raises InternalError if FEDHUB_SECRETS_KEY is empty."""
     return _cipher().encrypt(text.encode()).decode("ascii")
 
 
 def decrypt(text: str) -> str:
-    """Return the text that `encrypt` got; raises InternalError for another key's text and for a changed one."""
+    """Return the text that `encrypt` got; raises InternalError for a text of another key or a changed text."""
     try:
         return _cipher().decrypt(text.encode()).decode()
     except InvalidToken as exc:
@@ -29,7 +29,7 @@ def decrypt(text: str) -> str:
 
 
 def secrets_keys() -> list[str]:
-    """Return the keys of FEDHUB_SECRETS_KEY, the encrypting one first."""
+    """Return the keys in FEDHUB_SECRETS_KEY; the first key encrypts."""
     return [key.strip() for key in settings.FEDHUB_SECRETS_KEY.split(",") if key.strip()]
 
 

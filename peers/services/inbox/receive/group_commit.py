@@ -1,9 +1,9 @@
-"""Group commit: work of many threads, done by one of them for all, in one transaction instead of one each.
+"""Group commit: one thread stores the items of many threads in one transaction, instead of a transaction for each.
 
-The first thread that comes leads. It takes all items that wait by then, works on them together, gives each thread its
-own outcome, and makes the oldest thread that came meanwhile the next leader. So the hub needs no further thread, a lone
-request is a group of one and does not wait, and each request costs less the more requests come at once ("flat
-combining", Hendler, Incze, Shavit and Tzafrir, 2010).
+The first thread that submits an item leads. The leader takes all items that wait at that moment, works on them
+together, and gives each thread the outcome of its own item. It makes the oldest thread that came meanwhile the next
+leader. So the hub needs no further thread, a lone request is a group of one and does not wait, and each request costs
+less the more requests come at once ("flat combining", Hendler, Incze, Shavit and Tzafrir, 2010).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 class UnfinishedError(InternalError):
-    """The outcome of the item is unknown: its leader failed or took too long."""
+    """`GroupCommit.submit` does not know the outcome of an item, because the leader's work failed or was slow."""
 
     def __init__(self) -> None:
         super().__init__("The request was not finished")
@@ -29,7 +29,11 @@ class UnfinishedError(InternalError):
 
 @dataclass(slots=True, eq=False)
 class _Ticket(Generic[Item, Result]):
-    """One thread's item, and what the thread is told: its outcome, or that it leads from now on."""
+    """One waiting thread's item, and what the leader tells the thread.
+
+    `told` is set when the thread may go on: then `leads` is True if the thread is the next leader, else `outcome` is
+    the result or the exception for `item`.
+    """
 
     item: Item
     outcome: Result | Exception = field(default_factory=UnfinishedError)
@@ -38,10 +42,11 @@ class _Ticket(Generic[Item, Result]):
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Does `work` for items of many threads, at most `most` together; each thread gets the outcome of its own item.
+    """Does `work` for items of many threads together; each thread gets the outcome of its own item from `submit`.
 
-    `work` returns a result or an exception for each item, in their order. `follow_up` gets the results of a group, in
-    its leader's thread, after all threads of the group have been told.
+    `work` returns a result or an exception for each item, in the order of the items. `follow_up` gets the results of a
+    group, in the leader's thread, after each thread of the group has its outcome. A group has at most `most` items, and
+    a thread waits for its outcome for at most `wait_seconds`.
     """
 
     def __init__(
@@ -52,7 +57,7 @@ class GroupCommit(Generic[Item, Result]):
         most: int,
         wait_seconds: float,
     ) -> None:
-        """Take the two functions and the bounds."""
+        """Take the functions `work` and `follow_up`, and the bounds `most` and `wait_seconds`."""
         self._work, self._follow_up = work, follow_up
         self._most, self._wait_seconds = most, wait_seconds
         self._lock = threading.Lock()
@@ -84,7 +89,7 @@ class GroupCommit(Generic[Item, Result]):
         return ticket.leads
 
     def _lead(self) -> None:
-        """Work for a group. The leader's ticket always belongs to it, because it is the oldest."""
+        """Do the work for a group. The leader's own ticket is always in the group, because it is the oldest ticket."""
         with self._lock:
             group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
         results: list[Result] = []

@@ -33,7 +33,10 @@ FIRST_DELTA = {"status": "accepted"}
 
 @dataclass(slots=True)
 class NewRows:
-    """Rows to write, by table, in an order in which each row refers to earlier tables alone."""
+    """The new rows of one or more submissions, by table, which `store` collects and then writes together.
+
+    The fields are in the order in which `write` writes the tables: each row refers only to rows of earlier tables.
+    """
 
     intents: list[Intent] = field(default_factory=list)
     received: list[ReceivedDispatch] = field(default_factory=list)

@@ -51,7 +51,7 @@ MAX_UNPROVEN_BYTES = 128 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A message whose sender is proved: the second half decides about it.
+    """A received message whose sender is proved. `prove_submission` makes it, and `store.receive` decides about it.
 
     `message` is the object as received and `digest` its idempotency digest, which recognizes a second copy. `envelope`
     is read from the message. `delegation` is the UCAN token of the request, or "".
@@ -65,10 +65,10 @@ class Submission:
 
 
 def prove_submission(request: IncomingRequest, delegation: str, now: datetime) -> Submission:
-    """Read a request to receive an intent, prove its sender, and count the request against that peer's limit.
+    """Read a request to receive an intent, prove its sender, and count the request against the sender's limit.
 
-    Raises as `read_message` and `prove_source` do, and RateLimitedError. UnauthenticatedError or VerificationError for
-    a long body of an address without refusals left, whose headers prove nothing.
+    Raises as `read_message` and `prove_source` do, and RateLimitedError. Raises UnauthenticatedError or
+    VerificationError for a long body from an address that has no refusals left, unless the headers prove a peer.
     """
     is_long = len(request.body) > MAX_UNPROVEN_BYTES
     if is_long and not has_refusals_left(request.address) and prove_request(request, now) is None:
@@ -80,7 +80,7 @@ def prove_submission(request: IncomingRequest, delegation: str, now: datetime) -
 
 
 def read_message(raw: bytes) -> tuple[JsonObject, FederationEnvelope]:
-    """Parse the body of a receive; raises MalformedMessage, MessageTooLarge, DelegationError for a wildcard."""
+    """Parse the body of a receive; raises MalformedMessage, MessageTooLarge, or DelegationError for a wildcard."""
     message = parse_json_object(raw, max_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     envelope = read_envelope(message)
     if not DISPATCH_ID.fullmatch(envelope.dispatch_id):
@@ -94,9 +94,9 @@ def read_message(raw: bytes) -> tuple[JsonObject, FederationEnvelope]:
 def prove_source(request: IncomingRequest, message: JsonObject, envelope: FederationEnvelope, now: datetime) -> Proof:
     """Prove that the envelope's source server sent the message; return the proof.
 
-    The cached source is tried first. Where the proofs fail with it, they are tried again with the source from the
-    database. An unknown sender that signs with a key that it shows is proposed to staff, and refused. Raises as
-    `prove` does.
+    The source in `peer_cache` is tried first. If the proofs fail with the cached source, they are checked again with
+    the source from the database. An unknown sender that signs with the key in its header is refused, and is proposed to
+    staff. Raises as `prove` does.
     """
     server_url = normalize_server_url(envelope.source_server)
     signed = SignedObject(message)
@@ -130,7 +130,7 @@ def check_fresh_here(message: JsonMapping, now: datetime) -> None:
 
 
 def _is_as_trusted(one: NamedSource, other: NamedSource) -> bool:
-    """Tell whether the same proofs hold for both: a failed proof need not be tried with the other."""
+    """Tell whether the same proofs hold for both sources: then a proof that failed with one need not be tried again."""
     if one.peer is None or other.peer is None:
         return False
     needs = (one.peer.pk, one.peer.did, one.peer.requires_signature)

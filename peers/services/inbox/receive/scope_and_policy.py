@@ -39,7 +39,7 @@ TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace_id>[0-9a-f]{32})-[0-9a-f]{16}-[
 
 
 def effective_scope(submission: Submission, locked_peer: LockedPeer, now: datetime) -> DelegationScope:
-    """Return the delegated scope: the envelope's scope, restricted by the UCAN chain's scope where there is a chain.
+    """Return what this hub may do with the intent: the envelope's scope, restricted by the UCAN chain if there is one.
 
     Raises DelegationError for a chain that is not valid, and for a scope that has expired.
     """
@@ -55,7 +55,7 @@ def effective_scope(submission: Submission, locked_peer: LockedPeer, now: dateti
 
 
 def verify_delegation(submission: Submission, locked_peer: LockedPeer, now: datetime) -> VerifiedDelegation:
-    """Verify the UCAN chain of a signed request: its root is the signer or this hub, and this hub revoked no link.
+    """Verify the UCAN chain of a signed request: the sender or this hub is its root, and this hub revoked no link.
 
     Raises DelegationError.
     """
@@ -85,7 +85,7 @@ def verify_delegation(submission: Submission, locked_peer: LockedPeer, now: date
 
 
 def check_callback_target(url: str | None, peer: Peer) -> None:
-    """Raise InvalidRequestError unless callbacks may go there: to the peer's own origin or one that staff listed."""
+    """Raise InvalidRequestError unless callbacks may go to `url`: on the peer's own origin or one that staff listed."""
     if not url:
         return
     check_callback_url(url)
@@ -94,7 +94,10 @@ def check_callback_target(url: str | None, peer: Peer) -> None:
 
 
 class VisibleAgents:
-    """The agents that some peers may see, each looked up once: requests of one group often name the same agent."""
+    """The look-ups of agents for one group of submissions: each agent is looked up once.
+
+    Submissions of one group often name the same agent, so the group keeps what it has found.
+    """
 
     def __init__(self) -> None:
         """Start without any look-up."""
@@ -109,7 +112,7 @@ class VisibleAgents:
 
 
 def trace_id_of(envelope: FederationEnvelope) -> str:
-    """Return the trace id that callbacks echo: the sender's `trace_id`, else that of W3C Trace Context, else ""."""
+    """Return the trace id that callbacks repeat: the envelope's `trace_id`, else that of W3C Trace Context, else ""."""
     context = envelope.trace_context or {}
     if found := TRACEPARENT.fullmatch(context.get("traceparent", "")):
         return context.get("trace_id", found["trace_id"])[:MAX_TRACE_ID]
@@ -117,13 +120,13 @@ def trace_id_of(envelope: FederationEnvelope) -> str:
 
 
 def agreed_policy(envelope: FederationEnvelope) -> FederationPolicy:
-    """Return the strictest composition of the sender's policy and this hub's own policy."""
+    """Return the strictest combination of the sender's policy and this hub's own policy (FEDHUB_POLICY)."""
     own = FederationPolicy.from_dict(settings.FEDHUB_POLICY)
     return own.compose_strictest(envelope.federation_policy) if envelope.federation_policy else own
 
 
 def is_budget_spent(policy: FederationPolicy) -> bool:
-    """Tell whether one of the budget's limits is zero or negative, so that no work is possible."""
+    """Tell whether one of the limits in the policy's budget is zero or negative, so that no work is possible."""
     return any(_is_zero(value) for name, value in policy.budget.items() if _is_limit(name))
 
 

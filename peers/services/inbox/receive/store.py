@@ -51,7 +51,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ReceiveOutcome:
-    """The answer to a submission that is not refused, and its new rows for workers; a replay has no new rows."""
+    """What `store_submissions` returns for a submission that is not refused.
+
+    `result` becomes the body of the HTTP response. `events` and `callbacks` are the new rows to which workers are
+    nudged; a replay has none.
+    """
 
     result: ReceiveResult
     events: Sequence[HandlerEvent] = ()
@@ -59,7 +63,7 @@ class ReceiveOutcome:
 
 
 def receive(submission: Submission, *, now: datetime) -> ReceiveResult:
-    """Store an intent of a proven peer and return the answer, after the commit; a replay gets the first answer again.
+    """Store an intent of a proven peer and return the result, after the commit; a replay gets the first result again.
 
     Raises NotTrustedError, VerificationError, UnauthenticatedError, ConflictError for a known id with another body,
     InvalidRequestError for the callback URL, DelegationError, NotFoundError for an agent that the peer may not see.
@@ -74,7 +78,7 @@ def receive(submission: Submission, *, now: datetime) -> ReceiveResult:
 
 
 def check_fresh(submission: Submission, now: datetime) -> None:
-    """Raise VerificationError for another target or time; a message that is not signed may omit both."""
+    """Raise VerificationError unless the message is for this hub and recent; an unsigned one may omit both fields."""
     message = submission.message
     if submission.proof.by_envelope or message.get("target_server") or message.get("created_at"):
         defaults = {} if submission.proof.by_envelope else {"target_server": hub_url(), "created_at": now.isoformat()}
@@ -128,7 +132,11 @@ _groups = GroupCommit(store_submissions, _nudge, most=MAX_GROUP, wait_seconds=WA
 
 
 class _Group:
-    """Submissions that share a transaction: the rows that the database has about them, and the rows that they add."""
+    """Submissions that are decided in one transaction.
+
+    `locked_peers`, `known` and `nonces` are the rows that the database has about the submissions; `rows` are the new
+    rows, written after the last decision.
+    """
 
     def __init__(self, submissions: Sequence[Submission], now: datetime) -> None:
         """Lock and read all rows that deciding on `submissions` needs, in a few queries, in the open unit of work."""
@@ -174,7 +182,7 @@ class _Group:
         return outcome, rows
 
     def _find_known(self, submission: Submission, peer: Peer) -> ReceivedDispatch | None:
-        """Return the row of the same request; raises ConflictError where its id or key has another body."""
+        """Return the row of an earlier copy of the submission; raises ConflictError for a copy with another body."""
         found = [row for name in _names(submission.envelope) if (row := self.known.get((peer.pk, *name)))]
         if any(row.body_digest != submission.digest for row in found):
             raise ConflictError("This dispatch id or idempotency key was used with another body")
@@ -199,7 +207,7 @@ class _Group:
 
 
 def _known_rows(submissions: Sequence[Submission]) -> Iterator[ReceivedDispatch]:
-    """Yield the rows with a dispatch id or idempotency key of the group, also those of another peer of the group.
+    """Yield the stored rows with a dispatch id or idempotency key of the group, for any peer of the group.
 
     Each OR branch matches one unique index; `peer AND (id OR key)` would match none.
     """
