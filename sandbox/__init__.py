@@ -25,7 +25,7 @@ The sandbox verifies callers as AWS does, because a sandbox that accepts every c
 keys that the discovery URL of the runtime's authorizer leads to, which in the demo are the hub's own keys.
 
 Two kinds of faults exist. A planned fault (`faults`) makes the next calls of one operation fail with an AWS error. The
-behavior of a runtime (`runtime_specs.Behavior`) is permanent: slow, broken, forbidden, or with bad answers.
+behavior of a runtime (`runtime_specs.Behavior`) is permanent: slow, broken, forbidden, or with bad responses.
 
 `runtime_seeds` makes the runtimes at the start; `runtime_texts` makes their tools, skills and texts. The same options
 give the same runtimes with the same ids. `runtime_registry` holds the runtimes and writes each change to moto.

@@ -26,7 +26,7 @@ OVERSIZE_CHARACTERS = 5 * 1024 * 1024
 
 
 class EchoExecutor(AgentExecutor):
-    """Answers a message with its own text."""
+    """Runs an A2A agent for the SDK: it sends the text of each received message back."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -41,7 +41,7 @@ class EchoExecutor(AgentExecutor):
 
 
 def build_card(spec: RuntimeSpec, version: int, url: str) -> AgentCard:
-    """Return the agent card of `spec`; with `legacy_card` it has the 0.3 interface too, and therefore a `url`."""
+    """Return the agent card of `spec`; with `legacy_card` the card also has the A2A 0.3 interface, and so a `url`."""
     interfaces = [AgentInterface(url=url, protocol_binding="JSONRPC", protocol_version="1.0")]
     if spec.legacy_card:
         interfaces.append(AgentInterface(url=url, protocol_binding="JSONRPC", protocol_version="0.3"))
@@ -105,7 +105,7 @@ def _route(routes: Sequence[Route]) -> ASGIApp:
 
 
 class A2aHost:
-    """Builds an agent at its first call, keeps it, and passes requests to it."""
+    """Holds the A2A agents for the data plane: it builds one at a runtime's first call, and passes requests to it."""
 
     def __init__(self) -> None:
         self._agents: dict[str, _Agent] = {}

@@ -71,7 +71,10 @@ def apply_changes(spec: RuntimeSpec, body: JsonObject) -> RuntimeSpec:
 
 
 def _items(runtime: str, name: str, value: Json) -> tuple[JsonObject, ...]:
-    """Return tools, skills, resources or prompts from a list of objects; a number makes so many tools or skills."""
+    """Return the tools, skills, resources or prompts that `value` lists; if `value` is a number, make so many of them.
+
+    Only tools and skills can be made from a number.
+    """
     makers: dict[str, Callable[[str, int], tuple[JsonObject, ...]]] = {"tools": make_tools, "skills": make_skills}
     if isinstance(value, int) and not isinstance(value, bool) and name in makers:
         return makers[name](runtime, value)
@@ -137,7 +140,7 @@ class AdminApi:
         """Get, change or delete the runtime with this id, name or ARN.
 
         A change of a released field, or an empty body, makes a new version. `{"touch": true}` changes only
-        lastUpdatedAt. A change of tags, status or behavior alone changes neither, as on AWS.
+        lastUpdatedAt. A change of only tags, status or behavior changes neither version nor lastUpdatedAt, as on AWS.
         """
         key = request.path_params["key"]
         if request.method == "GET":

@@ -22,12 +22,16 @@ FETCH_TIMEOUT_SECONDS = 5.0
 
 
 class TokenRefusedError(Exception):
-    """The bearer token is refused; the message has the reason."""
+    """The sandbox refuses the bearer token; the message of the error has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class JwtTrust:
-    """The issuer, audiences, clients and OAuth scopes that one runtime trusts, from its `customJWTAuthorizer`."""
+    """What one runtime trusts, as `read_trust` reads it from the runtime's `customJWTAuthorizer`.
+
+    `discovery_url` leads to the issuer and its keys. `audiences`, `clients` and `scopes` (OAuth) are the values that
+    the runtime accepts.
+    """
 
     discovery_url: str
     audiences: tuple[str, ...]
@@ -53,7 +57,10 @@ def read_trust(authorizer: Mapping[str, Any]) -> JwtTrust:
 
 
 class IssuerKeys:
-    """The public keys of issuers, by discovery URL; a token that names an unknown key makes them be fetched again."""
+    """The public keys of issuers, by discovery URL, which `verify_bearer` uses for every token.
+
+    A token that names an unknown key makes `find` fetch the issuer's keys again. `fetches` counts the fetches.
+    """
 
     def __init__(self) -> None:
         self._keys: dict[str, dict[str, jwt.PyJWK]] = {}
@@ -92,7 +99,8 @@ class IssuerKeys:
 async def verify_bearer(token: str, trust: JwtTrust, keys: IssuerKeys) -> JsonObject:
     """Verify signature, times, issuer, audience, client and OAuth scopes of `token`, and return its claims.
 
-    Raises TokenRefusedError. The algorithm is always RS256, and never read from the token.
+    Raises TokenRefusedError. The algorithm is always RS256 and is never read from the token, because the sender of the
+    token could choose a weak algorithm.
     """
     key = await keys.find(trust.discovery_url, _key_id(token))
     try:

@@ -11,7 +11,11 @@ from core.strict_json import Json, JsonObject
 
 
 class CallCounts:
-    """Calls by operation, refusals by code, assumed roles, and the largest number of simultaneous calls."""
+    """The calls that the sandbox received since the last reset; control plane and data plane count each call here.
+
+    The counts are: calls by operation, refusals of authentication by AWS's error code, the calls of AssumeRole with
+    role, ExternalId and session name, and the largest number of calls that were in progress at the same time.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -19,7 +23,7 @@ class CallCounts:
         self.reset()
 
     def reset(self) -> None:
-        """Set all counts to 0, except the number of calls in progress."""
+        """Set all counts to 0, but the largest number of simultaneous calls to the number of calls in progress."""
         with self._lock:
             self._counts: Counter[str] = Counter()
             self._refused: Counter[str] = Counter()
@@ -43,7 +47,7 @@ class CallCounts:
 
     @contextmanager
     def in_progress(self) -> Iterator[Callable[[], None]]:
-        """Count a call as in progress until the yielded function is called, or else until the block ends."""
+        """Count a call as in progress until the yielded function is called, or at the latest until the block ends."""
         with self._lock:
             self._in_progress += 1
             self._most_at_once = max(self._most_at_once, self._in_progress)
@@ -61,7 +65,7 @@ class CallCounts:
             end()
 
     def to_dict(self) -> JsonObject:
-        """Return the form of the admin API."""
+        """Return the counts in the JSON form of the admin API."""
         with self._lock:
             counts: dict[str, Json] = dict(sorted(self._counts.items()))
             refused: dict[str, Json] = dict(sorted(self._refused.items()))

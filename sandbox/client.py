@@ -14,11 +14,11 @@ DEFAULT_URL = "http://127.0.0.1:4566"
 
 
 class SandboxClientError(Exception):
-    """The sandbox refused the call or did not answer; the message has its reason."""
+    """The sandbox refused the call or sent no response; the message of the error has the reason."""
 
 
 class SandboxClient:
-    """Calls `/_sandbox/…` of the sandbox at `url`. Every method raises SandboxClientError if the sandbox refuses."""
+    """A client of the admin API at `url`; every method raises SandboxClientError if the sandbox refuses the call."""
 
     def __init__(self, url: str = DEFAULT_URL) -> None:
         self._http = httpx.Client(base_url=f"{url.rstrip('/')}/_sandbox", timeout=30, trust_env=False)
@@ -70,7 +70,7 @@ class SandboxClient:
         return self._request("DELETE", f"/runtimes/{quote(key, safe='')}")
 
     def faults(self, *faults: JsonObject) -> int:
-        """Replace the planned faults by these; return how many failures are still planned."""
+        """Replace the planned faults by the given faults; return how many failures are planned."""
         return cast("int", self._request("POST", "/faults", [*faults])["pending"])
 
     def pending_faults(self) -> int:
@@ -90,17 +90,21 @@ class SandboxClient:
         self._request("POST", "/calls")
 
     def latency(self, milliseconds: float) -> None:
-        """Delay every AWS and runtime call by this time."""
+        """Set the delay that the sandbox adds to every AWS call and every runtime call."""
         self._request("POST", "/latency", {"milliseconds": milliseconds})
 
     def lifetime(self, seconds: int | None) -> None:
-        """Set the lifetime of issued credentials; None uses the lifetime that callers request."""
+        """Set the lifetime of the credentials that AssumeRole issues; None uses the lifetime that callers request."""
         self._request("POST", "/credentials", {"lifetimeSeconds": seconds})
 
     def expire_credentials(self) -> int:
-        """Make every issued credential expire now; return their number."""
+        """Make every issued credential expire at once; return the number of issued credentials."""
         return cast("int", self._request("POST", "/credentials", {"expire": True})["expired"])
 
     def trust(self, role_arn: str, *, external_id: str | None = None, closed: bool = False) -> None:
-        """Set the trust policy of a role: it requires `external_id` unless None; `closed` refuses every caller."""
+        """Replace the trust policy of a role.
+
+        The role then accepts only callers that send `external_id`, or callers with any ExternalId if `external_id` is
+        None. With `closed`, the role refuses every caller.
+        """
         self._request("POST", "/trust", {"roleArn": role_arn, "externalId": external_id, "closed": closed})

@@ -17,7 +17,7 @@ _ADDED_PROTOCOLS = ("MCP", "A2A", "HTTP", "AGUI")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of every action."""
+    """Declare the sandbox's actions (such as serve, list, add) and their options."""
     parser.add_argument("action", nargs="?", default="serve", choices=ACTIONS, help="the action (default: serve)")
     parser.add_argument("name", nargs="?", help="add, update, remove: the runtime's name or id")
     serving = parser.add_argument_group("serve")
@@ -46,10 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, write: Callable[[str], None]) -> None:
-    """Run the action of the parsed `options`; `write` gets its output.
+    """Run the action that the parsed `options` name; `write` gets each text that the action prints.
 
-    Raises SandboxClientError, PortTakenError, and ValueError for options that contradict each other or where the
-    packages of the sandbox are not installed.
+    Raises SandboxClientError, PortTakenError, and ValueError if options contradict each other or if the packages of
+    the sandbox are not installed.
     """
     if options.action == "serve":
         _serve(options, write)
@@ -130,7 +130,7 @@ def _calls(client: SandboxClient, options: argparse.Namespace) -> str:
 
 
 def _changes(options: argparse.Namespace, protocol: str) -> dict[str, Json]:
-    """Return the body for the admin API from the options."""
+    """Return the body of the admin API's request that the options of add and update describe."""
     changes: dict[str, Json] = {}
     if options.description is not None:
         changes["description"] = options.description

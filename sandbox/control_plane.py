@@ -35,7 +35,7 @@ _OPERATIONS = (
 
 
 class ControlPlane:
-    """Answers STS and the AgentCore control API."""
+    """Serves the requests to STS and to the AgentCore control API, most of them with the response of moto."""
 
     def __init__(
         self, registry: RuntimeRegistry, credentials: CredentialStore, faults: Faults, calls: CallCounts
@@ -141,7 +141,7 @@ class ControlPlane:
         return Response(json.dumps(body), media_type="application/json")
 
     def _listing(self, account: str, region: str) -> list[dict[str, Any]]:
-        """Return moto's whole list, which is read again only after a change."""
+        """Return moto's whole list of runtimes; moto is asked again only after a change in the registry."""
         revision = self._registry.revision
         cached = self._listings.get((account, region))
         if cached is not None and cached[0] == revision:
@@ -208,7 +208,10 @@ def _write_token(sequence: int, page: int) -> str:
 
 
 def _read_token(token: str) -> tuple[int, int]:
-    """Return sequence and page; raise ValueError for a token that `_write_token` did not write."""
+    """Return the `sequence` of the last listed runtime and the next page's number, from a token of `_write_token`.
+
+    Raises ValueError for any other token.
+    """
     try:
         word, sequence, page = base64.urlsafe_b64decode(token.encode()).decode().split(":")
     except (binascii.Error, UnicodeDecodeError) as error:

@@ -37,7 +37,7 @@ class CredentialStore:
         self.lifetime_seconds: int | None = None
 
     def find(self, access_key_id: str) -> Credential | None:
-        """Return the credential with this key id, expired or not."""
+        """Return the credential with this access key id, also if it has expired; None if no credential has this id."""
         return self._credentials.get(access_key_id)
 
     def issue(self, credential: Credential) -> None:
@@ -46,7 +46,7 @@ class CredentialStore:
             self._credentials[credential.access_key_id] = credential
 
     def expire_issued(self) -> int:
-        """Make every issued credential expire now; return their number."""
+        """Make every issued credential expire at once; return the number of issued credentials."""
         with self._lock:
             issued = [entry for entry in self._credentials.values() if entry.expires_at is not None]
             now = datetime.now(UTC)
@@ -54,7 +54,11 @@ class CredentialStore:
             return len(issued)
 
     def set_trust(self, role_arn: str, *, external_id: str | None, closed: bool) -> None:
-        """Set the trust policy of a role: it requires `external_id` unless None; `closed` refuses every caller."""
+        """Replace the trust policy of a role.
+
+        The role then accepts only callers that send `external_id`, or callers with any ExternalId if `external_id` is
+        None. With `closed`, the role refuses every caller.
+        """
         with self._lock:
             self._closed.discard(role_arn)
             self._required_ids.pop(role_arn, None)

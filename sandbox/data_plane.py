@@ -44,7 +44,10 @@ _MISMATCH = (
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One request of the data plane; `subpath` is the part of its path after `/invocations`."""
+    """A request of the data plane, as `parse_invocation` reads it from an HTTP request.
+
+    `arn` is the decoded ARN of the called runtime. `subpath` is the part of the request's path after `/invocations`.
+    """
 
     request: SignedRequest
     arn: str
@@ -57,7 +60,7 @@ class Invocation:
 
     @property
     def qualifier(self) -> str:
-        """Return the name of the endpoint, DEFAULT if the request has none, as on AWS."""
+        """Return the runtime endpoint that the query names, DEFAULT if the query names none, as on AWS."""
         return parse_qs(self.request.query).get("qualifier", ["DEFAULT"])[0]
 
 
@@ -68,14 +71,17 @@ def parse_invocation(request: SignedRequest) -> Invocation | None:
 
 
 class RuntimeHosts:
-    """The hosts of MCP servers and A2A agents. Their SDKs take seconds to import, so a thread imports them."""
+    """The host of all MCP servers and the host of all A2A agents, for the DataPlane.
+
+    The SDKs of MCP and A2A take seconds to import, so a thread imports the two modules at the first call.
+    """
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
         self._hosts: tuple[McpHost, A2aHost] | None = None
 
     async def load(self) -> tuple[McpHost, A2aHost]:
-        """Return the hosts; the first call imports them."""
+        """Return the MCP host and the A2A host; the first call imports their modules."""
         if self._hosts is None:
             async with self._lock:
                 if self._hosts is None:
@@ -83,7 +89,7 @@ class RuntimeHosts:
         return self._hosts
 
     async def close(self) -> None:
-        """Stop every server."""
+        """Stop every MCP server."""
         if self._hosts is not None:
             await self._hosts[0].close()
 
@@ -95,7 +101,7 @@ def _load_hosts() -> tuple[McpHost, A2aHost]:
 
 
 class DataPlane:
-    """Answers the invocations of runtimes."""
+    """Serves each Invocation: it authenticates the caller, applies faults, and calls the runtime's server."""
 
     def __init__(
         self, registry: RuntimeRegistry, credentials: CredentialStore, faults: Faults, calls: CallCounts
@@ -125,7 +131,7 @@ class DataPlane:
     # Authentication
 
     async def _authenticate(self, invocation: Invocation, runtime: SandboxRuntime | None) -> Response | None:
-        """Return the refusal, None if the runtime's authorizer accepts the caller."""
+        """Return the response that refuses the caller, None if the runtime's authorizer accepts the caller."""
         header = invocation.request.header("authorization") or ""
         is_bearer = header[:7].lower() == "bearer "
         if runtime is not None and runtime.spec.authorizer:
@@ -180,7 +186,7 @@ class DataPlane:
     # Behavior
 
     async def _apply_faults(self, invocation: Invocation, runtime: SandboxRuntime, receive: Receive) -> Response | None:
-        """Apply planned faults and the runtime's behavior; return the error answer, None if the call continues."""
+        """Apply planned faults and the runtime's behavior; return the error response, None if the call continues."""
         operation = "GetAgentCard" if invocation.is_card else "InvokeAgentRuntime"
         names = (runtime.runtime_id, runtime.arn, runtime.spec.name)
         if fault := self._faults.take(operation, names=names):
@@ -262,7 +268,7 @@ async def _until_disconnected(receive: Receive) -> None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body, which was already read, and then the further messages."""
+    """Return an ASGI `receive` that gives the body, which was already read, and then the further ASGI messages."""
     is_given = False
 
     async def replayed() -> Message:
@@ -276,7 +282,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _with_session_headers(invocation: Invocation, runtime: SandboxRuntime, send: Send) -> Send:
-    """Return a `send` that adds the session headers that AWS adds."""
+    """Return an ASGI `send` that adds to the response the session headers that AWS adds."""
     session_id = invocation.request.header(SESSION_HEADER)
     headers = [(SESSION_HEADER.encode(), session_id.encode())] if session_id else []
     if runtime.spec.behavior.session_header and invocation.request.header("mcp-session-id") is None:

@@ -1,4 +1,4 @@
-"""Planned faults, and the error answers in the formats of AWS."""
+"""Planned faults, and the error responses in the formats of AWS."""
 
 from __future__ import annotations
 
@@ -79,9 +79,11 @@ def sts_error(code: str, message: str = "") -> Response:
 
 @dataclass(slots=True)
 class Fault:
-    """A planned fault: the next `times` matching calls of `operation` fail with `error`.
+    """A fault that a caller of the admin API planned: the next `times` matching calls of `operation` fail with `error`.
 
-    `page` counts from 1; `runtime` is an id, a name or an ARN. None matches every page or every runtime.
+    `times` is the number of failures that are left; each failure lowers `times` by 1. `page` is the page of
+    ListAgentRuntimes that fails, counted from 1; None matches every call. `runtime` is the id, name or ARN of the
+    called runtime (for STS, the ARN of the role); None matches every runtime. `message` is the text of the AWS error.
     """
 
     operation: str
@@ -92,14 +94,17 @@ class Fault:
     message: str = ""
 
     def matches(self, operation: str, page: int | None, names: tuple[str, ...]) -> bool:
-        """Tell whether this fault applies to the call."""
+        """Tell whether this fault has failures left and matches the call to the runtime that `names` names."""
         if self.times < 1 or self.operation != operation:
             return False
         return self.page in (None, page) and (self.runtime is None or self.runtime in names)
 
 
 class Faults:
-    """The planned faults, and the latency of every call."""
+    """The planned faults, and the latency of every call, for the control plane and the data plane.
+
+    The admin API plans the faults and sets the latency; both planes call `take` before each call that they serve.
+    """
 
     def __init__(self, *, latency_seconds: float = 0.0) -> None:
         self.latency_seconds = latency_seconds
@@ -107,12 +112,12 @@ class Faults:
         self._lock = Lock()
 
     def plan(self, faults: Iterable[Fault]) -> None:
-        """Replace the planned faults."""
+        """Replace the planned faults by `faults`."""
         with self._lock:
             self._faults = list(faults)
 
     def take(self, operation: str, *, page: int | None = None, names: tuple[str, ...] = ()) -> Fault | None:
-        """Return the first fault that applies to this call and count it down; None if no fault applies."""
+        """Return the first fault that matches this call, and lower its `times` by 1; None if no fault matches."""
         with self._lock:
             for fault in self._faults:
                 if fault.matches(operation, page, names):
@@ -121,7 +126,7 @@ class Faults:
         return None
 
     def pending(self) -> int:
-        """Return how many failures are still planned."""
+        """Return how many failures are still planned: the sum of the `times` of all faults."""
         with self._lock:
             return sum(fault.times for fault in self._faults)
 

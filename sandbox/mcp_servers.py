@@ -1,7 +1,7 @@
 """Real MCP servers on the official package `mcp`, one for each called runtime, stateless as on AWS.
 
-The first call of a runtime makes its server and session manager. They are kept until the spec of the runtime changes,
-because making them costs more than an answer.
+The first call of a runtime makes its server and session manager. The server and the session manager are kept until the
+spec of the runtime changes, because making both costs more than one response.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class _Hosted:
 
 
 class McpHost:
-    """Builds a server at the first call of its runtime, keeps it, and passes requests to it."""
+    """Holds the MCP servers for the data plane: it builds one at a runtime's first call, and passes requests to it."""
 
     def __init__(self) -> None:
         self._hosted: dict[str, _Hosted] = {}

@@ -25,7 +25,7 @@ STS_SERVICE = "sts"
 
 @dataclass(frozen=True, slots=True)
 class MotoResponse:
-    """The answer of moto's server."""
+    """The HTTP response of moto's server, which `MotoServer.call` returns to the control plane."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -113,7 +113,7 @@ class MotoServer:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> MotoResponse:
-        """Return moto's answer for an account and region; blocks for about a millisecond. `path` is decoded."""
+        """Return moto's response for an account and region; blocks for about a millisecond. `path` is decoded."""
         environ = _environ(service, method, path, region)
         environ |= {"QUERY_STRING": query, "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
         environ |= {"HTTP_X_MOTO_ACCOUNT_ID": account, **_wsgi_headers(headers or {})}
@@ -155,7 +155,7 @@ def _wsgi_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_credential(answer: bytes, *, account: str, principal: str) -> Credential:
-    """Return the credential in the answer to AssumeRole."""
+    """Return the credential in moto's response to AssumeRole."""
     values = {
         name.decode(): text.decode()
         for name, text in re.findall(rb"<(AccessKeyId|SecretAccessKey|SessionToken|Expiration)>([^<]+)<", answer)

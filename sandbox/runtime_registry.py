@@ -23,7 +23,11 @@ class UnknownRuntimeError(Exception):
 
 
 class RuntimeRegistry:
-    """Adds, changes and removes runtimes; every change raises `revision` by 1."""
+    """The runtimes that exist; the seeds and the admin API add, change and remove runtimes here.
+
+    Every added, changed or removed runtime raises `revision` by 1, so the control plane knows when to read its list
+    from moto again.
+    """
 
     def __init__(self) -> None:
         self._lock = RLock()
@@ -38,7 +42,7 @@ class RuntimeRegistry:
             return iter(list(self._by_id.values()))
 
     def add(self, spec: RuntimeSpec, *, created_at: datetime | None = None) -> SandboxRuntime:
-        """Create version 1 of a runtime; `created_at` is now if it is None. A reused name gets a new id, as on AWS.
+        """Create version 1 of a runtime, at `created_at` or the current time. A reused name gets a new id, as on AWS.
 
         Raises InvalidSpecError for a name that AWS would refuse or that is in use.
         """
@@ -65,7 +69,11 @@ class RuntimeRegistry:
         return f"{spec.name}-{suffix}"
 
     def change(self, key: str, spec: RuntimeSpec, *, new_version: bool, touch: bool) -> SandboxRuntime:
-        """Replace the spec of a runtime; `new_version` and `touch` both set `last_updated_at`."""
+        """Replace the spec of the runtime with the id, name or ARN `key`; the name, account and region stay.
+
+        `new_version` raises the version by 1 and sets `last_updated_at`; `touch` only sets `last_updated_at`. Raises
+        UnknownRuntimeError, and InvalidSpecError for a spec that AWS would refuse.
+        """
         _check(spec)
         with self._lock:
             runtime = self.find(key)
@@ -107,7 +115,7 @@ class RuntimeRegistry:
         return self._by_id.get(runtime_id)
 
     def use_cold_start(self, runtime: SandboxRuntime) -> bool:
-        """Tell whether the runtime is still cold, and count one of its cold starts down."""
+        """Tell whether this call meets a cold start of the runtime, and lower the number of its cold starts by 1."""
         with self._lock:
             behavior = runtime.spec.behavior
             if behavior.cold_starts < 1:

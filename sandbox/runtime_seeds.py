@@ -23,9 +23,12 @@ _STAGING = {"env": "staging", "team": "platform"}
 
 @dataclass(frozen=True, slots=True)
 class SeedOptions:
-    """The number and kind of seeds. With `mcp` or `a2a`, a benchmark gets so many similar runtimes instead of the mix.
+    """The options of the command line and the benchmarks that say which runtimes the sandbox has at its start.
 
-    Of the similar runtimes every `jwt_every`-th one has a JWT authorizer; 0 means none.
+    `runtimes` is the number of runtimes of the mix. If `mcp` or `a2a` is not 0, the sandbox instead gets so many
+    similar MCP or A2A runtimes; every `jwt_every`-th of these runtimes has a JWT authorizer, none if `jwt_every` is 0.
+    `tools` is the number of tools or skills of each runtime. With `healthy`, no runtime deviates from correct
+    responses. `hub_url` is the OIDC issuer that runtimes with a JWT authorizer trust.
     """
 
     runtimes: int = 12

@@ -18,10 +18,13 @@ class InvalidSpecError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Behavior:
-    """The deviations of a runtime from correct answers; by default it has none.
+    """The ways in which a runtime deviates from correct responses; by default a runtime has none.
 
-    `cold_starts` is the number of next calls that are refused. `card` is one of `CARD_FAULTS`. `session_header` adds
-    the `Mcp-Session-Id` that AWS adds for callers that send none.
+    `slow_seconds` delays each response. `broken` makes each call fail with InternalServerException, `forbidden` with
+    AccessDeniedException. `cold_starts` is the number of next calls that are refused. `hangs` sends no response until
+    the caller disconnects. `oversize` makes one description very long. `endless_cursor` makes each page of tools name
+    a next page. `card` is one of `CARD_FAULTS`, empty for a correct agent card. `session_header` adds the
+    `Mcp-Session-Id` that AWS adds for callers that send no such header.
     """
 
     slow_seconds: float = 0.0
@@ -47,7 +50,7 @@ class Behavior:
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def to_dict(self) -> JsonObject:
-        """Return the values that differ from the default, by camelCase name."""
+        """Return the deviations that are set (not false, 0 or empty), by camelCase name."""
         return {
             name: getattr(self, attribute) for name, attribute in _BEHAVIOR_NAMES.items() if getattr(self, attribute)
         }
@@ -72,11 +75,12 @@ _BEHAVIOR_NAMES = {_camel_case(entry.name): entry.name for entry in fields(Behav
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSpec:
-    """The description of one runtime, for control plane and data plane.
+    """The description of one runtime, made by the seeds or the admin API, for the control plane and the data plane.
 
-    `tools`, `resources` and `prompts` are MCP objects, `skills` A2A skills. `authorizer` is AWS's
-    `authorizerConfiguration`, empty for IAM. `page_size` is the number of tools per page. With `streams`, MCP answers
-    are event streams with a notification before the result.
+    `tools`, `resources` and `prompts` are MCP objects, `skills` are A2A skills. `authorizer` is AWS's
+    `authorizerConfiguration`, empty for IAM. `page_size` is the number of tools per page of an MCP list. With
+    `streams`, MCP responses are event streams with a notification before the result. With `legacy_card`, the agent
+    card also has the interface of A2A 0.3. `status` is AWS's status of the runtime.
     """
 
     name: str
@@ -99,7 +103,11 @@ class RuntimeSpec:
 
 @dataclass(slots=True)
 class SandboxRuntime:
-    """One existing runtime: its spec, and the ids that the control plane gave it."""
+    """One existing runtime: its spec, and the values that the RuntimeRegistry gave to it.
+
+    `sequence` is the number of the runtime in the order of creation; ListAgentRuntimes sorts by `sequence`. `version`
+    counts the released versions of the runtime from 1.
+    """
 
     runtime_id: str
     arn: str
@@ -109,7 +117,7 @@ class SandboxRuntime:
     last_updated_at: datetime
 
     def to_dict(self) -> JsonObject:
-        """Return the form of the admin API."""
+        """Return the runtime in the JSON form of the admin API."""
         spec = self.spec
         return {
             "id": self.runtime_id,

@@ -11,10 +11,10 @@ from sandbox.runtime_specs import RuntimeSpec
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """One field of work.
+    """A field of work, such as pharmacy fraud, from which the functions of this module make the texts of a runtime.
 
-    `purpose` ends a sentence that begins with the title, `things` are the objects of its tools, `own` are the names and
-    texts of tools that only this field has.
+    The names of the field's runtimes start with `slug`. `purpose` ends a sentence that begins with `title`. `things`
+    are the objects that the field's tools handle. `own` are names and texts of tools that no other field has.
     """
 
     slug: str
@@ -195,12 +195,12 @@ _VERBS = (
 
 
 def stable_number(text: str) -> int:
-    """Return a number that depends on `text` alone, unlike `hash`, which differs between processes."""
+    """Return a number that depends only on `text`, unlike `hash`, which differs between processes."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
 
 
 def domain_of(name: str) -> Domain:
-    """Return the domain that `name` starts with, else one that the stable number of the name selects."""
+    """Return the domain whose slug starts `name`; if no slug does, the domain that `stable_number(name)` selects."""
     for domain in DOMAINS:
         if name.startswith(domain.slug):
             return domain

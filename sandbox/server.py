@@ -24,7 +24,11 @@ _SHUTDOWN_SECONDS = 1
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """The options of `serve`; the changes in the file `saved_changes_path` are made again at the start."""
+    """The options of `serve`, from the command line or the tests.
+
+    `latency_ms` is the delay of every AWS and runtime call, in milliseconds. The access key is the hub's own
+    credential. `serve` makes the changes in the file `saved_changes_path` again; None saves no changes.
+    """
 
     latency_ms: float = 0.0
     access_key_id: str = DEFAULT_ACCESS_KEY_ID

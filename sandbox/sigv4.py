@@ -23,7 +23,7 @@ _DATE_FORMAT = "%Y%m%dT%H%M%SZ"
 
 
 class RequestRefusedError(Exception):
-    """The request is refused. `code` is AWS's error code, `message` AWS's text or a similar one."""
+    """The sandbox refuses the request. `code` is AWS's error code, `message` is AWS's text or a similar text."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -45,7 +45,10 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """A request as received: `path` and `query` are not decoded, header names are in lower case."""
+    """A request as the sandbox received it, which `verify_sigv4` checks.
+
+    `path` and `query` are not decoded; header names are in lower case.
+    """
 
     method: str
     path: str

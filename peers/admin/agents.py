@@ -43,7 +43,7 @@ class VisibilityFilter(DropdownFilter):
 
 @admin.register(DiscoveredAgent)
 class DiscoveredAgentAdmin(ReadOnlyAdmin):
-    """Discovered agents; an action sets the visibility of the ticked agents."""
+    """The admin page of agents that federations discover; an action sets the visibility of the ticked agents."""
 
     list_display = ["agent", "agent_id", "federation", "visibility_label", "chosen_by"]
     list_display_links = None
@@ -117,7 +117,7 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
 
 @admin.register(RegisteredAgent)
 class RegisteredAgentAdmin(RefusalOnFormMixin, UnitOfWorkMixin, RowPagesMixin):
-    """Agents that staff register by hand."""
+    """The admin page of agents that staff register by hand."""
 
     form = RegisteredAgentForm
     list_display = ["agent_id", "place", "capabilities_text", "visibility_label", "made"]

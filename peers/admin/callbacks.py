@@ -23,7 +23,7 @@ MAX_CALLBACKS_SHOWN = 50
 
 @admin.register(InboundCallback)
 class InboundCallbackAdmin(RowPagesMixin, ReadOnlyAdmin):
-    """Verified reports of peers."""
+    """The admin page of callbacks that peers sent to this hub and that this hub has verified."""
 
     list_display = ["event", "dispatch_title", "peer", "applied", "received"]
     list_display_links = ["event"]
@@ -70,7 +70,7 @@ class InboundCallbackAdmin(RowPagesMixin, ReadOnlyAdmin):
 
 @admin.register(OutboundCallback)
 class OutboundCallbackAdmin(OutboxAdmin):
-    """Reports of this hub to peers, with their delivery."""
+    """The admin page of callbacks that this hub sends to peers, with the state of each delivery."""
 
     list_display = ["event", "about", "peer_column", "work", "attempts", "next_try", "error_text", "made"]
     list_display_links = ["event"]
@@ -113,7 +113,7 @@ class OutboundCallbackAdmin(OutboxAdmin):
 
 
 def inbound_table(dispatch: Dispatch) -> dict[str, list[Any]]:
-    """Return the newest callbacks about a dispatch, with their effect on its state, for unfold's table component."""
+    """Return unfold's table of the newest callbacks about a dispatch, with their effect on the dispatch's state."""
     rows = [
         [
             row_link(row, event_name(row.event_type)),
@@ -127,7 +127,7 @@ def inbound_table(dispatch: Dispatch) -> dict[str, list[Any]]:
 
 
 def outbound_table(received: ReceivedDispatch) -> dict[str, list[Any]]:
-    """Return the first callbacks about a received dispatch, with their delivery, for unfold's table component."""
+    """Return unfold's table of the first callbacks about a received dispatch, with the state of each delivery."""
     rows = [
         [
             row_link(row, event_name(row.event_type)),

@@ -42,7 +42,7 @@ def dashboard_cards(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _withdrawn_keys(approved: QuerySet[Peer]) -> dict[str, int]:
-    """Return how many pinned keys of approved peers their owners withdrew, by the way."""
+    """Return the number of pinned keys of approved peers that their owners withdrew, for each kind of withdrawal."""
     pinned = PeerKey.objects.filter(state=KeyState.PINNED, peer__in=approved).exclude(withdrawal="")
     return dict(pinned.order_by().values_list("withdrawal").annotate(Count("pk")))
 

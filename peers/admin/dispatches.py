@@ -24,7 +24,7 @@ from peers.models import Dispatch, DispatchState, Intent
 
 @admin.register(Dispatch)
 class DispatchAdmin(OutboxAdmin):
-    """One dispatch: its target, its delivery, and the state that the peer reported."""
+    """The admin page of sent dispatches: target and delivery of a dispatch, and the state that the peer reported."""
 
     list_display = ["intent", "peer_column", "agent", "status_label", "attempts", "what_happened", "made"]
     list_filter = [

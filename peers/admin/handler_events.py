@@ -22,7 +22,7 @@ KIND_NAMES = {
 
 @admin.register(HandlerEvent)
 class HandlerEventAdmin(OutboxAdmin):
-    """One row for each event and handler."""
+    """The admin page of handler events: one row for each event and each handler class that gets the event."""
 
     list_display = ["kind_column", "about", "handler_column", "work", "attempts", "next_try", "error_text", "made"]
     list_display_links = ["kind_column"]

@@ -52,7 +52,7 @@ class IntentForm(forms.ModelForm[Intent]):
 
 
 class DispatchForm(forms.Form):
-    """The peer and the agent that get an intent, and the peer's permissions for it."""
+    """Asks staff who dispatch an intent for the peer, the peer's agent, and the permissions that the peer gets."""
 
     peer = forms.ModelChoiceField(
         queryset=Peer.objects.filter(

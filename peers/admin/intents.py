@@ -38,7 +38,7 @@ JSON_HINT = "Two optional JSON objects. Leave them empty if the description is e
 
 @admin.register(Intent)
 class IntentAdmin(UnitOfWorkMixin, RowPagesMixin):
-    """One intent: its text, its origin, and its dispatches."""
+    """The admin page of intents: text and origin of an intent, and the dispatches that this hub made of it."""
 
     list_display = ["title_column", "status_label", "origin", "made_by", "made"]
     list_filter = [("status", ChoicesDropdownFilter), ("is_received", BooleanRadioFilter)]

@@ -29,7 +29,7 @@ MAX_ID_CHARS = 13
 
 @admin.register(JournalEntry)
 class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
-    """One line for each decision and each message."""
+    """The admin page of the journal: a line for each decision about a peer and each message between hubs."""
 
     list_display = ["when", "kind_label", "text", "peer", "dispatch", "by"]
     list_display_links = ["when"]
@@ -84,7 +84,7 @@ def lines_link(dispatch_id: str) -> SafeString:
 
 
 def dispatch_link(dispatch_id: str) -> SafeString | str:
-    """Return a link with the intent's title to the sent or received dispatch of this id; the id alone without a row."""
+    """Return a link with the intent's title to the sent or received dispatch of this id; only the id without a row."""
     sent = Dispatch.objects.filter(pk=dispatch_id).first()
     if sent:
         return row_link(sent, sent.intent_title or dispatch_id)

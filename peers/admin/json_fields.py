@@ -63,9 +63,9 @@ TIME_ENDINGS = ("_at", "timestamp")
 
 
 def json_as_fields(value: object) -> SafeString:
-    """Return a JSON object as a list of labeled fields, with its JSON below them behind a fold.
+    """Return a JSON object as a list of labeled fields, with the JSON text below the fields behind a fold.
 
-    A string is parsed first, and shown as it is where it is not JSON.
+    A string is parsed as JSON first; a string that is not JSON is shown unchanged.
     """
     if isinstance(value, str):
         try:

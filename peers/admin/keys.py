@@ -36,7 +36,7 @@ from peers.services.trust.keys import approve_key, revoke_key
 
 @admin.register(PeerKey)
 class PeerKeyAdmin(RowPagesMixin, ReadOnlyAdmin):
-    """One key: its fingerprint, its origin, and how long the hub trusts it."""
+    """The admin page of peers' keys: fingerprint and origin of a key, and how long this hub trusts the key."""
 
     list_display = ["key", "peer_page", "state_label", "seen", "continuity", "withdrawn", "first_seen", "trusted_until"]
     list_display_links = ["key"]
@@ -157,7 +157,7 @@ def _message_of_approval(overlap_days: int) -> str:
 
 
 def _actions_of(key: PeerKey) -> set[str]:
-    """Return the actions that a key's state allows. A peer's first key is approved with the peer, on its page."""
+    """Return the actions that a key's state allows. Staff approve a peer's first key on the page of the peer."""
     if key.state == KeyState.REVOKED:
         return set()
     is_change = key.state == KeyState.PROPOSED and key.is_offered and key.peer.state == PeerState.APPROVED

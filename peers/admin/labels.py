@@ -67,7 +67,7 @@ EVENT_COLORS = {"Progress": "info", "Budget warning": "warning", "Completed": "s
 
 
 def http_answer(code: int | None) -> str:
-    """Return an HTTP status with its phrase, as in `503 Service Unavailable`; `none` where no answer came."""
+    """Return an HTTP status with its phrase, as in `503 Service Unavailable`; `none` if no response came."""
     if code is None:
         return "none"
     known = {int(status): status.phrase for status in HTTPStatus}
@@ -80,7 +80,7 @@ def event_name(event_type: str) -> str:
 
 
 def peer_link(peer: Peer | None, url: str = "") -> SafeString | str:
-    """Return a link to a peer by its name, with its URL as the tooltip; `url` alone, or a dash, without a peer."""
+    """Return a link to a peer by its name, with its URL as the tooltip; without a peer, only `url` or a dash."""
     if peer is None:
         return url or "-"
     page = reverse("admin:peers_peer_change", args=[peer.pk])

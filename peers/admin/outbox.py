@@ -30,7 +30,7 @@ WORK_COLORS = {"Given up": "danger", "Due": "info", "Done": "success", "Waiting"
 
 
 class WorkStateFilter(DropdownFilter):
-    """Keeps the rows that a worker gave up, still has to do, or does not have to do."""
+    """Keeps the rows that a worker gave up, the rows that a worker still has to do, or all other rows."""
 
     title = "work"
     parameter_name = "work"
@@ -65,7 +65,7 @@ class EventFilter(DropdownFilter):
 
 
 class OutboxAdmin(RowPagesMixin, ReadOnlyAdmin):
-    """The page of one kind of outbox rows."""
+    """Base class of the admin pages of dispatches, outbound callbacks and handler events."""
 
     list_fullwidth = True
     list_per_page = 50

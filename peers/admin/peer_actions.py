@@ -1,4 +1,4 @@
-"""Actions on a peer: each needs a permission, calls one service and shows the result as a message."""
+"""Actions on a peer: each action needs a permission, calls one service and shows its result as a message."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NEXT_STEP: dict[str, str] = {
 
 
 class PeerActionsMixin(RowPagesMixin):
-    """The buttons of a peer's page."""
+    """Adds to PeerAdmin the buttons of a peer's page; the state of the peer decides which buttons the page shows."""
 
     actions_detail = [
         "approve",

@@ -131,7 +131,7 @@ class PeerForm(ShowsRefusal, forms.ModelForm[Peer]):
 
 
 class TokenForm(forms.Form):
-    """How long a new token is valid."""
+    """Asks for the time that a new peer-bound token is valid."""
 
     days = forms.IntegerField(
         min_value=1,
@@ -144,7 +144,7 @@ class TokenForm(forms.Form):
 
 
 class ApprovalForm(forms.Form):
-    """The approval of a peer: the compared key, and a statement that it was compared."""
+    """Asks staff who approve a peer for the compared key, and for the statement that they compared the key."""
 
     fingerprint = forms.ChoiceField(label="Fingerprint", widget=UnfoldAdminRadioSelectWidget(), required=False)
     compared = forms.BooleanField(widget=UnfoldBooleanSwitchWidget(), error_messages={"required": NOT_COMPARED})
@@ -167,7 +167,7 @@ class ApprovalForm(forms.Form):
 
 
 class KeyApprovalForm(forms.Form):
-    """The approval of a changed key: how long older keys stay valid, and a statement that it was compared."""
+    """Asks staff who approve a changed key how long older keys stay valid, and whether they compared the key."""
 
     overlap_days = forms.IntegerField(
         min_value=0,
@@ -189,7 +189,7 @@ class KeyApprovalForm(forms.Form):
 
 
 class ImportForm(forms.Form):
-    """A list of peers, as a file or as pasted text."""
+    """Asks for the list of peers to import, as a file or as pasted text."""
 
     file = forms.FileField(required=False, widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.json"}))
     text = forms.CharField(

@@ -53,7 +53,7 @@ class WaitingForStaffFilter(DropdownFilter):
 
 @admin.register(Peer)
 class PeerAdmin(RefusalOnFormMixin, UnitOfWorkMixin, ImportExportMixin, PeerActionsMixin):
-    """One peer: its state, its settings, and the decisions about it."""
+    """The admin page of peers: the state and the settings of a peer, and staff's decisions about the peer."""
 
     list_display = ["name", "state_label", "relationship_label", "keys_label", "review", "attempts", "added"]
     list_filter = [("state", ChoicesDropdownFilter), ("relationship", ChoicesDropdownFilter), WaitingForStaffFilter]

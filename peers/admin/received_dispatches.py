@@ -1,4 +1,4 @@
-"""Received dispatches: work that peers sent to this hub, and this hub's answer to each."""
+"""Received dispatches: work that peers sent to this hub, and this hub's response to each dispatch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from peers.models import ReceivedDispatch
 
 @admin.register(ReceivedDispatch)
 class ReceivedDispatchAdmin(RowPagesMixin, ReadOnlyAdmin):
-    """One received dispatch: the request, the answer, and the scope and policy that hold for the work."""
+    """The admin page of received dispatches: a peer's request, this hub's response, the work's scope and policy."""
 
     list_display = ["title", "peer_column", "agent", "answer", "progress", "answered_with", "received"]
     list_display_links = ["title"]

@@ -38,9 +38,10 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class PeerCredential:
-    """The verified peer of a request, and the verified message; the request's `auth`.
+    """The verified peer of a request, and its verified message; views read the credential from `request.auth`.
 
-    `submission` is set on receive, `callback` on callback.
+    `submission` is the message of a request to the receive endpoint, `callback` that of a request to the callback
+    endpoint; the field that the endpoint does not use is None.
     """
 
     peer: Peer
@@ -51,7 +52,7 @@ class PeerCredential:
 class OperatorAuthentication(TokenOrSessionAuthentication):
     """Authenticates people and their programs.
 
-    A peer-bound token is a known token without the scopes of these endpoints, so the answer is 403, not 401.
+    A peer-bound token is a known token without the scopes of these endpoints, so the response is 403, not 401.
     """
 
     def authenticate_token(self, raw: str) -> tuple[Any, Credential]:

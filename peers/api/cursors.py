@@ -23,7 +23,7 @@ def make_cursor(last_id: str) -> str:
 def read_cursor(query: QueryDict) -> str:
     """Return the id that the parameter `cursor` holds, "" without one; raise BadRequestError for a broken cursor.
 
-    The checksum finds a cursor that was cut or mistyped. It is not a secret: a cursor gives no right.
+    The checksum finds a cursor that was cut or mistyped. The checksum needs no secret, because a cursor gives no right.
     """
     text = read_single_value(query, "cursor")
     if text is None:

@@ -1,4 +1,4 @@
-"""Error answers of the protocol's endpoints, and the log line of each refusal.
+"""Error responses of the protocol's endpoints, and the log line of each refusal.
 
 The body is always JSON, with `detail` (a sentence, or the list of field errors) and `message`, on 400 and 422 also
 `errors`: OpenIntent clients fail on any other body. A refusal writes a line to the text log and raises a counter, and
@@ -40,7 +40,11 @@ _refusals_lock = Lock()
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One error answer. `reason` goes to the log alone; `errors` are `{"field": …, "message": …}`."""
+    """An error response of a protocol endpoint, which `refusal_of` makes from an exception.
+
+    `status` is the HTTP status, `message` the sentence for the caller. `reason` goes only to the log, never into the
+    response. `errors` are the field errors `{"field": …, "message": …}`. `headers` are headers of the response.
+    """
 
     status: int
     message: str
@@ -58,12 +62,12 @@ class Refusal:
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
-    """Return the answer to `exc`. Django REST framework calls this while it handles the exception."""
+    """Return the error response for `exc`. Django REST framework calls this while it handles the exception."""
     return _answer(refusal_of(exc), exc, context.get("request"))
 
 
 def limiting_exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
-    """Return the answer to `exc` as exception_handler does, and count a refusal against the request's address."""
+    """Return the response for `exc` as exception_handler does, and count a refusal against the caller's address."""
     refusal, request = refusal_of(exc), context.get("request")
     if refusal.status < 500 and request is not None:
         refusal = _refusal_or_429(refusal, request)
@@ -82,7 +86,7 @@ def _answer(refusal: Refusal, exc: Exception, request: Request | None) -> Respon
 
 
 def refusal_of(exc: Exception) -> Refusal:
-    """Return the answer to an exception. Its type alone decides the status, never its text."""
+    """Return the refusal for an exception. Only the type of the exception decides the status, never its text."""
     if isinstance(exc, ProtocolError):
         return _of_protocol(exc)
     if isinstance(exc, HubError):
@@ -121,7 +125,7 @@ def _of_framework(exc: APIException) -> Refusal:
 
 
 def _refusal_or_429(refusal: Refusal, request: Request) -> Refusal:
-    """Count a refusal against its address. Return it, or a 429 if the address has too many refusals."""
+    """Count a refusal against the caller's address; return the refusal, or a 429 if the address has too many."""
     try:
         if refusal.status != HTTPStatus.TOO_MANY_REQUESTS:
             spend_refusal(request.META.get("REMOTE_ADDR", ""))

@@ -46,7 +46,7 @@ class OperatorScheme(TokenOrSessionScheme):  # type: ignore[no-untyped-call]
 
 
 class AnyCallerScheme(OperatorScheme):  # type: ignore[no-untyped-call]
-    """Describes AnyCallerAuthentication: the same credentials, or none."""
+    """Describes AnyCallerAuthentication: the credentials of the registry's API, or none."""
 
     target_class = "peers.api.authentication.AnyCallerAuthentication"
 
@@ -62,7 +62,7 @@ class PeerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-cal
     name: list[str] = ["peer"]
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
-        """Return the token alone: OpenAPI has no scheme for signatures, which are headers and a member of the body."""
+        """Return only the token, because OpenAPI has no scheme for signatures in headers and in the body."""
         return [
             {
                 "type": "apiKey",
@@ -78,7 +78,7 @@ class PeerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-cal
 
 
 class CallbackScheme(PeerScheme):  # type: ignore[no-untyped-call]
-    """Describes CallbackAuthentication: the same token, which PeerScheme defines."""
+    """Describes CallbackAuthentication: the peer-bound token that PeerScheme defines."""
 
     target_class = "peers.api.authentication.CallbackAuthentication"
     name: list[str] = []

@@ -1,4 +1,4 @@
-"""Request and answer bodies of the protocol's endpoints, with the documented names in snake case."""
+"""Request and response bodies of the protocol's endpoints, with the documented names in snake case."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class FederatedAgentSerializer(serializers.Serializer[Any]):
 
 
 class AgentListSerializer(serializers.Serializer[Any]):
-    """A page of the agents that the caller may see, by their ids."""
+    """A page of the agents that the caller may see, sorted by `agent_id`."""
 
     agents = FederatedAgentSerializer(many=True)
     next_cursor = serializers.CharField(required=False, help_text="The `cursor` of the next page, where there is one.")
 
 
 class CreateIntentSerializer(serializers.Serializer[Any]):
-    """A new intent."""
+    """The body of a request that makes a new intent on this hub."""
 
     title = Text(max_length=MAX_TITLE_CHARS)
     description = Text(max_length=MAX_DESCRIPTION_CHARS, allow_blank=True, default="")
@@ -78,7 +78,7 @@ class IntentSerializer(serializers.ModelSerializer[Intent]):
 
 
 class EnvelopeSerializer(serializers.Serializer[Any]):
-    """The documented FederationEnvelope, signed by `source_server`. The signature also covers other members."""
+    """The documented FederationEnvelope, signed by `source_server`. The signature also covers unlisted members."""
 
     dispatch_id = serializers.CharField(max_length=200)
     source_server = serializers.CharField(max_length=500)
@@ -99,7 +99,7 @@ class EnvelopeSerializer(serializers.Serializer[Any]):
 
 
 class ReceiveResultSerializer(serializers.Serializer[Any]):
-    """The documented ReceiveResult; without a local intent there is no `local_intent_id`."""
+    """The documented ReceiveResult; `local_intent_id` is absent if this hub made no intent of the envelope."""
 
     dispatch_id = serializers.CharField()
     accepted = serializers.BooleanField()
@@ -121,7 +121,7 @@ class TextMap(JsonObjectField):
 
 
 class DispatchRequestSerializer(serializers.Serializer[Any]):
-    """An intent and its target. The hub's own intent of that id supplies the members that the request leaves out."""
+    """An intent and its target. This hub's intent with `intent_id` supplies the members that the request omits."""
 
     intent_id = Text(max_length=64)
     target_server = Text(max_length=2048)
@@ -148,7 +148,7 @@ class DispatchRequestSerializer(serializers.Serializer[Any]):
 
 
 class DispatchResultSerializer(serializers.Serializer[Any]):
-    """The documented DispatchResult; `accepted` means by this hub, which delivers the intent later."""
+    """The documented DispatchResult; `accepted` means that this hub accepts the dispatch and delivers it later."""
 
     dispatch_id = serializers.CharField()
     status = serializers.ChoiceField(["accepted"])
@@ -170,7 +170,7 @@ class CallbackSerializer(serializers.Serializer[Any]):
 
 
 class CallbackResultSerializer(serializers.Serializer[Any]):
-    """The answer to a stored callback."""
+    """The response of the callback endpoint for a callback that this hub has stored."""
 
     dispatch_id = serializers.CharField()
     accepted = serializers.BooleanField()

@@ -1,4 +1,4 @@
-"""Paths of the protocol, at the root of the hub. Each answers with and without a final slash, without a redirect."""
+"""Paths of the protocol, at the root of the hub. Each path works with and without a final slash, without a redirect."""
 
 from __future__ import annotations
 

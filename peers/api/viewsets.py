@@ -1,4 +1,4 @@
-"""Base classes of the protocol's viewsets: JSON alone, and the protocol's error bodies."""
+"""Base classes of the protocol's viewsets: only JSON, and the protocol's error bodies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from peers.api.errors import exception_handler, limiting_exception_handler
 
 
 class JsonOnlyNegotiation(BaseContentNegotiation):
-    """Answers in JSON and ignores the request's Accept header."""
+    """Selects JSON for every response and ignores the request's Accept header."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         """Return the parser for the request's content type, or None, which becomes a 415."""
@@ -29,7 +29,7 @@ class JsonOnlyNegotiation(BaseContentNegotiation):
 
 
 class ProtocolViewSet(HubViewSet):
-    """Endpoints whose answers have the forms of the protocol."""
+    """Base class of endpoints whose responses, errors included, have the forms of the protocol."""
 
     authentication_classes: Sequence[type[BaseAuthentication]] = (OperatorAuthentication,)
     renderer_classes: ClassVar[list[type[BaseRenderer]]] = [JSONRenderer]  # type: ignore[misc]

@@ -1,7 +1,7 @@
 """Clients of an OpenIntent federation server (RFC-0022), synchronous and asynchronous.
 
 `federation_clients` holds the two clients and sends, `request_builder` signs, `federation_calls` describes requests
-and reads answers.
+and reads responses.
 """
 
 from peers.client.federation_calls import FederationClientError, RequestRefused, TryAgainLater, UnexpectedAnswer

@@ -1,4 +1,4 @@
-"""The calls of the federation clients as values, and the readers of their answers, without network (RFC-0022)."""
+"""The calls of the federation clients as values, and the readers of the responses, without network (RFC-0022)."""
 
 import json
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ _RETRYABLE = frozenset({408, 425, 429})
 
 
 class FederationClientError(Exception):
-    """A call did not get a usable answer."""
+    """A call of a federation client did not get a usable response."""
 
 
 class RequestRefused(FederationClientError):
-    """The server refuses the request, and will refuse a second try too.
+    """The server refuses the request, and will refuse the same request again.
 
     `status_code` is the HTTP status of the response, `errors` its list of field errors.
     """
@@ -37,7 +37,10 @@ class RequestRefused(FederationClientError):
 
 
 class TryAgainLater(FederationClientError):
-    """The server did not answer, or asks for a retry; `retry_after_seconds` is the pause that it names, or None."""
+    """The server sent no response, or asks for a retry.
+
+    `retry_after_seconds` is the pause that the server names, None if the server names none.
+    """
 
     def __init__(self, message: str, *, status_code: int | None = None, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
@@ -46,7 +49,7 @@ class TryAgainLater(FederationClientError):
 
 
 class UnexpectedAnswer(FederationClientError):
-    """The protocol does not define this answer: a redirect, not JSON, too long, or about another dispatch."""
+    """The protocol does not define the response: it is a redirect, not JSON, too long, or about another dispatch."""
 
 
 MAX_PAGES = 1000
@@ -55,7 +58,10 @@ MAX_PAGES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request to send; `target` is a path on the server or an absolute URL, a `payload` of None is an empty body."""
+    """A request that a function of this module describes and a federation client signs and sends.
+
+    `target` is a path on the server or an absolute URL. `payload` is the JSON body, None for an empty body.
+    """
 
     method: str
     target: str
@@ -64,13 +70,13 @@ class Call:
 
     @property
     def body(self) -> bytes:
-        """The bytes to send and to sign."""
+        """The bytes of the body, which the client sends and signs."""
         return b"" if self.payload is None else json.dumps(self.payload, allow_nan=False).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response as received: status, headers with lower-case names, the bytes of the body."""
+    """An HTTP response that a federation client received, for this module's readers; header names are in lower case."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -80,7 +86,8 @@ class Answer:
 def agents_call(source_server: str | None, cursor: str = "") -> Call:
     """Return the call that lists the agents visible to `source_server`, or the page of a cursor.
 
-    The header with `source_server` is not a proof; the signature of the request is the proof.
+    The header with `source_server` proves nothing, because any sender can write it; the signature of the request proves
+    the sender.
     """
     query = f"?{urlencode({'cursor': cursor})}" if cursor else ""
     return Call("GET", f"{API}/agents{query}", headers={"X-Source-Server": source_server} if source_server else {})
@@ -103,7 +110,7 @@ def envelope_call(envelope: JsonMapping, ucan: str | None = None) -> Call:
 
 
 def read_object(answer: Answer) -> JsonObject:
-    """Return the JSON object of an answer, {} for an empty body; raises a FederationClientError."""
+    """Return the JSON object of a response, {} for an empty body; raises a FederationClientError."""
     value = _read_json(answer) if answer.body or answer.status_code >= 300 else {}
     if not isinstance(value, dict):
         raise UnexpectedAnswer("the answer is not a JSON object")

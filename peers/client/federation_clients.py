@@ -137,7 +137,7 @@ class FederationClient:
         attestation: JsonObject | None = None,
         trace_id: str | None = None,
     ) -> JsonObject:
-        """Send a callback to the server that dispatched the work, and return its answer."""
+        """Send a callback to the server that dispatched the work, and return that server's response."""
         call = self._requests.callback_call(callback_url, dispatch_id, event_type, state_delta, attestation, trace_id)
         return read_object(self._send(call))
 
@@ -263,7 +263,7 @@ class AsyncFederationClient:
         attestation: JsonObject | None = None,
         trace_id: str | None = None,
     ) -> JsonObject:
-        """Send a callback to the server that dispatched the work, and return its answer."""
+        """Send a callback to the server that dispatched the work, and return that server's response."""
         call = self._requests.callback_call(callback_url, dispatch_id, event_type, state_delta, attestation, trace_id)
         return read_object(await self._send(call))
 

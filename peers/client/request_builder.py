@@ -14,7 +14,7 @@ from peers.protocol.timestamps import format_timestamp
 
 
 class RequestBuilder:
-    """Builds the requests of the synchronous and of the asynchronous client."""
+    """Makes signed httpx requests from calls, for FederationClient and AsyncFederationClient."""
 
     def __init__(self, base_url: str, api_key: str | None, identity: HubIdentity | None) -> None:
         self.base_url = normalize_server_url(base_url)
@@ -35,7 +35,7 @@ class RequestBuilder:
         return http.build_request(call.method, url, headers=headers, content=call.body or None)
 
     def receive_call(self, envelope: JsonObject, optional: JsonObject) -> Call:
-        """Return the call that delivers an envelope; with an identity, target, time and signature are added."""
+        """Return the call that delivers an envelope; a client with an identity adds target, time and signature."""
         envelope = envelope | without_falsy(optional)
         if self.identity is not None:
             envelope |= {"target_server": self.base_url, "created_at": format_timestamp(unix_now())}

@@ -36,7 +36,7 @@ itself records nonces, finds replays and asks the `TrustEnforcer`.
 | Module | Purpose |
 |---|---|
 | enums, messages, delegation_scope, federation_policy | the documented messages, and the rules to combine their parts |
-| discovery, endpoint_results | the documented answers of servers |
+| discovery, endpoint_results | the documented response bodies of servers |
 | canonical_json, json_fields, timestamps, base_encodings | strict reading, and the bytes that are signed |
 | did, did_document, key_continuity | names of servers, and the keys that belong to them |
 | ed25519_keys, hub_identity, envelope_signatures | Ed25519 keys, and signatures over messages |

@@ -96,8 +96,8 @@ class ServerIdentity(HubIdentity):
 class UCANToken:
     """A delegation token, as documented; times are Unix seconds.
 
-    Omitted times become now and one hour later, an omitted nonce becomes a random one. The object keeps the text that
-    was signed, and `attenuate` puts that text into the child.
+    An omitted `not_before` becomes the current time, an omitted `expires_at` one hour later, and an omitted nonce a
+    random nonce. The object keeps the token's text as it was signed, and `attenuate` puts that text into the child.
     """
 
     issuer: str

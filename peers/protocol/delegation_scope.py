@@ -17,9 +17,11 @@ WILDCARD = "*"
 
 @dataclass
 class DelegationScope:
-    """The permitted operations, the denied ones, how often the scope may be passed on, and its end.
+    """The operations that a server may do for the server that delegated work to it.
 
-    `expires_at` is RFC 3339. `*` is not a wildcard: it permits no operation, and verifiers refuse it.
+    An operation is allowed if `permissions` lists it and `denied_operations` does not. `max_delegation_depth` is how
+    many times the scope may be passed on to a further server. `expires_at` is RFC 3339, None for a scope without an
+    end. `*` is not a wildcard: `*` permits no operation, and verifiers refuse a scope with `*`.
     """
 
     permissions: list[str] = field(default_factory=lambda: list(DEFAULT_PERMISSIONS))
@@ -54,9 +56,9 @@ class DelegationScope:
     def attenuate(self, child_scope: "DelegationScope") -> "DelegationScope":
         """Return the scope of a child that asks for `child_scope` when this scope is passed on.
 
-        The result has the permissions of both scopes and the denials of either, sorted. Its depth is the smaller of
-        this depth minus one and the child's depth, its expiry the earlier one. Raises DelegationError if no depth is
-        left.
+        The result permits what both scopes permit, and denies what at least one scope denies; both lists are sorted.
+        The depth of the result is the smaller of this scope's depth minus one and the depth of `child_scope`. The
+        expiry of the result is the earlier expiry. Raises DelegationError if this scope has no depth left.
         """
         passed_on = self.restricted_to(child_scope)
         passed_on.max_delegation_depth = min(self.max_delegation_depth - 1, child_scope.max_delegation_depth)
@@ -65,7 +67,7 @@ class DelegationScope:
         return passed_on
 
     def restricted_to(self, limit: "DelegationScope") -> "DelegationScope":
-        """Return the scope of the operations that both scopes permit; the depth is not reduced by one."""
+        """Return the scope of the operations that both scopes permit; the depth is not lowered by one."""
         return DelegationScope(
             permissions=sorted(set(self.permissions) & set(limit.permissions)),
             denied_operations=sorted(set(self.denied_operations) | set(limit.denied_operations)),

@@ -43,7 +43,10 @@ def build_did_document(did: str, keys: Sequence[VerificationKey]) -> JsonObject:
 
 
 class Withdrawal(StrEnum):
-    """The way in which the owner of a key has withdrawn it."""
+    """The way in which the owner of a key has withdrawn the key, as the owner's DID document shows it.
+
+    UNPUBLISHED: the document omits the key. REVOKED and EXPIRED: the document has the key and says so.
+    """
 
     UNPUBLISHED = "unpublished"
     REVOKED = "revoked"
@@ -52,9 +55,11 @@ class Withdrawal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PublishedKeys:
-    """The Ed25519 keys of a DID document: usable ones in its order, and withdrawn ones with the way.
+    """The Ed25519 keys that `read_published_keys` found in a DID document.
 
-    `other_types` describes the methods that hold no Ed25519 key, for a message to staff.
+    `usable` are the valid keys in the order of the document. `withdrawn` maps each withdrawn key to the way in which
+    its owner withdrew it. `other_types` describes the verification methods that hold no Ed25519 key, for a message to
+    staff.
     """
 
     usable: tuple[VerificationKey, ...]
@@ -208,7 +213,10 @@ def _withdrawal_of(method: JsonMapping, now: float | None) -> Withdrawal | None:
 
 
 def _is_past(value: Json, now: float | None) -> bool:
-    """Tell whether a time has come; True for a value that is not a time, because its owner meant something by it."""
+    """Tell whether a time has come.
+
+    Returns True for a value that is not a time, because the owner of the key wrote the value to withdraw the key.
+    """
     if value is None or value is False:
         return False
     if now is None or not isinstance(value, str):
@@ -220,7 +228,7 @@ def _is_past(value: Json, now: float | None) -> bool:
 
 
 def _fragment(method_id: str, did: str) -> str:
-    """Return the part after `#` if the id belongs to the DID or is relative to it, else an empty string."""
+    """Return the part after `#` if the id belongs to the DID or is relative to the DID; otherwise an empty string."""
     subject, _, fragment = method_id.partition("#")
     return fragment if not subject or is_same_did(subject, did) else ""
 

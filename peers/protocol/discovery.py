@@ -29,7 +29,7 @@ DEFAULT_ENDPOINTS = {
 
 @dataclass
 class PeerInfo:
-    """A peer as a server lists it; `public_key` is base64."""
+    """A peer in the list of a server; `public_key` is the peer's Ed25519 key in base64, None if it is unknown."""
 
     server_url: str
     server_did: str | None = None
@@ -61,7 +61,11 @@ class PeerInfo:
 
 @dataclass
 class FederationManifest:
-    """The discovery document at /.well-known/openintent-federation.json."""
+    """The discovery document that a server publishes at /.well-known/openintent-federation.json.
+
+    `visibility_default` is the visibility of agents for which the server sets none. `peers` are the peers that the
+    server lists. `public_key` is the server's Ed25519 key in base64. `endpoints` gives a path for each endpoint's name.
+    """
 
     server_did: str
     server_url: str
@@ -109,7 +113,10 @@ class FederationManifest:
 
 @dataclass
 class FederationStatus:
-    """Whether the protocol is enabled on a server, with the server's counters."""
+    """The response of a server's status endpoint: whether the protocol is enabled there, and the server's counters.
+
+    `total_dispatches` counts the dispatches that the server sent, `total_received` those that the server received.
+    """
 
     enabled: bool = True
     server_did: str | None = None
@@ -148,7 +155,7 @@ class FederationStatus:
 
 @dataclass
 class FederatedAgent:
-    """An agent that a server shows to its peers."""
+    """An agent that a server shows to its peers; `server_url` and `server_did` are those of the agent's server."""
 
     agent_id: str
     server_url: str

@@ -1,4 +1,4 @@
-"""The answers of the dispatch and receive endpoints (OpenIntent RFC-0022)."""
+"""The response bodies of the dispatch and receive endpoints (OpenIntent RFC-0022)."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -17,7 +17,11 @@ from peers.protocol.json_fields import (
 
 @dataclass
 class DispatchResult:
-    """The answer to a dispatch: its status for the target."""
+    """The response of the dispatch endpoint, which the dispatching server returns to its own client.
+
+    `status` is the response of `target_server`, PENDING before that response. `remote_intent_id` is the intent's id on
+    `target_server`, None while it is unknown.
+    """
 
     dispatch_id: str
     status: DispatchStatus
@@ -50,7 +54,11 @@ class DispatchResult:
 
 @dataclass
 class ReceiveResult:
-    """The answer to a received intent: whether it was accepted, and its id on the receiving server."""
+    """The response of the receive endpoint, which the target server returns to the source server.
+
+    `accepted` tells whether the target server accepts the intent. `local_intent_id` is the intent's id on the target
+    server, None if it has none.
+    """
 
     dispatch_id: str
     accepted: bool

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class AgentVisibility(StrEnum):
-    """The servers that see an agent: PUBLIC all servers, UNLISTED approved peers only, PRIVATE none."""
+    """The servers that see an agent: PUBLIC means all servers, UNLISTED only approved peers, PRIVATE none."""
 
     PUBLIC = "public"
     UNLISTED = "unlisted"
@@ -20,7 +20,7 @@ class PeerRelationship(StrEnum):
 
 
 class TrustPolicy(StrEnum):
-    """The servers that are trusted: OPEN every server, ALLOWLIST the listed peers, TRUSTLESS none."""
+    """The servers that a server trusts: OPEN means every server, ALLOWLIST the listed peers, TRUSTLESS no server."""
 
     OPEN = "open"
     ALLOWLIST = "allowlist"
@@ -39,12 +39,12 @@ class CallbackEventType(StrEnum):
 
     @property
     def required_permission(self) -> str:
-        """The permission that the delegation scope must have, else the event is refused."""
+        """The permission that the delegation scope of the dispatch must have; without it, the event is refused."""
         return "state.patch" if self is CallbackEventType.STATE_DELTA else "events.log"
 
 
 class DispatchStatus(StrEnum):
-    """The answer of the target to a dispatch; PENDING before the answer."""
+    """The response of the target server to a dispatch; PENDING before the target server has responded."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"

@@ -40,7 +40,7 @@ _REQUIRED = ("dispatch_id", "source_server", "intent_id")
 
 @dataclass(frozen=True, slots=True)
 class VerifiedEnvelope:
-    """An envelope whose signature was verified, and the key that made it."""
+    """An envelope that `verify_envelope` has verified, and the `key` that made the signature of the envelope."""
 
     envelope: FederationEnvelope
     key: VerificationKey
@@ -49,8 +49,8 @@ class VerifiedEnvelope:
 class SignedObject:
     """An object as received, with its own `signature`.
 
-    The canonical bytes and the decoded signature are computed once, for any number of keys and attempts: both cost
-    time that grows with the object, and a sender without a proof chooses its size.
+    The canonical bytes and the decoded signature are computed once for all keys and attempts, because the time for
+    both grows with the object, and a sender that has proved nothing yet chooses the size of the object.
     """
 
     def __init__(self, received: JsonMapping) -> None:

@@ -77,15 +77,15 @@ class AlgorithmRefused(VerificationError):
 
 
 class UnknownKey(VerificationError):
-    """The signer has no known key."""
+    """The verifier knows no key of the signer."""
 
 
 class WrongTarget(VerificationError):
-    """The message is signed for another server."""
+    """The signed message names another server as its target."""
 
 
 class DelegationFault(StrEnum):
-    """The reason for the refusal of a delegation."""
+    """The reason for the refusal of a delegation, as a DelegationError carries it in `fault`."""
 
     MALFORMED = "malformed"
     TOO_LARGE = "too large"
@@ -106,7 +106,7 @@ class DelegationFault(StrEnum):
 
 
 class DelegationError(ProtocolError):
-    """A delegation is refused.
+    """A delegation is refused, for the reason `fault`.
 
     `link` is the number of the faulty token, 0 for the root of the chain, None if the fault is not in one token.
     """

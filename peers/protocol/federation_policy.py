@@ -46,7 +46,10 @@ Rule = Callable[[str, Json, Json], Json]
 
 @dataclass
 class FederationPolicy:
-    """Constraints on governance, budget and observability; each section is an object with any keys and JSON values."""
+    """The constraints that a source server sends with an intent, and that the target server combines with its own.
+
+    `governance`, `budget` and `observability` are the sections; a section is an object with any keys and JSON values.
+    """
 
     governance: JsonObject = field(default_factory=dict)
     budget: JsonObject = field(default_factory=dict)
@@ -71,7 +74,10 @@ class FederationPolicy:
         )
 
     def compose_strictest(self, other: "FederationPolicy") -> "FederationPolicy":
-        """Return the policy that satisfies both, by the rules of the module; this policy is the local side."""
+        """Return the policy that satisfies this policy and `other`, by the rules of the module.
+
+        This policy is the local side of the rules.
+        """
         return FederationPolicy(
             governance=_compose_objects(self.governance, other.governance, _stricter),
             budget=_compose_objects(self.budget, other.budget, _stricter),

@@ -13,9 +13,9 @@ HANDLER_ATTRIBUTE = "_openintent_handler"
 
 
 class ServerLike(Protocol):
-    """A server object with a config and an app.
+    """The type of the argument `server` of the decorator @Federation: a server object with a config and an app.
 
-    The config has `server_url`, or `host` and `port`.
+    `config` has the attribute `server_url`, or the attributes `host` and `port`.
     """
 
     @property
@@ -43,7 +43,7 @@ def on_budget_warning(func: Handler) -> Handler:
 def federation_handlers(instance: object) -> dict[str, Callable[..., object]]:
     """Return the marked methods, bound, by `federation_received`, `federation_callback` and `budget_warning`.
 
-    A subclass that overrides a marked method must mark its own method too, else that method is not a handler.
+    A subclass that overrides a marked method must mark its method too; otherwise this method is not a handler.
     """
     handlers = {}
     for name in dir(type(instance)):
@@ -117,7 +117,7 @@ def _load_identity(server_url: str, did: str, key_path: str | None) -> ServerIde
 
 
 def _server_url(config: object) -> str:
-    """Return the config's `server_url`, else an http URL of its host and port, as OpenIntent does."""
+    """Return the config's `server_url`; without one, an http URL of the config's host and port, as OpenIntent does."""
     configured = getattr(config, "server_url", None)
     if isinstance(configured, str) and configured:
         return configured.rstrip("/")

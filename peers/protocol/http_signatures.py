@@ -37,9 +37,11 @@ ResolveKeys = Callable[[str], Sequence[VerificationKey]]
 
 @dataclass(frozen=True, slots=True)
 class VerifiedRequest:
-    """The parameters of a verified signature. The caller records `nonce`, per peer, until `expires` plus the skew.
+    """The parameters of a signature that `verify_request` has verified.
 
-    `others` are further verified signatures of the same request, whose nonces are recorded as well.
+    The caller must record `nonce` for the peer until `expires` plus the clock skew, because a copy of the request could
+    otherwise pass. `key` is the key that made the signature; `created` and `expires` are Unix seconds. `others` are
+    further verified signatures of the same request; the caller records the nonces of `others` too.
     """
 
     keyid: str
@@ -51,7 +53,7 @@ class VerifiedRequest:
 
     @property
     def signatures(self) -> "tuple[VerifiedRequest, ...]":
-        """Return this signature and the others of the request."""
+        """Return this signature and the `others` of the same request."""
         return (self, *self.others)
 
 
@@ -97,8 +99,9 @@ def verify_request(
     alone. Cheap checks come first: fields, components, times, digest, keys, signature. The caller records the nonce
     after this call and refuses a nonce that it recorded before. Raises the VerificationError that names the failure.
 
-    Of several signatures (RFC 9421, section 4.3) each one that `resolve_keys` has keys for must hold, so that a valid
-    one never hides a failing one. Those of other parties, such as a proxy, are ignored. At least one must be left.
+    If a request has several signatures (RFC 9421, section 4.3), each signature that `resolve_keys` has keys for must be
+    valid, so that a valid signature never hides an invalid signature. Signatures of other parties, such as a proxy, are
+    ignored. At least one signature must have keys.
     """
     request = HttpRequest(method, target_uri, headers, body)
     fields = request.header("signature-input"), request.header("signature")

@@ -12,11 +12,11 @@ from peers.protocol.errors import InvalidKey, ProtocolError
 
 @dataclass
 class HubIdentity:
-    """The pure part of ServerIdentity, which adds making, reading and writing keys.
+    """The DID and the keys of a server, without clock or files; ServerIdentity adds making, reading and writing keys.
 
-    Keys are raw 32 bytes; the public key is derived from the private one. During a rotation `previous_public_keys`
-    holds the keys that peers may still use; all valid keys are published and verify signatures. OpenIntent's HMAC
-    fall-back is not supported.
+    Keys are raw 32 bytes; the public key is derived from the private key. During a rotation `previous_public_keys`
+    holds the other public keys with which peers may verify. The DID document lists all valid keys, and `verify` accepts
+    a signature of each of them. OpenIntent's HMAC fall-back is not supported.
     """
 
     server_url: str
@@ -43,7 +43,7 @@ class HubIdentity:
 
     @property
     def verification_keys(self) -> tuple[VerificationKey, ...]:
-        """All valid keys, the current one first; raises InvalidKey if a key is unsafe."""
+        """All valid keys, the current key first; raises InvalidKey if a key is unsafe."""
         current = () if self.public_key_bytes is None else (self.public_key_bytes,)
         return tuple(VerificationKey(raw) for raw in dict.fromkeys((*current, *self.previous_public_keys)))
 

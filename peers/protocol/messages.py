@@ -26,7 +26,12 @@ from peers.protocol.json_fields import (
 
 @dataclass
 class FederationEnvelope:
-    """An intent that one server sends to another. Timestamps are RFC 3339, `signature` is base64."""
+    """An intent that `source_server` sends to the receive endpoint of `target_server`.
+
+    `intent_id` is the intent's id on the source server. `agent_id` is the wanted agent of the target server.
+    `callback_url` is where the target server sends its callbacks. `created_at` is RFC 3339. `signature` is the source
+    server's Ed25519 signature in base64.
+    """
 
     dispatch_id: str
     source_server: str
@@ -97,9 +102,9 @@ class FederationEnvelope:
 
 @dataclass
 class FederationAttestation:
-    """A remote server's statement on whether its work complied with the policy, with its `usage`.
+    """A remote server's statement, in a callback, on whether its work complied with the federation policy.
 
-    An example of `usage` is {"llm_tokens": 500}.
+    `usage` is what the work consumed, such as {"llm_tokens": 500}. `timestamp` is RFC 3339, `signature` is base64.
     """
 
     dispatch_id: str
@@ -136,7 +141,11 @@ class FederationAttestation:
 
 @dataclass
 class FederationCallback:
-    """A report about dispatched work. The signature is not a field here: the sender adds it to the dict."""
+    """A report about dispatched work, which the target server sends to the envelope's `callback_url`.
+
+    `state_delta` is a merge patch (RFC 7396) of the work's state. `timestamp` is RFC 3339. The signature of the
+    callback is not a field of this class: the sender adds the signature to the dict of `to_dict`.
+    """
 
     dispatch_id: str
     event_type: CallbackEventType

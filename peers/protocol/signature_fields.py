@@ -37,7 +37,7 @@ _COMPONENT = re.compile(r"@?[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class SignatureInput:
-    """The covered components and the signature parameters, both in signed order."""
+    """The value of one Signature-Input: the covered components and the signature parameters, in the signer's order."""
 
     components: tuple[str, ...]
     parameters: tuple[tuple[str, int | str], ...]
@@ -63,10 +63,11 @@ class SignatureInput:
 
 @dataclass(frozen=True, slots=True)
 class SignatureMember:
-    """One of the signatures of a message: the `keyid` that says whose it is, and what `read` checks.
+    """One of several signatures of a message, as `split_fields` returns it; `read` checks its other two fields.
 
-    `keyid` is None where it is absent or unreadable. The member of another party, such as a proxy, is not read: it may
-    have components and parameters that this protocol does not know.
+    `keyid` says who made the signature, None if it is absent or unreadable. `inner_list` is the unchecked
+    Signature-Input, `base64` the encoded signature. The caller does not `read` the member of another party, such as a
+    proxy, because that member may have components and parameters that this protocol does not know.
     """
 
     keyid: str | None
@@ -105,7 +106,7 @@ def split_fields(signature_input: str | None, signature: str | None) -> tuple[Si
 
     Each label must stand once in both fields. Lines of one field are joined with commas before (RFC 9110, 5.3), so a
     signer and a proxy may write one line or two. Raises SignatureMissing, and SignatureMalformed for fields that are
-    not dictionaries, more than eight signatures, and a label in one field alone.
+    not dictionaries, more than eight signatures, and a label that only one field has.
     """
     signature_input, signature = _bounded(signature_input, signature)
     if "," not in signature or _SIGNATURE.fullmatch(signature):

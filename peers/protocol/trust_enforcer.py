@@ -9,10 +9,11 @@ from peers.protocol.errors import InvalidIdentifier
 
 
 class TrustEnforcer:
-    """A trust policy with its list of peers, which holds normalized URLs and DIDs.
+    """A trust policy with its list of allowed peers, which a receiver asks whether it trusts a source server.
 
-    URLs that differ in a trailing slash, case, the default port or a trailing dot are equal. A URL with userinfo or a
-    host that is not ASCII is refused. A trusted source is not a proven source: verify the signature of the request too.
+    The list holds normalized URLs and DIDs: URLs that differ in a trailing slash, case, the default port or a trailing
+    dot are equal. A URL with userinfo or a host that is not ASCII is refused. Verify the signature of the request too,
+    because a sender can write the URL of a trusted server into its request.
     """
 
     def __init__(self, policy: TrustPolicy, allowed_peers: Iterable[str] | None = None) -> None:
@@ -21,7 +22,7 @@ class TrustEnforcer:
         self.allowed_peers = {_normalize(peer) for peer in allowed_peers or ()}
 
     def is_trusted(self, source_server: str, source_did: str | None = None) -> bool:
-        """Tell whether the policy trusts a source: OPEN any, ALLOWLIST a listed URL or DID, TRUSTLESS none."""
+        """Tell whether the policy trusts a source: OPEN any, ALLOWLIST a listed URL or DID, TRUSTLESS no source."""
         if self.policy is TrustPolicy.OPEN:
             return True
         if self.policy is TrustPolicy.ALLOWLIST:

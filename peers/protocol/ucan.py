@@ -28,7 +28,11 @@ HEADER = encode_base64url(json.dumps({"alg": "EdDSA", "typ": "UCAN"}).encode())
 
 @dataclass(frozen=True, slots=True)
 class UcanClaims:
-    """The payload of a token: DIDs of issuer and audience, scope, Unix seconds, nonce, ancestors oldest first."""
+    """The payload of a UCAN token, read from a received token or made for a new token.
+
+    `issuer` is the DID that signs the token, `audience` the DID that may use it. `not_before` and `expires_at` are Unix
+    seconds. `proof_chain` holds the full texts of all ancestor tokens, oldest first.
+    """
 
     issuer: str
     audience: str
@@ -75,7 +79,10 @@ class UcanClaims:
 
 @dataclass(frozen=True, slots=True)
 class SplitToken:
-    """The parts of a token: its text, its payload, the signed bytes, and the 64-byte signature."""
+    """The parts of a token that `split_token` returns; the signature is not verified yet.
+
+    `text` is the whole token. `signed_bytes` are `header.payload`, which the 64-byte `signature` covers.
+    """
 
     text: str
     payload: JsonObject

@@ -19,7 +19,11 @@ ResolveKeys = Callable[[str], Sequence[VerificationKey]]
 
 @dataclass(frozen=True, slots=True)
 class VerifiedDelegation:
-    """A valid chain. `scope` is the scope of the presenter; `links` and `tokens` go from root to leaf."""
+    """A valid chain of tokens, which `verify_chain` returns.
+
+    `scope` is what the server that presents the leaf may do. `links` are the claims and `tokens` the texts of the
+    tokens, both from root to leaf.
+    """
 
     scope: DelegationScope
     links: tuple[UcanClaims, ...]
@@ -27,12 +31,12 @@ class VerifiedDelegation:
 
     @property
     def root(self) -> UcanClaims:
-        """The first token of the chain; the caller checks that its issuer has not revoked it."""
+        """The claims of the chain's first token; the caller checks that the issuer of the token has not revoked it."""
         return self.links[0]
 
     @property
     def leaf(self) -> UcanClaims:
-        """The presented token."""
+        """The claims of the presented token, which is the last token of the chain."""
         return self.links[-1]
 
 

@@ -27,12 +27,12 @@ PR_SET_PDEATHSIG = 1
 
 
 class ProcessDiedError(Exception):
-    """A child ended by itself; the message names it and has the end of its log."""
+    """A child process ended by itself; the message names the process and has the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command line, and the name of its process."""
+    """A command line that the demo runs, and the `name` of its process in logs and messages."""
 
     name: str
     arguments: Sequence[str]
@@ -40,7 +40,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A started command and its log."""
+    """A process that `start` started; `log` is the file that has the output of the process."""
 
     name: str
     process: subprocess.Popen[bytes]

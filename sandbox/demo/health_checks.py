@@ -16,7 +16,7 @@ from sandbox.demo.child_processes import Child, check_alive
 
 
 class NotHealthyError(Exception):
-    """A process runs but does not work in time; the message names it and has the end of its log."""
+    """A process runs but does not work in time; the message names the process and has the end of its log."""
 
 
 def wait_until(probe: Callable[[], bool], child: Child, *, watched: Sequence[Child], seconds: float = 60) -> None:
@@ -54,5 +54,5 @@ def queue_is_drained(name: str) -> bool:
 
 
 def beat_has_scheduled(since: datetime) -> bool:
-    """Tell whether a beat started since then: it writes its schedule entries when it starts."""
+    """Tell whether a beat started since `since`: a beat writes its schedule entries when it starts."""
     return bool(PeriodicTask.objects.filter(name__in=current_app.conf.beat_schedule, date_changed__gte=since).exists())

@@ -27,7 +27,11 @@ WAIT_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """The facts about the second hub that the box shows; `password` is None if it was changed."""
+    """The facts about the second hub that `prepare_partner` returns and the summary box prints.
+
+    `environ_file` is a file that sets the second hub's variables. `password` is that of the staff user, None if a
+    person changed it. `fingerprint` is SHA-256 of the second hub's key. `agent_id` is an agent of the second hub.
+    """
 
     url: str
     environ_file: Path
@@ -37,7 +41,7 @@ class Partner:
 
 
 def commands(addresses: Addresses) -> tuple[Command, Command]:
-    """Return the commands of its two processes: web, and a worker that also runs the beat, which saves a process."""
+    """Return the commands of the second hub's processes: web, and a worker that also runs the beat."""
     return (
         web_command("partner-web", port=addresses.partner_port),
         worker_command("partner-worker", "--beat", "-c", "1"),

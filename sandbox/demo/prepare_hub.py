@@ -39,7 +39,7 @@ AGENT_ID = agent_id_of(AGENT_PATH)
 
 @dataclass(frozen=True, slots=True)
 class PreparedHub:
-    """The facts about a hub that the box shows; `password` is None if it was changed."""
+    """The facts about a hub that `prepare` returns for the summary box; `password` is None if a person changed it."""
 
     username: str
     password: str | None
@@ -69,7 +69,7 @@ def prepare(folder: Path, variables: Mapping[str, str], *, other_url: str) -> Pr
 def fetch_peer_documents(other_url: str) -> bool:
     """Fetch the documents of the other hub if it is a proposed peer, so that staff can compare its key.
 
-    Returns whether it is a proposed peer. Raises ExternalServiceError.
+    Returns whether the other hub is a proposed peer. Raises ExternalServiceError.
     """
     peer = find_peer(other_url)
     if peer is None or peer.state != PeerState.PROPOSED:
@@ -86,7 +86,7 @@ def sync_once() -> None:
 
 
 def write_private_file(path: Path, text: str) -> None:
-    """Write a file with mode 0600, which it has before its first byte is written."""
+    """Write a file with mode 0600; the file gets this mode before its first byte, so that no other user can read it."""
     path.unlink(missing_ok=True)
     path.touch(mode=PRIVATE_FILE)
     path.write_text(text, encoding="utf-8")

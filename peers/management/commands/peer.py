@@ -1,4 +1,4 @@
-"""Decide about peers from the shell; `peers/management/peer_verbs` holds the verbs."""
+"""The command `manage.py peer`, with which staff decide about peers; `peers/management/peer_verbs` holds its verbs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERBS: dict[str, Verb] = {
 
 
 class Command(BaseCommand):
-    """One verb for each action that staff have in the admin."""
+    """Runs the verb that the first argument names; each action that staff have in the admin has a verb."""
 
     help = "Decide about peers and their keys, import and export them, and set the visibility of agents."
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
             verb.add_arguments(verbs.add_parser(verb.name, help=verb.help))
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
-        """Run the verb. A refusal is an error of the command."""
+        """Run the verb; raise CommandError, with the message of the HubError, if the hub refuses."""
         try:
             VERBS[verb].run(self.stdout, options)
         except HubError as exc:

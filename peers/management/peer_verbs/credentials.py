@@ -19,7 +19,7 @@ from peers.services.trust.peer_tokens import issue_peer_token
 
 
 def fetch(stdout: OutputWrapper, options: Options) -> None:
-    """Fetch the peer's manifest and DID document, and print the keys in them; none becomes trusted."""
+    """Fetch the peer's manifest and DID document, and print the keys in both; the hub trusts none of these keys yet."""
     findings = refresh_documents(peer_of(options), by=SHELL, now=timezone.now())
     console = make_console(stdout)
     console.print(key_table(findings.keys))
@@ -52,7 +52,7 @@ def outbound_key(stdout: OutputWrapper, options: Options) -> None:
 
 
 def token(stdout: OutputWrapper, options: Options) -> None:
-    """Issue a peer-bound token: print its use, then the token alone on the last line."""
+    """Issue a peer-bound token; print how to use the token, and then the token on a line of its own, the last line."""
     peer, days = peer_of(options), options["days"]
     issued = issue_peer_token(peer, days=days, by=SHELL)
     say(stdout, f"A token of {peer.server_url} for receive alone, valid for {days} days.")

@@ -27,7 +27,7 @@ DECISIONS: dict[str, Callable[..., None]] = {
 
 
 def add(stdout: OutputWrapper, options: Options) -> None:
-    """Store a peer as proposed; with --approve approve it with the given or fetched key."""
+    """Store a peer as proposed; with --approve also approve the peer, with the given or fetched key."""
     if options["approve"] and not (options["public_key"] or options["fingerprint"] or options["without_key"]):
         raise CommandError("--approve needs --public-key, --fingerprint or --without-key: what did you compare?")
     named = {name: options[name] for name in ("did", "public_key", "relationship", "notes")}

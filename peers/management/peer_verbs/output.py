@@ -20,7 +20,7 @@ STYLE_OF_STATE = {
 
 
 def say(stdout: OutputWrapper, text: str, style: str = "") -> None:
-    """Print one line."""
+    """Print one line to the output of the command."""
     make_console(stdout).print(text, style=style)
 
 

@@ -12,7 +12,7 @@ from peers.services.trust.rotation import announce_key, fingerprint_of, switch_k
 
 
 def rotate_key(stdout: OutputWrapper, options: Options) -> None:
-    """Announce the next key of this hub; with --switch sign with the announced key from now on."""
+    """Announce the next key of this hub; with --switch make this hub sign with the announced key."""
     if options["switch"]:
         say(stdout, f"This hub signs with {fingerprint_of(switch_key(by=SHELL))}", style="green")
         return

@@ -20,14 +20,15 @@ SHELL = Actor(id="", name="shell")
 
 
 def no_arguments(parser: ArgumentParser) -> None:
-    """Declare nothing."""
+    """Declare no arguments, for a verb without arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A verb: its name and help, the function that runs it, and the function that declares its arguments.
+    """A verb of `manage.py peer`, such as `approve`, which the lists `VERBS` of this package's modules hold.
 
-    `run` prints to the command's output. It raises HubError for a refusal and CommandError for wrong arguments.
+    `run` runs the verb with the parsed options and prints to the command's output; it raises HubError for a refusal
+    and CommandError for wrong arguments. `add_arguments` declares the verb's arguments.
     """
 
     name: str
@@ -47,13 +48,13 @@ def add_reason(parser: ArgumentParser) -> None:
 
 
 def add_url_and_reason(parser: ArgumentParser) -> None:
-    """Declare what a decision about a known peer needs."""
+    """Declare the arguments of a decision about a known peer: its URL, and the reason."""
     add_url(parser)
     add_reason(parser)
 
 
 def add_comparison(parser: ArgumentParser) -> None:
-    """Declare what an approval needs: the compared key or none, the reason, and the date of the next review."""
+    """Declare the arguments of an approval: compared key or no key, reason, and date of the next review."""
     add_reason(parser)
     parser.add_argument("--fingerprint", default="", help="SHA-256 of the key, as the peer's staff told you")
     parser.add_argument(
