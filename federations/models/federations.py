@@ -74,7 +74,8 @@ class Federation(models.Model):
     People enter the provider, name, description, configuration (`provider_config`) and interval; the hub writes the
     other columns. `external_id` is the `ExternalId` of the role in the account. `status` says whether the federation is
     usable, `sync_status` and `sync_message` say how its last sync went. `mcp_server_count`, `agent_count` and
-    `tool_count` count its stored resources. `last_sync` is its newest sync job, finished or not.
+    `tool_count` count its stored resources. `last_sync` is its newest sync job, finished or not. `last_listed_at` is
+    the time of the last complete listing of the account that a sync applied.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -98,6 +99,7 @@ class Federation(models.Model):
     )
     mcp_server_count = models.PositiveIntegerField(default=0, editable=False)
     agent_count = models.PositiveIntegerField(default=0, editable=False)
+    last_listed_at = models.DateTimeField(null=True, blank=True, editable=False)
     tool_count = models.PositiveIntegerField(default=0, editable=False)
     last_sync = models.ForeignKey(
         "SyncJob", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from core.ids import new_object_id
+from core.store.documents import DocumentField
 from federations.models.federations import Federation
 
 
@@ -49,6 +50,7 @@ class SyncJob(models.Model):
     federation's id, or `unfederated:<region>`; two active jobs cannot have the same key. `reason` is the text that the
     requesting person gave. `progress_done` and `progress_total` count runtimes. `services.jobs` explains `due_at` and
     the lease. `outcome`, `summary` (counters), `changes` and `error` are written with the changes of the resources;
+    `warnings` are the losses that do not fail the sync, and `warning_count` their number before the list was cut;
     `index_error` is the error of the later update of the search index.
     """
 
@@ -85,6 +87,8 @@ class SyncJob(models.Model):
     )
     summary = models.JSONField(null=True, blank=True)
     changes = models.JSONField(default=list, blank=True)
+    warnings = DocumentField(default=list, blank=True)
+    warning_count = models.PositiveIntegerField(default=0)
     error = models.TextField(blank=True)
     index_error = models.TextField(blank=True)
 

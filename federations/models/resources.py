@@ -45,6 +45,9 @@ class DiscoveredResource(models.Model):
     url = models.CharField("invocation URL", max_length=1024)
     protocol_configuration = DocumentField(default=dict)
     authorizer_configuration = DocumentField(default=dict)
+    content_digest = models.CharField(
+        max_length=64, blank=True, help_text="SHA-256 of the content, in hex; empty until the next write."
+    )
     enriched_at = models.DateTimeField()
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
@@ -84,14 +87,23 @@ class DiscoveredResource(models.Model):
 
 
 class McpServer(DiscoveredResource):
-    """A discovered MCP server. `tools`, `resources` and `prompts` are the JSON objects that the server listed."""
+    """A discovered MCP server.
+
+    `tools`, `resources`, `resource_templates` and `prompts` are the JSON objects that the server listed. `server_info`
+    is the `serverInfo` of its handshake, and `title` the title or name in it. `protocol_version` is the MCP revision
+    that the next sync begins with; it is empty if the next sync must find the revision.
+    """
 
     kind = ResourceKind.MCP_SERVER
     observed_by = "server"
 
     server_name = models.CharField(max_length=200, unique=True)
+    title = models.TextField(blank=True)
+    protocol_version = models.CharField(max_length=32, blank=True, db_index=True)
+    server_info = DocumentField(default=dict)
     tools = DocumentField(default=list)
     resources = DocumentField(default=list)
+    resource_templates = DocumentField(default=list)
     prompts = DocumentField(default=list)
     capabilities = DocumentField(default=dict)
     num_tools = models.PositiveIntegerField(default=0)
@@ -123,6 +135,7 @@ class A2aAgent(DiscoveredResource):
     """A discovered A2A agent.
 
     `card` is the agent card as the agent sent it, and `skills` are the card's skills in the form that the hub uses.
+    `card_name` is the name in the card, which people see, and `organization` the name of the card's provider.
     The hub calls the agent at `url`, and not at an address in the card.
     """
 
@@ -130,6 +143,8 @@ class A2aAgent(DiscoveredResource):
     observed_by = "agent"
 
     name = models.CharField(max_length=200)
+    card_name = models.TextField(blank=True)
+    organization = models.TextField(blank=True)
     card = DocumentField(default=dict)
     skills = DocumentField(default=list)
 
@@ -185,7 +200,9 @@ class RuntimeObservation(models.Model):
 
     `scope` is the key of the sync target: the federation's id, or `unfederated:<region>`. `kind` is empty for a runtime
     that speaks neither MCP nor A2A. `version` and `last_updated_at` are the runtime's version and time of update in the
-    cloud. `error` is the error of the last enrichment; if there is one, the next sync calls the runtime again.
+    cloud. `error` is the error of the last enrichment, and `error_since` the time of the first sync with an error since
+    then; `is_incomplete` tells whether a listing of the server was lost. In both cases the next sync calls the runtime
+    again. `warnings` are those of the last call of the runtime. `failure_reason` is AWS's text for a failed runtime.
 
     `server` or `agent` refers to the stored resource of the runtime if the cloud changed the runtime's status or
     description without a new version. That resource shows `status` and `description` of this row instead of its own
@@ -195,12 +212,17 @@ class RuntimeObservation(models.Model):
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
     scope = models.CharField(max_length=100)
     runtime_id = models.CharField(max_length=128)
+    runtime_arn = models.CharField("runtime ARN", max_length=512, blank=True)
     name = models.CharField(max_length=200, blank=True)
     kind = models.CharField(max_length=16, blank=True)
     protocol = models.CharField(max_length=32, blank=True)
     version = models.CharField(max_length=32)
     last_updated_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
+    error_since = models.DateTimeField(null=True, blank=True)
+    is_incomplete = models.BooleanField(default=False)
+    warnings = DocumentField(default=list)
+    failure_reason = models.TextField(blank=True)
     status = models.CharField(max_length=32, blank=True)
     description = models.TextField(blank=True)
     server = models.ForeignKey(McpServer, null=True, blank=True, on_delete=models.SET_NULL, related_name="newer")

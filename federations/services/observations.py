@@ -22,9 +22,8 @@ from federations.sync.resources import (
     FailedRuntime,
     Finding,
     ResourceKind,
-    Runtime,
-    UnchangedRuntime,
     UnsupportedRuntime,
+    runtime_of,
 )
 
 OBSERVED_COLUMNS = (
@@ -45,7 +44,7 @@ def write_observations(
     kept = {change.runtime_id: change.old for change in plan.changes if isinstance(change, Unchanged | Failure)}
     wanted = {}
     for finding in findings:
-        key = _seen(finding).runtime_id
+        key = runtime_of(finding).runtime_id
         wanted[key] = _observation(target, finding, failures.get(key), known.get(key), kept.get(key))
     surplus = [] if keeps_others else [row.id for key, row in known.items() if key not in wanted]
     for batch in batches(surplus):
@@ -63,10 +62,6 @@ def write_observations(
     )
 
 
-def _seen(finding: Finding) -> Runtime | UnchangedRuntime | FailedRuntime:
-    return finding.runtime if isinstance(finding, EnrichedMcpServer | EnrichedAgent | UnsupportedRuntime) else finding
-
-
 def _observation(
     target: SyncTarget,
     finding: Finding,
@@ -81,7 +76,7 @@ def _observation(
     example because two runtimes have one name. `known` is the stored observation. If the finding has no status or no
     description, the observation takes the value that was shown before.
     """
-    seen = _seen(finding)
+    seen = runtime_of(finding)
     source = failure or seen
     before = _shown(known, old) if old else known
     description = None if failure else _description_of(finding)
@@ -113,7 +108,7 @@ def _shown(row: RuntimeObservation | None, old: StoredResource) -> RuntimeObserv
 def _kind_of(finding: Finding) -> ResourceKind | None:
     if isinstance(finding, EnrichedMcpServer | EnrichedAgent):
         return kind_of(finding)
-    return None if isinstance(finding, UnsupportedRuntime) else finding.kind
+    return None if isinstance(finding, UnsupportedRuntime | UnavailableRuntime) else finding.kind
 
 
 def _description_of(finding: Finding) -> str | None:

@@ -31,8 +31,10 @@ from federations.sync.resources import (
     FailedRuntime,
     Finding,
     ResourceKind,
+    UnavailableRuntime,
     UnchangedRuntime,
     UnsupportedRuntime,
+    runtime_of,
 )
 from federations.sync.summary import Summary, summarize
 
@@ -125,8 +127,8 @@ def make_plan(
 
 
 def _identity(finding: Finding) -> Identity:
-    source = finding.runtime if isinstance(finding, EnrichedMcpServer | EnrichedAgent | UnsupportedRuntime) else finding
-    return (*region_and_account(source.arn), source.runtime_id)
+    runtime = runtime_of(finding)
+    return (*region_and_account(runtime.arn), runtime.runtime_id)
 
 
 def _sort_key(change: Change) -> tuple[str, str, str, str]:
@@ -143,6 +145,8 @@ def _changes_of_stored(
         match found.get(row.identity):
             case None:
                 yield Delete(row, "no longer discovered")
+            case UnavailableRuntime():
+                yield Unchanged(row)
             case UnchangedRuntime(kind=kind) if kind is row.kind:
                 yield Unchanged(row)
             case UnchangedRuntime(kind=kind):

@@ -22,6 +22,24 @@ class ResourceKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SyncWarning:
+    """One loss that does not fail the sync: an item, a listing or a card in part, or a runtime that was not called.
+
+    `kind` is `tool`, `resource`, `resource_template`, `prompt`, `skill`, `card`, `listing`, `runtime`, or `more` for
+    the warning that counts the rest of a list that was cut. `name` is the name of the item, listing or runtime.
+    """
+
+    kind: str
+    name: str
+    runtime_id: str
+    message: str
+
+    def to_dict(self) -> JsonObject:
+        """Return the warning as the API contract defines it."""
+        return {"kind": self.kind, "name": self.name, "runtimeId": self.runtime_id, "message": self.message}
+
+
+@dataclass(frozen=True, slots=True)
 class RuntimeAccess:
     """The access to one runtime's data plane, inferred from AgentCore's `authorizerConfiguration`.
 
@@ -71,12 +89,32 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class McpCatalog:
-    """What an MCP server offers: the tools, resources and prompts that the server lists, each as MCP JSON object."""
+    """What an MCP server offers: each listed item as MCP JSON object, and the answer to the handshake.
+
+    `server_info` is the `serverInfo` of the handshake. `protocol_version` is the MCP revision that the next sync begins
+    with, or empty if the next sync must find the revision anew. `lost_listings` names the listings that could not be
+    read (fields of this class), for which the stored items stay; `warnings` name each lost listing and each item that
+    was left out.
+    """
 
     tools: tuple[JsonObject, ...] = ()
     resources: tuple[JsonObject, ...] = ()
+    resource_templates: tuple[JsonObject, ...] = ()
     prompts: tuple[JsonObject, ...] = ()
     capabilities: JsonObject = field(default_factory=dict)
+    server_info: JsonObject = field(default_factory=dict)
+    protocol_version: str = ""
+    lost_listings: frozenset[str] = frozenset()
+    warnings: tuple[SyncWarning, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Return the `title` of the server's `serverInfo`, otherwise its `name`, or an empty text."""
+        for member in ("title", "name"):
+            text = self.server_info.get(member)
+            if isinstance(text, str) and text.strip():
+                return text.strip()
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +122,18 @@ class AgentCard:
     """The card of an A2A agent, which a provider reads from the agent and checks.
 
     `raw` is the card as the agent sent it. `skills` are the skills of the card in the form that the hub uses. `url` is
-    the URL under which the hub calls the agent, in place of the addresses in the card.
+    the URL under which the hub calls the agent, in place of the addresses in the card. `organization` is the name of
+    the card's provider. `warnings` name what was left out of the card or could not be checked.
     """
 
     raw: JsonObject
     skills: tuple[JsonObject, ...]
     url: str
+    name: str = ""
+    organization: str = ""
     description: str = ""
     version: str = ""
+    warnings: tuple[SyncWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +156,32 @@ class EnrichedAgent:
 
 
 @dataclass(frozen=True, slots=True)
+class UnavailableRuntime:
+    """The finding for a runtime that is being made or deleted, or whose making or deletion failed.
+
+    The hub does not call such a runtime. Its stored resource, if any, stays as it is, and the runtime is not an error.
+    `failure_reason` is AWS's text for a failed runtime, or empty.
+    """
+
+    runtime: Runtime
+    failure_reason: str = ""
+
+    @property
+    def warning(self) -> SyncWarning:
+        """Return the warning about the status of the runtime."""
+        reason = f": {self.failure_reason}" if self.failure_reason else ""
+        message = f"not read in status {self.runtime.status}{reason}"
+        return SyncWarning("runtime", self.runtime.name, self.runtime.runtime_id, message)
+
+
+@dataclass(frozen=True, slots=True)
 class UnchangedRuntime:
-    """The finding for a runtime whose version and time of last update equal those of its observation.
+    """The finding for a runtime with the version, protocol and access of its observation.
 
     The hub did not call this runtime. `kind` is None for a runtime that speaks neither MCP nor A2A. `status` is empty
-    if the listing of the account has no status for the runtime.
+    if the listing of the account has no status for the runtime. `described` is the runtime as AWS GetAgentRuntime
+    describes it, or None if the time of the last update did not move. `tags` are the runtime's tags in the cloud
+    account, or None if the discovery did not read the tags.
     """
 
     runtime_id: str
@@ -129,6 +192,8 @@ class UnchangedRuntime:
     kind: ResourceKind | None
     protocol: str = ""
     status: str = ""
+    described: Runtime | None = None
+    tags: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +220,7 @@ class FailedRuntime:
     kind: ResourceKind | None = None
     last_updated_at: datetime | None = None
     status: str = ""
+    protocol: str = ""
 
     @property
     def message(self) -> str:
@@ -163,21 +229,33 @@ class FailedRuntime:
         return f"{prefix[self.kind]} {self.name}: {self.error}"
 
 
-Finding = EnrichedMcpServer | EnrichedAgent | UnchangedRuntime | UnsupportedRuntime | FailedRuntime
+Finding = EnrichedMcpServer | EnrichedAgent | UnchangedRuntime | UnavailableRuntime | UnsupportedRuntime | FailedRuntime
+
+
+def runtime_of(finding: Finding) -> Runtime | UnchangedRuntime | FailedRuntime:
+    """Return the object with the id, ARN, name, version, time of update and status of the finding's runtime."""
+    return finding if isinstance(finding, UnchangedRuntime | FailedRuntime) else finding.runtime
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What the last sync saw of one runtime whose enrichment succeeded, or which needs no enrichment.
+    """What the last sync saw of one runtime, which a provider compares with its listing.
 
-    A provider compares `version` and `last_updated_at` with its listing, and does not call an unchanged runtime.
+    `needs_enrichment` tells whether the last enrichment failed or was incomplete, or its resource is not stored; the
+    provider then calls the runtime in any case. `access` is the stored `runtimeAccess` of the resource, or None without
+    a resource. `protocol_version` is the MCP revision of the server, or empty.
     """
 
     runtime_id: str
     version: str
-    last_updated_at: datetime
+    last_updated_at: datetime | None
     kind: ResourceKind | None
     protocol: str = ""
+    needs_enrichment: bool = False
+    access: JsonObject | None = None
+    protocol_version: str = ""
+    status: str = ""
+    failure_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

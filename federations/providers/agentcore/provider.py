@@ -29,6 +29,7 @@ from federations.sync.resources import (
     Runtime,
     UnchangedRuntime,
     UnsupportedRuntime,
+    runtime_of,
 )
 
 _KINDS = {"MCP": ResourceKind.MCP_SERVER, "A2A": ResourceKind.A2A_AGENT}
@@ -73,7 +74,7 @@ class AgentCoreProvider:
         findings: list[Finding] = [item for item in inspected if isinstance(item, UnchangedRuntime | FailedRuntime)]
         findings += [item for item in described if isinstance(item, UnsupportedRuntime)]
         findings += self._enrich(control, request, [item for item in described if isinstance(item, DescribedRuntime)])
-        return Discovery(findings=tuple(sorted(findings, key=_runtime_id)))
+        return Discovery(findings=tuple(sorted(findings, key=lambda finding: runtime_of(finding).runtime_id)))
 
     def _control(self, request: DiscoveryRequest) -> ControlPlane:
         region, role_arn = str(request.config.get("region", "")), str(request.config.get("assumeRoleArn", ""))
@@ -175,7 +176,8 @@ def _describe(runtime: Runtime) -> DescribedRuntime | UnsupportedRuntime:
 
 
 def _is_unchanged(observation: Observation, version: str, last_updated_at: datetime) -> bool:
-    is_same_time = _milliseconds(observation.last_updated_at) == _milliseconds(last_updated_at)
+    seen = observation.last_updated_at
+    is_same_time = seen is not None and _milliseconds(seen) == _milliseconds(last_updated_at)
     return is_same_time and observation.version == version
 
 
@@ -216,7 +218,3 @@ def _listing_error(region: str, exc: Exception) -> ProviderError:
 
 def _error_code(exc: ClientError) -> str:
     return str(exc.response.get("Error", {}).get("Code", ""))
-
-
-def _runtime_id(finding: Finding) -> str:
-    return finding.runtime_id if isinstance(finding, UnchangedRuntime | FailedRuntime) else finding.runtime.runtime_id

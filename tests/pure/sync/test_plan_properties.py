@@ -93,7 +93,7 @@ def runtime_id_of(finding: Finding) -> str:
 
 
 def kind_found(finding: Finding) -> ResourceKind | None:
-    if isinstance(finding, UnsupportedRuntime):
+    if isinstance(finding, UnsupportedRuntime | UnavailableRuntime):
         return None
     return finding.kind if isinstance(finding, UnchangedRuntime | FailedRuntime) else kind_of(finding)
 
