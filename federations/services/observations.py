@@ -22,6 +22,7 @@ from federations.sync.resources import (
     FailedRuntime,
     Finding,
     ResourceKind,
+    UnavailableRuntime,
     UnsupportedRuntime,
     runtime_of,
 )

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from federations.sync.changes import Create, Delete, Enriched, Failure, Skip, StoredResource, Unchanged, Update, kind_of
 from federations.sync.naming import region_and_account, resource_path
 from federations.sync.plan import Plan, make_plan
-from federations.sync.resources import FailedRuntime, Finding, ResourceKind, UnchangedRuntime, UnsupportedRuntime
+from federations.sync.resources import (
+    FailedRuntime,
+    Finding,
+    ResourceKind,
+    UnavailableRuntime,
+    UnchangedRuntime,
+    UnsupportedRuntime,
+)
 from tests.pure.sync.values import (
     A2A,
     ACCOUNT,
