@@ -67,8 +67,8 @@ class DiscoveryRequest:
 
     - `config` is the federation's normalized providerConfig.
     - `external_id` is sent with every AssumeRole call.
-    - `observations` maps runtime ids to the last observations. If the version and the update time of a runtime equal
-      those of its observation, the runtime becomes an `UnchangedRuntime`, and the hub does not call it.
+    - `observations` maps runtime ids to the last observations. A runtime whose version, protocol and access are those
+      of its observation becomes an `UnchangedRuntime`, and the hub does not call it, unless it `needs_enrichment`.
     - `runtime_arn` restricts the discovery to the runtime with this ARN.
     - `audience_accounts` returns a map from an audience to the ids of the accounts whose runtimes use that audience. So
       the provider mints no token with that audience for a runtime of another account. The discovering thread calls

@@ -14,13 +14,14 @@ from federations.services.batches import BATCH, batches
 from federations.services.kinds import KINDS, Kind
 from federations.services.sync_targets import SyncTarget
 from federations.sync.changes import Create, Update
-from federations.sync.naming import region_and_account
+from federations.sync.content import content_digest, content_of
+from federations.sync.naming import region_and_account, tag_names
 from federations.sync.plan import Plan
 
 # Both kinds have these columns; an update writes all of them, and those of its kind.
 COMMON_COLUMNS = (
     "status", "region", "account_id", "runtime_id", "runtime_arn", "runtime_version", "access_mode", "runtime_access",
-    "protocol_configuration", "authorizer_configuration", "enriched_at", "updated_at",
+    "protocol_configuration", "authorizer_configuration", "content_digest", "enriched_at", "updated_at",
 )  # fmt: skip
 
 
@@ -61,8 +62,7 @@ def _write_resources(target: SyncTarget, kind: Kind, changes: Sequence[Create | 
     tags = [
         kind.tag_model(resource_id=row.pk, name=name)
         for row, change in zip(rows, changes, strict=True)
-        # Two tags may have one name: `a` with the value `b:c`, and `a:b` with the value `c`.
-        for name in dict.fromkeys(f"{key}:{value}" for key, value in change.new.runtime.tags.items())
+        for name in tag_names(change.new.runtime.tags)
     ]
     kind.tag_model._default_manager.bulk_create(tags, batch_size=BATCH)
     return [row.pk for row in rows]
@@ -90,6 +90,7 @@ def _row(target: SyncTarget, kind: Kind, change: Create | Update) -> DiscoveredR
         "runtime_access": change.new.access.to_dict(),
         "protocol_configuration": runtime.protocol_configuration,
         "authorizer_configuration": runtime.authorizer_configuration,
+        "content_digest": content_digest(content_of(change.new)),
         "enriched_at": now,
         "updated_at": now,
         kind.name_column: runtime.name,

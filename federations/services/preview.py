@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import IntegrityError
@@ -14,7 +14,7 @@ from core.errors import TooManyRequestsError
 from core.store.unit_of_work import LostRaceError, unit_of_work
 from federations.models import Federation, PreviewSlot
 from federations.services.discover import discover
-from federations.services.plans import describe_changes, plan_sync
+from federations.services.plans import describe_changes, describe_warnings, plan_sync
 from federations.services.start import check_syncable
 from federations.services.sync_targets import target_of
 from federations.sync.resources import JsonObject
@@ -28,13 +28,15 @@ class Preview:
     """The result of a dry run, which `preview_sync` returns to the API and the admin.
 
     `summary` (counters) and `changes` are JSON of the API contract. `held` tells whether the deletion guard would hold
-    the plan. `message` is the guard's text for a held plan, otherwise the text about the errors, or None.
+    the plan. `message` is the guard's text for a held plan, otherwise the text about the errors, or None. `warnings`
+    are the losses that would not fail the sync.
     """
 
     summary: JsonObject
     changes: list[JsonObject]
     message: str | None
     held: bool
+    warnings: list[JsonObject] = field(default_factory=list)
 
 
 def preview_sync(federation: Federation) -> Preview:
@@ -49,7 +51,7 @@ def preview_sync(federation: Federation) -> Preview:
         plan = plan_sync(target, discover(target))
     summary = plan.summary
     message = plan.held_message if plan.is_held else summary.message
-    return Preview(summary.to_dict(), describe_changes(plan), message, plan.is_held)
+    return Preview(summary.to_dict(), describe_changes(plan), message, plan.is_held, describe_warnings(plan))
 
 
 @contextmanager

@@ -4,52 +4,95 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.db.models import Q
+
 from federations.services.batches import batches
 from federations.services.kinds import KINDS
 from federations.services.sync_targets import SyncTarget
 from federations.sync.changes import StoredResource
-from federations.sync.resources import Observation, ResourceKind
+from federations.sync.content import LISTINGS
+from federations.sync.resources import EnrichedMcpServer, Finding, JsonObject, Observation, ResourceKind
 
 PATHS_BATCH = 500
 
 
 def read_stored(target: SyncTarget) -> list[StoredResource]:
-    """Return all resources of `target`, each with the error of its last enrichment."""
-    errors = dict(target.observations().exclude(error="").values_list("runtime_id", "error"))
-    columns = ("id", "runtime_id", "runtime_arn", "path", "runtime_version", "runtime_access", "status", "description")
-    return [
-        StoredResource(
-            resource_id=resource_id,
-            kind=resource_kind,
-            runtime_id=runtime_id,
-            arn=arn,
-            name=name,
-            path=path,
-            version=version,
-            access=access if isinstance(access, dict) else {},
-            last_error=errors.get(runtime_id, ""),
-            status=status,
-            description=description,
-        )
-        for resource_kind, kind in KINDS.items()
-        for (resource_id, runtime_id, arn, path, version, access, status, description, name) in target.resources(
-            kind.model
-        ).values_list(*columns, kind.name_column)
-    ]
+    """Return all resources of `target`, each with what the last sync saw of its runtime."""
+    trouble = {
+        runtime_id: (error, is_incomplete)
+        for runtime_id, error, is_incomplete in target.observations()
+        .filter(~Q(error="") | Q(is_incomplete=True))
+        .values_list("runtime_id", "error", "is_incomplete")
+    }
+    columns = (
+        "id", "runtime_id", "runtime_arn", "path", "runtime_version", "runtime_access", "status", "description",
+        "content_digest",
+    )  # fmt: skip
+    stored = []
+    for resource_kind, kind in KINDS.items():
+        for row in target.resources(kind.model).values_list(*columns, kind.name_column):
+            resource_id, runtime_id, arn, path, version, access, status, description, digest, name = row
+            last_error, is_incomplete = trouble.get(runtime_id, ("", False))
+            stored.append(
+                StoredResource(
+                    resource_id=resource_id,
+                    kind=resource_kind,
+                    runtime_id=runtime_id,
+                    arn=arn,
+                    name=name,
+                    path=path,
+                    version=version,
+                    access=access if isinstance(access, dict) else {},
+                    last_error=last_error,
+                    is_incomplete=is_incomplete,
+                    content_digest=digest,
+                    status=status,
+                    description=description,
+                )
+            )
+    return stored
 
 
 def read_observations(target: SyncTarget) -> dict[str, Observation]:
-    """Return the observations of the runtimes that a discovery need not call if they are unchanged.
+    """Return the observations of all runtimes of `target`, by runtime id.
 
-    These are the stored runtimes whose last enrichment succeeded, and the runtimes that speak neither MCP nor A2A.
+    A runtime needs an enrichment if its last one failed or was incomplete, or if its resource is not stored in the
+    version that was observed.
     """
-    stored = {(row.kind, row.runtime_id) for row in read_stored(target)}
+    stored = {(row.kind, row.runtime_id): row for row in read_stored(target)}
+    revisions = dict(target.servers().exclude(protocol_version="").values_list("runtime_id", "protocol_version"))
     seen: dict[str, Observation] = {}
-    for row in target.observations().filter(error="", last_updated_at__isnull=False):
+    for row in target.observations():
         kind = ResourceKind(row.kind) if row.kind else None
-        if row.last_updated_at and (kind is None or (kind, row.runtime_id) in stored):
-            seen[row.runtime_id] = Observation(row.runtime_id, row.version, row.last_updated_at, kind, row.protocol)
+        resource = stored.get((kind, row.runtime_id)) if kind else None
+        is_stored = kind is None or (resource is not None and resource.version == row.version)
+        seen[row.runtime_id] = Observation(
+            runtime_id=row.runtime_id,
+            version=row.version,
+            last_updated_at=row.last_updated_at,
+            kind=kind,
+            protocol=row.protocol,
+            needs_enrichment=bool(row.error) or row.is_incomplete or not is_stored,
+            access=resource.access if resource else None,
+            protocol_version=revisions.get(row.runtime_id, ""),
+            status=row.status,
+            failure_reason=row.failure_reason,
+        )
     return seen
+
+
+def read_lost_listings(target: SyncTarget, findings: Iterable[Finding]) -> dict[str, dict[str, list[JsonObject]]]:
+    """Return the stored items of each server of `findings` that lost a listing: runtime id to listing to items."""
+    lost = [
+        finding.runtime.runtime_id
+        for finding in findings
+        if isinstance(finding, EnrichedMcpServer) and finding.catalog.lost_listings
+    ]
+    return {
+        runtime_id: dict(zip(LISTINGS, listings, strict=True))
+        for batch in batches(lost)
+        for runtime_id, *listings in target.servers().filter(runtime_id__in=batch).values_list("runtime_id", *LISTINGS)
+    }
 
 
 def read_taken_paths(target: SyncTarget, paths: Iterable[str]) -> frozenset[str]:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import IntegrityError
+from django.utils import timezone
 
 from core.errors import ConflictError, HubError, NotFoundError
 from core.store.unit_of_work import retried, unit_of_work
@@ -20,7 +21,8 @@ from federations.services.discover import discover
 from federations.services.heartbeat import Heartbeat
 from federations.services.index import update_index
 from federations.services.observations import write_observations
-from federations.services.plans import HeldPlanError, describe_changes, plan_sync
+from federations.services.observed_tags import write_observed_tags
+from federations.services.plans import HeldPlanError, describe_changes, describe_warnings, plan_sync
 from federations.services.sync_targets import SyncTarget, target_of
 from federations.sync.plan import Plan
 from federations.sync.resources import Discovery
@@ -109,7 +111,14 @@ def _discover_and_apply(
     except jobs.LeaseLostError:
         raise
     except HeldPlanError as exc:
-        jobs.fail(lease, exc.message, held=True, changes=describe_changes(exc.plan))
+        jobs.fail(
+            lease,
+            exc.message,
+            held=True,
+            changes=describe_changes(exc.plan),
+            warnings=describe_warnings(exc.plan),
+            warning_count=len(exc.plan.warnings),
+        )
         raise
     except HubError as exc:
         jobs.fail(lease, exc.message)
@@ -146,6 +155,7 @@ def _apply(
                 raise HeldPlanError(plan)
             touched = apply_changes(target, plan)
             touched |= write_observations(target, plan, discovery.findings, keeps_others=keeps_all)
+            touched |= write_observed_tags(target, plan, discovery.findings)
             in_transaction(target)
             _record_outcome(lease, plan)
     except IntegrityError as exc:
@@ -160,13 +170,17 @@ def _record_outcome(lease: jobs.Lease, plan: Plan) -> None:
         summary=summary.to_dict(),
         changes=describe_changes(plan),
         error=summary.message or "",
+        warnings=describe_warnings(plan),
+        warning_count=len(plan.warnings),
     )
 
 
 def _store_stats(federation: Federation) -> Callable[[SyncTarget], None]:
     def write(target: SyncTarget) -> None:
         # The force of a changed configuration ends here, so a sync that fails earlier leaves it to the next sync.
-        Federation.objects.filter(id=federation.id).update(**count_stored(target), force_next_sync=False)
+        Federation.objects.filter(id=federation.id).update(
+            **count_stored(target), force_next_sync=False, last_listed_at=timezone.now()
+        )
 
     return write
 

@@ -15,13 +15,30 @@ def kind_of(found: Enriched) -> ResourceKind:
     return ResourceKind.MCP_SERVER if isinstance(found, EnrichedMcpServer) else ResourceKind.A2A_AGENT
 
 
+def refuse(new: Enriched, error: str) -> FailedRuntime:
+    """Return the failure of an enriched runtime that the registry cannot store, with the reason."""
+    runtime = new.runtime
+    return FailedRuntime(
+        runtime_id=runtime.runtime_id,
+        arn=runtime.arn,
+        name=runtime.name,
+        version=runtime.version,
+        error=error,
+        kind=kind_of(new),
+        last_updated_at=runtime.last_updated_at,
+        status=runtime.status,
+        protocol=runtime.protocol,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class StoredResource:
     """A resource in the registry before a sync. `services.read_stored` reads it for `make_plan`.
 
     `arn` and `version` are those of the resource's runtime, and `access` is its `runtimeAccess` in the API contract.
-    `last_error` is the error of the last enrichment of the runtime, or empty. `status` and `description` are the
-    columns of the resource itself; the plan does not compare them.
+    `last_error` is the error of the last enrichment of the runtime, or empty, and `is_incomplete` tells whether that
+    enrichment lost a listing. `content_digest` is the digest of the stored content, or empty. `status` and
+    `description` are the columns of the resource itself; the plan does not compare them.
     """
 
     resource_id: str
@@ -33,6 +50,8 @@ class StoredResource:
     version: str
     access: JsonObject
     last_error: str = ""
+    is_incomplete: bool = False
+    content_digest: str = ""
     status: str = ""
     description: str = ""
 

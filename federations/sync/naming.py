@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from federations.sync.resources import ResourceKind
 
@@ -21,6 +22,14 @@ def resource_path(kind: ResourceKind, name: str) -> str:
     """
     short = slug(name)
     return PATH_PREFIX[kind] + short if short.strip("-") else ""
+
+
+def tag_names(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """Return cloud tags as `key:value`, each once.
+
+    Two tags may have one name: `a` with the value `b:c`, and `a:b` with the value `c`.
+    """
+    return tuple(dict.fromkeys(f"{key}:{value}" for key, value in tags.items()))
 
 
 def region_and_account(arn: str) -> tuple[str, str]:

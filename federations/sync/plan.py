@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from federations.sync.changes import (
     Change,
@@ -23,7 +23,9 @@ from federations.sync.changes import (
     Unchanged,
     Update,
     kind_of,
+    refuse,
 )
+from federations.sync.content import content_digest, content_of
 from federations.sync.naming import region_and_account, resource_path
 from federations.sync.resources import (
     EnrichedAgent,
@@ -31,12 +33,14 @@ from federations.sync.resources import (
     FailedRuntime,
     Finding,
     ResourceKind,
+    SyncWarning,
     UnavailableRuntime,
     UnchangedRuntime,
     UnsupportedRuntime,
     runtime_of,
 )
 from federations.sync.summary import Summary, summarize
+from federations.sync.warnings import collect_warnings
 
 GUARD_MINIMUM = 10
 GUARD_PERCENT = 30
@@ -48,11 +52,13 @@ Identity = tuple[str, str, str]
 class Plan:
     """The result of `make_plan`, which a sync applies and a dry run only shows.
 
-    `changes` are sorted by kind and name. `stored_count` is the number of stored resources before the sync.
+    `changes` are sorted by kind and name. `stored_count` is the number of stored resources before the sync. `warnings`
+    are the losses of the runtimes that this discovery asked, and the statuses of runtimes that it did not ask.
     """
 
     changes: tuple[Change, ...]
     stored_count: int
+    warnings: tuple[SyncWarning, ...] = ()
 
     @property
     def summary(self) -> Summary:
@@ -102,7 +108,7 @@ class Plan:
                     changes.append(_refusal(new, _already_used_text(new, old.runtime_id)))
                 case _:
                     changes.append(change)
-        return Plan(tuple(sorted(changes, key=_sort_key)), self.stored_count)
+        return replace(self, changes=tuple(sorted(changes, key=_sort_key)))
 
 
 def make_plan(
@@ -121,7 +127,8 @@ def make_plan(
         of_found = list(_changes_of_found(stored, found, paths_in_use, taken_paths))
         refused = {_identity(change.found) for change in of_found if isinstance(change, Failure)}
         if refused <= protected:
-            return Plan(tuple(sorted([*of_stored, *of_found], key=_sort_key)), len(stored))
+            changes = tuple(sorted([*of_stored, *of_found], key=_sort_key))
+            return Plan(changes, len(stored), collect_warnings(found.values()))
         # The stored resources of a refused runtime stay, so their paths are not free: assign all paths again.
         protected |= refused
 
@@ -241,6 +248,8 @@ def _differences(old: StoredResource, new: Enriched) -> Iterable[str]:
         yield "runtimeAccess changed"
     if old.last_error:
         yield "last enrichment had failed"
+    if old.is_incomplete and old.content_digest != content_digest(content_of(new)):
+        yield "last enrichment was incomplete"
 
 
 def _path_field(new: Enriched) -> str:
@@ -252,16 +261,4 @@ def _already_used_text(new: Enriched, runtime_id: str) -> str:
 
 
 def _refusal(new: Enriched, error: str) -> Failure:
-    runtime = new.runtime
-    return Failure(
-        FailedRuntime(
-            runtime_id=runtime.runtime_id,
-            arn=runtime.arn,
-            name=runtime.name,
-            version=runtime.version,
-            error=error,
-            kind=kind_of(new),
-            last_updated_at=runtime.last_updated_at,
-            status=runtime.status,
-        )
-    )
+    return Failure(refuse(new, error))

@@ -70,8 +70,8 @@ class RuntimeAccess:
 class Runtime:
     """One runtime as the control plane describes it (AWS ListAgentRuntimes and GetAgentRuntime).
 
-    `last_updated_at` has a time zone, UTC. `tags` are the runtime's tags in the cloud account, empty if the discovery
-    did not read the tags.
+    `last_updated_at` has a time zone, UTC. `failure_reason` is AWS's text about a failed creation, update or deletion,
+    or empty. `tags` are the runtime's tags in the cloud account, empty if the discovery did not read the tags.
     """
 
     runtime_id: str
@@ -84,6 +84,7 @@ class Runtime:
     protocol: str = ""
     authorizer_configuration: JsonObject = field(default_factory=dict)
     protocol_configuration: JsonObject = field(default_factory=dict)
+    failure_reason: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -160,16 +161,16 @@ class UnavailableRuntime:
     """The finding for a runtime that is being made or deleted, or whose making or deletion failed.
 
     The hub does not call such a runtime. Its stored resource, if any, stays as it is, and the runtime is not an error.
-    `failure_reason` is AWS's text for a failed runtime, or empty.
+    `kind` is the kind of resource that the runtime's protocol gives, or None.
     """
 
     runtime: Runtime
-    failure_reason: str = ""
+    kind: ResourceKind | None = None
 
     @property
     def warning(self) -> SyncWarning:
         """Return the warning about the status of the runtime."""
-        reason = f": {self.failure_reason}" if self.failure_reason else ""
+        reason = f": {self.runtime.failure_reason}" if self.runtime.failure_reason else ""
         message = f"not read in status {self.runtime.status}{reason}"
         return SyncWarning("runtime", self.runtime.name, self.runtime.runtime_id, message)
 

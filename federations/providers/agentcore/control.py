@@ -189,6 +189,7 @@ def _full_runtime(answer: Mapping[str, object]) -> Runtime:
         protocol=str(protocol_configuration.get("serverProtocol") or "").upper(),
         authorizer_configuration=_json_object(answer.get("authorizerConfiguration")),
         protocol_configuration=protocol_configuration,
+        failure_reason=str(answer.get("failureReason") or ""),
     )
 
 

@@ -27,6 +27,7 @@ from federations.sync.resources import (
     Observation,
     ResourceKind,
     Runtime,
+    UnavailableRuntime,
     UnchangedRuntime,
     UnsupportedRuntime,
     runtime_of,
@@ -36,7 +37,10 @@ _KINDS = {"MCP": ResourceKind.MCP_SERVER, "A2A": ResourceKind.A2A_AGENT}
 # AWS error codes that concern the one requested runtime. Any other code means that the account cannot be read.
 _SINGLE_RUNTIME_CODES = {"ResourceNotFoundException", "AccessDeniedException", "ValidationException"}
 
-Inspected = Runtime | UnchangedRuntime | FailedRuntime | None
+# The statuses of a runtime that is being made or deleted, or could not be. The data plane answers for none of them.
+_UNAVAILABLE_STATUSES = {"CREATING", "CREATE_FAILED", "DELETING", "DELETE_FAILED"}
+
+Inspected = Runtime | UnchangedRuntime | UnavailableRuntime | FailedRuntime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,9 @@ class AgentCoreProvider:
         control = self._control(request)
         inspected = self._inspect(control, request)
         described = [_describe(runtime) for runtime in inspected if isinstance(runtime, Runtime)]
-        findings: list[Finding] = [item for item in inspected if isinstance(item, UnchangedRuntime | FailedRuntime)]
+        findings: list[Finding] = [
+            item for item in inspected if isinstance(item, UnchangedRuntime | UnavailableRuntime | FailedRuntime)
+        ]
         findings += [item for item in described if isinstance(item, UnsupportedRuntime)]
         findings += self._enrich(control, request, [item for item in described if isinstance(item, DescribedRuntime)])
         return Discovery(findings=tuple(sorted(findings, key=lambda finding: runtime_of(finding).runtime_id)))
@@ -133,26 +139,31 @@ def _foreign_audiences(
 
 
 def _inspect(control: ControlPlane, request: DiscoveryRequest, listed: ListedRuntime) -> Inspected:
-    """Describe one listed runtime, only by control-plane calls. Return None if the tags filter excludes the runtime."""
+    """Inspect one listed runtime, only by control-plane calls. Return None if the tags filter excludes the runtime."""
     observation = request.observations.get(listed.runtime_id)
-    tags: Mapping[str, str] = {}
+    tags: Mapping[str, str] | None = None
     try:
         if wanted := request.config.get("resourceTagsFilter"):
             tags = control.tags(listed.arn)
             if isinstance(wanted, dict) and not wanted.items() <= tags.items():
                 return None
-        if observation is not None and _is_unchanged(observation, listed.version, listed.last_updated_at):
-            return _unchanged_runtime(listed, observation)
+        known = _known_finding(listed, observation)
+        if known is not None:
+            return _with_tags(known, tags)
         runtime = control.get_runtime(listed.runtime_id, listed.version)
         # The next sync compares its listing with this time. With the time of this listing it sees an update between the
         # two calls.
-        return replace(runtime, tags=tags, last_updated_at=listed.last_updated_at)
+        runtime = replace(runtime, tags=tags or {}, last_updated_at=listed.last_updated_at)
+        return _with_tags(_described_finding(runtime, observation), tags)
     except (BotoCoreError, ClientError) as exc:
+        if listed.status in _UNAVAILABLE_STATUSES:
+            # A runtime that is being deleted may be gone before it is described.
+            return _unavailable_runtime(listed, observation)
         return _failed_runtime(listed, exc)
 
 
 def _inspect_one(control: ControlPlane, request: DiscoveryRequest, arn: str) -> Inspected:
-    """Describe the runtime with this ARN, without a listing."""
+    """Inspect the runtime with this ARN, without a listing."""
     runtime_id = provider_config.runtime_id_from_arn(arn, control.region)
     observation = request.observations.get(runtime_id)
     try:
@@ -163,9 +174,45 @@ def _inspect_one(control: ControlPlane, request: DiscoveryRequest, arn: str) -> 
         return FailedRuntime(runtime_id, arn, runtime_id, "", clean_error(str(exc)))
     except BotoCoreError as exc:
         raise _listing_error(control.region, exc) from exc
-    if observation is not None and _is_unchanged(observation, runtime.version, runtime.last_updated_at):
-        return _unchanged_runtime(runtime, observation)
-    return runtime
+    return _described_finding(runtime, observation)
+
+
+def _known_finding(
+    listed: ListedRuntime, observation: Observation | None
+) -> UnchangedRuntime | UnavailableRuntime | None:
+    """Return the finding of a runtime that the listing shows as it was observed; None if it must be described."""
+    if observation is None or not _is_same_update(observation, listed):
+        return None
+    if listed.status not in _UNAVAILABLE_STATUSES:
+        return None if observation.needs_enrichment else _unchanged_runtime(listed, observation)
+    return _unavailable_runtime(listed, observation) if listed.status == observation.status else None
+
+
+def _described_finding(
+    runtime: Runtime, observation: Observation | None
+) -> Runtime | UnchangedRuntime | UnavailableRuntime:
+    """Return the finding of a described runtime, or the runtime itself if the data plane must be asked."""
+    kind = _KINDS.get(runtime.protocol)
+    if runtime.status in _UNAVAILABLE_STATUSES:
+        return UnavailableRuntime(runtime, kind)
+    if observation is None or observation.needs_enrichment or kind is None:
+        return runtime
+    access = infer_access(runtime.authorizer_configuration).to_dict()
+    is_same = (observation.version, observation.kind, observation.access) == (runtime.version, kind, access)
+    if not is_same and not _is_same_update(observation, runtime):
+        return runtime
+    return replace(_unchanged_runtime(runtime, observation), described=runtime)
+
+
+def _with_tags(
+    finding: Runtime | UnchangedRuntime | UnavailableRuntime, tags: Mapping[str, str] | None
+) -> Runtime | UnchangedRuntime | UnavailableRuntime:
+    match finding:
+        case UnchangedRuntime():
+            return replace(finding, tags=tags)
+        case UnavailableRuntime(runtime=runtime):
+            return replace(finding, runtime=replace(runtime, tags=tags or {}))
+    return finding
 
 
 def _describe(runtime: Runtime) -> DescribedRuntime | UnsupportedRuntime:
@@ -175,10 +222,10 @@ def _describe(runtime: Runtime) -> DescribedRuntime | UnsupportedRuntime:
     return DescribedRuntime(runtime, infer_access(runtime.authorizer_configuration), kind)
 
 
-def _is_unchanged(observation: Observation, version: str, last_updated_at: datetime) -> bool:
+def _is_same_update(observation: Observation, listed: ListedRuntime | Runtime) -> bool:
     seen = observation.last_updated_at
-    is_same_time = seen is not None and _milliseconds(seen) == _milliseconds(last_updated_at)
-    return is_same_time and observation.version == version
+    is_same_time = seen is not None and _milliseconds(seen) == _milliseconds(listed.last_updated_at)
+    return is_same_time and observation.version == listed.version
 
 
 def _milliseconds(moment: datetime) -> datetime:
@@ -197,6 +244,21 @@ def _unchanged_runtime(runtime: ListedRuntime | Runtime, observation: Observatio
         protocol=observation.protocol,
         status=runtime.status,
     )
+
+
+def _unavailable_runtime(listed: ListedRuntime, observation: Observation | None) -> UnavailableRuntime:
+    """Return the finding of a runtime that is not described now; protocol and reason are those of the observation."""
+    runtime = Runtime(
+        runtime_id=listed.runtime_id,
+        arn=listed.arn,
+        name=listed.name,
+        version=listed.version,
+        status=listed.status,
+        last_updated_at=listed.last_updated_at,
+        protocol=observation.protocol if observation else "",
+        failure_reason=observation.failure_reason if observation else "",
+    )
+    return UnavailableRuntime(runtime, observation.kind if observation else None)
 
 
 def _failed_runtime(listed: ListedRuntime, exc: Exception) -> FailedRuntime:

@@ -106,12 +106,13 @@ def test_a_newer_time_of_update_under_the_same_version_changes_only_the_observat
     assert RuntimeObservation.objects.get().last_updated_at == SEEN_AT + timedelta(minutes=5)
 
 
-def test_only_healthy_stored_runtimes_are_given_as_observations(federation: Federation) -> None:
+def test_an_observation_says_whether_the_runtime_needs_an_enrichment(federation: Federation) -> None:
     sync(federation, server("good"), failure("bad"))
     twin = MemoryProvider(findings=[server("good")])
     with provider(twin):
         preview_sync(Federation.objects.get(id=federation.id))
-    assert list(twin.requests[0].observations) == [runtime("good").runtime_id]
+    needs = {key: seen.needs_enrichment for key, seen in twin.requests[0].observations.items()}
+    assert needs == {runtime("good").runtime_id: False, runtime("bad").runtime_id: True}
 
 
 def test_a_failed_resource_marks_the_job_failed_and_the_good_ones_are_applied(federation: Federation) -> None:
