@@ -198,7 +198,7 @@ def test_tags_that_changed_alone_are_shown_without_a_write_of_the_resource(feder
 
 def test_content_over_its_bound_is_the_error_of_its_resource(federation: Federation) -> None:
     found = offering()
-    large = ({"name": "large", "description": "x" * MAX_BYTES},)
+    large: tuple[JsonObject, ...] = ({"name": "large", "description": "x" * MAX_BYTES},)
     job = sync(federation, replace(found, catalog=replace(found.catalog, resources=large)), server("two"))
     assert (job.status, McpServer.objects.count()) == ("failed", 1)
     assert job.error == f"MCP server one: its content is larger than {MAX_BYTES} bytes"
