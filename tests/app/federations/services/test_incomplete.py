@@ -19,6 +19,7 @@ from federations.sync.changes import kind_of
 from federations.sync.content import MAX_BYTES
 from federations.sync.resources import (
     EnrichedMcpServer,
+    JsonObject,
     ResourceKind,
     SyncWarning,
     UnavailableRuntime,
