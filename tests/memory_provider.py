@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from federations.providers.base import DiscoveryRequest, InvalidProviderConfigError, Progress, ProviderError
-from federations.sync.resources import Discovery, FailedRuntime, Finding, JsonObject, UnchangedRuntime
+from federations.sync.resources import Discovery, Finding, JsonObject, ListedRuntime, runtime_of
 
 
 @dataclass(slots=True)
@@ -14,13 +15,15 @@ class MemoryProvider:
     """A provider that returns the current `findings`, or raises `error`.
 
     It calls `before_answer` with the request after the report of the first phase: the function may block, change
-    `findings` or raise. `requests` has every request. With a `runtime_arn` it returns the findings of that runtime.
+    `findings` or raise. `requests` has every request, and `listings`
+    counts the listings without a discovery. With a `runtime_arn` it returns the findings of that runtime.
     """
 
     findings: Iterable[Finding] = ()
     error: ProviderError | None = None
     before_answer: Callable[[DiscoveryRequest], None] = lambda request: None
     requests: list[DiscoveryRequest] = field(default_factory=list)
+    listings: int = 0
 
     def normalize_config(self, config: JsonObject) -> JsonObject:
         """Return `config` unchanged. Refuse one with a key `invalid`, whose value becomes the message."""
@@ -42,8 +45,23 @@ class MemoryProvider:
             raise self.error
         findings = tuple(finding for finding in self.findings if request.runtime_arn in (None, _arn(finding)))
         request.report(Progress("enriching", len(findings), len(findings)))
-        return Discovery(findings)
+        return Discovery(findings, _listing(self.findings))
+
+    def list_runtimes(self, request: DiscoveryRequest) -> tuple[ListedRuntime, ...]:
+        """Return the listing of the current `findings`, or raise `error` if it is set."""
+        self.listings += 1
+        if self.error is not None:
+            raise self.error
+        return _listing(self.findings)
+
+
+def _listing(findings: Iterable[Finding]) -> tuple[ListedRuntime, ...]:
+    found = [runtime_of(finding) for finding in findings]
+    return tuple(
+        ListedRuntime(one.runtime_id, one.version, one.last_updated_at or datetime(2026, 1, 1, tzinfo=UTC), {})
+        for one in sorted(found, key=lambda one: one.runtime_id)
+    )
 
 
 def _arn(finding: Finding) -> str:
-    return finding.arn if isinstance(finding, UnchangedRuntime | FailedRuntime) else finding.runtime.arn
+    return runtime_of(finding).arn

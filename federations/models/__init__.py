@@ -6,6 +6,7 @@ users.
 
 from federations.models.federations import (
     AccessLevel,
+    ChangePolicy,
     Federation,
     FederationGrant,
     FederationQuerySet,
@@ -24,6 +25,7 @@ from federations.models.jobs import (
     PreviewSlot,
     SyncJob,
 )
+from federations.models.plans import PlannedChange, PlanStatus, ResourceVersion, StoredPlan
 from federations.models.resources import (
     A2aAgent,
     A2aAgentTag,
@@ -38,6 +40,7 @@ __all__ = [
     "A2aAgent",
     "A2aAgentTag",
     "AccessLevel",
+    "ChangePolicy",
     "DiscoveredResource",
     "Federation",
     "FederationGrant",
@@ -50,9 +53,13 @@ __all__ = [
     "JobType",
     "McpServer",
     "McpServerTag",
+    "PlanStatus",
+    "PlannedChange",
     "PreviewSlot",
     "ProviderType",
+    "ResourceVersion",
     "RuntimeObservation",
+    "StoredPlan",
     "SyncJob",
     "SyncStatus",
     "new_external_id",

@@ -33,6 +33,13 @@ class SyncStatus(models.TextChoices):
     FAILED = "failed"
 
 
+class ChangePolicy(models.TextChoices):
+    """Whether a sync applies every change, or is held for staff if it has breaking or risky changes."""
+
+    FLOW = "flow"
+    REVIEW = "review"
+
+
 class AccessLevel(models.IntegerChoices):
     """The access to a federation that a grant gives. Each level includes the lower levels: EDIT includes VIEW."""
 
@@ -92,6 +99,12 @@ class Federation(models.Model):
         blank=True,
         help_text="Minutes between two scheduled syncs, 5 or more. Leave it empty to sync only on request.",
     )
+    change_policy = models.CharField(
+        max_length=16,
+        choices=ChangePolicy,
+        default=ChangePolicy.FLOW,
+        help_text="Flow applies every change. Review holds a sync with breaking or risky changes until staff apply it.",
+    )
     force_next_sync = models.BooleanField(
         default=False,
         editable=False,
@@ -125,6 +138,9 @@ class Federation(models.Model):
             models.CheckConstraint(condition=Q(status__in=FederationStatus.values), name="federation_status_is_known"),
             models.CheckConstraint(
                 condition=Q(sync_status__in=SyncStatus.values), name="federation_sync_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(change_policy__in=ChangePolicy.values), name="federation_change_policy_is_known"
             ),
             models.CheckConstraint(
                 condition=Q(sync_interval_minutes__isnull=True) | Q(sync_interval_minutes__gte=5),

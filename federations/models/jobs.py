@@ -65,8 +65,12 @@ class SyncJob(models.Model):
     reason = models.TextField(blank=True)
     requested_by_id = models.CharField(max_length=64, blank=True)
     requested_by_name = models.CharField(max_length=200, blank=True)
-    force = models.BooleanField(default=False, help_text="The deletion guard does not hold the plan of this sync.")
-    held = models.BooleanField(default=False, help_text="The deletion guard held this plan; nothing was changed.")
+    force = models.BooleanField(default=False, help_text="No guard holds the plan of this sync.")
+    held = models.BooleanField(default=False, help_text="A guard held this plan; nothing was changed.")
+    plan_id = models.CharField(
+        max_length=24, blank=True, help_text="The stored plan of a held sync, or the plan that this job applies."
+    )
+    plan_summary = models.JSONField(null=True, blank=True, help_text="The counters of the held plan.")
     created_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField(
         null=True,

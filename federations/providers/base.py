@@ -2,7 +2,7 @@
 
 To add a provider:
 
-1. Write a package beside `agentcore` with a class that has the three methods of `Provider`. The nearest example is
+1. Write a package beside `agentcore` with a class that has the four methods of `Provider`. The nearest example is
    `agentcore/provider.py`. The vendor's SDK is imported in that package and nowhere else.
 2. Turn the account's objects into the findings of `federations.sync.resources`. A finding's ARN gives region and
    account, so an account of another vendor needs an identifier of the same form.
@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from federations.sync.resources import Discovery, JsonObject, Observation
+from federations.sync.resources import Discovery, JsonObject, ListedRuntime, Observation
 
 
 class ProviderError(Exception):
@@ -101,4 +101,11 @@ class Provider(Protocol):
         """List every runtime of the account. Raise ProviderError instead of returning a short list.
 
         A runtime that cannot be read becomes a `FailedRuntime`, not an exception.
+        """
+
+    def list_runtimes(self, request: DiscoveryRequest) -> tuple[ListedRuntime, ...]:
+        """List every runtime of the account without a call of a runtime, sorted by id. Raise ProviderError.
+
+        The result equals the `listing` of a discovery at the same moment: with a tags filter it has the tags of every
+        runtime.
         """

@@ -260,10 +260,26 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedRuntime:
+    """One runtime in the listing of an account, with the facts that tell whether it changed.
+
+    `last_updated_at` has a time zone, UTC, and whole milliseconds, because MongoDB stores milliseconds. `tags` are None
+    if the discovery did not read the tags. A runtime that the tags filter leaves out is listed too.
+    """
+
+    runtime_id: str
+    version: str
+    last_updated_at: datetime
+    tags: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Discovery:
     """The result of a provider's discovery: one finding for each runtime of one account and region.
 
-    If only one runtime was asked for, the discovery has at most the finding of that runtime.
+    `listing` is the account's listing, sorted by runtime id. If only one runtime was asked for, the discovery has at
+    most the finding of that runtime, and no listing.
     """
 
     findings: tuple[Finding, ...]
+    listing: tuple[ListedRuntime, ...] = ()

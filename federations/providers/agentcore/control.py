@@ -30,7 +30,7 @@ class UnreadableAnswerError(BotoCoreError):
 
 
 @dataclass(frozen=True, slots=True)
-class ListedRuntime:
+class RuntimeSummary:
     """One runtime in the result of AWS ListAgentRuntimes, as `ControlPlane.list_runtimes` returns it.
 
     The provider compares `version` and `last_updated_at` with the last observation to see whether the runtime changed.
@@ -73,7 +73,7 @@ class ControlPlane:
         client = self._session.create_client("bedrock-agentcore-control", region_name=region, config=config)
         self._client = cast("_Client", client)
 
-    def list_runtimes(self) -> list[ListedRuntime]:
+    def list_runtimes(self) -> list[RuntimeSummary]:
         """List every runtime, each id once (AWS ListAgentRuntimes, all pages).
 
         Raises botocore's ClientError or BotoCoreError if any page fails.
@@ -121,7 +121,7 @@ class ControlPlane:
         bundle = self._session.get_config_variable("ca_bundle")
         return str(bundle) if bundle else None
 
-    def _pages(self) -> Iterator[ListedRuntime]:
+    def _pages(self) -> Iterator[RuntimeSummary]:
         paginator = self._client.get_paginator("list_agent_runtimes")
         for page in paginator.paginate(PaginationConfig={"PageSize": _PAGE_SIZE}):
             yield from (_listed_runtime(item) for item in page["agentRuntimes"])
@@ -165,8 +165,8 @@ def _read_answer(call: Callable[[], T]) -> T:
         raise UnreadableAnswerError(reason=f"{type(exc).__name__} {exc}") from exc
 
 
-def _listed_runtime(item: Mapping[str, object]) -> ListedRuntime:
-    return ListedRuntime(
+def _listed_runtime(item: Mapping[str, object]) -> RuntimeSummary:
+    return RuntimeSummary(
         runtime_id=str(item["agentRuntimeId"]),
         arn=str(item["agentRuntimeArn"]),
         name=str(item["agentRuntimeName"]),

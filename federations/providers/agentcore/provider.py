@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
+from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -14,7 +15,7 @@ from federations.providers.agentcore import config as provider_config
 from federations.providers.agentcore.authorizer import infer_access
 from federations.providers.agentcore.bearer import BearerKey
 from federations.providers.agentcore.bounds import Limits, clean_error
-from federations.providers.agentcore.control import ControlPlane, ListedRuntime
+from federations.providers.agentcore.control import ControlPlane, RuntimeSummary
 from federations.providers.agentcore.data_plane import build_authorize
 from federations.providers.agentcore.enrichment import DataPlane, DescribedRuntime, Enriched, enrich_all
 from federations.providers.base import DiscoveryRequest, Progress, ProviderError
@@ -24,6 +25,7 @@ from federations.sync.resources import (
     FailedRuntime,
     Finding,
     JsonObject,
+    ListedRuntime,
     Observation,
     ResourceKind,
     Runtime,
@@ -40,6 +42,8 @@ _SINGLE_RUNTIME_CODES = {"ResourceNotFoundException", "AccessDeniedException", "
 # The statuses of a runtime that is being made or deleted, or could not be. The data plane answers for none of them.
 _UNAVAILABLE_STATUSES = {"CREATING", "CREATE_FAILED", "DELETING", "DELETE_FAILED"}
 
+T = TypeVar("T")
+TagsOrError = Mapping[str, str] | BotoCoreError | ClientError
 Inspected = Runtime | UnchangedRuntime | UnavailableRuntime | FailedRuntime | None
 
 
@@ -73,14 +77,27 @@ class AgentCoreProvider:
         cannot be listed, InvalidProviderConfigError if `runtime_arn` is not the ARN of a runtime in the region.
         """
         control = self._control(request)
-        inspected = self._inspect(control, request)
+        listing: tuple[ListedRuntime, ...] = ()
+        if request.runtime_arn is not None:
+            request.report(Progress("discovering", 0, 0))
+            inspected = [_inspect_one(control, request, request.runtime_arn)]
+        else:
+            summaries, tags = self._list(control, request)
+            listing = _listing(summaries, tags)
+            inspected = self._inspect(control, request, summaries, tags)
         described = [_describe(runtime) for runtime in inspected if isinstance(runtime, Runtime)]
         findings: list[Finding] = [
             item for item in inspected if isinstance(item, UnchangedRuntime | UnavailableRuntime | FailedRuntime)
         ]
         findings += [item for item in described if isinstance(item, UnsupportedRuntime)]
         findings += self._enrich(control, request, [item for item in described if isinstance(item, DescribedRuntime)])
-        return Discovery(findings=tuple(sorted(findings, key=lambda finding: runtime_of(finding).runtime_id)))
+        by_id = sorted(findings, key=lambda finding: runtime_of(finding).runtime_id)
+        return Discovery(findings=tuple(by_id), listing=listing)
+
+    def list_runtimes(self, request: DiscoveryRequest) -> tuple[ListedRuntime, ...]:
+        """List every runtime of the account and region, with its tags where the request has a tags filter."""
+        summaries, tags = self._list(self._control(request), request)
+        return _listing(summaries, tags)
 
     def _control(self, request: DiscoveryRequest) -> ControlPlane:
         region, role_arn = str(request.config.get("region", "")), str(request.config.get("assumeRoleArn", ""))
@@ -89,25 +106,48 @@ class AgentCoreProvider:
         except (BotoCoreError, ClientError) as exc:
             raise _listing_error(region, exc) from exc
 
-    def _inspect(self, control: ControlPlane, request: DiscoveryRequest) -> list[Inspected]:
+    def _list(
+        self, control: ControlPlane, request: DiscoveryRequest
+    ) -> tuple[list[RuntimeSummary], dict[str, TagsOrError]]:
+        """Return the listing of the account and, with a tags filter, the tags of every runtime by runtime id."""
         request.report(Progress("discovering", 0, 0))
-        if request.runtime_arn is not None:
-            return [_inspect_one(control, request, request.runtime_arn)]
         try:
-            listed = control.list_runtimes()
+            summaries = control.list_runtimes()
         except (BotoCoreError, ClientError) as exc:
             raise _listing_error(control.region, exc) from exc
-        inspected: list[Inspected] = []
+        if not request.config.get("resourceTagsFilter"):
+            return summaries, {}
+        read = self._for_each(summaries, lambda summary: _read_tags(control, summary), lambda done: None)
+        return summaries, {summary.runtime_id: tags for summary, tags in zip(summaries, read, strict=True)}
+
+    def _inspect(
+        self,
+        control: ControlPlane,
+        request: DiscoveryRequest,
+        summaries: list[RuntimeSummary],
+        tags: Mapping[str, TagsOrError],
+    ) -> list[Inspected]:
+        def report(done: int) -> None:
+            request.report(Progress("discovering", done, len(summaries)))
+
+        def inspect(summary: RuntimeSummary) -> Inspected:
+            return _inspect(control, request, summary, tags.get(summary.runtime_id))
+
+        return self._for_each(summaries, inspect, report)
+
+    def _for_each(
+        self, summaries: list[RuntimeSummary], call: Callable[[RuntimeSummary], T], report: Callable[[int], None]
+    ) -> list[T]:
+        """Call for each runtime in threads; return the results in order. `report` gets the number of finished calls."""
         with ThreadPoolExecutor(self.concurrency, thread_name_prefix="discovery") as threads:
             try:
-                futures = [threads.submit(_inspect, control, request, runtime) for runtime in listed]
-                for future in as_completed(futures):
-                    inspected.append(future.result())
-                    request.report(Progress("discovering", len(inspected), len(listed)))
+                futures = [threads.submit(call, summary) for summary in summaries]
+                for done, _ in enumerate(as_completed(futures), start=1):
+                    report(done)
             except BaseException:
                 threads.shutdown(wait=False, cancel_futures=True)
                 raise
-        return inspected
+            return [future.result() for future in futures]
 
     def _enrich(
         self, control: ControlPlane, request: DiscoveryRequest, runtimes: list[DescribedRuntime]
@@ -138,15 +178,37 @@ def _foreign_audiences(
     return lambda arn: of_account(region_and_account(arn)[1])
 
 
-def _inspect(control: ControlPlane, request: DiscoveryRequest, listed: ListedRuntime) -> Inspected:
-    """Inspect one listed runtime, only by control-plane calls. Return None if the tags filter excludes the runtime."""
-    observation = request.observations.get(listed.runtime_id)
-    tags: Mapping[str, str] | None = None
+def _listing(summaries: Iterable[RuntimeSummary], tags: Mapping[str, TagsOrError]) -> tuple[ListedRuntime, ...]:
+    listed = []
+    for summary in sorted(summaries, key=lambda summary: summary.runtime_id):
+        of_runtime = tags.get(summary.runtime_id)
+        read = None if of_runtime is None or isinstance(of_runtime, Exception) else of_runtime
+        moment = _milliseconds(summary.last_updated_at)
+        listed.append(ListedRuntime(summary.runtime_id, summary.version, moment, read))
+    return tuple(listed)
+
+
+def _read_tags(control: ControlPlane, summary: RuntimeSummary) -> TagsOrError:
     try:
-        if wanted := request.config.get("resourceTagsFilter"):
-            tags = control.tags(listed.arn)
-            if isinstance(wanted, dict) and not wanted.items() <= tags.items():
-                return None
+        return control.tags(summary.arn)
+    except (BotoCoreError, ClientError) as exc:
+        return exc
+
+
+def _inspect(
+    control: ControlPlane, request: DiscoveryRequest, listed: RuntimeSummary, tags: TagsOrError | None
+) -> Inspected:
+    """Inspect one listed runtime, only by control-plane calls. Return None if the tags filter excludes the runtime.
+
+    `tags` are None without a tags filter, and an error if the tags could not be read.
+    """
+    observation = request.observations.get(listed.runtime_id)
+    if isinstance(tags, Exception):
+        return _failed_runtime(listed, tags)
+    wanted = request.config.get("resourceTagsFilter")
+    if tags is not None and isinstance(wanted, dict) and not wanted.items() <= tags.items():
+        return None
+    try:
         known = _known_finding(listed, observation)
         if known is not None:
             return _with_tags(known, tags)
@@ -178,7 +240,7 @@ def _inspect_one(control: ControlPlane, request: DiscoveryRequest, arn: str) -> 
 
 
 def _known_finding(
-    listed: ListedRuntime, observation: Observation | None
+    listed: RuntimeSummary, observation: Observation | None
 ) -> UnchangedRuntime | UnavailableRuntime | None:
     """Return the finding of a runtime that the listing shows as it was observed; None if it must be described."""
     if observation is None or not _is_same_update(observation, listed):
@@ -222,7 +284,7 @@ def _describe(runtime: Runtime) -> DescribedRuntime | UnsupportedRuntime:
     return DescribedRuntime(runtime, infer_access(runtime.authorizer_configuration), kind)
 
 
-def _is_same_update(observation: Observation, listed: ListedRuntime | Runtime) -> bool:
+def _is_same_update(observation: Observation, listed: RuntimeSummary | Runtime) -> bool:
     seen = observation.last_updated_at
     is_same_time = seen is not None and _milliseconds(seen) == _milliseconds(listed.last_updated_at)
     return is_same_time and observation.version == listed.version
@@ -233,7 +295,7 @@ def _milliseconds(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _unchanged_runtime(runtime: ListedRuntime | Runtime, observation: Observation) -> UnchangedRuntime:
+def _unchanged_runtime(runtime: RuntimeSummary | Runtime, observation: Observation) -> UnchangedRuntime:
     return UnchangedRuntime(
         runtime_id=runtime.runtime_id,
         arn=runtime.arn,
@@ -246,7 +308,7 @@ def _unchanged_runtime(runtime: ListedRuntime | Runtime, observation: Observatio
     )
 
 
-def _unavailable_runtime(listed: ListedRuntime, observation: Observation | None) -> UnavailableRuntime:
+def _unavailable_runtime(listed: RuntimeSummary, observation: Observation | None) -> UnavailableRuntime:
     """Return the finding of a runtime that is not described now; protocol and reason are those of the observation."""
     runtime = Runtime(
         runtime_id=listed.runtime_id,
@@ -261,7 +323,7 @@ def _unavailable_runtime(listed: ListedRuntime, observation: Observation | None)
     return UnavailableRuntime(runtime, observation.kind if observation else None)
 
 
-def _failed_runtime(listed: ListedRuntime, exc: Exception) -> FailedRuntime:
+def _failed_runtime(listed: RuntimeSummary, exc: Exception) -> FailedRuntime:
     """Return the failure of a runtime. Its kind is unknown even after an observation: a new version may change it."""
     return FailedRuntime(
         runtime_id=listed.runtime_id,
