@@ -19,6 +19,7 @@ from federations.services.jobs import end_lapsed_jobs, pick_due_jobs
 from federations.services.run import run_sync
 from federations.services.schedule import remove_schedule, repair_schedules
 from federations.services.start import start_sync
+from federations.services.stored_plans.end import prune_plans
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +66,8 @@ def sync_on_schedule(federation_id: str) -> None:
 
 @shared_task(name="federations.sweep")
 def sweep() -> None:
-    """End the jobs whose lease has lapsed, repair the schedules, and nudge the queued jobs that no worker has taken."""
-    for step in (end_lapsed_jobs, repair_schedules):
+    """End lapsed jobs, repair the schedules, prune the plans, and nudge the queued jobs that no worker has taken."""
+    for step in (end_lapsed_jobs, repair_schedules, prune_plans):
         try:
             step()
         except DatabaseError:

@@ -313,6 +313,7 @@ WEAVIATE_COLLECTION = environment.text("WEAVIATE_COLLECTION") or "Fedhub"
 FEDHUB_OIDC_KEY_PATH = Path(environment.text("FEDHUB_OIDC_KEY_PATH") or VAR_DIR / "oidc_key.pem")
 FEDHUB_DEFAULT_REGION = environment.text("FEDHUB_DEFAULT_REGION") or os.environ.get("AWS_REGION", "us-east-1")
 FEDHUB_ASSUMABLE_ROLES = environment.words("FEDHUB_ASSUMABLE_ROLES", "*")
+FEDHUB_PLAN_SECOND_PERSON = environment.boolean("FEDHUB_PLAN_SECOND_PERSON", default=False)
 FEDHUB_DISCOVERY_CONCURRENCY = environment.integer("FEDHUB_DISCOVERY_CONCURRENCY", default=16, minimum=1, maximum=256)
 FEDHUB_JOB_LEASE_SECONDS = environment.integer("FEDHUB_JOB_LEASE_SECONDS", default=60, minimum=2, maximum=3600)
 FEDHUB_QUEUE_LEASE_SECONDS = environment.integer("FEDHUB_QUEUE_LEASE_SECONDS", default=3600, minimum=10, maximum=86_400)

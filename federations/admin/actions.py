@@ -22,13 +22,13 @@ from core.actors import actor_of
 from core.admin.refusals import show_refusals
 from core.errors import HubError
 from federations.admin.changes import group_changes
-from federations.admin.forms import ReleaseForm, SyncForm
+from federations.admin.forms import SyncForm
 from federations.admin.labels import counter_labels
 from federations.admin.skipped import skipped_notice
 from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, JobType, SyncJob
 from federations.services.federations import delete_federation, set_enabled
 from federations.services.preview import preview_sync
-from federations.services.start import release_held_plan, start_sync
+from federations.services.start import start_sync
 
 
 class FederationActionsMixin(ModelAdmin):
@@ -42,7 +42,6 @@ class FederationActionsMixin(ModelAdmin):
     actions_detail = [
         "sync_now",
         "dry_run",
-        "release_plan",
         {"title": "More", "items": ["enable", "disable", "remove"]},
     ]
 
@@ -90,25 +89,6 @@ class FederationActionsMixin(ModelAdmin):
             except HubError as error:
                 context["refusal"] = error.message
         return self._page(request, federation, "federations/dry_run.html", f"Dry run of {federation}", context)
-
-    @action(
-        description="Release held plan",
-        icon="lock_open",
-        variant=ActionVariant.WARNING,
-        permissions=["delete"],
-        url_path="release",
-    )
-    def release_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        federation = self._federation(request, object_id)
-        form = ReleaseForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            target = page_of(federation)
-            with show_refusals(request):
-                job = release_held_plan(federation, reason=form.cleaned_data["reason"], by=actor_of(request.user))
-                target = _announce(request, job)
-            return self._redirect(request, target)
-        title = f"Release the held plan of {federation}"
-        return self._page(request, federation, "federations/release.html", title, {"form": form})
 
     @action(
         description="Enable",
@@ -229,8 +209,7 @@ def allowed_actions(federation: Federation) -> set[str]:
         return {"enable"}
     if federation.status != FederationStatus.ACTIVE:
         return set()
-    is_held = bool(federation.last_sync and federation.last_sync.held)
-    return {"sync_now", "dry_run", "disable", "remove"} | ({"release_plan"} if is_held else set())
+    return {"sync_now", "dry_run", "disable", "remove"}
 
 
 def deletion_effects(federation: Federation) -> dict[str, Any]:

@@ -70,6 +70,9 @@ class SyncJob(models.Model):
     plan_id = models.CharField(
         max_length=24, blank=True, help_text="The stored plan of a held sync, or the plan that this job applies."
     )
+    previous_sync_id = models.CharField(
+        max_length=24, blank=True, help_text="The federation's last sync before this job."
+    )
     plan_summary = models.JSONField(null=True, blank=True, help_text="The counters of the held plan.")
     created_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField(

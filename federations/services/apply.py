@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from django.db.models import Count, Sum
 from django.utils import timezone
 
 from core.ids import new_object_id
 from core.store.unit_of_work import update_each
-from federations.models import DiscoveredResource
+from federations.models import DiscoveredResource, ResourceVersion
 from federations.services.batches import BATCH, batches
 from federations.services.kinds import KINDS, Kind
+from federations.services.stored_plans.contents import StoredContent, write_versions
+from federations.services.stored_plans.described import DescribedPlan
 from federations.services.sync_targets import SyncTarget
 from federations.sync.changes import Create, Update
 from federations.sync.content import content_digest, content_of
 from federations.sync.naming import region_and_account, tag_names
-from federations.sync.plan import Plan
 
 # Both kinds have these columns; an update writes all of them, and those of its kind.
 COMMON_COLUMNS = (
@@ -25,19 +27,46 @@ COMMON_COLUMNS = (
 )  # fmt: skip
 
 
-def apply_changes(target: SyncTarget, plan: Plan) -> frozenset[str]:
-    """Write the plan's deletes, creates and updates; return the ids of the resources that were written or deleted.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The ids of the resources that an apply wrote or deleted; `ids` has those written, by kind and runtime id."""
+
+    touched: frozenset[str]
+    ids: Mapping[tuple[str, str], str]
+
+
+def apply_changes(target: SyncTarget, described: DescribedPlan) -> Written:
+    """Write the plan's deletes, creates and updates, and the versions of the written resources.
 
     Deletes come first, so that a runtime that was recreated under its old name finds the name free.
     """
-    touched = [change.old.resource_id for change in plan.deletes]
-    for batch in batches(touched):
+    plan = described.plan
+    deleted = [change.old.resource_id for change in plan.deletes]
+    for batch in batches(deleted):
         for kind in KINDS.values():
             target.resources(kind.model).filter(id__in=batch).delete()
+        ResourceVersion.objects.filter(resource_id__in=batch).delete()
+    ids: dict[tuple[str, str], str] = {}
     for resource_kind, kind in KINDS.items():
-        changes = [change for change in plan.changes if isinstance(change, Create | Update)]
-        touched += _write_resources(target, kind, [change for change in changes if change.kind is resource_kind])
-    return frozenset(touched)
+        changes = [
+            change for change in plan.changes if isinstance(change, Create | Update) and change.kind is resource_kind
+        ]
+        for change, resource_id in zip(changes, _write_resources(target, kind, changes), strict=True):
+            ids[resource_kind, change.runtime_id] = resource_id
+    _write_versions(described, ids)
+    return Written(frozenset([*deleted, *ids.values()]), ids)
+
+
+def _write_versions(described: DescribedPlan, ids: Mapping[tuple[str, str], str]) -> None:
+    """Store the content of each written resource; a version that an update replaces is stored if it is not yet."""
+    now = timezone.now()
+    versions: dict[str, list[StoredContent]] = {}
+    for each in described.changes:
+        change = each.change
+        if isinstance(change, Create | Update):
+            new = StoredContent(content_of(change.new), change.new.runtime.version, now)
+            versions[ids[change.kind, change.runtime_id]] = [*([each.before] if each.before else []), new]
+    write_versions(versions)
 
 
 def count_stored(target: SyncTarget) -> dict[str, int]:

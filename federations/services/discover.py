@@ -15,7 +15,7 @@ from federations.providers.base import (
 from federations.providers.registry import provider_for
 from federations.services.read_stored import read_audience_accounts, read_observations
 from federations.services.sync_targets import SyncTarget
-from federations.sync.resources import Discovery, JsonObject
+from federations.sync.resources import Discovery, JsonObject, ListedRuntime
 
 
 def normalize_config(provider_type: str, config: JsonObject) -> JsonObject:
@@ -52,6 +52,15 @@ def discover(
     )
     try:
         return provider_for(target.provider_type).discover(request)
+    except ProviderError as exc:
+        raise _as_hub_error(exc) from exc
+
+
+def list_runtimes(target: SyncTarget) -> tuple[ListedRuntime, ...]:
+    """List the account of `target` without a call of a runtime; raises what `discover` raises."""
+    request = DiscoveryRequest(config=target.config, external_id=target.external_id)
+    try:
+        return provider_for(target.provider_type).list_runtimes(request)
     except ProviderError as exc:
         raise _as_hub_error(exc) from exc
 

@@ -118,6 +118,20 @@ def fail(lease: Lease, error: str, **values: Any) -> None:
         _fail_row(job, error, **values)
 
 
+@retried
+def withdraw(lease: Lease) -> None:
+    """Delete a job that changed nothing, and give its federation its last sync back; raises LeaseLostError."""
+    with unit_of_work():
+        job = lease.rows().first()
+        if job is None:
+            raise LeaseLostError(lease.job_id)
+        before = SyncJob.objects.filter(id=job.previous_sync_id).first()
+        Federation.objects.filter(last_sync=job.id).update(
+            last_sync=before, sync_status=before.status if before else SyncStatus.IDLE
+        )
+        job.delete()
+
+
 def end_lapsed_jobs(*, lock_key: str | None = None) -> int:
     """End up to 100 jobs whose lease has lapsed; return the number of ended jobs.
 

@@ -16,6 +16,7 @@ from federations.search.documents import (
     documents_for_agent,
     documents_for_server,
 )
+from federations.sync.content import LISTINGS
 from federations.sync.resources import ResourceKind
 
 
@@ -26,7 +27,8 @@ class Kind:
     `columns` maps the name of each column that only this kind has, or fills in its own way, to a function that returns
     the column's value for an enriched runtime. `parts` are the columns with lists of objects (tools, skills) that get
     search documents of their own. `documents` builds the search documents of a resource from its fields, including
-    `parts`, as keyword arguments. `name_column` is the column with the resource's name.
+    `parts`, as keyword arguments. `name_column` is the column with the resource's name. `content` maps the members of
+    the resource's content (`federations.sync.content`) to their columns.
     """
 
     model: type[DiscoveredResource]
@@ -35,6 +37,7 @@ class Kind:
     columns: Mapping[str, Callable[[Any], object]]
     parts: tuple[str, ...]
     documents: Callable[..., IndexedResource]
+    content: Mapping[str, str]
 
 
 KINDS = {
@@ -57,6 +60,14 @@ KINDS = {
         },
         parts=("tools", "resources", "prompts"),
         documents=lambda **fields: documents_for_server(IndexableServer(**fields)),
+        content={
+            "description": "description",
+            **{member: column for column, member in LISTINGS.items()},
+            "capabilities": "capabilities",
+            "serverInfo": "server_info",
+            "protocolVersion": "protocol_version",
+            "runtimeAccess": "runtime_access",
+        },
     ),
     ResourceKind.A2A_AGENT: Kind(
         model=A2aAgent,
@@ -70,5 +81,11 @@ KINDS = {
         },
         parts=("skills",),
         documents=lambda **fields: documents_for_agent(IndexableAgent(**fields)),
+        content={
+            "description": "description",
+            "card": "card",
+            "skills": "skills",
+            "runtimeAccess": "runtime_access",
+        },
     ),
 }

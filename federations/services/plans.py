@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 
-from core.errors import ConflictError
 from federations.services.read_stored import read_lost_listings, read_stored, read_taken_paths
 from federations.services.sync_targets import SyncTarget
 from federations.sync.changes import Unchanged, kind_of
@@ -14,15 +14,9 @@ from federations.sync.plan import Plan, make_plan
 from federations.sync.resources import Discovery, EnrichedAgent, EnrichedMcpServer, Finding, JsonObject
 from federations.sync.warnings import JOB_LIMIT, cut
 
+# A job and a dry run list this many changes; all are paged at their own route.
+LISTED_CHANGES = 500
 ENRICHED = EnrichedMcpServer | EnrichedAgent
-
-
-class HeldPlanError(ConflictError):
-    """Raised by a sync whose `plan` the deletion guard holds. The sync changed no resource."""
-
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan.held_message)
-        self.plan = plan
 
 
 def plan_sync(target: SyncTarget, discovery: Discovery) -> Plan:
@@ -41,7 +35,8 @@ def _complete(finding: Finding, listings: Mapping[str, Mapping[str, list[JsonObj
 
 
 def describe_changes(plan: Plan) -> list[JsonObject]:
-    """Return the changes of a plan as JSON, without the unchanged resources, which only the counters include."""
+    """Return the first 500 changes of a plan as JSON, without the unchanged resources, which the counters include."""
+    changed = (change for change in plan.changes if not isinstance(change, Unchanged))
     return [
         {
             "action": change.action,
@@ -50,8 +45,7 @@ def describe_changes(plan: Plan) -> list[JsonObject]:
             "runtimeId": change.runtime_id,
             "reason": change.reason,
         }
-        for change in plan.changes
-        if not isinstance(change, Unchanged)
+        for change in islice(changed, LISTED_CHANGES)
     ]
 
 

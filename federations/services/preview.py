@@ -16,6 +16,7 @@ from federations.models import Federation, PreviewSlot
 from federations.services.discover import discover
 from federations.services.plans import describe_changes, describe_warnings, plan_sync
 from federations.services.start import check_syncable
+from federations.services.stored_plans.described import describe_plan
 from federations.services.sync_targets import target_of
 from federations.sync.resources import JsonObject
 
@@ -27,8 +28,8 @@ SLOT_LEASE = timedelta(minutes=15)
 class Preview:
     """The result of a dry run, which `preview_sync` returns to the API and the admin.
 
-    `summary` (counters) and `changes` are JSON of the API contract. `held` tells whether the deletion guard would hold
-    the plan. `message` is the guard's text for a held plan, otherwise the text about the errors, or None. `warnings`
+    `summary` (counters) and `changes` are JSON of the API contract. `held` tells whether a guard would hold
+    the plan. `message` is the guards' text for a held plan, otherwise the text about the errors, or None. `warnings`
     are the losses that would not fail the sync.
     """
 
@@ -47,15 +48,16 @@ def preview_sync(federation: Federation) -> Preview:
     """
     check_syncable(federation)
     target = target_of(federation)
-    with _slot(federation):
-        plan = plan_sync(target, discover(target))
+    with preview_slot(federation):
+        described = describe_plan(target, plan_sync(target, discover(target)))
+    plan, held_by = described.plan, described.held_by
     summary = plan.summary
-    message = plan.held_message if plan.is_held else summary.message
-    return Preview(summary.to_dict(), describe_changes(plan), message, plan.is_held, describe_warnings(plan))
+    message = described.held_message if held_by else summary.message
+    return Preview(summary.to_dict(), describe_changes(plan), message, bool(held_by), describe_warnings(plan))
 
 
 @contextmanager
-def _slot(federation: Federation) -> Iterator[None]:
+def preview_slot(federation: Federation) -> Iterator[None]:
     """Take one of the federation's dry-run slots for the block. If the process is killed, the slot's lease frees it."""
     slot = _take_slot(federation)
     try:

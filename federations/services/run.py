@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from django.db import IntegrityError
 from django.utils import timezone
 
+from core.actors import Actor
 from core.errors import ConflictError, HubError, NotFoundError
 from core.store.unit_of_work import retried, unit_of_work
-from federations.models import Federation, FederationStatus, JobPhase, JobStatus, SyncJob
+from federations.models import Federation, FederationStatus, JobPhase, JobStatus, StoredPlan, SyncJob
 from federations.providers.base import Progress
 from federations.search.base import SearchError
 from federations.services import jobs
@@ -22,7 +23,12 @@ from federations.services.heartbeat import Heartbeat
 from federations.services.index import update_index
 from federations.services.observations import write_observations
 from federations.services.observed_tags import write_observed_tags
-from federations.services.plans import HeldPlanError, describe_changes, describe_warnings, plan_sync
+from federations.services.plans import describe_changes, describe_warnings, plan_sync
+from federations.services.stored_plans.apply import end_as_applied, mark_stale, read_discovery
+from federations.services.stored_plans.basis import StalePlanError, check_basis, rows_basis, settings_basis
+from federations.services.stored_plans.described import DescribedPlan, HeldPlanError, describe_plan
+from federations.services.stored_plans.make import hold_plan
+from federations.services.stored_plans.rows import name_created, write_job_changes
 from federations.services.sync_targets import SyncTarget, target_of
 from federations.sync.plan import Plan
 from federations.sync.resources import Discovery
@@ -42,7 +48,8 @@ def run_sync(job_id: str) -> SyncJob:
         raise NotFoundError("Sync job not found")
     if federation.status != FederationStatus.ACTIVE:
         raise _end_as_not_syncable(job, federation)
-    execute_job(job, target_of(federation), _store_stats(federation))
+    plan = StoredPlan.objects.filter(id=job.plan_id).select_related("federation").first() if job.plan_id else None
+    execute_job(job, target_of(federation), _store_stats(federation), plan=plan)
     return SyncJob.objects.get(id=job_id)
 
 
@@ -73,16 +80,17 @@ def execute_job(
     in_transaction: Callable[[SyncTarget], None] = lambda target: None,
     *,
     runtime_arn: str | None = None,
+    plan: StoredPlan | None = None,
 ) -> AppliedSync:
     """Take `job` and run it for `target`. `in_transaction` is called at the end of the sync's transaction.
 
-    With `runtime_arn` the sync reads only that runtime and deletes nothing. Raises what `run_sync` raises, except
-    NotFoundError.
+    With `runtime_arn` the sync reads only that runtime and deletes nothing. With `plan` it applies that plan instead of
+    a discovery. Raises what `run_sync` raises, except NotFoundError.
     """
     try:
         lease = jobs.take(job.id)
         with Heartbeat(lease) as heartbeat:
-            applied = _discover_and_apply(lease, job, target, heartbeat, in_transaction, runtime_arn)
+            applied = _discover_and_apply(_Run(lease, job, target, in_transaction, plan, runtime_arn), heartbeat)
             # The changes are committed. A process that takes the lease from here on ends the job as recorded.
             with suppress(jobs.LeaseLostError):
                 count = len(applied.discovery.findings)
@@ -95,72 +103,121 @@ def execute_job(
     return applied
 
 
-def _discover_and_apply(
-    lease: jobs.Lease,
-    job: SyncJob,
-    target: SyncTarget,
-    heartbeat: Heartbeat,
-    in_transaction: Callable[[SyncTarget], None],
-    runtime_arn: str | None,
-) -> AppliedSync:
-    """Discover and apply. On every error except a lost lease, fail the job and raise the error again."""
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of a job; see `execute_job`."""
+
+    lease: jobs.Lease
+    job: SyncJob
+    target: SyncTarget
+    in_transaction: Callable[[SyncTarget], None]
+    plan: StoredPlan | None
+    runtime_arn: str | None
+
+
+def _discover_and_apply(run: _Run, heartbeat: Heartbeat) -> AppliedSync:
+    """Discover and apply. On every error except a lost lease, end the job and raise the error again."""
+    lease = run.lease
     try:
-        discovery = discover(target, heartbeat.report, runtime_arn=runtime_arn)
+        if run.plan is None:
+            discovery = discover(run.target, heartbeat.report, runtime_arn=run.runtime_arn)
+        else:
+            discovery = read_discovery(run.plan)
         heartbeat.report(Progress(JobPhase.APPLYING, len(discovery.findings), len(discovery.findings)))
-        plan, touched = _apply(lease, job, target, discovery, in_transaction, keeps_all=runtime_arn is not None)
+        plan, touched = _apply(run, discovery)
     except jobs.LeaseLostError:
         raise
     except HeldPlanError as exc:
-        jobs.fail(
-            lease,
-            exc.message,
-            held=True,
-            changes=describe_changes(exc.plan),
-            warnings=describe_warnings(exc.plan),
-            warning_count=len(exc.plan.warnings),
-        )
+        _hold(run, exc)
+        raise
+    except StalePlanError as exc:
+        _end_stale(run, exc)
         raise
     except HubError as exc:
         jobs.fail(lease, exc.message)
         raise
     except Exception:
-        logger.exception("Job %s failed unexpectedly", job.id)
+        logger.exception("Job %s failed unexpectedly", run.job.id)
         jobs.fail(lease, "The hub failed unexpectedly; its log says why")
         raise
     return AppliedSync(plan, discovery, touched)
 
 
 @retried
-def _apply(
-    lease: jobs.Lease,
-    job: SyncJob,
-    target: SyncTarget,
-    discovery: Discovery,
-    in_transaction: Callable[[SyncTarget], None],
-    *,
-    keeps_all: bool,
-) -> tuple[Plan, frozenset[str]]:
+def _hold(run: _Run, error: HeldPlanError) -> None:
+    """Fail the job and store its plan, so that staff can look at it and apply it."""
+    described, plan = error.described, error.described.plan
+    with unit_of_work():
+        stored_id = ""
+        if run.target.federation_id:
+            author = Actor(run.job.requested_by_id, run.job.requested_by_name)
+            federation = Federation.objects.get(id=run.target.federation_id)
+            stored_id = hold_plan(federation, run.target, error.discovery, described, by=author).id
+        jobs.fail(
+            run.lease,
+            error.message,
+            held=True,
+            plan_id=stored_id,
+            plan_summary=plan.summary.to_dict(),
+            changes=describe_changes(plan),
+            warnings=describe_warnings(plan),
+            warning_count=len(plan.warnings),
+        )
+
+
+def _end_stale(run: _Run, error: StalePlanError) -> None:
+    """End the plan that no longer fits, and the job that found it so: a caller who waits gets no job."""
+    if run.plan is not None:
+        mark_stale(run.plan, error)
+    if run.job.due_at is None:
+        jobs.withdraw(run.lease)
+    else:
+        jobs.fail(run.lease, error.message)
+
+
+@retried
+def _apply(run: _Run, discovery: Discovery) -> tuple[Plan, frozenset[str]]:
     """Plan and write in one transaction.
 
-    With `keeps_all` the transaction deletes neither resources nor observations. HeldPlanError, LeaseLostError and
+    A sync of one runtime deletes neither resources nor observations. HeldPlanError, StalePlanError, LeaseLostError and
     ConflictError undo the transaction.
     """
+    target, keeps_all = run.target, run.runtime_arn is not None
     try:
         with unit_of_work():
-            lease.update(phase=JobPhase.APPLYING)
+            run.lease.update(phase=JobPhase.APPLYING)
             plan = plan_sync(target, discovery)
             if keeps_all:
                 plan = plan.without_deletes()
-            if plan.is_held and not job.force:
-                raise HeldPlanError(plan)
-            touched = apply_changes(target, plan)
+            described = describe_plan(target, plan)
+            if run.plan is not None:
+                _check_and_end(run.plan, run.job, target, discovery, described)
+            elif described.held_by and not run.job.force:
+                raise HeldPlanError(described, discovery)
+            written = apply_changes(target, described)
+            touched = written.touched
             touched |= write_observations(target, plan, discovery.findings, keeps_others=keeps_all)
             touched |= write_observed_tags(target, plan, discovery.findings)
-            in_transaction(target)
-            _record_outcome(lease, plan)
+            if run.plan is None:
+                write_job_changes(run.job, described, written.ids)
+            else:
+                name_created(run.plan, written.ids)
+            run.in_transaction(target)
+            _record_outcome(run.lease, plan)
     except IntegrityError as exc:
         raise ConflictError("Another sync stored a resource of the same name meanwhile; sync again") from exc
     return plan, touched
+
+
+def _check_and_end(
+    stored: StoredPlan, job: SyncJob, target: SyncTarget, discovery: Discovery, described: DescribedPlan
+) -> None:
+    """Mark the stored plan applied; raises StalePlanError if the rows no longer give the plan that was seen."""
+    federation = Federation.objects.get(id=target.federation_id)
+    check_basis(stored.basis, {**settings_basis(federation), **rows_basis(target, discovery.findings)})
+    if described.digest != stored.digest:
+        raise StalePlanError("what the hub reads from it")
+    end_as_applied(stored, job)
 
 
 def _record_outcome(lease: jobs.Lease, plan: Plan) -> None:

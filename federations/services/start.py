@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import IntegrityError
 from django.utils import timezone
 
 from core.actors import Actor
-from core.errors import ConflictError, HubError, InvalidRequestError, NotFoundError
+from core.errors import ConflictError, HubError, NotFoundError
 from core.jobs.queue import enqueue
 from core.store.unit_of_work import retried, unit_of_work
 from federations.models import Federation, FederationStatus, JobTrigger, JobType, SyncJob, SyncStatus
@@ -30,6 +31,7 @@ def start_sync(
     Raises ConflictError (not active, or a sync is under way), InvalidRequestError, NotImplementedYetError.
     """
     check_syncable(federation)
+    check_force(force)
     jobs.end_lapsed_jobs(lock_key=federation.id)
     try:
         with unit_of_work():
@@ -39,8 +41,14 @@ def start_sync(
             if queued:
                 enqueue("federations.run_job", job.id)
     except IntegrityError as exc:
-        raise ConflictError(_busy_message(federation)) from exc
+        raise ConflictError(busy_message(federation)) from exc
     return job
+
+
+def check_force(force: bool) -> None:
+    """Raise ConflictError for a forced sync where held plans need a second person."""
+    if force and settings.FEDHUB_PLAN_SECOND_PERSON:
+        raise ConflictError("force is not allowed here: another person than its author must apply the held plan")
 
 
 def check_syncable(federation: Federation) -> None:
@@ -53,19 +61,23 @@ def check_syncable(federation: Federation) -> None:
 def open_job(
     federation: Federation,
     *,
-    job_type: JobType,
     trigger: JobTrigger,
     reason: str | None,
-    force: bool,
     by: Actor,
+    job_type: JobType = JobType.FULL_SYNC,
+    force: bool = False,
     queued: bool = False,
+    plan_id: str = "",
 ) -> SyncJob:
     """Create a job and mark the federation pending, inside the caller's unit of work.
 
-    Raises IntegrityError if the federation has an active job: the database decides between two simultaneous starts.
-    Raises ConflictError or NotFoundError if the federation is no longer active.
+    `plan_id` is the id of the stored plan that the job applies. Raises IntegrityError if the federation has an active
+    job: the database decides between two simultaneous starts. Raises ConflictError or NotFoundError if the federation
+    is no longer active.
     """
     now = timezone.now()
+    before = Federation.objects.filter(id=federation.id).values_list("last_sync_id", "force_next_sync").first()
+    last_sync_id, is_forced = before or (None, False)
     job = SyncJob.objects.create(
         lock_key=federation.id,
         federation_id=federation.id,
@@ -75,7 +87,9 @@ def open_job(
         reason=reason or "",
         requested_by_id=by.id,
         requested_by_name=by.name,
-        force=force or Federation.objects.filter(id=federation.id, force_next_sync=True).exists(),
+        force=force or is_forced,
+        plan_id=plan_id,
+        previous_sync_id=last_sync_id or "",
         due_at=now + jobs.NUDGE_DELAY if queued else None,
         lease_expires_at=jobs.lease_end(queued=queued),
     )
@@ -94,19 +108,8 @@ def _no_longer_active(federation: Federation) -> HubError:
     return ConflictError(f"Federation in status '{status}' cannot be synced")
 
 
-def _busy_message(federation: Federation) -> str:
+def busy_message(federation: Federation) -> str:
+    """Return the text of the refusal while a sync of `federation` is pending or running."""
     status = Federation.objects.filter(id=federation.id).values_list("sync_status", flat=True).first()
     busy = status if status in (SyncStatus.PENDING, SyncStatus.SYNCING) else SyncStatus.SYNCING
     return f"Federation in sync status '{busy}' cannot start a new sync"
-
-
-def release_held_plan(federation: Federation, *, reason: str, by: Actor) -> SyncJob:
-    """Queue a sync that the deletion guard does not hold, after the guard held the last sync of `federation`.
-
-    Raises InvalidRequestError without a reason, and ConflictError if the last sync was not held.
-    """
-    if not reason.strip():
-        raise InvalidRequestError("Give a reason: it is kept with the job")
-    if federation.last_sync is None or not federation.last_sync.held:
-        raise ConflictError("The last sync of this federation was not held, so there is nothing to release")
-    return start_sync(federation, by=by, trigger=JobTrigger.MANUAL, reason=reason, force=True, queued=True)

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from federations.models import (
     A2aAgent,
+    ChangePolicy,
     DiscoveredResource,
     Federation,
     McpServer,
@@ -28,7 +29,8 @@ class SyncTarget:
     """What one sync discovers and which rows it may change: those of a federation, or of a region without one.
 
     `config` is the provider's configuration and `external_id` the `ExternalId` for AssumeRole. `federation_id` is empty
-    for the resources without a federation, which `region` then selects.
+    for the resources without a federation, which `region` then selects. `reviews_changes` tells whether breaking and
+    risky changes are held: the federation's change policy says so, and a sync of the federation was applied before.
     """
 
     provider_type: str
@@ -36,6 +38,7 @@ class SyncTarget:
     external_id: str = ""
     federation_id: str = ""
     region: str = ""
+    reviews_changes: bool = False
 
     @property
     def key(self) -> str:
@@ -69,6 +72,7 @@ def target_of(federation: Federation) -> SyncTarget:
         external_id=federation.external_id,
         federation_id=federation.id,
         region=str(federation.provider_config.get("region", "")),
+        reviews_changes=federation.change_policy == ChangePolicy.REVIEW and federation.last_listed_at is not None,
     )
 
 

@@ -15,16 +15,26 @@ from pytest_django import Settings
 
 from core.actors import Actor, actor_of
 from core.errors import ConflictError, ExternalServiceError, InvalidRequestError, NotFoundError
-from federations.models import A2aAgent, Federation, FederationGrant, McpServer, RuntimeObservation, SyncJob
+from federations.models import (
+    A2aAgent,
+    Federation,
+    FederationGrant,
+    JobTrigger,
+    McpServer,
+    RuntimeObservation,
+    StoredPlan,
+    SyncJob,
+)
 from federations.providers.base import ProviderError
 from federations.search.base import SearchQuery
 from federations.search.registry import search_index
 from federations.services.federations import delete_federation, set_enabled, update_federation
 from federations.services.jobs import end_lapsed_jobs
-from federations.services.plans import HeldPlanError
 from federations.services.preview import preview_sync
 from federations.services.run import run_sync
-from federations.services.start import release_held_plan, start_sync
+from federations.services.start import start_sync
+from federations.services.stored_plans.apply import start_apply
+from federations.services.stored_plans.described import HeldPlanError
 from federations.sync.resources import ResourceKind, UnchangedRuntime
 from tests.findings import SEEN_AT, agent, arn_of, failure, runtime, server
 from tests.memory_hub import provider
@@ -174,11 +184,11 @@ def test_a_plan_that_deletes_much_is_held_and_can_be_released_with_a_reason(fede
     assert (held.status, held.held, len(held.changes)) == ("failed", True, 20)
     assert federation.mcp_server_count == 20
 
-    with pytest.raises(InvalidRequestError):
-        release_held_plan(federation, reason="  ", by=ME)
+    plan = StoredPlan.objects.select_related("federation").get(id=held.plan_id)
     with provider(MemoryProvider()):
-        released = run_sync(release_held_plan(federation, reason="account was emptied", by=ME).id)
-    assert (released.status, released.reason, released.force) == ("success", "account was emptied", True)
+        job = start_apply(plan, digest=plan.digest, by=ME, reason="account was emptied", trigger=JobTrigger.MANUAL)
+        released = run_sync(job.id)
+    assert (released.status, released.reason, released.force) == ("success", "account was emptied", False)
     assert McpServer.objects.count() == 0
 
 
@@ -191,13 +201,6 @@ def test_a_dry_run_says_that_a_plan_would_be_held_and_keeps_nothing(federation: 
     assert preview.summary["deletedMcpServers"] == 20
     assert Federation.objects.filter(id=federation.id).values().get() == before
     assert SyncJob.objects.count() == 1
-
-
-def test_only_a_held_sync_can_be_released(federation: Federation) -> None:
-    sync(federation, server("one"))
-    federation.refresh_from_db()
-    with pytest.raises(ConflictError, match="nothing to release"):
-        release_held_plan(federation, reason="why not", by=ME)
 
 
 def test_after_a_forced_config_change_only_the_next_sync_passes_the_guard(federation: Federation) -> None:

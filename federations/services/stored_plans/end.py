@@ -1,0 +1,58 @@
+"""End plans without an apply: staff dismiss them, and they expire."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from core.actors import Actor
+from core.errors import ConflictError
+from core.store.unit_of_work import retried, unit_of_work
+from federations.models import PlannedChange, PlanStatus, StoredPlan
+
+# The row of an ended plan says who decided what; its changes are gone before.
+ROWS_KEPT = timedelta(days=90)
+_BATCH = 100
+
+
+@retried
+def dismiss_plan(plan: StoredPlan, *, by: Actor, reason: str = "") -> StoredPlan:
+    """End an open plan without an apply; return its row. Raises ConflictError if it is not open."""
+    with unit_of_work():
+        changed = StoredPlan.objects.filter(id=plan.id, status=PlanStatus.OPEN).update(
+            status=PlanStatus.DISMISSED,
+            ended_by_id=by.id,
+            ended_by_name=by.name,
+            ended_at=timezone.now(),
+            end_reason=reason,
+        )
+        ended = StoredPlan.objects.get(id=plan.id)
+    if not changed:
+        raise ConflictError(f"Plan in status '{ended.status}' cannot be dismissed")
+    return ended
+
+
+@retried
+def prune_plans() -> None:
+    """Let open plans expire, delete the contents of ended plans, and delete the rows of plans that ended long ago.
+
+    The changes that a job lists stay with the job, without their contents.
+    """
+    now = timezone.now()
+    with unit_of_work():
+        StoredPlan.objects.filter(status=PlanStatus.OPEN, expires_at__lte=now).update(
+            status=PlanStatus.EXPIRED, ended_at=now, end_reason="not applied within 24 hours"
+        )
+        ended = list(
+            StoredPlan.objects.exclude(status=PlanStatus.OPEN)
+            .filter(expires_at__lte=now)
+            .exclude(findings=b"")
+            .order_by("expires_at")
+            .values_list("id", flat=True)[:_BATCH]
+        )
+        changes = PlannedChange.objects.filter(plan_id__in=ended)
+        changes.filter(job__isnull=True).delete()
+        changes.update(content=b"")
+        StoredPlan.objects.filter(id__in=ended).update(findings=b"")
+        StoredPlan.objects.filter(expires_at__lte=now - ROWS_KEPT).exclude(status=PlanStatus.OPEN).delete()
