@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db.models import F
@@ -141,11 +142,16 @@ def test_a_queued_job_is_due_once_until_it_is_due_again(job: SyncJob) -> None:
     assert jobs.pick_due_jobs() == []
 
 
+def _record(asked: list[str], is_taken: bool, name: str, job_id: str) -> bool:
+    asked.append(job_id)
+    return is_taken
+
+
 def test_a_queued_job_is_nudged_again_only_after_its_nudge_has_expired(
     job: SyncJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nudged: list[str] = []
-    monkeypatch.setattr(tasks, "enqueue_again", lambda name, job_id: not nudged.append(job_id))
+    monkeypatch.setattr(tasks, "enqueue_again", partial(_record, nudged, True))
     rows = SyncJob.objects.filter(id=job.id)
     # The first 30 seconds belong to the nudge of the start.
     rows.update(due_at=F("due_at") - timedelta(seconds=31))
@@ -167,7 +173,7 @@ def test_a_job_whose_nudge_the_broker_did_not_take_is_nudged_by_the_next_sweep(
         )
     SyncJob.objects.update(due_at=timezone.now())
     ids = set(SyncJob.objects.values_list("id", flat=True))
-    monkeypatch.setattr(tasks, "enqueue_again", lambda name, job_id: bool(asked.append(job_id)))
+    monkeypatch.setattr(tasks, "enqueue_again", partial(_record, asked, False))
     tasks.sweep()
     # The sweep does not wait for the broker once more for each of the other jobs.
     assert len(asked) == 1
