@@ -13,9 +13,9 @@ from django.db import DatabaseError, OperationalError
 
 from core.actors import SCHEDULE
 from core.errors import HubError
-from core.jobs.queue import enqueue
+from core.jobs.queue import enqueue_again
 from federations.models import Federation, JobTrigger, JobType
-from federations.services.jobs import end_lapsed_jobs, pick_due_jobs
+from federations.services.jobs import end_lapsed_jobs, make_due, pick_due_jobs
 from federations.services.run import run_sync
 from federations.services.schedule import remove_schedule, repair_schedules
 from federations.services.start import start_sync
@@ -73,5 +73,8 @@ def sweep() -> None:
         except DatabaseError:
             # The other steps do not depend on this one, and the next sweep comes soon.
             logger.exception("The sweep could not finish %s", step.__name__)
-    for job_id in pick_due_jobs(SWEEP_BATCH):
-        enqueue("federations.run_job", job_id)
+    due = pick_due_jobs(SWEEP_BATCH)
+    for number, job_id in enumerate(due):
+        if not enqueue_again("federations.run_job", job_id):
+            make_due(due[number:])
+            return

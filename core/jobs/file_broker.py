@@ -1,12 +1,13 @@
 """A message broker of files in one folder, for a hub on one machine.
 
-It differs from kombu's transport of the same kind in four ways:
+It differs from kombu's transport of the same kind in five ways:
 - A message appears by a rename and is taken by a rename: a reader never sees a part of a message, and two workers
   never take the same message.
 - There is no file with an exchange table, and missing folders are made again: all files may be deleted at any time.
 - A file that does not hold a message is removed with a warning and does not stop the worker.
 - Each queue has a folder, and a channel lists it once and takes the listed messages before it lists it again: a take
   costs the same with ten messages waiting and with 20,000, and messages of other queues cost nothing.
+- A worker takes the next message when one of its processes is free, and not at the next polling interval.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from kombu.utils.json import dumps, loads
 from core.private_files import create_private_file, make_private_folder
 
 MAX_WAIT_SECONDS = 0.5
+BUSY_SECONDS = 0.02
 MAX_MISSES = 50
 """After so many listed messages in a row that other workers have taken, the channel lists the folder again."""
 
@@ -114,6 +116,11 @@ class Transport(filesystem.Transport):
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:  # type: ignore[override]
         """Deliver a message, or raise TimeoutError after at most half a second; Celery calls again at once.
 
-        Celery checks between two calls whether it must stop, and its own time limit is two seconds.
+        Celery checks between two calls whether it must stop, and its own time limit is two seconds. A worker whose
+        processes are all busy gets no message, so its call ends after BUSY_SECONDS: kombu would wait for the polling
+        interval, and a worker would take one message for each process and interval.
         """
+        if not any(channel._consumers and channel.qos.can_consume() for channel in self.channels or ()):
+            time.sleep(BUSY_SECONDS)
+            raise TimeoutError
         super().drain_events(connection, timeout=None if timeout is None else min(timeout, MAX_WAIT_SECONDS))

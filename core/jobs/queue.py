@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 from celery import current_app
+from django.conf import settings
 from kombu.exceptions import KombuError
 
 from core.store.unit_of_work import after_commit
+
+MOST_SWEEPS = 4
+LONGEST_WAIT = timedelta(minutes=2)
 
 logger = logging.getLogger(__name__)
 
@@ -21,9 +26,32 @@ def enqueue(name: str, *args: str | list[str]) -> None:
     after_commit(_send, name, args)
 
 
-def _send(name: str, args: tuple[str | list[str], ...]) -> None:
+def enqueue_again(name: str, row_id: str) -> bool:
+    """Send the Celery task `name` at once for a row that a sweep has found due; tell whether the broker took it.
+
+    The message expires after `nudge_lifetime()`. The sweep sends the next message for the same row after that time, so
+    a queue holds one valid message of the sweeps for each row, however slowly the workers take messages.
+    """
+    return _send(name, (row_id,), lifetime=nudge_lifetime())
+
+
+def nudge_lifetime() -> timedelta:
+    """Return how long a message of a sweep is valid: four sweeps, at most two minutes, but one sweep at least."""
+    sweep = timedelta(seconds=settings.FEDHUB_SWEEP_SECONDS)
+    return max(sweep, min(MOST_SWEEPS * sweep, LONGEST_WAIT))
+
+
+def _send(name: str, args: tuple[str | list[str], ...], *, lifetime: timedelta | None = None) -> bool:
     try:
         # The sweep tries again, not this function: a person or a program waits for the request that calls it.
-        current_app.send_task(name, args=args, retry=True, retry_policy={"max_retries": 0})
+        current_app.send_task(
+            name,
+            args=args,
+            expires=lifetime.total_seconds() if lifetime else None,
+            retry=True,
+            retry_policy={"max_retries": 0},
+        )
     except (OSError, KombuError) as exc:
         logger.warning("The broker did not take %s%s; the next sweep sends it again: %s", name, args, exc)
+        return False
+    return True

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +29,7 @@ from django.conf import settings
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from core.jobs.queue import nudge_lifetime
 from core.store.unit_of_work import LostRaceError, retried, unit_of_work
 from federations.models import (
     ACTIVE_JOB,
@@ -43,7 +45,7 @@ from federations.sync.summary import failed_summary
 
 logger = logging.getLogger(__name__)
 
-# The time from the creation of a queued job, or from its last nudge, to its next nudge by the sweep.
+# The time from the creation of a queued job to its first nudge by the sweep.
 NUDGE_DELAY = timedelta(seconds=30)
 STOPPED_MESSAGE = "The worker stopped before the job was finished. Nothing was lost: start it again"
 NOT_TAKEN_MESSAGE = "Nothing took the job in time. See that a worker is running, then start it again"
@@ -147,18 +149,24 @@ def end_lapsed_jobs(*, lock_key: str | None = None) -> int:
 def pick_due_jobs(limit: int = 100) -> list[str]:
     """Return the ids of the queued jobs whose `due_at` has passed, so that the caller nudges a worker for each job.
 
-    Moves `due_at` of these jobs forward by compare-and-set, so that two callers do not get the same id.
+    Moves `due_at` of these jobs to the time at which the nudge expires, by compare-and-set: two callers do not get the
+    same id, and a job has one valid nudge of the sweeps, however long it waits for a worker.
     """
     now = timezone.now()
     due = (
         SyncJob.objects.filter(status=JobStatus.PENDING, due_at__lte=now).order_by("due_at").values_list("id", "due_at")
     )
-    later = now + NUDGE_DELAY
+    later = now + nudge_lifetime()
     return [
         job_id
         for job_id, due_at in due.values_list("id", "due_at")[:limit]
         if SyncJob.objects.filter(id=job_id, status=JobStatus.PENDING, due_at=due_at).update(due_at=later)
     ]
+
+
+def make_due(job_ids: Sequence[str]) -> None:
+    """Make queued jobs due again for the next sweep, because the broker did not take their nudges."""
+    SyncJob.objects.filter(id__in=job_ids, status=JobStatus.PENDING).update(due_at=timezone.now())
 
 
 def _end_if_free(job: SyncJob) -> int:

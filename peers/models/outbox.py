@@ -16,7 +16,7 @@ class OutboxRow(models.Model):
     takes a due row by compare-and-set: it moves `due_at` to the end of its lease. If the worker dies, the row becomes
     due again when the lease ends. `lease_token` names the worker that has the row; a worker whose lease has ended
     changes nothing, because its token no longer matches. `attempts` counts the attempts, `last_error` is the error of
-    the last one. `dead_at` is the time when the hub gave the row up.
+    the last one. `dead_at` is the time when the hub gave the row up. `nudged_at` is the time of the sweep's last nudge.
     """
 
     due_at = models.DateTimeField(null=True, blank=True)
@@ -24,6 +24,7 @@ class OutboxRow(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     last_error = models.TextField(blank=True)
     dead_at = models.DateTimeField(null=True, blank=True, help_text="Given up then; staff can try it again.")
+    nudged_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         abstract = True

@@ -69,6 +69,7 @@ def violations(sender: Hub, receiver: Hub, *, answered: Mapping[str, str], asked
         "callback deliveries": sum(row["attempts"] for row in owed),
         "handler events": len(events),
         "handler calls": sum(call["step"] == "begin" for hub in (sender, receiver) for call in _calls(hub)),
+        "messages that still wait in the queues": sum(map(_waiting_messages, (sender, receiver))),
     }
     return Findings(rows, found)
 
@@ -159,6 +160,11 @@ def _of_handlers(hub: Hub) -> Iterator[str]:
             yield f"{about} ended {len(ends)} times, with {spoilt[row['id']]} kills before that was recorded"
         if any(call["at"] > row["finished_at"].timestamp() + CLOCK_SECONDS for call in begins):
             yield f"{about} was called after it had finished"
+
+
+def _waiting_messages(hub: Hub) -> int:
+    """Count the messages of a hub's file broker: after the last row is settled, only a few are left."""
+    return sum(1 for _ in (hub.folder / "broker" / "queue").rglob("*.msg"))
 
 
 def _table(hub: Hub, model: type[Model]) -> list[dict[str, Any]]:

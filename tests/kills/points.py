@@ -203,10 +203,10 @@ def _sending(post: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def _nudging(send: Callable[..., None]) -> Callable[..., None]:
-    def wrapped(name: str, args: tuple[str, ...]) -> None:
+def _nudging(send: Callable[..., bool]) -> Callable[..., bool]:
+    def wrapped(name: str, *args: Any, **kwargs: Any) -> bool:
         passing(f"{name.removeprefix('peers.')}.before_nudge")
-        send(name, args)
+        return send(name, *args, **kwargs)
 
     return wrapped
 

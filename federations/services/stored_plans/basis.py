@@ -49,7 +49,7 @@ def rows_basis(target: SyncTarget, findings: Collection[Finding]) -> dict[str, s
     enriched = [found for found in findings if isinstance(found, EnrichedMcpServer | EnrichedAgent)]
     wanted = {resource_path(kind_of(found), found.runtime.name) for found in enriched}
     paths = sorted(read_taken_paths(target, sorted(wanted)))
-    return {RESOURCES: _digest(resources), ERRORS: _digest(errors), PATHS: _digest(paths)}
+    return {RESOURCES: _digest(resources), ERRORS: _digest(errors), PATHS: _digest([*paths])}
 
 
 def check_basis(planned: JsonObject, now: dict[str, str]) -> None:

@@ -38,6 +38,8 @@ all messages wait for its end, and are scattered after it as after the end of an
 after `leases.retry_horizon`, because its receiver would refuse it as stale. Each attempt sends the same signed body
 under a fresh HTTP signature and nonce, so the receiver recognizes a second copy, and delivery at least once is enough.
 
-The sweep repeats nudges that were lost and releases rows that were held in the moment of an approval. Handler events
-(`inbox.handler_events`) are rows of the same kind, so the sweep and the dead letters serve them too.
+The sweep repeats nudges that were lost, and releases rows that were held in the moment of an approval. It writes the
+time of its nudge to `nudged_at`, and nudges a row again only if the row has become due anew or if the nudge has
+expired: otherwise nudges would come faster than slow workers take them. Handler events (`inbox.handler_events`) are
+rows of the same kind, so the sweep and the dead letters serve them too.
 """

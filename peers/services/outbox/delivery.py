@@ -90,6 +90,8 @@ def _give_up_late(message: Message, token: str, why: str, *, now: datetime) -> N
     is_stale = isinstance(message, Dispatch) and message.attempts > 1
     uncount_attempt(message)
     give_up(message, token, f"not delivered within {hours} hours{STALE if is_stale else ''}{why}", now=now)
+    if isinstance(message, OutboundCallback):
+        _nudge_next(message, now=now)
 
 
 def _count(peer: Peer, sent: SendResult, *, now: datetime) -> None:
@@ -205,6 +207,7 @@ def deliver_callback(callback_id: str) -> None:
         hold(callback, token, reason)
     elif not peer.may_get_callbacks_at(url):
         give_up(callback, token, NOT_ITS_ORIGIN, now=now)
+        _nudge_next(callback, now=now)
     elif _may_send(callback, peer, token, now=now):
         _settle_callback(callback, peer, token, post(peer, url, callback.body, now=now))
 
@@ -230,12 +233,19 @@ def _settle_callback(callback: OutboundCallback, peer: Peer, token: str, sent: S
 
 
 def _nudge_next(callback: OutboundCallback, *, now: datetime) -> None:
-    """Make the next callback of the dispatch due, which waited for `callback`, unless it pauses after an attempt."""
+    """Nudge a worker to the next callback of the dispatch, which waited for `callback`, unless it pauses.
+
+    A callback without an attempt becomes due now; one that pauses after an attempt is nudged by the sweep at its time.
+    """
     owed = OutboundCallback.objects.filter(received=callback.received_id, delivered_at=None, dead_at=None)
     following = owed.filter(sequence__gt=callback.sequence, due_at__isnull=False).order_by("sequence").first()
-    if following is not None and not following.attempts:
+    if following is None:
+        return
+    if not following.attempts:
         owed.filter(pk=following.pk, attempts=0, lease_token="").update(due_at=now)
-        enqueue("peers.deliver_callback", following.pk)
+    elif following.due_at is None or following.due_at > now:
+        return
+    enqueue("peers.deliver_callback", following.pk)
 
 
 def _waits_for_earlier(callback_id: str) -> bool:

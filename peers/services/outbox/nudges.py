@@ -1,13 +1,14 @@
 """Nudges: messages that ask a worker to look at rows of the outbox. The rows are the truth; a lost nudge loses nothing.
 
-The sweep sends a nudge for every due row, so a second nudge for one row is harmless: one worker takes the row.
+A second nudge for one row is harmless, because one worker takes the row. But each nudge costs a worker some
+milliseconds, so the sweep sends a row no second nudge while its first one may still wait in the queue.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.jobs.queue import enqueue
+from core.jobs.queue import enqueue, enqueue_again
 from peers.models import Dispatch, HandlerEvent, OutboundCallback
 from peers.models.outbox import OutboxRow
 
@@ -23,6 +24,18 @@ def nudge(model: type[OutboxRow], row_id: str) -> None:
         enqueue("peers.deliver_callback", row_id)
     else:
         enqueue("peers.run_event", row_id)
+
+
+def nudge_again(model: type[OutboxRow], row_id: str) -> bool:
+    """Ask a worker to look at a row that the sweep has found due; tell whether the broker took the nudge.
+
+    The nudge expires after `core.jobs.queue.nudge_lifetime`.
+    """
+    if model is Dispatch:
+        return enqueue_again("peers.deliver_dispatch", row_id)
+    if model is OutboundCallback:
+        return enqueue_again("peers.deliver_callback", row_id)
+    return enqueue_again("peers.run_event", row_id)
 
 
 def nudge_new(events: Sequence[str], callbacks: Sequence[str]) -> None:

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections import defaultdict
 from contextlib import suppress
 from datetime import datetime
-from itertools import chain, islice, zip_longest
+from functools import partial
+from itertools import chain, islice, takewhile, zip_longest
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
+from core.jobs.queue import nudge_lifetime
 from core.store.unit_of_work import LostRaceError, locked, subquery_or_list, unit_of_work
 from peers.models import Dispatch, DispatchState, HandlerEvent, OutboundCallback, Peer, PeerState, Relationship
 from peers.models.outbox import OutboxRow
-from peers.services.outbox.nudges import nudge
+from peers.services.outbox.nudges import nudge_again
 from peers.services.trust.held_work import release_on_approval
 from peers.services.trust.identity import is_enabled
 
@@ -34,24 +36,31 @@ SWEEP_BATCH = 500
 def sweep() -> None:
     """Nudge workers to the due rows, and release held rows whose peer is approved by now.
 
-    The sweep does not change `due_at`: a worker takes a row by moving it, so a second nudge does no harm.
+    The sweep does not change `due_at`, because a worker takes a row by moving it. It writes `nudged_at`, so that the
+    next sweep does not nudge the row again. At the first nudge that the broker does not take, the sweep leaves the
+    rest of the rows to the next sweep.
     """
     if is_enabled():
         _release_forgotten()
     now = timezone.now()
     for model in OWNERS:
-        for row_id in due_rows(model, now=now):
-            nudge(model, row_id)
+        # A sweep that ends here has nudged rows without `nudged_at`, and a second nudge is harmless.
+        nudged = list(takewhile(partial(nudge_again, model), due_rows(model, now=now)))
+        model._default_manager.filter(pk__in=nudged).update(nudged_at=now)
 
 
 def due_rows(model: type[OutboxRow], *, now: datetime) -> list[str]:
-    """Return the ids of at most 500 due rows: the oldest row of each owner, then the second of each, and so on.
+    """Return the ids of at most 500 rows to nudge: the oldest row of each owner, then the second of each, and so on.
+
+    A row is nudged if it is due and no nudge of a sweep waits for it: it has become due after its last nudge, or that
+    nudge has expired, see `core.jobs.queue.nudge_lifetime`. So a lost nudge is repaired after this time.
 
     One query reads the 500 oldest due rows. If there are 500, a further query leaves out the owners that were found, so
     there are about as many queries as owners with 500 due rows.
     """
     owner = OWNERS[model]
-    due = model._default_manager.filter(due_at__lte=now, dead_at__isnull=True).order_by("due_at")
+    has_no_nudge = Q(nudged_at=None) | Q(nudged_at__lt=F("due_at")) | Q(nudged_at__lte=now - nudge_lifetime())
+    due = model._default_manager.filter(has_no_nudge, due_at__lte=now, dead_at__isnull=True).order_by("due_at")
     found: dict[str, list[str]] = defaultdict(list)
     is_full = True
     while is_full and len(found) < SWEEP_BATCH:

@@ -11,7 +11,7 @@ from queue import Empty
 from typing import Any
 
 import pytest
-from kombu import Connection, Queue
+from kombu import Connection, Consumer, Producer, Queue
 
 import fedhub  # noqa: F401 (registers the transport)
 from core.jobs.file_broker import Channel
@@ -54,6 +54,26 @@ def test_a_reader_of_an_empty_queue_looks_up_often_enough_to_be_stopped(folder: 
         started_at = time.monotonic()
         connection.drain_events(timeout=30)
     assert time.monotonic() - started_at < 10
+
+
+def test_a_worker_takes_the_next_message_soon_after_it_has_finished_one(folder: Path) -> None:
+    channel = open_channel(folder)
+    connection = channel.connection.client
+    channel.basic_qos(0, 1, False)
+    taken: list[Any] = []
+    with Consumer(channel, [Queue("q")], callbacks=[lambda _, message: taken.append(message)]):
+        for number in range(2):
+            Producer(channel).publish(str(number), routing_key="q")
+        connection.drain_events(timeout=30)
+        started_at = time.monotonic()
+        with pytest.raises(TimeoutError):
+            connection.drain_events(timeout=30)
+        assert len(taken) == 1
+        taken[0].ack()
+        connection.drain_events(timeout=30)
+        assert time.monotonic() - started_at < 0.2
+        taken[1].ack()
+    assert [message.payload for message in taken] == ["0", "1"]
 
 
 def test_messages_are_taken_once_and_oldest_first(folder: Path) -> None:

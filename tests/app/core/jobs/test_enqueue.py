@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from celery import current_app
-from django.conf import settings
+from django.conf import LazySettings, settings
+from django.utils import timezone
 
-from core.jobs.queue import enqueue
+from core.jobs.queue import enqueue, enqueue_again
 from core.store.unit_of_work import unit_of_work
 
+SENDERS = {"enqueue", "enqueue_again"}
 ROOT = Path(__file__).resolve().parents[4]
 QUEUE_FOLDER = Path(settings.BROKER_DIR) / "queue"
 
@@ -35,9 +39,9 @@ def _empty() -> None:
 
 
 def enqueued_names(source: str) -> list[str | None]:
-    """Return the first argument of every call of `enqueue`; None for one that is not a literal."""
+    """Return the first argument of every call of a function that sends a task; None for one that is not a literal."""
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    named = [call for call in calls if getattr(call.func, "id", getattr(call.func, "attr", "")) == "enqueue"]
+    named = [call for call in calls if getattr(call.func, "id", getattr(call.func, "attr", "")) in SENDERS]
     return [_literal(call.args[0]) if call.args else None for call in named]
 
 
@@ -65,7 +69,7 @@ def test_every_enqueued_name_in_the_source_is_a_registered_task() -> None:
 
 
 def test_the_source_check_sees_names_that_are_not_literals_and_calls_by_attribute() -> None:
-    assert enqueued_names('enqueue("a.b", 1)\nqueue.enqueue("c.d")\nenqueue(name)\nother("e.f")') == [
+    assert enqueued_names('enqueue("a.b", 1)\nqueue.enqueue("c.d")\nenqueue_again(name)\nother("e.f")') == [
         "a.b",
         "c.d",
         None,
@@ -104,6 +108,16 @@ def test_work_that_takes_long_shares_no_queue_with_work_that_must_not_wait() -> 
 def test_a_message_waits_in_the_queue_of_its_task(name: str, queue: str) -> None:
     enqueue(name, *(["0" * 24] if name != "peers.sweep" else []))
     assert [path.parent.name for path in QUEUE_FOLDER.rglob("*.msg")] == [queue]
+
+
+@pytest.mark.parametrize(("sweep_seconds", "lifetime"), [(1, 4), (30, 120), (60, 120), (3600, 3600)])
+def test_a_nudge_of_a_sweep_expires(settings: LazySettings, sweep_seconds: int, lifetime: int) -> None:
+    settings.FEDHUB_SWEEP_SECONDS = sweep_seconds
+    before = timezone.now()
+    assert enqueue_again("peers.run_event", "0" * 24)
+    (path,) = QUEUE_FOLDER.rglob("*.msg")
+    expires = datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["headers"]["expires"])
+    assert 0 <= (expires - before).total_seconds() - lifetime < 10
 
 
 def test_a_worker_without_a_choice_serves_every_queue() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from core.actors import Actor
+from federations import tasks
 from federations.models import Federation, SyncJob
 from federations.services import jobs
 from federations.services.start import start_sync
@@ -137,6 +140,44 @@ def test_a_queued_job_is_due_once_until_it_is_due_again(job: SyncJob) -> None:
     SyncJob.objects.filter(id=job.id).update(due_at=timezone.now())
     assert jobs.pick_due_jobs() == [job.id]
     assert jobs.pick_due_jobs() == []
+
+
+def _record(asked: list[str], is_taken: bool, name: str, job_id: str) -> bool:
+    asked.append(job_id)
+    return is_taken
+
+
+def test_a_queued_job_is_nudged_again_only_after_its_nudge_has_expired(
+    job: SyncJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nudged: list[str] = []
+    monkeypatch.setattr(tasks, "enqueue_again", partial(_record, nudged, True))
+    rows = SyncJob.objects.filter(id=job.id)
+    # The first 30 seconds belong to the nudge of the start.
+    rows.update(due_at=F("due_at") - timedelta(seconds=31))
+    for _ in range(4):
+        tasks.sweep()
+        assert nudged == [job.id]
+        rows.update(due_at=F("due_at") - timedelta(seconds=30))
+    tasks.sweep()
+    assert nudged == [job.id, job.id]
+
+
+def test_a_job_whose_nudge_the_broker_did_not_take_is_nudged_by_the_next_sweep(
+    job: SyncJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    for lock_key in ("a", "b"):
+        SyncJob.objects.create(
+            lock_key=lock_key, job_type="full_sync", trigger="api", lease_expires_at=job.lease_expires_at
+        )
+    SyncJob.objects.update(due_at=timezone.now())
+    ids = set(SyncJob.objects.values_list("id", flat=True))
+    monkeypatch.setattr(tasks, "enqueue_again", partial(_record, asked, False))
+    tasks.sweep()
+    # The sweep does not wait for the broker once more for each of the other jobs.
+    assert len(asked) == 1
+    assert set(jobs.pick_due_jobs()) == ids
 
 
 def test_a_job_that_a_worker_has_taken_is_not_due(job: SyncJob) -> None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from core.actors import Actor, actor_of
-from core.errors import ConflictError, ExternalServiceError, InvalidRequestError, NotFoundError
+from core.errors import ConflictError, ExternalServiceError, NotFoundError
 from federations.models import (
     A2aAgent,
     Federation,

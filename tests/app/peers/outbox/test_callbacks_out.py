@@ -18,6 +18,7 @@ from core.errors import NotFoundError
 from peers.models import IntentStatus, JournalEntry, OutboundCallback, ReceivedDispatch
 from peers.protocol import CallbackEventType, parse_json_object, verify_callback, verify_object, verify_request
 from peers.services.inbox.work_progress import complete, fail, report_progress, report_usage
+from peers.services.outbox import delivery
 from peers.services.outbox.backoff import MAX_ATTEMPTS
 from peers.services.outbox.callbacks import queue_callback
 from peers.services.outbox.dead_letters import retry_dead
@@ -312,6 +313,32 @@ def test_the_next_callback_is_due_as_soon_as_the_one_before_is_delivered(partner
     deliver_callback(last.pk)
 
     assert events(partner) == ["state_delta", "completed"]
+
+
+@pytest.mark.parametrize("end", ["delivered", "late", "foreign"])
+def test_the_end_of_a_callback_nudges_a_worker_to_the_next_one_that_is_due(
+    partner: Partner, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received = partner.received()
+    report_progress(received.pk, state_delta={"step": 1}, key="a")
+    complete(received.pk, usage=USAGE)
+    first, last = OutboundCallback.objects.order_by("received_id", "sequence")
+    if end == "delivered":
+        # Staff have tried the first one again after an attempt with the last one.
+        OutboundCallback.objects.filter(pk=last.pk).update(attempts=1)
+    elif end == "late":
+        tried_since = timezone.now() - timedelta(hours=24)
+        OutboundCallback.objects.filter(pk=first.pk).update(attempts=1, tried_since=tried_since)
+    else:
+        ReceivedDispatch.objects.update(callback_url="https://foreign.example.org/")
+    nudged: list[str] = []
+    monkeypatch.setattr(delivery, "enqueue", lambda name, row_id: nudged.append(row_id))
+    # The nudge of the last callback ends while the callback waits for the first one.
+    deliver_callback(last.pk)
+    deliver_callback(first.pk)
+    ended = fresh(first)
+    assert (ended.delivered_at is None, ended.dead_at is None) == (end != "delivered", end == "delivered")
+    assert nudged == [last.pk]
 
 
 def test_a_callback_whose_attempts_never_ended_is_sent_once_more_before_it_is_given_up(partner: Partner) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.conf import LazySettings
+from django.db.models import F
 from django.utils import timezone
 
 from core.ids import new_object_id
 from peers.models import Dispatch, HandlerEvent, OutboundCallback, Peer, PeerState, ReceivedDispatch, Relationship
 from peers.services.outbox import nudges
 from peers.services.outbox.delivery import deliver_callback
-from peers.services.outbox.sweep import SWEEP_BATCH, due_rows, sweep
+from peers.services.outbox.sweep import OWNERS, SWEEP_BATCH, due_rows, sweep
 from tests.app.peers.outbox.conftest import Partner, fresh
 from tests.stores.counting import counted_queries
 
@@ -24,7 +25,13 @@ MANY = SWEEP_BATCH + 20
 def nudged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids of the rows that workers are nudged to."""
     found: list[str] = []
-    monkeypatch.setattr(nudges, "enqueue", lambda name, row_id: found.append(row_id))
+
+    def take(name: str, row_id: str) -> bool:
+        found.append(row_id)
+        return True
+
+    for name in ("enqueue", "enqueue_again"):
+        monkeypatch.setattr(nudges, name, take)
     return found
 
 
@@ -132,6 +139,87 @@ def test_a_sweep_of_few_due_rows_takes_the_oldest_first_with_one_query(partner: 
     with counted_queries() as queries:
         assert due_rows(Dispatch, now=now) == rows[::-1]
     assert len(queries) == 1
+
+
+def make_due_rows(
+    kind: str, peer: Peer, due_at: datetime
+) -> list[Dispatch] | list[OutboundCallback] | list[HandlerEvent]:
+    """Store two due rows of a kind."""
+    if kind == "dispatch":
+        return make_dispatches(peer, each=2, due_at=due_at)
+    if kind == "callback":
+        return make_callbacks(peer, each=2, due_at=due_at)
+    return HandlerEvent.objects.bulk_create(
+        HandlerEvent(handler="h", kind="budget_warning", source_id=str(n), dispatch_id="d", due_at=due_at)
+        for n in range(2)
+    )
+
+
+def let_time_pass(seconds: float) -> None:
+    """Move the stored times of all due rows into the past."""
+    by = timedelta(seconds=seconds)
+    for model in OWNERS:
+        model._default_manager.filter(due_at__isnull=False).update(due_at=F("due_at") - by)
+        model._default_manager.filter(nudged_at__isnull=False).update(nudged_at=F("nudged_at") - by)
+
+
+KINDS = pytest.mark.parametrize("kind", ["dispatch", "callback", "event"])
+
+
+@KINDS
+def test_a_row_is_nudged_again_only_after_its_nudge_has_expired(partner: Partner, nudged: list[str], kind: str) -> None:
+    ids = {row.pk for row in make_due_rows(kind, partner.peer, timezone.now())}
+    sweep()
+    assert (set(nudged), len(nudged)) == (ids, 2)
+    for _ in range(3):
+        let_time_pass(30)
+        sweep()
+    assert len(nudged) == 2
+    let_time_pass(30)
+    sweep()
+    assert (set(nudged), len(nudged)) == (ids, 4)
+    let_time_pass(30)
+    sweep()
+    assert len(nudged) == 4
+
+
+@KINDS
+def test_a_row_that_becomes_due_again_is_nudged_by_the_next_sweep(
+    partner: Partner, nudged: list[str], kind: str
+) -> None:
+    taken, other = make_due_rows(kind, partner.peer, timezone.now())
+    sweep()
+    let_time_pass(1)
+    # The worker dies with the row, so the row is due when the lease ends.
+    assert type(taken).take(taken.pk, now=timezone.now(), lease=timedelta(seconds=20), token="t")
+    let_time_pass(10)
+    sweep()
+    assert sorted(nudged) == sorted([taken.pk, other.pk])
+    let_time_pass(11)
+    sweep()
+    assert sorted(nudged) == sorted([taken.pk, taken.pk, other.pk])
+
+
+def test_a_row_whose_nudge_the_broker_did_not_take_is_nudged_by_the_next_sweep(
+    partner: Partner, nudged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = {row.pk for row in make_dispatches(partner.peer, each=5, due_at=timezone.now())}
+    asked: list[str] = []
+
+    def refuse_after_two(name: str, row_id: str) -> bool:
+        asked.append(row_id)
+        if len(asked) > 2:
+            return False
+        nudged.append(row_id)
+        return True
+
+    with monkeypatch.context() as broker_is_down:
+        broker_is_down.setattr(nudges, "enqueue_again", refuse_after_two)
+        sweep()
+    # The sweep does not wait for the broker once more for each of the other rows.
+    assert (len(asked), len(nudged)) == (3, 2)
+    sweep()
+    assert (set(nudged), len(nudged)) == (rows, 5)
 
 
 def test_a_callback_behind_a_held_one_is_held_too_and_released_with_it(
