@@ -24,7 +24,7 @@ from sandbox.call_counts import CallCounts
 from sandbox.credentials import CredentialStore
 from sandbox.faults import Faults, aws_error
 from sandbox.runtime_registry import RuntimeRegistry
-from sandbox.runtime_specs import SandboxRuntime
+from sandbox.runtime_specs import NOT_CALLABLE, SandboxRuntime
 from sandbox.sigv4 import RequestRefusedError, SignedRequest, verify_sigv4
 
 if TYPE_CHECKING:
@@ -238,6 +238,10 @@ def _operation(invocation: Invocation, runtime: SandboxRuntime | None) -> str:
 def _check_request(invocation: Invocation, runtime: SandboxRuntime | None) -> Response | None:
     if runtime is None or invocation.qualifier != "DEFAULT":
         return aws_error("ResourceNotFoundException", f"No endpoint or agent found with {invocation.arn}")
+    if runtime.spec.status in NOT_CALLABLE:
+        return aws_error(
+            "ValidationException", f"The agent runtime {runtime.runtime_id} is not ready: status {runtime.spec.status}"
+        )
     session_id = invocation.request.header(SESSION_HEADER)
     if session_id is not None and len(session_id) < MIN_SESSION_ID_LENGTH:
         return aws_error(

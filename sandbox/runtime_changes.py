@@ -12,11 +12,26 @@ from sandbox.runtime_specs import InvalidSpecError, RuntimeSpec, SandboxRuntime
 from sandbox.runtime_texts import make_skills, make_spec, make_tools, with_protocol
 
 # The fields of a runtime's release: a change of one makes a new version.
-_RELEASED = {"description", "tools", "skills", "resources", "prompts", "authorizer", "protocol", "pageSize", "streams"}
+_RELEASED = {
+    "description",
+    "tools",
+    "skills",
+    "resources",
+    "prompts",
+    "authorizer",
+    "protocol",
+    "pageSize",
+    "streams",
+    "serverPort",
+    "serverPath",
+}
 _FIELDS = {
     "description": "description",
     "tags": "tags",
     "status": "status",
+    "failureReason": "failure_reason",
+    "serverPort": "server_port",
+    "serverPath": "server_path",
     "pageSize": "page_size",
     "streams": "streams",
     "authorizer": "authorizer",
@@ -27,6 +42,9 @@ _TYPES: Mapping[str, type] = {
     "description": str,
     "tags": dict,
     "status": str,
+    "failure_reason": str,
+    "server_port": int,
+    "server_path": str,
     "page_size": int,
     "streams": bool,
     "authorizer": dict,

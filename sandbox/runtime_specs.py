@@ -10,6 +10,13 @@ from core.strict_json import Json, JsonObject
 
 PROTOCOLS = ("MCP", "A2A", "HTTP", "AGUI")
 CARD_FAULTS = ("", "empty", "no_skills", "object_examples")
+# AgentRuntimeStatus of the control API.
+STATUSES = ("CREATING", "CREATE_FAILED", "UPDATING", "UPDATE_FAILED", "READY", "DELETING", "DELETE_FAILED")
+# The statuses in which no version of a runtime can be called.
+NOT_CALLABLE = ("CREATING", "CREATE_FAILED", "DELETING")
+# ServerPort of the control API; AWS reserves one port inside the range.
+PORTS = range(8000, 12001)
+RESERVED_PORT = 8443
 
 
 class InvalidSpecError(Exception):
@@ -80,7 +87,9 @@ class RuntimeSpec:
     `tools`, `resources` and `prompts` are MCP objects, `skills` are A2A skills. `authorizer` is AWS's
     `authorizerConfiguration`, empty for IAM. `page_size` is the number of tools per page of an MCP list. With
     `streams`, MCP responses are event streams with a notification before the result. With `legacy_card`, the agent
-    card also has the interface of A2A 0.3. `status` is AWS's status of the runtime.
+    card also has the interface of A2A 0.3. `status` is AWS's status of the runtime and `failure_reason` AWS's text
+    about a failed one. `server_port` and `server_path` are `port` and `path` of the `protocolConfiguration`; 0 and an
+    empty text leave them out, as AWS does for its defaults.
     """
 
     name: str
@@ -98,6 +107,9 @@ class RuntimeSpec:
     streams: bool = False
     legacy_card: bool = True
     status: str = "READY"
+    failure_reason: str = ""
+    server_port: int = 0
+    server_path: str = ""
     behavior: Behavior = field(default_factory=Behavior)
 
 
@@ -126,13 +138,14 @@ class SandboxRuntime:
             "protocol": spec.protocol,
             "version": str(self.version),
             "status": spec.status,
+            "failureReason": spec.failure_reason,
             "lastUpdatedAt": self.last_updated_at.isoformat(),
             "description": spec.description,
             "account": spec.account,
             "region": spec.region,
             "authorizer": spec.authorizer,
             "tags": dict(spec.tags),
-            "tools": [tool["name"] for tool in spec.tools],
-            "skills": [skill["id"] for skill in spec.skills],
+            "tools": [tool.get("name") for tool in spec.tools],
+            "skills": [skill.get("id") for skill in spec.skills],
             "behavior": spec.behavior.to_dict(),
         }
