@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any, cast
 
 from core.strict_json import Json, JsonObject
+from sandbox.replies import parse_reply
 from sandbox.runtime_registry import RuntimeRegistry
-from sandbox.runtime_specs import InvalidSpecError, RuntimeSpec, SandboxRuntime
+from sandbox.runtime_specs import ALL_VERSIONS, LISTINGS, InvalidSpecError, RuntimeSpec, SandboxRuntime
 from sandbox.runtime_texts import make_skills, make_spec, make_tools, with_protocol
+from sandbox.scripted_answers import check_behavior
 
 # The fields of a runtime's release: a change of one makes a new version.
 _RELEASED = {
@@ -24,12 +26,16 @@ _RELEASED = {
     "streams",
     "serverPort",
     "serverPath",
+    "versions",
+    "sessions",
+    "pages",
 }
 _FIELDS = {
     "description": "description",
     "tags": "tags",
     "status": "status",
     "failureReason": "failure_reason",
+    "sessions": "sessions",
     "serverPort": "server_port",
     "serverPath": "server_path",
     "pageSize": "page_size",
@@ -38,11 +44,14 @@ _FIELDS = {
     "account": "account",
     "region": "region",
 }
+_ITEMS = ("tools", "skills", "resources", "prompts")
+_PARSED = {"name", "protocol", *_ITEMS, "versions", "pages", "behavior", "touch"}
 _TYPES: Mapping[str, type] = {
     "description": str,
     "tags": dict,
     "status": str,
     "failure_reason": str,
+    "sessions": bool,
     "server_port": int,
     "server_path": str,
     "page_size": int,
@@ -55,9 +64,7 @@ _TYPES: Mapping[str, type] = {
 
 def apply_changes(spec: RuntimeSpec, body: JsonObject) -> RuntimeSpec:
     """Return `spec` changed by the camelCase `body` of the admin API; raise InvalidSpecError naming a wrong value."""
-    unknown = (
-        set(body) - set(_FIELDS) - {"name", "protocol", "tools", "skills", "resources", "prompts", "behavior", "touch"}
-    )
+    unknown = set(body) - set(_FIELDS) - _PARSED
     if unknown:
         raise InvalidSpecError(f"unknown fields: {', '.join(sorted(unknown))}")
     protocol = body.get("protocol", spec.protocol)
@@ -69,11 +76,17 @@ def apply_changes(spec: RuntimeSpec, body: JsonObject) -> RuntimeSpec:
             if not isinstance(body[name], _TYPES[attribute]):
                 raise InvalidSpecError(f"{name} must be a {_TYPES[attribute].__name__}")
             changes[attribute] = body[name]
-    for name in ("tools", "skills", "resources", "prompts"):
+    for name in _ITEMS:
         if name in body:
             changes[name] = _items(spec.name, name, body[name])
+    if "versions" in body:
+        changes["versions"] = _versions(body["versions"])
+    if "pages" in body:
+        changes["pages"] = _pages(body["pages"])
     if "behavior" in body:
-        changes["behavior"] = spec.behavior.with_changes(cast("JsonObject", body["behavior"]))
+        behavior = spec.behavior.with_changes(cast("JsonObject", body["behavior"]))
+        check_behavior(behavior)
+        changes["behavior"] = behavior
     return replace(spec, **changes)
 
 
@@ -86,6 +99,24 @@ def _items(runtime: str, name: str, value: Json) -> tuple[JsonObject, ...]:
     if isinstance(value, int) and not isinstance(value, bool) and name in makers:
         return makers[name](runtime, value)
     return tuple(check_objects(name, value))
+
+
+def _versions(value: Json) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not set(value) <= set(ALL_VERSIONS):
+        raise InvalidSpecError(f"versions must be a list of {', '.join(ALL_VERSIONS)}")
+    return tuple(version for version in ALL_VERSIONS if version in value)
+
+
+def _pages(value: Json) -> Mapping[str, tuple[Json, ...]]:
+    """Return the pages of a server made by hand, from `{method: [reply, …]}`."""
+    if not isinstance(value, dict) or not set(value) <= set(LISTINGS):
+        raise InvalidSpecError(f"pages must be an object of {', '.join(LISTINGS)}")
+    for method, replies in value.items():
+        if not isinstance(replies, list) or not replies:
+            raise InvalidSpecError(f"pages.{method} must be a list of replies")
+        for reply in replies:
+            parse_reply(reply, f"pages.{method}")
+    return {method: tuple(cast("list[Json]", replies)) for method, replies in value.items()}
 
 
 def check_objects(name: str, value: Json) -> list[JsonObject]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -71,7 +71,7 @@ def test_a_protocol_configuration_has_port_and_path_where_they_are_set(caller: C
 )
 def test_values_that_aws_refuses_are_refused(caller: Caller, field: str, value: Json) -> None:
     with pytest.raises(SandboxClientError, match=field):
-        caller.sandbox.admin.add("refused", **{field: value})
+        caller.sandbox.admin.add("refused", "MCP", **{field: value})
 
 
 def test_an_authorizer_has_scopes_claims_and_a_private_endpoint(caller: Caller, issuer: Issuer) -> None:
@@ -120,4 +120,4 @@ def post_with_token(caller: Caller, name: str, token: str) -> int:
         "mcp-protocol-version": "2025-06-18",
     }
     answer = HTTP.post(caller.invocation_url(name), content=LIST_TOOLS, headers=headers)
-    return cast("int", answer.status_code)
+    return answer.status_code
