@@ -9,7 +9,7 @@ from datetime import datetime
 from core.strict_json import Json, JsonObject
 
 PROTOCOLS = ("MCP", "A2A", "HTTP", "AGUI")
-CARD_FAULTS = ("", "empty", "no_skills", "object_examples")
+CARD_FAULTS = ("", "empty", "no_skills", "object_examples", "two_oauth_flows")
 # The revisions of MCP that begin with `initialize`, and the stateless ones that begin with `server/discover`.
 LEGACY_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 MODERN_VERSIONS = ("2026-07-28",)
@@ -39,7 +39,7 @@ class Behavior:
     `slow_seconds` delays each response. `broken` makes each call fail with InternalServerException, `forbidden` with
     AccessDeniedException. `cold_starts` is the number of next calls that are refused. `hangs` sends no response until
     the caller disconnects. `oversize` makes one description very long. `endless_cursor` makes each page of tools name
-    a next page. `card` is one of `CARD_FAULTS`, empty for a correct agent card. `session_header` adds the
+    a next page. `card` is one of `CARD_FAULTS`, empty for the card of A2A 1.0. `session_header` adds the
     `Mcp-Session-Id` that AWS adds for callers that send no such header. `replies` has a fixed reply (sandbox.replies)
     for each JSON-RPC method, or `GetAgentCard`, that it names. `passing` is a reply that comes before the runtime's own
     answers: `{"reply": …, "each": "call" (default), "conversation" or "runtime", "times": 1, "methods": […]}`.
