@@ -49,6 +49,11 @@ class AdminApi:
             self._calls.reset()
         return JSONResponse(self._calls.to_dict())
 
+    async def runtime_calls(self, request: Request) -> Response:
+        """Return the counts of the calls of one runtime, by JSON-RPC method."""
+        runtime = self._registry.find(request.path_params["key"])
+        return JSONResponse({"counts": self._calls.runtime_counts(runtime.runtime_id)})
+
     async def list_or_add(self, request: Request) -> Response:
         """List the runtimes, or create one: `{name, protocol, tools, tags, authorizer, behavior, …}`."""
         if request.method == "GET":
@@ -113,6 +118,7 @@ class AdminApi:
         routes = [
             Route("/health", self.health),
             Route("/calls", self.calls, methods=["GET", "POST", "DELETE"]),
+            Route("/calls/{key:path}", self.runtime_calls),
             Route("/runtimes", self.list_or_add, methods=["GET", "POST"]),
             Route("/runtimes/{key:path}", self.one, methods=["GET", "PATCH", "DELETE"]),
             Route("/faults", self.faults, methods=["GET", "POST"]),

@@ -21,6 +21,7 @@ from sandbox.credentials import CredentialStore
 from sandbox.faults import Faults, aws_error
 from sandbox.invocations import SESSION_HEADER, Invocation
 from sandbox.plain_agents import answer_plain
+from sandbox.rpc_calls import INVALID_CALL
 from sandbox.runtime_registry import RuntimeRegistry
 from sandbox.runtime_specs import NOT_CALLABLE, SandboxRuntime
 from sandbox.scripted_answers import ScriptedAnswers
@@ -86,6 +87,8 @@ class DataPlane:
         """Authenticate one invocation, then refuse it or pass it to the runtime's server."""
         runtime = self._registry.find_by_arn(invocation.arn)
         self._calls.count_call(_operation(invocation, runtime))
+        if runtime is not None:
+            self._calls.count_runtime_call(runtime.runtime_id, invocation.call.method or INVALID_CALL)
         await asyncio.sleep(self._faults.latency_seconds)
         refusal: ASGIApp | None = await self._authenticate(invocation, runtime)
         if refusal is None:
@@ -196,7 +199,7 @@ def _operation(invocation: Invocation, runtime: SandboxRuntime | None) -> str:
         return "GetAgentCard"
     if invocation.request.method != "POST" or runtime is None:
         return "InvokeAgentRuntime"
-    return f"{runtime.spec.protocol.lower()}:{invocation.call.method or 'invalid'}"
+    return f"{runtime.spec.protocol.lower()}:{invocation.call.method or INVALID_CALL}"
 
 
 def _check_request(invocation: Invocation, runtime: SandboxRuntime | None) -> Response | None:

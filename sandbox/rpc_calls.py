@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from core.strict_json import Json, JsonObject
 
 CARD_METHOD = "GetAgentCard"
+# The name under which a body that is not JSON-RPC is counted.
+INVALID_CALL = "invalid"
 
 
 @dataclass(frozen=True, slots=True)
