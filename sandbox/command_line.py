@@ -101,6 +101,7 @@ def _line(runtime: JsonObject, width: int = 0) -> str:
     items = [*_list_of(runtime["tools"]), *_list_of(runtime["skills"])]
     auth = "jwt" if runtime["authorizer"] else "iam"
     notes = [f"{key}={value}" for key, value in tags.items()] if isinstance(tags, dict) else []
+    notes += [] if runtime["status"] == "READY" else [f"(status: {runtime['status']})"]
     notes += [f"({key}: {value})" for key, value in behavior.items()] if isinstance(behavior, dict) else []
     name, protocol, version = runtime["name"], runtime["protocol"], runtime["version"]
     return f"{name:{width}}  {protocol:8}  {version:>7}  {auth:4}  {len(items):5}  {' '.join(notes)}".rstrip()

@@ -40,6 +40,7 @@ def test_a_person_can_add_update_and_remove(sandbox: RunningSandbox) -> None:
 def test_a_person_can_add_a_kind(sandbox: RunningSandbox) -> None:
     assert manage(sandbox, "add", "unborn", "--kind", "create_failed").startswith("added ")
     assert sandbox.admin.get("unborn")["status"] == "CREATE_FAILED"
+    assert "(status: CREATE_FAILED)" in manage(sandbox, "list")
     assert manage(sandbox, "add", "new_agent", "--kind", "two_oauth_flows", "--tools", "2").startswith("added ")
     assert len(sandbox.admin.get("new_agent")["skills"]) == 2  # type: ignore[arg-type]
 
