@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from a2a.helpers.proto_helpers import get_message_text, new_text_message
 from a2a.server.agent_execution import AgentExecutor, RequestContext
@@ -20,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.strict_json import JsonObject
+from sandbox.odd_cards import break_card
 from sandbox.runtime_specs import RuntimeSpec, SandboxRuntime
 
 OVERSIZE_CHARACTERS = 5 * 1024 * 1024
@@ -67,19 +67,6 @@ def _skill(skill: JsonObject) -> AgentSkill:
         tags=[str(tag) for tag in cast("Sequence[object]", skill.get("tags", ()))],
         examples=[str(example) for example in cast("Sequence[object]", skill.get("examples", ()))],
     )
-
-
-def break_card(card: dict[str, Any], fault: str) -> dict[str, Any]:
-    """Return the card with one of `CARD_FAULTS`, which the SDK itself cannot write."""
-    if fault == "empty":
-        return {}
-    broken_card = copy.deepcopy(card)
-    if fault == "no_skills":
-        del broken_card["skills"]
-    elif fault == "object_examples":
-        for skill in broken_card["skills"]:
-            skill["examples"] = [{"input": text, "output": "done"} for text in skill.get("examples", [])]
-    return broken_card
 
 
 @dataclass(slots=True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,91 +14,12 @@ from core.strict_json import Json, JsonObject
 from sandbox.call_counts import CallCounts
 from sandbox.credentials import CredentialStore
 from sandbox.faults import Faults, parse_fault
+from sandbox.runtime_changes import change_runtimes, check_objects
 from sandbox.runtime_registry import RuntimeRegistry, UnknownRuntimeError
-from sandbox.runtime_specs import InvalidSpecError, RuntimeSpec, SandboxRuntime
-from sandbox.runtime_texts import make_skills, make_spec, make_tools, with_protocol
+from sandbox.runtime_specs import InvalidSpecError, SandboxRuntime
 from sandbox.saved_changes import SavedChanges
 
 _LOCAL_HOSTS = ("127.0.0.1", "::1", "testclient")
-# The fields of a runtime's release: a change of one makes a new version.
-_RELEASED = {"description", "tools", "skills", "resources", "prompts", "authorizer", "protocol", "pageSize", "streams"}
-_FIELDS = {
-    "description": "description",
-    "tags": "tags",
-    "status": "status",
-    "pageSize": "page_size",
-    "streams": "streams",
-    "authorizer": "authorizer",
-    "account": "account",
-    "region": "region",
-}
-_TYPES: Mapping[str, type] = {
-    "description": str,
-    "tags": dict,
-    "status": str,
-    "page_size": int,
-    "streams": bool,
-    "authorizer": dict,
-    "account": str,
-    "region": str,
-}
-
-
-def apply_changes(spec: RuntimeSpec, body: JsonObject) -> RuntimeSpec:
-    """Return `spec` changed by the camelCase `body` of the admin API; raise InvalidSpecError naming a wrong value."""
-    unknown = (
-        set(body) - set(_FIELDS) - {"name", "protocol", "tools", "skills", "resources", "prompts", "behavior", "touch"}
-    )
-    if unknown:
-        raise InvalidSpecError(f"unknown fields: {', '.join(sorted(unknown))}")
-    protocol = body.get("protocol", spec.protocol)
-    if protocol != spec.protocol:
-        spec = with_protocol(spec, str(protocol))
-    changes: dict[str, Any] = {}
-    for name, attribute in _FIELDS.items():
-        if name in body:
-            if not isinstance(body[name], _TYPES[attribute]):
-                raise InvalidSpecError(f"{name} must be a {_TYPES[attribute].__name__}")
-            changes[attribute] = body[name]
-    for name in ("tools", "skills", "resources", "prompts"):
-        if name in body:
-            changes[name] = _items(spec.name, name, body[name])
-    if "behavior" in body:
-        changes["behavior"] = spec.behavior.with_changes(cast("JsonObject", body["behavior"]))
-    return replace(spec, **changes)
-
-
-def _items(runtime: str, name: str, value: Json) -> tuple[JsonObject, ...]:
-    """Return the tools, skills, resources or prompts that `value` lists; if `value` is a number, make so many of them.
-
-    Only tools and skills can be made from a number.
-    """
-    makers: dict[str, Callable[[str, int], tuple[JsonObject, ...]]] = {"tools": make_tools, "skills": make_skills}
-    if isinstance(value, int) and not isinstance(value, bool) and name in makers:
-        return makers[name](runtime, value)
-    return tuple(_objects(name, value))
-
-
-def _objects(name: str, value: Json) -> list[JsonObject]:
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise InvalidSpecError(f"{name} must be a list of objects")
-    return cast("list[JsonObject]", value)
-
-
-def change_runtimes(registry: RuntimeRegistry, method: str, key: str, body: JsonObject) -> SandboxRuntime:
-    """Add (POST), change (PATCH) or remove (DELETE) the runtime that `key` and `body` describe, and return it.
-
-    Raises InvalidSpecError, UnknownRuntimeError.
-    """
-    if method == "DELETE":
-        return registry.remove(key)
-    if method == "PATCH":
-        is_release = not body or bool(_RELEASED & set(body))
-        spec = apply_changes(registry.find(key).spec, body)
-        return registry.change(key, spec, new_version=is_release, touch=bool(body.get("touch")))
-    if not isinstance(body.get("name"), str):
-        raise InvalidSpecError("name must be a string")
-    return registry.add(apply_changes(make_spec(str(body["name"]), str(body.get("protocol", "MCP"))), body))
 
 
 class AdminApi:
@@ -130,6 +49,11 @@ class AdminApi:
             self._calls.reset()
         return JSONResponse(self._calls.to_dict())
 
+    async def runtime_calls(self, request: Request) -> Response:
+        """Return the counts of the calls of one runtime, by JSON-RPC method."""
+        runtime = self._registry.find(request.path_params["key"])
+        return JSONResponse({"counts": self._calls.runtime_counts(runtime.runtime_id)})
+
     async def list_or_add(self, request: Request) -> Response:
         """List the runtimes, or create one: `{name, protocol, tools, tags, authorizer, behavior, …}`."""
         if request.method == "GET":
@@ -158,7 +82,7 @@ class AdminApi:
         """Replace the planned faults: a list of `{operation, error, times, page, id}`."""
         if request.method == "POST":
             entries = await _body(request)
-            self._faults.plan([parse_fault(entry) for entry in _objects("faults", entries)])
+            self._faults.plan([parse_fault(entry) for entry in check_objects("faults", entries)])
         return JSONResponse({"pending": self._faults.pending()})
 
     async def latency(self, request: Request) -> Response:
@@ -194,6 +118,7 @@ class AdminApi:
         routes = [
             Route("/health", self.health),
             Route("/calls", self.calls, methods=["GET", "POST", "DELETE"]),
+            Route("/calls/{key:path}", self.runtime_calls),
             Route("/runtimes", self.list_or_add, methods=["GET", "POST"]),
             Route("/runtimes/{key:path}", self.one, methods=["GET", "PATCH", "DELETE"]),
             Route("/faults", self.faults, methods=["GET", "POST"]),

@@ -11,8 +11,9 @@ from sandbox.admin_api import AdminApi, is_local
 from sandbox.call_counts import CallCounts
 from sandbox.control_plane import ControlPlane
 from sandbox.credentials import CredentialStore
-from sandbox.data_plane import DataPlane, parse_invocation
+from sandbox.data_plane import DataPlane
 from sandbox.faults import Faults
+from sandbox.invocations import parse_invocation
 from sandbox.runtime_registry import RuntimeRegistry
 from sandbox.saved_changes import SavedChanges
 from sandbox.sigv4 import SignedRequest

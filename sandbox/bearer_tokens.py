@@ -15,6 +15,7 @@ import httpx
 import jwt
 
 from core.strict_json import JsonObject
+from sandbox.custom_claims import CustomClaim, read_custom_claim
 
 ALGORITHMS = ["RS256"]
 CLOCK_LEEWAY_SECONDS = 5
@@ -30,13 +31,14 @@ class JwtTrust:
     """What one runtime trusts, as `read_trust` reads it from the runtime's `customJWTAuthorizer`.
 
     `discovery_url` leads to the issuer and its keys. `audiences`, `clients` and `scopes` (OAuth) are the values that
-    the runtime accepts.
+    the runtime accepts. A token must meet each of `custom_claims`.
     """
 
     discovery_url: str
     audiences: tuple[str, ...]
     clients: tuple[str, ...]
     scopes: tuple[str, ...]
+    custom_claims: tuple[CustomClaim, ...] = ()
 
     @property
     def issuer(self) -> str:
@@ -53,6 +55,7 @@ def read_trust(authorizer: Mapping[str, Any]) -> JwtTrust:
         audiences=tuple(block.get("allowedAudience", ())),
         clients=tuple(block.get("allowedClients", ())),
         scopes=tuple(block.get("allowedScopes", ())),
+        custom_claims=tuple(read_custom_claim(entry) for entry in block.get("customClaims", ())),
     )
 
 
@@ -97,7 +100,7 @@ class IssuerKeys:
 
 
 async def verify_bearer(token: str, trust: JwtTrust, keys: IssuerKeys) -> JsonObject:
-    """Verify signature, times, issuer, audience, client and OAuth scopes of `token`, and return its claims.
+    """Verify signature, times, issuer, audience, client, scopes and custom claims of `token`, and return its claims.
 
     Raises TokenRefusedError. The algorithm is always RS256 and is never read from the token, because the sender of the
     token could choose a weak algorithm.
@@ -117,6 +120,9 @@ async def verify_bearer(token: str, trust: JwtTrust, keys: IssuerKeys) -> JsonOb
         raise TokenRefusedError(f"{type(error).__name__}: {error}") from error
     _check_client(claims, trust)
     _check_scopes(claims, trust)
+    for custom_claim in trust.custom_claims:
+        if not custom_claim.accepts(claims):
+            raise TokenRefusedError(f"Claim '{custom_claim.name}' value mismatch with configuration")
     return claims
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -14,7 +14,8 @@ class CallCounts:
     """The calls that the sandbox received since the last reset; control plane and data plane count each call here.
 
     The counts are: calls by operation, refusals of authentication by AWS's error code, the calls of AssumeRole with
-    role, ExternalId and session name, and the largest number of calls that were in progress at the same time.
+    role, ExternalId and session name, and the largest number of calls that were in progress at the same time. The
+    calls of the data plane are also counted by runtime and JSON-RPC method.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,7 @@ class CallCounts:
         """Set all counts to 0, but the largest number of simultaneous calls to the number of calls in progress."""
         with self._lock:
             self._counts: Counter[str] = Counter()
+            self._by_runtime: dict[str, Counter[str]] = defaultdict(Counter)
             self._refused: Counter[str] = Counter()
             self._roles: list[JsonObject] = []
             self._most_at_once = self._in_progress
@@ -34,6 +36,16 @@ class CallCounts:
         """Count one call, successful or not."""
         with self._lock:
             self._counts[operation] += 1
+
+    def count_runtime_call(self, runtime_id: str, method: str) -> None:
+        """Count one call of a runtime, successful or not, under its JSON-RPC method or `GetAgentCard`."""
+        with self._lock:
+            self._by_runtime[runtime_id][method] += 1
+
+    def runtime_counts(self, runtime_id: str) -> dict[str, Json]:
+        """Return the number of calls of a runtime by method."""
+        with self._lock:
+            return dict(sorted(self._by_runtime.get(runtime_id, {}).items()))
 
     def count_refusal(self, code: str) -> None:
         """Count one call that authentication refused."""

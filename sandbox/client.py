@@ -58,7 +58,10 @@ class SandboxClient:
         return self._request("GET", f"/runtimes/{quote(key, safe='')}")
 
     def add(self, name: str, protocol: str = "MCP", **fields: Json) -> JsonObject:
-        """Create a runtime; `fields` are those of the admin API, like tools, skills, tags, authorizer and behavior."""
+        """Create a runtime; `fields` are those of the admin API, like tools, skills, tags, authorizer and behavior.
+
+        RuntimeSpec and Behavior (sandbox.runtime_specs) describe the fields; their names are camelCase here.
+        """
         return self._request("POST", "/runtimes", {"name": name, "protocol": protocol, **fields})
 
     def patch(self, key: str, **changes: Json) -> JsonObject:
@@ -84,6 +87,15 @@ class SandboxClient:
     def counts(self) -> dict[str, int]:
         """Return the number of calls since the last reset, by operation."""
         return cast("dict[str, int]", self.calls()["counts"])
+
+    def control_counts(self) -> dict[str, int]:
+        """Return the number of calls of STS and the control plane since the last reset, by operation."""
+        data_plane = ("InvokeAgentRuntime", "GetAgentCard")
+        return {name: count for name, count in self.counts().items() if name not in data_plane and ":" not in name}
+
+    def runtime_counts(self, key: str) -> dict[str, int]:
+        """Return the number of calls of one runtime since the last reset, by JSON-RPC method or `GetAgentCard`."""
+        return cast("dict[str, int]", self._request("GET", f"/calls/{quote(key, safe='')}")["counts"])
 
     def reset(self) -> None:
         """Set all counts to 0."""

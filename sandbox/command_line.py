@@ -11,9 +11,12 @@ from pathlib import Path
 from core.strict_json import Json, JsonObject
 from sandbox.client import DEFAULT_URL, SandboxClient
 from sandbox.loopback_port import listen
+from sandbox.runtime_kinds import Kind, runtime_kinds
 
 ACTIONS = ("serve", "list", "add", "update", "remove", "calls")
 _ADDED_PROTOCOLS = ("MCP", "A2A", "HTTP", "AGUI")
+# The default issuer of a sandbox that runs alone and of kinds with an authorizer.
+_HUB_URL = "http://127.0.0.1:8000"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     serving.add_argument("--jwt-every", type=int, default=0, help="with --mcp or --a2a: each n-th one requires a JWT")
     serving.add_argument("--healthy", action="store_true", help="without slow and broken runtimes")
     serving.add_argument("--latency-ms", type=float, default=0.0, help="the delay of every AWS and runtime call")
-    serving.add_argument("--hub-url", default="http://127.0.0.1:8000", help="the OIDC issuer that JWT runtimes trust")
+    serving.add_argument("--hub-url", default=_HUB_URL, help="the OIDC issuer that JWT runtimes trust")
     serving.add_argument(
         "--saved-changes", type=Path, metavar="FILE", help="save changes in FILE, and make them again at the next start"
     )
@@ -37,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--url", default=os.environ.get("FEDHUB_SANDBOX_URL", DEFAULT_URL), help="the URL of a running sandbox"
     )
     changing.add_argument("--protocol", choices=_ADDED_PROTOCOLS, help="the protocol of the runtime")
+    changing.add_argument("--kind", help="add: a kind of runtime, such as modern or bad_tool; see docs/sandbox.md")
     changing.add_argument("--description", help="the description of the runtime")
     changing.add_argument("--tag", action="append", metavar="KEY=VALUE", help="an AWS tag; may be repeated")
     changing.add_argument("--touch", action="store_true", help="change lastUpdatedAt, keep the version")
@@ -97,6 +101,7 @@ def _line(runtime: JsonObject, width: int = 0) -> str:
     items = [*_list_of(runtime["tools"]), *_list_of(runtime["skills"])]
     auth = "jwt" if runtime["authorizer"] else "iam"
     notes = [f"{key}={value}" for key, value in tags.items()] if isinstance(tags, dict) else []
+    notes += [] if runtime["status"] == "READY" else [f"(status: {runtime['status']})"]
     notes += [f"({key}: {value})" for key, value in behavior.items()] if isinstance(behavior, dict) else []
     name, protocol, version = runtime["name"], runtime["protocol"], runtime["version"]
     return f"{name:{width}}  {protocol:8}  {version:>7}  {auth:4}  {len(items):5}  {' '.join(notes)}".rstrip()
@@ -107,7 +112,11 @@ def _list_of(value: Json) -> list[Json]:
 
 
 def _add(client: SandboxClient, options: argparse.Namespace) -> str:
-    runtime = client.add(options.name, options.protocol or "MCP", **_changes(options, options.protocol or "MCP"))
+    kinds = runtime_kinds(options.hub_url)
+    if options.kind is not None and options.kind not in kinds:
+        raise ValueError(f"--kind must be one of {', '.join(kinds)}")
+    kind = kinds[options.kind] if options.kind else Kind(options.protocol or "MCP", {})
+    runtime = client.add(options.name, kind.protocol, **{**kind.fields, **_changes(options, kind.protocol)})
     return f"added   {_line(runtime)}\n        {runtime['arn']}"
 
 

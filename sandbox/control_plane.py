@@ -12,6 +12,7 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode
@@ -118,7 +119,15 @@ class ControlPlane:
             return aws_error(fault.error, fault.message)
         path = unquote(request.path)
         answer = self._call_moto(CONTROL_SERVICE, request.method, path, caller.account, region, query=request.query)
-        return _relay(answer)
+        return _relay(self._with_failure_reason(answer, operation, key))
+
+    def _with_failure_reason(self, answer: MotoResponse, operation: str, key: str) -> MotoResponse:
+        """Return moto's answer with the `failureReason` that AWS adds to GetAgentRuntime of a failed runtime."""
+        runtime = self._registry.find_by_id(key)
+        if operation != "GetAgentRuntime" or answer.status != 200 or runtime is None or not runtime.spec.failure_reason:
+            return answer
+        described = {**json.loads(answer.body), "failureReason": runtime.spec.failure_reason}
+        return replace(answer, body=json.dumps(described).encode())
 
     def _list_runtimes(self, request: SignedRequest, caller: Credential, region: str) -> Response:
         """Answer one page (AWS ListAgentRuntimes: `maxResults` 1 to 100, opaque `nextToken`)."""

@@ -8,80 +8,49 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import json
-import re
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, unquote
 
 from starlette.responses import JSONResponse, Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox.bearer_tokens import IssuerKeys, TokenRefusedError, read_trust, verify_bearer
 from sandbox.call_counts import CallCounts
 from sandbox.credentials import CredentialStore
 from sandbox.faults import Faults, aws_error
+from sandbox.invocations import SESSION_HEADER, Invocation
+from sandbox.plain_agents import answer_plain
+from sandbox.rpc_calls import INVALID_CALL
 from sandbox.runtime_registry import RuntimeRegistry
-from sandbox.runtime_specs import SandboxRuntime
-from sandbox.sigv4 import RequestRefusedError, SignedRequest, verify_sigv4
+from sandbox.runtime_specs import NOT_CALLABLE, SandboxRuntime
+from sandbox.scripted_answers import ScriptedAnswers
+from sandbox.sigv4 import RequestRefusedError, verify_sigv4
 
 if TYPE_CHECKING:
     from sandbox.a2a_agents import A2aHost
-    from sandbox.mcp_servers import McpHost
+    from sandbox.mcp_front import McpFront
 
 SERVICE = "bedrock-agentcore"
-SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
 MIN_SESSION_ID_LENGTH = 33
-_PATH = re.compile(r"/runtimes/([^/]+)/invocations(/.*)?")
-_CARD_PATH = "/.well-known/agent-card.json"
 _MISMATCH = (
     "Authorization method mismatch. The agent is configured for a different authorization method than what was used in "
     "your request. Check the agent's authorization configuration and ensure your request uses the matching method"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """A request of the data plane, as `parse_invocation` reads it from an HTTP request.
-
-    `arn` is the decoded ARN of the called runtime. `subpath` is the part of the request's path after `/invocations`.
-    """
-
-    request: SignedRequest
-    arn: str
-    subpath: str
-
-    @property
-    def is_card(self) -> bool:
-        """Tell whether the request is for the agent card."""
-        return self.request.method == "GET" and self.subpath == _CARD_PATH
-
-    @property
-    def qualifier(self) -> str:
-        """Return the runtime endpoint that the query names, DEFAULT if the query names none, as on AWS."""
-        return parse_qs(self.request.query).get("qualifier", ["DEFAULT"])[0]
-
-
-def parse_invocation(request: SignedRequest) -> Invocation | None:
-    """Return the invocation that the path describes, None for a path outside the data plane."""
-    match = _PATH.fullmatch(request.path)
-    return Invocation(request, unquote(match.group(1)), match.group(2) or "") if match else None
-
-
 class RuntimeHosts:
-    """The host of all MCP servers and the host of all A2A agents, for the DataPlane.
+    """The front of all MCP servers and the host of all A2A agents, for the DataPlane.
 
     The SDKs of MCP and A2A take seconds to import, so a thread imports the two modules at the first call.
     """
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
-        self._hosts: tuple[McpHost, A2aHost] | None = None
+        self._hosts: tuple[McpFront, A2aHost] | None = None
 
-    async def load(self) -> tuple[McpHost, A2aHost]:
-        """Return the MCP host and the A2A host; the first call imports their modules."""
+    async def load(self) -> tuple[McpFront, A2aHost]:
+        """Return the front of the MCP servers and the host of the A2A agents; the first call imports their modules."""
         if self._hosts is None:
             async with self._lock:
                 if self._hosts is None:
@@ -94,10 +63,10 @@ class RuntimeHosts:
             await self._hosts[0].close()
 
 
-def _load_hosts() -> tuple[McpHost, A2aHost]:
-    mcp_servers = importlib.import_module("sandbox.mcp_servers")
+def _load_hosts() -> tuple[McpFront, A2aHost]:
+    mcp_front = importlib.import_module("sandbox.mcp_front")
     a2a_agents = importlib.import_module("sandbox.a2a_agents")
-    return mcp_servers.McpHost(), a2a_agents.A2aHost()
+    return mcp_front.McpFront(), a2a_agents.A2aHost()
 
 
 class DataPlane:
@@ -111,14 +80,17 @@ class DataPlane:
         self._faults = faults
         self._calls = calls
         self._keys = IssuerKeys()
+        self._scripted = ScriptedAnswers()
         self.hosts = RuntimeHosts()
 
     async def answer(self, invocation: Invocation, scope: Scope, receive: Receive, send: Send) -> None:
         """Authenticate one invocation, then refuse it or pass it to the runtime's server."""
         runtime = self._registry.find_by_arn(invocation.arn)
         self._calls.count_call(_operation(invocation, runtime))
+        if runtime is not None:
+            self._calls.count_runtime_call(runtime.runtime_id, invocation.call.method or INVALID_CALL)
         await asyncio.sleep(self._faults.latency_seconds)
-        refusal = await self._authenticate(invocation, runtime)
+        refusal: ASGIApp | None = await self._authenticate(invocation, runtime)
         if refusal is None:
             refusal = _check_request(invocation, runtime)
         if refusal is None and runtime is not None:
@@ -185,7 +157,7 @@ class DataPlane:
 
     # Behavior
 
-    async def _apply_faults(self, invocation: Invocation, runtime: SandboxRuntime, receive: Receive) -> Response | None:
+    async def _apply_faults(self, invocation: Invocation, runtime: SandboxRuntime, receive: Receive) -> ASGIApp | None:
         """Apply planned faults and the runtime's behavior; return the error response, None if the call continues."""
         operation = "GetAgentCard" if invocation.is_card else "InvokeAgentRuntime"
         names = (runtime.runtime_id, runtime.arn, runtime.spec.name)
@@ -201,24 +173,24 @@ class DataPlane:
         await asyncio.sleep(behavior.slow_seconds)
         if behavior.broken:
             return aws_error("InternalServerException", "An internal error occurred in the runtime")
-        return None
+        return self._scripted.find(runtime, invocation.call, invocation.conversation)
 
     async def _serve(
         self, invocation: Invocation, runtime: SandboxRuntime, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        mcp_host, a2a_host = await self.hosts.load()
+        mcp_front, a2a_host = await self.hosts.load()
         inner: Scope = {**scope, "path": "/", "raw_path": b"/", "root_path": ""}
         replayed = _replay(invocation.request.body, receive)
         answered = _with_session_headers(invocation, runtime, send)
-        url = _public_url(invocation)
+        url = invocation.public_url
         if runtime.spec.protocol == "MCP":
-            await mcp_host.answer(runtime, inner, replayed, answered)
+            await mcp_front.answer(invocation, runtime, inner, replayed, answered)
         elif invocation.is_card:
             await a2a_host.card(runtime, url, inner, replayed, answered)
         elif runtime.spec.protocol == "A2A":
             await a2a_host.answer(runtime, url, inner, replayed, answered)
         else:
-            await JSONResponse({"output": f"{runtime.spec.name} heard you"})(inner, replayed, answered)
+            await answer_plain(runtime.spec)(inner, replayed, answered)
 
 
 def _operation(invocation: Invocation, runtime: SandboxRuntime | None) -> str:
@@ -227,17 +199,16 @@ def _operation(invocation: Invocation, runtime: SandboxRuntime | None) -> str:
         return "GetAgentCard"
     if invocation.request.method != "POST" or runtime is None:
         return "InvokeAgentRuntime"
-    try:
-        message = json.loads(invocation.request.body)
-    except ValueError:
-        message = None
-    method = message.get("method") if isinstance(message, dict) else None
-    return f"{runtime.spec.protocol.lower()}:{method or 'invalid'}"
+    return f"{runtime.spec.protocol.lower()}:{invocation.call.method or INVALID_CALL}"
 
 
 def _check_request(invocation: Invocation, runtime: SandboxRuntime | None) -> Response | None:
     if runtime is None or invocation.qualifier != "DEFAULT":
         return aws_error("ResourceNotFoundException", f"No endpoint or agent found with {invocation.arn}")
+    if runtime.spec.status in NOT_CALLABLE:
+        return aws_error(
+            "ValidationException", f"The agent runtime {runtime.runtime_id} is not ready: status {runtime.spec.status}"
+        )
     session_id = invocation.request.header(SESSION_HEADER)
     if session_id is not None and len(session_id) < MIN_SESSION_ID_LENGTH:
         return aws_error(
@@ -296,8 +267,3 @@ def _with_session_headers(invocation: Invocation, runtime: SandboxRuntime, send:
         await send(message)
 
     return sending
-
-
-def _public_url(invocation: Invocation) -> str:
-    host = invocation.request.header("host") or ""
-    return f"http://{host}{invocation.request.path.removesuffix(_CARD_PATH)}/"

@@ -1,4 +1,4 @@
-"""Real MCP servers on the official package `mcp`, one for each called runtime, stateless as on AWS.
+"""Real MCP servers on the official package `mcp`, one for each called runtime, stateless unless the spec has sessions.
 
 The first call of a runtime makes its server and session manager. The server and the session manager are kept until the
 spec of the runtime changes, because making both costs more than one response.
@@ -7,19 +7,27 @@ spec of the runtime changes, because making both costs more than one response.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import mcp_types as types
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp_types.methods import validate_server_result
+from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
+from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
+from core.strict_json import JsonObject
 from sandbox.runtime_specs import RuntimeSpec, SandboxRuntime
 
 OVERSIZE_CHARACTERS = 5 * 1024 * 1024
+# A tool must be valid in the newest revision of each era, because the SDK checks each result against its revision.
+_REVISIONS = (LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION)
+_ENVELOPE: JsonObject = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 _ENDLESS_CURSOR = "again"
 
 Context = ServerRequestContext[Any, Any]
@@ -27,8 +35,11 @@ Page = types.PaginatedRequestParams | None
 
 
 def build_server(spec: RuntimeSpec, version: str) -> Server[Any]:
-    """Return the MCP server of `spec`, with paged tools, and with resources and prompts if the spec has any."""
-    tools = [types.Tool.model_validate(tool) for tool in spec.tools]
+    """Return the MCP server of `spec`, with paged tools, and with resources and prompts if the spec has any.
+
+    A tool that the SDK's models do not accept is served as the spec has it, among the others.
+    """
+    tools, imperfect = read_tools(spec.tools)
     if spec.behavior.oversize and tools:
         tools[0] = tools[0].model_copy(update={"description": "x" * OVERSIZE_CHARACTERS})
     resources = [types.Resource.model_validate(resource) for resource in spec.resources]
@@ -55,7 +66,7 @@ def build_server(spec: RuntimeSpec, version: str) -> Server[Any]:
     async def list_prompts(context: Context, params: Page) -> types.ListPromptsResult:
         return types.ListPromptsResult(prompts=prompts)
 
-    return Server(
+    server: Server[Any] = Server(
         spec.name,
         version=version,
         instructions=spec.description,
@@ -64,6 +75,40 @@ def build_server(spec: RuntimeSpec, version: str) -> Server[Any]:
         on_list_resources=list_resources if resources else None,
         on_list_prompts=list_prompts if prompts else None,
     )
+    if imperfect:
+        server.middleware.append(_restore(imperfect))
+    return server
+
+
+def read_tools(tools: Sequence[JsonObject]) -> tuple[list[types.Tool], dict[str, JsonObject]]:
+    """Return the SDK's tools, and by placeholder name the tools that the SDK's models do not accept.
+
+    In the list, a tool with a placeholder name stands for each tool that the models do not accept.
+    """
+    read: list[types.Tool] = []
+    imperfect: dict[str, JsonObject] = {}
+    for position, tool in enumerate(tools):
+        try:
+            for revision in _REVISIONS:
+                validate_server_result("tools/list", revision, {**_ENVELOPE, "tools": [tool]})
+            read.append(types.Tool.model_validate(tool))
+        except ValidationError:
+            placeholder = f"#{position}"
+            imperfect[placeholder] = tool
+            read.append(types.Tool(name=placeholder, input_schema={"type": "object"}))
+    return read, imperfect
+
+
+def _restore(imperfect: Mapping[str, JsonObject]) -> ServerMiddleware[Any]:
+    """Return a middleware that puts the imperfect tools in the place of their placeholders."""
+
+    async def restore(ctx: Context, call_next: CallNext) -> HandlerResult:
+        result = await call_next(ctx)
+        if ctx.method != "tools/list" or not isinstance(result, dict) or "tools" not in result:
+            return result
+        return {**result, "tools": [imperfect.get(tool["name"], tool) for tool in result["tools"]]}
+
+    return restore
 
 
 def _offset(params: Page) -> int:
@@ -105,7 +150,9 @@ class McpHost:
         if previous is not None:
             previous.retired.set()
         server = build_server(runtime.spec, str(runtime.version))
-        manager = StreamableHTTPSessionManager(server, json_response=not runtime.spec.streams, stateless=True)
+        manager = StreamableHTTPSessionManager(
+            server, json_response=not runtime.spec.streams, stateless=not runtime.spec.sessions
+        )
         hosted = _Hosted(runtime.spec, manager, asyncio.Event(), asyncio.Event())
         self._hosted[runtime.runtime_id] = hosted
         # The manager runs in its own task, because the task that enters a task group must also leave it.

@@ -48,10 +48,16 @@ def _settings(spec: RuntimeSpec) -> dict[str, Any]:
         "description": spec.description,
         "authorizer_configuration": spec.authorizer or None,
         "request_header_configuration": None,
-        "protocol_configuration": {"serverProtocol": spec.protocol} if spec.protocol else None,
+        "protocol_configuration": _protocol_configuration(spec) if spec.protocol else None,
         "lifecycle_configuration": {"idleRuntimeSessionTimeout": 900, "maxLifetime": 28800},
         "environment_variables": None,
     }
+
+
+def _protocol_configuration(spec: RuntimeSpec) -> dict[str, Any]:
+    port = {"port": spec.server_port} if spec.server_port else {}
+    path = {"path": spec.server_path} if spec.server_path else {}
+    return {"serverProtocol": spec.protocol, **port, **path}
 
 
 def store(runtime: SandboxRuntime) -> None:

@@ -11,11 +11,21 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 
 from sandbox import moto_cloud
-from sandbox.runtime_specs import PROTOCOLS, InvalidSpecError, RuntimeSpec, SandboxRuntime
+from sandbox.runtime_specs import (
+    PORTS,
+    PROTOCOLS,
+    RESERVED_PORT,
+    STATUSES,
+    InvalidSpecError,
+    RuntimeSpec,
+    SandboxRuntime,
+)
 from sandbox.runtime_texts import stable_number
 
 _ALPHABET = string.ascii_letters + string.digits
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}")
+# ServerPath of the control API.
+_PATH = re.compile(r"/[A-Za-z0-9\-._~/%]{0,2047}")
 
 
 class UnknownRuntimeError(Exception):
@@ -138,3 +148,9 @@ def _check(spec: RuntimeSpec) -> None:
         raise InvalidSpecError("name must be a letter, then at most 47 letters, digits or underscores")
     if spec.protocol not in ("", *PROTOCOLS):
         raise InvalidSpecError(f"protocol must be one of {', '.join(PROTOCOLS)}")
+    if spec.status not in STATUSES:
+        raise InvalidSpecError(f"status must be one of {', '.join(STATUSES)}")
+    if spec.server_port and (spec.server_port not in PORTS or spec.server_port == RESERVED_PORT):
+        raise InvalidSpecError(f"serverPort must be {PORTS[0]} to {PORTS[-1]}, without {RESERVED_PORT}")
+    if spec.server_path and not _PATH.fullmatch(spec.server_path):
+        raise InvalidSpecError("serverPath must begin with a slash")

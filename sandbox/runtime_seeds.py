@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from core.strict_json import JsonObject
+from sandbox.authorizers import jwt_authorizer
 from sandbox.credentials import DEFAULT_ACCOUNT
 from sandbox.runtime_specs import Behavior, RuntimeSpec
 from sandbox.runtime_texts import DOMAINS, make_spec
 
 DEFAULT_REGION = "us-east-1"
 DEFAULT_HUB_URL = "http://127.0.0.1:8000"
-AUDIENCE = "fedhub-runtimes"
 # A constant, so that a restarted sandbox does not look updated.
 SEEDED_AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
 _PLATFORM = {"env": "production", "team": "platform"}
@@ -67,12 +66,6 @@ _MIXED_SEEDS = (
     _Seed("travel_booking_a2a", "A2A", uses_jwt=True),
     _Seed("inventory_planning_mcp", "MCP", uses_jwt=True, tags=_STAGING),
 )
-
-
-def jwt_authorizer(hub_url: str) -> JsonObject:
-    """Return an `authorizerConfiguration` that trusts the hub as its OIDC issuer."""
-    discovery_url = f"{hub_url.rstrip('/')}/.well-known/openid-configuration"
-    return {"customJWTAuthorizer": {"discoveryUrl": discovery_url, "allowedAudience": [AUDIENCE]}}
 
 
 def make_seeds(options: SeedOptions) -> Iterator[RuntimeSpec]:

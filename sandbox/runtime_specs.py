@@ -9,7 +9,23 @@ from datetime import datetime
 from core.strict_json import Json, JsonObject
 
 PROTOCOLS = ("MCP", "A2A", "HTTP", "AGUI")
-CARD_FAULTS = ("", "empty", "no_skills", "object_examples")
+CARD_FAULTS = ("", "empty", "no_skills", "object_examples", "two_oauth_flows")
+# The revisions of MCP that begin with `initialize`, and the stateless ones that begin with `server/discover`.
+LEGACY_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+MODERN_VERSIONS = ("2026-07-28",)
+ALL_VERSIONS = LEGACY_VERSIONS + MODERN_VERSIONS
+# The listings of MCP that a server made by hand can have.
+LISTINGS = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
+# AgentRuntimeStatus of the control API.
+STATUSES = ("CREATING", "CREATE_FAILED", "UPDATING", "UPDATE_FAILED", "READY", "DELETING", "DELETE_FAILED")
+# The statuses in which no version of a runtime can be called.
+NOT_CALLABLE = ("CREATING", "CREATE_FAILED", "DELETING")
+# ServerPort of the control API; AWS reserves one port inside the range.
+PORTS = range(8000, 12001)
+RESERVED_PORT = 8443
+
+
+BehaviorValue = bool | int | float | str | JsonObject
 
 
 class InvalidSpecError(Exception):
@@ -23,8 +39,11 @@ class Behavior:
     `slow_seconds` delays each response. `broken` makes each call fail with InternalServerException, `forbidden` with
     AccessDeniedException. `cold_starts` is the number of next calls that are refused. `hangs` sends no response until
     the caller disconnects. `oversize` makes one description very long. `endless_cursor` makes each page of tools name
-    a next page. `card` is one of `CARD_FAULTS`, empty for a correct agent card. `session_header` adds the
-    `Mcp-Session-Id` that AWS adds for callers that send no such header.
+    a next page. `card` is one of `CARD_FAULTS`, empty for the card of A2A 1.0. `session_header` adds the
+    `Mcp-Session-Id` that AWS adds for callers that send no such header. `replies` has a fixed reply (sandbox.replies)
+    for each JSON-RPC method, or `GetAgentCard`, that it names. `passing` is a reply that comes before the runtime's own
+    answers: `{"reply": …, "each": "call" (default), "conversation" or "runtime", "times": 1, "methods": […]}`.
+    `lost_session_at` is the JSON-RPC method whose first call of a conversation finds the MCP session ended.
     """
 
     slow_seconds: float = 0.0
@@ -36,10 +55,13 @@ class Behavior:
     hangs: bool = False
     session_header: bool = False
     card: str = ""
+    replies: JsonObject = field(default_factory=dict)
+    passing: JsonObject = field(default_factory=dict)
+    lost_session_at: str = ""
 
     def with_changes(self, values: Mapping[str, Json]) -> Behavior:
         """Return a copy with these camelCase `values`; raise InvalidSpecError for an unknown name or a wrong type."""
-        changes: dict[str, bool | int | float | str] = {}
+        changes: dict[str, BehaviorValue] = {}
         for name, value in values.items():
             attribute = _BEHAVIOR_NAMES.get(name)
             if attribute is None:
@@ -61,7 +83,7 @@ def _camel_case(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def _checked(name: str, value: Json, current: bool | int | float | str) -> bool | int | float | str:
+def _checked(name: str, value: Json, current: BehaviorValue) -> BehaviorValue:
     wanted = type(current)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -80,7 +102,11 @@ class RuntimeSpec:
     `tools`, `resources` and `prompts` are MCP objects, `skills` are A2A skills. `authorizer` is AWS's
     `authorizerConfiguration`, empty for IAM. `page_size` is the number of tools per page of an MCP list. With
     `streams`, MCP responses are event streams with a notification before the result. With `legacy_card`, the agent
-    card also has the interface of A2A 0.3. `status` is AWS's status of the runtime.
+    card also has the interface of A2A 0.3. `status` is AWS's status of the runtime and `failure_reason` AWS's text
+    about a failed one. `server_port` and `server_path` are `port` and `path` of the `protocolConfiguration`; 0 and an
+    empty text leave them out, as AWS does for its defaults. `versions` are the MCP revisions that the runtime speaks.
+    With `sessions`, its older revisions need an `Mcp-Session-Id`. With `pages`, a server made by hand answers in place
+    of the SDK's: by method of `LISTINGS`, the replies (sandbox.replies) that are its pages.
     """
 
     name: str
@@ -98,6 +124,12 @@ class RuntimeSpec:
     streams: bool = False
     legacy_card: bool = True
     status: str = "READY"
+    failure_reason: str = ""
+    versions: tuple[str, ...] = ALL_VERSIONS
+    sessions: bool = False
+    pages: Mapping[str, tuple[Json, ...]] = field(default_factory=dict)
+    server_port: int = 0
+    server_path: str = ""
     behavior: Behavior = field(default_factory=Behavior)
 
 
@@ -126,13 +158,16 @@ class SandboxRuntime:
             "protocol": spec.protocol,
             "version": str(self.version),
             "status": spec.status,
+            "failureReason": spec.failure_reason,
             "lastUpdatedAt": self.last_updated_at.isoformat(),
             "description": spec.description,
             "account": spec.account,
             "region": spec.region,
             "authorizer": spec.authorizer,
             "tags": dict(spec.tags),
-            "tools": [tool["name"] for tool in spec.tools],
-            "skills": [skill["id"] for skill in spec.skills],
+            "tools": [tool.get("name") for tool in spec.tools],
+            "skills": [skill.get("id") for skill in spec.skills],
+            "versions": [*spec.versions],
+            "sessions": spec.sessions,
             "behavior": spec.behavior.to_dict(),
         }

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import uvicorn
 
-from sandbox.admin_api import change_runtimes
 from sandbox.asgi_app import Sandbox
 from sandbox.credentials import DEFAULT_ACCESS_KEY_ID, DEFAULT_SECRET_ACCESS_KEY, CredentialStore
+from sandbox.runtime_changes import change_runtimes
 from sandbox.runtime_registry import RuntimeRegistry
 from sandbox.runtime_seeds import SEEDED_AT, SeedOptions, make_seeds
 from sandbox.saved_changes import SavedChanges

@@ -23,7 +23,7 @@ from botocore.credentials import Credentials
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from core.strict_json import JsonObject
-from sandbox.runtime_seeds import AUDIENCE, jwt_authorizer
+from sandbox.authorizers import AUDIENCE, jwt_authorizer
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
 
 KEY_ID = "issuer-key-1"

@@ -14,8 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from sandbox.authorizers import AUDIENCE
 from sandbox.bearer_tokens import IssuerKeys, JwtTrust, TokenRefusedError, read_trust, verify_bearer
-from sandbox.runtime_seeds import AUDIENCE
 from tests.app.sandbox.conftest import KEY_ID, Issuer, jwt_block
 
 

@@ -37,6 +37,14 @@ def test_a_person_can_add_update_and_remove(sandbox: RunningSandbox) -> None:
     assert sandbox.admin.health()["runtimes"] == 12
 
 
+def test_a_person_can_add_a_kind(sandbox: RunningSandbox) -> None:
+    assert manage(sandbox, "add", "unborn", "--kind", "create_failed").startswith("added ")
+    assert sandbox.admin.get("unborn")["status"] == "CREATE_FAILED"
+    assert "(status: CREATE_FAILED)" in manage(sandbox, "list")
+    assert manage(sandbox, "add", "new_agent", "--kind", "two_oauth_flows", "--tools", "2").startswith("added ")
+    assert len(sandbox.admin.get("new_agent")["skills"]) == 2  # type: ignore[arg-type]
+
+
 def test_update_without_options_is_a_new_version(sandbox: RunningSandbox) -> None:
     sandbox.admin.add("bumped")
     assert "version 1 -> 2" in manage(sandbox, "update", "bumped")
@@ -52,6 +60,7 @@ def test_calls_are_shown_by_operation(sandbox: RunningSandbox) -> None:
         (("update",), "needs the name"),
         (("remove", "nobody"), "runtime nobody does not exist"),
         (("add", "tagged", "--tag", "env"), "KEY=VALUE"),
+        (("add", "odd", "--kind", "unheard_of"), "--kind must be one of both_eras"),
     ],
 )
 def test_what_cannot_be_done_is_said_plainly(sandbox: RunningSandbox, arguments: tuple[str, ...], message: str) -> None:

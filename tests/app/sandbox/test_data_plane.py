@@ -60,7 +60,7 @@ async def connect(
         messages.append(str(params.data))
 
     async with (
-        httpx2.AsyncClient(auth=auth, headers=headers) as http,
+        httpx2.AsyncClient(auth=auth, headers=headers, timeout=60) as http,
         Client(streamable_http_client(url, http_client=http), mode="legacy", logging_callback=note) as client,
     ):
         yield client

@@ -94,6 +94,24 @@ def test_cards_can_be_wrong_in_three_ways(caller: Caller) -> None:
     assert set(cards["object_examples"]["skills"][0]["examples"][0]) == {"input", "output"}
 
 
+def test_a_card_of_a2a_0_3_can_have_two_oauth_flows(caller: Caller) -> None:
+    caller.sandbox.admin.add("older", "A2A", behavior={"card": "two_oauth_flows"})
+    card = caller.get_card("older").json()
+    assert (card["protocolVersion"], card["url"].startswith(caller.sandbox.url)) == ("0.3.0", True)
+    assert set(card["securitySchemes"]["oauth"]["flows"]) == {"authorizationCode", "clientCredentials"}
+    assert [skill["id"] for skill in card["skills"]] == caller.sandbox.admin.get("older")["skills"]
+    assert "supportedInterfaces" not in card
+
+
+def test_an_agui_runtime_answers_with_events(caller: Caller) -> None:
+    caller.sandbox.admin.add("talking", "AGUI")
+    answer = caller.post("talking", b'{"threadId":"t","runId":"r","messages":[]}')
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert [event["type"] for event in events][::4] == ["RUN_STARTED", "RUN_FINISHED"]
+    assert caller.get_card("talking").status_code == 404
+
+
 def test_faults_meet_invocations_and_cards(caller: Caller) -> None:
     caller.sandbox.admin.faults(
         {"operation": "GetAgentCard", "id": "code_review_a2a", "error": "AccessDeniedException"},

@@ -1,0 +1,64 @@
+"""Named kinds of runtimes, one for each behavior that a hub meets in practice, as fields of the admin API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.strict_json import Json, JsonObject
+from sandbox.authorizers import claim_equals, jwt_authorizer, lattice_endpoint
+from sandbox.runtime_specs import LEGACY_VERSIONS, MODERN_VERSIONS
+
+FAILURE_REASON = "The container image does not exist in the repository."
+# A root schema without a type, which fails the models of the SDK.
+BAD_TOOL: JsonObject = {
+    "name": "imperfect_lookup",
+    "description": "Look up a record.",
+    "inputSchema": {"$schema": "http://json-schema.org/draft-07/schema#"},
+}
+_GOOD_TOOL: JsonObject = {
+    "name": "lookup",
+    "description": "Look up a record by its id.",
+    "inputSchema": {"type": "object", "properties": {"id": {"type": "string"}}},
+}
+_HANDBOOK: JsonObject = {"uri": "sandbox://kinds/handbook", "name": "handbook"}
+_PROMPT: JsonObject = {"name": "summary", "description": "Summarize the records."}
+_BUSY: JsonObject = {"status": 503, "body": "The service is busy.", "headers": {"Retry-After": "1"}}
+_OUT_OF_ORDER: JsonObject = {"error": {"code": -32603, "message": "The list is out of order."}}
+_LEGACY: list[Json] = [*LEGACY_VERSIONS]
+_MODERN: list[Json] = [*MODERN_VERSIONS]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of runtime: its protocol, and the fields beside it for `SandboxClient.add`."""
+
+    protocol: str
+    fields: Mapping[str, Json]
+
+
+def runtime_kinds(issuer_url: str) -> dict[str, Kind]:
+    """Return every kind by name; `issuer_url` is the OIDC issuer that the kinds with an authorizer trust."""
+    rich: dict[str, Json] = {"tools": [_GOOD_TOOL], "resources": [_HANDBOOK], "prompts": [_PROMPT]}
+    limited = jwt_authorizer(issuer_url, scopes=["tools.read"], custom_claims=[claim_equals("team", "platform")])
+    private = jwt_authorizer(issuer_url, private_endpoint=lattice_endpoint())
+    replies: JsonObject = {"resources/list": _OUT_OF_ORDER, "prompts/list": _OUT_OF_ORDER}
+    return {
+        "both_eras": Kind("MCP", {}),
+        "modern": Kind("MCP", {"versions": _MODERN}),
+        "legacy": Kind("MCP", {"versions": _LEGACY, "sessions": True}),
+        "bad_tool": Kind("MCP", {"tools": [_GOOD_TOOL, BAD_TOOL]}),
+        "failing_lists": Kind("MCP", {**rich, "behavior": {"replies": replies}}),
+        "lost_session": Kind(
+            "MCP", {"versions": _LEGACY, "sessions": True, "behavior": {"lostSessionAt": "tools/list"}}
+        ),
+        "busy_once": Kind("MCP", {"behavior": {"passing": {"reply": _BUSY, "each": "conversation"}}}),
+        "busy_once_a_call": Kind("MCP", {"behavior": {"passing": {"reply": _BUSY, "each": "call"}}}),
+        "two_oauth_flows": Kind("A2A", {"behavior": {"card": "two_oauth_flows"}}),
+        "create_failed": Kind("MCP", {"status": "CREATE_FAILED", "failureReason": FAILURE_REASON}),
+        "http": Kind("HTTP", {}),
+        "agui": Kind("AGUI", {}),
+        "private_endpoint": Kind("MCP", {"authorizer": private}),
+        "limited_tokens": Kind("MCP", {"authorizer": limited}),
+        "moved": Kind("MCP", {"serverPort": 9001, "serverPath": "/tools/mcp"}),
+    }
