@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,17 @@ def test_a_card_shows_the_hubs_url_and_json_names_whatever_was_served(
     assert set(urls_of(detail["card"])) == {agent.url}
     assert detail["card"]["defaultInputModes"] == ["text"]
     assert not any("_" in key for key in detail["card"] if key != "x-unknown_member")
+
+
+def test_numbers_of_a_card_are_shown_as_they_were_served(
+    api: Api, reader: User, federation: Federation, make_agent: MakeAgent
+) -> None:
+    params = {"z": 2**64, "a": 1e21, "m": -0.0, "text": "\ufffd"}
+    extensions = [{"uri": "https://e.example", "params": params}]
+    agent = make_agent(federation, card={"name": "n", "capabilities": {"extensions": extensions}})
+    detail = api(reader).get(f"{AGENTS}/{agent.id}").json()
+    for card in (detail["card"], detail["rawCard"]):
+        assert json.dumps(card["capabilities"]) == json.dumps({"extensions": extensions})
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from urllib.parse import urlsplit
 
 import httpx2
@@ -31,30 +33,42 @@ from federations.sync.resources import AgentCard, Json, JsonObject, SyncWarning
 
 _LEGACY_ADDRESSES = ("url", "preferredTransport", "protocolVersion", "additionalInterfaces")
 _NAME_CHARS = 200
+_MAX_SKILLS = 5_000
+# A hostile card of 4 MB can have a million faults; the hub shows the first 50 of a resource.
+_MAX_WARNINGS = 1_000
 
 
 @dataclass(slots=True)
 class _Losses:
-    """The warnings about one card while it is read."""
+    """The warnings about one card while it is read: the first 1,000."""
 
     runtime_id: str
     warnings: list[SyncWarning] = field(default_factory=list)
 
     def add(self, kind: str, name: str, message: str) -> None:
         """Add a warning of `kind` about the card or the skill with this name. The texts come from the runtime."""
+        if self.is_full:
+            return
         named = clean_error(name)[:_NAME_CHARS]
         self.warnings.append(SyncWarning(kind, named, self.runtime_id, clean_error(message)))
 
     def leave_out(self, skill: Json, number: int, reason: str) -> None:
         """Add the warning about a skill that is left out; `number` is its place in the list, from 1."""
-        label = _label(skill, number)
-        self.add("skill", label, f"skill {label} left out: {reason}")
+        if not self.is_full:
+            label = _label(skill, number)
+            self.add("skill", label, f"skill {label} left out: {reason}")
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether a further warning would not be kept."""
+        return len(self.warnings) >= _MAX_WARNINGS
 
 
 async def read_card(client: httpx2.AsyncClient, card_url: str, invocation_url: str, runtime_id: str) -> AgentCard:
     """Fetch the card at `card_url` with one GET. Raise EnrichmentError if the answer is not a valid card."""
     response = await client.get(card_url, headers={"accept": "application/json"})
-    return card_from_json(response.content, invocation_url, runtime_id)
+    # In a thread: a large card takes seconds, in which the event loop must serve the other runtimes.
+    return await asyncio.to_thread(card_from_json, response.content, invocation_url, runtime_id)
 
 
 def card_from_json(body: bytes, invocation_url: str, runtime_id: str) -> AgentCard:
@@ -73,7 +87,7 @@ def card_from_json(body: bytes, invocation_url: str, runtime_id: str) -> AgentCa
     for place in lost:
         losses.add("card", name, f"{place} left out: {NOT_STORABLE}")
     skills = _kept_skills(listed, losses)
-    for fault in _sdk_faults({**card, "version": version}, skills):
+    for fault in islice(_sdk_faults({**card, "version": version}, skills), _MAX_WARNINGS):
         losses.add("card", name, fault)
     provider = card.get("provider")
     return AgentCard(
@@ -157,9 +171,11 @@ def _is_http(url: Json) -> bool:
 
 # Skills -------------------------------------------------------------------------------------------------------------
 def _kept_skills(listed: list[Json], losses: _Losses) -> list[JsonObject]:
-    """Return the skills that have an id and a name, with examples as texts if the agent served objects."""
+    """Return the skills that have an id and a name, at most 5,000, with examples as texts if they are objects."""
     kept: list[JsonObject] = []
-    for number, skill in enumerate(listed, start=1):
+    if len(listed) > _MAX_SKILLS:
+        losses.add("skill", "", f"skills after the first {_MAX_SKILLS} left out: the card lists {len(listed)}")
+    for number, skill in enumerate(listed[:_MAX_SKILLS], start=1):
         if not isinstance(skill, dict):
             losses.leave_out(skill, number, "it is not an object")
         elif missing := next((key for key in ("id", "name") if not _text(skill, key).strip()), ""):

@@ -166,6 +166,17 @@ def test_a_warning_names_the_skill_on_one_short_line() -> None:
     assert (warning.name[:5], len(warning.name), len(warning.message)) == ("bad x", 200, 229)
 
 
+def test_a_card_of_very_many_skills_keeps_the_first_5000() -> None:
+    card = parse({**CARD, "skills": [SKILL] * 5001})
+    assert (len(card.skills), len(card.warnings)) == (5000, 1)
+    assert card.warnings[0].message == "skills after the first 5000 left out: the card lists 5001"
+
+
+@pytest.mark.parametrize("skill", [5, float("nan"), {**SKILL, "tags": 5}])
+def test_the_warnings_of_a_hostile_card_are_bounded(skill: Any) -> None:
+    assert len(parse({**CARD, "skills": [skill] * 3000}).warnings) == 1000
+
+
 @pytest.mark.parametrize(
     ("member", "value", "usable"),
     [

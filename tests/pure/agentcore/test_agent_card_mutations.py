@@ -99,7 +99,8 @@ def check_that_it_can_be_used(card: AgentCard) -> None:
     assert set(urls_of(shown)) == {URL}
     skills_of(card.skills)
     documents_for_agent(IndexableAgent("1", "", card.name, "/p", card.description, "1", "", skills=card.skills))
-    for skill in card.skills:
+    usable: Any = card.skills
+    for skill in usable:
         assert all(isinstance(skill[key], str) and skill[key].strip() for key in ("id", "name"))
         assert isinstance(skill.get("description", ""), str)
         for key in ("tags", "examples"):
