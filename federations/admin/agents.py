@@ -12,7 +12,7 @@ from unfold.decorators import display
 from core.admin.read_only import is_list_page
 from federations.admin.catalog_view import CatalogEntry, as_json, skills_of
 from federations.admin.filters import AgentTagFilter
-from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
+from federations.admin.resources import RESOURCE_FILTERS, RESOURCE_SECTIONS, DiscoveredResourceAdmin
 from federations.models import A2aAgent
 from federations.services.access import agents_visible_to
 
@@ -23,7 +23,9 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
 
     list_display = ["agent", "federation", "status_label", "access", "version", "skill_count", "updated"]
     list_filter = [*RESOURCE_FILTERS, AgentTagFilter]
-    search_fields = ["name", "path", "description", "runtime_id"]
+    search_fields = ["name", "card_name", "organization", "path", "description", "runtime_id"]
+    search_help_text = "Name, organization, path, description or runtime id"
+    fieldsets = [("Agent card", {"fields": ["card_name", "organization"]}), *RESOURCE_SECTIONS]
     empty_hint = "A sync of a federation adds A2A agents here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[A2aAgent]:
@@ -33,7 +35,7 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
-        context["card"] = as_json(obj.card)
+        context.update(card=as_json(obj.shown_card), raw_card=as_json(obj.card))
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:

@@ -20,6 +20,12 @@ from federations.admin.permissions import VisibleByFederationMixin
 from federations.models import DiscoveredResource
 from federations.sync.resources import Json
 
+RESOURCE_SECTIONS: list[Any] = [
+    ("Runtime", {"fields": ["runtime_id", "runtime_arn", "runtime_version", "region", "account_id"]}),
+    ("Access", {"fields": ["url", "runtime_access_json", "protocol_json", "authorizer_json"]}),
+    ("Record", {"fields": ["id", "enriched_at", "created_at", "updated_at"]}),
+]
+
 
 class DiscoveredResourceAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
     """The base of McpServerAdmin and A2aAgentAdmin: read-only pages with the runtime, the access and the catalog."""
@@ -30,11 +36,7 @@ class DiscoveredResourceAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
     list_select_related: list[str] = []
     search_help_text = "Name, path, description or runtime id"
     change_form_outer_before_template = "federations/resource.html"
-    fieldsets = [
-        ("Runtime", {"fields": ["runtime_id", "runtime_arn", "runtime_version", "region", "account_id"]}),
-        ("Access", {"fields": ["url", "runtime_access_json", "protocol_json", "authorizer_json"]}),
-        ("Record", {"fields": ["id", "enriched_at", "created_at", "updated_at"]}),
-    ]
+    fieldsets = RESOURCE_SECTIONS
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any

@@ -23,7 +23,7 @@ class McpServerAdmin(DiscoveredResourceAdmin):
 
     list_display = ["name", "federation", "status_label", "access", "version", "tool_count", "updated"]
     list_filter = [*RESOURCE_FILTERS, ServerTagFilter]
-    search_fields = ["server_name", "path", "description", "runtime_id"]
+    search_fields = ["server_name", "title", "path", "description", "runtime_id"]
     empty_hint = "A sync of a federation adds MCP servers here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[McpServer]:

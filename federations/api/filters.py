@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 from django.db.models import QuerySet
@@ -34,10 +35,10 @@ def filter_federations(rows: QuerySet[Federation], query: QueryDict) -> Federati
     return found
 
 
-def filter_resources(rows: QuerySet[Resource], query: QueryDict, *, name_column: str) -> QuerySet[Resource]:
+def filter_resources(rows: QuerySet[Resource], query: QueryDict, *, names: Sequence[str]) -> QuerySet[Resource]:
     """Apply federationId, status, tag and query to servers or agents; raise BadRequestError.
 
-    An unknown value finds no row. `query` searches the description, the path and the column `name_column`.
+    An unknown value finds no row. `query` searches the description, the path and the columns `names`.
     """
     if (federation_id := text_parameter(query, "federationId")) is not None:
         rows = rows.filter(federation_id=federation_id) if is_object_id(federation_id) else rows.none()
@@ -49,7 +50,7 @@ def filter_resources(rows: QuerySet[Resource], query: QueryDict, *, name_column:
         tagged = tags._default_manager.filter(name=tag).values_list("resource_id", flat=True)
         rows = rows.filter(id__in=subquery_or_list(tagged))
     if text := text_parameter(query, "query"):
-        rows = with_shown_text(rows, text, name_column)
+        rows = with_shown_text(rows, text, *names)
     return rows
 
 

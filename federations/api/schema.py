@@ -75,7 +75,11 @@ RESOURCE_FILTERS = [
     text_parameter("federationId", "Only resources of this federation."),
     text_parameter("status", "Exact AgentCore status."),
     text_parameter("tag", "Exact AWS tag, as `key:value`."),
-    text_parameter("query", "Part of the name, path or description, case-insensitive."),
+    text_parameter(
+        "query",
+        "Part of a name, the path or the description, case-insensitive. Names are also an "
+        "agent's cardName and organization, and a server's title.",
+    ),
 ]
 FEDERATION_FILTERS = [
     text_parameter(

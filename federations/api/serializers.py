@@ -289,6 +289,8 @@ class ServerSerializer(serializers.Serializer[McpServer]):
     config = ResourceConfigSerializer(source="*")
     createdAt = UtcTime(source="created_at")
     updatedAt = UtcTime(source="updated_at")
+    protocolVersion = serializers.CharField(source="protocol_version")
+    title = serializers.CharField(help_text="The title in the server's `serverInfo`, else the name in it.")
 
 
 class ServerDetailSerializer(ServerSerializer):
@@ -316,12 +318,17 @@ class AgentSerializer(serializers.Serializer[A2aAgent]):
     config = ResourceConfigSerializer(source="*")
     createdAt = UtcTime(source="created_at")
     updatedAt = UtcTime(source="updated_at")
+    cardName = serializers.CharField(source="card_name", help_text="The name in the agent's card.")
+    organization = serializers.CharField(help_text="The organization of the card's provider.")
 
 
 class AgentDetailSerializer(AgentSerializer):
     """One A2A agent with its card."""
 
-    card = JsonObjectField()
+    card = JsonObjectField(
+        source="shown_card", help_text="The card with ProtoJSON's names and the hub's invocation URL as every address."
+    )
+    rawCard = JsonObjectField(source="card", help_text="The card as the agent served it.")
     federationMetadata = FederationMetadataSerializer(source="*")
 
 

@@ -235,7 +235,8 @@ class ServerViewSet(HubViewSet):
     def list(self, request: Request) -> Response:
         """List the MCP servers that the caller may view, newest change first."""
         page = read_page(request.query_params)
-        rows = filter_resources(servers_visible_to(user_of(request)), request.query_params, name_column="server_name")
+        visible = servers_visible_to(user_of(request))
+        rows = filter_resources(visible, request.query_params, names=["server_name", "title"])
         slim = rows.defer("tools", "resources", "prompts", "capabilities").prefetch_related("tag_rows", "newer")
         found, pagination = paginate(slim, page)
         return Response({"servers": serialize_each(ServerSerializer, found), "pagination": pagination})
@@ -256,7 +257,8 @@ class AgentViewSet(HubViewSet):
     def list(self, request: Request) -> Response:
         """List the A2A agents that the caller may view, newest change first."""
         page = read_page(request.query_params)
-        rows = filter_resources(agents_visible_to(user_of(request)), request.query_params, name_column="name")
+        visible = agents_visible_to(user_of(request))
+        rows = filter_resources(visible, request.query_params, names=["name", "card_name", "organization"])
         found, pagination = paginate(rows.defer("card").prefetch_related("tag_rows", "newer"), page)
         return Response({"agents": serialize_each(AgentSerializer, found), "pagination": pagination})
 

@@ -11,7 +11,8 @@ from django.utils import timezone
 from core.ids import new_object_id
 from core.store.documents import DocumentField
 from federations.models.federations import Federation
-from federations.sync.resources import ResourceKind
+from federations.sync.agent_cards import shown_card
+from federations.sync.resources import JsonObject, ResourceKind
 
 
 def _jwt_index(name: str) -> models.Index:
@@ -163,6 +164,11 @@ class A2aAgent(DiscoveredResource):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def shown_card(self) -> JsonObject:
+        """Return the card as the hub hands it on: with ProtoJSON's names, and with `url` as the only address."""
+        return shown_card(self.card, self.url)
 
 
 class McpServerTag(models.Model):

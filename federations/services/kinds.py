@@ -77,6 +77,8 @@ KINDS = {
             "description": lambda found: found.runtime.description or found.card.description,
             "url": lambda found: found.card.url,
             "card": lambda found: found.card.raw,
+            "card_name": lambda found: found.card.name,
+            "organization": lambda found: found.card.organization,
             "skills": lambda found: list(found.card.skills),
         },
         parts=("skills",),

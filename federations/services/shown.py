@@ -1,4 +1,4 @@
-"""Find resources by the status and the description that are shown.
+"""Find resources by the status and the texts that are shown.
 
 A resource shows the status and description of the observation that refers to it, if there is one, otherwise those in
 its own columns: a sync does not write a resource whose version stayed. Few observations refer to a resource, so a
@@ -26,12 +26,12 @@ def with_shown_status(rows: QuerySet[Resource], *statuses: str) -> QuerySet[Reso
     return found.exclude(pk__in=subquery_or_list(other.values_list(column, flat=True)))
 
 
-def with_shown_text(rows: QuerySet[Resource], text: str, name_column: str) -> QuerySet[Resource]:
-    """Return those of `rows` whose name, path or shown description contains `text` in any case."""
+def with_shown_text(rows: QuerySet[Resource], text: str, *name_columns: str) -> QuerySet[Resource]:
+    """Return those of `rows` whose path, shown description or one of `name_columns` contains `text` in any case."""
     column, newer = _newer(rows)
     found = newer.filter(contains_text(text, "description")).values_list(column, flat=True)
     own = contains_text(text, "description") & ~Q(pk__in=subquery_or_list(newer.values_list(column, flat=True)))
-    return rows.filter(contains_text(text, name_column, "path") | own | Q(pk__in=subquery_or_list(found)))
+    return rows.filter(contains_text(text, "path", *name_columns) | own | Q(pk__in=subquery_or_list(found)))
 
 
 def _newer(rows: QuerySet[Resource]) -> tuple[str, QuerySet[RuntimeObservation]]:

@@ -49,8 +49,8 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
     list_display_links = None
     list_filter = [VisibilityFilter, ("federation", FederationFilter)]
     list_per_page = 100
-    search_fields = ["name", "path", "description"]
-    search_help_text = "Name, path or description"
+    search_fields = ["name", "card_name", "organization", "path", "description"]
+    search_help_text = "Name, organization, path or description"
     ordering = ["name", "pk"]
     actions = ["make_public", "make_unlisted", "make_private"]
     empty_hint = "Agents appear here after a federation is synced. Then choose which agents peers may see."

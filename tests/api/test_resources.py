@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,18 @@ from federations.search.base import DocumentKind, IndexedResource, SearchDocumen
 from federations.search.registry import search_index
 from tests.api.contract import FEDERATIONS, TIME, answer, error, path_of, refusal, with_job
 from tests.conftest import Api, MakeAgent, MakeFederation, MakeServer
+from tests.pure.agentcore.cards import CARDS, OWN, urls_of
 from tests.stores.counting import counted_queries
 
 pytestmark = pytest.mark.django_db
 
 SERVER_KEYS = [
     "id", "federationId", "serverName", "path", "description", "status", "runtimeVersion", "numTools", "tags",
-    "config", "createdAt", "updatedAt",
+    "config", "createdAt", "updatedAt", "protocolVersion", "title",
 ]  # fmt: skip
 AGENT_KEYS = [
     "id", "federationId", "name", "path", "description", "status", "runtimeVersion", "skills", "tags", "config",
-    "createdAt", "updatedAt",
+    "createdAt", "updatedAt", "cardName", "organization",
 ]  # fmt: skip
 METADATA_KEYS = [
     "runtimeArn", "runtimeId", "runtimeName", "runtimeVersion", "runtimeStatus", "region", "accountId",
@@ -47,7 +49,8 @@ def test_a_server_is_listed_and_shown_in_full(
     api: Api, reader: User, federation: Federation, make_server: MakeServer
 ) -> None:
     jwt = {"mode": "jwt", "jwt": {"discoveryUrl": "https://issuer.example.com", "audiences": ["jarvis-services"]}}
-    server = make_server(federation, "demo", tags=("team:platform", "env:production"), runtime_access=jwt)
+    own = {"runtime_access": jwt, "title": "Demo Tools", "protocol_version": "2025-11-25"}
+    server = make_server(federation, "demo", tags=("team:platform", "env:production"), **own)
     body = api(reader).get(SERVERS).json()
     assert list(body) == ["servers", "pagination"]
     (item,) = body["servers"]
@@ -55,6 +58,7 @@ def test_a_server_is_listed_and_shown_in_full(
     assert (item["id"], item["federationId"], item["serverName"]) == (server.id, federation.id, "demo")
     assert (item["path"], item["numTools"], item["runtimeVersion"]) == ("/agentcore/mcp/demo", 1, "1")
     assert item["tags"] == ["env:production", "team:platform"]
+    assert (item["title"], item["protocolVersion"]) == ("Demo Tools", "2025-11-25")
     assert item["config"] == {"url": server.url, "runtimeAccess": jwt}
     assert TIME.match(item["createdAt"])
     detail = api(reader).get(f"{SERVERS}/{server.id}").json()
@@ -68,17 +72,66 @@ def test_a_server_is_listed_and_shown_in_full(
 def test_an_agent_is_listed_and_shown_in_full(
     api: Api, reader: User, federation: Federation, make_agent: MakeAgent
 ) -> None:
-    agent = make_agent(federation, "demo", tags=("env:production",))
+    own = {"card_name": "Rx Guardian", "organization": "Apothecary Ltd"}
+    agent = make_agent(federation, "demo", tags=("env:production",), **own)
     body = api(reader).get(AGENTS).json()
     assert list(body) == ["agents", "pagination"]
     (item,) = body["agents"]
     assert list(item) == AGENT_KEYS
     assert (item["name"], item["path"], item["skills"]) == ("demo", "/agentcore/a2a/demo", agent.skills)
     assert item["config"] == {"url": agent.url, "runtimeAccess": {"mode": "iam"}}
+    assert (item["cardName"], item["organization"]) == ("Rx Guardian", "Apothecary Ltd")
     detail = api(reader).get(f"{AGENTS}/{agent.id}").json()
-    assert list(detail) == [*AGENT_KEYS, "card", "federationMetadata"]
-    assert detail["card"] == agent.card
+    assert list(detail) == [*AGENT_KEYS, "card", "rawCard", "federationMetadata"]
+    assert detail["rawCard"] == agent.card
+    assert detail["card"] == {**agent.card, "url": agent.url}
     assert list(detail["federationMetadata"]) == METADATA_KEYS
+
+
+@pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
+def test_a_card_shows_the_hubs_url_and_json_names_whatever_was_served(
+    api: Api, reader: User, federation: Federation, make_agent: MakeAgent, card: dict[str, Any]
+) -> None:
+    agent = make_agent(federation, card=card)
+    detail = api(reader).get(f"{AGENTS}/{agent.id}").json()
+    assert detail["rawCard"] == card
+    assert OWN not in str({**detail, "rawCard": None})
+    assert set(urls_of(detail["card"])) == {agent.url}
+    assert detail["card"]["defaultInputModes"] == ["text"]
+    assert not any("_" in key for key in detail["card"] if key != "x-unknown_member")
+
+
+def test_numbers_of_a_card_are_shown_as_they_were_served(
+    api: Api, reader: User, federation: Federation, make_agent: MakeAgent
+) -> None:
+    params = {"z": 2**64, "a": 1e21, "m": -0.0, "text": "\ufffd"}
+    extensions = [{"uri": "https://e.example", "params": params}]
+    agent = make_agent(federation, card={"name": "n", "capabilities": {"extensions": extensions}})
+    detail = api(reader).get(f"{AGENTS}/{agent.id}").json()
+    for card in (detail["card"], detail["rawCard"]):
+        assert json.dumps(card["capabilities"]) == json.dumps({"extensions": extensions})
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "is_found"),
+    [
+        (AGENTS, "guardian", True),
+        (AGENTS, "RX GUARD", True),
+        (AGENTS, "apothecary", True),
+        (AGENTS, "ledger", False),
+        (SERVERS, "general ledger", True),
+        (SERVERS, "guardian", False),
+    ],
+)
+def test_the_names_that_people_see_are_matched(
+    api: Api, reader: User, federation: Federation, make_server: MakeServer, make_agent: MakeAgent, path: str,
+    query: str, is_found: bool,
+) -> None:  # fmt: skip
+    make_agent(federation, "fraud", card_name="Rx Guardian", organization="Apothecary Ltd")
+    make_agent(federation, "other")
+    make_server(federation, "gl", title="General Ledger")
+    make_server(federation, "other")
+    assert api(reader).get(path, {"query": query}).json()["pagination"]["total"] == int(is_found)
 
 
 @pytest.mark.parametrize("kind", ["server", "agent"])

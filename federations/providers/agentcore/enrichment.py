@@ -181,7 +181,8 @@ async def _read_runtime(described: DescribedRuntime, data_plane: DataPlane, clie
         catalog = await read_catalog(client, url, data_plane.limits)
         return EnrichedMcpServer(described.runtime, described.access, catalog, url)
     card_url = invocation_url(data_plane.origin, described.runtime.arn, _CARD_PATH)
-    return EnrichedAgent(described.runtime, described.access, await read_card(client, card_url, url))
+    card = await read_card(client, card_url, url, described.runtime.runtime_id)
+    return EnrichedAgent(described.runtime, described.access, card)
 
 
 def _explain(exc: BaseException) -> str:

@@ -123,9 +123,16 @@ def agent(name: str, version: str = "1") -> EnrichedAgent:
         {"id": "explain", "name": "Explain", "description": "Explains a decision in plain words.", "tags": ["text"]},
     )
     card: JsonObject = {"name": name, "version": "2.1.0", "url": "https://agent.example.com", "skills": list(skills)}
-    return EnrichedAgent(
-        found, JWT, AgentCard(card, skills, "https://example.com/invocations", f"Agent {name}", "2.1.0")
+    read = AgentCard(
+        card,
+        skills,
+        url="https://example.com/invocations",
+        name=f"{name} Inspector",
+        organization="Apothecary Ltd",
+        description=f"Agent {name}",
+        version="2.1.0",
     )
+    return EnrichedAgent(found, JWT, read)
 
 
 def failed_agent(name: str) -> FailedRuntime:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -162,8 +163,38 @@ def test_an_agent_shows_its_skills_and_its_card(admin: Client, cloud: MemoryClou
 
     text = admin.get(page(A2aAgent.objects.first())).content.decode()
 
-    for expected in ("Sorts incoming cases by risk.", "Is this refund suspicious?", "https://agent.example.com", "JWT"):
+    for expected in ("Sorts incoming cases by risk.", "Is this refund suspicious?", "JWT", "triage-0 Inspector"):
         assert expected in text
+
+
+def test_an_agents_own_address_is_only_in_the_card_as_served(admin: Client, cloud: MemoryCloud) -> None:
+    populated(cloud)
+    own = "https://agent.example.com/own"
+    card = {"name": "n", "supported_interfaces": [{"url": f"{own}/v1"}], "additionalInterfaces": own, "url": own}
+    A2aAgent.objects.update(card=card)
+
+    response = admin.get(page(A2aAgent.objects.get()))
+
+    shown, raw = response.context["card"], response.context["raw_card"]
+    assert own not in shown
+    assert shown.count("https://example.com/invocations") == 2
+    assert json.loads(raw) == card
+    before, _, after = response.content.decode().partition("The agent card as the agent served it")
+    assert (own in before, after.count(own)) == (False, 3)
+
+
+@pytest.mark.parametrize("text", ["inspector", "APOTHECARY", "triage-0"])
+def test_an_agent_is_found_by_the_names_on_its_card(admin: Client, cloud: MemoryCloud, text: str) -> None:
+    populated(cloud)
+    for path in (changelist("a2aagent"), reverse("admin:peers_discoveredagent_changelist")):
+        assert admin.get(path, {"q": text}).context["cl"].result_count == 1
+        assert admin.get(path, {"q": f"{text}x"}).context["cl"].result_count == 0
+
+
+def test_a_server_is_found_by_its_title(admin: Client, cloud: MemoryCloud) -> None:
+    populated(cloud)
+    McpServer.objects.filter(server_name="ledger-0-1").update(title="General Ledger")
+    assert admin.get(changelist("mcpserver"), {"q": "general ledger"}).context["cl"].result_count == 1
 
 
 def test_markup_from_a_hostile_runtime_is_shown_as_text(admin: Client, cloud: MemoryCloud) -> None:

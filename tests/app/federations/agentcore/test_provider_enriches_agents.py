@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import jwt
 import pytest
 
@@ -18,6 +20,7 @@ from tests.app.federations.agentcore.aws_server import (
 )
 from tests.app.federations.agentcore.conftest import Discover
 from tests.app.federations.agentcore.mcp_replies import mcp_server
+from tests.pure.agentcore.cards import CARD_1_0, SNAKE_0_3, SNAKE_1_0
 from tests.pure.agentcore.test_agent_card import CARD
 
 HUB = "https://hub.example"
@@ -133,3 +136,65 @@ def test_an_unreachable_data_plane_is_each_runtimes_error(
     aws.serve_runtimes(described("fraud", "A2A"))
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_AGENTCORE", "http://127.0.0.1:1")
     assert failure(discover()).error.startswith("enrichment failed: ConnectError")
+
+
+# Cards that are kept in part ----------------------------------------------------------------------------------------
+TWO_FLOWS: Message = {
+    "name": "N", "description": "d", "version": "1", "protocolVersion": "0.3.0", "url": "https://agents.example.com/a2a",
+    "capabilities": {}, "defaultInputModes": ["text"], "defaultOutputModes": ["text"], "skills": [],
+    "securitySchemes": {"o": {"type": "oauth2", "flows": {
+        "authorizationCode": {"authorizationUrl": "https://a.example", "tokenUrl": "https://t.example", "scopes": {}},
+        "clientCredentials": {"tokenUrl": "https://t.example", "scopes": {}}}}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("card", "kinds"),
+    [
+        (TWO_FLOWS, []),
+        ({**CARD, "capabilities": {"streaming": "true"}}, ["card"]),
+        ({**CARD, "defaultInputModes": "text"}, ["card"]),
+        ({**CARD, "securitySchemes": []}, ["card"]),
+        ({**CARD, "protocolVersion": 0.3}, ["card"]),
+        ({**CARD, "version": 3}, []),
+        (CARD_1_0, []),
+        (SNAKE_1_0, []),
+        (SNAKE_0_3, []),
+        ({**CARD, "skills": [{"id": "s"}]}, ["skill"]),
+        ({**CARD, "skills": [{"id": "s", "name": "S", "tags": ["a", None]}]}, ["card"]),
+        ({**CARD, "extra": 2**64}, []),
+    ],
+)
+def test_a_card_is_kept_as_served(aws: AwsServer, discover: Discover, card: Message, kinds: list[str]) -> None:
+    aws.serve_runtimes(described("fraud", "A2A"))
+    aws.on_card("fraud", json_answer(card))
+    (finding,) = discover()
+    assert isinstance(finding, EnrichedAgent)
+    assert (finding.card.raw, finding.card.name) == (card, card["name"])
+    assert [warning.kind for warning in finding.card.warnings] == kinds
+    assert {warning.runtime_id for warning in finding.card.warnings} <= {finding.runtime.runtime_id}
+
+
+@pytest.mark.parametrize(
+    ("literal", "stored"),
+    [('"cut off \\ud83d"', "cut off \ufffd"), ('"a\\u0000b"', "ab"), ("18446744073709551615", 2**64 - 1)],
+)
+def test_a_value_that_a_database_does_not_hold_is_mended(
+    aws: AwsServer, discover: Discover, literal: str, stored: object
+) -> None:
+    aws.serve_runtimes(described("fraud", "A2A"))
+    body = json.dumps({**CARD, "extra": "HERE"}).replace('"HERE"', literal)
+    aws.on_card("fraud", Answer(200, (body.encode(),)))
+    (finding,) = discover()
+    assert isinstance(finding, EnrichedAgent)
+    assert finding.card.raw["extra"] == stored
+
+
+def test_a_number_that_is_not_json_costs_its_skill_alone(aws: AwsServer, discover: Discover) -> None:
+    aws.serve_runtimes(described("fraud", "A2A"))
+    skills = [{"id": "bad", "name": "Bad", "weight": float("nan")}, {"id": "good", "name": "Good"}]
+    aws.on_card("fraud", Answer(200, (json.dumps({**CARD, "skills": skills}).encode(),)))
+    (finding,) = discover()
+    assert isinstance(finding, EnrichedAgent)
+    assert [skill["id"] for skill in finding.card.skills] == ["good"]
+    assert [warning.name for warning in finding.card.warnings] == ["Bad"]

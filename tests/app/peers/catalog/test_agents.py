@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -20,6 +21,7 @@ from peers.services.catalog.agents import (
     visible_agents,
 )
 from tests.conftest import MakeAgent, MakeServer
+from tests.pure.agentcore.cards import OWN
 from tests.stores.counting import counted_queries
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +39,15 @@ def ids(peer: Peer | None) -> list[str]:
     everything = [row.agent_id for row in RegisteredAgent.objects.all()] + list(VISIBILITIES)
     assert set(found) == {agent_id for agent_id in everything if find_visible_agent(agent_id, peer)}
     return found
+
+
+def test_an_agents_own_address_is_not_handed_to_a_peer(federation: Federation, make_agent: MakeAgent) -> None:
+    odd: list[Any] = [{"id": "sum", "name": "Sum", "url": OWN}, {"id": ["x"]}, "text", None]
+    agent = make_agent(federation, "own", card={"url": OWN, "supportedInterfaces": [{"url": OWN}]}, skills=odd)
+    set_visibility(federation.id, agent.path, "public", by=OPERATOR)
+    (shown,) = visible_agents(None)
+    assert shown.capabilities == ["sum"]
+    assert OWN not in str(shown.to_dict())
 
 
 @pytest.fixture
