@@ -19,9 +19,12 @@ _ASCII_SIGNS = "#+$%&@^~="
 _SIGN_FORMS = {ord(sign): chr(ord(sign) + 0xFEE0) for sign in _ASCII_SIGNS}
 _SIGNS = re.escape(_ASCII_SIGNS) + "°€£¥"
 _ONE_LETTER_BEFORE = r"(?:(?<![^\W_]{2})|(?<=[a-z][A-Z]))"
-_PIECE = rf"[^\W_]+(?:{_ONE_LETTER_BEFORE}(?:\+\++|\#+|[{_SIGNS}]+(?![^\W_])))?"
+# `R&D` and `AT&T` are one part; a URL's `?a=1&b=2` is not.
+_AMPERSAND_NAME = r"(?<![^\W_])(?:[^\W_]&[^\W_]{1,3}|[^\W_]{2,3}&[^\W_])(?![^\W_]|[&=])"
+AMPERSAND = "\uff06"
+_PIECE = rf"{_AMPERSAND_NAME}|[^\W_]+(?:{_ONE_LETTER_BEFORE}(?:\+\++|\#+|[{_SIGNS}]+(?![^\W_])))?"
 _JOINER = r"[_.\-/]"
-_COMPOUND = re.compile(rf"{_PIECE}(?:{_JOINER}+{_PIECE})*")
+_COMPOUND = re.compile(rf"(?:{_PIECE})(?:{_JOINER}+(?:{_PIECE}))*")
 _JOINERS = re.compile(rf"{_JOINER}+")
 
 # The scripts without spaces between words. A word of ideographs, kana or Hangul syllables is short, often two
@@ -37,7 +40,7 @@ _DENSE_WIDTH, _ALPHABETIC_WIDTH = 2, 3
 _INVISIBLE_SPACES = re.compile(f"(?<=[{_ALPHABETIC}{_DENSE}])[\u200b-\u200d\u2060]+(?=[{_ALPHABETIC}{_DENSE}])")
 
 # The shape of a piece has one letter for each character: U upper case, d digit, x dense, t alphabetic without spaces,
-# and l for the rest, with e, s and v as they are.
+# n ampersand, and l for the rest, with e, s and v as they are.
 _BOUNDARY = re.compile(
     r"(?<=[lesvd])(?=U)|(?<=U)(?=U(?!e?s(?![lesv])|vd)[lesv])"
     r"|(?<=x)(?=[^x])|(?<=[^x])(?=x)|(?<=t)(?=[^tx])|(?<=[^tx])(?=t)"
@@ -116,4 +119,6 @@ def _shape(character: str) -> str:
         return "x"
     if _IS_ALPHABETIC.match(character):
         return "t"
+    if character == "&":
+        return "n"
     return "d" if character.isdigit() else "l"

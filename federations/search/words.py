@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
-from federations.search.splitting import compounds, pieces, suffix_windows, windows
+from federations.search.splitting import AMPERSAND, compounds, pieces, suffix_windows, windows
 
 MAX_WORD_CHARS = 64
 MAX_QUERY_WORDS = 32
@@ -184,7 +184,10 @@ def _join(parts: Sequence[str]) -> str:
 
 
 def _other_forms(part: str) -> list[str]:
-    """Return the letters and digits of a mixed part, or the other number of a word."""
+    """Return the sides of an ampersand, the letters and digits of a mixed part, or the other number of a word."""
+    sides = part.split(AMPERSAND)
+    if len(sides) > 1:
+        return [*sides, "".join(sides)]
     pieces = _LETTERS_OR_DIGITS.findall(part)
     return pieces if len(pieces) > 1 else _other_number(part)
 

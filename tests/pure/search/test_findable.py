@@ -46,6 +46,9 @@ def is_found(query: str, text: str) -> bool:
         ("Compiles C++17", ["c++", "c", "17"]),
         ("parseC#Code", ["c#"]),
         ("price in R$", ["r$"]),
+        ("R&D budget", ["r&d", "R&D", "r", "rd"]),
+        ("AT&T's lines", ["at&t", "at", "att"]),
+        ("a?x=1&to=2", ["to", "x"]),
     ],
 )
 def test_a_text_is_found_by_each_of_these_queries(text: str, queries: list[str]) -> None:
@@ -59,6 +62,8 @@ def test_a_text_is_found_by_each_of_these_queries(text: str, queries: list[str])
         ("c++", "C# compiler"),
         ("c#", "C++ compiler"),
         ("f#", "find files"),
+        ("r&d", "read a document"),
+        ("at&t", "attach a tag"),
         ("r$", "rates in €"),
         ("theme", "the message"),
         ("hub", "getthub"),
