@@ -7,12 +7,14 @@ Documents. `documents.py` turns one resource into an `IndexedResource`: a docume
 resource, prompt or skill, and a stamp (document format, runtime version, time of enrichment). All documents of a
 resource are replaced and deleted together.
 
-Words. `words.py` turns texts and queries into words in the same way for every index: folded, with the parts and the
-joined form of a compound. A word consists of letters and digits, so a query cannot contain the syntax of an index.
+Words. `splitting.py` cuts a text into compounds and parts, and `words.py` makes the words of texts and queries from
+them, in the same way for every index. A document has the parts of a compound, the joined forms of two and three
+neighbors, and each form as it was written. A text of a script without spaces has a piece of two or three characters
+from each character on; a query asks for the pieces of its own text. No word contains the syntax of an index.
 
-Index format. Each adapter stores these words by column (name, tags, text) and the document itself as JSON
-(`document_json.py`). Its `SCHEMA_VERSION` changes with its format and with `words.py`; `documents.DOCUMENT_FORMAT`
-changes with the documents. After a change of either, the affected documents are built again.
+Index format. Each adapter stores these words by column (`columns.py`) and the document itself as JSON
+(`document_json.py`). Its `SCHEMA_VERSION` changes with its format and with the words; `documents.DOCUMENT_FORMAT`
+changes with the documents. After a change of either, the next sync builds the affected documents again.
 
 Adapters. `base.py` is the contract. `sqlite.py` (FTS5, in the file of `sqlite_file.py`) is the default. `weaviate.py`
 uses a Weaviate server (with `weaviate_connection.py`, `weaviate_schema.py` and `weaviate_search.py`), and `memory.py`

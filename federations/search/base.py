@@ -8,8 +8,8 @@ To add an index:
 
 1. Write a module beside `sqlite.py` with a class that has the methods of `SearchIndex`. Import the client library of
    the index in that module and nowhere else.
-2. Take words from `words.index_words` and `words.query_terms`, so that every index finds the same documents. Store the
-   document with `document_json.document_to_json`.
+2. Take words from `columns.word_columns` and `words.query_terms`, so that every index finds the same documents. Store
+   the document with `document_json.document_to_json`.
 3. Raise SearchError for every failure. A resource whose write was interrupted must show a stamp that no registry has:
    the next repair then builds it again.
 4. Choose the class by a setting in `registry.search_index`.
@@ -47,8 +47,9 @@ class SearchDocument:
     """One entry of the index: a server, an agent, or a part of one. `documents.py` makes it, and a hit returns it.
 
     `resource_id` and `path` are the registry id and the registry path of the server or agent that the document belongs
-    to. `federation_id` is empty for a server or agent without a federation. A search looks for words in `name`, `tags`
-    and `text`. `id` is unique in the index.
+    to. `federation_id` is empty for a server or agent without a federation. A search looks for words in `name`,
+    `card_name`, `tags` and `text`. `card_name` is the name in the card of an agent. It has the weight of `name`, and is
+    empty for all other documents. `id` is unique in the index.
     """
 
     id: str
@@ -59,6 +60,7 @@ class SearchDocument:
     path: str
     text: str
     tags: tuple[str, ...] = ()
+    card_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,9 @@ class SearchIndex(Protocol):
     def search(self, query: SearchQuery) -> SearchPage:
         """Return ranked hits. A document whose whole name is the query comes first. Document ids order equal hits.
 
-        A hit matches every word of the query (words.query_terms) by prefix, in name, tags or text. If no document
+        The card's name of an agent is a name in this sense, too.
+
+        A hit matches every word of the query (words.query_terms) by prefix, in names, tags or text. If no document
         matches every word, a document that matches any word is a hit. A query without a letter or digit has no hits.
         """
 

@@ -19,11 +19,12 @@ def document_to_json(document: SearchDocument) -> str:
             document.path,
             document.text,
             document.tags,
+            document.card_name,
         ]
     )
 
 
 def document_from_json(body: str) -> SearchDocument:
     """Return the document of a text from `document_to_json`."""
-    id_, kind, resource_id, federation_id, name, path, text, tags = json.loads(body)
-    return SearchDocument(id_, DocumentKind(kind), resource_id, federation_id, name, path, text, tuple(tags))
+    id_, kind, resource_id, federation_id, name, path, text, tags, card_name = json.loads(body)
+    return SearchDocument(id_, DocumentKind(kind), resource_id, federation_id, name, path, text, tuple(tags), card_name)

@@ -7,7 +7,7 @@ without any name has no document.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from federations.search.base import DocumentKind, IndexedResource, SearchDocument
 from federations.sync.resources import Json, JsonObject
@@ -18,16 +18,16 @@ MAX_TAGS = 50
 MAX_TAG_CHARS = 200
 
 # A part of every stamp. Raise it with a change of the documents, so that the next sync builds them again.
-DOCUMENT_FORMAT = 2
+DOCUMENT_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
 class IndexableServer:
     """The values of an MCP server's registry row from which `documents_for_server` builds the documents.
 
-    `tools`, `resources` and `prompts` are the JSON objects that the server returned by MCP. `version` is the version of
-    the runtime. `enriched_at` is the time at which the hub last read the server, in ISO 8601. `federation_id` is empty
-    for a server without a federation.
+    `title` is the title in the server's `serverInfo`, or its name there. `tools`, `resources` and `prompts` are the
+    JSON objects that the server returned by MCP. `version` is the version of the runtime. `enriched_at` is the time at
+    which the hub last read the server, in ISO 8601. `federation_id` is empty for a server without a federation.
     """
 
     resource_id: str
@@ -38,6 +38,7 @@ class IndexableServer:
     version: str
     enriched_at: str
     tags: Sequence[str] = ()
+    title: str = ""
     tools: Sequence[JsonObject] = ()
     resources: Sequence[JsonObject] = ()
     prompts: Sequence[JsonObject] = ()
@@ -47,7 +48,8 @@ class IndexableServer:
 class IndexableAgent:
     """The values of an A2A agent's registry row from which `documents_for_agent` builds the documents.
 
-    `skills` are the JSON objects of the agent's card. `version` is the version of the runtime. `enriched_at` is the
+    `card_name` is the name in the agent's card, and `organization` the name of the card's provider. `skills` are the
+    JSON objects of the card. `version` is the version of the runtime. `enriched_at` is the
     time at which the hub last read the agent, in ISO 8601. `federation_id` is empty for an agent without a federation.
     """
 
@@ -59,6 +61,8 @@ class IndexableAgent:
     version: str
     enriched_at: str
     tags: Sequence[str] = ()
+    card_name: str = ""
+    organization: str = ""
     skills: Sequence[JsonObject] = ()
 
 
@@ -72,49 +76,56 @@ def stamp(version: str, enriched_at: str) -> str:
 
 def documents_for_server(server: IndexableServer) -> IndexedResource:
     """Build a server's documents: one for the server, and one for each named tool, resource and prompt."""
+    names = (server.name, server.title)
     parts = (
-        *_part_documents(server, DocumentKind.TOOL, server.tools),
-        *_part_documents(server, DocumentKind.RESOURCE, server.resources),
-        *_part_documents(server, DocumentKind.PROMPT, server.prompts),
+        *_part_documents(server, names, DocumentKind.TOOL, server.tools),
+        *_part_documents(server, names, DocumentKind.RESOURCE, server.resources),
+        *_part_documents(server, names, DocumentKind.PROMPT, server.prompts),
     )
-    return _indexed(server, DocumentKind.SERVER, parts)
+    text = _own_text(server, parts, server.title)
+    return _indexed(server, (_document(server, server.resource_id, DocumentKind.SERVER, text, server.tags), *parts))
 
 
 def documents_for_agent(agent: IndexableAgent) -> IndexedResource:
     """Build an agent's documents: one for the agent, and one for each named skill."""
-    return _indexed(agent, DocumentKind.AGENT, tuple(_part_documents(agent, DocumentKind.SKILL, agent.skills)))
+    parts = tuple(_part_documents(agent, (agent.name, agent.card_name), DocumentKind.SKILL, agent.skills))
+    text = _own_text(agent, parts, agent.organization)
+    own = _document(agent, agent.resource_id, DocumentKind.AGENT, text, agent.tags)
+    return _indexed(agent, (replace(own, card_name=agent.card_name.strip()[:MAX_NAME_CHARS]), *parts))
 
 
 Indexable = IndexableServer | IndexableAgent
 
 
-def _indexed(owner: Indexable, kind: DocumentKind, parts: Sequence[SearchDocument]) -> IndexedResource:
-    # The text ends with the names of the parts, so that "payslip" also finds the payroll server.
-    text = _join_texts([owner.description, *(part.name for part in parts)])
-    own = _document(owner, owner.resource_id, kind, owner.name, text, owner.tags)
-    return IndexedResource(
-        owner.resource_id, owner.federation_id, stamp(owner.version, owner.enriched_at), (own, *parts)
-    )
+def _indexed(owner: Indexable, documents: tuple[SearchDocument, ...]) -> IndexedResource:
+    return IndexedResource(owner.resource_id, owner.federation_id, stamp(owner.version, owner.enriched_at), documents)
 
 
-def _part_documents(owner: Indexable, kind: DocumentKind, parts: Sequence[JsonObject]) -> Iterator[SearchDocument]:
+def _own_text(owner: Indexable, parts: Sequence[SearchDocument], also: str) -> str:
+    # The text has the names of the parts, so that "payslip" also finds the payroll server.
+    return _text([owner.description, *(part.name for part in parts)], [also])
+
+
+def _part_documents(
+    owner: Indexable, owner_names: Sequence[str], kind: DocumentKind, parts: Sequence[JsonObject]
+) -> Iterator[SearchDocument]:
     for number, part in enumerate(parts):
-        name = _first_text(part, "name", "title", "uri", "id")
+        name = _first_text(part, "name", "title", "uri", "id") or _annotated_title(part)
         if name:
-            # The text ends with the owner's name, so that "pharmacy refill" finds the pharmacy server's refill tool.
-            text = f"{_join_texts(_part_texts(part))}\n{owner.name[:MAX_NAME_CHARS]}"
-            yield _document(owner, f"{owner.resource_id}:{kind}:{number}", kind, name, text, _texts(part.get("tags")))
+            # The text ends with the owner's names, so that "pharmacy refill" finds the pharmacy server's refill tool.
+            ends = (_first_text(part, "title"), _annotated_title(part), *owner_names)
+            text = _text(_part_texts(part), ends)
+            part_id = f"{owner.resource_id}:{kind}:{number}"
+            yield replace(_document(owner, part_id, kind, text, _texts(part.get("tags"))), name=name[:MAX_NAME_CHARS])
 
 
-def _document(
-    owner: Indexable, document_id: str, kind: DocumentKind, name: str, text: str, tags: Sequence[str]
-) -> SearchDocument:
+def _document(owner: Indexable, document_id: str, kind: DocumentKind, text: str, tags: Sequence[str]) -> SearchDocument:
     return SearchDocument(
         id=document_id,
         kind=kind,
         resource_id=owner.resource_id,
         federation_id=owner.federation_id,
-        name=name[:MAX_NAME_CHARS],
+        name=owner.name[:MAX_NAME_CHARS],
         path=owner.path,
         text=text,
         tags=tuple(tag[:MAX_TAG_CHARS] for tag in tags[:MAX_TAGS]),
@@ -123,7 +134,7 @@ def _document(
 
 def _part_texts(part: JsonObject) -> Iterator[str]:
     yield _first_text(part, "description")
-    yield from (_first_text(part, key) for key in ("title", "id", "uri", "mimeType"))
+    yield from (_first_text(part, key) for key in ("id", "uri", "mimeType"))
     yield from _texts(part.get("examples"))
     yield from _name_and_description_texts(part.get("arguments"))
     yield from _schema_texts(part.get("inputSchema"))
@@ -156,6 +167,17 @@ def _first_text(source: JsonObject, *keys: str) -> str:
     return next((value.strip() for value in values if isinstance(value, str) and value.strip()), "")
 
 
-def _join_texts(texts: Iterable[str]) -> str:
-    """Join texts by line, without repeats, and cut the result to MAX_TEXT_CHARS characters."""
-    return "\n".join(dict.fromkeys(text for text in texts if text))[:MAX_TEXT_CHARS]
+def _annotated_title(part: JsonObject) -> str:
+    """Return the title inside the annotations of a part, where many servers have it."""
+    annotations = part.get("annotations")
+    return _first_text(annotations, "title") if isinstance(annotations, dict) else ""
+
+
+def _text(texts: Iterable[str], ends: Iterable[str]) -> str:
+    """Join texts by line, without repeats, and end with the names `ends`.
+
+    The texts are cut to MAX_TEXT_CHARS characters in all, and each end to MAX_NAME_CHARS, so that no end is lost.
+    """
+    names = dict.fromkeys(end.strip()[:MAX_NAME_CHARS] for end in ends)
+    lines = dict.fromkeys(text for text in texts if text not in names)
+    return "\n".join(filter(None, ["\n".join(filter(None, lines))[:MAX_TEXT_CHARS], *names]))

@@ -10,16 +10,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from federations.search.base import IndexedResource, SearchDocument, SearchHit, SearchPage, SearchQuery
+from federations.search.columns import NAMES_WEIGHT, TAGS_WEIGHT, TEXT_WEIGHT, squashed_names, word_columns
 from federations.search.excerpt import excerpt
-from federations.search.words import Term, index_words, matches, query_terms, single_words, squash
-
-_NAME_WEIGHT, _TAGS_WEIGHT, _TEXT_WEIGHT = 10.0, 4.0, 1.0
+from federations.search.words import Term, matches, query_terms, single_words, squash
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     document: SearchDocument
-    squashed_name: str
+    squashed_names: tuple[str, str]
     columns: tuple[tuple[float, frozenset[str]], ...]
     words: frozenset[str]
 
@@ -80,13 +79,14 @@ class MemorySearchIndex:
 
 
 def _entry(document: SearchDocument) -> _Entry:
+    found = word_columns(document)
     columns = (
-        (_NAME_WEIGHT, frozenset(index_words(document.name))),
-        (_TAGS_WEIGHT, frozenset(index_words(" ".join(document.tags)))),
-        (_TEXT_WEIGHT, frozenset(index_words(document.text))),
+        (NAMES_WEIGHT, frozenset(found.names + found.joined_names)),
+        (TAGS_WEIGHT, frozenset(found.tags)),
+        (TEXT_WEIGHT, frozenset(found.text + found.joined)),
     )
     words = frozenset().union(*(words for _, words in columns))
-    return _Entry(document, squash(document.name), columns, words)
+    return _Entry(document, squashed_names(document), columns, words)
 
 
 def _passes_filters(document: SearchDocument, query: SearchQuery) -> bool:
@@ -102,7 +102,7 @@ def _entries_with(
 
 
 def _score(entry: _Entry, asked: Sequence[Term], name: str) -> float:
-    exact = 1.0 if entry.squashed_name == name else 0.0
+    exact = 1.0 if name in entry.squashed_names else 0.0
     words = {word for term in asked for word in (*term.parts, term.joined)}
     weight = sum(_column_score(weight, column, words) for weight, column in entry.columns)
     return exact + weight / (1.0 + weight)

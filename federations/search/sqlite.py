@@ -13,16 +13,25 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 
 from federations.search.base import IndexedResource, SearchDocument, SearchHit, SearchPage, SearchQuery
+from federations.search.columns import (
+    JOINED_NAMES_WEIGHT,
+    JOINED_WEIGHT,
+    NAMES_WEIGHT,
+    TAGS_WEIGHT,
+    TEXT_WEIGHT,
+    squashed_names,
+    word_columns,
+)
 from federations.search.document_json import document_from_json, document_to_json
 from federations.search.excerpt import excerpt
 from federations.search.sqlite_file import SqliteFile
-from federations.search.words import Term, index_words, query_terms, single_words, squash
+from federations.search.words import Term, query_terms, single_words, squash
 
 BUSY_TIMEOUT_SECONDS = 30.0
 
-# Weights of name, tags and text. bm25 is negative, and lower for a better hit. CROSS JOIN fixes the order in SQLite:
+# bm25 is negative, and lower for a better hit. CROSS JOIN fixes the order in SQLite:
 # first the rows with the words, then the filters.
-_RANK = "bm25(words, 10.0, 4.0, 1.0)"
+_RANK = f"bm25(words, {NAMES_WEIGHT}, {TAGS_WEIGHT}, {TEXT_WEIGHT}, {JOINED_NAMES_WEIGHT}, {JOINED_WEIGHT})"
 _FOUND = """
     FROM words CROSS JOIN documents ON documents.number = words.rowid
     WHERE words MATCH :expression
@@ -31,7 +40,7 @@ _FOUND = """
 """
 _COUNT = "SELECT count(*)" + _FOUND
 _PAGE = (
-    f"SELECT documents.body, documents.squashed_name = :name AS exact, {_RANK} AS rank"
+    f"SELECT body, :name IN (squashed_name, squashed_card_name) AS exact, {_RANK} AS rank"
     + _FOUND
     + "ORDER BY exact DESC, rank, documents.id LIMIT :limit OFFSET :offset"
 )
@@ -44,7 +53,7 @@ _DELETES = (
     "DELETE FROM resources WHERE resource_id IN (SELECT value FROM json_each(?))",
 )
 
-Row = tuple[str, str, str, str, str, str, str, str, str]
+Row = tuple[str, ...]
 
 
 class SqliteSearchIndex:
@@ -142,24 +151,24 @@ def _hit(row: tuple[str, int, float], asked: Sequence[Term]) -> SearchHit:
 
 
 def _table_row(document: SearchDocument) -> Row:
+    words = word_columns(document)
     return (
         document.id,
         document.kind,
         document.resource_id,
         document.federation_id,
-        squash(document.name),
+        *squashed_names(document),
         document_to_json(document),
-        " ".join(index_words(document.name)),
-        " ".join(index_words(" ".join(document.tags))),
-        " ".join(index_words(document.text)),
+        *map(" ".join, (words.names, words.tags, words.text, words.joined_names, words.joined)),
     )
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM documents").fetchone()
-    connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?)", _numbered(rows, last, slice(0, 6)))
+    connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _numbered(rows, last, slice(0, 7)))
     connection.executemany(
-        "INSERT INTO words (rowid, name, tags, text) VALUES (?, ?, ?, ?)", _numbered(rows, last, slice(6, 9))
+        "INSERT INTO words (rowid, names, tags, text, joined_names, joined) VALUES (?, ?, ?, ?, ?, ?)",
+        _numbered(rows, last, slice(7, 12)),
     )
 
 

@@ -5,11 +5,15 @@ gRPC channel. After that httpx and gRPC reconnect by themselves after a restart 
 use is never closed. Every call has a timeout. A gRPC call waits until its timeout for a server that is restarting
 (`waitForReady`): without this option the client library retries for a minute. After a failure the next call first asks
 for the server's metadata by REST, so it fails at once while the server does not listen.
+
+A collection of an older version is treated as missing. The next write drops it, and the next sync builds its documents
+again. A collection of a newer version, which a newer hub writes, and a collection of another vectorizer are errors.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -27,7 +31,9 @@ from weaviate.connect import ConnectionParams
 from weaviate.exceptions import UnexpectedStatusCodeError, WeaviateBaseError
 
 from federations.search.base import SearchError
-from federations.search.weaviate_schema import create_collection, description
+from federations.search.weaviate_schema import create_collection, description, is_outdated
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Documents = Collection[dict[str, object], None]
@@ -100,11 +106,11 @@ class WeaviateConnection:
         self._clients_of_parent: list[WeaviateClient] = []
 
     def read(self, operation: Callable[[Documents], T], *, missing: T) -> T:
-        """Call `operation` on the collection. Return `missing` if the collection does not exist."""
+        """Call `operation` on the collection. Return `missing` if it does not exist or is of an older version."""
         return self._run(lambda client: self._read(client, operation, missing))
 
     def write(self, operation: Callable[[Documents], T]) -> T:
-        """Call `operation` on the collection. Create the collection if it does not exist."""
+        """Call `operation` on the collection. Create the collection if it is missing or of an older version."""
         return self._run(lambda client: operation(self._writable(client)))
 
     def recreate(self) -> None:
@@ -177,8 +183,13 @@ class WeaviateConnection:
 
     def _writable(self, client: WeaviateClient) -> Documents:
         """Return the collection. Create it first if it is missing: a write would let the server invent a schema."""
-        if not self._has_schema(client):
-            self._create(client)
+        found = self._description(client)
+        if self._is_usable(found):
+            return self._collection(client)
+        if found is not None:
+            logger.warning("An empty collection replaces the older version of %s", self._server.collection)
+            client.collections.delete(self._server.collection)
+        self._create(client)
         return self._collection(client)
 
     def _recreate(self, client: WeaviateClient) -> None:
@@ -195,17 +206,28 @@ class WeaviateConnection:
                 raise
 
     def _has_schema(self, client: WeaviateClient) -> bool:
-        """Tell whether the collection exists. Raise SearchError if it has another version or vectorizer."""
+        return self._is_usable(self._description(client))
+
+    def _description(self, client: WeaviateClient) -> str | None:
+        """Return the description of the collection, or None if there is no collection."""
         try:
-            config = self._collection(client).config.get(simple=True)
+            return self._collection(client).config.get(simple=True).description or ""
         except UnexpectedStatusCodeError as exc:
             if exc.status_code != httpx.codes.NOT_FOUND:
                 raise
+            return None
+
+    def _is_usable(self, found: str | None) -> bool:
+        """Tell whether a collection of this description exists and is current.
+
+        Raise SearchError for a newer version or another vectorizer.
+        """
+        if found is None or is_outdated(found, self._server.vectorizer):
             return False
-        if config.description != description(self._server.vectorizer):
+        if found != description(self._server.vectorizer):
             raise SearchError(
-                f"search index {self._server.url}: the collection {self._server.collection} is of another version or "
-                "vectorizer; run manage.py rebuild_search"
+                f"search index {self._server.url}: the collection {self._server.collection} is of a newer version or "
+                "another vectorizer; run manage.py rebuild_search"
             )
         self._is_schema_known = True
         return True

@@ -14,6 +14,13 @@ from uuid import UUID
 from weaviate.classes.query import Filter, FilterReturn, HybridVector, MetadataQuery
 
 from federations.search.base import SearchDocument, SearchError, SearchHit, SearchPage, SearchQuery
+from federations.search.columns import (
+    JOINED_NAMES_WEIGHT,
+    JOINED_WEIGHT,
+    NAMES_WEIGHT,
+    TAGS_WEIGHT,
+    TEXT_WEIGHT,
+)
 from federations.search.excerpt import excerpt
 from federations.search.weaviate_connection import Documents
 from federations.search.weaviate_schema import EVERY_DOCUMENT, document_from_values, federation_value
@@ -23,7 +30,14 @@ from federations.search.words import Term, single_words, squash
 WINDOW = 200
 DEEP_WINDOW = 10_000
 
-_RANKED_BY = ["name_words^10", "tag_words^4", "text_words", "beginnings^3"]
+_RANKED_BY = [
+    f"name_words^{NAMES_WEIGHT}",
+    f"tag_words^{TAGS_WEIGHT}",
+    f"text_words^{TEXT_WEIGHT}",
+    f"joined_name_words^{JOINED_NAMES_WEIGHT}",
+    f"joined_words^{JOINED_WEIGHT}",
+    "beginnings^3",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +45,7 @@ class _Found:
     """A hit of the ranking, before its document is fetched.
 
     `uuid` is the id of the object in Weaviate, and `key` the id of the document, which orders equal hits. `is_exact` is
-    true if the whole name is the query; such hits come first. A better hit has a higher `score`.
+    true if a whole name is the query; such hits come first. A better hit has a higher `score`.
     """
 
     uuid: UUID
@@ -99,7 +113,7 @@ class Search:
             return []
         if end > DEEP_WINDOW:
             raise SearchError(f"a search returns at most the first {DEEP_WINDOW} hits; narrow the search")
-        exact = Filter.by_property("squashed_name").equal(self._name)
+        exact = Filter.by_property("squashed_names").contains_any([self._name])
         first = self._best(documents, chosen & exact, end, WINDOW)
         rest = [each for each in _without_last_score(found) if not each.is_exact]
         if len(first) + len(rest) < end:
@@ -130,7 +144,7 @@ class Search:
                 filters=chosen,
                 limit=limit,
                 return_metadata=MetadataQuery(score=True),
-                return_properties=["key", "squashed_name"],
+                return_properties=["key", "squashed_names"],
             ).objects
         else:
             objects = documents.query.bm25(
@@ -139,14 +153,14 @@ class Search:
                 filters=chosen,
                 limit=limit,
                 return_metadata=MetadataQuery(score=True),
-                return_properties=["key", "squashed_name"],
+                return_properties=["key", "squashed_names"],
             ).objects
         name = self._name
         return [
             _Found(
                 each.uuid,
                 str(each.properties["key"]),
-                each.properties["squashed_name"] == name,
+                name in _texts(each.properties["squashed_names"]),
                 each.metadata.score or 0.0,
             )
             for each in objects
@@ -155,6 +169,10 @@ class Search:
     @property
     def _name(self) -> str:
         return squash(self.query.text)
+
+
+def _texts(value: object) -> Sequence[str]:
+    return value if isinstance(value, list) else ()
 
 
 def _without_last_score(found: Sequence[_Found]) -> list[_Found]:

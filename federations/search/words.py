@@ -1,31 +1,31 @@
 """The words of a text and of a query, the same for every index.
 
 Case and diacritics are folded. A compound such as `getInvoiceTotal`, `get_invoice_total` or `invoice-tool` becomes its
-parts and its joined form, so that `invoice`, `get invoice` and `getinvoice` all find it. A plural finds the singular
-and a singular finds the plural. Filler words (`how do I …`) are removed from a query. A word consists of letters and
-digits only, so it never contains the syntax of an index (quotes, `*`, `:`, brackets).
+parts and the joined forms of neighbors in it, so that `invoice`, `get invoice`, `getinvoice` and `invoicetotal` find
+it. Neighbors in a line are joined too, so `workitems` finds `work items`. A text of a script without spaces is found
+from anywhere in it. A plural finds the singular and a singular finds the plural. Filler words (`how do I …`) are
+removed from a query.
+
+A word consists of letters and digits. A name of one letter keeps its sign (`C#`), in a form beyond ASCII. Therefore a
+word never contains the syntax of an index (quotes, `*`, `:`, brackets).
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
+
+from federations.search.splitting import AMPERSAND, compounds, pieces, suffix_windows, windows
 
 MAX_WORD_CHARS = 64
 MAX_QUERY_WORDS = 32
 MAX_QUERY_CHARS = 2_000
+# The longest run of neighbors that is joined, apart from a whole compound.
+MAX_JOINED_PARTS = 3
 
-_COMPOUND = re.compile(r"[^\W_]+(?:[_.\-]+[^\W_]+)*")
-_JOINERS = re.compile(r"[_.\-]+")
-# Camel case is detected in ASCII only, because folding turns accented Latin letters into ASCII. Ideographs and kana are
-# written without spaces, so each one is its own part.
-_HUMPS = re.compile(
-    r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
-    r"|(?<=[\u3040-\u30ff\u3400-\u9fff])(?=\w)|(?<=\w)(?=[\u3040-\u30ff\u3400-\u9fff])"
-)
 _LETTERS_OR_DIGITS = re.compile(r"\d+|\D+")
 # A word of a query matches by prefix, so removing the ending is enough: `boxes` and `invoices` find `box…` and
 # `invoice…`. Short words and words in -ss, -us and -is are seldom plurals (`sms`, `access`, `status`, `analysis`).
@@ -51,21 +51,21 @@ class Term:
     joined: str
 
 
-def fold(text: str) -> str:
-    """Return `text` without diacritics and in compatibility form. Keep the case, which shows camel-case parts."""
-    if text.isascii():
-        return text
-    decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(character for character in decomposed if not unicodedata.category(character).startswith("M"))
+@dataclass(frozen=True, slots=True)
+class _CompoundWords:
+    """The words of one compound: `written` and `joined` as in `written_and_joined_words`, and `whole` as one word."""
+
+    written: tuple[str, ...]
+    joined: tuple[str, ...]
+    whole: str
 
 
 def terms(text: str) -> Iterator[Term]:
     """Yield each word or compound of `text`, in order, folded to lower case."""
-    for match in _COMPOUND.finditer(fold(text)):
-        parts = tuple(
-            hump.casefold()[:MAX_WORD_CHARS] for piece in _JOINERS.split(match[0]) for hump in _HUMPS.split(piece)
-        )
-        yield Term(parts, parts[0] if len(parts) == 1 else "".join(parts)[:MAX_WORD_CHARS])
+    for compound, _ in compounds(text):
+        parts = [part for piece in pieces(compound) for part in piece]
+        asked = tuple(window[:MAX_WORD_CHARS] for part in parts for window in windows(part))
+        yield Term(asked, _join(parts))
 
 
 def query_terms(text: str) -> tuple[Term, ...]:
@@ -105,25 +105,98 @@ def _without_plural_ending(word: str) -> str:
 
 
 def index_words(text: str) -> list[str]:
-    """Return every word under which an index stores `text`: parts, joined forms, and other forms of a part."""
-    words: list[str] = []
-    for term in terms(text):
-        for part in term.parts:
-            words.append(part)
-            words.extend(_other_forms(part))
-        if len(term.parts) > 1:
-            words.append(term.joined)
-    return words
+    """Return every word under which an index finds `text`: the written words, then the joined forms."""
+    written, joined = written_and_joined_words(text)
+    return [*written, *joined]
+
+
+def written_and_joined_words(text: str) -> tuple[list[str], list[str]]:
+    """Return the words of `text` in two lists.
+
+    The first has parts, other forms of a part, and each compound as one word. The second has the joined forms of
+    neighbors in a compound and in a line. An index gives them less weight, because they repeat the beginnings of the
+    written words.
+    """
+    written: list[str] = []
+    joined: list[str] = []
+    line: list[str] = []
+    for compound, is_next in compounds(text):
+        words = (_known_words if len(compound) <= MAX_WORD_CHARS else _compound_words)(compound)
+        written += words.written
+        joined += words.joined
+        if not is_next:
+            joined += _joined_neighbors(line)
+            line = []
+        line.append(words.whole)
+    joined += _joined_neighbors(line)
+    return written, joined
+
+
+def _compound_words(compound: str) -> _CompoundWords:
+    split = pieces(compound)
+    parts = [part for piece in split for part in piece]
+    written = [word for part in parts for word in _part_words(part)]
+    whole = _join(parts)
+    if len(parts) == 1:
+        return _CompoundWords(tuple(written), (), whole)
+    return _CompoundWords((*written, whole), tuple(_joined_parts(split, parts)), whole)
+
+
+# Most words of a catalog occur many times.
+_known_words = lru_cache(maxsize=16_384)(_compound_words)
+
+
+def _part_words(part: str) -> Iterator[str]:
+    """Yield a part and its other forms, or the pieces of a part without spaces and the part as it was written."""
+    starts = suffix_windows(part)
+    yield from (start[:MAX_WORD_CHARS] for start in starts)
+    if len(starts) > 1:
+        if part not in starts:
+            yield part[:MAX_WORD_CHARS]
+        return
+    yield from _other_forms(starts[0][:MAX_WORD_CHARS])
+
+
+def _joined_parts(split: Sequence[Sequence[str]], parts: Sequence[str]) -> list[str]:
+    """Return the joined forms of two and three neighbors and of each piece between joiners, without the whole."""
+    runs = [
+        _join(parts[start : start + size])
+        for size in range(2, min(MAX_JOINED_PARTS + 1, len(parts)))
+        for start in range(len(parts) - size + 1)
+    ]
+    runs += [_join(piece) for piece in split if MAX_JOINED_PARTS < len(piece) < len(parts)]
+    return [word for run in dict.fromkeys(runs) for word in (run, *_other_number(run))]
+
+
+def _joined_neighbors(line: Sequence[str]) -> Iterator[str]:
+    """Yield the joined form of neighbors in a line of words, the longest from each word on.
+
+    A shorter one is found as its prefix. A filler does not begin a joined form: `the message` must not be found by
+    `theme`.
+    """
+    for start, first in enumerate(line[:-1]):
+        if not _FILLER_WORD.fullmatch(first):
+            yield _join(line[start : start + MAX_JOINED_PARTS])
+
+
+def _join(parts: Sequence[str]) -> str:
+    return parts[0][:MAX_WORD_CHARS] if len(parts) == 1 else "".join(parts)[:MAX_WORD_CHARS]
 
 
 def _other_forms(part: str) -> list[str]:
-    """Return the letters and digits of a mixed part, or the plural stem of a word in -y, or the singular of -ies."""
+    """Return the sides of an ampersand, the letters and digits of a mixed part, or the other number of a word."""
+    sides = part.split(AMPERSAND)
+    if len(sides) > 1:
+        return [*sides, "".join(sides)]
     pieces = _LETTERS_OR_DIGITS.findall(part)
-    if len(pieces) > 1:
-        return pieces
-    if len(part) > 3 and part.endswith("y"):
-        return [f"{part[:-1]}ie"[:MAX_WORD_CHARS]]
-    return [f"{part[:-3]}y"] if len(part) > 4 and part.endswith("ies") else []
+    return pieces if len(pieces) > 1 else _other_number(part)
+
+
+def _other_number(word: str) -> list[str]:
+    """Return the plural stem of a word in -y, or the singular of a word in -ies."""
+    if len(word) > 3 and word.endswith("y"):
+        return [f"{word[:-1]}ie"[:MAX_WORD_CHARS]]
+    return [f"{word[:-3]}y"] if len(word) > 4 and word.endswith("ies") else []
 
 
 def squash(text: str) -> str:

@@ -74,5 +74,5 @@ def _indexed(kind: Kind, row: DiscoveredResource) -> IndexedResource:
         version=row.runtime_version,
         enriched_at=row.enriched_at.isoformat(),
         tags=row.tags,
-        **{part: getattr(row, part) for part in kind.parts},
+        **{part: getattr(row, part) for part in (*kind.parts, *kind.names)},
     )

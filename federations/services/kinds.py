@@ -26,9 +26,10 @@ class Kind:
 
     `columns` maps the name of each column that only this kind has, or fills in its own way, to a function that returns
     the column's value for an enriched runtime. `parts` are the columns with lists of objects (tools, skills) that get
-    search documents of their own. `documents` builds the search documents of a resource from its fields, including
-    `parts`, as keyword arguments. `name_column` is the column with the resource's name. `content` maps the members of
-    the resource's content (`federations.sync.content`) to their columns.
+    search documents of their own. `names` are further columns with names that a search finds. `documents` builds the
+    search documents of a resource from its fields, including `parts` and `names`, as keyword arguments. `name_column`
+    is the column with the resource's name. `content` maps the members of the resource's content
+    (`federations.sync.content`) to their columns.
     """
 
     model: type[DiscoveredResource]
@@ -36,6 +37,7 @@ class Kind:
     name_column: str
     columns: Mapping[str, Callable[[Any], object]]
     parts: tuple[str, ...]
+    names: tuple[str, ...]
     documents: Callable[..., IndexedResource]
     content: Mapping[str, str]
 
@@ -59,6 +61,7 @@ KINDS = {
             "num_tools": lambda found: len(found.catalog.tools),
         },
         parts=("tools", "resources", "prompts"),
+        names=("title",),
         documents=lambda **fields: documents_for_server(IndexableServer(**fields)),
         content={
             "description": "description",
@@ -82,6 +85,7 @@ KINDS = {
             "skills": lambda found: list(found.card.skills),
         },
         parts=("skills",),
+        names=("card_name", "organization"),
         documents=lambda **fields: documents_for_agent(IndexableAgent(**fields)),
         content={
             "description": "description",

@@ -189,7 +189,7 @@ def test_a_federation_deleted_while_the_server_was_down_is_gone_after_a_rebuild(
     assert found("kept")[0] == "kept"
 
 
-def test_a_collection_of_another_schema_is_rebuilt_by_the_command(
+def test_a_collection_of_an_older_schema_is_rebuilt_by_the_next_sync(
     front: Front, federation: Federation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync(federation, server("billing"))
@@ -197,6 +197,20 @@ def test_a_collection_of_another_schema_is_rebuilt_by_the_command(
     assert isinstance(index, WeaviateSearchIndex)
     index.close()
     monkeypatch.setattr(weaviate_schema, "SCHEMA_VERSION", weaviate_schema.SCHEMA_VERSION + 1)
+    index._connection._is_schema_known = False
+    assert found("billing") == []
+    sync(federation, server("billing"))
+    assert found("billing")[0] == "billing"
+
+
+def test_a_collection_of_a_newer_schema_is_rebuilt_by_the_command(
+    front: Front, federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync(federation, server("billing"))
+    index = search_index()
+    assert isinstance(index, WeaviateSearchIndex)
+    index.close()
+    monkeypatch.setattr(weaviate_schema, "SCHEMA_VERSION", weaviate_schema.SCHEMA_VERSION - 1)
     fresh = WeaviateSearchIndex(front.server(index._connection._server.collection))
     with pytest.raises(SearchError, match="rebuild_search"):
         fresh.search(SearchQuery("billing"))

@@ -91,12 +91,54 @@ def test_a_prompt_is_found_by_its_arguments() -> None:
 
 
 @pytest.mark.parametrize(
+    ("tool", "titles"),
+    [
+        ({"title": "Reconcile ledger"}, ["Reconcile ledger"]),
+        ({"annotations": {"title": "Reconcile ledger"}}, ["Reconcile ledger"]),
+        ({"title": "Reconcile", "annotations": {"title": "Balance"}}, ["Reconcile", "Balance"]),
+        ({"title": "Reconcile", "annotations": {"title": "Reconcile"}}, ["Reconcile"]),
+        ({"title": 7, "annotations": {"title": ["Balance"]}}, []),
+        ({"title": " ", "annotations": "Balance"}, []),
+    ],
+)
+def test_a_tool_is_found_by_its_titles(tool: JsonObject, titles: list[str]) -> None:
+    document = documents_for_server(replace(SERVER, tools=[{"name": "gx_1", **tool}])).documents[1]
+    assert document.name == "gx_1"
+    assert document.text.splitlines() == [*titles, "billing"]
+
+
+def test_a_server_and_its_parts_are_found_by_its_title() -> None:
+    own, tool = documents_for_server(replace(SERVER, title="Money Desk", tools=[{"name": "pay"}])).documents
+    assert own.text.splitlines() == ["Invoices", "pay", "Money Desk"]
+    assert tool.text.splitlines() == ["billing", "Money Desk"]
+
+
+def test_an_agent_has_the_name_on_its_card_and_its_organization() -> None:
+    agent = replace(AGENT, card_name=" Rx Guardian ", organization="Health Inc.", skills=[{"name": "Detect"}])
+    own, skill = documents_for_agent(agent).documents
+    assert (own.name, own.card_name) == ("fraud", "Rx Guardian")
+    assert own.text.splitlines() == ["Finds fraud", "Detect", "Health Inc."]
+    assert (skill.card_name, skill.text.splitlines()) == ("", ["fraud", "Rx Guardian"])
+
+
+def test_a_long_description_leaves_room_for_names_and_titles() -> None:
+    long = "d" * 10_000
+    tool: JsonObject = {"name": "pay", "description": long, "annotations": {"title": "Reconcile"}}
+    server, part = documents_for_server(replace(SERVER, description=long, title="Money Desk", tools=[tool])).documents
+    assert server.text.endswith("\nMoney Desk")
+    assert part.text.endswith("\nReconcile\nbilling\nMoney Desk")
+    (agent,) = documents_for_agent(replace(AGENT, description=long, organization="o" * 10_000)).documents
+    assert len(agent.text) == MAX_TEXT_CHARS + 1 + MAX_NAME_CHARS
+
+
+@pytest.mark.parametrize(
     ("part", "name"),
     [
         ({"name": "a", "title": "b"}, "a"),
         ({"name": " ", "title": "b"}, "b"),
         ({"name": 7, "uri": "file://x"}, "file://x"),
         ({"name": None, "id": "c"}, "c"),
+        ({"annotations": {"title": "d"}}, "d"),
     ],
 )
 def test_a_part_without_a_name_is_named_by_its_next_member(part: JsonObject, name: str) -> None:
@@ -127,7 +169,7 @@ JSON = st.recursive(
 PARTS = st.lists(
     st.dictionaries(
         st.sampled_from(
-            ["name", "title", "description", "uri", "id", "tags", "examples", "arguments", "inputSchema", "properties"]
+            ["name", "title", "annotations", "description", "uri", "id", "tags", "examples", "arguments", "inputSchema"]
         ),
         JSON,
     ),

@@ -2,11 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from federations.search.splitting import fold
 from federations.search.words import (
     MAX_QUERY_WORDS,
     MAX_WORD_CHARS,
     Term,
-    fold,
     index_words,
     matches,
     query_terms,
@@ -36,9 +36,18 @@ from federations.search.words import (
         ("Zürich", ["zurich"]),
         ("İstanbul", ["istanbul"]),
         ("ﬁle", ["file"]),
-        ("天気予報", ["天", "気", "予", "報"]),
-        ("get天気", ["get", "天", "気"]),
+        ("get天気", ["get", "天気"]),
+        ("天", ["天"]),
         ("Погода", ["погода"]),
+        ("узнатьПогоду", ["узнать", "погоду"]),
+        ("repos/list-issues", ["repos", "list", "issues"]),
+        ("listVPCs", ["list", "vpcs"]),
+        ("getURLsById", ["get", "urls", "by", "id"]),
+        ("OSesOf", ["oses", "of"]),
+        ("getIPv4Address", ["get", "ipv4", "address"]),
+        ("TLSv1", ["tlsv1"]),
+        ("IPSection", ["ip", "section"]),
+        ("VPCsettings", ["vp", "csettings"]),
     ],
 )
 def test_a_compound_becomes_its_parts_and_its_joined_form(text: str, parts: list[str]) -> None:
@@ -46,12 +55,30 @@ def test_a_compound_becomes_its_parts_and_its_joined_form(text: str, parts: list
 
 
 @pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("天気予報", ["天気", "気予", "予報"]),
+        ("get天気予報", ["get", "天気", "気予", "予報"]),
+        ("주문조회", ["주문", "문조", "조회"]),
+        ("ค้นหา", ["คนห", "นหา"]),
+    ],
+)
+def test_a_run_without_spaces_becomes_overlapping_pieces(text: str, parts: list[str]) -> None:
+    assert [term.parts for term in terms(text)] == [tuple(parts)]
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("get_total", ["get", "total", "gettotal"]),
         ("invoice2024", ["invoice2024", "invoice", "2024"]),
-        ("one two", ["one", "two"]),
-        ("one/two:three", ["one", "two", "three"]),
+        ("one two", ["one", "two", "onetwo"]),
+        ("one\ntwo", ["one", "two"]),
+        ("one, two", ["one", "two"]),
+        ("the one", ["the", "one"]),
+        ("one/two:three", ["one", "two", "onetwo", "three"]),
+        ("a_b_c", ["a", "b", "c", "abc", "ab", "bc"]),
+        ("天気予", ["天気", "気予", "予", "天気予"]),
         ("end.", ["end"]),
         ("query", ["query", "querie"]),
         ("queries", ["queries", "query"]),
@@ -129,9 +156,13 @@ def test_each_word_of_a_query_can_stand_alone() -> None:
 
 
 def test_a_single_character_does_not_stand_alone_where_there_is_more() -> None:
-    asked = query_terms("vitamin c x_y 会議")
-    assert single_words(asked) == (Term(("vitamin",), "vitamin"), Term(("x", "y"), "xy"), Term(("会", "議"), "会議"))
+    asked = query_terms("vitamin c x_y")
+    assert single_words(asked) == (Term(("vitamin",), "vitamin"), Term(("x", "y"), "xy"))
     assert single_words(query_terms("a 天")) == query_terms("a 天")
+
+
+def test_each_piece_of_a_run_without_spaces_can_stand_alone() -> None:
+    assert single_words(query_terms("会議室")) == (Term(("会議",), "会議"), Term(("議室",), "議室"))
 
 
 @pytest.mark.parametrize("ending", ["y", "ies"])
@@ -169,5 +200,6 @@ def test_every_way_of_writing_a_name_squashes_to_one_word() -> None:
         "Get Invoice Total",
         "getinvoicetotal",
         "gét.Invoice:total",
+        "get/invoice/total",
     ]
     assert {squash(form) for form in forms} == {"getinvoicetotal"}

@@ -124,6 +124,73 @@ def test_any_word_will_do_within_the_filters_that_are_asked_for(index: SearchInd
     assert index.search(replace(prompts, offset=1)) == SearchPage((), 1)
 
 
+COMPOUNDS = {
+    "createGitHubIssue": ["github", "githubissue", "issue", "creategithub"],
+    "create_GitHub_label": ["github", "githublabel"],
+    "getOAuthToken": ["oauth", "oauthtoken"],
+    "queryPostgreSQL": ["postgresql"],
+    "getIPv4Address": ["ipv4", "ip", "ipv4address"],
+    "listVPCs": ["vpc", "vpcs"],
+    "get_user_IDs": ["id", "ids", "userids"],
+    "ListWorkItems": ["workitems", "workitem"],
+    "boards.work.items": ["workitems", "boardswork"],
+    "repos/pull-requests": ["pullrequests", "repospull"],
+    "Single Sign On": ["singlesignon", "signon"],
+    "ค้นหาคำสั่งซื้อ": ["ค้นหา", "คำสั่งซื้อ", "สั่ง"],
+    "ຄົ້ນຫາຄໍາສັ່ງຊື້": ["ສັ່ງຊື້"],
+    "ស្វែងរកការបញ្ជាទិញ": ["បញ្ជាទិញ"],
+    "အော်ဒါရှာဖွေရန်": ["ရှာဖွေ"],
+    "주문조회": ["조회", "주문"],
+    "订单状态查询": ["状态", "态查", "查询"],
+    "C# formatter": ["c#", "C#"],
+    "C++ compiler": ["c++"],
+}
+
+
+def test_a_name_is_found_by_each_word_and_joined_run_in_it(empty_index: SearchIndex) -> None:
+    empty_index.replace([resource(name, text="d") for name in COMPOUNDS])
+    missed = [
+        (query, name)
+        for name, queries in COMPOUNDS.items()
+        for query in queries
+        if name not in found(empty_index, query)
+    ]
+    assert missed == []
+    assert found(empty_index, "c#") == ["C# formatter"]
+    assert found(empty_index, "c++") == ["C++ compiler"]
+
+
+def test_joined_words_find_a_text_in_which_they_are_separate(empty_index: SearchIndex) -> None:
+    empty_index.replace([resource("one", text="Lists work items of a board"), resource("two", text="Items of work")])
+    assert found(empty_index, "workitems") == ["one"]
+    assert found(empty_index, "workitem") == ["one"]
+
+
+def named(name: str, card_name: str = "", text: str = "") -> IndexedResource:
+    indexed = resource(name, text=text)
+    return replace(indexed, documents=(replace(indexed.documents[0], card_name=card_name),))
+
+
+def test_the_name_on_a_card_has_the_weight_of_the_name(empty_index: SearchIndex) -> None:
+    filler = [resource(f"filler{number}", text="nothing of note") for number in range(20)]
+    empty_index.replace(
+        [named("alpha", text="guardian guardian"), named("fraud", "Rx Guardian"), named("guardian server"), *filler]
+    )
+    assert set(found(empty_index, "guardian")[:2]) == {"fraud", "guardian server"}
+    assert found(empty_index, "guardian")[2] == "alpha"
+    assert found(empty_index, "rx guardian") == ["fraud"]
+    assert found(empty_index, "rxguardian") == ["fraud"]
+    (hit,) = empty_index.search(SearchQuery("rx")).hits
+    assert hit.document.card_name == "Rx Guardian"
+
+
+def test_a_whole_name_on_a_card_comes_first(empty_index: SearchIndex) -> None:
+    empty_index.replace(
+        [named("guardian guardian guardian"), named("fraud", "Guardian", "x " * 400), named("guardians")]
+    )
+    assert found(empty_index, "guardian")[0] == "fraud"
+
+
 def test_where_any_word_will_do_more_words_come_first(empty_index: SearchIndex) -> None:
     filler = [resource(f"filler{number}", text="nothing of note") for number in range(20)]
     empty_index.replace([resource("red"), resource("red green"), resource("blue"), *filler])

@@ -119,7 +119,7 @@ def test_any_text_is_answered_alike_by_both_adapters(twins: tuple[SearchIndex, S
 
 # Few letters of many sorts, so that queries match names: camel case, joiners, digits, marks, ideographs, ligatures, and
 # the letters at the end of plurals.
-MIXED = st.text(alphabet="aAbB12_-. éßﬁİ天ぷiesy", max_size=12)
+MIXED = st.text(alphabet="aAbB12_-./ éßﬁİ天ぷiesyv#+คา한주", max_size=12)
 
 
 @settings(examples(100), suppress_health_check=[HealthCheck.too_slow])

@@ -58,23 +58,38 @@ def test_a_collection_that_somebody_dropped_is_as_good_as_empty(
     assert found(weaviate_index, "sendReminder")[0] == "sendReminder"
 
 
-def test_another_schema_is_an_error_that_names_the_remedy(
+def test_a_newer_schema_is_an_error_that_names_the_remedy(
     weaviate_index: WeaviateSearchIndex, weaviate_double: Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weaviate_index.replace([BILLING])
-    monkeypatch.setattr(weaviate_schema, "SCHEMA_VERSION", weaviate_schema.SCHEMA_VERSION + 1)
-    with opened(weaviate_double.server(COLLECTION)) as newer:
+    monkeypatch.setattr(weaviate_schema, "SCHEMA_VERSION", weaviate_schema.SCHEMA_VERSION - 1)
+    with opened(weaviate_double.server(COLLECTION)) as older:
         for call in (
-            lambda: newer.search(SearchQuery("invoice")),
-            lambda: newer.stamps("finance"),
-            lambda: newer.replace([BILLING]),
-            lambda: newer.delete_federation("finance"),
+            lambda: older.search(SearchQuery("invoice")),
+            lambda: older.stamps("finance"),
+            lambda: older.replace([BILLING]),
+            lambda: older.delete_federation("finance"),
         ):
             with pytest.raises(SearchError, match="rebuild_search"):
                 call()
-        newer.clear()
+        older.clear()
+        older.replace([BILLING])
+        assert older.stamps("finance") == {BILLING.resource_id: BILLING.stamp}
+
+
+def test_an_older_schema_is_empty_and_the_next_write_replaces_it(
+    weaviate_index: WeaviateSearchIndex, weaviate_double: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weaviate_index.replace(catalog.ALL)
+    monkeypatch.setattr(weaviate_schema, "SCHEMA_VERSION", weaviate_schema.SCHEMA_VERSION + 1)
+    with opened(weaviate_double.server(COLLECTION)) as newer:
+        assert newer.search(SearchQuery("invoice")) == SearchPage((), 0)
+        assert newer.stamps("finance") == {}
+        newer.delete_federation("finance")
         newer.replace([BILLING])
         assert newer.stamps("finance") == {BILLING.resource_id: BILLING.stamp}
+        assert newer.stamps("health") == {}
+        assert found(newer, "sendReminder")[0] == "sendReminder"
 
 
 def test_a_server_that_was_away_is_used_again(weaviate_index: WeaviateSearchIndex, weaviate_double: Front) -> None:

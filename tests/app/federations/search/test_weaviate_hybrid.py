@@ -63,7 +63,7 @@ def test_an_exact_name_is_the_first_hit_with_a_vectorizer_too(hybrid: WeaviateSe
 
 def test_another_vectorizer_needs_a_rebuild(hybrid: WeaviateSearchIndex, weaviate_double: Front) -> None:
     plain = WeaviateSearchIndex(weaviate_double.server(COLLECTION))
-    with pytest.raises(SearchError, match=r"another version or vectorizer; run .*rebuild_search"):
+    with pytest.raises(SearchError, match=r"a newer version or another vectorizer; run .*rebuild_search"):
         plain.search(SearchQuery("invoice"))
     plain.close()
     assert hybrid.search(SearchQuery("invoice")).total == 4
