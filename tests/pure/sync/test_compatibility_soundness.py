@@ -38,7 +38,8 @@ class Schemas:
 
     def schema(self, levels: int) -> Json:
         if levels == 0 or self.random.random() < 0.3:
-            return self.random.choice([True, False, *(self.members(0) for _ in range(12))])
+            choices: list[Json] = [True, False, *(self.members(0) for _ in range(12))]
+            return self.random.choice(choices)
         return self.members(levels)
 
     def members(self, levels: int) -> JsonObject:

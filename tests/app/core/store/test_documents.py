@@ -24,6 +24,8 @@ REGISTRY_APPS = ("federations", "peers")
 # Neither sent nor compared: counters and texts that the hub writes; and texts alone, which no store changes.
 KEPT_AS_JSON = {
     "federations.SyncJob.summary", "federations.SyncJob.changes",
+    "federations.SyncJob.plan_summary", "federations.StoredPlan.summary", "federations.StoredPlan.classes",
+    "federations.StoredPlan.basis", "federations.StoredPlan.held_by",
     "federations.Federation.provider_config", "peers.Peer.callback_origins",
 }  # fmt: skip
 DOCUMENT = {
@@ -77,7 +79,7 @@ def canonical(value: object) -> str:
 
 def test_only_what_is_neither_sent_nor_compared_as_a_number_is_a_database_s_json() -> None:
     assert fields_of(models.JSONField) == KEPT_AS_JSON
-    assert len(fields_of(DocumentField)) == 23
+    assert len(fields_of(DocumentField)) == 28
 
 
 def test_a_document_comes_back_as_it_went_in_with_its_members_in_order() -> None:
@@ -192,3 +194,20 @@ def test_no_uniqueness_is_escaped_by_a_null() -> None:
                     if model._meta.get_field(name).null:
                         wanted = models.Q(**{f"{name}__isnull": True})
                         assert any(each.condition == wanted for each in unique), constraint.name
+
+
+@pytest.mark.parametrize(
+    ("card", "names"),
+    [
+        ({"name": " Rx Guardian ", "provider": {"organization": "Clinic"}}, ("Rx Guardian", "Clinic")),
+        ({"name": "Rx Guardian", "provider": "Clinic"}, ("Rx Guardian", "")),
+        ({"name": 7, "provider": {"organization": None}}, ("", "")),
+        ([], ("", "")),
+    ],
+)
+def test_stored_agents_get_the_names_on_their_cards(make_agent: MakeAgent, card: Any, names: tuple[str, str]) -> None:
+    agent = make_agent(None, card=card, card_name="", organization="")
+    migration = import_module("federations.migrations.0009_names_on_cards")
+    migration.fill_names(apps, editor())
+    agent.refresh_from_db()
+    assert (agent.card_name, agent.organization) == names
