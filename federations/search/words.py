@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, pairwise
 
 from federations.search.splitting import AMPERSAND, compounds, pieces, suffix_windows, windows
 
@@ -163,6 +163,7 @@ def _joined_parts(split: Sequence[Sequence[str]], parts: Sequence[str]) -> list[
         _join(parts[start : start + size])
         for size in range(2, min(MAX_JOINED_PARTS + 1, len(parts)))
         for start in range(len(parts) - size + 1)
+        if _are_joinable(parts[start : start + size])
     ]
     runs += [_join(piece) for piece in split if MAX_JOINED_PARTS < len(piece) < len(parts)]
     return [word for run in dict.fromkeys(runs) for word in (run, *_other_number(run))]
@@ -176,7 +177,16 @@ def _joined_neighbors(line: Sequence[str]) -> Iterator[str]:
     """
     for start, first in enumerate(line[:-1]):
         if not _FILLER_WORD.fullmatch(first):
-            yield _join(line[start : start + MAX_JOINED_PARTS])
+            run = line[start : start + MAX_JOINED_PARTS]
+            while not _are_joinable(run):
+                run = run[:-1]
+            if len(run) > 1:
+                yield _join(run)
+
+
+def _are_joinable(parts: Sequence[str]) -> bool:
+    """Tell whether no number meets another one: the parts 99 and 9 of `tool_99_9` are not the number 999."""
+    return not any(left[-1].isdigit() and right[0].isdigit() for left, right in pairwise(parts))
 
 
 def _join(parts: Sequence[str]) -> str:
