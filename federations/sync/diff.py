@@ -11,7 +11,6 @@ from federations.sync.compatibility.cards import judge_card
 from federations.sync.compatibility.classes import ChangeClass, canonical_text, class_of, worst_class
 from federations.sync.compatibility.fields import (
     judge_of_field,
-    order_of_items_changed,
     resource_created,
     resource_deleted,
 )
@@ -21,6 +20,7 @@ from federations.sync.compatibility.items import (
     item_removed,
     judge_item,
     judge_skill,
+    order_changed,
     respelled,
     skill_removed,
 )
@@ -128,7 +128,7 @@ class _Diff:
         old, new = comparison.order_before, comparison.order_after
         if canonical_text(old) != canonical_text(new):
             self.fields.append(FieldChange(name, old, new))
-            self.rules.add(order_of_items_changed.__name__)
+            self.rules.add(order_changed.__name__)
 
     def _add_served_skills(self, defaults: tuple[JsonObject, JsonObject]) -> None:
         """Add the skills that differ in the card as it was served, and not in the form that the hub uses."""
@@ -212,7 +212,7 @@ class _ListComparison:
     def compare(self, before: list[Json], after: list[Json]) -> None:
         old, new = self._by_name(before), self._by_name(after)
         if not new.keys() <= old.keys():
-            for name in old.keys() | new.keys():
+            for name in {*old, *new, *map(self._shown_name, (*before, *after))}:
                 self._names[self._skeleton(name)].add(name)
         for name in dict.fromkeys([*old, *new]):
             is_repeated = bool(name) and len(new.get(name, [])) > 1
@@ -231,6 +231,11 @@ class _ListComparison:
             groups[name if isinstance(name, str) else ""].append(item)
         return dict(groups)
 
+    def _shown_name(self, item: Json) -> str:
+        """Return the name by which people and models know a skill; the id identifies the skill."""
+        name = item.get("name") if isinstance(item, dict) and self._kind is ItemKind.SKILL else None
+        return name if isinstance(name, str) else ""
+
     def _skeleton(self, name: str) -> str:
         is_uri = self._kind in (ItemKind.RESOURCE, ItemKind.RESOURCE_TEMPLATE)
         return uri_skeleton(name) if is_uri else name_skeleton(name)
@@ -240,7 +245,8 @@ class _ListComparison:
         fields = tuple(FieldChange(each, old.get(each), new.get(each)) for each in changed_members(old, new))
         if before is None:
             rules = {item_added.__name__}
-            if is_repeated or look_alike_name(name, self._names[self._skeleton(name)]):
+            shown = {name, self._shown_name(after or {})}
+            if is_repeated or any(look_alike_name(each, self._names[self._skeleton(each)] - shown) for each in shown):
                 rules.add(look_alike_name.__name__)
         elif after is None:
             rules = {(skill_removed if self._kind is ItemKind.SKILL else item_removed).__name__}

@@ -9,10 +9,12 @@ from federations.sync.compatibility.items import (
     description_changed,
     icons_changed,
     input_mode_removed,
+    order_changed,
     output_mode_removed,
     protocol_version_changed,
     respelled,
     security_scheme_changed,
+    without_defaults,
 )
 from federations.sync.compatibility.members import Judge, changed_members, judge_by, judge_members
 from federations.sync.compatibility.work import Work
@@ -27,6 +29,16 @@ _SCHEME_TYPES = {
     "openIdConnectSecurityScheme": "openIdConnect",
     "mtlsSecurityScheme": "mutualTLS",
 }
+
+_MAY_BE_MISSING = frozenset(
+    {
+        *("documentationUrl", "iconUrl", "signatures", "additionalInterfaces", "supportsAuthenticatedExtendedCard"),
+        *("securitySchemes", "security", "securityRequirements"),
+    }
+)
+_CAPABILITIES = frozenset(
+    {"streaming", "pushNotifications", "stateTransitionHistory", "extensions", "extendedAgentCard"}
+)
 
 
 @breaking
@@ -54,8 +66,8 @@ _JUDGES: dict[str, Judge] = {
     "interfaces": judge_by(host_changed),
     "protocolVersions": judge_by(protocol_version_changed),
     "capabilities": judge_members({"streaming": judge_by(streaming_removed)}),
-    "defaultInputModes": judge_by(input_mode_removed),
-    "defaultOutputModes": judge_by(output_mode_removed),
+    "defaultInputModes": judge_by(input_mode_removed, order_changed),
+    "defaultOutputModes": judge_by(output_mode_removed, order_changed),
     "securitySchemes": judge_by(security_scheme_changed),
     "security": judge_by(security_scheme_changed),
     "securityRequirements": judge_by(security_scheme_changed),
@@ -75,7 +87,7 @@ def judge_card(before: Json, after: Json, work: Work) -> set[str]:
 
 def _in_one_form(card: JsonObject) -> JsonObject:
     """Return the card with all interfaces in one list, their versions beside them, and one form of security."""
-    members = respelled(card)
+    members = without_defaults(respelled(card), _MAY_BE_MISSING)
     members.pop("skills", None)
     interfaces = _interfaces(members)
     if interfaces is not None:
@@ -91,9 +103,9 @@ def _in_one_form(card: JsonObject) -> JsonObject:
     if isinstance(members.get("securityRequirements"), list) and "security" not in members:
         members["security"] = _requirements(members.pop("securityRequirements"))
     capabilities = members.get("capabilities")
-    if isinstance(capabilities, dict) and "supportsAuthenticatedExtendedCard" in members:
-        extended = members.pop("supportsAuthenticatedExtendedCard")
-        members["capabilities"] = {"extendedAgentCard": extended, **capabilities}
+    if isinstance(capabilities, dict):
+        extended = members.pop("supportsAuthenticatedExtendedCard", False)
+        members["capabilities"] = without_defaults({"extendedAgentCard": extended, **capabilities}, _CAPABILITIES)
     return members
 
 
@@ -111,7 +123,7 @@ def _interfaces(members: JsonObject) -> list[JsonObject] | None:
         for each in given:
             if not isinstance(each, dict):
                 return None
-            interface = dict(each)
+            interface = without_defaults(each, frozenset({"tenant"}))
             if "transport" in interface and "protocolBinding" not in interface:
                 interface["protocolBinding"] = interface.pop("transport")
             found.append(interface)

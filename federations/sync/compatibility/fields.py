@@ -7,6 +7,7 @@ from federations.sync.compatibility.items import (
     description_changed,
     icons_changed,
     meta_changed,
+    order_changed,
     protocol_version_changed,
     title_changed,
 )
@@ -24,12 +25,6 @@ def resource_deleted(before: Json, after: Json) -> bool:
     return after is None
 
 
-@compatible
-def order_of_items_changed(before: Json, after: Json) -> bool:
-    """The same items are listed in another order."""
-    return canonical_text(before) != canonical_text(after)
-
-
 @breaking
 def access_mode_changed(before: Json, after: Json) -> bool:
     return canonical_text(before) != canonical_text(after)
@@ -42,17 +37,13 @@ def discovery_url_changed(before: Json, after: Json) -> bool:
 
 @breaking
 def audience_changed(before: Json, after: Json) -> bool:
-    """Tell whether another set of audiences is accepted; the order of the list does not matter."""
-    return canonical_text(_sorted(before)) != canonical_text(_sorted(after))
-
-
-def _sorted(values: Json) -> Json:
-    return sorted(values, key=canonical_text) if isinstance(values, list) else values
+    """Tell whether another set of audiences is accepted."""
+    return not order_changed(before, after)
 
 
 _JWT: dict[str, Judge] = {
     "discoveryUrl": judge_by(discovery_url_changed),
-    "audiences": judge_by(audience_changed),
+    "audiences": judge_by(audience_changed, order_changed),
 }
 _COMMON: dict[str, Judge] = {
     "description": judge_by(description_changed),

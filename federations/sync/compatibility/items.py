@@ -91,6 +91,14 @@ def open_world_hint_set(before: Json, after: Json) -> bool:
     return before is not True and after is not False
 
 
+@compatible
+def order_changed(before: Json, after: Json) -> bool:
+    """The same values or items are listed in another order, which has no meaning for this list."""
+    if not isinstance(before, list) or not isinstance(after, list):
+        return False
+    return sorted(map(canonical_text, before)) == sorted(map(canonical_text, after))
+
+
 @breaking
 def input_mode_removed(before: Json, after: Json) -> bool:
     return bool(_texts(before) - _texts(after))
@@ -134,8 +142,8 @@ _ANNOTATIONS: dict[str, Judge] = {
     "openWorldHint": judge_by(open_world_hint_set),
 }
 MODES: dict[str, Judge] = {
-    "inputModes": judge_by(input_mode_removed),
-    "outputModes": judge_by(output_mode_removed),
+    "inputModes": judge_by(input_mode_removed, order_changed),
+    "outputModes": judge_by(output_mode_removed, order_changed),
 }
 _JUDGES: dict[ItemKind, dict[str, Judge]] = {
     ItemKind.TOOL: {
@@ -166,7 +174,7 @@ def judge_item(kind: ItemKind, before: JsonObject, after: JsonObject, work: Work
 
 def judge_skill(before: JsonObject, after: JsonObject, work: Work, defaults: tuple[JsonObject, JsonObject]) -> set[str]:
     """Judge two skills of one id. `defaults` are the modes before and after of a skill that names none."""
-    old, new = respelled(before), respelled(after)
+    old, new = (without_defaults(respelled(each), _MAY_BE_MISSING) for each in (before, after))
     names = changed_members(old, new)
     if not names and canonical_text(before) != canonical_text(after):
         return {skill_respelled.__name__}
@@ -175,6 +183,14 @@ def judge_skill(before: JsonObject, after: JsonObject, work: Work, defaults: tup
         one, other = (side.get(name, default.get(name)) for side, default in zip((old, new), defaults, strict=True))
         found |= _JUDGES[ItemKind.SKILL].get(name, judge_by())(one, other, work)
     return found or {UNKNOWN}
+
+
+_MAY_BE_MISSING = frozenset({"tags", "examples", "inputModes", "outputModes"})
+
+
+def without_defaults(members: JsonObject, names: frozenset[str]) -> JsonObject:
+    """Return the members without those of `names` that are false or empty, which ProtoJSON may leave out."""
+    return {name: value for name, value in members.items() if value or name not in names}
 
 
 # The names of their members are the agent's own.

@@ -14,13 +14,19 @@ _ASCII_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 # Characters of other categories that show nothing: fillers, the blank Braille pattern, variation selectors.
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
-# Keyboards write one selector or joiner after a pictogram. A longer row of them can carry a message.
-_EMOJI_PARTS = re.compile(
+# Spelling: keyboards write one selector or joiner after a pictogram. A longer row of them can carry a message.
+_SPELLING = re.compile(
     "(?<=[\u00a9\u00ae\u203c-\u32ff\U0001f000-\U0001faff])(?:\ufe0f\u200d?|\u200d)(?![\ufe00-\ufe0f\u200d])"
     "|(?<=[0-9#*])\ufe0f(?=\u20e3)"
+    # RFC 5892, appendix A: joiners that the spelling of Persian and of Indic languages needs.
+    "|(?<=[\u0620-\u06ff])\u200c(?=[\u0620-\u06ff])"
+    "|(?<=[\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca])[\u200c\u200d]"
 )
-_LONG_RUN = re.compile(r"[A-Za-z0-9+/_=-]{64,}+")
-_ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2}){16,}+|(?:\\x[0-9A-Fa-f]{2}){16,}+|(?:\\u[0-9A-Fa-f]{4}){12,}+")
+_LONG_RUN = re.compile(r"[A-Za-z0-9+/_=-]{48,}+")
+_ESCAPES = re.compile(
+    r"(?:%[0-9A-Fa-f]{2}){16,}+|(?:\\x[0-9A-Fa-f]{2}){16,}+|(?:\\u[0-9A-Fa-f]{4}){12,}+"
+    r"|(?:[0-9A-Fa-f]{2}[ ,:]){24,}+"
+)
 _HEXADECIMAL = re.compile(r"[0-9A-Fa-f]+=*")
 # Paths and long names have shorter parts than this between their separators, and base64 rarely has.
 _BLOB_PART = 24
@@ -57,7 +63,7 @@ def invisible_characters(text: str) -> bool:
         return True
     if text.isascii():
         return False
-    rest = _EMOJI_PARTS.sub("", text)
+    rest = _SPELLING.sub("", text)
     return any(unicodedata.category(each) in _HIDDEN_CATEGORIES for each in set(rest) - {"\t", "\n", "\r"}) or bool(
         _BLANK.search(rest)
     )
@@ -72,8 +78,9 @@ def encoded_blob(text: str) -> bool:
 def _is_blob(run: str) -> bool:
     if _HEXADECIMAL.fullmatch(run):
         return True
+    longest = max(map(len, re.split(r"[/_=-]", run)))
     is_mixed = any(each.isdigit() for each in run) and any(each.isupper() for each in run)
-    return is_mixed and max(map(len, re.split(r"[/_=-]", run))) >= _BLOB_PART
+    return longest >= 2 * _BLOB_PART or (is_mixed and longest >= _BLOB_PART)
 
 
 def name_skeleton(name: str) -> str:
@@ -87,8 +94,12 @@ def name_skeleton(name: str) -> str:
 
 
 def uri_skeleton(uri: str) -> str:
-    """Return a text that is equal for URIs which differ by case or by look-alike letters alone."""
-    return unicodedata.normalize("NFKC", uri).casefold().translate(_LETTERS)
+    """Return a text that is equal for URIs which differ by case, accents or look-alike letters alone."""
+    if uri.isascii():
+        return uri.casefold()
+    parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", uri).casefold())
+    visible = (each for each in parts if unicodedata.category(each) not in ("Mn", "Cf"))
+    return "".join(visible).translate(_LETTERS)
 
 
 @risky

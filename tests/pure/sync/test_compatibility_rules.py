@@ -27,6 +27,8 @@ def prompt(*arguments: Json) -> JsonObject:
 
 
 JWT: JsonObject = {"mode": "jwt", "jwt": {"discoveryUrl": "https://i.example", "audiences": ["a", "b"]}}
+TURNED_JWT: JsonObject = {"mode": "jwt", "jwt": {"discoveryUrl": "https://i.example", "audiences": ["b", "a"]}}
+SKILL: JsonObject = {"id": "s", "name": "Book"}
 SCHEME: JsonObject = {"securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X"}}}
 
 # rule, class, content before, content after
@@ -62,6 +64,12 @@ CONTENT_RULES: list[tuple[str, ChangeClass, JsonObject | None, JsonObject | None
     ("encoded_blob", RISKY, None, tool(description="\\u0041" * 12)),
     ("look_alike_name", RISKY, tool(), {"tools": [{"name": "get_it"}, {"name": "gеt_it"}]}),
     ("look_alike_name", RISKY, tool(), {"tools": [{"name": "get_it"}, {"name": "Get-1t"}]}),
+    ("look_alike_name", RISKY, {"skills": [SKILL]}, {"skills": [SKILL, {"id": "t", "name": "Bооk"}]}),
+    ("look_alike_name", RISKY, tool(), {"tools": [{"name": "get_it"}, {"name": "gét_it"}]}),
+    ("order_changed", COMPATIBLE, skill(inputModes=["a", "b"]), skill(inputModes=["b", "a"])),
+    ("order_changed", COMPATIBLE, {"runtimeAccess": JWT}, {"runtimeAccess": TURNED_JWT}),
+    ("order_changed", COMPATIBLE, {"tools": [{"name": "a"}, {"name": "b"}]}, {"tools": [{"name": "b"}, {"name": "a"}]}),
+    ("card_respelled", COMPATIBLE, card(capabilities={"pushNotifications": False}), card(capabilities={})),
     ("input_mode_removed", BREAKING, skill(inputModes=["a", "b"]), skill(inputModes=["a"])),
     ("output_mode_removed", BREAKING, card(defaultOutputModes=["a", "b"]), card(defaultOutputModes=["a"])),
     (
@@ -132,19 +140,19 @@ def test_change_of_a_content_has_its_rule_and_class(
 def test_each_rule_has_a_test() -> None:
     tested = {row[0] for row in CONTENT_RULES}.union(*(row[3] | row[4] for row in SCHEMA_RULES))
 
-    assert CLASS_BY_RULE.keys() - tested == {"order_of_items_changed"}
+    assert CLASS_BY_RULE.keys() == tested
 
 
-def test_order_of_audiences_does_not_break_callers() -> None:
-    turned: JsonObject = {"mode": "jwt", "jwt": {"discoveryUrl": "https://i.example", "audiences": ["b", "a"]}}
+USUAL_TEXTS = [
+    "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+    "\u2764\ufe0f \U0001f468\u200d\U0001f469\u200d\U0001f467 1\ufe0f\u20e3",
+    "tabs\tand\nlines",
+    "naïve café 東京",
+    "/a/long/path_" * 9,
+    "word " * 90,
+]
 
-    assert diff_contents(ResourceKind.MCP_SERVER, {"runtimeAccess": JWT}, {"runtimeAccess": turned}).rules == (
-        "unknown",
-    )
 
-
-@pytest.mark.parametrize(
-    "text", ["❤️ family 👨‍👩‍👧 1️⃣", "tabs\tand\nlines", "naïve café 東京", "/a/long/path_" * 9, "word " * 90]
-)
+@pytest.mark.parametrize("text", USUAL_TEXTS)
 def test_usual_texts_are_neither_hidden_nor_encoded(text: str) -> None:
     assert diff_contents(ResourceKind.MCP_SERVER, None, tool(description=text)).change_class is COMPATIBLE

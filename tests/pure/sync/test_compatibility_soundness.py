@@ -38,8 +38,7 @@ class Schemas:
 
     def schema(self, levels: int) -> Json:
         if levels == 0 or self.random.random() < 0.3:
-            choices: list[Json] = [True, False, *(self.members(0) for _ in range(12))]
-            return self.random.choice(choices)
+            return self.members(0) if self.random.random() < 0.8 else self.one(True, False)
         return self.members(levels)
 
     def members(self, levels: int) -> JsonObject:

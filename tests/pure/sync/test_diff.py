@@ -241,7 +241,7 @@ def test_other_order_of_items_is_a_compatible_change_of_the_list() -> None:
     diff = diff_contents(MCP, before, {"tools": [tool("b"), tool("a")]})
 
     assert diff.fields == (FieldChange("tools", ["a", "b"], ["b", "a"]),)
-    assert diff.rules == ("order_of_items_changed",)
+    assert diff.rules == ("order_changed",)
     assert diff.change_class is ChangeClass.COMPATIBLE
 
 
