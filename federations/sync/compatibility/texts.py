@@ -34,7 +34,7 @@ _BLOB_PART = 24
 _NOT_READ = frozenset({"icons", "iconUrl", "icon_url", "_meta", "signatures"})
 # Letters of other alphabets that look like a Latin one. NFKC has replaced the wide and mathematical forms before.
 _LETTERS = str.maketrans("ıіјοоаерсухвнкмтѕԁԛԝһɡɑαβενικρτυχցօոսзь", "iijooaepcyxbhkmtsdqwhgaabevikptuxgonu3b")
-_DIGITS = str.maketrans("01i", "oll")
+_DIGITS = str.maketrans({"0": "o", "1": "l", "i": "l"})
 _SEPARATORS = re.compile(r"[\W_]+")
 
 
