@@ -15,6 +15,9 @@ from federations.admin.filters import ServerTagFilter
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
 from federations.models import McpServer
 from federations.services.access import servers_visible_to
+from federations.services.shown import prefetch_newer
+
+LARGE_COLUMNS = ("tools", "resources", "resource_templates", "prompts")
 
 
 @admin.register(McpServer)
@@ -27,8 +30,8 @@ class McpServerAdmin(DiscoveredResourceAdmin):
     empty_hint = "A sync of a federation adds MCP servers here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[McpServer]:
-        servers = servers_visible_to(request.user).prefetch_related("federation", "tag_rows", "newer")
-        return servers.defer("tools", "resources", "prompts") if is_list_page(request) else servers
+        servers = servers_visible_to(request.user).prefetch_related("federation", "tag_rows", prefetch_newer())
+        return servers.defer(*LARGE_COLUMNS) if is_list_page(request) else servers
 
     def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:
         return [
