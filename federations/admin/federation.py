@@ -334,7 +334,7 @@ def overview_of(federation: Federation) -> dict[str, Any]:
 
 def recent_jobs_table(federation: Federation) -> dict[str, list[Any]]:
     """Return the newest jobs of `federation` as the input of unfold's table component."""
-    jobs = SyncJob.objects.filter(federation_id=federation.pk).defer("changes")[:RECENT_JOBS]
+    jobs = SyncJob.objects.filter(federation_id=federation.pk).defer("changes", "warnings")[:RECENT_JOBS]
     rows = [
         [
             format_html(

@@ -58,7 +58,7 @@ class SyncJobAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncJob]:
         jobs = jobs_visible_to(request.user)
         # The changes of a large sync take megabytes, and the list does not show them.
-        return jobs.defer("changes") if is_list_page(request) else jobs
+        return jobs.defer("changes", "warnings") if is_list_page(request) else jobs
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         is_running = jobs_visible_to(request.user).filter(ACTIVE_JOB).exists()

@@ -84,7 +84,7 @@ def _resource_cards(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _recent_jobs(request: HttpRequest) -> dict[str, list[Any]]:
-    newest = jobs_visible_to(request.user).defer("changes")[:RECENT_JOBS]
+    newest = jobs_visible_to(request.user).defer("changes", "warnings")[:RECENT_JOBS]
     return {
         "headers": ["Federation", "Job", "Status", "Result", "Started", "Took"],
         "rows": [_job_row(job) for job in newest],
@@ -94,7 +94,8 @@ def _recent_jobs(request: HttpRequest) -> dict[str, list[Any]]:
 def _alarms(request: HttpRequest) -> dict[str, list[Any]]:
     """Return a table of federations whose last sync failed, had errors or was held; the latest comes first."""
     found = federations_visible_to(request.user).filter(sync_status=SyncStatus.FAILED)
-    newest = found.select_related("last_sync").defer("last_sync__changes").order_by("-updated_at", "-id")
+    slim = found.select_related("last_sync").defer("last_sync__changes", "last_sync__warnings")
+    newest = slim.order_by("-updated_at", "-id")
     return {
         "headers": ["Federation", "Last sync", "What happened", "When"],
         "rows": [_alarm_row(federation) for federation in newest[:MAX_ALARMS]],

@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, only: str | None, federation: str | None, limit: int, **options: Any) -> None:
         """Print the table, or `No jobs.`"""
-        jobs = SyncJob.objects.defer("changes")
+        jobs = SyncJob.objects.defer("changes", "warnings")
         if named := only or federation:
             jobs = jobs.filter(federation_id=named)
         console = make_console(self.stdout)
