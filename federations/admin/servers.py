@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from core.admin.read_only import is_list_page
-from federations.admin.catalog_view import CatalogEntry, prompts_of, resources_of, tools_of
+from federations.admin.catalog_view import CatalogEntry, prompts_of, resource_templates_of, resources_of, tools_of
 from federations.admin.filters import ServerTagFilter
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
 from federations.models import McpServer
@@ -37,6 +37,7 @@ class McpServerAdmin(DiscoveredResourceAdmin):
         return [
             ("Tools", tools_of(resource.tools)),
             ("Resources", resources_of(resource.resources)),
+            ("Resource templates", resource_templates_of(resource.resource_templates)),
             ("Prompts", prompts_of(resource.prompts)),
         ]
 
