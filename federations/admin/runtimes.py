@@ -111,7 +111,8 @@ class RuntimeObservationAdmin(VisibleByFederationMixin, RowPagesMixin, ReadOnlyA
             runtime_name=self.heading_of(obj),
             state_label=label(text := self.state(obj)[1], {text: STATE_COLORS[state_of(obj)]}),
             status_label=self.status_label(obj),
-            since=format_age(failed_since(obj)),
+            since=failed_since(obj) and format_time(failed_since(obj)),
+            age=format_age(failed_since(obj)),
             **warnings_of_runtime(obj),
             next_step=next_step(entry),
         )
