@@ -66,7 +66,7 @@ class RuntimeObservationAdmin(VisibleByFederationMixin, RowPagesMixin, ReadOnlyA
         "protocol_name",
         "status_label",
         "resource",
-        "what_happened",
+        "error_column",
     ]
     list_filter = [
         RuntimeFederationFilter,
@@ -150,7 +150,7 @@ class RuntimeObservationAdmin(VisibleByFederationMixin, RowPagesMixin, ReadOnlyA
         return row_link(found, found._meta.verbose_name) if found else "-"
 
     @display(description="Error")
-    def what_happened(self, row: RuntimeObservation) -> SafeString | str:
+    def error_column(self, row: RuntimeObservation) -> SafeString | str:
         text = row.error or row.failure_reason
         if not text:
             return "-"
@@ -196,7 +196,7 @@ def next_step(entry: InventoryEntry) -> str:
             "Mend or delete the runtime in AWS. The hub does not change runtimes; the next sync reads its new status."
         )
     if row.is_incomplete:
-        return "The hub keeps what it stored before of the lost listing. The next sync asks the server again."
+        return "Wait for the next sync, which asks for the lost listing again. If it fails again, mend the server."
     if row.warnings:
         return "The owner of the runtime can mend what the warnings name. Everything else of the runtime is stored."
     if row.protocol not in STORED_PROTOCOLS:
