@@ -10,7 +10,8 @@ from django.contrib.auth.models import Permission, User
 
 from federations.models import Federation, RuntimeObservation
 from tests.api.contract import FEDERATIONS, UNKNOWN, answer, error, path_of, with_job
-from tests.conftest import REGION, Api, MakeAgent, MakeFederation, MakeRuntime, MakeServer
+from tests.conftest import Api, MakeAgent, MakeFederation, MakeRuntime, MakeServer
+from tests.sandbox_server import REGION
 from tests.stores.counting import counted_queries
 
 pytestmark = pytest.mark.django_db

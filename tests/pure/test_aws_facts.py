@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from federations.admin.aws_facts import describe_authorizer, describe_protocol
-from federations.sync.resources import JsonObject
+from federations.sync.resources import Json, JsonObject
 
 VPC: JsonObject = {
     "managedVpcResource": {
@@ -17,12 +17,12 @@ VPC: JsonObject = {
 LATTICE: JsonObject = {"selfManagedLatticeResource": {"resourceConfigurationIdentifier": "rcfg-1"}}
 
 
-def claim(operator: str, **value: object) -> JsonObject:
+def claim(operator: str, **value: Json) -> JsonObject:
     return {
         "inboundTokenClaimName": "department",
         "inboundTokenClaimValueType": "STRING",
         "authorizingClaimMatchValue": {"claimMatchValue": value, "claimMatchOperator": operator},
-    }  # type: ignore[return-value]
+    }
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_an_authorizer_is_described_by_its_facts(block: JsonObject, line: str) -
 @pytest.mark.parametrize(
     "key", ["allowedScopes", "customClaims", "privateEndpoint", "privateEndpointOverrides", "allowedClients"]
 )
-def test_any_json_in_an_authorizer_is_described(key: str, value: object) -> None:
-    described = describe_authorizer({"customJWTAuthorizer": {key: value}, "authorizerType": "JWT"})  # type: ignore[dict-item]
+def test_any_json_in_an_authorizer_is_described(key: str, value: Json) -> None:
+    described = describe_authorizer({"customJWTAuthorizer": {key: value}, "authorizerType": "JWT"})
     assert described[0] == "customJWTAuthorizer, authorizerType"
 
 

@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.core.management.base import OutputWrapper
 
 from core.console import make_console
 from federations.management.output import show_outcome
@@ -19,7 +20,7 @@ MORE = {"kind": "more", "name": "", "runtimeId": "", "message": "and 12 more"}
 
 def test_an_outcome_prints_one_line_for_each_warning() -> None:
     output = StringIO()
-    show_outcome(make_console(output), summarize(()).to_dict(), [], [LOST, MORE])
+    show_outcome(make_console(OutputWrapper(output)), summarize(()).to_dict(), [], [LOST, MORE])
     lines = output.getvalue().splitlines()
     assert lines[-2:] == [
         "warning: resource template [red]x of runtime demo-0123456789: it has no uri",

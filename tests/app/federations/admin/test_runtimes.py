@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,10 +13,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from federations.admin import actions
 from federations.models import A2aAgent, AccessLevel, Federation, McpServer, RuntimeObservation, SyncJob
 from federations.services.access import grant
-from federations.services.preview import Preview, preview_sync
+from federations.sync.resources import SyncWarning
 from tests.app.federations.admin.cloud import ACCOUNT, MemoryCloud, agent, federation, server, sync
 from tests.stores.counting import counted_queries
 
@@ -128,8 +128,8 @@ def test_a_runtime_leads_to_its_federation_and_its_resource(admin: Client, cloud
     found = federation()
     sync(found, cloud, server("ledger"), agent("triage"))
     text = admin.get(LIST).content.decode()
-    for row in (found, McpServer.objects.get(), A2aAgent.objects.get()):
-        assert page(row) in text
+    for shown in (found, McpServer.objects.get(), A2aAgent.objects.get()):
+        assert page(shown) in text
     for observation, resource in (("ledger", McpServer.objects.get()), ("triage", A2aAgent.objects.get())):
         row = RuntimeObservation.objects.get(name=observation)
         assert page(resource) in text_of(admin, row)
@@ -254,16 +254,9 @@ def test_a_job_without_warnings_does_not_mention_them(admin: Client, cloud: Memo
     assert "warning" not in admin.get(reverse("admin:federations_syncjob_changelist")).content.decode()
 
 
-def test_a_dry_run_shows_the_warnings_of_its_plan(
-    admin: Client, cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = federation()
-    cloud.findings = (server("ledger"),)
-
-    def with_warning(target: Federation) -> Preview:
-        plain = preview_sync(target)
-        return Preview(plain.summary, plain.changes, plain.message, plain.held, [warning("draft")])
-
-    monkeypatch.setattr(actions, "preview_sync", with_warning)
+def test_a_dry_run_shows_the_warnings_of_its_plan(admin: Client, cloud: MemoryCloud) -> None:
+    found, ledger = federation(), server("ledger")
+    lost = SyncWarning("tool", "draft", ledger.runtime.runtime_id, "it has no input schema")
+    cloud.findings = (replace(ledger, catalog=replace(ledger.catalog, warnings=(lost,))),)
     text = admin.post(reverse("admin:federations_federation_dry_run", args=[found.pk])).content.decode()
     assert "1 warning." in text and "Tool draft" in text and "They do not fail a sync." in text
