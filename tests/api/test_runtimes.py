@@ -9,7 +9,8 @@ import pytest
 from django.contrib.auth.models import Permission, User
 
 from federations.models import Federation, RuntimeObservation
-from tests.api.contract import FEDERATIONS, UNKNOWN, answer, error, path_of, with_job
+from sandbox.client import SandboxClient
+from tests.api.contract import FEDERATIONS, TIME, UNKNOWN, answer, error, path_of, with_job
 from tests.conftest import Api, MakeAgent, MakeFederation, MakeRuntime, MakeServer
 from tests.sandbox_server import REGION
 from tests.stores.counting import counted_queries
@@ -265,3 +266,25 @@ def test_a_runtime_that_left_the_inventory_is_not_found(
     row = make_runtime(federation)
     RuntimeObservation.objects.all().delete()
     assert api(reader).get(f"{RUNTIMES}/{row.id}").status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sync_fills_the_inventory_with_resources_failures_and_other_runtimes(
+    api: Api, owner: User, federation: Federation, cloud: SandboxClient
+) -> None:
+    cloud.add("weather_forecast_mcp")
+    cloud.add("chat_frontend", "HTTP")
+    cloud.add("legacy_crm_mcp", behavior={"broken": True})
+    client = api(owner)
+    assert client.post(f"{path_of(federation)}/sync", {}, format="json").json()["status"] == "failed"
+    rows = {row["name"]: row for row in client.get(RUNTIMES).json()["runtimes"]}
+    kinds = {"weather_forecast_mcp": "mcp_server", "chat_frontend": None, "legacy_crm_mcp": None}
+    assert {name: row["resourceKind"] for name, row in rows.items()} == kinds
+    assert rows["chat_frontend"]["protocol"] == "HTTP"
+    broken = rows["legacy_crm_mcp"]
+    assert "500" in broken["lastError"]
+    first = broken["errorSince"]
+    assert all(TIME.match(value) for value in (first, broken["lastSeenAt"], broken["lastUpdatedAt"]))
+    client.post(f"{path_of(federation)}/sync", {}, format="json")
+    (again,) = client.get(f"{RUNTIMES}?hasError=true").json()["runtimes"]
+    assert (again["name"], again["errorSince"]) == ("legacy_crm_mcp", first)
