@@ -15,7 +15,15 @@ from rest_framework.test import APIClient
 
 from core.actors import actor_of
 from core.tokens.services import issue_token
-from federations.models import A2aAgent, A2aAgentTag, AccessLevel, Federation, McpServer, McpServerTag
+from federations.models import (
+    A2aAgent,
+    A2aAgentTag,
+    AccessLevel,
+    Federation,
+    McpServer,
+    McpServerTag,
+    RuntimeObservation,
+)
 from federations.search.registry import search_index
 from federations.services.access import grant
 from federations.services.federations import create_federation
@@ -34,6 +42,7 @@ MakeUser = Callable[..., User]
 MakeFederation = Callable[..., Federation]
 MakeServer = Callable[..., McpServer]
 MakeAgent = Callable[..., A2aAgent]
+MakeRuntime = Callable[..., RuntimeObservation]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -190,6 +199,26 @@ def make_agent(db: None) -> MakeAgent:
         agent = A2aAgent.objects.create(federation=federation, **(resource_columns("a2a", name) | own | columns))
         A2aAgentTag.objects.bulk_create(A2aAgentTag(resource=agent, name=tag) for tag in tags)
         return agent
+
+    return make
+
+
+@pytest.fixture
+def make_runtime(db: None) -> MakeRuntime:
+    """Store the observation of a runtime of a federation, or of the region without a federation."""
+
+    def make(federation: Federation | None, name: str = "demo", **columns: Any) -> RuntimeObservation:
+        resource = resource_columns("mcp", name)
+        own: dict[str, Any] = {
+            "scope": federation.id if federation else f"unfederated:{REGION}",
+            "name": name,
+            "protocol": "MCP",
+            "kind": "mcp_server",
+            "version": "1",
+            "last_updated_at": datetime(2026, 3, 26, 7, 20, tzinfo=UTC),
+            **{column: resource[column] for column in ("runtime_id", "runtime_arn", "status", "description")},
+        }
+        return RuntimeObservation.objects.create(**(own | columns))
 
     return make
 

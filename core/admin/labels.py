@@ -38,3 +38,8 @@ def format_seconds(length: timedelta) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def count_text(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 warning`, `3 warnings`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

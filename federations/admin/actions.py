@@ -25,6 +25,7 @@ from federations.admin.changes import group_changes
 from federations.admin.forms import SyncForm
 from federations.admin.labels import counter_labels
 from federations.admin.skipped import skipped_notice
+from federations.admin.warning_block import warning_block_of_sync
 from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, JobType, SyncJob
 from federations.services.federations import delete_federation, set_enabled
 from federations.services.preview import preview_sync
@@ -86,6 +87,7 @@ class FederationActionsMixin(ModelAdmin):
                 context |= {"preview": preview, "groups": group_changes(preview.changes)}
                 context |= {"counter_labels": counter_labels(preview.summary)}
                 context["skipped"] = skipped_notice(request.user, preview.changes, federation_id=federation.pk)
+                context["warnings"] = warning_block_of_sync(request.user, preview.warnings, scope=federation.pk)
             except HubError as error:
                 context["refusal"] = error.message
         return self._page(request, federation, "federations/dry_run.html", f"Dry run of {federation}", context)

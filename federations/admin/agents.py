@@ -15,6 +15,7 @@ from federations.admin.filters import AgentTagFilter
 from federations.admin.resources import RESOURCE_FILTERS, RESOURCE_SECTIONS, DiscoveredResourceAdmin
 from federations.models import A2aAgent
 from federations.services.access import agents_visible_to
+from federations.services.shown import prefetch_newer
 
 
 @admin.register(A2aAgent)
@@ -29,7 +30,7 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
     empty_hint = "A sync of a federation adds A2A agents here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[A2aAgent]:
-        agents = agents_visible_to(request.user).prefetch_related("federation", "tag_rows", "newer")
+        agents = agents_visible_to(request.user).prefetch_related("federation", "tag_rows", prefetch_newer())
         return agents.defer("card") if is_list_page(request) else agents
 
     def render_change_form(

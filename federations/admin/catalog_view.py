@@ -48,6 +48,19 @@ def resources_of(resources: Sequence[Json]) -> list[CatalogEntry]:
     ]
 
 
+def resource_templates_of(templates: Sequence[Json]) -> list[CatalogEntry]:
+    """Return the entries of MCP resource templates, with URI templates and media types."""
+    return [
+        CatalogEntry(
+            _text(found, "name") or _text(found, "uriTemplate"),
+            _text(found, "description"),
+            _labels(found, "uriTemplate", "mimeType"),
+        )
+        for found in templates
+        if isinstance(found, dict)
+    ]
+
+
 def prompts_of(prompts: Sequence[Json]) -> list[CatalogEntry]:
     """Return the entries of MCP prompts, with the names of their arguments."""
     return [

@@ -24,17 +24,17 @@ from federations.admin.actions import FederationActionsMixin
 from federations.admin.filters import FederationTagFilter
 from federations.admin.forms import FederationForm, GrantForm, GrantFormSet
 from federations.admin.labels import (
-    JOB_COLORS,
     STATUS_COLORS,
     SYNC_COLORS,
     count_of,
     counters,
     duration,
     error_summary,
-    job_outcome,
+    job_label,
     job_trigger,
     job_type,
     progress_bar,
+    sync_label,
     sync_outcome,
 )
 from federations.admin.permissions import GrantedPermissionsMixin
@@ -240,9 +240,9 @@ class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermission
     def status_label(self, federation: Federation) -> str:
         return federation.get_status_display()
 
-    @display(description="Last sync", ordering="sync_status", label=SYNC_COLORS)
-    def sync_label(self, federation: Federation) -> str:
-        return sync_outcome(federation)
+    @display(description="Last sync", ordering="sync_status")
+    def sync_label(self, federation: Federation) -> SafeString:
+        return sync_label(federation)
 
     @display(description="Servers", ordering="mcp_server_count")
     def servers(self, federation: Federation) -> int:
@@ -317,8 +317,8 @@ def overview_of(federation: Federation) -> dict[str, Any]:
     return {
         "federation": federation,
         "status_label": label(federation.get_status_display(), STATUS_COLORS),
-        "sync_label": label(outcome := sync_outcome(federation), SYNC_COLORS),
-        "sync_color": SYNC_COLORS[outcome],
+        "sync_label": sync_label(federation),
+        "sync_color": SYNC_COLORS[sync_outcome(federation)],
         "failure": error_summary(job) if job and federation.sync_status == SyncStatus.FAILED else "",
         "cards": [
             {"title": "MCP servers", "number": federation.mcp_server_count, "href": servers, "icon": "dns"},
@@ -334,7 +334,7 @@ def overview_of(federation: Federation) -> dict[str, Any]:
 
 def recent_jobs_table(federation: Federation) -> dict[str, list[Any]]:
     """Return the newest jobs of `federation` as the input of unfold's table component."""
-    jobs = SyncJob.objects.filter(federation_id=federation.pk).defer("changes")[:RECENT_JOBS]
+    jobs = SyncJob.objects.filter(federation_id=federation.pk).defer("changes", "warnings")[:RECENT_JOBS]
     rows = [
         [
             format_html(
@@ -342,7 +342,7 @@ def recent_jobs_table(federation: Federation) -> dict[str, list[Any]]:
                 reverse("admin:federations_syncjob_change", args=[job.pk]),
                 job_type(job),
             ),
-            label(job_outcome(job), JOB_COLORS),
+            job_label(job),
             progress_bar(job) if job.is_active else counters(job),
             format_age(job.created_at),
             duration(job),

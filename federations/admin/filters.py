@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import (
     AllValuesCheckboxFilter,
@@ -16,6 +16,7 @@ from unfold.contrib.filters.admin import (
 from core.store.unit_of_work import subquery_or_list
 from federations.models import A2aAgentTag, Federation, FederationTag, McpServerTag, RuntimeObservation
 from federations.services.access import federations_visible_to
+from federations.services.inventory import IS_BROKEN, NEEDS_A_LOOK
 from federations.services.shown import with_shown_status
 
 MAX_TAGS = 500
@@ -27,6 +28,69 @@ class FederationFilter(RelatedDropdownFilter):
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         found = federations_visible_to(request.user).order_by("display_name")
         return list(found.values_list("pk", "display_name"))
+
+
+class RuntimeFederationFilter(DropdownFilter):
+    """Keep the runtimes of the picked federation."""
+
+    title = "federation"
+    parameter_name = "federation"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        found = federations_visible_to(request.user).order_by("display_name")
+        return list(found.values_list("pk", "display_name"))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[RuntimeObservation]) -> QuerySet[RuntimeObservation]:
+        return queryset.filter(scope=self.value()) if self.value() else queryset
+
+
+class RuntimeValueFilter(DropdownFilter):
+    """Keep the runtimes with the picked value in the column `parameter_name`; an empty value has a name of its own."""
+
+    empty = "none"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        column = str(self.parameter_name)
+        values = model_admin.get_queryset(request).order_by(column).values_list(column, flat=True).distinct()
+        return [(value or self.empty, value or "Unknown") for value in values[:MAX_TAGS]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[RuntimeObservation]) -> QuerySet[RuntimeObservation]:
+        if not (picked := self.value()):
+            return queryset
+        return queryset.filter(**{str(self.parameter_name): "" if picked == self.empty else picked})
+
+
+class RuntimeProtocolFilter(RuntimeValueFilter):
+    title = parameter_name = "protocol"
+
+
+class RuntimeStatusFilter(RuntimeValueFilter):
+    title = parameter_name = "status"
+
+
+class RuntimeConditionFilter(DropdownFilter):
+    """Keep the runtimes that meet the condition, or the other runtimes."""
+
+    condition: ClassVar[Q]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("1", "Yes"), ("0", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[RuntimeObservation]) -> QuerySet[RuntimeObservation]:
+        wanted = {"1": self.condition, "0": ~self.condition}.get(self.value() or "")
+        return queryset if wanted is None else queryset.filter(wanted)
+
+
+class HasErrorFilter(RuntimeConditionFilter):
+    title = "error or failed status"
+    parameter_name = "has_error"
+    condition = IS_BROKEN
+
+
+class WithWarningsFilter(RuntimeConditionFilter):
+    title = "warnings"
+    parameter_name = "with_warnings"
+    condition = NEEDS_A_LOOK
 
 
 class FederationTagFilter(MultipleDropdownFilter):

@@ -22,6 +22,7 @@ from federations.admin.labels import (
     duration,
     error_summary,
     job_counter_labels,
+    job_label,
     job_outcome,
     job_trigger,
     job_type,
@@ -29,6 +30,7 @@ from federations.admin.labels import (
 )
 from federations.admin.permissions import VisibleByFederationMixin, jobs_visible_to
 from federations.admin.skipped import skipped_notice
+from federations.admin.warning_block import warning_block_of_sync
 from federations.models import ACTIVE_JOB, Federation, SyncJob
 
 
@@ -58,7 +60,7 @@ class SyncJobAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncJob]:
         jobs = jobs_visible_to(request.user)
         # The changes of a large sync take megabytes, and the list does not show them.
-        return jobs.defer("changes") if is_list_page(request) else jobs
+        return jobs.defer("changes", "warnings") if is_list_page(request) else jobs
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         is_running = jobs_visible_to(request.user).filter(ACTIVE_JOB).exists()
@@ -74,15 +76,13 @@ class SyncJobAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
             counter_labels=job_counter_labels(obj),
             groups=group_changes(obj.changes),
             error=error_summary(obj),
-            status=self._status(obj),
+            status_label=job_label(obj),
+            status_color=JOB_COLORS[job_outcome(obj)],
             federation_link=self.federation(obj),
             skipped=skipped_notice(request.user, obj.changes, federation_id=obj.federation_id),
+            warnings=warning_block_of_sync(request.user, obj.warnings, scope=obj.lock_key, count=obj.warning_count),
         )
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
-
-    def _status(self, job: SyncJob) -> dict[str, str]:
-        outcome = job_outcome(job)
-        return {"text": outcome, "type": JOB_COLORS[outcome]}
 
     @display(description="Job", header=True, ordering="federation_name")
     def job(self, job: SyncJob) -> list[str]:
@@ -99,9 +99,9 @@ class SyncJobAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
     def kind(self, job: SyncJob) -> str:
         return job_type(job)
 
-    @display(description="Status", ordering="status", label=JOB_COLORS)
-    def status_label(self, job: SyncJob) -> str:
-        return job_outcome(job)
+    @display(description="Status", ordering="status")
+    def status_label(self, job: SyncJob) -> SafeString:
+        return job_label(job)
 
     @display(description="Progress or result")
     def result(self, job: SyncJob) -> SafeString:

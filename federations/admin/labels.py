@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
-from core.admin.labels import format_seconds
+from core.admin.labels import count_text, format_seconds, label
 from federations.models import Federation, FederationStatus, JobStatus, JobTrigger, JobType, SyncJob, SyncStatus
 from federations.sync.resources import Json
 
@@ -67,6 +67,27 @@ def job_outcome(job: SyncJob) -> str:
     if job.status == JobStatus.FAILED and any(count_of(summary, action) for action in HANDLED_COUNTERS):
         return WITH_ERRORS
     return job.get_status_display()
+
+
+def with_warning_count(outcome: str, job: SyncJob | None) -> str:
+    """Return the outcome of a sync with the number of its warnings: `Success, 3 warnings`."""
+    if job and job.warning_count and outcome in (JobStatus.SUCCESS.label, WITH_ERRORS):
+        return f"{outcome}, {count_text(job.warning_count, 'warning')}"
+    return outcome
+
+
+def job_label(job: SyncJob) -> SafeString:
+    """Return the outcome of a job as a colored label."""
+    outcome = job_outcome(job)
+    text = with_warning_count(outcome, job)
+    return label(text, {text: JOB_COLORS[outcome]})
+
+
+def sync_label(federation: Federation) -> SafeString:
+    """Return the outcome of a federation's last sync as a colored label."""
+    outcome = sync_outcome(federation)
+    text = with_warning_count(outcome, federation.last_sync)
+    return label(text, {text: SYNC_COLORS[outcome]})
 
 
 def sync_outcome(federation: Federation) -> str:

@@ -13,11 +13,14 @@ from unfold.decorators import display
 
 from core.admin.labels import format_age, label
 from core.admin.read_only import ReadOnlyAdmin
+from federations.admin.aws_facts import describe_authorizer, describe_protocol, joined
 from federations.admin.catalog_view import CatalogEntry, as_json
 from federations.admin.filters import FederationFilter, ShownStatusFilter
 from federations.admin.labels import ACCESS_COLORS, runtime_color
 from federations.admin.permissions import VisibleByFederationMixin
+from federations.admin.warning_block import warnings_of_runtime
 from federations.models import DiscoveredResource
+from federations.services.inventory import observation_of
 from federations.sync.resources import Json
 
 RESOURCE_SECTIONS: list[Any] = [
@@ -43,6 +46,8 @@ class DiscoveredResourceAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
     ) -> HttpResponse:
         context.update(resource=obj, status_label=self.status_label_of(obj), catalog=self.catalog_of(obj))
         context.update(access_label=label(obj.access_mode.upper(), ACCESS_COLORS))
+        if runtime := observation_of(obj):
+            context.update(runtime=runtime, **warnings_of_runtime(runtime))
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
 
     def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:
@@ -76,13 +81,11 @@ class DiscoveredResourceAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
 
     @display(description="Protocol configuration")
     def protocol_json(self, resource: DiscoveredResource) -> SafeString:
-        protocol = resource.protocol_configuration.get("serverProtocol")
-        return _folded([str(protocol or "not set")], resource.protocol_configuration)
+        return _folded(describe_protocol(resource.protocol_configuration), resource.protocol_configuration)
 
     @display(description="Authorizer configuration")
     def authorizer_json(self, resource: DiscoveredResource) -> SafeString:
-        kinds = ", ".join(resource.authorizer_configuration) or "none"
-        return _folded([kinds], resource.authorizer_configuration)
+        return _folded(describe_authorizer(resource.authorizer_configuration), resource.authorizer_configuration)
 
 
 RESOURCE_FILTERS: list[Any] = [
@@ -103,12 +106,8 @@ def describe_access(access: Mapping[str, Json]) -> list[str]:
         ("allowedClients", "Clients"),
         ("allowedScopes", "Scopes"),
     )
-    lines = [f"{wording}: {_joined(jwt[key])}" for key, wording in wordings if jwt.get(key)]
+    lines = [f"{wording}: {joined(jwt[key])}" for key, wording in wordings if jwt.get(key)]
     return ["JWT: each call carries a token that the hub signs for this runtime.", *lines]
-
-
-def _joined(value: Json) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _folded(lines: list[str], value: Json) -> SafeString:

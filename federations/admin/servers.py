@@ -10,11 +10,14 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from core.admin.read_only import is_list_page
-from federations.admin.catalog_view import CatalogEntry, prompts_of, resources_of, tools_of
+from federations.admin.catalog_view import CatalogEntry, prompts_of, resource_templates_of, resources_of, tools_of
 from federations.admin.filters import ServerTagFilter
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
 from federations.models import McpServer
 from federations.services.access import servers_visible_to
+from federations.services.shown import prefetch_newer
+
+LARGE_COLUMNS = ("tools", "resources", "resource_templates", "prompts")
 
 
 @admin.register(McpServer)
@@ -27,13 +30,14 @@ class McpServerAdmin(DiscoveredResourceAdmin):
     empty_hint = "A sync of a federation adds MCP servers here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[McpServer]:
-        servers = servers_visible_to(request.user).prefetch_related("federation", "tag_rows", "newer")
-        return servers.defer("tools", "resources", "prompts") if is_list_page(request) else servers
+        servers = servers_visible_to(request.user).prefetch_related("federation", "tag_rows", prefetch_newer())
+        return servers.defer(*LARGE_COLUMNS) if is_list_page(request) else servers
 
     def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:
         return [
             ("Tools", tools_of(resource.tools)),
             ("Resources", resources_of(resource.resources)),
+            ("Resource templates", resource_templates_of(resource.resource_templates)),
             ("Prompts", prompts_of(resource.prompts)),
         ]
 

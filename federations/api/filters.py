@@ -12,11 +12,13 @@ from core.api.errors import BadRequestError
 from core.api.query import text_parameter, text_parameters
 from core.ids import is_object_id
 from core.store.unit_of_work import subquery_or_list
-from federations.models import DiscoveredResource, Federation, FederationQuerySet
+from federations.models import DiscoveredResource, Federation, FederationQuerySet, McpServer, RuntimeObservation
 from federations.search.base import DocumentKind
+from federations.services.inventory import HAS_ERROR, with_runtime_text
 from federations.services.shown import with_shown_status, with_shown_text
 
 LAST_SEARCH_PAGE = 1000
+TRUTH_VALUES = {"true": True, "false": False}
 
 Resource = TypeVar("Resource", bound=DiscoveredResource)
 
@@ -51,6 +53,33 @@ def filter_resources(rows: QuerySet[Resource], query: QueryDict, *, names: Seque
         rows = rows.filter(id__in=subquery_or_list(tagged))
     if text := text_parameter(query, "query"):
         rows = with_shown_text(rows, text, *names)
+    return rows
+
+
+def filter_servers(rows: QuerySet[McpServer], query: QueryDict) -> QuerySet[McpServer]:
+    """Apply the filters of resources, and protocolVersion, to servers; raise BadRequestError."""
+    if (version := text_parameter(query, "protocolVersion")) is not None:
+        rows = rows.filter(protocol_version=version)
+    return filter_resources(rows, query, names=["server_name", "title"])
+
+
+def filter_runtimes(rows: QuerySet[RuntimeObservation], query: QueryDict) -> QuerySet[RuntimeObservation]:
+    """Apply federationId, protocol, status, hasError and query to the inventory; raise BadRequestError.
+
+    An unknown value finds no row, but a `hasError` other than `true` and `false` is refused.
+    """
+    if (federation_id := text_parameter(query, "federationId")) is not None:
+        rows = rows.filter(scope=federation_id) if is_object_id(federation_id) else rows.none()
+    if (protocol := text_parameter(query, "protocol")) is not None:
+        rows = rows.filter(protocol=protocol)
+    if (status := text_parameter(query, "status")) is not None:
+        rows = rows.filter(status=status)
+    if (has_error := text_parameter(query, "hasError")) is not None:
+        if has_error not in TRUTH_VALUES:
+            raise BadRequestError("hasError: must be true or false")
+        rows = rows.filter(HAS_ERROR if TRUTH_VALUES[has_error] else ~HAS_ERROR)
+    if text := text_parameter(query, "query"):
+        rows = with_runtime_text(rows, text)
     return rows
 
 

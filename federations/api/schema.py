@@ -18,6 +18,7 @@ from core.api.pagination import DEFAULT_PER_PAGE, MAX_PER_PAGE
 from core.api.query import MAX_TEXT_CHARS, MAX_VALUES
 from core.api.schema import WITH_BODY, error_responses
 from federations.api.filters import LAST_SEARCH_PAGE
+from federations.api.runtime_serializers import RuntimeSerializer
 from federations.api.serializers import (
     AgentDetailSerializer,
     AgentSerializer,
@@ -80,6 +81,19 @@ RESOURCE_FILTERS = [
         "Part of a name, the path or the description, case-insensitive. Names are also an "
         "agent's cardName and organization, and a server's title.",
     ),
+]
+SERVER_FILTERS = [
+    *RESOURCE_FILTERS,
+    text_parameter("protocolVersion", "Exact revision of MCP, as `2025-11-25`; an unknown value finds nothing."),
+]
+RUNTIME_FILTERS = [
+    text_parameter("federationId", "Only runtimes of this federation."),
+    text_parameter("protocol", "Exact protocol: `MCP`, `A2A`, `HTTP`, `AGUI`; an unknown value finds nothing."),
+    text_parameter("status", "Exact AgentCore status."),
+    OpenApiParameter(
+        "hasError", {"type": "string", "enum": ["true", "false"]}, description="Whether the last sync had an error."
+    ),
+    text_parameter("query", "Part of the name, runtime id, error or failure reason, case-insensitive."),
 ]
 FEDERATION_FILTERS = [
     text_parameter(
@@ -289,7 +303,7 @@ list_jobs = extend_schema(
 )
 retrieve_job = extend_schema(
     operation_id="retrieve_job",
-    summary="Show a job: progress, result, changes, error",
+    summary="Show a job: progress, result, changes, warnings, error",
     tags=["federations"],
     responses={200: JobDetailSerializer, **error_responses(404, e404="Sync job not found")},
 )
@@ -297,7 +311,7 @@ list_servers = extend_schema(
     operation_id="list_servers",
     summary="List MCP servers",
     tags=["resources"],
-    parameters=[*RESOURCE_FILTERS, *PAGE],
+    parameters=[*SERVER_FILTERS, *PAGE],
     responses={200: page_body("ServerPage", "servers", ServerSerializer), **error_responses(400)},
 )
 retrieve_server = extend_schema(
@@ -318,6 +332,19 @@ retrieve_agent = extend_schema(
     summary="Show an A2A agent with its card",
     tags=["resources"],
     responses={200: AgentDetailSerializer, **error_responses(404, e404="Agent not found")},
+)
+list_runtimes = extend_schema(
+    operation_id="list_runtimes",
+    summary="List the inventory of runtimes",
+    tags=["resources"],
+    parameters=[*RUNTIME_FILTERS, *PAGE],
+    responses={200: page_body("RuntimePage", "runtimes", RuntimeSerializer), **error_responses(400)},
+)
+retrieve_runtime = extend_schema(
+    operation_id="retrieve_runtime",
+    summary="Show a runtime with its error and its warnings",
+    tags=["resources"],
+    responses={200: RuntimeSerializer, **error_responses(404, e404="Runtime not found")},
 )
 search = extend_schema(
     operation_id="search",

@@ -11,6 +11,7 @@ from core.api.fields import Flag, JsonObjectField, Text, UtcTime
 from core.api.viewsets import serialize_each
 from federations.models import (
     A2aAgent,
+    DiscoveredResource,
     Federation,
     FederationStatus,
     JobPhase,
@@ -22,6 +23,7 @@ from federations.models import (
     SyncStatus,
 )
 from federations.search.base import DocumentKind
+from federations.services.inventory import warnings_of
 
 MAX_TAGS = 100
 RECENT_JOBS = 10
@@ -133,6 +135,19 @@ class ChangeSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField()
 
 
+class WarningSerializer(serializers.Serializer[Any]):
+    """One loss that does not fail a sync: an item, a listing or a card in part, or a runtime that was not called.
+
+    `kind` is `tool`, `resource`, `resource_template`, `prompt`, `skill`, `card`, `listing`, `runtime`, or `more` for
+    the warning that counts the rest of a long list. `name` is the name of the item, listing or runtime.
+    """
+
+    kind = serializers.CharField()
+    name = serializers.CharField()
+    runtimeId = serializers.CharField()
+    message = serializers.CharField()
+
+
 class LastSyncSerializer(serializers.Serializer[SyncJob]):
     """The newest sync of a federation. `finishedAt` and `summary` are null until this sync ends."""
 
@@ -176,9 +191,10 @@ class JobProgressSerializer(JobSerializer):
 
 
 class JobDetailSerializer(JobProgressSerializer):
-    """One job with its changes."""
+    """One job with its changes and its warnings. Warnings do not fail a job."""
 
     changes = ChangeSerializer(many=True)
+    warnings = WarningSerializer(many=True)
 
 
 # Federations --------------------------------------------------------------------------------------------------------
@@ -224,7 +240,7 @@ class FederationDetailSerializer(serializers.Serializer[Federation]):
     def get_recentJobs(self, federation: Federation) -> Any:
         """Return the newest jobs of the federation, newest first."""
         newest = SyncJob.objects.filter(federation_id=federation.id)
-        return serialize_each(JobSerializer, newest.defer("changes", "summary")[:RECENT_JOBS])
+        return serialize_each(JobSerializer, newest.defer("changes", "warnings", "summary")[:RECENT_JOBS])
 
 
 class DeletedFederationSerializer(serializers.Serializer[SyncJob]):
@@ -248,10 +264,20 @@ class DryRunSerializer(serializers.Serializer[Any]):
     summary = SummarySerializer()
     message = serializers.CharField(allow_null=True)
     changes = ChangeSerializer(many=True)
+    warnings = WarningSerializer(many=True)
     held = serializers.BooleanField(help_text="Whether the deletion guard would hold this plan.")
 
 
 # Discovered resources -----------------------------------------------------------------------------------------------
+@extend_schema_field(WarningSerializer(many=True))
+class ResourceWarningsField(serializers.Field):  # type: ignore[type-arg]
+    """The warnings about the runtime of one resource; one query."""
+
+    def to_representation(self, resource: DiscoveredResource) -> Any:
+        """Return the warnings of the last call of the runtime."""
+        return serialize_each(WarningSerializer, warnings_of(resource))
+
+
 class ResourceConfigSerializer(serializers.Serializer[Any]):
     """The URL of a resource, and how callers authenticate to its runtime (`runtimeAccess`)."""
 
@@ -294,12 +320,15 @@ class ServerSerializer(serializers.Serializer[McpServer]):
 
 
 class ServerDetailSerializer(ServerSerializer):
-    """One MCP server with its tools, resources and prompts."""
+    """One MCP server with its tools, resources, resource templates and prompts."""
 
     tools = serializers.ListField(child=JsonObjectField())
     resources = serializers.ListField(child=JsonObjectField())
+    resourceTemplates = serializers.ListField(child=JsonObjectField(), source="resource_templates")
     prompts = serializers.ListField(child=JsonObjectField())
     capabilities = JsonObjectField()
+    serverInfo = JsonObjectField(source="server_info")
+    warnings = ResourceWarningsField(source="*")
     federationMetadata = FederationMetadataSerializer(source="*")
 
 
@@ -329,6 +358,7 @@ class AgentDetailSerializer(AgentSerializer):
         source="shown_card", help_text="The card with ProtoJSON's names and the hub's invocation URL as every address."
     )
     rawCard = JsonObjectField(source="card", help_text="The card as the agent served it.")
+    warnings = ResourceWarningsField(source="*")
     federationMetadata = FederationMetadataSerializer(source="*")
 
 

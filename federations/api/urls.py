@@ -9,6 +9,7 @@ from federations.api.views import (
     FederationViewSet,
     JobViewSet,
     LegacySyncViewSet,
+    RuntimeViewSet,
     SearchViewSet,
     ServerViewSet,
 )
@@ -29,6 +30,8 @@ urlpatterns = [
     re_path(r"^servers/(?P<server_id>[^/]+)/?\Z", ServerViewSet.as_view({"get": "retrieve"}), name="server"),
     re_path(r"^agents/?\Z", AgentViewSet.as_view({"get": "list"}), name="agents"),
     re_path(r"^agents/(?P<agent_id>[^/]+)/?\Z", AgentViewSet.as_view({"get": "retrieve"}), name="agent"),
+    re_path(r"^runtimes/?\Z", RuntimeViewSet.as_view({"get": "list"}), name="runtimes"),
+    re_path(r"^runtimes/(?P<runtime_id>[^/]+)/?\Z", RuntimeViewSet.as_view({"get": "retrieve"}), name="runtime"),
     re_path(r"^search/?\Z", SearchViewSet.as_view({"get": "list"}), name="search"),
     re_path(
         r"^federation/agentcore/runtime/sync/?\Z",

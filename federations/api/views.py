@@ -22,9 +22,12 @@ from federations.api.filters import (
     LAST_SEARCH_PAGE,
     filter_federations,
     filter_resources,
+    filter_runtimes,
+    filter_servers,
     search_kinds,
     search_text,
 )
+from federations.api.runtime_serializers import RuntimeSerializer
 from federations.api.serializers import (
     AgentDetailSerializer,
     AgentSerializer,
@@ -49,17 +52,21 @@ from federations.services.access import (
     federations_visible_to,
     level_of,
     may_create_federations,
+    runtimes_visible_to,
     servers_visible_to,
 )
 from federations.services.federations import check_updatable, create_federation, delete_federation, update_federation
+from federations.services.inventory import read_entries
 from federations.services.preview import preview_sync
 from federations.services.run import run_sync
 from federations.services.search import search
+from federations.services.shown import prefetch_newer
 from federations.services.start import start_sync
 from federations.services.unfederated import sync_unfederated
 
 Resource = TypeVar("Resource", bound=DiscoveredResource)
 
+LARGE_SERVER_COLUMNS = ("tools", "resources", "resource_templates", "prompts", "capabilities", "server_info")
 PERMISSION_NAMES = {AccessLevel.VIEW: "VIEW", AccessLevel.EDIT: "EDIT", AccessLevel.OWNER: "DELETE"}
 
 
@@ -198,6 +205,7 @@ def dry_run(federation: Federation) -> Response:
         "summary": preview.summary,
         "message": preview.message,
         "changes": preview.changes,
+        "warnings": preview.warnings,
         "held": preview.held,
     }
     return Response(DryRunSerializer(body).data)
@@ -213,12 +221,13 @@ class JobViewSet(HubViewSet):
         """List a federation's jobs, newest first."""
         page = read_page(request.query_params)
         federation = get_federation(request, federation_id, AccessLevel.VIEW)
-        found, pagination = paginate(SyncJob.objects.filter(federation_id=federation.id).defer("changes"), page)
+        jobs = SyncJob.objects.filter(federation_id=federation.id).defer("changes", "warnings")
+        found, pagination = paginate(jobs, page)
         return Response({"jobs": serialize_each(JobProgressSerializer, found), "pagination": pagination})
 
     @schema.retrieve_job
     def retrieve(self, request: Request, federation_id: str, job_id: str) -> Response:
-        """Show one job with its progress and its changes."""
+        """Show one job with its progress, its changes and its warnings."""
         federation = get_federation(request, federation_id, AccessLevel.VIEW)
         job = SyncJob.objects.filter(federation_id=federation.id, id=job_id).first() if is_object_id(job_id) else None
         if job is None:
@@ -235,9 +244,8 @@ class ServerViewSet(HubViewSet):
     def list(self, request: Request) -> Response:
         """List the MCP servers that the caller may view, newest change first."""
         page = read_page(request.query_params)
-        visible = servers_visible_to(user_of(request))
-        rows = filter_resources(visible, request.query_params, names=["server_name", "title"])
-        slim = rows.defer("tools", "resources", "prompts", "capabilities").prefetch_related("tag_rows", "newer")
+        rows = filter_servers(servers_visible_to(user_of(request)), request.query_params)
+        slim = rows.defer(*LARGE_SERVER_COLUMNS).prefetch_related("tag_rows", prefetch_newer())
         found, pagination = paginate(slim, page)
         return Response({"servers": serialize_each(ServerSerializer, found), "pagination": pagination})
 
@@ -259,7 +267,7 @@ class AgentViewSet(HubViewSet):
         page = read_page(request.query_params)
         visible = agents_visible_to(user_of(request))
         rows = filter_resources(visible, request.query_params, names=["name", "card_name", "organization"])
-        found, pagination = paginate(rows.defer("card").prefetch_related("tag_rows", "newer"), page)
+        found, pagination = paginate(rows.defer("card").prefetch_related("tag_rows", prefetch_newer()), page)
         return Response({"agents": serialize_each(AgentSerializer, found), "pagination": pagination})
 
     @schema.retrieve_agent
@@ -267,6 +275,32 @@ class AgentViewSet(HubViewSet):
         """Show one A2A agent with its card."""
         agent = get_resource(agents_visible_to(user_of(request)), agent_id, missing="Agent not found")
         return Response(AgentDetailSerializer(agent).data)
+
+
+class RuntimeViewSet(HubViewSet):
+    """The inventory: the runtimes of the last complete listing of each account, also those that are no resource."""
+
+    required_scopes = {"GET": READ}
+
+    @schema.list_runtimes
+    def list(self, request: Request) -> Response:
+        """List the runtimes that the caller may view, newest change in the cloud first."""
+        page, user = read_page(request.query_params), user_of(request)
+        rows = filter_runtimes(runtimes_visible_to(user), request.query_params).order_by("-last_updated_at", "-id")
+        found, pagination = paginate(rows, page)
+        return Response(
+            {"runtimes": serialize_each(RuntimeSerializer, read_entries(found, user)), "pagination": pagination}
+        )
+
+    @schema.retrieve_runtime
+    def retrieve(self, request: Request, runtime_id: str) -> Response:
+        """Show one runtime. A runtime that the caller may not view is not found."""
+        user = user_of(request)
+        found = runtimes_visible_to(user).filter(id=runtime_id)[:1] if is_object_id(runtime_id) else ()
+        entries = read_entries(list(found), user)
+        if not entries:
+            raise NotFoundError("Runtime not found")
+        return Response(RuntimeSerializer(entries[0]).data)
 
 
 class SearchViewSet(HubViewSet):

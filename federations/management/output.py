@@ -35,12 +35,27 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     return table
 
 
-def show_outcome(console: Console, summary: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> None:
-    """Print the changes, the counters, and the error messages, which the table of changes leaves out."""
+def warning_line(warning: Mapping[str, Any]) -> str:
+    """Return one warning of a job or dry run as a line: `tool lookup of runtime demo-0123456789: its message`."""
+    if warning["kind"] == "more":
+        return str(warning["message"])
+    subject = f"{warning['kind'].replace('_', ' ')} {warning['name']}".strip()
+    return f"{subject} of runtime {warning['runtimeId']}: {warning['message']}"
+
+
+def show_outcome(
+    console: Console,
+    summary: Mapping[str, Any],
+    changes: Sequence[Mapping[str, Any]],
+    warnings: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Print the changes, the counters, the warnings, and the error messages, which the table of changes leaves out."""
     done = [change for change in changes if change["action"] != "error"]
     if done:
         console.print(changes_table(done))
         console.print()
     console.print(summary_table(summary))
+    for warning in warnings:
+        console.print(f"warning: {warning_line(warning)}", style="yellow")
     for message in summary["errorMessages"]:
         console.print(f"error: {message}", style="red")

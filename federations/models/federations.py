@@ -72,7 +72,8 @@ class FederationQuerySet(models.QuerySet["Federation"]):
     def with_details(self) -> Self:
         """Load also the last sync and the tags, which the serializers read, in a constant number of queries."""
         # The changes of a large sync are megabytes, and no serializer of a federation reads them.
-        return self.select_related("last_sync").defer("last_sync__changes").prefetch_related("tag_rows")
+        slim = self.select_related("last_sync").defer("last_sync__changes", "last_sync__warnings")
+        return slim.prefetch_related("tag_rows")
 
 
 class Federation(models.Model):

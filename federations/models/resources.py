@@ -235,6 +235,7 @@ class RuntimeObservation(models.Model):
     agent = models.ForeignKey(A2aAgent, null=True, blank=True, on_delete=models.SET_NULL, related_name="newer")
 
     class Meta:
+        verbose_name = "runtime"
         constraints = [models.UniqueConstraint(fields=["scope", "runtime_id"], name="observation_once_per_runtime")]
         indexes = [models.Index(fields=["-last_updated_at", "-id"], name="observation_newest")]
 

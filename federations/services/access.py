@@ -9,7 +9,16 @@ from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db.models import Max, Q, QuerySet
 
 from core.store.unit_of_work import subquery_or_list
-from federations.models import A2aAgent, AccessLevel, DiscoveredResource, Federation, FederationGrant, McpServer
+from federations.models import (
+    A2aAgent,
+    AccessLevel,
+    DiscoveredResource,
+    Federation,
+    FederationGrant,
+    McpServer,
+    RuntimeObservation,
+)
+from federations.services.sync_targets import UNFEDERATED
 
 Resource = TypeVar("Resource", bound=DiscoveredResource)
 AnyUser = User | AnonymousUser
@@ -36,6 +45,20 @@ def servers_visible_to(user: AnyUser) -> QuerySet[McpServer]:
 def agents_visible_to(user: AnyUser) -> QuerySet[A2aAgent]:
     """Return the A2A agents that `user` may view."""
     return _visible(A2aAgent.objects.all(), user, "federations.view_a2aagent")
+
+
+def runtimes_visible_to(user: AnyUser) -> QuerySet[RuntimeObservation]:
+    """Return the observations of the runtimes that `user` may view: those of the federations that `user` may view.
+
+    The observations of a region without a federation need the permission `view_runtimeobservation`.
+    """
+    sees_federated = user.has_perm(PERMISSION_OF[AccessLevel.VIEW])
+    sees_others = user.has_perm("federations.view_runtimeobservation")
+    if sees_federated and sees_others:
+        return RuntimeObservation.objects.all()
+    unfederated = Q(scope__startswith=UNFEDERATED)
+    allowed = ~unfederated if sees_federated else Q(scope__in=_granted_to(user))
+    return RuntimeObservation.objects.filter(allowed | unfederated if sees_others else allowed)
 
 
 def level_of(user: AnyUser, federation: Federation) -> int:

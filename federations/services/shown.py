@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from core.store.folding import contains_text
 from core.store.unit_of_work import subquery_or_list
 from federations.models import DiscoveredResource, RuntimeObservation
 
 Resource = TypeVar("Resource", bound=DiscoveredResource)
+
+
+def prefetch_newer() -> Prefetch[str]:
+    """Return the prefetch of the observations that `shown_status` and `shown_description` read, without warnings."""
+    return Prefetch("newer", RuntimeObservation.objects.defer("warnings"))
 
 
 def with_shown_status(rows: QuerySet[Resource], *statuses: str) -> QuerySet[Resource]:

@@ -23,6 +23,9 @@ from federations.sync.resources import JsonObject
 
 Resource = TypeVar("Resource", bound=DiscoveredResource)
 
+UNFEDERATED = "unfederated:"
+"""The beginning of the key of a target without a federation; the region follows."""
+
 
 @dataclass(frozen=True, slots=True)
 class SyncTarget:
@@ -43,7 +46,7 @@ class SyncTarget:
     @property
     def key(self) -> str:
         """Return the key of the target's jobs and observations."""
-        return self.federation_id or f"unfederated:{self.region}"
+        return self.federation_id or f"{UNFEDERATED}{self.region}"
 
     def servers(self) -> QuerySet[McpServer]:
         """Return the target's own MCP servers."""

@@ -12,16 +12,15 @@ from django.utils.html import format_html
 
 from core.admin.labels import format_age, label
 from federations.admin.labels import (
-    JOB_COLORS,
     NEVER_SYNCED,
     SYNC_COLORS,
     counters,
     duration,
     error_summary,
-    job_outcome,
+    job_label,
     job_type,
     progress_bar,
-    sync_outcome,
+    sync_label,
 )
 from federations.admin.permissions import jobs_visible_to
 from federations.models import Federation, SyncJob, SyncStatus
@@ -84,7 +83,7 @@ def _resource_cards(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _recent_jobs(request: HttpRequest) -> dict[str, list[Any]]:
-    newest = jobs_visible_to(request.user).defer("changes")[:RECENT_JOBS]
+    newest = jobs_visible_to(request.user).defer("changes", "warnings")[:RECENT_JOBS]
     return {
         "headers": ["Federation", "Job", "Status", "Result", "Started", "Took"],
         "rows": [_job_row(job) for job in newest],
@@ -94,7 +93,8 @@ def _recent_jobs(request: HttpRequest) -> dict[str, list[Any]]:
 def _alarms(request: HttpRequest) -> dict[str, list[Any]]:
     """Return a table of federations whose last sync failed, had errors or was held; the latest comes first."""
     found = federations_visible_to(request.user).filter(sync_status=SyncStatus.FAILED)
-    newest = found.select_related("last_sync").defer("last_sync__changes").order_by("-updated_at", "-id")
+    slim = found.select_related("last_sync").defer("last_sync__changes", "last_sync__warnings")
+    newest = slim.order_by("-updated_at", "-id")
     return {
         "headers": ["Federation", "Last sync", "What happened", "When"],
         "rows": [_alarm_row(federation) for federation in newest[:MAX_ALARMS]],
@@ -106,7 +106,7 @@ def _alarm_row(federation: Federation) -> list[Any]:
     job = federation.last_sync
     return [
         format_html('<a class="text-link whitespace-nowrap" href="{}">{}</a>', url, shorten(str(federation), 40)),
-        label(sync_outcome(federation), SYNC_COLORS),
+        sync_label(federation),
         error_summary(job) if job else federation.sync_message or "-",
         format_html(
             '<span class="whitespace-nowrap">{}</span>', format_age(job.finished_at or job.created_at) if job else "-"
@@ -119,7 +119,7 @@ def _job_row(job: SyncJob) -> list[Any]:
     return [
         format_html('<a class="text-link" href="{}">{}</a>', url, job.federation_name or job.lock_key),
         job_type(job),
-        label(job_outcome(job), JOB_COLORS),
+        job_label(job),
         progress_bar(job) if job.is_active else counters(job),
         format_age(job.started_at or job.created_at),
         duration(job),

@@ -43,6 +43,7 @@ def _registry_items() -> list[dict[str, Any]]:
         _item("Federations", "hub", "federations_federation", sees_any_federation),
         _item("MCP servers", "dns", "federations_mcpserver", sees_any_federation),
         _item("A2A agents", "smart_toy", "federations_a2aagent", sees_any_federation),
+        _item("Runtimes", "deployed_code", "federations_runtimeobservation", sees_any_federation),
         _item("Sync jobs", "sync", "federations_syncjob", sees_any_federation),
     ]
 
@@ -72,7 +73,6 @@ def _access_items() -> list[dict[str, Any]]:
 def _technical_items() -> list[dict[str, Any]]:
     return [
         _item("Periodic tasks", "schedule", "django_celery_beat_periodictask"),
-        _item("Runtime observations", "visibility", "federations_runtimeobservation"),
         _item("Dry runs under way", "preview", "federations_previewslot"),
         _item("Peer keys", "key", "peers_peerkey"),
         _item("Inbound callbacks", "call_received", "peers_inboundcallback"),

@@ -24,7 +24,7 @@ from federations.models import Federation
 from fedhub.wsgi import application
 from sandbox.client import SandboxClient
 from tests.api.contract import with_job
-from tests.conftest import MakeAgent, MakeServer
+from tests.conftest import MakeAgent, MakeRuntime, MakeServer
 
 EXAMPLES = 200
 # The contract's answers to a reserved provider and to a failing cloud.
@@ -39,7 +39,7 @@ CHECKS = [
 OPERATIONS = [
     "list_federations", "create_federation", "retrieve_federation", "update_federation", "delete_federation",
     "sync_federation", "list_jobs", "retrieve_job", "list_servers", "retrieve_server", "list_agents",
-    "retrieve_agent", "search", "sync_runtimes",
+    "retrieve_agent", "list_runtimes", "retrieve_runtime", "search", "sync_runtimes",
 ]  # fmt: skip
 # tests.api.peers.test_conformance tests these operations.
 PEER_OPERATIONS = [
@@ -90,13 +90,14 @@ def requests_to(operation: Any, known: dict[str, str]) -> st.SearchStrategy[Any]
 @pytest.mark.parametrize("operation_id", OPERATIONS)
 def test_no_request_gets_an_answer_that_the_schema_does_not_describe(
     operation_id: str, token: str, cloud: SandboxClient, federation: Federation, make_server: MakeServer,
-    make_agent: MakeAgent,
+    make_agent: MakeAgent, make_runtime: MakeRuntime,
 ) -> None:  # fmt: skip
     known = {
         "federation_id": federation.id,
         "job_id": with_job(federation).id,
         "server_id": make_server(None, "known-server").id,
         "agent_id": make_agent(None, "known-agent").id,
+        "runtime_id": make_runtime(federation, "known-runtime").id,
     }
     answered: set[int] = set()
 

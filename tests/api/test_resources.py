@@ -62,7 +62,10 @@ def test_a_server_is_listed_and_shown_in_full(
     assert item["config"] == {"url": server.url, "runtimeAccess": jwt}
     assert TIME.match(item["createdAt"])
     detail = api(reader).get(f"{SERVERS}/{server.id}").json()
-    extra = ["tools", "resources", "prompts", "capabilities", "federationMetadata"]
+    extra = [
+        "tools", "resources", "resourceTemplates", "prompts", "capabilities", "serverInfo", "warnings",
+        "federationMetadata",
+    ]  # fmt: skip
     assert list(detail) == SERVER_KEYS + extra
     assert detail["tools"] == server.tools
     assert list(detail["federationMetadata"]) == METADATA_KEYS
@@ -82,7 +85,7 @@ def test_an_agent_is_listed_and_shown_in_full(
     assert item["config"] == {"url": agent.url, "runtimeAccess": {"mode": "iam"}}
     assert (item["cardName"], item["organization"]) == ("Rx Guardian", "Apothecary Ltd")
     detail = api(reader).get(f"{AGENTS}/{agent.id}").json()
-    assert list(detail) == [*AGENT_KEYS, "card", "rawCard", "federationMetadata"]
+    assert list(detail) == [*AGENT_KEYS, "card", "rawCard", "warnings", "federationMetadata"]
     assert detail["rawCard"] == agent.card
     assert detail["card"] == {**agent.card, "url": agent.url}
     assert list(detail["federationMetadata"]) == METADATA_KEYS
@@ -324,7 +327,10 @@ def test_lists_leave_large_columns_in_the_database(
         for path in (SERVERS, AGENTS, FEDERATIONS, path_of(federation), f"{path_of(federation)}/jobs"):
             assert api(reader).get(path).status_code == 200
     read = " ".join(queries)
-    large = ("tools", "resources", "prompts", "card", "changes")
+    large = (
+        "tools", "resources", "resource_templates", "prompts", "capabilities", "server_info", "card", "changes",
+        "warnings",
+    )  # fmt: skip
     # SQL puts column names in double quotes, the log of MongoDB's driver in single quotes.
     assert [column for column in large if f'"{column}"' in read or f"'{column}'" in read] == []
 

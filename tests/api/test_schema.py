@@ -29,6 +29,8 @@ SPEC_ROUTES = {
     ("get", "/api/v1/servers/{server_id}"),
     ("get", "/api/v1/agents"),
     ("get", "/api/v1/agents/{agent_id}"),
+    ("get", "/api/v1/runtimes"),
+    ("get", "/api/v1/runtimes/{runtime_id}"),
     ("get", "/api/v1/search"),
     ("get", "/api/v1/federation/status"),
     ("get", "/api/v1/federation/agents"),

@@ -196,7 +196,16 @@ def test_a_dry_run_returns_every_change_and_writes_nothing(
     before = Federation.objects.values().get()
     status, body = answer(sync(api, owner, federation, {"dryRun": True}))
     assert status == 200
-    assert list(body) == ["dryRun", "providerType", "providerConfig", "summary", "message", "changes", "held"]
+    assert list(body) == [
+        "dryRun",
+        "providerType",
+        "providerConfig",
+        "summary",
+        "message",
+        "changes",
+        "warnings",
+        "held",
+    ]
     assert (body["dryRun"], body["providerType"], body["providerConfig"]) == (True, "aws_agentcore", CONFIG)
     counted = {"discoveredMcpServers": 1, "discoveredAgents": 1, "createdMcpServers": 1, "createdAgents": 1}
     assert body["summary"] == dict.fromkeys(SUMMARY_KEYS, 0) | counted | {"errorMessages": []}
@@ -288,7 +297,7 @@ def test_jobs_are_shown_to_callers_who_may_view_the_federation(
     assert body["jobs"][0]["error"] == "no"
     assert body["pagination"] == {"total": 2, "page": 1, "perPage": 20, "totalPages": 1}
     shown = api(reader).get(f"{jobs}/{first.id}").json()
-    assert list(shown) == [*JOB_KEYS, "error", "progress", "summary", "changes"]
+    assert list(shown) == [*JOB_KEYS, "error", "progress", "summary", "changes", "warnings"]
     assert (shown["error"], shown["progress"], shown["changes"]) == (None, {"done": 0, "total": 0}, [])
     for path in (jobs, f"{jobs}/{first.id}"):
         assert answer(api(stranger).get(path)) == (403, refusal("VIEW"))

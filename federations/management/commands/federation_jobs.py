@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 from rich.table import Table
 
+from core.admin.labels import count_text
 from core.console import make_console
 from federations.models import JobStatus, SyncJob
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, only: str | None, federation: str | None, limit: int, **options: Any) -> None:
         """Print the table, or `No jobs.`"""
-        jobs = SyncJob.objects.defer("changes")
+        jobs = SyncJob.objects.defer("changes", "warnings")
         if named := only or federation:
             jobs = jobs.filter(federation_id=named)
         console = make_console(self.stdout)
@@ -77,11 +78,11 @@ def _duration(started_at: datetime | None, finished_at: datetime | None) -> str:
 
 
 def _outcome(job: SyncJob) -> str:
-    """Return the shortened error, or the counters as `+created ~updated -deleted =unchanged`."""
+    """Return the shortened error, or the counters as `+created ~updated -deleted =unchanged` with the warnings."""
     if job.error or not job.summary:
         return shorten(job.error, LONGEST_ERROR, placeholder=" …")
     counts = [
         f"{sign}{job.summary[action + 'McpServers'] + job.summary[action + 'Agents']}"
         for sign, action in (("+", "created"), ("~", "updated"), ("-", "deleted"), ("=", "unchanged"))
     ]
-    return " ".join(counts)
+    return " ".join([*counts, *([count_text(job.warning_count, "warning")] if job.warning_count else [])])

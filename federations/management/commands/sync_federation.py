@@ -52,7 +52,7 @@ class Command(BaseCommand):
 def _show_preview(console: Console, federation: Federation) -> None:
     with console.status("Discovering …"):
         preview = preview_sync(federation)
-    show_outcome(console, preview.summary, preview.changes)
+    show_outcome(console, preview.summary, preview.changes, preview.warnings)
     if preview.held:
         console.print("A sync would be held by the deletion guard; --force lets it through.", style="red")
     console.print("Dry run: nothing was changed.")
@@ -61,7 +61,7 @@ def _show_preview(console: Console, federation: Federation) -> None:
 def _sync(console: Console, federation: Federation, *, force: bool, reason: str) -> None:
     job = start_sync(federation, by=SHELL, trigger=JobTrigger.MANUAL, reason=reason, force=force)
     job = _run_with_progress(console, job.id)
-    show_outcome(console, job.summary or {}, job.changes)
+    show_outcome(console, job.summary or {}, job.changes, job.warnings)
     if job.index_error:
         console.print(f"search index: {job.index_error}", style="yellow")
     if job.status != JobStatus.SUCCESS:
