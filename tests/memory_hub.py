@@ -1,9 +1,9 @@
 """The sync engine over the provider's memory twin, in this process or in one of its own that a test may stop or kill.
 
-Run as a program it syncs one federation and says where it is on standard output, one word a line: `applying` when
-the discovery is done and nothing is written yet, `written` when the transaction is full but not committed, `done` at
-the end or `lost` where another process has taken the job. At the point named by its second argument it waits for a
-line on standard input.
+Run as a program it syncs one federation, or applies the plan in the variable PLAN, and says where it is on standard
+output, one word a line: `applying` when the discovery is done and nothing is written yet, `written` when the
+transaction is full but not committed, `done` at the end or `lost` where another process has taken the job. At the point
+named by its second argument it waits for a line on standard input.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import django
+
+if TYPE_CHECKING:
+    from federations.models import SyncJob
 
 ACTOR_NAME = "tests"
 
@@ -57,10 +61,8 @@ def _say(word: str, wait_at: str) -> None:
 
 def _main(federation_id: str, wait_at: str) -> None:
     django.setup()
-    from core.actors import Actor
     from core.errors import ConflictError
-    from federations.models import Federation
-    from federations.services import apply, run, start
+    from federations.services import apply, run
     from tests.findings import agent, server
     from tests.memory_provider import MemoryProvider
 
@@ -82,12 +84,25 @@ def _main(federation_id: str, wait_at: str) -> None:
 
     with provider(twin), mock.patch.object(run, "_apply", applying), mock.patch.object(run, "apply_changes", written):
         try:
-            job = start.start_sync(Federation.objects.get(id=federation_id), by=Actor("1", ACTOR_NAME))
-            run.run_sync(job.id)
+            run.run_sync(_start_job(federation_id).id)
         except ConflictError as exc:
             print(f"lost {exc.message}", flush=True)
         else:
             print("done", flush=True)
+
+
+def _start_job(federation_id: str) -> SyncJob:
+    """Start a sync, or the apply of the stored plan that the environment variable PLAN names."""
+    from core.actors import Actor
+    from federations.models import Federation, JobTrigger, StoredPlan
+    from federations.services.start import start_sync
+    from federations.services.stored_plans.apply import start_apply
+
+    by = Actor("1", ACTOR_NAME)
+    if "PLAN" not in os.environ:
+        return start_sync(Federation.objects.get(id=federation_id), by=by)
+    plan = StoredPlan.objects.select_related("federation").get(id=os.environ["PLAN"])
+    return start_apply(plan, digest=plan.digest, by=by, trigger=JobTrigger.MANUAL)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,12 @@ def apply(plan: StoredPlan, *findings: Finding, by: Actor = ANN, reason: str = "
 def state(model: Any) -> list[dict[str, Any]]:
     """Return the rows of a model without ids of the hub and times of writing."""
     left_out = {"id", "federation_id", "scope", "enriched_at", "created_at", "updated_at", "error_since"}
-    return sorted(({name: row[name] for name in row.keys() - left_out} for row in model.objects.values()), key=_text)
+    ids = {"server_id", "agent_id"}
+    rows = [
+        {name: bool(value) if name in ids else value for name, value in row.items() if name not in left_out}
+        for row in model._default_manager.values()
+    ]
+    return sorted(rows, key=_text)
 
 
 def _text(row: dict[str, Any]) -> str:
