@@ -32,10 +32,14 @@ RESOURCE_TABLES = (
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One measured sync. `counts` are calls by operation, `rows` are written rows by table."""
+    """One measured sync. `counts` are calls by operation, `rows` are written rows by table.
+
+    `cpu_seconds` is the processor time of the hub's process, all threads.
+    """
 
     name: str
     seconds: float
+    cpu_seconds: float
     summary: dict[str, int]
     counts: dict[str, int]
     rows: dict[str, int]
@@ -121,14 +125,14 @@ def _measure(sandbox: RunningSandbox, federation: Any, name: str) -> Run:
 
     sandbox.admin.reset()
     fresh = Federation.objects.get(id=federation.id)
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     with rows_written() as rows:
         job = run_sync(start_sync(fresh, by=Actor("1", "benchmark")).id)
-    seconds = time.perf_counter() - started
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu
     if job.status != "success":
         raise SystemExit(f"{name}: {job.error}")
     summary = {key: value for key, value in (job.summary or {}).items() if value}
-    return Run(name, seconds, summary, sandbox.admin.counts(), dict(rows))
+    return Run(name, seconds, cpu_seconds, summary, sandbox.admin.counts(), dict(rows))
 
 
 def _report(runs: list[Run]) -> None:
@@ -140,7 +144,7 @@ def _report(runs: list[Run]) -> None:
     table = Table(
         title=f"{SERVERS} MCP servers of {TOOLS} tools, {AGENTS} agents, {LATENCY_MS} ms a call, {CONCURRENCY} at once"
     )
-    for heading in ("", "seconds", "ideal", "ratio", "calls", "resource rows", "other rows"):
+    for heading in ("", "seconds", "ideal", "ratio", "CPU ms a runtime", "calls", "resource rows", "other rows"):
         table.add_column(heading, justify="right" if heading else "left")
     for run in runs:
         other = sum(run.rows.values()) - run.resource_rows
@@ -149,6 +153,7 @@ def _report(runs: list[Run]) -> None:
             f"{run.seconds:.2f}",
             f"{run.ideal_seconds:.2f}",
             f"{run.seconds / run.ideal_seconds:.2f}",
+            f"{run.cpu_seconds / (SERVERS + AGENTS) * 1000:.1f}",
             str(run.calls),
             str(run.resource_rows),
             str(other),
