@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar, cast
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.urls import reverse
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
@@ -46,7 +46,7 @@ from federations.api.serializers import (
     SyncRequestSerializer,
     UpdateFederationSerializer,
 )
-from federations.models import AccessLevel, DiscoveredResource, Federation, FederationStatus, JobTrigger, SyncJob
+from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, SyncJob
 from federations.services.access import (
     agents_visible_to,
     federations_visible_to,
@@ -64,7 +64,7 @@ from federations.services.shown import prefetch_newer
 from federations.services.start import start_sync
 from federations.services.unfederated import sync_unfederated
 
-Resource = TypeVar("Resource", bound=DiscoveredResource)
+Row = TypeVar("Row", bound=Model)
 
 LARGE_SERVER_COLUMNS = ("tools", "resources", "resource_templates", "prompts", "capabilities", "server_info")
 PERMISSION_NAMES = {AccessLevel.VIEW: "VIEW", AccessLevel.EDIT: "EDIT", AccessLevel.OWNER: "DELETE"}
@@ -96,8 +96,8 @@ def get_federation(request: Request, federation_id: str, level: AccessLevel) -> 
     return federation
 
 
-def get_resource(visible: QuerySet[Resource], resource_id: str, *, missing: str) -> Resource:
-    """Return the server or agent `resource_id` from `visible`, the rows that the caller may view.
+def get_resource(visible: QuerySet[Row], resource_id: str, *, missing: str) -> Row:
+    """Return the server, agent or runtime `resource_id` from `visible`, the rows that the caller may view.
 
     Raises NotFoundError(`missing`) if the id is malformed or unknown, and PermissionDenied if the row is not visible.
     """
@@ -294,13 +294,11 @@ class RuntimeViewSet(HubViewSet):
 
     @schema.retrieve_runtime
     def retrieve(self, request: Request, runtime_id: str) -> Response:
-        """Show one runtime. A runtime that the caller may not view is not found."""
+        """Show one runtime."""
         user = user_of(request)
-        found = runtimes_visible_to(user).filter(id=runtime_id)[:1] if is_object_id(runtime_id) else ()
-        entries = read_entries(list(found), user)
-        if not entries:
-            raise NotFoundError("Runtime not found")
-        return Response(RuntimeSerializer(entries[0]).data)
+        runtime = get_resource(runtimes_visible_to(user), runtime_id, missing="Runtime not found")
+        (entry,) = read_entries([runtime], user)
+        return Response(RuntimeSerializer(entry).data)
 
 
 class SearchViewSet(HubViewSet):

@@ -104,13 +104,13 @@ def test_access_to_a_federation_gives_access_to_its_runtimes(
     api: Api, owner: User, reader: User, stranger: User, federation: Federation, make_runtime: MakeRuntime
 ) -> None:
     owned, free = make_runtime(federation, "owned"), make_runtime(None, "free")
-    missing = (404, error("not_found", "Runtime not found"))
+    refused = (403, {"detail": "You do not have VIEW permissions for this resource."})
     for user in (owner, reader):
         assert names(api(user).get(RUNTIMES)) == ["owned"]
         assert api(user).get(f"{RUNTIMES}/{owned.id}").status_code == 200
-        assert answer(api(user).get(f"{RUNTIMES}/{free.id}")) == missing
+        assert answer(api(user).get(f"{RUNTIMES}/{free.id}")) == refused
     assert names(api(stranger).get(RUNTIMES)) == []
-    assert answer(api(stranger).get(f"{RUNTIMES}/{owned.id}")) == missing
+    assert answer(api(stranger).get(f"{RUNTIMES}/{owned.id}")) == refused
     stranger = may(stranger, "view_runtimeobservation")
     assert names(api(stranger).get(RUNTIMES)) == ["free"]
     assert api(stranger).get(f"{RUNTIMES}/{free.id}").json()["federationId"] is None
