@@ -63,7 +63,7 @@ def modern_server(
             data = {"supported": list(supported), "requested": "2025-11-25"}
             return error(sent, -32022, "Unsupported protocol version", 400, data=data)
         if method == "server/discover":
-            capabilities = {key: {} for key in kept if key != "resourceTemplates"}
+            capabilities: Message = {key: {} for key in kept if key != "resourceTemplates"}
             return result(sent, {"supportedVersions": list(supported), "capabilities": capabilities})
         if method in by_method:
             return result(sent, {by_method[method]: kept[by_method[method]], "resultType": "complete"})

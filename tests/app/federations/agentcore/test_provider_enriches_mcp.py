@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def error_of(findings: list[Finding]) -> str:
 
 def test_an_mcp_server_is_asked_for_each_listing_that_it_declares(aws: AwsServer, discover: Discover) -> None:
     aws.serve_runtimes("claims")
-    lists = {
+    lists: dict[str, Any] = {
         "tools": [tool("find")],
         "resources": [{"uri": "file:///a", "name": "a"}],
         "templates": [{"uriTemplate": "file:///{name}", "name": "any"}],
