@@ -70,10 +70,10 @@ async def shake_hands(session: McpSession, known_revision: str) -> Handshake:
     found: JsonObject = {}
     remember = True
     try:
-        found = await session.discover()
+        found = await session.discover(is_probe=known_revision not in MODERN)
     except EnrichmentError as exc:
         remember = _is_about_the_era(exc)
-        if not remember and not _is_passing(exc):
+        if not remember and (known_revision in MODERN or not _is_passing(exc)):
             raise
         _raise_without_common_revision(exc)
     if _is_modern(found):
@@ -88,9 +88,11 @@ async def shake_hands(session: McpSession, known_revision: str) -> Handshake:
 async def _shake_older_or_modern(session: McpSession, remember: bool) -> Handshake:
     try:
         return await _shake_older(session, remember)
-    except _ModernServerError as exc:
-        if exc.answer is not None:
+    except EnrichmentError as exc:
+        if isinstance(exc, _ModernServerError) and exc.answer is not None:
             return _agree_on_modern(session, exc.answer)
+        if not isinstance(exc, _ModernServerError) and (remember or not _is_about_the_era(exc)):
+            raise
         # The probe failed although the server speaks the stateless era, for example because it was starting.
         return _agree_on_modern(session, await session.discover())
 

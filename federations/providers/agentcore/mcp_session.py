@@ -40,10 +40,17 @@ class McpSession:
         self._sdk = ClientSession(dispatcher=dispatcher, client_info=_CLIENT)  # type: ignore[arg-type]
         self._may_start_again = True
 
-    async def discover(self) -> JsonObject:
-        """Send `server/discover` in the newest revision of the stateless era and return the raw result."""
+    async def discover(self, *, is_probe: bool = False) -> JsonObject:
+        """Send `server/discover` in the newest revision of the stateless era and return the raw result.
+
+        With `is_probe` a passing fault is repeated once, since the server may not know the request.
+        """
         self._dispatcher.session_id = None
-        return await self._sdk.send_discover(MODERN[-1])
+        self._dispatcher.is_probing = is_probe
+        try:
+            return await self._sdk.send_discover(MODERN[-1])
+        finally:
+            self._dispatcher.is_probing = False
 
     async def initialize(self, offered: str) -> JsonObject:
         """Send `initialize` with the revision `offered`, without a session, and return the raw result."""

@@ -22,7 +22,6 @@ from federations.providers.agentcore.transport import Answer, BodyReader, Conver
 from federations.sync.resources import Json, JsonObject
 
 _HEADERS = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
-_PROBE = "server/discover"
 _NOT_FOUND = 404
 # A carriage return at the end of the bytes may be the first half of CRLF.
 _LINE_END = re.compile(rb"\r\n|\n|\r(?=.)", re.DOTALL)
@@ -46,7 +45,8 @@ class LostSessionError(EnrichmentError):
 class HttpDispatcher:
     """Sends messages to the server at `url` within `conversation`. Implements the SDK's `Outbound`.
 
-    `session_id` is the session that the last answer began, or None.
+    `session_id` is the session that the last `initialize` began, or None. While `is_probing`, a passing fault is
+    repeated only once.
     """
 
     def __init__(self, conversation: Conversation, url: str) -> None:
@@ -54,6 +54,7 @@ class HttpDispatcher:
         self._url = httpx2.URL(url)
         self._number = 0
         self.session_id: str | None = None
+        self.is_probing = False
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
@@ -68,10 +69,10 @@ class HttpDispatcher:
         if params is not None:
             message["params"] = params
         options = opts or {}
-        patience = Patience(options.get("timeout"), is_probe=method == _PROBE)
+        patience = Patience(options.get("timeout"), is_probe=self.is_probing)
         answer = await self._post(message, options, _result_reader, patience)
-        if session_id := answer.headers.get(MCP_SESSION_ID):
-            self.session_id = session_id
+        if method == "initialize":
+            self.session_id = answer.headers.get(MCP_SESSION_ID)
         return _result(answer)
 
     async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:

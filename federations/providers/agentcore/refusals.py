@@ -33,7 +33,10 @@ class BrokenConnectionError(RequestFault):
 
 
 class SlowAnswerError(RequestFault):
-    """Raised where a request has no answer within its own time, which is shorter than that of the conversation."""
+    """Raised where a try has no answer within its own time, which is shorter than that of the conversation.
+
+    The request is not repeated, because a server that did not answer once rarely answers at once.
+    """
 
     is_passing = True
 

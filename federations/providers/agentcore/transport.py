@@ -77,7 +77,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long one request may take: `seconds` in all, or None for the rest of the conversation.
+    """How long one try of a request may take: `seconds`, or None for the rest of the conversation.
 
     With `is_probe` a passing fault is repeated once, except for the statuses 424 and 429.
     """
@@ -129,20 +129,14 @@ class Conversation:
         """
         request.extensions["timeout"] = self._timeouts
         request.headers["accept-encoding"] = "identity"
-        now = self._clock()
-        own_end = self._deadline if patience.seconds is None else min(self._deadline, now + patience.seconds)
-        if now >= self._deadline:
-            raise self._out_of_time()
+        out_of_time = OutOfTimeError(f"no complete answer within {self.limits.seconds:g} seconds")
+        if self._clock() >= self._deadline:
+            raise out_of_time
         try:
-            async with asyncio.timeout_at(own_end):
+            async with asyncio.timeout_at(self._deadline):
                 return await self._send_until_answered(request, read, patience)
         except TimeoutError:
-            if self._clock() >= self._deadline:
-                raise self._out_of_time() from None
-            raise SlowAnswerError(f"no answer within {patience.seconds:g} seconds") from None
-
-    def _out_of_time(self) -> OutOfTimeError:
-        return OutOfTimeError(f"no complete answer within {self.limits.seconds:g} seconds")
+            raise out_of_time from None
 
     async def _send_until_answered(self, request: httpx2.Request, read: ReadBody, patience: Patience) -> Answer:
         delays = iter(self.limits.retry_delays_seconds)
@@ -150,7 +144,7 @@ class Conversation:
         may_renew = True
         while True:
             try:
-                return await self._send_once(request, read)
+                return await self._send_once(request, read, patience.seconds)
             except RequestFault as fault:
                 status = fault.status if isinstance(fault, RefusedError) else 0
                 if isinstance(fault, RefusedError) and fault.is_expired and may_renew:
@@ -158,8 +152,8 @@ class Conversation:
                     await asyncio.to_thread(self._renew)
                     continue
                 is_short = patience.is_probe and status not in _NOT_NOW
-                delay = next(probe_delays if is_short else delays, None) if fault.is_passing else None
-                if delay is None:
+                delay = next(probe_delays if is_short else delays, None)
+                if delay is None or not fault.is_passing or isinstance(fault, SlowAnswerError):
                     raise
                 await self._wait(retry.with_jitter(delay), fault)
 
@@ -174,7 +168,14 @@ class Conversation:
             raise fault
         await asyncio.sleep(max(asked, delay))
 
-    async def _send_once(self, request: httpx2.Request, read: ReadBody) -> Answer:
+    async def _send_once(self, request: httpx2.Request, read: ReadBody, seconds: float | None) -> Answer:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._exchange(request, read)
+        except TimeoutError:
+            raise SlowAnswerError(f"no answer within {seconds:g} seconds") from None
+
+    async def _exchange(self, request: httpx2.Request, read: ReadBody) -> Answer:
         self._authorize(request)
         try:
             response = await self._shared.handle_async_request(request)

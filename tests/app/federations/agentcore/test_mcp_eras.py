@@ -288,3 +288,40 @@ def test_a_probe_that_hangs_is_followed_by_the_older_era(
     aws.on_invocation("claims", mcp_server(overrides=hanging))
     catalog = catalog_of(ask())
     assert (len(catalog.tools), catalog.protocol_version) == (1, "")
+
+
+def test_a_known_stateless_server_is_asked_patiently(aws: AwsServer, ask: Ask) -> None:
+    serve, faults = modern_server(), [Answer(503)] * 2
+    aws.on_invocation("claims", lambda sent: faults.pop() if faults else serve(sent))
+    assert catalog_of(ask(MODERN)).protocol_version == MODERN
+    assert methods(aws) == ["server/discover"] * 3 + ["tools/list"]
+
+
+def test_a_known_stateless_server_that_fails_is_not_asked_in_the_older_era(aws: AwsServer, ask: Ask) -> None:
+    aws.on_invocation("claims", Answer(503))
+    assert error_of(ask(MODERN)) == "enrichment failed: 503 Service Unavailable"
+    assert methods(aws) == ["server/discover"] * 3
+
+
+def test_a_probe_without_an_outcome_is_repeated_after_a_refused_initialize(aws: AwsServer, ask: Ask) -> None:
+    serve, faults = modern_server(overrides={"initialize": method_not_found}), [Answer(503)] * 2
+    aws.on_invocation(
+        "claims", lambda sent: faults.pop() if faults and sent.json["method"] == "server/discover" else serve(sent)
+    )
+    assert catalog_of(ask()).protocol_version == MODERN
+
+
+def test_a_retry_after_at_the_probe_may_be_longer_than_the_wait_for_its_answer(
+    aws: AwsServer, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp.client.session.DISCOVER_TIMEOUT_SECONDS", 0.8)
+    serve, faults = modern_server(), [Answer(429, headers={"retry-after": "1"})]
+    aws.on_invocation("claims", lambda sent: faults.pop() if faults else serve(sent))
+    assert catalog_of(ask()).protocol_version == MODERN
+
+
+def test_a_session_id_of_a_stateless_server_is_ignored(aws: AwsServer, ask: Ask) -> None:
+    serve = modern_server(WHOLE)
+    aws.on_invocation("claims", lambda sent: replace(serve(sent), headers={"mcp-session-id": "s" * 36}))
+    catalog_of(ask())
+    assert not any("mcp-session-id" in sent.headers for sent in aws.invocations())
