@@ -24,7 +24,7 @@ class EnrichmentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds on the conversation with one runtime; beyond a bound the runtime becomes a `FailedRuntime`.
+    """The bounds on the conversation with one runtime.
 
     `answer_bytes` bounds each HTTP response, `total_bytes` all responses together. `pages` and `items` bound each
     listing of tools, resources or prompts. `schema_bytes` bounds a schema of a tool as compact JSON; a tool over this

@@ -93,7 +93,7 @@ class Conversation:
     """All requests that the enrichment sends to one runtime, within one time and one number of bytes.
 
     It sends the requests over `shared`, the connection pool, which the caller closes. `is_private` tells that the
-    runtime may have a private endpoint; then the text of a failed connection says so.
+    runtime has a private endpoint; the error text says so if the runtime never answers.
     """
 
     def __init__(
@@ -109,7 +109,8 @@ class Conversation:
         self._shared = shared
         self._authorize = authorize
         self._renew = renew
-        self._is_private = is_private
+        # The end of an error text, until the first answer shows that the hub reaches the runtime.
+        self._unreachable = "; the runtime has a private endpoint, which the hub cannot reach" if is_private else ""
         self._clock = asyncio.get_running_loop().time
         self._deadline = self._clock() + limits.seconds
         self._bytes = 0
@@ -129,14 +130,16 @@ class Conversation:
         """
         request.extensions["timeout"] = self._timeouts
         request.headers["accept-encoding"] = "identity"
-        out_of_time = OutOfTimeError(f"no complete answer within {self.limits.seconds:g} seconds")
         if self._clock() >= self._deadline:
-            raise out_of_time
+            raise self._out_of_time()
         try:
             async with asyncio.timeout_at(self._deadline):
                 return await self._send_until_answered(request, read, patience)
         except TimeoutError:
-            raise out_of_time from None
+            raise self._out_of_time() from None
+
+    def _out_of_time(self) -> OutOfTimeError:
+        return OutOfTimeError(f"no complete answer within {self.limits.seconds:g} seconds{self._unreachable}")
 
     async def _send_until_answered(self, request: httpx2.Request, read: ReadBody, patience: Patience) -> Answer:
         delays = iter(self.limits.retry_delays_seconds)
@@ -180,10 +183,10 @@ class Conversation:
         try:
             response = await self._shared.handle_async_request(request)
         except _NOT_CONNECTED as exc:
-            private = "; the runtime has a private endpoint, which the hub cannot reach" if self._is_private else ""
-            raise BrokenConnectionError(f"{_name_and_text(exc)}{private}") from exc
+            raise BrokenConnectionError(f"{_name_and_text(exc)}{self._unreachable}") from exc
         except httpx2.TransportError as exc:
             raise BrokenConnectionError(_name_and_text(exc)) from exc
+        self._unreachable = ""
         response.request = request
         if not response.is_success:
             raise RefusedError(response, await self._read_refusal(response))

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 
 import pytest
 
-from federations.providers.agentcore.bounds import Limits
-from federations.providers.agentcore.enrichment import DataPlane, DescribedRuntime, enrich_all
-from federations.sync.resources import Finding, ResourceKind, Runtime, RuntimeAccess
-from tests.app.federations.agentcore.aws_server import UPDATED, Answer, AwsServer, Sent, aws_error, runtime_arn
-from tests.app.federations.agentcore.conftest import QUICK
+from tests.app.federations.agentcore.aws_server import Answer, AwsServer, Sent, aws_error
+from tests.app.federations.agentcore.conftest import QUICK, Ask
 from tests.app.federations.agentcore.findings import catalog_of, error_of
 from tests.app.federations.agentcore.mcp_replies import (
     error,
@@ -25,23 +21,7 @@ from tests.app.federations.agentcore.mcp_replies import (
     tool,
 )
 
-Ask = Callable[..., list[Finding]]
 MODERN, OLDER = "2026-07-28", "2025-06-18"
-
-
-@pytest.fixture
-def ask(aws: AwsServer) -> Ask:
-    """Return a function that reads the runtime `claims`, whose stored revision it is given."""
-
-    def run(known: str = "", *, limits: Limits = QUICK, is_private: bool = False, origin: str = "") -> list[Finding]:
-        runtime = Runtime(
-            "claims-abcdefghij", runtime_arn("claims"), "claims", "1", "READY", datetime.fromisoformat(UPDATED)
-        )
-        described = DescribedRuntime(runtime, RuntimeAccess("iam"), ResourceKind.MCP_SERVER, known, is_private)
-        plane = DataPlane(origin or aws.url, lambda _: (lambda request: None, lambda: None), 4, limits)
-        return list(enrich_all([described], plane, lambda done, total: None))
-
-    return run
 
 
 def methods(aws: AwsServer) -> list[str]:
@@ -271,13 +251,6 @@ def test_a_server_without_a_common_revision_is_explained_by_revisions(
     text = error_of(ask())
     assert all(name in text for name in names), text
     assert "Error" not in text
-
-
-def test_a_private_endpoint_that_cannot_be_reached_is_said_to_be_one(aws: AwsServer, ask: Ask) -> None:
-    text = error_of(ask(is_private=True, origin="http://127.0.0.1:1"))
-    assert text.startswith("enrichment failed: ConnectError")
-    assert text.endswith("the runtime has a private endpoint, which the hub cannot reach")
-    assert "private" not in error_of(ask(origin="http://127.0.0.1:1"))
 
 
 def test_a_probe_that_hangs_is_followed_by_the_older_era(
