@@ -12,13 +12,13 @@ import math
 import re
 
 from core.strict_json import Json
+from federations.providers.agentcore.storable import storable_text
 
 # Python refuses to convert a longer text to an integer (sys.get_int_max_str_digits).
 _INTEGER_CHARACTERS = 4300
 # Far more levels than `bounds.check_storable` accepts, and far fewer than Python's own reader can read.
 _LEVELS = 200
 _UNSTORABLE_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
 
 
@@ -57,11 +57,11 @@ def _read_integer(literal: str) -> int | float:
 
 def _storable(value: Json) -> Json:
     if isinstance(value, str):
-        return _LONE_SURROGATE.sub("\ufffd", value.replace("\0", ""))
+        return storable_text(value)
     if isinstance(value, list):
         return [_storable(item) for item in value]
     if isinstance(value, dict):
-        return {str(_storable(key)): _storable(item) for key, item in value.items()}
+        return {storable_text(key): _storable(item) for key, item in value.items()}
     return value
 
 

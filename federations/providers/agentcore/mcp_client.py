@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 
-from federations.providers.agentcore.bounds import EnrichmentError, Limits, check_storable, clean_error
+from federations.providers.agentcore.bounds import EnrichmentError, check_storable, clean_error
 from federations.providers.agentcore.mcp_handshake import shake_hands
 from federations.providers.agentcore.mcp_items import ItemRule, check_items
 from federations.providers.agentcore.mcp_listing import Listing, TooLongError, read_listing
 from federations.providers.agentcore.mcp_session import McpSession
-from federations.providers.agentcore.mcp_wire import HttpDispatcher, LostSessionError, RpcError
+from federations.providers.agentcore.mcp_wire import LARGE_BYTES, HttpDispatcher, LostSessionError, RpcError
 from federations.providers.agentcore.refusals import OutOfTimeError, RefusedError, RequestFault
 from federations.providers.agentcore.transport import Conversation
 from federations.sync.resources import JsonObject, McpCatalog, SyncWarning
@@ -53,7 +55,7 @@ async def read_catalog(conversation: Conversation, url: str, runtime_id: str, pr
     """
     session = McpSession(HttpDispatcher(conversation, url))
     handshake = await shake_hands(session, protocol_version)
-    reading = _Reading(session, conversation.limits, runtime_id)
+    reading = _Reading(session, conversation, runtime_id)
     declared = handshake.capabilities
     has_declared = declared is not None and any(_is_declared(declared, kind) for kind in _KINDS)
     for kind in _KINDS:
@@ -82,7 +84,7 @@ class _Reading:
     """The listings of one server as far as they are read: the kept items, the lost listings and the warnings."""
 
     session: McpSession
-    limits: Limits
+    conversation: Conversation
     runtime_id: str
     items: dict[str, list[JsonObject]] = field(default_factory=dict)
     lost: dict[str, EnrichmentError] = field(default_factory=dict)
@@ -105,19 +107,22 @@ class _Reading:
                 self.lost[kind.field] = exc
                 self._warn(kind.method, f"{kind.method}: {exc}")
             return
-        self.items[kind.field], warnings = check_items(
-            listing.items, kind.rule, self.runtime_id, self.limits.schema_bytes
-        )
+        self.items[kind.field], warnings = await self._check(listing, kind)
         self.warnings += warnings
         if listing.odd_end:
             self._warn(kind.method, listing.odd_end)
 
+    async def _check(self, listing: Listing, kind: _Kind) -> tuple[list[JsonObject], list[SyncWarning]]:
+        check = partial(check_items, listing.items, kind.rule, self.runtime_id, self.conversation.limits.schema_bytes)
+        is_large = self.conversation.received_bytes > LARGE_BYTES
+        return await asyncio.to_thread(check) if is_large else check()
+
     async def _read_in_any_session(self, kind: _Kind) -> Listing:
         try:
-            return await read_listing(self.session.ask, kind.method, kind.key, self.limits)
+            return await read_listing(self.session.ask, kind.method, kind.key, self.conversation.limits)
         except LostSessionError as exc:
             await self.session.start_again(exc)
-            return await read_listing(self.session.ask, kind.method, kind.key, self.limits)
+            return await read_listing(self.session.ask, kind.method, kind.key, self.conversation.limits)
 
     def raise_if_nothing_was_read(self, declared: JsonObject | None) -> None:
         """Raise the first failure if no listing could be read, and the server declares one or failed to give one."""

@@ -6,6 +6,7 @@ server. This one sends one POST a message and returns the result as it was serve
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from federations.sync.resources import Json, JsonObject
 
 _HEADERS = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 _NOT_FOUND = 404
+LARGE_BYTES = 256 * 1024
 # A carriage return at the end of the bytes may be the first half of CRLF.
 _LINE_END = re.compile(rb"\r\n|\n|\r(?=.)", re.DOTALL)
 
@@ -73,7 +75,9 @@ class HttpDispatcher:
         answer = await self._post(message, options, _result_reader, patience)
         if method == "initialize":
             self.session_id = answer.headers.get(MCP_SESSION_ID)
-        return _result(answer)
+        is_large = self._conversation.received_bytes > LARGE_BYTES
+        # In a thread: a large answer takes seconds, in which the event loop must serve the other runtimes.
+        return await asyncio.to_thread(_result, answer) if is_large else _result(answer)
 
     async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
         """Send a notification. The body of the answer is not read."""

@@ -93,7 +93,8 @@ class Conversation:
     """All requests that the enrichment sends to one runtime, within one time and one number of bytes.
 
     It sends the requests over `shared`, the connection pool, which the caller closes. `is_private` tells that the
-    runtime has a private endpoint; the error text says so if the runtime never answers.
+    runtime has a private endpoint; the error text says so if the runtime never answers. `received_bytes` is the size of
+    all answers so far.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class Conversation:
         self._unreachable = "; the runtime has a private endpoint, which the hub cannot reach" if is_private else ""
         self._clock = asyncio.get_running_loop().time
         self._deadline = self._clock() + limits.seconds
-        self._bytes = 0
+        self.received_bytes = 0
         self._waited = 0.0
         self._timeouts = dict.fromkeys(("connect", "read", "write", "pool"), limits.seconds)
 
@@ -200,8 +201,8 @@ class Conversation:
             decoder = BoundedDecoder(response.headers.get("content-encoding", ""), self.limits.answer_bytes)
             async for chunk in raw:
                 decoded = decoder.feed(chunk)
-                self._bytes += len(decoded)
-                if self._bytes > self.limits.total_bytes:
+                self.received_bytes += len(decoded)
+                if self.received_bytes > self.limits.total_bytes:
                     raise EnrichmentError(f"the answers are larger than {self.limits.total_bytes} bytes in all")
                 if reader.feed(decoded):
                     await _drain(raw)
