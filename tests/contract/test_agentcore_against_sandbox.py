@@ -198,8 +198,6 @@ def test_tools_come_over_pages_of_event_streams(cloud: SandboxClient, discover: 
 @pytest.mark.parametrize(
     ("protocol", "behavior", "reason"),
     [
-        ("MCP", {"oversize": True}, "larger than 4194304 bytes"),
-        ("MCP", {"endlessCursor": True}, "tools/list repeats a cursor"),
         ("MCP", {"broken": True}, "500 Internal Server Error: An internal error occurred in the runtime"),
         ("MCP", {"forbidden": True}, "403 Forbidden: Access to bad is forbidden"),
         ("MCP", {"hangs": True}, "no complete answer within 2 seconds"),
@@ -219,6 +217,20 @@ def test_a_misbehaving_runtime_is_its_own_error(
     assert failure(found["bad"]).error.startswith("enrichment failed: ")
     assert reason in failure(found["bad"]).error
     server(found["good"])
+
+
+def test_a_listing_that_repeats_its_cursor_ends_with_a_warning(cloud: SandboxClient, discover: Discover) -> None:
+    cloud.add("endless", "MCP", tools=3, behavior={"endlessCursor": True})
+    catalog = server(discover()["endless"]).catalog
+    assert len(catalog.tools) == 3
+    assert "repeats a cursor" in catalog.warnings[0].message
+
+
+def test_tools_of_more_than_4_mb_are_lost_alone(cloud: SandboxClient, discover: Discover) -> None:
+    cloud.add("large", "MCP", prompts=[{"name": "greet"}], behavior={"oversize": True})
+    catalog = server(discover()["large"]).catalog
+    assert (catalog.tools, set(catalog.lost_listings)) == ((), {"tools"})
+    assert "larger than 4194304 bytes" in catalog.warnings[0].message
 
 
 def test_examples_that_are_objects_become_text(cloud: SandboxClient, discover: Discover) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 import zlib
 from dataclasses import dataclass
 
-from core.strict_json import JsonFault, JsonObject, MalformedJson, check_json
+from core.strict_json import JsonFault, MalformedJson, check_json
 
 _ERROR_CHARACTERS = 500
 # Python's own JSON reader and writer recurse.
@@ -25,21 +24,25 @@ class EnrichmentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds on the conversation with one runtime; beyond a bound the runtime becomes a `FailedRuntime`.
+    """The bounds on the conversation with one runtime.
 
     `answer_bytes` bounds each HTTP response, `total_bytes` all responses together. `pages` and `items` bound each
-    listing of tools, resources or prompts. `schema_bytes` bounds a schema of a tool as compact JSON. `seconds` bounds
-    the whole conversation. `retry_delays_seconds` holds the wait before each retry of a cold start, so its length is
-    the number of retries.
+    listing of tools, resources or prompts. `schema_bytes` bounds a schema of a tool as compact JSON; a tool over this
+    bound is left out. `seconds` bounds the whole conversation. `retry_delays_seconds` holds the longest wait before
+    each retry of a passing fault, so its length is the number of retries of one request. `retry_seconds` bounds the
+    waits of all requests together, except for those that the server asks for (`Retry-After`). `notify_seconds` bounds
+    the wait for the answer to a notification, which does not matter.
     """
 
     answer_bytes: int = 4 * 1024 * 1024
     total_bytes: int = 16 * 1024 * 1024
     pages: int = 100
     items: int = 5000
-    schema_bytes: int = 64 * 1024
+    schema_bytes: int = 256 * 1024
     seconds: float = 60.0
-    retry_delays_seconds: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)
+    retry_delays_seconds: tuple[float, ...] = (1.0, 2.0, 4.0)
+    retry_seconds: float = 8.0
+    notify_seconds: float = 5.0
 
 
 def clean_error(text: str) -> str:
@@ -58,13 +61,6 @@ def check_storable(value: object) -> None:
         check_json(value, max_depth=_DEPTH, integers=None)
     except MalformedJson as exc:
         raise EnrichmentError(_STORAGE_FAULTS[exc.fault]) from exc
-
-
-def check_schema_size(tool: JsonObject, limit_bytes: int) -> None:
-    """Raise EnrichmentError if a schema of this MCP tool is larger than `limit_bytes` as compact JSON."""
-    for name in ("inputSchema", "outputSchema"):
-        if name in tool and len(json.dumps(tool[name], separators=(",", ":"))) > limit_bytes:
-            raise EnrichmentError(f"the {name} of tool {tool.get('name')} is larger than {limit_bytes} bytes")
 
 
 class BoundedDecoder:

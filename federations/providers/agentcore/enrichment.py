@@ -17,8 +17,6 @@ from dataclasses import dataclass
 
 import httpx2
 from botocore.utils import get_environ_proxies
-from mcp.shared.exceptions import MCPError
-from pydantic import ValidationError
 
 from federations.providers.agentcore.agent_card import read_card
 from federations.providers.agentcore.bearer import TokenRefusedError
@@ -48,11 +46,15 @@ class DescribedRuntime:
     """A runtime that the control plane has described and that the enrichment will read.
 
     `access` says how the runtime must be called; `kind` is the kind of resource that the registry stores for it.
+    `protocol_version` is the stored MCP revision of the server, or empty. `is_private` tells whether the runtime has a
+    private endpoint, which the hub may not reach.
     """
 
     runtime: Runtime
     access: RuntimeAccess
     kind: ResourceKind
+    protocol_version: str = ""
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,48 +160,26 @@ async def _enrich(described: DescribedRuntime, data_plane: DataPlane, shared: ht
     """Return the finding for one runtime. Turn every exception into a `FailedRuntime`."""
     try:
         authorize, renew = data_plane.authorize(described)
-        conversation = Conversation(data_plane.limits)
-        transport = RuntimeTransport(shared, conversation, authorize, renew)
-        timeout = data_plane.limits.seconds
-        async with httpx2.AsyncClient(transport=transport, trust_env=False, timeout=timeout) as client:
-            finding: Enriched | None = None
-            with conversation.scope:
-                finding = await _read_runtime(described, data_plane, client)
-        conversation.raise_failure()
-        if finding is None:
-            raise EnrichmentError("the conversation ended without an answer")
-        return finding
+        conversation = Conversation(shared, authorize, renew, data_plane.limits, is_private=described.is_private)
+        return await _read_runtime(described, data_plane, conversation)
     except (EnrichmentError, TokenRefusedError) as exc:
         return _failed_runtime(described, str(exc))
-    except Exception as exc:  # noqa: BLE001 - an unexpected error of an SDK must not fail the other runtimes
-        return _failed_runtime(described, _explain(exc))
+    except Exception as exc:
+        # An unexpected error of an SDK must not fail the other runtimes.
+        logger.warning("Unexpected failure of an enrichment", exc_info=exc)
+        return _failed_runtime(described, f"{type(exc).__name__}: {exc}")
 
 
-async def _read_runtime(described: DescribedRuntime, data_plane: DataPlane, client: httpx2.AsyncClient) -> Enriched:
-    url = invocation_url(data_plane.origin, described.runtime.arn)
+async def _read_runtime(described: DescribedRuntime, data_plane: DataPlane, conversation: Conversation) -> Enriched:
+    runtime = described.runtime
+    url = invocation_url(data_plane.origin, runtime.arn)
     if described.kind is ResourceKind.MCP_SERVER:
-        catalog = await read_catalog(client, url, data_plane.limits)
-        return EnrichedMcpServer(described.runtime, described.access, catalog, url)
-    card_url = invocation_url(data_plane.origin, described.runtime.arn, _CARD_PATH)
-    card = await read_card(client, card_url, url, described.runtime.runtime_id)
-    return EnrichedAgent(described.runtime, described.access, card)
-
-
-def _explain(exc: BaseException) -> str:
-    """Return the reason in an SDK's exception. A task group wraps the exceptions of its tasks in a group."""
-    while isinstance(exc, BaseExceptionGroup):
-        exc = exc.exceptions[0]
-    match exc:
-        case EnrichmentError():
-            return str(exc)
-        case MCPError():
-            return f"the server answered with error {exc.code}: {exc.message}"
-        case ValidationError():
-            first = exc.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            return f"the answer is not valid MCP: {place}: {first['msg']}"
-    logger.warning("Unexpected failure of an enrichment", exc_info=exc)
-    return f"{type(exc).__name__}: {exc}"
+        catalog = await read_catalog(conversation, url, runtime.runtime_id, described.protocol_version)
+        return EnrichedMcpServer(runtime, described.access, catalog, url)
+    card_url = invocation_url(data_plane.origin, runtime.arn, _CARD_PATH)
+    async with httpx2.AsyncClient(transport=RuntimeTransport(conversation), trust_env=False, timeout=None) as client:
+        card = await read_card(client, card_url, url, runtime.runtime_id)
+    return EnrichedAgent(runtime, described.access, card)
 
 
 def _failed_runtime(described: DescribedRuntime, reason: str) -> FailedRuntime:

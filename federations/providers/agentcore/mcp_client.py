@@ -1,97 +1,161 @@
-"""Reading of an MCP server with the official SDK, over streamable HTTP (protocol revisions up to 2025-11-25)."""
+"""Reading of an MCP server: the handshake, then each listing alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Protocol, TypeVar
+import asyncio
+from dataclasses import dataclass, field
+from functools import partial
 
-import httpx2
-from mcp import ClientSession
-from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.exceptions import MCPError
-from mcp.types import METHOD_NOT_FOUND, Implementation, PaginatedRequestParams, PaginatedResult
-from pydantic import BaseModel
+from federations.providers.agentcore.bounds import EnrichmentError, check_storable, clean_error
+from federations.providers.agentcore.mcp_handshake import shake_hands
+from federations.providers.agentcore.mcp_items import ItemRule, check_items
+from federations.providers.agentcore.mcp_listing import Listing, TooLongError, read_listing
+from federations.providers.agentcore.mcp_session import McpSession
+from federations.providers.agentcore.mcp_wire import LARGE_BYTES, HttpDispatcher, LostSessionError, RpcError
+from federations.providers.agentcore.refusals import OutOfTimeError, RefusedError, RequestFault
+from federations.providers.agentcore.transport import Conversation
+from federations.sync.resources import JsonObject, McpCatalog, SyncWarning
 
-from federations.providers.agentcore.bounds import EnrichmentError, Limits, check_schema_size, check_storable
-from federations.sync.resources import JsonObject, McpCatalog
-
-_CLIENT = Implementation(name="fedhub", version="0.1.0")
-
-PageT = TypeVar("PageT", bound=PaginatedResult)
-PageT_co = TypeVar("PageT_co", bound=PaginatedResult, covariant=True)
+_METHOD_NOT_FOUND = -32601
 
 
-class Fetch(Protocol[PageT_co]):
-    """A list method of the session, for example `list_tools`."""
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One kind of listing: the field of `McpCatalog`, the request, and the capability that declares it."""
 
-    def __call__(self, *, params: PaginatedRequestParams | None) -> Coroutine[object, object, PageT_co]: ...
+    field: str
+    method: str
+    key: str
+    capability: str
+    rule: ItemRule
 
 
-async def read_catalog(client: httpx2.AsyncClient, url: str, limits: Limits) -> McpCatalog:
-    """Read the tools, resources and prompts of the server at `url`, all pages.
+_TOOLS = _Kind("tools", "tools/list", "tools", "tools", ItemRule("tool", "name"))
+_KINDS = (
+    _TOOLS,
+    _Kind("resources", "resources/list", "resources", "resources", ItemRule("resource", "uri")),
+    _Kind(
+        "resource_templates",
+        "resources/templates/list",
+        "resourceTemplates",
+        "resources",
+        ItemRule("resource_template", "uriTemplate"),
+    ),
+    _Kind("prompts", "prompts/list", "prompts", "prompts", ItemRule("prompt", "name")),
+)
 
-    The function sends three requests, and one more for resources and for prompts if the server declares them. It does
-    not delete the session, which AWS ends. Raises EnrichmentError over a bound, MCPError or pydantic's ValidationError
-    for a bad answer.
+
+async def read_catalog(conversation: Conversation, url: str, runtime_id: str, protocol_version: str = "") -> McpCatalog:
+    """Read the tools, resources, templates and prompts of the server at `url`, all pages.
+
+    `protocol_version` is the stored revision, or empty. `runtime_id` names the runtime in the warnings. The function
+    sends `server/discover` or `initialize` with its notification, one request for tools, two for resources and one for
+    prompts if the server declares them. It does not delete the session, which AWS ends. Raises EnrichmentError if
+    nothing of the server can be read.
     """
-    async with (
-        streamable_http_client(
-            url, http_client=client, terminate_on_close=False, max_sse_event_size=limits.answer_bytes
-        ) as (read, write),
-        ClientSession(read, write, client_info=_CLIENT) as session,
-    ):
-        capabilities = (await session.initialize()).capabilities
-        declared = _as_json(capabilities)
-        check_storable(declared)
-        # The hub asks for tools in any case, because some servers have tools but do not declare them.
-        read_tools = _read_all_pages if capabilities.tools is not None else _read_optional_listing
-        tools = await read_tools("tools", session.list_tools, lambda page: page.tools, limits)
-        for tool in tools:
-            check_schema_size(tool, limits.schema_bytes)
-        resources: tuple[JsonObject, ...] = ()
-        if capabilities.resources is not None:
-            resources = await _read_optional_listing(
-                "resources", session.list_resources, lambda page: page.resources, limits
-            )
-        prompts: tuple[JsonObject, ...] = ()
-        if capabilities.prompts is not None:
-            prompts = await _read_optional_listing("prompts", session.list_prompts, lambda page: page.prompts, limits)
-        return McpCatalog(tools=tools, resources=resources, prompts=prompts, capabilities=declared)
+    session = McpSession(HttpDispatcher(conversation, url))
+    handshake = await shake_hands(session, protocol_version)
+    reading = _Reading(session, conversation, runtime_id)
+    declared = handshake.capabilities
+    has_declared = declared is not None and any(_is_declared(declared, kind) for kind in _KINDS)
+    for kind in _KINDS:
+        if declared is None or _is_declared(declared, kind):
+            # A server whose capabilities cannot be read may have everything.
+            await reading.read(kind)
+        elif kind is _TOOLS:
+            # Some servers have tools but do not declare them.
+            await reading.read(kind, is_optional=has_declared)
+    reading.raise_if_nothing_was_read(declared)
+    return McpCatalog(
+        tools=tuple(reading.items.get("tools", ())),
+        resources=tuple(reading.items.get("resources", ())),
+        resource_templates=tuple(reading.items.get("resource_templates", ())),
+        prompts=tuple(reading.items.get("prompts", ())),
+        capabilities=_storable(declared),
+        server_info=_storable(handshake.server_info),
+        protocol_version=handshake.remembered,
+        lost_listings=frozenset(reading.lost),
+        warnings=tuple(reading.warnings),
+    )
 
 
-async def _read_optional_listing(
-    what: str, fetch: Fetch[PageT], items_of: Callable[[PageT], Sequence[BaseModel]], limits: Limits
-) -> tuple[JsonObject, ...]:
-    """Read a listing that a server may declare without having it. Return an empty one for method not found."""
-    try:
-        return await _read_all_pages(what, fetch, items_of, limits)
-    except MCPError as exc:
-        if exc.code != METHOD_NOT_FOUND:
-            raise
-        return ()
+@dataclass(slots=True)
+class _Reading:
+    """The listings of one server as far as they are read: the kept items, the lost listings and the warnings."""
+
+    session: McpSession
+    conversation: Conversation
+    runtime_id: str
+    items: dict[str, list[JsonObject]] = field(default_factory=dict)
+    lost: dict[str, EnrichmentError] = field(default_factory=dict)
+    absent: dict[str, EnrichmentError] = field(default_factory=dict)
+    warnings: list[SyncWarning] = field(default_factory=list)
+
+    async def read(self, kind: _Kind, *, is_optional: bool = False) -> None:
+        """Read one listing. Any failure loses this listing alone, except for tools over a bound of the runtime.
+
+        With `is_optional` every lasting refusal means that the server does not have this listing.
+        """
+        try:
+            listing = await self._read_in_any_session(kind)
+        except EnrichmentError as exc:
+            if kind is _TOOLS and isinstance(exc, TooLongError | OutOfTimeError):
+                raise
+            if _is_method_not_found(exc) or (is_optional and _is_lasting(exc)):
+                self.absent[kind.field] = exc
+            else:
+                self.lost[kind.field] = exc
+                self._warn(kind.method, f"{kind.method}: {exc}")
+            return
+        self.items[kind.field], warnings = await self._check(listing, kind)
+        self.warnings += warnings
+        if listing.odd_end:
+            self._warn(kind.method, listing.odd_end)
+
+    async def _check(self, listing: Listing, kind: _Kind) -> tuple[list[JsonObject], list[SyncWarning]]:
+        check = partial(check_items, listing.items, kind.rule, self.runtime_id, self.conversation.limits.schema_bytes)
+        is_large = self.conversation.received_bytes > LARGE_BYTES
+        return await asyncio.to_thread(check) if is_large else check()
+
+    async def _read_in_any_session(self, kind: _Kind) -> Listing:
+        try:
+            return await read_listing(self.session.ask, kind.method, kind.key, self.conversation.limits)
+        except LostSessionError as exc:
+            await self.session.start_again(exc)
+            return await read_listing(self.session.ask, kind.method, kind.key, self.conversation.limits)
+
+    def raise_if_nothing_was_read(self, declared: JsonObject | None) -> None:
+        """Raise the first failure if no listing could be read, and the server declares one or failed to give one."""
+        failures = [*self.lost.values(), *self.absent.values()]
+        is_empty = not self.lost and not declared
+        if not self.items and not is_empty:
+            raise failures[0]
+
+    def _warn(self, name: str, message: str) -> None:
+        self.warnings.append(SyncWarning("listing", name, self.runtime_id, clean_error(message)))
 
 
-async def _read_all_pages(
-    what: str, fetch: Fetch[PageT], items_of: Callable[[PageT], Sequence[BaseModel]], limits: Limits
-) -> tuple[JsonObject, ...]:
-    found: list[JsonObject] = []
-    cursors: set[str | None] = {None}
-    params: PaginatedRequestParams | None = None
-    for _ in range(limits.pages):
-        page = await fetch(params=params)
-        found.extend(_as_json(item) for item in items_of(page))
-        if len(found) > limits.items:
-            raise EnrichmentError(f"more than {limits.items} {what}")
-        if page.next_cursor is None:
-            check_storable(found)
-            return tuple(found)
-        if page.next_cursor in cursors:
-            raise EnrichmentError(f"{what}/list repeats a cursor")
-        cursors.add(page.next_cursor)
-        params = PaginatedRequestParams(cursor=page.next_cursor)
-    raise EnrichmentError(f"more than {limits.pages} pages of {what}")
+def _is_declared(capabilities: JsonObject, kind: _Kind) -> bool:
+    return capabilities.get(kind.capability) not in (None, False)
 
 
-def _as_json(model: BaseModel) -> JsonObject:
-    """Return the model as its JSON on the wire."""
-    return model.model_dump(by_alias=True, mode="json", exclude_none=True)
+def _is_method_not_found(exc: EnrichmentError) -> bool:
+    if isinstance(exc, RpcError):
+        return exc.code == _METHOD_NOT_FOUND
+    return isinstance(exc, RefusedError) and exc.error.get("code") == _METHOD_NOT_FOUND
+
+
+def _is_lasting(exc: EnrichmentError) -> bool:
+    return not (isinstance(exc, RequestFault) and exc.is_passing)
+
+
+def _storable(value: JsonObject | None) -> JsonObject:
+    """Return the members of `value` that a database can store."""
+    kept: JsonObject = {}
+    for name, member in (value or {}).items():
+        try:
+            check_storable(member)
+        except EnrichmentError:
+            continue
+        kept[name] = member
+    return kept

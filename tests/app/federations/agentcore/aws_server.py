@@ -43,13 +43,17 @@ class Sent:
 
 @dataclass(frozen=True)
 class Answer:
-    """One response. `chunks` are written one by one. `hang` keeps the connection open after them."""
+    """One response. `chunks` are written one by one. `hang` keeps the connection open after them.
+
+    With `close` the connection ends `before` the answer or `inside` its body.
+    """
 
     status: int = 200
     chunks: tuple[bytes, ...] = ()
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     hang: bool = False
+    close: str = ""
 
 
 Route = Answer | list[Answer] | Callable[[Sent], Answer]
@@ -187,6 +191,10 @@ def aws_server(tls: ssl.SSLContext | None = None) -> Iterator[AwsServer]:
 
 def _write(connection: BaseHTTPRequestHandler, answer: Answer, stopped: threading.Event) -> None:
     """Write in chunks (RFC 9112, 7.1). The client may close the connection during a large answer."""
+    if answer.close:
+        connection.close_connection = True
+    if answer.close == "before":
+        return
     connection.send_response(answer.status)
     connection.send_header("content-type", answer.content_type)
     connection.send_header("transfer-encoding", "chunked")
@@ -196,6 +204,9 @@ def _write(connection: BaseHTTPRequestHandler, answer: Answer, stopped: threadin
     try:
         for chunk in answer.chunks:
             connection.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        if answer.close:
+            connection.wfile.write(b"20\r\nevent: mess")
+            return
         if answer.hang:
             connection.wfile.flush()
             stopped.wait(30)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,18 @@ import pytest
 from core.oidc.signing_key import load_or_create
 from federations.providers.agentcore.bearer import BearerKey
 from federations.providers.agentcore.bounds import Limits
+from federations.providers.agentcore.enrichment import DataPlane, DescribedRuntime, enrich_all
 from federations.providers.agentcore.provider import AgentCoreProvider
 from federations.providers.base import DiscoveryRequest
-from federations.sync.resources import Finding, JsonObject
-from tests.app.federations.agentcore.aws_server import AwsServer, aws_server
+from federations.sync.resources import Finding, JsonObject, ResourceKind, Runtime, RuntimeAccess
+from tests.app.federations.agentcore.aws_server import UPDATED, AwsServer, aws_server, runtime_arn
 
 ROLE = "arn:aws:iam::123456789012:role/demo"
 CONFIG: JsonObject = {"region": "us-east-1", "assumeRoleArn": ROLE}
 QUICK = Limits(seconds=10, retry_delays_seconds=(0.01, 0.01))
 
 Discover = Callable[..., list[Finding]]
+Ask = Callable[..., list[Finding]]
 
 
 @pytest.fixture(scope="session")
@@ -48,5 +51,20 @@ def discover(aws: AwsServer, bearer_key: BearerKey) -> Discover:
         provider = AgentCoreProvider(["*"], lambda: bearer_key, frozenset({"https://hub.example"}), limits=limits)
         request = DiscoveryRequest(config=CONFIG if config is None else config, external_id="ext-1", **wanted)
         return list(provider.discover(request).findings)
+
+    return run
+
+
+@pytest.fixture
+def ask(aws: AwsServer) -> Ask:
+    """Return a function that reads the runtime `claims`, whose stored revision it is given."""
+
+    def run(known: str = "", *, limits: Limits = QUICK, is_private: bool = False, origin: str = "") -> list[Finding]:
+        runtime = Runtime(
+            "claims-abcdefghij", runtime_arn("claims"), "claims", "1", "READY", datetime.fromisoformat(UPDATED)
+        )
+        described = DescribedRuntime(runtime, RuntimeAccess("iam"), ResourceKind.MCP_SERVER, known, is_private)
+        plane = DataPlane(origin or aws.url, lambda _: (lambda request: None, lambda: None), 4, limits)
+        return list(enrich_all([described], plane, lambda done, total: None))
 
     return run

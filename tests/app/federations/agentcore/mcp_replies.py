@@ -13,17 +13,20 @@ def mcp_server(
     *,
     tools: list[Message] | None = None,
     resources: list[Message] | None = None,
+    templates: list[Message] | None = None,
     prompts: list[Message] | None = None,
     session: bool = True,
     overrides: dict[str, Callable[[Sent], Answer]] | None = None,
 ) -> Callable[[Sent], Answer]:
-    """Return a route that speaks MCP. It declares resources and prompts only if it has a list of them."""
+    """Return a route that speaks MCP up to 2025-11-25. It declares resources and prompts only if it has them."""
     capabilities: dict[str, object] = {"tools": {}}
     lists: dict[str, list[Message]] = {"tools": [tool("echo")] if tools is None else tools}
     for name, items in (("resources", resources), ("prompts", prompts)):
         if items is not None:
             capabilities[name] = {}
             lists[name] = items
+    if templates is not None:
+        lists["resources/templates"] = templates
 
     def route(sent: Sent) -> Answer:
         method = sent.json["method"]
@@ -35,7 +38,36 @@ def mcp_server(
             whole = json_answer(_response(sent, initialized(capabilities)))
             return replace(whole, headers={"mcp-session-id": "s" * 36}) if session else whole
         kind = method.removesuffix("/list")
-        return json_answer(_response(sent, {kind: lists[kind]})) if kind in lists else method_not_found(sent)
+        key = "resourceTemplates" if kind == "resources/templates" else kind
+        return json_answer(_response(sent, {key: lists[kind]})) if kind in lists else method_not_found(sent)
+
+    return route
+
+
+def modern_server(
+    lists: dict[str, list[Message]] | None = None,
+    *,
+    overrides: dict[str, Callable[[Sent], Answer]] | None = None,
+    supported: tuple[str, ...] = ("2026-07-28",),
+) -> Callable[[Sent], Answer]:
+    """Return a route that speaks MCP 2026-07-28 alone. `lists` are the items by the names of their results."""
+    kept = {"tools": [tool("echo")]} if lists is None else lists
+    methods = {"resourceTemplates": "resources/templates/list"}
+    by_method = {methods.get(key, f"{key}/list"): key for key in kept}
+
+    def route(sent: Sent) -> Answer:
+        method = sent.json["method"]
+        if overrides and method in overrides:
+            return overrides[method](sent)
+        if sent.headers.get("mcp-protocol-version") != "2026-07-28" or sent.headers.get("mcp-method") != method:
+            data = {"supported": list(supported), "requested": "2025-11-25"}
+            return error(sent, -32022, "Unsupported protocol version", 400, data=data)
+        if method == "server/discover":
+            capabilities: Message = {key: {} for key in kept if key != "resourceTemplates"}
+            return result(sent, {"supportedVersions": list(supported), "capabilities": capabilities})
+        if method in by_method:
+            return result(sent, {by_method[method]: kept[by_method[method]], "resultType": "complete"})
+        return method_not_found(sent)
 
     return route
 
@@ -53,12 +85,13 @@ def result(sent: Sent, value: Message) -> Answer:
     return json_answer(_response(sent, value))
 
 
-def error(sent: Sent, code: int, message: str, status: int = 200) -> Answer:
-    return json_answer({"jsonrpc": "2.0", "id": sent.json["id"], "error": {"code": code, "message": message}}, status)
+def error(sent: Sent, code: int, message: str, status: int = 200, **more: object) -> Answer:
+    body = {"code": code, "message": message, **more}
+    return json_answer({"jsonrpc": "2.0", "id": sent.json["id"], "error": body}, status)
 
 
-def method_not_found(sent: Sent) -> Answer:
-    return error(sent, -32601, "Method not found")
+def method_not_found(sent: Sent, status: int = 200) -> Answer:
+    return error(sent, -32601, "Method not found", status)
 
 
 def events(sent: Sent, *messages: Message, hang: bool = False) -> Answer:

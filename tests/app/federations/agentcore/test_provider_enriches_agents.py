@@ -58,21 +58,6 @@ def test_a_forbidden_card_reads_as_the_contract_says(aws: AwsServer, discover: D
     assert (failed.version, failed.last_updated_at is not None) == ("1", True)
 
 
-def test_a_502_of_the_card_is_a_cold_start(aws: AwsServer, discover: Discover) -> None:
-    aws.serve_runtimes(described("fraud", "A2A"))
-    aws.on_card("fraud", [Answer(502), Answer(502), json_answer(CARD)])
-    (finding,) = discover()
-    assert isinstance(finding, EnrichedAgent)
-    assert len(aws.invocations()) == 3
-
-
-def test_a_502_of_an_mcp_server_is_an_error(aws: AwsServer, discover: Discover) -> None:
-    aws.serve_runtimes("claims")
-    aws.on_invocation("claims", Answer(502))
-    assert failure(discover()).error == "enrichment failed: 502 Bad Gateway"
-    assert len(aws.invocations()) == 1
-
-
 def test_an_invalid_card_is_that_agents_error(aws: AwsServer, discover: Discover) -> None:
     aws.serve_runtimes(described("fraud", "A2A"))
     aws.on_card("fraud", json_answer({}))
