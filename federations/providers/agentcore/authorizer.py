@@ -21,6 +21,12 @@ def infer_access(authorizer: JsonObject) -> RuntimeAccess:
     return _jwt(block) if block else RuntimeAccess(mode="iam")
 
 
+def has_private_endpoint(authorizer: JsonObject) -> bool:
+    """Tell whether the authorizer reaches its identity provider by a private endpoint (AWS PrivateEndpoint)."""
+    block = _populated_block(authorizer)
+    return bool(block.get("privateEndpoint") or block.get("privateEndpointOverrides"))
+
+
 def _names_jwt(authorizer: JsonObject) -> bool:
     named = (authorizer.get("authorizerType"), authorizer.get("type"))
     return any(isinstance(name, str) and name.upper() in _JWT_TYPES for name in named)

@@ -12,7 +12,7 @@ from typing import TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from federations.providers.agentcore import config as provider_config
-from federations.providers.agentcore.authorizer import infer_access
+from federations.providers.agentcore.authorizer import has_private_endpoint, infer_access
 from federations.providers.agentcore.bearer import BearerKey
 from federations.providers.agentcore.bounds import Limits, clean_error
 from federations.providers.agentcore.control import ControlPlane, RuntimeSummary
@@ -85,7 +85,7 @@ class AgentCoreProvider:
             summaries, tags = self._list(control, request)
             listing = _listing(summaries, tags)
             inspected = self._inspect(control, request, summaries, tags)
-        described = [_describe(runtime) for runtime in inspected if isinstance(runtime, Runtime)]
+        described = [_describe(runtime, request) for runtime in inspected if isinstance(runtime, Runtime)]
         findings: list[Finding] = [
             item for item in inspected if isinstance(item, UnchangedRuntime | UnavailableRuntime | FailedRuntime)
         ]
@@ -277,11 +277,18 @@ def _with_tags(
     return finding
 
 
-def _describe(runtime: Runtime) -> DescribedRuntime | UnsupportedRuntime:
+def _describe(runtime: Runtime, request: DiscoveryRequest) -> DescribedRuntime | UnsupportedRuntime:
     kind = _KINDS.get(runtime.protocol)
     if kind is None:
         return UnsupportedRuntime(runtime)
-    return DescribedRuntime(runtime, infer_access(runtime.authorizer_configuration), kind)
+    observation = request.observations.get(runtime.runtime_id)
+    return DescribedRuntime(
+        runtime,
+        infer_access(runtime.authorizer_configuration),
+        kind,
+        protocol_version=observation.protocol_version if observation else "",
+        is_private=has_private_endpoint(runtime.authorizer_configuration),
+    )
 
 
 def _is_same_update(observation: Observation, listed: RuntimeSummary | Runtime) -> bool:
