@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     serving.add_argument("--mcp", type=int, default=0, help="the number of MCP servers, instead of the mix")
     serving.add_argument("--a2a", type=int, default=0, help="the number of A2A agents, instead of the mix")
     serving.add_argument("--jwt-every", type=int, default=0, help="with --mcp or --a2a: each n-th one requires a JWT")
-    serving.add_argument("--healthy", action="store_true", help="without slow and broken runtimes")
+    serving.add_argument("--healthy", action="store_true", help="without slow, failed and imperfect runtimes")
     serving.add_argument("--latency-ms", type=float, default=0.0, help="the delay of every AWS and runtime call")
     serving.add_argument("--hub-url", default=_HUB_URL, help="the OIDC issuer that JWT runtimes trust")
     serving.add_argument(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from sandbox.authorizers import jwt_authorizer
 from sandbox.credentials import DEFAULT_ACCOUNT
+from sandbox.runtime_kinds import BAD_TOOL, FAILURE_REASON
 from sandbox.runtime_specs import Behavior, RuntimeSpec
 from sandbox.runtime_texts import DOMAINS, make_spec
 
@@ -26,8 +27,8 @@ class SeedOptions:
 
     `runtimes` is the number of runtimes of the mix. If `mcp` or `a2a` is not 0, the sandbox instead gets so many
     similar MCP or A2A runtimes; every `jwt_every`-th of these runtimes has a JWT authorizer, none if `jwt_every` is 0.
-    `tools` is the number of tools or skills of each runtime. With `healthy`, no runtime deviates from correct
-    responses. `hub_url` is the OIDC issuer that runtimes with a JWT authorizer trust.
+    `tools` is the number of tools or skills of each runtime. With `healthy`, no runtime is slow, failed
+    or has an imperfect tool. `hub_url` is the OIDC issuer that runtimes with a JWT authorizer trust.
     """
 
     runtimes: int = 12
@@ -50,6 +51,8 @@ class _Seed:
     behavior: Behavior = field(default_factory=Behavior)
     page_size: int = 100
     streams: bool = False
+    has_bad_tool: bool = False
+    failure_reason: str = ""
 
 
 _MIXED_SEEDS = (
@@ -61,8 +64,8 @@ _MIXED_SEEDS = (
     _Seed("code_review_a2a", "A2A", tags=_PLATFORM),
     _Seed("image_tagging_http", "HTTP", tags=_STAGING),
     _Seed("contract_analysis_a2a", "A2A", tags=_FINANCE, behavior=Behavior(slow_seconds=2.0)),
-    _Seed("document_search_mcp", "MCP", tags=_PLATFORM, page_size=3),
-    _Seed("legacy_crm_mcp", "MCP", behavior=Behavior(broken=True)),
+    _Seed("document_search_mcp", "MCP", tags=_PLATFORM, page_size=3, has_bad_tool=True),
+    _Seed("legacy_crm_mcp", "MCP", failure_reason=FAILURE_REASON),
     _Seed("travel_booking_a2a", "A2A", uses_jwt=True),
     _Seed("inventory_planning_mcp", "MCP", uses_jwt=True, tags=_STAGING),
 )
@@ -73,6 +76,8 @@ def make_seeds(options: SeedOptions) -> Iterator[RuntimeSpec]:
     seeds = _numbered_seeds(options) if options.mcp or options.a2a else _mixed_seeds(options)
     for seed in seeds:
         spec = make_spec(seed.name, seed.protocol, tools=options.tools)
+        if not options.healthy:
+            spec = _make_imperfect(spec, seed)
         yield replace(
             spec,
             account=options.account,
@@ -81,8 +86,18 @@ def make_seeds(options: SeedOptions) -> Iterator[RuntimeSpec]:
             authorizer=jwt_authorizer(options.hub_url) if seed.uses_jwt else {},
             page_size=seed.page_size,
             streams=spec.protocol == "MCP" and (spec.streams or seed.streams),
-            behavior=Behavior() if options.healthy else seed.behavior,
         )
+
+
+def _make_imperfect(spec: RuntimeSpec, seed: _Seed) -> RuntimeSpec:
+    """Return `spec` with the behavior, the imperfect tool and the failed status that the seed has."""
+    return replace(
+        spec,
+        behavior=seed.behavior,
+        tools=(*spec.tools, BAD_TOOL) if seed.has_bad_tool else spec.tools,
+        status="CREATE_FAILED" if seed.failure_reason else spec.status,
+        failure_reason=seed.failure_reason,
+    )
 
 
 def _mixed_seeds(options: SeedOptions) -> Iterator[_Seed]:

@@ -52,7 +52,8 @@ def test_ids_and_arns_have_the_shape_of_aws(caller: Caller) -> None:
         assert suffix.isalnum()
         arn = f"arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/{runtime['agentRuntimeId']}"
         assert runtime["agentRuntimeArn"] == arn
-        assert (runtime["status"], runtime["agentRuntimeVersion"]) == ("READY", "1")
+        status = "CREATE_FAILED" if name == "legacy_crm_mcp" else "READY"
+        assert (runtime["status"], runtime["agentRuntimeVersion"]) == (status, "1")
 
 
 def test_a_runtime_is_described_with_protocol_and_authorizer(caller: Caller) -> None:

@@ -33,8 +33,8 @@ def test_a_broken_runtime_answers_500_and_can_be_mended(caller: Caller) -> None:
     assert caller.sandbox.admin.get("fragile")["version"] == "1"
 
 
-def test_the_seeded_broken_runtime_is_broken(caller: Caller) -> None:
-    assert caller.post("legacy_crm_mcp").status_code == 500
+def test_the_seeded_failed_runtime_cannot_be_called(caller: Caller) -> None:
+    assert caller.post("legacy_crm_mcp").status_code == 400
 
 
 def test_a_forbidden_runtime_answers_403(caller: Caller) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from sandbox.runtime_kinds import BAD_TOOL
 from sandbox.runtime_seeds import SeedOptions, make_seeds
 from sandbox.runtime_texts import DOMAINS, make_tools
 
@@ -21,15 +22,16 @@ def test_the_default_mix_has_every_kind() -> None:
     for protocol in ("MCP", "A2A"):
         kinds = {bool(spec.authorizer) for spec in specs if spec.protocol == protocol}
         assert kinds == {True, False}
-    assert sum(spec.behavior.broken for spec in specs) == 1
+    assert [spec.name for spec in specs if spec.status == "CREATE_FAILED"] == ["legacy_crm_mcp"]
+    assert [spec.name for spec in specs if BAD_TOOL in spec.tools] == ["document_search_mcp"]
     assert [spec.behavior.slow_seconds for spec in specs if spec.behavior.slow_seconds] == [2.0]
     assert any(spec.tags == {"env": "production", "team": "platform"} for spec in specs)
 
 
-def test_healthy_leaves_out_what_is_slow_or_broken() -> None:
+def test_healthy_seeds_are_neither_slow_nor_failed_nor_imperfect() -> None:
     specs = list(make_seeds(SeedOptions(healthy=True)))
     assert len(specs) == 12
-    assert not any(spec.behavior.to_dict() for spec in specs)
+    assert not any(spec.behavior.to_dict() or spec.failure_reason or BAD_TOOL in spec.tools for spec in specs)
 
 
 def test_a_benchmark_gets_as_many_as_it_asks_for() -> None:
