@@ -10,8 +10,10 @@ from sandbox.authorizers import claim_equals, jwt_authorizer, lattice_endpoint
 from sandbox.runtime_specs import LEGACY_VERSIONS, MODERN_VERSIONS
 
 FAILURE_REASON = "The container image does not exist in the repository."
-# A root schema without a type, which fails the models of the SDK.
-BAD_TOOL: JsonObject = {
+# A tool without a name, which no client can call. The SDK's models refuse the whole list for it.
+BAD_TOOL: JsonObject = {"description": "Look up a record.", "inputSchema": {"type": "object"}}
+# A tool that the SDK's models refuse too, and that a client can call: its root schema has no type.
+_LOOSE_TOOL: JsonObject = {
     "name": "imperfect_lookup",
     "description": "Look up a record.",
     "inputSchema": {"$schema": "http://json-schema.org/draft-07/schema#"},
@@ -47,7 +49,7 @@ def runtime_kinds(issuer_url: str) -> dict[str, Kind]:
         "both_eras": Kind("MCP", {}),
         "modern": Kind("MCP", {"versions": _MODERN}),
         "legacy": Kind("MCP", {"versions": _LEGACY, "sessions": True}),
-        "bad_tool": Kind("MCP", {"tools": [_GOOD_TOOL, BAD_TOOL]}),
+        "bad_tool": Kind("MCP", {"tools": [_GOOD_TOOL, BAD_TOOL, _LOOSE_TOOL]}),
         "failing_lists": Kind("MCP", {**rich, "behavior": {"replies": replies}}),
         "lost_session": Kind(
             "MCP", {"versions": _LEGACY, "sessions": True, "behavior": {"lostSessionAt": "tools/list"}}

@@ -36,7 +36,7 @@ def test_the_official_client_reads_each_era(caller: Caller, issuer: Issuer, name
 def test_the_bad_tool_is_served_beside_the_good_one(caller: Caller, issuer: Issuer) -> None:
     add(caller, issuer, "bad_tool")
     tools = as_json(call(caller, "bad_tool", "tools/list"))["result"]["tools"]
-    assert (len(tools), tools[1]) == (2, BAD_TOOL)
+    assert (len(tools), tools[1]) == (3, BAD_TOOL)
 
 
 def test_the_failing_lists_are_declared_and_fail(caller: Caller, issuer: Issuer) -> None:
