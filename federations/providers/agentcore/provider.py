@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import cache
 from typing import TypeVar
 
@@ -18,6 +17,15 @@ from federations.providers.agentcore.bounds import Limits, clean_error
 from federations.providers.agentcore.control import ControlPlane, RuntimeSummary
 from federations.providers.agentcore.data_plane import build_authorize
 from federations.providers.agentcore.enrichment import DataPlane, DescribedRuntime, Enriched, enrich_all
+from federations.providers.agentcore.observed import (
+    KINDS,
+    UNAVAILABLE_STATUSES,
+    described_finding,
+    known_finding,
+    unavailable_runtime,
+    whole_milliseconds,
+    with_tags,
+)
 from federations.providers.base import DiscoveryRequest, Progress, ProviderError
 from federations.sync.naming import region_and_account
 from federations.sync.resources import (
@@ -26,8 +34,6 @@ from federations.sync.resources import (
     Finding,
     JsonObject,
     ListedRuntime,
-    Observation,
-    ResourceKind,
     Runtime,
     UnavailableRuntime,
     UnchangedRuntime,
@@ -35,12 +41,8 @@ from federations.sync.resources import (
     runtime_of,
 )
 
-_KINDS = {"MCP": ResourceKind.MCP_SERVER, "A2A": ResourceKind.A2A_AGENT}
 # AWS error codes that concern the one requested runtime. Any other code means that the account cannot be read.
 _SINGLE_RUNTIME_CODES = {"ResourceNotFoundException", "AccessDeniedException", "ValidationException"}
-
-# The statuses of a runtime that is being made or deleted, or could not be. The data plane answers for none of them.
-_UNAVAILABLE_STATUSES = {"CREATING", "CREATE_FAILED", "DELETING", "DELETE_FAILED"}
 
 T = TypeVar("T")
 TagsOrError = Mapping[str, str] | BotoCoreError | ClientError
@@ -183,7 +185,7 @@ def _listing(summaries: Iterable[RuntimeSummary], tags: Mapping[str, TagsOrError
     for summary in sorted(summaries, key=lambda summary: summary.runtime_id):
         of_runtime = tags.get(summary.runtime_id)
         read = None if of_runtime is None or isinstance(of_runtime, Exception) else of_runtime
-        moment = _milliseconds(summary.last_updated_at)
+        moment = whole_milliseconds(summary.last_updated_at)
         listed.append(ListedRuntime(summary.runtime_id, summary.version, moment, read))
     return tuple(listed)
 
@@ -209,18 +211,18 @@ def _inspect(
     if tags is not None and isinstance(wanted, dict) and not wanted.items() <= tags.items():
         return None
     try:
-        known = _known_finding(listed, observation)
+        known = known_finding(listed, observation)
         if known is not None:
-            return _with_tags(known, tags)
+            return with_tags(known, tags)
         runtime = control.get_runtime(listed.runtime_id, listed.version)
         # The next sync compares its listing with this time. With the time of this listing it sees an update between the
         # two calls.
         runtime = replace(runtime, tags=tags or {}, last_updated_at=listed.last_updated_at)
-        return _with_tags(_described_finding(runtime, observation), tags)
+        return with_tags(described_finding(runtime, observation), tags)
     except (BotoCoreError, ClientError) as exc:
-        if listed.status in _UNAVAILABLE_STATUSES:
+        if listed.status in UNAVAILABLE_STATUSES:
             # A runtime that is being deleted may be gone before it is described.
-            return _unavailable_runtime(listed, observation)
+            return unavailable_runtime(listed, observation)
         return _failed_runtime(listed, exc)
 
 
@@ -236,49 +238,11 @@ def _inspect_one(control: ControlPlane, request: DiscoveryRequest, arn: str) -> 
         return FailedRuntime(runtime_id, arn, runtime_id, "", clean_error(str(exc)))
     except BotoCoreError as exc:
         raise _listing_error(control.region, exc) from exc
-    return _described_finding(runtime, observation)
-
-
-def _known_finding(
-    listed: RuntimeSummary, observation: Observation | None
-) -> UnchangedRuntime | UnavailableRuntime | None:
-    """Return the finding of a runtime that the listing shows as it was observed; None if it must be described."""
-    if observation is None or not _is_same_update(observation, listed):
-        return None
-    if listed.status not in _UNAVAILABLE_STATUSES:
-        return None if observation.needs_enrichment else _unchanged_runtime(listed, observation)
-    return _unavailable_runtime(listed, observation) if listed.status == observation.status else None
-
-
-def _described_finding(
-    runtime: Runtime, observation: Observation | None
-) -> Runtime | UnchangedRuntime | UnavailableRuntime:
-    """Return the finding of a described runtime, or the runtime itself if the data plane must be asked."""
-    kind = _KINDS.get(runtime.protocol)
-    if runtime.status in _UNAVAILABLE_STATUSES:
-        return UnavailableRuntime(runtime, kind)
-    if observation is None or observation.needs_enrichment or kind is None:
-        return runtime
-    access = infer_access(runtime.authorizer_configuration).to_dict()
-    is_same = (observation.version, observation.kind, observation.access) == (runtime.version, kind, access)
-    if not is_same and not _is_same_update(observation, runtime):
-        return runtime
-    return replace(_unchanged_runtime(runtime, observation), described=runtime)
-
-
-def _with_tags(
-    finding: Runtime | UnchangedRuntime | UnavailableRuntime, tags: Mapping[str, str] | None
-) -> Runtime | UnchangedRuntime | UnavailableRuntime:
-    match finding:
-        case UnchangedRuntime():
-            return replace(finding, tags=tags)
-        case UnavailableRuntime(runtime=runtime):
-            return replace(finding, runtime=replace(runtime, tags=tags or {}))
-    return finding
+    return described_finding(runtime, observation)
 
 
 def _describe(runtime: Runtime, request: DiscoveryRequest) -> DescribedRuntime | UnsupportedRuntime:
-    kind = _KINDS.get(runtime.protocol)
+    kind = KINDS.get(runtime.protocol)
     if kind is None:
         return UnsupportedRuntime(runtime)
     observation = request.observations.get(runtime.runtime_id)
@@ -289,45 +253,6 @@ def _describe(runtime: Runtime, request: DiscoveryRequest) -> DescribedRuntime |
         protocol_version=observation.protocol_version if observation else "",
         is_private=has_private_endpoint(runtime.authorizer_configuration),
     )
-
-
-def _is_same_update(observation: Observation, listed: RuntimeSummary | Runtime) -> bool:
-    seen = observation.last_updated_at
-    is_same_time = seen is not None and _milliseconds(seen) == _milliseconds(listed.last_updated_at)
-    return is_same_time and observation.version == listed.version
-
-
-def _milliseconds(moment: datetime) -> datetime:
-    """Cut a time to milliseconds, because MongoDB stores milliseconds."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-def _unchanged_runtime(runtime: RuntimeSummary | Runtime, observation: Observation) -> UnchangedRuntime:
-    return UnchangedRuntime(
-        runtime_id=runtime.runtime_id,
-        arn=runtime.arn,
-        name=runtime.name,
-        version=runtime.version,
-        last_updated_at=runtime.last_updated_at,
-        kind=observation.kind,
-        protocol=observation.protocol,
-        status=runtime.status,
-    )
-
-
-def _unavailable_runtime(listed: RuntimeSummary, observation: Observation | None) -> UnavailableRuntime:
-    """Return the finding of a runtime that is not described now; protocol and reason are those of the observation."""
-    runtime = Runtime(
-        runtime_id=listed.runtime_id,
-        arn=listed.arn,
-        name=listed.name,
-        version=listed.version,
-        status=listed.status,
-        last_updated_at=listed.last_updated_at,
-        protocol=observation.protocol if observation else "",
-        failure_reason=observation.failure_reason if observation else "",
-    )
-    return UnavailableRuntime(runtime, observation.kind if observation else None)
 
 
 def _failed_runtime(listed: RuntimeSummary, exc: Exception) -> FailedRuntime:
