@@ -45,6 +45,7 @@ def overview_of(peer: Peer) -> dict[str, Any]:
             peer.review_by and peer.state == PeerState.APPROVED and peer.review_by <= timezone.localdate()
         ),
         "is_without_key": peer.state == PeerState.PROPOSED and not keys,
+        "is_paused": bool(peer.paused_until and peer.paused_until > now),
         "circuit_open": bool(peer.circuit_open_until and peer.circuit_open_until > now),
         "key_table": _key_table(keys, now),
         "cards": _cards(peer),

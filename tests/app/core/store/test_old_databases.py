@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -248,3 +249,46 @@ def test_permission_that_was_granted_under_the_old_name_survives_there_and_back(
         old_hub.run("manage.py", "migrate", app, "0001", "--verbosity=0")
     assert permissions(old_hub) == old_permissions
     assert old_hub.schema() == old_schema
+
+
+def _old_server(number: int, updated: str) -> dict[str, Any]:
+    """Return a row of the table of servers as the first migrations made it, all of one runtime without a federation."""
+    documents = dict.fromkeys(
+        ("runtime_access", "protocol_configuration", "authorizer_configuration", "capabilities"), "{}"
+    ) | dict.fromkeys(("tools", "resources", "prompts"), "[]")
+    texts = dict.fromkeys(("description", "status", "account_id", "runtime_arn", "runtime_version", "url"), "")
+    times = {"enriched_at": updated, "created_at": updated, "updated_at": updated}
+    own = {"id": f"{number:024}", "path": f"/agentcore/mcp/{number}", "server_name": f"server{number}", "num_tools": 0}
+    place = {"region": "us-east-1", "runtime_id": "one", "access_mode": "iam", "federation_id": None}
+    return {**documents, **texts, **times, **own, **place}
+
+
+def _insert(registry: Any, table: str, row: dict[str, Any]) -> None:
+    if registry.vendor == "mongodb":
+        registry.ensure_connection()
+        times = {name: datetime.fromisoformat(value) for name, value in row.items() if name.endswith("_at")}
+        parsed = {name: json.loads(value) for name, value in row.items() if value in ("{}", "[]")}
+        registry.database[table].insert_one({**row, **times, **parsed, "_id": row["id"]})
+        return
+    columns, places = ", ".join(f'"{name}"' for name in row), ", ".join(["%s"] * len(row))
+    with registry.cursor() as cursor:
+        cursor.execute(f'INSERT INTO "{table}" ({columns}) VALUES ({places})', list(row.values()))
+
+
+def test_doubled_rows_are_deleted_before_their_constraints_are_made(old_hub: Hub) -> None:
+    with old_hub.databases() as (registry, _):
+        for number, updated in ((1, "2026-01-01T00:00:00+00:00"), (2, "2026-01-02T00:00:00+00:00")):
+            _insert(registry, "federations_mcpserver", _old_server(number, updated))
+        for number, resource in ((1, 1), (2, 2), (3, 2)):
+            tag = {"id": f"{number:024}", "name": "env:prod", "resource_id": f"{resource:024}"}
+            _insert(registry, "federations_mcpservertag", tag)
+    old_hub.run("manage.py", "migrate", "--verbosity=0")
+    shown = old_hub.run(
+        "manage.py",
+        "shell",
+        "--no-imports",
+        "--command",
+        "from federations.models import McpServer, McpServerTag\n"
+        "print([row.server_name for row in McpServer.objects.all()], McpServerTag.objects.count())",
+    )
+    assert "['server2'] 1" in shown

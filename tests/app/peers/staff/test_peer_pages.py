@@ -287,3 +287,10 @@ def test_peers_are_searched_and_filtered(admin: Client, approved: Peer, query: s
     rows = admin.get(f"{LIST}?{query}").context["cl"].result_list
 
     assert {row.server_url for row in rows} == found
+
+
+def test_the_page_of_a_peer_that_asked_for_a_pause_says_until_when(admin: Client, approved: Peer) -> None:
+    Peer.objects.update(paused_until=timezone.now() + timedelta(minutes=5))
+    assert "This peer asked for a pause." in admin.get(url(approved)).content.decode()
+    Peer.objects.update(paused_until=timezone.now())
+    assert "This peer asked for a pause." not in admin.get(url(approved)).content.decode()
