@@ -167,9 +167,9 @@ class _Diff:
         self.rules |= _text_rules({name: before}, {name: after})
 
     def _flat(self, content: JsonObject | None) -> JsonObject:
-        """Return the content with each member of an agent's card as a field of its own."""
+        """Return the content with each member of an agent's card as a field of its own; an empty card stays a field."""
         card = _card(content)
-        if self.kind is not ResourceKind.A2A_AGENT or content is None or card is None:
+        if self.kind is not ResourceKind.A2A_AGENT or content is None or not card:
             return content or {}
         members = {f"{_CARD_FIELD}{name}": value for name, value in card.items()}
         return {**{name: value for name, value in content.items() if name != "card"}, **members}

@@ -118,6 +118,11 @@ def test_equal_contents_give_no_change(given_pair: tuple[ResourceKind, JsonObjec
     assert diff_contents(kind, content, reordered) == ContentDiff()
 
 
+def test_a_removed_empty_card_is_a_change() -> None:
+    assert diff_contents(ResourceKind.A2A_AGENT, {"card": {}}, {}).fields
+    assert not diff_contents(ResourceKind.A2A_AGENT, {"card": {}}, {"card": {}}).fields
+
+
 @examples(300)
 @given(pairs(), st.data())
 def test_mutation_of_any_member_gives_a_change(
