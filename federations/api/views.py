@@ -46,7 +46,7 @@ from federations.api.serializers import (
     SyncRequestSerializer,
     UpdateFederationSerializer,
 )
-from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, SyncJob
+from federations.models import AccessLevel, ChangePolicy, Federation, FederationStatus, JobTrigger, SyncJob
 from federations.services.access import (
     agents_visible_to,
     federations_visible_to,
@@ -61,7 +61,7 @@ from federations.services.preview import preview_sync
 from federations.services.run import run_sync
 from federations.services.search import search
 from federations.services.shown import prefetch_newer
-from federations.services.start import start_sync
+from federations.services.start import check_force, start_sync
 from federations.services.unfederated import sync_unfederated
 
 Row = TypeVar("Row", bound=Model)
@@ -84,6 +84,12 @@ def require(request: Request, federation: Federation, level: AccessLevel) -> Non
     """Raise PermissionDenied if the caller has less access to `federation` than `level`."""
     if level_of(user_of(request), federation) < level:
         raise refusal(level)
+
+
+def require_owner(request: Request, federation: Federation) -> None:
+    """Raise PermissionDenied unless the caller owns `federation`: the right to pass a guard, or to take it away."""
+    if level_of(user_of(request), federation) < AccessLevel.OWNER:
+        raise PermissionDenied("You do not have OWNER permissions for this resource.")
 
 
 def get_federation(request: Request, federation_id: str, level: AccessLevel) -> Federation:
@@ -135,6 +141,7 @@ class FederationViewSet(HubViewSet):
             description=asked["description"],
             tags=asked["tags"],
             provider_config=asked["providerConfig"],
+            change_policy=asked.get("changePolicy", ChangePolicy.FLOW),
             by=actor_of(user_of(request)),
         )
         return Response(FederationDetailSerializer(federation).data, status=201)
@@ -153,12 +160,16 @@ class FederationViewSet(HubViewSet):
         asked = self.read_body(UpdateFederationSerializer)
         if asked["force"]:
             require(request, federation, AccessLevel.OWNER)
+        change_policy = asked.get("changePolicy")
+        if change_policy == ChangePolicy.FLOW != federation.change_policy:
+            require_owner(request, federation)
         updated = update_federation(
             federation,
             display_name=asked["displayName"],
             description=asked["description"],
             tags=asked["tags"],
             provider_config=asked["providerConfig"],
+            change_policy=change_policy,
             sync_after_update=asked["syncAfterUpdate"],
             force=asked["force"],
             by=actor_of(user_of(request)),
@@ -179,6 +190,7 @@ class FederationViewSet(HubViewSet):
         asked = self.read_body(SyncRequestSerializer)
         if asked["force"]:
             require(request, federation, AccessLevel.OWNER)
+            check_force(asked["force"])
         if asked["dryRun"]:
             return dry_run(federation)
         queued = prefers_async(request)
