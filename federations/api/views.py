@@ -27,6 +27,7 @@ from federations.api.filters import (
     search_kinds,
     search_text,
 )
+from federations.api.plan_serializers import ListedJobSerializer, ShownJobSerializer
 from federations.api.runtime_serializers import RuntimeSerializer
 from federations.api.serializers import (
     AgentDetailSerializer,
@@ -36,8 +37,6 @@ from federations.api.serializers import (
     DryRunSerializer,
     FederationDetailSerializer,
     FederationSerializer,
-    JobDetailSerializer,
-    JobProgressSerializer,
     JobSerializer,
     LegacySyncRequestSerializer,
     SearchHitSerializer,
@@ -100,6 +99,14 @@ def get_federation(request: Request, federation_id: str, level: AccessLevel) -> 
         raise NotFoundError("Federation not found")
     require(request, federation, level)
     return federation
+
+
+def get_job(federation: Federation, job_id: str) -> SyncJob:
+    """Return a job of the federation; raise NotFoundError for an id that is malformed, unknown or of another one."""
+    job = SyncJob.objects.filter(federation_id=federation.id, id=job_id).first() if is_object_id(job_id) else None
+    if job is None:
+        raise NotFoundError("Sync job not found")
+    return job
 
 
 def get_resource(visible: QuerySet[Row], resource_id: str, *, missing: str) -> Row:
@@ -235,16 +242,13 @@ class JobViewSet(HubViewSet):
         federation = get_federation(request, federation_id, AccessLevel.VIEW)
         jobs = SyncJob.objects.filter(federation_id=federation.id).defer("changes", "warnings")
         found, pagination = paginate(jobs, page)
-        return Response({"jobs": serialize_each(JobProgressSerializer, found), "pagination": pagination})
+        return Response({"jobs": serialize_each(ListedJobSerializer, found), "pagination": pagination})
 
     @schema.retrieve_job
     def retrieve(self, request: Request, federation_id: str, job_id: str) -> Response:
         """Show one job with its progress, its changes and its warnings."""
         federation = get_federation(request, federation_id, AccessLevel.VIEW)
-        job = SyncJob.objects.filter(federation_id=federation.id, id=job_id).first() if is_object_id(job_id) else None
-        if job is None:
-            raise NotFoundError("Sync job not found")
-        return Response(JobDetailSerializer(job).data)
+        return Response(ShownJobSerializer(get_job(federation, job_id)).data)
 
 
 class ServerViewSet(HubViewSet):
