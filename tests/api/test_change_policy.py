@@ -70,7 +70,7 @@ def test_a_review_that_was_started_meanwhile_is_not_ended(owner: User, federatio
     Federation.objects.update(change_policy="review")
     with pytest.raises(ConflictError, match="The change policy was changed meanwhile"):
         update_federation(
-            federation, display_name="x", description=None, tags=[], provider_config=CONFIG, by=actor_of(owner),
+            federation, display_name="x", description=None, tags=[], provider_config={**CONFIG}, by=actor_of(owner),
             change_policy=ChangePolicy.FLOW,
         )  # fmt: skip
     assert policy_of(federation) == "review"

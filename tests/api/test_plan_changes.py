@@ -133,8 +133,8 @@ def test_a_list_costs_the_same_queries_for_1_and_10(api: Api, owner: User, feder
 
 def test_documents_come_out_as_they_went_in(api: Api, owner: User, federation: Federation) -> None:
     plan = make(federation, owner, server("one"))
-    value = {"b": 2**64, "a": [1e21, -0.0]}
-    fields = [{"field": "inputSchema", "before": None, "after": value}]
+    value: Any = {"b": 2**64, "a": [1e21, -0.0]}
+    fields: Any = [{"field": "inputSchema", "before": None, "after": value}]
     PlannedChange.objects.filter(plan=plan).update(detail=pack({"fields": fields, "rules": [], "items": []}))
     response = api(owner).get(path_of_plan(plan) + "/changes")
     shown = response.json()["changes"][0]["fields"]
