@@ -73,9 +73,7 @@ class UpdateFederationSerializer(FederationFieldsSerializer):
     """The body of PUT /federations/{federation_id}. It replaces every field; an omitted one gets its default."""
 
     syncAfterUpdate = Flag(required=False, default=False, help_text="Start a sync if providerConfig changed.")
-    force = Flag(
-        required=False, default=False, help_text="The next sync passes the deletion guard. Needs DELETE permission."
-    )
+    force = Flag(required=False, default=False, help_text="No guard holds the next sync. Needs DELETE permission.")
 
 
 class SyncRequestSerializer(serializers.Serializer[Any]):
@@ -83,7 +81,7 @@ class SyncRequestSerializer(serializers.Serializer[Any]):
 
     dryRun = Flag(required=False, default=False, help_text="Discover and compare, without a job and without a change.")
     reason = Text(required=False, allow_null=True, allow_blank=True, default=None, max_length=1000)
-    force = Flag(required=False, default=False, help_text="Pass the deletion guard. Needs DELETE permission.")
+    force = Flag(required=False, default=False, help_text="No guard holds the sync. Needs DELETE permission.")
 
 
 class LegacySyncRequestSerializer(serializers.Serializer[Any]):
@@ -273,7 +271,7 @@ class DryRunSerializer(serializers.Serializer[Any]):
     message = serializers.CharField(allow_null=True)
     changes = ChangeSerializer(many=True)
     warnings = WarningSerializer(many=True)
-    held = serializers.BooleanField(help_text="Whether the deletion guard would hold this plan.")
+    held = serializers.BooleanField(help_text="Whether a guard would hold this plan.")
 
 
 # Discovered resources -----------------------------------------------------------------------------------------------
