@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from core.strict_json import Json
 from federations.management.output import STYLE_OF_ACTION, summary_table, warning_line
 from federations.models import PlannedChange, StoredPlan
 from federations.services.stored_plans.read_changes import SHOWN_ACTIONS, ShownChange, changes_of, with_details
+from federations.sync.compatibility.classes import ChangeClass
 
 SIGN_OF_ACTION = {"delete": "-", "error": "!", "update": "~", "create": "+", "skip": "="}
 STYLE_OF_CLASS = {"breaking": "bold red", "risky": "yellow", "compatible": "green"}
@@ -28,6 +30,8 @@ _LONGEST_VALUE = 200
 _DEEPEST = 12
 _MEMBERS_SHOWN = 50
 _NOTHING = object()
+# A text and its style.
+Line = tuple[str, str]
 
 
 def show_plan(console: Console, plan: StoredPlan) -> None:
@@ -35,7 +39,9 @@ def show_plan(console: Console, plan: StoredPlan) -> None:
     _say(console, f"Plan of {visible(plan.federation.display_name)}", style="bold")
     _show_counts(console, plan)
     for change in with_details(changes_of(plan).iterator(chunk_size=100)):
-        _show_change(console, change)
+        # One text a change: rich takes longer to begin a text than to print it.
+        lines = [(f"{text}\n", style) for text, style in _change_lines(change)]
+        console.print(Text.assemble("\n", *lines, end=""), soft_wrap=True)
     console.print()
     for warning in plan.warnings:
         _say(console, f"warning: {visible(warning_line(warning))}", style="yellow")
@@ -70,18 +76,16 @@ def _show_identity(console: Console, plan: StoredPlan) -> None:
 
 
 # One change ---------------------------------------------------------------------------------------------------------
-def _show_change(console: Console, change: ShownChange) -> None:
+def _change_lines(change: ShownChange) -> Iterator[Line]:
     row = change.row
-    console.print()
     words = [SIGN_OF_ACTION[row.action], row.action, _KINDS[row.kind], visible(row.name), _class_text(row)]
-    line = " ".join(word for word in words if word)
     reason = f": {visible(row.reason)}" if row.reason else ""
-    _say(console, f"{line}{reason}", style=_style_of(row.action, row.change_class))
+    yield " ".join(word for word in words if word) + reason, _style_of(row.action, row.change_class)
     if row.action == "update":
         for field in change.fields:
-            _show_field(console, field, indent=4)
+            yield from _field_lines(field, indent=4)
     for item in change.items:
-        _show_item(console, item, with_fields=row.action == "update")
+        yield from _item_lines(item, of_action=row.action)
 
 
 def _class_text(row: PlannedChange) -> str:
@@ -94,26 +98,26 @@ def _style_of(action: str, change_class: str) -> str:
     return STYLE_OF_CLASS.get(change_class, STYLE_OF_ACTION.get(action, ""))
 
 
-def _show_item(console: Console, item: Mapping[str, Any], *, with_fields: bool) -> None:
-    action = str(item["action"])
-    kind, rules = str(item["kind"]).replace("_", " "), ", ".join(item["rules"])
-    text = f"    {SIGN_OF_ACTION[action]} {kind} {visible(item['name'])}"
-    if with_fields:
-        text += f" [{item['class']}] {rules}"
-    _say(console, text, style=_style_of(action, str(item["class"])) if with_fields else _style_of(action, ""))
-    if with_fields and action == "update":
+def _item_lines(item: Mapping[str, Any], *, of_action: str) -> Iterator[Line]:
+    """Yield the item; class and rules only where they tell more than the action on the whole resource does."""
+    action, change_class = str(item["action"]), str(item["class"])
+    text = f"    {SIGN_OF_ACTION[action]} {str(item['kind']).replace('_', ' ')} {visible(item['name'])}"
+    if of_action == "update" or (of_action == "create" and change_class != ChangeClass.COMPATIBLE):
+        text += f" [{change_class}] {', '.join(item['rules'])}"
+    yield text, _style_of(action, change_class)
+    if action == "update":
         for field in item["fields"]:
-            _show_field(console, field, indent=8)
+            yield from _field_lines(field, indent=8)
 
 
-def _show_field(console: Console, field: Mapping[str, Any], *, indent: int) -> None:
-    """Print the members of a field that differ, each with its path and both sides."""
+def _field_lines(field: Mapping[str, Any], *, indent: int) -> Iterator[Line]:
+    """Yield the members of a field that differ, each with its path and both sides."""
     found = changed_members(str(field["field"]), field["before"], field["after"])
     shown = list(islice(found, _MEMBERS_SHOWN + 1))
     for path, before, after in shown[:_MEMBERS_SHOWN]:
-        _say(console, f"{' ' * indent}{visible(path)}: {_value(before)} -> {_value(after)}")
+        yield f"{' ' * indent}{visible(path)}: {_value(before)} -> {_value(after)}", ""
     if len(shown) > _MEMBERS_SHOWN:
-        _say(console, f"{' ' * indent}… and more members of {visible(field['field'])}", style="dim")
+        yield f"{' ' * indent}… and more members of {visible(field['field'])}", "dim"
 
 
 def changed_members(path: str, before: Any, after: Any, depth: int = 0) -> Iterator[tuple[str, Any, Any]]:
@@ -150,10 +154,9 @@ def _say(console: Console, text: str, style: str = "") -> None:
     console.print(text, style=style, soft_wrap=True)
 
 
-def visible(text: object) -> str:
-    """Return `text` with each control, bidirectional or invisible character as its code point, such as `<U+202E>`."""
-    return "".join(_characters(str(text)))
-
-
-def _characters(text: str) -> Iterable[str]:
-    return (character if character.isprintable() else f"<U+{ord(character):04X}>" for character in text)
+def visible(value: object) -> str:
+    """Return the text with each control, bidirectional or invisible character as its code point, such as `<U+202E>`."""
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else f"<U+{ord(each):04X}>" for each in text)

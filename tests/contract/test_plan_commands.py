@@ -123,9 +123,13 @@ def test_a_plan_is_printed_as_json(owner: User, federation: Federation) -> None:
 def test_a_terminal_obeys_no_character_of_a_runtime(owner: User, federation: Federation) -> None:
     sync(federation, owner, server("one"))
     tool = "look\x1b[31m_up\u202e[bold]"
-    _, output = plan(federation, server("one", version="2", tools=("look_up", tool)))
-    assert "+ tool look<U+001B>[31m_up<U+202E>[bold]" in output
-    assert "\x1b" not in output
+    for findings in (
+        [server("one", version="2", tools=("look_up", tool))],
+        [server("one"), server("two", tools=(tool,))],
+    ):
+        _, output = plan(federation, *findings)
+        assert "    + tool look<U+001B>[31m_up<U+202E>[bold] [risky] invisible_characters" in output
+        assert "\x1b" not in output
     assert visible("Wetter in Zürich 天気") == "Wetter in Zürich 天気"
 
 
