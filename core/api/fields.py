@@ -58,3 +58,12 @@ class UtcTime(serializers.DateTimeField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(format="%Y-%m-%dT%H:%M:%SZ", default_timezone=UTC, **kwargs)
+
+
+@extend_schema_field({"type": "string", "nullable": True})
+class NullableText(serializers.CharField):
+    """The serializer field of a text column whose empty text means that there is no value; it is shown as null."""
+
+    def to_representation(self, value: Any) -> Any:
+        """Return the text, or None if it is empty."""
+        return value or None

@@ -11,8 +11,16 @@ from django.http import QueryDict
 from core.api.errors import BadRequestError
 from core.api.query import text_parameter, text_parameters
 from core.ids import is_object_id
+from core.store.folding import contains_text
 from core.store.unit_of_work import subquery_or_list
-from federations.models import DiscoveredResource, Federation, FederationQuerySet, McpServer, RuntimeObservation
+from federations.models import (
+    DiscoveredResource,
+    Federation,
+    FederationQuerySet,
+    McpServer,
+    PlannedChange,
+    RuntimeObservation,
+)
 from federations.search.base import DocumentKind
 from federations.services.inventory import HAS_ERROR, with_runtime_text
 from federations.services.shown import with_shown_status, with_shown_text
@@ -80,6 +88,19 @@ def filter_runtimes(rows: QuerySet[RuntimeObservation], query: QueryDict) -> Que
         rows = rows.filter(HAS_ERROR if TRUTH_VALUES[has_error] else ~HAS_ERROR)
     if text := text_parameter(query, "query"):
         rows = with_runtime_text(rows, text)
+    return rows
+
+
+def filter_changes(rows: QuerySet[PlannedChange], query: QueryDict) -> QuerySet[PlannedChange]:
+    """Apply action, kind, class and query to the changes of a plan or job; raise BadRequestError.
+
+    An unknown value finds no row. `query` searches the name of the resource and the reason.
+    """
+    for name, column in (("action", "action"), ("kind", "kind"), ("class", "change_class")):
+        if (value := text_parameter(query, name)) is not None:
+            rows = rows.filter(**{column: value})
+    if text := text_parameter(query, "query"):
+        rows = rows.filter(contains_text(text, "name", "reason"))
     return rows
 
 

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.fields import UtcTime
+from core.api.fields import NullableText, UtcTime
 from federations.api.serializers import WarningSerializer
 from federations.services.inventory import InventoryEntry
 from federations.sync.resources import ResourceKind
-
-
-@extend_schema_field({"type": "string", "nullable": True})
-class NullableText(serializers.CharField):
-    """The serializer field of a text column; an empty text is null."""
-
-    def to_representation(self, value: Any) -> Any:
-        """Return the text, or None if it is empty."""
-        return value or None
 
 
 class RuntimeSerializer(serializers.Serializer[InventoryEntry]):

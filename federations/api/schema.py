@@ -18,6 +18,7 @@ from core.api.pagination import DEFAULT_PER_PAGE, MAX_PER_PAGE
 from core.api.query import MAX_TEXT_CHARS, MAX_VALUES
 from core.api.schema import WITH_BODY, error_responses
 from federations.api.filters import LAST_SEARCH_PAGE
+from federations.api.plan_serializers import ListedJobSerializer, ShownJobSerializer
 from federations.api.runtime_serializers import RuntimeSerializer
 from federations.api.serializers import (
     AgentDetailSerializer,
@@ -27,8 +28,6 @@ from federations.api.serializers import (
     DryRunSerializer,
     FederationDetailSerializer,
     FederationSerializer,
-    JobDetailSerializer,
-    JobProgressSerializer,
     JobSerializer,
     LegacySyncRequestSerializer,
     SearchHitSerializer,
@@ -198,6 +197,7 @@ CREATE_EXAMPLE = OpenApiExample(
         "description": "Production federation",
         "tags": ["prod", "aws"],
         "providerConfig": CONFIG,
+        "changePolicy": "review",
     },
     request_only=True,
 )
@@ -299,13 +299,13 @@ list_jobs = extend_schema(
     summary="List a federation's jobs",
     tags=["federations"],
     parameters=PAGE,
-    responses={200: page_body("JobPage", "jobs", JobProgressSerializer), **error_responses(400, 404)},
+    responses={200: page_body("JobPage", "jobs", ListedJobSerializer), **error_responses(400, 404)},
 )
 retrieve_job = extend_schema(
     operation_id="retrieve_job",
     summary="Show a job: progress, result, changes, warnings, error",
     tags=["federations"],
-    responses={200: JobDetailSerializer, **error_responses(404, e404="Sync job not found")},
+    responses={200: ShownJobSerializer, **error_responses(404, e404="Sync job not found")},
 )
 list_servers = extend_schema(
     operation_id="list_servers",

@@ -11,6 +11,7 @@ from core.api.fields import Flag, JsonObjectField, Text, UtcTime
 from core.api.viewsets import serialize_each
 from federations.models import (
     A2aAgent,
+    ChangePolicy,
     DiscoveredResource,
     Federation,
     FederationStatus,
@@ -52,6 +53,12 @@ class FederationFieldsSerializer(serializers.Serializer[Any]):
     description = Text(required=False, allow_null=True, allow_blank=True, default=None, max_length=10_000)
     tags = serializers.ListField(child=Text(max_length=200), required=False, default=list, max_length=MAX_TAGS)
     providerConfig = JsonObjectField(required=False, default=dict)
+    changePolicy = serializers.ChoiceField(
+        ChangePolicy.choices,
+        required=False,
+        help_text="`flow`: a sync applies every change. `review`: breaking and risky changes wait for a person. "
+        "A new federation has `flow`, and an update without it keeps the policy.",
+    )
 
 
 class CreateFederationSerializer(FederationFieldsSerializer):
@@ -63,12 +70,10 @@ class CreateFederationSerializer(FederationFieldsSerializer):
 
 
 class UpdateFederationSerializer(FederationFieldsSerializer):
-    """The body of PUT /federations/{federation_id}. It replaces every field; an omitted field gets its default."""
+    """The body of PUT /federations/{federation_id}. It replaces every field; an omitted one gets its default."""
 
     syncAfterUpdate = Flag(required=False, default=False, help_text="Start a sync if providerConfig changed.")
-    force = Flag(
-        required=False, default=False, help_text="The next sync passes the deletion guard. Needs DELETE permission."
-    )
+    force = Flag(required=False, default=False, help_text="No guard holds the next sync. Needs DELETE permission.")
 
 
 class SyncRequestSerializer(serializers.Serializer[Any]):
@@ -76,7 +81,7 @@ class SyncRequestSerializer(serializers.Serializer[Any]):
 
     dryRun = Flag(required=False, default=False, help_text="Discover and compare, without a job and without a change.")
     reason = Text(required=False, allow_null=True, allow_blank=True, default=None, max_length=1000)
-    force = Flag(required=False, default=False, help_text="Pass the deletion guard. Needs DELETE permission.")
+    force = Flag(required=False, default=False, help_text="No guard holds the sync. Needs DELETE permission.")
 
 
 class LegacySyncRequestSerializer(serializers.Serializer[Any]):
@@ -235,6 +240,7 @@ class FederationDetailSerializer(serializers.Serializer[Federation]):
     createdAt = UtcTime(source="created_at")
     updatedAt = UtcTime(source="updated_at")
     externalId = serializers.CharField(source="external_id")
+    changePolicy = serializers.ChoiceField(ChangePolicy.choices, source="change_policy")
 
     @extend_schema_field(JobSerializer(many=True))
     def get_recentJobs(self, federation: Federation) -> Any:
@@ -265,7 +271,7 @@ class DryRunSerializer(serializers.Serializer[Any]):
     message = serializers.CharField(allow_null=True)
     changes = ChangeSerializer(many=True)
     warnings = WarningSerializer(many=True)
-    held = serializers.BooleanField(help_text="Whether the deletion guard would hold this plan.")
+    held = serializers.BooleanField(help_text="Whether a guard would hold this plan.")
 
 
 # Discovered resources -----------------------------------------------------------------------------------------------

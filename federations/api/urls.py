@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import re_path
 
+from federations.api.plan_views import JobChangesViewSet, PlanViewSet
 from federations.api.views import (
     AgentViewSet,
     FederationViewSet,
@@ -15,6 +16,7 @@ from federations.api.views import (
 )
 
 FEDERATION = r"^federations/(?P<federation_id>[^/]+)"
+PLAN = rf"{FEDERATION}/plans/(?P<plan_id>[^/]+)"
 
 urlpatterns = [
     re_path(r"^federations/?\Z", FederationViewSet.as_view({"get": "list", "post": "create"}), name="federations"),
@@ -26,6 +28,16 @@ urlpatterns = [
     re_path(rf"{FEDERATION}/sync/?\Z", FederationViewSet.as_view({"post": "sync"}), name="federation-sync"),
     re_path(rf"{FEDERATION}/jobs/?\Z", JobViewSet.as_view({"get": "list"}), name="jobs"),
     re_path(rf"{FEDERATION}/jobs/(?P<job_id>[^/]+)/?\Z", JobViewSet.as_view({"get": "retrieve"}), name="job"),
+    re_path(
+        rf"{FEDERATION}/jobs/(?P<job_id>[^/]+)/changes/?\Z",
+        JobChangesViewSet.as_view({"get": "list"}),
+        name="job-changes",
+    ),
+    re_path(rf"{FEDERATION}/plans/?\Z", PlanViewSet.as_view({"get": "list", "post": "create"}), name="plans"),
+    re_path(rf"{PLAN}/?\Z", PlanViewSet.as_view({"get": "retrieve"}), name="plan"),
+    re_path(rf"{PLAN}/changes/?\Z", PlanViewSet.as_view({"get": "changes"}), name="plan-changes"),
+    re_path(rf"{PLAN}/apply/?\Z", PlanViewSet.as_view({"post": "apply"}), name="plan-apply"),
+    re_path(rf"{PLAN}/dismiss/?\Z", PlanViewSet.as_view({"post": "dismiss"}), name="plan-dismiss"),
     re_path(r"^servers/?\Z", ServerViewSet.as_view({"get": "list"}), name="servers"),
     re_path(r"^servers/(?P<server_id>[^/]+)/?\Z", ServerViewSet.as_view({"get": "retrieve"}), name="server"),
     re_path(r"^agents/?\Z", AgentViewSet.as_view({"get": "list"}), name="agents"),

@@ -27,6 +27,7 @@ from federations.api.filters import (
     search_kinds,
     search_text,
 )
+from federations.api.plan_serializers import ListedJobSerializer, ShownJobSerializer
 from federations.api.runtime_serializers import RuntimeSerializer
 from federations.api.serializers import (
     AgentDetailSerializer,
@@ -36,8 +37,6 @@ from federations.api.serializers import (
     DryRunSerializer,
     FederationDetailSerializer,
     FederationSerializer,
-    JobDetailSerializer,
-    JobProgressSerializer,
     JobSerializer,
     LegacySyncRequestSerializer,
     SearchHitSerializer,
@@ -46,7 +45,7 @@ from federations.api.serializers import (
     SyncRequestSerializer,
     UpdateFederationSerializer,
 )
-from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, SyncJob
+from federations.models import AccessLevel, ChangePolicy, Federation, FederationStatus, JobTrigger, SyncJob
 from federations.services.access import (
     agents_visible_to,
     federations_visible_to,
@@ -61,7 +60,7 @@ from federations.services.preview import preview_sync
 from federations.services.run import run_sync
 from federations.services.search import search
 from federations.services.shown import prefetch_newer
-from federations.services.start import start_sync
+from federations.services.start import check_force, start_sync
 from federations.services.unfederated import sync_unfederated
 
 Row = TypeVar("Row", bound=Model)
@@ -86,6 +85,12 @@ def require(request: Request, federation: Federation, level: AccessLevel) -> Non
         raise refusal(level)
 
 
+def require_owner(request: Request, federation: Federation) -> None:
+    """Raise PermissionDenied unless the caller owns `federation`: the right to pass a guard, or to take it away."""
+    if level_of(user_of(request), federation) < AccessLevel.OWNER:
+        raise PermissionDenied("You do not have OWNER permissions for this resource.")
+
+
 def get_federation(request: Request, federation_id: str, level: AccessLevel) -> Federation:
     """Return the federation if the caller has access of at least `level`; raise NotFoundError or PermissionDenied."""
     found = Federation.objects.with_details().filter(id=federation_id).exclude(status=FederationStatus.DELETED)
@@ -94,6 +99,14 @@ def get_federation(request: Request, federation_id: str, level: AccessLevel) -> 
         raise NotFoundError("Federation not found")
     require(request, federation, level)
     return federation
+
+
+def get_job(federation: Federation, job_id: str) -> SyncJob:
+    """Return a job of the federation; raise NotFoundError for an id that is malformed, unknown or of another one."""
+    job = SyncJob.objects.filter(federation_id=federation.id, id=job_id).first() if is_object_id(job_id) else None
+    if job is None:
+        raise NotFoundError("Sync job not found")
+    return job
 
 
 def get_resource(visible: QuerySet[Row], resource_id: str, *, missing: str) -> Row:
@@ -135,6 +148,7 @@ class FederationViewSet(HubViewSet):
             description=asked["description"],
             tags=asked["tags"],
             provider_config=asked["providerConfig"],
+            change_policy=asked.get("changePolicy", ChangePolicy.FLOW),
             by=actor_of(user_of(request)),
         )
         return Response(FederationDetailSerializer(federation).data, status=201)
@@ -153,12 +167,16 @@ class FederationViewSet(HubViewSet):
         asked = self.read_body(UpdateFederationSerializer)
         if asked["force"]:
             require(request, federation, AccessLevel.OWNER)
+        change_policy = asked.get("changePolicy")
+        if change_policy == ChangePolicy.FLOW != federation.change_policy:
+            require_owner(request, federation)
         updated = update_federation(
             federation,
             display_name=asked["displayName"],
             description=asked["description"],
             tags=asked["tags"],
             provider_config=asked["providerConfig"],
+            change_policy=change_policy,
             sync_after_update=asked["syncAfterUpdate"],
             force=asked["force"],
             by=actor_of(user_of(request)),
@@ -179,6 +197,7 @@ class FederationViewSet(HubViewSet):
         asked = self.read_body(SyncRequestSerializer)
         if asked["force"]:
             require(request, federation, AccessLevel.OWNER)
+            check_force(asked["force"])
         if asked["dryRun"]:
             return dry_run(federation)
         queued = prefers_async(request)
@@ -223,16 +242,13 @@ class JobViewSet(HubViewSet):
         federation = get_federation(request, federation_id, AccessLevel.VIEW)
         jobs = SyncJob.objects.filter(federation_id=federation.id).defer("changes", "warnings")
         found, pagination = paginate(jobs, page)
-        return Response({"jobs": serialize_each(JobProgressSerializer, found), "pagination": pagination})
+        return Response({"jobs": serialize_each(ListedJobSerializer, found), "pagination": pagination})
 
     @schema.retrieve_job
     def retrieve(self, request: Request, federation_id: str, job_id: str) -> Response:
         """Show one job with its progress, its changes and its warnings."""
         federation = get_federation(request, federation_id, AccessLevel.VIEW)
-        job = SyncJob.objects.filter(federation_id=federation.id, id=job_id).first() if is_object_id(job_id) else None
-        if job is None:
-            raise NotFoundError("Sync job not found")
-        return Response(JobDetailSerializer(job).data)
+        return Response(ShownJobSerializer(get_job(federation, job_id)).data)
 
 
 class ServerViewSet(HubViewSet):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -72,6 +74,11 @@ class StoredPlan(models.Model):
 
     def __str__(self) -> str:
         return f"Plan of {self.federation}"
+
+    def status_at(self, now: datetime) -> PlanStatus:
+        """Return the status at a time: an open plan is expired from `expires_at` on, before the sweep writes it."""
+        is_over = self.status == PlanStatus.OPEN and self.expires_at <= now
+        return PlanStatus.EXPIRED if is_over else PlanStatus(self.status)
 
     @property
     def held(self) -> bool:

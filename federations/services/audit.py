@@ -21,7 +21,10 @@ from core.errors import NotFoundError
 from core.store.unit_of_work import unit_of_work
 from federations.models import Federation, FederationGrant
 
-AUDITED_FIELDS = ["provider_type", "display_name", "description", "provider_config", "sync_interval_minutes", "status"]
+AUDITED_FIELDS = [
+    "provider_type", "display_name", "description", "provider_config", "sync_interval_minutes", "change_policy",
+    "status",
+]  # fmt: skip
 
 auditlog.register(Federation, include_fields=AUDITED_FIELDS)
 auditlog.register(FederationGrant, include_fields=["federation", "holder_name", "level"])

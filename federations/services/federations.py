@@ -14,6 +14,7 @@ from core.errors import ConflictError
 from core.store.unit_of_work import after_commit, locked, retried, unit_of_work
 from federations.models import (
     AccessLevel,
+    ChangePolicy,
     Federation,
     FederationGrant,
     FederationStatus,
@@ -34,7 +35,7 @@ from federations.services.audit import audited
 from federations.services.discover import check_config, normalize_config
 from federations.services.run import run_sync
 from federations.services.schedule import refresh_schedule, remove_schedule
-from federations.services.start import open_job
+from federations.services.start import check_force, open_job
 from federations.services.sync_targets import target_of
 from federations.sync.resources import JsonObject
 from federations.sync.summary import summarize
@@ -51,6 +52,7 @@ def create_federation(
     tags: list[str],
     provider_config: JsonObject,
     by: Actor,
+    change_policy: ChangePolicy = ChangePolicy.FLOW,
 ) -> Federation:
     """Store a federation and an owner's grant for its creator, without a sync.
 
@@ -63,6 +65,7 @@ def create_federation(
             display_name=display_name,
             description=description,
             provider_config=config,
+            change_policy=change_policy,
             created_by_id=by.id,
             created_by_name=by.name,
             updated_by_id=by.id,
@@ -90,20 +93,25 @@ def update_federation(
     tags: list[str],
     provider_config: JsonObject,
     by: Actor,
+    change_policy: ChangePolicy | None = None,
     sync_after_update: bool = False,
     force: bool = False,
 ) -> Federation:
     """Replace the columns of a federation that people edit; return it as it is stored afterwards.
 
-    With `sync_after_update` a sync runs if the configuration changed. With `force` the deletion guard does not hold the
-    next sync after a changed configuration. Raises ConflictError, InvalidRequestError and
+    Without a `change_policy` the stored one stays. The caller has checked that `by` may set it. With
+    `sync_after_update` a sync runs if the configuration changed. With `force` no guard holds the next sync after a
+    changed configuration. Raises ConflictError, InvalidRequestError and
     NotImplementedYetError before any change. Raises ExternalServiceError and HeldPlanError if the sync after the
     update failed; the new configuration is stored then.
     """
     check_updatable(federation)
+    check_force(force)
     config = normalize_config(federation.provider_type, provider_config)
     check_config(federation.provider_type, config)
     values: dict[str, Any] = {"display_name": display_name, "description": description, "provider_config": config}
+    if change_policy is not None:
+        values["change_policy"] = change_policy
     if sync_after_update:
         job = _update_and_open_job(federation, values, tags, force, by)
         if job is not None:
@@ -138,11 +146,15 @@ def _update_and_open_job(
 def _write_update(federation: Federation, values: dict[str, Any], tags: list[str], force: bool, by: Actor) -> bool:
     """Write only these columns, because a running sync writes others; return whether the configuration changed.
 
-    The configuration is compared with the locked row, because another process may have changed it after the caller
-    read it.
+    The configuration and the policy are compared with the locked row, because another process may have changed them
+    after the caller read them.
     """
-    stored = locked(Federation.objects.filter(id=federation.id)).values_list("provider_config", flat=True)
-    is_new_config = bool(stored.first() != values["provider_config"])
+    row = locked(Federation.objects.filter(id=federation.id)).values_list("provider_config", "change_policy").first()
+    stored_config, stored_policy = row or (None, federation.change_policy)
+    if values.get("change_policy") == ChangePolicy.FLOW and stored_policy != federation.change_policy:
+        # The caller's right to end the reviews was checked for the policy that the caller read.
+        raise ConflictError("The change policy was changed meanwhile, so the federation cannot be updated")
+    is_new_config = bool(stored_config != values["provider_config"])
     if is_new_config:
         values = {**values, "force_next_sync": force}
     changed = Federation.objects.filter(id=federation.id, status=FederationStatus.ACTIVE).update(

@@ -87,7 +87,8 @@ def open_job(
         reason=reason or "",
         requested_by_id=by.id,
         requested_by_name=by.name,
-        force=force or is_forced,
+        # The force of a changed configuration may be older than the setting.
+        force=force or (is_forced and not settings.FEDHUB_PLAN_SECOND_PERSON),
         plan_id=plan_id,
         previous_sync_id=last_sync_id or "",
         due_at=now + jobs.NUDGE_DELAY if queued else None,

@@ -17,6 +17,7 @@ from federations.services.discover import discover, normalize_config
 from federations.services.kinds import KINDS
 from federations.services.plans import plan_sync
 from federations.services.run import execute_job
+from federations.services.start import check_force
 from federations.services.sync_targets import SyncTarget, unfederated_target
 from federations.sync.changes import Change, Create, Delete, Failure, Unchanged, Update
 from federations.sync.naming import region_and_account
@@ -40,9 +41,10 @@ def sync_unfederated(
     """Sync the resources of one region without a federation, or one of them; return the body of the endpoint.
 
     With `runtime_arn` nothing is deleted. With `force` the deletion guard does not hold the plan. Raises
-    InvalidRequestError, ConflictError (a sync of this region runs already, or the deletion guard held the plan) and
-    InternalError (the runtimes could not be listed).
+    InvalidRequestError, ConflictError (a sync of this region runs already, the deletion guard held the plan, or force
+    is not allowed) and InternalError (the runtimes could not be listed).
     """
+    check_force(force)
     started = time.monotonic()
     target = unfederated_target(_choose_region(region, runtime_arn))
     try:

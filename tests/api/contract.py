@@ -17,9 +17,9 @@ NOT_FOUND = {"detail": {"error": "not_found", "message": "Federation not found"}
 DETAIL_KEYS = [
     "id", "providerType", "displayName", "description", "tags", "status", "syncStatus", "syncMessage",
     "providerConfig", "stats", "lastSync", "recentJobs", "createdBy", "updatedBy", "createdAt", "updatedAt",
-    "externalId",
+    "externalId", "changePolicy",
 ]  # fmt: skip
-ITEM_KEYS = [key for key in DETAIL_KEYS if key not in ("providerConfig", "recentJobs", "createdBy", "updatedBy")][:-1]
+ITEM_KEYS = [key for key in DETAIL_KEYS if key not in ("providerConfig", "recentJobs", "createdBy", "updatedBy")][:-2]
 SUMMARY_KEYS = [
     "discoveredMcpServers", "discoveredAgents", "createdMcpServers", "updatedMcpServers", "deletedMcpServers",
     "unchangedMcpServers", "skippedMcpServers", "createdAgents", "updatedAgents", "deletedAgents", "unchangedAgents",
@@ -70,6 +70,11 @@ FIELD_REFUSALS = [
     ({"displayName": True}, "displayName: Not a valid string."),
     ({"displayName": ["x"]}, "displayName: Not a valid string."),
     ({"displayName": {"x": 1}}, "displayName: Not a valid string."),
+    ({"changePolicy": None}, "changePolicy: This field may not be null."),
+    ({"changePolicy": "Flow"}, 'changePolicy: "Flow" is not a valid choice.'),
+    ({"changePolicy": ""}, 'changePolicy: "" is not a valid choice.'),
+    ({"changePolicy": ["flow"]}, "changePolicy: \"['flow']\" is not a valid choice."),
+    ({"changePolicy": True}, 'changePolicy: "True" is not a valid choice.'),
     ({"displayName": "a\x00b"}, "displayName: NUL characters and unpaired surrogates are not allowed"),
     ({"description": 7}, "description: Not a valid string."),
     ({"description": ["x"]}, "description: Not a valid string."),

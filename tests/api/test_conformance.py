@@ -19,8 +19,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from core.actors import Actor
 from core.tokens.services import issue_token
 from federations.models import Federation
+from federations.services.stored_plans.make import create_plan
 from fedhub.wsgi import application
 from sandbox.client import SandboxClient
 from tests.api.contract import with_job
@@ -38,7 +40,8 @@ CHECKS = [
 ]
 OPERATIONS = [
     "list_federations", "create_federation", "retrieve_federation", "update_federation", "delete_federation",
-    "sync_federation", "list_jobs", "retrieve_job", "list_servers", "retrieve_server", "list_agents",
+    "sync_federation", "list_jobs", "retrieve_job", "list_job_changes", "list_plans", "create_plan", "retrieve_plan",
+    "list_plan_changes", "apply_plan", "dismiss_plan", "list_servers", "retrieve_server", "list_agents",
     "retrieve_agent", "list_runtimes", "retrieve_runtime", "search", "sync_runtimes",
 ]  # fmt: skip
 # tests.api.peers.test_conformance tests these operations.
@@ -80,6 +83,10 @@ def requests_to(operation: Any, known: dict[str, str]) -> st.SearchStrategy[Any]
     there = {parameter.name: known[parameter.name] for parameter in operation.path_parameters}
     strategies = [operation.as_strategy(mode) for mode in GenerationMode]
     strategies.append(operation.as_strategy(GenerationMode.POSITIVE, path_parameters=there))
+    if "plan_id" in there and len(operation.body):
+        # No invented digest is the digest of a plan.
+        body = {"digest": known["digest"]}
+        strategies.append(operation.as_strategy(GenerationMode.POSITIVE, path_parameters=there, body=body))
     if len(operation.body) or len(operation.query):
         strategies.append(operation.as_strategy(GenerationMode.NEGATIVE, path_parameters=there))
     return st.one_of(strategies)
@@ -92,7 +99,11 @@ def test_no_request_gets_an_answer_that_the_schema_does_not_describe(
     operation_id: str, token: str, cloud: SandboxClient, federation: Federation, make_server: MakeServer,
     make_agent: MakeAgent, make_runtime: MakeRuntime,
 ) -> None:  # fmt: skip
+    cloud.add("planned")
+    plan = create_plan(federation, by=Actor("1", "tests"))
     known = {
+        "plan_id": plan.id,
+        "digest": plan.digest,
         "federation_id": federation.id,
         "job_id": with_job(federation).id,
         "server_id": make_server(None, "known-server").id,

@@ -17,6 +17,7 @@ from tests.conftest import CONFIG, Api, MakeFederation, MakeServer
 pytestmark = pytest.mark.django_db(transaction=True)
 
 JOB_KEYS = ["id", "federationId", "jobType", "status", "phase", "startedAt", "finishedAt"]
+PLAN_OF_JOB_KEYS = ["planId", "held", "planSummary"]
 FAR_ROLE = "arn:aws:iam::123456789012:role/pinned-elsewhere"
 
 
@@ -293,11 +294,11 @@ def test_jobs_are_shown_to_callers_who_may_view_the_federation(
     body = api(reader).get(jobs).json()
     assert list(body) == ["jobs", "pagination"]
     assert [job["id"] for job in body["jobs"]] == [second.id, first.id]
-    assert list(body["jobs"][0]) == [*JOB_KEYS, "error", "progress", "summary"]
+    assert list(body["jobs"][0]) == [*JOB_KEYS, "error", "progress", "summary", *PLAN_OF_JOB_KEYS]
     assert body["jobs"][0]["error"] == "no"
     assert body["pagination"] == {"total": 2, "page": 1, "perPage": 20, "totalPages": 1}
     shown = api(reader).get(f"{jobs}/{first.id}").json()
-    assert list(shown) == [*JOB_KEYS, "error", "progress", "summary", "changes", "warnings"]
+    assert list(shown) == [*JOB_KEYS, "error", "progress", "summary", "changes", "warnings", *PLAN_OF_JOB_KEYS]
     assert (shown["error"], shown["progress"], shown["changes"]) == (None, {"done": 0, "total": 0}, [])
     for path in (jobs, f"{jobs}/{first.id}"):
         assert answer(api(stranger).get(path)) == (403, refusal("VIEW"))

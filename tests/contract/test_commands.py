@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from core.actors import actor_of
-from federations.management.commands.sync_federation import SHELL
+from federations.management.job_progress import SHELL
 from federations.models import Federation, McpServer, SyncJob
 from federations.search.registry import search_index
 from federations.services.federations import set_enabled
@@ -80,7 +80,7 @@ def test_held_plan_needs_force(federation: Federation, cloud: SandboxClient) -> 
     run("sync_federation", federation.id)
     for name in names[:4]:
         cloud.remove(name)
-    assert "held by the deletion guard" in run("sync_federation", federation.id, "--dry-run")
+    assert "held by a guard" in run("sync_federation", federation.id, "--dry-run")
     with pytest.raises(CommandError):
         run("sync_federation", federation.id)
     assert McpServer.objects.filter(federation=federation).count() == 10

@@ -58,6 +58,8 @@ def _open_job(
     try:
         with unit_of_work():
             job = open_job(federation, trigger=trigger, reason=reason, by=by, queued=queued, plan_id=plan.id)
+            # Another apply may have ended since the first check; its job no longer excludes this one.
+            _check_open(StoredPlan.objects.get(id=plan.id))
             if queued:
                 enqueue("federations.run_job", job.id)
     except IntegrityError as exc:
@@ -66,9 +68,7 @@ def _open_job(
 
 
 def _check_open(plan: StoredPlan) -> None:
-    status = plan.status
-    if status == PlanStatus.OPEN and plan.expires_at <= timezone.now():
-        status = PlanStatus.EXPIRED
+    status = plan.status_at(timezone.now())
     if status != PlanStatus.OPEN:
         raise ConflictError(f"Plan in status '{status}' cannot be applied")
 

@@ -18,18 +18,19 @@ _BATCH = 100
 
 @retried
 def dismiss_plan(plan: StoredPlan, *, by: Actor, reason: str = "") -> StoredPlan:
-    """End an open plan without an apply; return its row. Raises ConflictError if it is not open."""
+    """End an open plan without an apply; return its row. Raises ConflictError if it is not open, or has expired."""
+    now = timezone.now()
     with unit_of_work():
-        changed = StoredPlan.objects.filter(id=plan.id, status=PlanStatus.OPEN).update(
+        changed = StoredPlan.objects.filter(id=plan.id, status=PlanStatus.OPEN, expires_at__gt=now).update(
             status=PlanStatus.DISMISSED,
             ended_by_id=by.id,
             ended_by_name=by.name,
-            ended_at=timezone.now(),
+            ended_at=now,
             end_reason=reason,
         )
         ended = StoredPlan.objects.get(id=plan.id)
     if not changed:
-        raise ConflictError(f"Plan in status '{ended.status}' cannot be dismissed")
+        raise ConflictError(f"Plan in status '{ended.status_at(now)}' cannot be dismissed")
     return ended
 
 
