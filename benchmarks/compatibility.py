@@ -1,6 +1,6 @@
 """The agreement of the classes of change with labeled pairs of contents, before and after a change.
 
-Run it from the root of the checkout: `python -m benchmarks.compatibility [--show] [--held-out]`. The aim is 98 %, and
+Run it from the root of the checkout: `python -m benchmarks.compatibility [--show]`. The aim is 98 %, and
 no breaking change called compatible. benchmarks/compatibility has the pairs. Half of them are for tuning, and `--show`
 prints those that disagree. For the held-out half the benchmark prints and stores only the figures, so that the rules
 are not tuned for it.
@@ -67,11 +67,10 @@ def main() -> int:
     """Print and store the agreement. Return 1 if it is below the aim, or a breaking change is called compatible."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--show", action="store_true", help="print the pairs of the tuning half that disagree")
-    parser.add_argument("--held-out", action="store_true", help="measure the held-out half too")
     given = parser.parse_args()
     results: dict[str, Any] = {}
     print(f"agreement with the labels (aim {AIM:.0%}, no breaking change called compatible)")
-    for half in (TUNING, HELD_OUT) if given.held_out else (TUNING,):
+    for half in (TUNING, HELD_OUT):
         started = perf_counter()
         outcomes = measure(half)
         seconds = perf_counter() - started
