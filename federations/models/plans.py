@@ -89,9 +89,10 @@ class StoredPlan(models.Model):
 class PlannedChange(models.Model):
     """One change of a plan, of a job, or of a plan and the job that applied it.
 
-    `change_class` is empty for a change without a class, such as an error. `digest` covers the change with its content.
-    `detail` has the changed fields and items, and `content` the finding that an apply writes, both as compressed JSON;
-    the content goes when its plan ends. A change whose action is `unchanged` is only there for its content.
+    `change_class` is empty for a change without a class, such as an error. `digest` covers a plan's change with its
+    content. `detail` has the changed fields and items, and `content` the finding that an apply writes, both as
+    compressed JSON; the content goes when its plan ends. A change whose action is `unchanged` is only there for its
+    content.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)

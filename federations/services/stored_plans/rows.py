@@ -37,6 +37,7 @@ def write_plan_changes(stored: StoredPlan, described: DescribedPlan, findings: I
     held_ids = set()
     for position, change in enumerate(in_order(described.changes)):
         row = _row(change, position)
+        row.digest = change.digest
         runtime_id = change.change.runtime_id
         # A runtime that changes its kind has a delete and a create, and one finding.
         if runtime_id in enriched and runtime_id not in held_ids and not isinstance(change.change, Delete):
@@ -85,7 +86,6 @@ def _row(described: DescribedChange, position: int) -> PlannedChange:
         resource_id=resource_id,
         reason=change.reason,
         change_class=described.change_class,
-        digest=described.digest,
         detail=pack(described.detail) if isinstance(change, Create | Update | Delete) else b"",
     )
 
