@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
@@ -39,18 +39,18 @@ _TUPLES = {
 
 def finding_to_json(finding: Finding) -> JsonObject:
     """Return the finding as JSON: its class under `finding`, and its fields. Times are ISO 8601."""
-    return {"finding": type(finding).__name__, **_jsonable(asdict(finding))}
+    return {"finding": type(finding).__name__, **_json_fields(finding)}
 
 
 def finding_from_json(value: JsonObject) -> Finding:
     """Return the finding of `finding_to_json`. Raises KeyError or TypeError for a value that it did not return."""
-    fields: dict[str, Any] = dict(value)
-    return _READERS[fields.pop("finding")](fields)
+    found: dict[str, Any] = dict(value)
+    return _READERS[found.pop("finding")](found)
 
 
 def listed_to_json(listed: ListedRuntime) -> JsonObject:
     """Return one entry of a listing as JSON."""
-    return _jsonable(asdict(listed))
+    return _json_fields(listed)
 
 
 def listed_from_json(value: JsonObject) -> ListedRuntime:
@@ -58,8 +58,9 @@ def listed_from_json(value: JsonObject) -> ListedRuntime:
     return ListedRuntime(**_with_time(dict(value)))
 
 
-def _jsonable(fields: Mapping[str, Any]) -> JsonObject:
-    return {name: _json_value(value) for name, value in fields.items()}
+def _json_fields(holder: Any) -> JsonObject:
+    """Return the fields of a dataclass as JSON. Documents of a runtime are JSON already, so they are not copied."""
+    return {field.name: _json_value(getattr(holder, field.name)) for field in fields(holder)}
 
 
 def _json_value(value: Any) -> Any:
@@ -68,69 +69,67 @@ def _json_value(value: Any) -> Any:
             return value.isoformat()
         case frozenset():
             return sorted(value)
-        case tuple() | list():
+        case tuple():
             return [_json_value(item) for item in value]
-        case dict():
-            return _jsonable(value)
-    return value
+    return _json_fields(value) if is_dataclass(value) else value
 
 
-def _with_time(fields: dict[str, Any]) -> dict[str, Any]:
-    moment = fields.get("last_updated_at")
-    return {**fields, "last_updated_at": datetime.fromisoformat(moment) if moment else None}
+def _with_time(found: dict[str, Any]) -> dict[str, Any]:
+    moment = found.get("last_updated_at")
+    return {**found, "last_updated_at": datetime.fromisoformat(moment) if moment else None}
 
 
-def _kind(fields: dict[str, Any]) -> dict[str, Any]:
-    return {**fields, "kind": ResourceKind(fields["kind"]) if fields["kind"] else None}
+def _kind(found: dict[str, Any]) -> dict[str, Any]:
+    return {**found, "kind": ResourceKind(found["kind"]) if found["kind"] else None}
 
 
-def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if name in _TUPLES else value for name, value in fields.items()}
+def _tuples(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if name in _TUPLES else value for name, value in found.items()}
 
 
-def _runtime(fields: Any) -> Runtime:
-    return Runtime(**_with_time(fields))
+def _runtime(found: Any) -> Runtime:
+    return Runtime(**_with_time(found))
 
 
 def _warnings(values: Any) -> tuple[SyncWarning, ...]:
     return tuple(SyncWarning(**value) for value in values)
 
 
-def _catalog(fields: Any) -> McpCatalog:
-    lost, warnings = frozenset(fields["lost_listings"]), _warnings(fields["warnings"])
-    return McpCatalog(**{**_tuples(fields), "lost_listings": lost, "warnings": warnings})
+def _catalog(found: Any) -> McpCatalog:
+    lost, warnings = frozenset(found["lost_listings"]), _warnings(found["warnings"])
+    return McpCatalog(**{**_tuples(found), "lost_listings": lost, "warnings": warnings})
 
 
-def _card(fields: Any) -> AgentCard:
-    return AgentCard(**{**_tuples(fields), "warnings": _warnings(fields["warnings"])})
+def _card(found: Any) -> AgentCard:
+    return AgentCard(**{**_tuples(found), "warnings": _warnings(found["warnings"])})
 
 
-def _access(fields: Any) -> RuntimeAccess:
-    return RuntimeAccess(**_tuples(fields))
+def _access(found: Any) -> RuntimeAccess:
+    return RuntimeAccess(**_tuples(found))
 
 
-def _server(fields: dict[str, Any]) -> Finding:
+def _server(found: dict[str, Any]) -> Finding:
     return EnrichedMcpServer(
-        _runtime(fields["runtime"]), _access(fields["access"]), _catalog(fields["catalog"]), fields["url"]
+        _runtime(found["runtime"]), _access(found["access"]), _catalog(found["catalog"]), found["url"]
     )
 
 
-def _agent(fields: dict[str, Any]) -> Finding:
-    return EnrichedAgent(_runtime(fields["runtime"]), _access(fields["access"]), _card(fields["card"]))
+def _agent(found: dict[str, Any]) -> Finding:
+    return EnrichedAgent(_runtime(found["runtime"]), _access(found["access"]), _card(found["card"]))
 
 
-def _unchanged(fields: dict[str, Any]) -> Finding:
-    described = fields["described"]
-    return UnchangedRuntime(**{**_kind(_with_time(fields)), "described": _runtime(described) if described else None})
+def _unchanged(found: dict[str, Any]) -> Finding:
+    described = found["described"]
+    return UnchangedRuntime(**{**_kind(_with_time(found)), "described": _runtime(described) if described else None})
 
 
 _READERS: dict[str, Callable[[dict[str, Any]], Finding]] = {
     "EnrichedMcpServer": _server,
     "EnrichedAgent": _agent,
     "UnchangedRuntime": _unchanged,
-    "UnavailableRuntime": lambda fields: UnavailableRuntime(
-        _runtime(fields["runtime"]), ResourceKind(fields["kind"]) if fields["kind"] else None
+    "UnavailableRuntime": lambda found: UnavailableRuntime(
+        _runtime(found["runtime"]), ResourceKind(found["kind"]) if found["kind"] else None
     ),
-    "UnsupportedRuntime": lambda fields: UnsupportedRuntime(_runtime(fields["runtime"])),
-    "FailedRuntime": lambda fields: FailedRuntime(**_kind(_with_time(fields))),
+    "UnsupportedRuntime": lambda found: UnsupportedRuntime(_runtime(found["runtime"])),
+    "FailedRuntime": lambda found: FailedRuntime(**_kind(_with_time(found))),
 }
