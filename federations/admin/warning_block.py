@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils.safestring import SafeString
+
 from core.admin.labels import count_text
+from federations.admin.visible_text import visible
 from federations.models import RuntimeObservation
 from federations.services.access import AnyUser, runtimes_visible_to
 from federations.sync.resources import Json
@@ -28,8 +31,8 @@ OPEN_UP_TO = 10
 class WarningLine:
     """One warning. `runtime` is the runtime of the warning, if the page has warnings of several runtimes."""
 
-    subject: str
-    message: str
+    subject: SafeString
+    message: SafeString
     runtime: RuntimeObservation | None = None
 
 
@@ -60,7 +63,9 @@ def warning_block(
     if not warnings:
         return None
     lines = tuple(
-        WarningLine(_subject(found), _text(found, "message"), (runtimes or {}).get(_text(found, "runtimeId")))
+        WarningLine(
+            visible(_subject(found)), visible(_text(found, "message")), (runtimes or {}).get(_text(found, "runtimeId"))
+        )
         for found in warnings
     )
     return WarningBlock(_title(warnings, count), lines)
