@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AllValuesCheckboxFilter
@@ -18,6 +19,7 @@ from federations.admin.catalog_view import CatalogEntry, as_json
 from federations.admin.filters import FederationFilter, ShownStatusFilter
 from federations.admin.labels import ACCESS_COLORS, runtime_color
 from federations.admin.permissions import VisibleByFederationMixin
+from federations.admin.versions import VersionsMixin, version_rows
 from federations.admin.warning_block import warnings_of_runtime
 from federations.models import DiscoveredResource
 from federations.services.inventory import observation_of
@@ -30,7 +32,7 @@ RESOURCE_SECTIONS: list[Any] = [
 ]
 
 
-class DiscoveredResourceAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
+class DiscoveredResourceAdmin(VersionsMixin, VisibleByFederationMixin, ReadOnlyAdmin):
     """The base of McpServerAdmin and A2aAgentAdmin: read-only pages with the runtime, the access and the catalog."""
 
     list_fullwidth = True
@@ -45,10 +47,12 @@ class DiscoveredResourceAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
         context.update(resource=obj, status_label=self.status_label_of(obj), catalog=self.catalog_of(obj))
+        context["versions"] = version_rows(obj)
+        context["compare_url"] = reverse(f"admin:federations_{obj._meta.model_name}_compare", args=[obj.pk])
         context.update(access_label=label(obj.access_mode.upper(), ACCESS_COLORS))
         if runtime := observation_of(obj):
             context.update(runtime=runtime, **warnings_of_runtime(runtime))
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[no-any-return]
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:
         """Return the sections of the catalog (such as tools): the heading and the entries of each section."""
