@@ -1,3 +1,11 @@
 """The admin pages of the registry, one module for each group of models."""
 
-from federations.admin import agents, federation, jobs, preview_slots, runtimes, servers  # noqa: F401 (registers them)
+from federations.admin import (  # noqa: F401 (registers them)
+    agents,
+    federation,
+    jobs,
+    plans,
+    preview_slots,
+    runtimes,
+    servers,
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -21,21 +22,17 @@ from unfold.forms import BaseDialogForm
 from core.actors import actor_of
 from core.admin.refusals import show_refusals
 from core.errors import HubError
-from federations.admin.changes import group_changes
 from federations.admin.forms import SyncForm
-from federations.admin.labels import counter_labels
-from federations.admin.skipped import skipped_notice
-from federations.admin.warning_block import warning_block_of_sync
-from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, JobType, SyncJob
+from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, JobType, StoredPlan, SyncJob
 from federations.services.federations import delete_federation, set_enabled
-from federations.services.preview import preview_sync
 from federations.services.start import start_sync
+from federations.services.stored_plans.make import create_plan
 
 
 class FederationActionsMixin(ModelAdmin):
     """Adds buttons to FederationAdmin: on a federation's page, in each list row, and for selected rows of the list.
 
-    The buttons start a sync or a dry run, release a held plan, and enable, disable or delete a federation.
+    The buttons start a sync, make a plan, and enable, disable or delete a federation.
     """
 
     actions = ["sync_selected", "enable_selected", "disable_selected"]
@@ -80,17 +77,15 @@ class FederationActionsMixin(ModelAdmin):
     @action(description="Dry run", icon="preview", permissions=["change"], url_path="dry-run")
     def dry_run(self, request: HttpRequest, object_id: str) -> HttpResponse:
         federation = self._federation(request, object_id)
-        context: dict[str, Any] = {"may_sync": self.has_change_permission(request, federation)}
+        context: dict[str, Any] = {}
         if request.method == "POST":
             try:
-                preview = preview_sync(federation)
-                context |= {"preview": preview, "groups": group_changes(preview.changes)}
-                context |= {"counter_labels": counter_labels(preview.summary)}
-                context["skipped"] = skipped_notice(request.user, preview.changes, federation_id=federation.pk)
-                context["warnings"] = warning_block_of_sync(request.user, preview.warnings, scope=federation.pk)
+                plan = create_plan(federation, by=actor_of(request.user))
             except HubError as error:
                 context["refusal"] = error.message
-        return self._page(request, federation, "federations/dry_run.html", f"Dry run of {federation}", context)
+            else:
+                return _replace_page(request, page_of(plan))
+        return self._page(request, federation, "federations/make_plan.html", f"Dry run of {federation}", context)
 
     @action(
         description="Enable",
@@ -246,9 +241,16 @@ def _start(federation: Federation, request: HttpRequest, reason: str) -> SyncJob
     )
 
 
-def page_of(row: Federation | SyncJob) -> str:
-    """Return the URL of the admin page of a federation or a job."""
+def page_of(row: Federation | SyncJob | StoredPlan) -> str:
+    """Return the URL of the admin page of a federation, a job or a plan."""
     return reverse(f"admin:federations_{row._meta.model_name}_change", args=[row.pk])
+
+
+def _replace_page(request: HttpRequest, url: str) -> HttpResponse:
+    """Return an answer that shows `url` in place of the present page, which "Back" must not open again."""
+    if "HX-Request" in request.headers:
+        return HttpResponse(headers={"HX-Trigger": json.dumps({"fedhub-replace-page": url}), "HX-Reswap": "none"})
+    return HttpResponseRedirect(url)
 
 
 def _announce(request: HttpRequest, job: SyncJob) -> str:

@@ -21,7 +21,7 @@ from core.admin.labels import format_age, label
 from core.admin.saving import UnitOfWorkMixin
 from core.errors import HubError
 from federations.admin.actions import FederationActionsMixin
-from federations.admin.filters import FederationTagFilter
+from federations.admin.filters import FederationTagFilter, HeldSyncFilter
 from federations.admin.forms import FederationForm, GrantForm, GrantFormSet
 from federations.admin.labels import (
     STATUS_COLORS,
@@ -36,8 +36,10 @@ from federations.admin.labels import (
     progress_bar,
     sync_label,
     sync_outcome,
+    would_have,
 )
 from federations.admin.permissions import GrantedPermissionsMixin
+from federations.admin.plan_tables import open_held_plan, open_plans_table
 from federations.admin.skipped import notice_of_last_sync
 from federations.models import (
     AccessLevel,
@@ -107,6 +109,7 @@ class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermission
         ("provider_type", ChoicesDropdownFilter),
         ("status", ChoicesDropdownFilter),
         ("sync_status", ChoicesDropdownFilter),
+        HeldSyncFilter,
         FederationTagFilter,
     ]
     list_filter_submit = True
@@ -127,7 +130,7 @@ class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermission
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         may_change = self.has_change_permission(request, obj) if obj else True
-        schedule = ["sync_interval_minutes", *(["sync_after_save"] if may_change else [])]
+        schedule = ["sync_interval_minutes", "change_policy", *(["sync_after_save"] if may_change else [])]
         fieldsets = [
             (None, {"fields": ["display_name", "description", "tags"]}),
             ("Cloud account", {"fields": ["provider_type", "region", "role_arn", "tag_filter"]}),
@@ -145,7 +148,8 @@ class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermission
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        return type("FederationForm", (form,), {"refusal": getattr(request, "refusal", "")})
+        own = {"refusal": getattr(request, "refusal", ""), "may_end_review": _is_owner(request, obj)}
+        return type("FederationForm", (form,), own)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -169,7 +173,7 @@ class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermission
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
         if obj:
-            context.update(overview_of(obj), recent_jobs=recent_jobs_table(obj))
+            context.update(overview_of(obj), recent_jobs=recent_jobs_table(obj), open_plans=open_plans_table(obj))
             if obj.last_sync and count_of(obj.last_sync.summary or {}, "skipped"):
                 context["skipped"] = notice_of_last_sync(request.user, obj)
             # A reload would discard the errors of a refused form.
@@ -178,7 +182,8 @@ class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermission
 
     def save_model(self, request: HttpRequest, obj: Federation, form: Any, change: bool) -> None:
         by, typed = actor_of(request.user), form.cleaned_data
-        editable = {key: typed[key] for key in ("display_name", "description", "tags", "provider_config")}
+        names = ("display_name", "description", "tags", "provider_config", "change_policy")
+        editable = {key: typed[key] for key in names}
         editable["description"] = editable["description"] or None
         old_config = Federation.objects.filter(pk=obj.pk).values_list("provider_config", flat=True).first()
         if not change:
@@ -188,6 +193,8 @@ class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermission
         else:
             with audited(obj, by=by):
                 obj.refresh_from_db()
+                # The form checked the right to end the reviews for this policy; the service refuses another one.
+                obj.change_policy = form.initial["change_policy"]
                 update_federation(obj, **editable, sync_after_update=False, force=False, by=by)
                 set_interval(obj, typed["sync_interval_minutes"])
         obj.refresh_from_db()
@@ -329,6 +336,8 @@ def overview_of(federation: Federation) -> dict[str, Any]:
         "last_job_ago": format_age(job.finished_at or job.started_at or job.created_at) if job else "",
         "progress": progress_bar(job) if job and job.is_active else "",
         "is_held": bool(job and job.held),
+        "held_plan": open_held_plan(federation),
+        "would_have": would_have(job) if job else "",
     }
 
 

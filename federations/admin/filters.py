@@ -1,4 +1,4 @@
-"""List filters by federation and by tag."""
+"""List filters by federation, by tag, and by the state of plans and jobs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.contrib.filters.admin import (
     AllValuesCheckboxFilter,
     DropdownFilter,
@@ -14,7 +15,17 @@ from unfold.contrib.filters.admin import (
 )
 
 from core.store.unit_of_work import subquery_or_list
-from federations.models import A2aAgentTag, Federation, FederationTag, McpServerTag, RuntimeObservation
+from federations.models import (
+    A2aAgentTag,
+    Federation,
+    FederationTag,
+    JobStatus,
+    McpServerTag,
+    PlanStatus,
+    RuntimeObservation,
+    StoredPlan,
+    SyncJob,
+)
 from federations.services.access import federations_visible_to
 from federations.services.inventory import IS_BROKEN, NEEDS_A_LOOK
 from federations.services.shown import with_shown_status
@@ -152,6 +163,72 @@ class ServerTagFilter(ResourceTagFilter):
 
 class AgentTagFilter(ResourceTagFilter):
     tags = A2aAgentTag
+
+
+class PlanStatusFilter(DropdownFilter):
+    """Keep the plans of one status; an open plan after its expiry is expired, also before the sweep says so."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status.value, str(status.label)) for status in PlanStatus]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[StoredPlan]) -> QuerySet[StoredPlan]:
+        status, now = self.value(), timezone.now()
+        if status == PlanStatus.OPEN:
+            return queryset.filter(status=PlanStatus.OPEN, expires_at__gt=now)
+        if status == PlanStatus.EXPIRED:
+            lapsed = Q(status=PlanStatus.OPEN, expires_at__lte=now)
+            return queryset.filter(Q(status=PlanStatus.EXPIRED) | lapsed)
+        return queryset.filter(status=status) if status else queryset
+
+
+class HeldFilter(DropdownFilter):
+    """Keep the plans that a guard held, or those that none held."""
+
+    title = "held"
+    parameter_name = "held"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Held"), ("no", "Not held")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[StoredPlan]) -> QuerySet[StoredPlan]:
+        # A held plan always has a message.
+        if self.value() == "yes":
+            return queryset.exclude(held_message="")
+        return queryset.filter(held_message="") if self.value() == "no" else queryset
+
+
+class JobStateFilter(DropdownFilter):
+    """Keep the jobs of one status; a job whose plan a guard held is held, and not failed."""
+
+    title = "status"
+    parameter_name = "state"
+    held = "held"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(self.held, "Held"), *((status.value, str(status.label)) for status in JobStatus)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[SyncJob]) -> QuerySet[SyncJob]:
+        if self.value() == self.held:
+            return queryset.filter(held=True)
+        return queryset.filter(status=self.value(), held=False) if self.value() else queryset
+
+
+class HeldSyncFilter(DropdownFilter):
+    """Keep the federations whose last sync a guard held, or the others."""
+
+    title = "held"
+    parameter_name = "held"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Last sync was held"), ("no", "Last sync was not held")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Federation]) -> QuerySet[Federation]:
+        if self.value() == "yes":
+            return queryset.filter(last_sync__held=True)
+        return queryset.filter(Q(last_sync__isnull=True) | Q(last_sync__held=False)) if self.value() else queryset
 
 
 def _names(tags: QuerySet[Any]) -> list[tuple[str, str]]:

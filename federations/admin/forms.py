@@ -12,13 +12,12 @@ from django.forms.models import BaseInlineFormSet
 from unfold.forms import BaseDialogForm, PaginationInlineFormSet
 from unfold.widgets import (
     UnfoldAdminSelect2Widget,
-    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
 )
 
 from federations.admin.list_fields import PairsWidget, TagsWidget, read_pairs, read_tags
-from federations.models import Federation, FederationGrant
+from federations.models import ChangePolicy, Federation, FederationGrant
 from federations.providers.base import ProviderError, ProviderNotImplementedError
 from federations.providers.registry import provider_for
 from federations.services.schedule import LONGEST_INTERVAL_MINUTES, SHORTEST_INTERVAL_MINUTES
@@ -70,16 +69,21 @@ class FederationForm(forms.ModelForm[Federation]):
         help_text="Saving the federation also starts a sync in the background.",
     )
     refusal: str = ""
+    may_end_review: bool = True
 
     class Meta:
         model = Federation
-        fields = ["display_name", "description", "provider_type", "sync_interval_minutes"]
+        fields = ["display_name", "description", "provider_type", "sync_interval_minutes", "change_policy"]
         labels = {"provider_type": "Provider", "sync_interval_minutes": "Interval in minutes"}
         help_texts = {
             "sync_interval_minutes": (
                 f"The hub syncs the federation at this interval, {SHORTEST_INTERVAL_MINUTES} minutes or more. "
                 "Without an interval it syncs only when staff or a program asks."
-            )
+            ),
+            "change_policy": (
+                "Flow: a sync applies every change. Review: a sync with a breaking or risky change is held as a whole, "
+                "and its plan waits until staff apply or dismiss it. Only an owner may change review to flow."
+            ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -122,6 +126,14 @@ class FederationForm(forms.ModelForm[Federation]):
                 f"Use {SHORTEST_INTERVAL_MINUTES} to {LONGEST_INTERVAL_MINUTES:,} minutes, or leave the interval empty."
             )
         return minutes
+
+    def clean_change_policy(self) -> ChangePolicy:
+        """Refuse the end of the reviews by a user who is not an owner."""
+        policy = ChangePolicy(self.cleaned_data["change_policy"])
+        stored = self.initial.get("change_policy")
+        if policy == ChangePolicy.FLOW and stored == ChangePolicy.REVIEW and not self.may_end_review:
+            raise ValidationError("Only an owner of the federation may change review to flow.")
+        return policy
 
     def clean(self) -> dict[str, Any]:
         """Let the provider check each key of its configuration alone, so that an error stands beside its field."""
@@ -169,16 +181,6 @@ class SyncForm(BaseDialogForm):
         max_length=500,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "New runtimes were deployed"}),
         help_text="Optional. The job keeps the reason.",
-    )
-
-
-class ReleaseForm(forms.Form):
-    """The page that asks for a reason before staff release a plan that the deletion guard held."""
-
-    reason = forms.CharField(
-        max_length=500,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="Explain why these deletions are right. The job keeps the reason.",
     )
 
 

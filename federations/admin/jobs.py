@@ -6,8 +6,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
@@ -15,7 +15,9 @@ from unfold.decorators import display
 
 from core.admin.labels import format_age, format_time
 from core.admin.read_only import ReadOnlyAdmin, is_list_page
-from federations.admin.changes import group_changes
+from federations.admin.change_filters import Changes, ListedChanges, StoredChanges
+from federations.admin.change_page import asks_for_list, body_answer, change_context, list_answer
+from federations.admin.filters import JobStateFilter
 from federations.admin.labels import (
     JOB_COLORS,
     counters,
@@ -27,11 +29,14 @@ from federations.admin.labels import (
     job_trigger,
     job_type,
     progress_bar,
+    would_have,
 )
-from federations.admin.permissions import VisibleByFederationMixin, jobs_visible_to
+from federations.admin.permissions import VisibleByFederationMixin, jobs_visible_to, plans_visible_to
+from federations.admin.plan_page import shown_status
 from federations.admin.skipped import skipped_notice
 from federations.admin.warning_block import warning_block_of_sync
-from federations.models import ACTIVE_JOB, Federation, SyncJob
+from federations.models import ACTIVE_JOB, Federation, PlannedChange, PlanStatus, StoredPlan, SyncJob
+from federations.services.stored_plans.read_changes import changes_of
 
 
 @admin.register(SyncJob)
@@ -40,7 +45,7 @@ class SyncJobAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
 
     list_display = ["job", "status_label", "result", "started", "took", "trigger_label", "requested_by"]
     list_filter = [
-        ("status", ChoicesDropdownFilter),
+        JobStateFilter,
         ("job_type", ChoicesDropdownFilter),
         ("trigger", ChoicesDropdownFilter),
         ("created_at", RangeDateTimeFilter),
@@ -66,6 +71,37 @@ class SyncJobAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
         is_running = jobs_visible_to(request.user).filter(ACTIVE_JOB).exists()
         return super().changelist_view(request, {**(extra_context or {}), "is_running": is_running})  # type: ignore[no-any-return]
 
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.body_view)
+        body = path("<str:object_id>/changes/<str:change_id>/", view, name="federations_syncjob_body")
+        return [body, *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if request.method == "GET" and asks_for_list(request):
+            job = self.get_queryset(request).filter(pk=object_id).first()
+            if job is None:
+                raise Http404("Job not found")
+            return list_answer(request, self._changes(request, job))
+        return super().change_view(request, object_id, form_url, extra_context)  # type: ignore[no-any-return]
+
+    def body_view(self, request: HttpRequest, object_id: str, change_id: str) -> HttpResponse:
+        """Return the body of the fold of one change."""
+        job = self.get_queryset(request).filter(pk=object_id).only("id").first()
+        change = _find(job, change_id) if job else None
+        if change is None:
+            raise Http404("Change not found")
+        return body_answer(request, change)
+
+    def _changes(self, request: HttpRequest, job: SyncJob) -> dict[str, Any]:
+        return change_context(
+            request,
+            _changes_of(job),
+            body_url=lambda key: reverse("admin:federations_syncjob_body", args=[job.pk, key]),
+            find=lambda key: _find(job, key),
+        )
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
@@ -74,7 +110,10 @@ class SyncJobAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
             is_running=obj.is_active,
             progress=progress_bar(obj) if obj.is_active else "",
             counter_labels=job_counter_labels(obj),
-            groups=group_changes(obj.changes),
+            plan=(plan := _plan_of(request, obj)),
+            is_plan_open=bool(plan and shown_status(plan) == PlanStatus.OPEN),
+            would_have=would_have(obj),
+            **({} if obj.is_active else self._changes(request, obj)),
             error=error_summary(obj),
             status_label=job_label(obj),
             status_color=JOB_COLORS[job_outcome(obj)],
@@ -137,4 +176,20 @@ class SyncJobAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
 
     @display(description="Guard", empty_value="")
     def forced(self, job: SyncJob) -> str:
-        return "A user forced this plan past the deletion guard." if job.force else "The deletion guard applies."
+        return "A user forced this plan past the guards." if job.force else "The guards apply."
+
+
+def _changes_of(job: SyncJob) -> Changes:
+    """Return the changes that the job made. A job that has no rows of changes has a list of the first ones."""
+    rows = changes_of(job)
+    return StoredChanges(rows) if not job.changes or rows.exists() else ListedChanges(job.changes)
+
+
+def _plan_of(request: HttpRequest, job: SyncJob) -> StoredPlan | None:
+    """Return the plan that the job stored or applied, if it is still there and the user may view it."""
+    plans = plans_visible_to(request.user).filter(pk=job.plan_id) if job.plan_id else StoredPlan.objects.none()
+    return plans.only("id", "status", "expires_at").first()
+
+
+def _find(job: SyncJob, change_id: str) -> PlannedChange | None:
+    return changes_of(job).filter(id=change_id).first()

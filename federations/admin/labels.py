@@ -98,7 +98,9 @@ def sync_outcome(federation: Federation) -> str:
 
 
 def error_summary(job: SyncJob) -> str:
-    """Return `10 stored, 1 failed: ` and the first error, or the error that stopped the job."""
+    """Return `10 stored, 1 failed: ` and the first error, what a held job would have done, or the job's error."""
+    if job.held and (text := would_have(job)):
+        return f"It would have {text}; the sync changed nothing."
     if job_outcome(job) != WITH_ERRORS or not job.summary:
         return job.error
     found = job.summary.get("errorMessages") or [job.error]
@@ -121,7 +123,9 @@ def progress_bar(job: SyncJob) -> SafeString:
 
 
 def counters(job: SyncJob) -> SafeString:
-    """Return the counters of a finished job as colored labels, without the counters at zero."""
+    """Return the counters of a finished job as colored labels, without those at zero; a held job's are its plan's."""
+    if job.held and (text := would_have(job)):
+        return render_to_string("unfold/helpers/label.html", {"text": f"would have {text}", "type": "warning"})
     if not job.summary:
         return mark_safe("-")
     parts = [render_to_string("unfold/helpers/label.html", part) for part in job_counter_labels(job)]
@@ -150,6 +154,13 @@ def counter_labels(summary: Mapping[str, Json], *, nothing: str = "nothing found
     if errors:
         labels.insert(0, {"text": f"{errors} error{'' if errors == 1 else 's'}", "type": "danger"})
     return labels or [{"text": nothing, "type": "default"}]
+
+
+def would_have(job: SyncJob) -> str:
+    """Return what a held plan would have done in words: `deleted 5, updated 1`; an empty text without a plan."""
+    summary = job.plan_summary or {}
+    numbers = [(action, count_of(summary, action)) for action in ("deleted", "updated", "created")]
+    return ", ".join(f"{action} {number}" for action, number in numbers if number)
 
 
 def count_of(summary: Mapping[str, Json], action: str) -> int:

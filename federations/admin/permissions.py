@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from core.store.unit_of_work import subquery_or_list
-from federations.models import AccessLevel, SyncJob
+from federations.models import AccessLevel, StoredPlan, SyncJob
 from federations.services.access import PERMISSION_OF, AnyUser, federations_visible_to, level_of
 
 
@@ -56,6 +56,14 @@ def jobs_visible_to(user: AnyUser) -> QuerySet[SyncJob]:
         return SyncJob.objects.all()
     visible = federations_visible_to(user).order_by()
     return SyncJob.objects.filter(federation_id__in=subquery_or_list(visible.values_list("id", flat=True)))
+
+
+def plans_visible_to(user: AnyUser) -> QuerySet[StoredPlan]:
+    """Return all plans if `user` has `view_storedplan`, otherwise the plans of the federations that `user` may view."""
+    if user.has_perm("federations.view_storedplan"):
+        return StoredPlan.objects.all()
+    visible = federations_visible_to(user).order_by()
+    return StoredPlan.objects.filter(federation_id__in=subquery_or_list(visible.values_list("id", flat=True)))
 
 
 def _is_allowed(request: HttpRequest, obj: Any, level: AccessLevel) -> bool:

@@ -11,7 +11,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from core.admin.labels import format_age, label
+from federations.admin.dashboard_cards import plan_cards
 from federations.admin.labels import (
+    HELD,
     NEVER_SYNCED,
     SYNC_COLORS,
     counters,
@@ -29,7 +31,7 @@ from peers.admin.dashboard_cards import dashboard_cards
 
 RECENT_JOBS = 10
 MAX_ALARMS = 10
-# The status "failed" covers three outcomes: a failed sync, a sync with errors, and a held plan.
+# The status "failed" covers three outcomes: a failed sync, a sync with errors, and a held plan, which has its own card.
 NEEDS_ATTENTION = "Needs attention"
 CARD_LABELS = {SyncStatus.IDLE: NEVER_SYNCED, SyncStatus.FAILED: NEEDS_ATTENTION}
 CARD_COLORS = SYNC_COLORS | {NEEDS_ATTENTION: "danger"}
@@ -46,28 +48,39 @@ def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[st
         alarms=_alarms(request),
         may_add=request.user.has_perm("federations.add_federation"),
         jobs=_recent_jobs(request),
-        attention=dashboard_cards(request),
+        attention=[*plan_cards(request), *dashboard_cards(request)],
         has_running_job=any(counts.get(status) for status in (SyncStatus.PENDING, SyncStatus.SYNCING)),
     )
     return context
 
 
 def _federations_by_sync_status(request: HttpRequest) -> dict[str, int]:
-    rows = federations_visible_to(request.user).order_by().values_list("sync_status").annotate(Count("pk"))
-    return dict(rows)
+    """Return the number of federations by the status of the last sync; `HELD` is a status of its own."""
+    columns = ("sync_status", "last_sync__held")
+    counts: dict[str, int] = {}
+    for status, is_held, number in (
+        federations_visible_to(request.user).order_by().values_list(*columns).annotate(Count("pk"))
+    ):
+        shown = HELD if is_held and status == SyncStatus.FAILED else status
+        counts[shown] = counts.get(shown, 0) + number
+    return counts
 
 
 def _status_cards(counts: dict[str, int]) -> list[dict[str, Any]]:
+    """Return the number of federations by their last sync. A held sync is not one of those that failed."""
     federations = reverse("admin:federations_federation_changelist")
+    order = (SyncStatus.FAILED, SyncStatus.SYNCING, SyncStatus.PENDING, SyncStatus.SUCCESS, SyncStatus.IDLE)
+    found = [(HELD, HELD, "held=yes")]
+    found += [(status.value, CARD_LABELS.get(status, str(status.label)), _query(status)) for status in order]
     return [
-        {
-            "number": counts[status],
-            "label": label(CARD_LABELS.get(status, str(status.label)), CARD_COLORS),
-            "href": f"{federations}?sync_status__exact={status.value}",
-        }
-        for status in (SyncStatus.FAILED, SyncStatus.SYNCING, SyncStatus.PENDING, SyncStatus.SUCCESS, SyncStatus.IDLE)
-        if counts.get(status)
+        {"number": counts[key], "label": label(text, CARD_COLORS), "href": f"{federations}?{query}"}
+        for key, text, query in found
+        if counts.get(key)
     ]
+
+
+def _query(status: SyncStatus) -> str:
+    return f"sync_status__exact={status.value}{'&held=no' if status == SyncStatus.FAILED else ''}"
 
 
 def _resource_cards(request: HttpRequest) -> list[dict[str, Any]]:

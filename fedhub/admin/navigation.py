@@ -44,6 +44,7 @@ def _registry_items() -> list[dict[str, Any]]:
         _item("MCP servers", "dns", "federations_mcpserver", sees_any_federation),
         _item("A2A agents", "smart_toy", "federations_a2aagent", sees_any_federation),
         _item("Runtimes", "deployed_code", "federations_runtimeobservation", sees_any_federation),
+        _item("Plans", "fact_check", "federations_storedplan", sees_any_federation),
         _item("Sync jobs", "sync", "federations_syncjob", sees_any_federation),
     ]
 

@@ -38,3 +38,6 @@ document.addEventListener("formset:added", (event) => {
 });
 
 document.addEventListener("DOMContentLoaded", () => { refreshWhileRunning(); addCopyButtons(); });
+
+// A plan's page replaces the page that made the plan: "Back" must not make another plan.
+document.addEventListener("fedhub-replace-page", (event) => { location.replace(event.detail.value); });

@@ -33,11 +33,11 @@ def test_a_federation_is_created_dry_run_and_synced(page: Page, cloud: MemoryClo
     expect(page.locator("code", has_text=found.external_id)).to_be_visible()
 
     page.get_by_role("link", name="Dry run").click()
-    expect(page.get_by_text("This dry run changed nothing.")).to_be_visible()
-    expect(page.get_by_role("cell", name="fraud-triage")).to_be_visible()
+    expect(page.get_by_text("Nothing was changed yet.")).to_be_visible()
+    expect(page.get_by_text("fraud-triage")).to_be_visible()
     assert McpServer.objects.count() == 0
 
-    page.get_by_role("button", name="Sync now").click()
+    page.get_by_role("button", name="Apply exactly this plan").click()
     expect(page.get_by_text("This page reloads itself.")).to_be_visible()
 
     run_sync(SyncJob.objects.get(status="pending").id)

@@ -28,6 +28,7 @@ TYPED = {
     "role_arn": "arn:aws:iam::123456789012:role/fedhub-discovery",
     "tag_filter": "",
     "sync_interval_minutes": "",
+    "change_policy": "flow",
     "grants-TOTAL_FORMS": "1",
     "grants-INITIAL_FORMS": "0",
     "grants-0-level": str(int(AccessLevel.VIEW)),

@@ -8,32 +8,21 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from core.errors import ConflictError
 from federations.models import A2aAgent, AccessLevel, Federation, McpServer, SyncJob
 from federations.providers.base import ProviderError
 from federations.services.access import grant
 from federations.services.federations import set_enabled
-from tests.app.federations.admin.cloud import STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
+from tests.app.federations.admin.cloud import STAFF, MemoryCloud, agent, federation, server, sync
 
 # The heartbeat of a sync writes through a separate database connection.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CONFIRMED = {"_form_submitted": "True"}
 LIST = reverse("admin:federations_federation_changelist")
-NAMES = [f"server-{number}" for number in range(12)]
 
 
 def url(found: Federation, action: str) -> str:
     return reverse(f"admin:federations_federation_{action}", args=[found.pk])
-
-
-def held(cloud: MemoryCloud) -> Federation:
-    found = federation()
-    sync(found, cloud, *[server(name) for name in NAMES])
-    with pytest.raises(ConflictError):
-        sync(found, cloud, server(NAMES[0]))
-    found.refresh_from_db()
-    return found
 
 
 def test_sync_now_queues_a_job_and_goes_to_its_page(admin: Client) -> None:
@@ -80,45 +69,6 @@ def test_a_second_sync_is_refused_with_a_message(admin: Client) -> None:
     assert SyncJob.objects.count() == 1
 
 
-def test_a_dry_run_shows_every_change_with_its_reason_and_stores_nothing(admin: Client, cloud: MemoryCloud) -> None:
-    found = federation()
-    sync(found, cloud, server("ledger"), server("refunds"), agent("triage"))
-    cloud.findings = (server("ledger", "2"), server("limits"), agent("triage"), failed_agent("kyc"))
-
-    response = admin.post(url(found, "dry_run"))
-
-    groups = {group.action: group.table["rows"] for group in response.context["groups"]}
-    assert groups == {
-        "error": [["kyc", "A2A agent", "enrichment failed: 403 Forbidden"]],
-        "delete": [["refunds", "MCP server", "no longer discovered"]],
-        "create": [["limits", "MCP server", "new server"]],
-        "update": [["ledger", "MCP server", "runtimeVersion: 1 -> 2"]],
-    }
-    assert response.content.decode().count("enrichment failed: 403 Forbidden") == 1
-    assert set(McpServer.objects.values_list("server_name", flat=True)) == {"ledger", "refunds"}
-    assert SyncJob.objects.count() == 1
-
-
-def test_opening_the_dry_run_page_sends_no_request_to_the_cloud(admin: Client, cloud: MemoryCloud) -> None:
-    assert admin.get(url(federation(), "dry_run")).status_code == 200
-    assert cloud.requests == []
-
-
-def test_a_dry_run_without_changes_says_so(admin: Client, cloud: MemoryCloud) -> None:
-    found = federation()
-    sync(found, cloud, server("ledger"))
-
-    assert "The registry matches the account" in admin.post(url(found, "dry_run")).content.decode()
-
-
-def test_a_dry_run_says_when_the_guard_would_hold_the_plan(admin: Client, cloud: MemoryCloud) -> None:
-    found = federation()
-    sync(found, cloud, *[server(name) for name in NAMES])
-    cloud.findings = ()
-
-    assert "A sync would hold this plan." in admin.post(url(found, "dry_run")).content.decode()
-
-
 def test_a_dry_run_of_an_unreachable_account_shows_the_providers_text(admin: Client, cloud: MemoryCloud) -> None:
     cloud.error = ProviderError("Failed to list AgentCore runtimes in us-east-1: <AccessDenied>")
 
@@ -153,34 +103,6 @@ def test_only_the_switch_that_the_state_allows_is_shown(
 
     assert f'href="{url(found, shown)}"' in page
     assert f'href="{url(found, hidden)}"' not in page
-
-
-def test_release_is_shown_only_for_a_held_plan(admin: Client, cloud: MemoryCloud) -> None:
-    usual, guarded = federation("Usual"), held(cloud)
-
-    assert url(usual, "release_plan") not in admin.get(url(usual, "change")).content.decode()
-    assert url(guarded, "release_plan") in admin.get(url(guarded, "change")).content.decode()
-
-
-def test_release_needs_a_reason_and_queues_a_forced_sync(admin: Client, cloud: MemoryCloud) -> None:
-    found = held(cloud)
-
-    response = admin.post(url(found, "release_plan"), {"reason": " "})
-    assert "This field is required" in response.content.decode()
-
-    response = admin.post(url(found, "release_plan"), {"reason": "The account was emptied on purpose"})
-    job = SyncJob.objects.get(status="pending")
-    assert reverse("admin:federations_syncjob_change", args=[job.pk]) == response.headers["Location"]
-    assert (job.force, job.reason) == (True, "The account was emptied on purpose")
-
-
-def test_release_without_a_held_plan_is_refused(admin: Client) -> None:
-    found = federation()
-
-    response = admin.post(url(found, "release_plan"), {"reason": "why"}, follow=True)
-
-    assert "there is nothing to release" in response.content.decode()
-    assert SyncJob.objects.count() == 0
 
 
 def test_delete_lists_the_rows_that_it_removes_and_keeps(admin: Client, cloud: MemoryCloud) -> None:
@@ -261,7 +183,7 @@ def test_selected_federations_are_synced(admin: Client) -> None:
     assert SyncJob.objects.filter(status="pending").count() == 2
 
 
-@pytest.mark.parametrize("action", ["sync_now", "dry_run", "release_plan", "enable", "disable", "delete"])
+@pytest.mark.parametrize("action", ["sync_now", "dry_run", "enable", "disable", "delete"])
 def test_a_reader_can_start_no_action(staff: Callable[..., Client], cloud: MemoryCloud, action: str) -> None:
     found = federation()
     reader = staff("view_federation")
@@ -285,13 +207,12 @@ def test_a_user_without_a_grant_cannot_find_the_federation(
     assert (Federation.objects.count(), SyncJob.objects.count()) == (1, 0)
 
 
-def test_an_editor_by_grant_may_sync_but_not_release_or_delete(staff: Callable[..., Client]) -> None:
+def test_an_editor_by_grant_may_sync_but_not_delete(staff: Callable[..., Client]) -> None:
     found, other = federation(), federation("Other")
     editor = staff()
     grant(found, level=AccessLevel.EDIT, user=User.objects.get(username="ines"))
 
     assert editor.post(url(found, "sync_now"), CONFIRMED).status_code == 302
-    assert editor.post(url(found, "release_plan"), {"reason": "x"}).status_code == 403
     assert editor.post(url(found, "delete")).status_code == 403
     page = editor.get(LIST).content.decode()
     assert "Payments" in page

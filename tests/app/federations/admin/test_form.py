@@ -29,6 +29,7 @@ TYPED = {
     "role_arn": ROLE,
     "tag_filter": "env:production, team:platform",
     "sync_interval_minutes": "",
+    "change_policy": "flow",
     **NO_GRANTS,
 }
 
@@ -317,3 +318,21 @@ def test_staff_without_the_permission_cannot_change(staff: Callable[..., Client]
     assert reader.post(change(found), TYPED).status_code == 403
     assert reader.get(ADD).status_code == 403
     assert reader.post(ADD, TYPED).status_code == 403
+
+
+def test_only_an_owner_ends_the_review_of_changes(admin: Client, staff: Callable[..., Client]) -> None:
+    admin.post(ADD, TYPED | {"change_policy": "review"})
+    found = Federation.objects.get()
+    assert found.change_policy == "review"
+    editor = staff("view_federation", "change_federation")
+
+    refused = editor.post(change(found), TYPED | {"display_name": "Renamed"})
+    assert errors_of(refused) == {"change_policy": ["Only an owner of the federation may change review to flow."]}
+    assert editor.post(change(found), TYPED | {"display_name": "Renamed", "change_policy": "review"}).status_code == 302
+    found.refresh_from_db()
+    assert (found.display_name, found.change_policy) == ("Renamed", "review")
+
+    assert admin.post(change(found), TYPED).status_code == 302
+    found.refresh_from_db()
+    assert found.change_policy == "flow"
+    assert editor.post(change(found), TYPED | {"change_policy": "review"}).status_code == 302

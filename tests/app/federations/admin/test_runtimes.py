@@ -258,5 +258,6 @@ def test_a_dry_run_shows_the_warnings_of_its_plan(admin: Client, cloud: MemoryCl
     found, ledger = federation(), server("ledger")
     lost = SyncWarning("tool", "draft", ledger.runtime.runtime_id, "it has no input schema")
     cloud.findings = (replace(ledger, catalog=replace(ledger.catalog, warnings=(lost,))),)
-    text = admin.post(reverse("admin:federations_federation_dry_run", args=[found.pk])).content.decode()
+    path = reverse("admin:federations_federation_dry_run", args=[found.pk])
+    text = admin.post(path, follow=True).content.decode()
     assert "1 warning." in text and "Tool draft" in text and "They do not fail a sync." in text

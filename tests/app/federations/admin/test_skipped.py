@@ -40,7 +40,7 @@ def pages(found: Federation) -> list[str]:
 
 
 def text_of(client: Client, path: str) -> str:
-    response = client.post(path) if "dry-run" in path else client.get(path)
+    response = client.post(path, follow=True) if "dry-run" in path else client.get(path)
     assert response.status_code == 200
     return " ".join(response.content.decode().split())
 
