@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 PASSWORD = "a long enough password"
+Session = Callable[[User], Page]
 
 
 @pytest.fixture(scope="session")
@@ -55,18 +56,34 @@ def cloud(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, tmp_path: Pat
 
 
 @pytest.fixture
-def page(transactional_db: None, browser: Browser, live_server: Any, cloud: MemoryCloud) -> Iterator[Page]:
-    """Return a page that has logged in through the login form; an error in its scripts fails the test."""
-    User.objects.create_superuser("operator", password=PASSWORD)
-    context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(15_000)
-    opened, errors = context.new_page(), []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.goto("/admin/")
-    opened.get_by_label("Username").fill("operator")
-    opened.get_by_label("Password").fill(PASSWORD)
-    opened.get_by_role("button", name="Log in").click()
-    opened.wait_for_url("**/admin/")
-    yield opened
-    context.close()
+def session(transactional_db: None, browser: Browser, live_server: Any, cloud: MemoryCloud) -> Iterator[Session]:
+    """Return a function that logs a user in through the login form, in a browser session of the user's own.
+
+    An error on the console, which a refused content policy writes too, or in a script fails the test.
+    """
+    contexts, errors = [], []
+
+    def log_in(user: User) -> Page:
+        context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        opened = context.new_page()
+        opened.on("pageerror", lambda error: errors.append(str(error)))
+        opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        opened.goto("/admin/")
+        opened.get_by_label("Username").fill(user.username)
+        opened.get_by_label("Password").fill(PASSWORD)
+        opened.get_by_role("button", name="Log in").click()
+        opened.wait_for_url("**/admin/")
+        return opened
+
+    yield log_in
+    for context in contexts:
+        context.close()
     assert errors == []
+
+
+@pytest.fixture
+def page(session: Session) -> Page:
+    """Return a page in the session of a superuser."""
+    return session(User.objects.create_superuser("operator", password=PASSWORD))
