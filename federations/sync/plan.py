@@ -86,7 +86,7 @@ class Plan:
         """Return the error text of a held plan."""
         return (
             f"Sync held: it would delete {self.net_delete_count} of {self.stored_count} stored resources, "
-            f"more than {GUARD_PERCENT} %. Nothing was changed; check the account, then release it or sync with force"
+            f"more than {GUARD_PERCENT} %. Nothing was changed; look at the plan, then apply or dismiss it"
         )
 
     def without_deletes(self) -> Plan:

@@ -80,7 +80,7 @@ def test_failures_are_not_deletions() -> None:
 def test_a_held_plan_says_how_many_of_how_many() -> None:
     assert plan_losing(7, 20).held_message == (
         "Sync held: it would delete 7 of 20 stored resources, more than 30 %. "
-        "Nothing was changed; check the account, then release it or sync with force"
+        "Nothing was changed; look at the plan, then apply or dismiss it"
     )
 
 
