@@ -36,6 +36,7 @@ from federations.services.discover import check_config, normalize_config
 from federations.services.run import run_sync
 from federations.services.schedule import refresh_schedule, remove_schedule
 from federations.services.start import check_force, open_job
+from federations.services.stored_plans.end import delete_histories
 from federations.services.sync_targets import target_of
 from federations.sync.resources import JsonObject
 from federations.sync.summary import summarize
@@ -227,6 +228,7 @@ def _remove(federation: Federation, lease: jobs.Lease) -> None:
         lease.update(phase=JobPhase.APPLYING)
         stored = count_stored(target_of(federation))
         RuntimeObservation.objects.filter(scope=federation.id).delete()
+        delete_histories(target_of(federation))
         Federation.objects.filter(id=federation.id).delete()
         deleted: JsonObject = {"deletedMcpServers": stored["mcp_server_count"], "deletedAgents": stored["agent_count"]}
         summary = summarize(()).to_dict() | deleted

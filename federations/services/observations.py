@@ -28,6 +28,7 @@ from federations.sync.resources import (
     JsonObject,
     ResourceKind,
     Runtime,
+    UnavailableRuntime,
     UnchangedRuntime,
     UnsupportedRuntime,
     runtime_of,
@@ -130,7 +131,7 @@ def _observation(
         kind=(failure.kind if failure else _kind_of(finding)) or "",
         protocol=seen.protocol or (known.protocol if known else ""),
         version=source.version,
-        last_updated_at=source.last_updated_at,
+        last_updated_at=None if _is_undescribed(finding) else source.last_updated_at,
         error=failure.error if failure else "",
         is_incomplete=_is_incomplete(finding, known),
         warnings=_warnings(finding, known),
@@ -144,6 +145,11 @@ def _observation(
         # The plan refused what it found; a resource that the runtime has under another name stays as it is.
         row.server_id, row.agent_id = known.server_id, known.agent_id
     return row
+
+
+def _is_undescribed(finding: Finding) -> bool:
+    """Tell whether nothing but the listing is known, so that the next sync must ask for a description."""
+    return isinstance(finding, UnavailableRuntime) and not finding.kind and not finding.runtime.protocol
 
 
 def _is_incomplete(finding: Finding, known: RuntimeObservation | None) -> bool:

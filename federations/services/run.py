@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError, HubError, NotFoundError
-from core.store.unit_of_work import retried, unit_of_work
+from core.store.unit_of_work import locked, retried, unit_of_work
 from federations.models import Federation, FederationStatus, JobPhase, JobStatus, StoredPlan, SyncJob
 from federations.providers.base import Progress
 from federations.search.base import SearchError
@@ -24,9 +24,16 @@ from federations.services.index import update_index
 from federations.services.observations import write_observations
 from federations.services.observed_tags import write_observed_tags
 from federations.services.plans import describe_changes, describe_warnings, plan_sync
-from federations.services.stored_plans.apply import end_as_applied, mark_stale, read_discovery
+from federations.services.stored_plans.apply import (
+    check_account,
+    check_open,
+    end_as_applied,
+    mark_stale,
+    read_discovery,
+)
 from federations.services.stored_plans.basis import StalePlanError, check_basis, rows_basis, settings_basis
 from federations.services.stored_plans.described import DescribedPlan, HeldPlanError, describe_plan
+from federations.services.stored_plans.end import end_held_plans
 from federations.services.stored_plans.make import hold_plan
 from federations.services.stored_plans.rows import name_created, write_job_changes
 from federations.services.sync_targets import SyncTarget, target_of
@@ -49,7 +56,9 @@ def run_sync(job_id: str) -> SyncJob:
     if federation.status != FederationStatus.ACTIVE:
         raise _end_as_not_syncable(job, federation)
     plan = StoredPlan.objects.filter(id=job.plan_id).select_related("federation").first() if job.plan_id else None
-    execute_job(job, target_of(federation), _store_stats(federation), plan=plan)
+    if job.plan_id and plan is None:
+        raise _end_without_plan(job)
+    execute_job(job, target_of(federation), _store_stats(federation, job), plan=plan)
     return SyncJob.objects.get(id=job_id)
 
 
@@ -59,6 +68,14 @@ def _end_as_not_syncable(job: SyncJob, federation: Federation) -> ConflictError:
     with suppress(jobs.LeaseLostError):
         jobs.fail(jobs.take(job.id), message)
     return ConflictError(message)
+
+
+def _end_without_plan(job: SyncJob) -> NotFoundError:
+    """Fail a job whose plan is no longer stored; return the error for the caller."""
+    error = NotFoundError("Plan not found")
+    with suppress(jobs.LeaseLostError):
+        jobs.fail(jobs.take(job.id), error.message)
+    return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +139,13 @@ def _discover_and_apply(run: _Run, heartbeat: Heartbeat) -> AppliedSync:
         if run.plan is None:
             discovery = discover(run.target, heartbeat.report, runtime_arn=run.runtime_arn)
         else:
-            discovery = read_discovery(run.plan)
+            discovery = _read_plan(run.plan, run.job)
         heartbeat.report(Progress(JobPhase.APPLYING, len(discovery.findings), len(discovery.findings)))
         plan, touched = _apply(run, discovery)
     except jobs.LeaseLostError:
         raise
     except HeldPlanError as exc:
-        _hold(run, exc)
+        _hold_or_fail(run, exc)
         raise
     except StalePlanError as exc:
         _end_stale(run, exc)
@@ -141,6 +158,25 @@ def _discover_and_apply(run: _Run, heartbeat: Heartbeat) -> AppliedSync:
         jobs.fail(lease, "The hub failed unexpectedly; its log says why")
         raise
     return AppliedSync(plan, discovery, touched)
+
+
+def _read_plan(plan: StoredPlan, job: SyncJob) -> Discovery:
+    """Return the discovery of an open plan. A queued job lists the account again, because it may have waited long."""
+    check_open(plan)
+    if job.due_at is not None:
+        check_account(plan, plan.federation)
+    return read_discovery(plan)
+
+
+def _hold_or_fail(run: _Run, error: HeldPlanError) -> None:
+    """Hold the plan. If the plan cannot be stored, the job fails without it."""
+    try:
+        _hold(run, error)
+    except jobs.LeaseLostError:
+        raise
+    except Exception:
+        logger.exception("The held plan of job %s could not be stored", run.job.id)
+        jobs.fail(run.lease, error.message, held=True)
 
 
 @retried
@@ -182,10 +218,11 @@ def _apply(run: _Run, discovery: Discovery) -> tuple[Plan, frozenset[str]]:
     A sync of one runtime deletes neither resources nor observations. HeldPlanError, StalePlanError, LeaseLostError and
     ConflictError undo the transaction.
     """
-    target, keeps_all = run.target, run.runtime_arn is not None
+    keeps_all = run.runtime_arn is not None
     try:
         with unit_of_work():
             run.lease.update(phase=JobPhase.APPLYING)
+            target = _checked_target(run)
             plan = plan_sync(target, discovery)
             if keeps_all:
                 plan = plan.without_deletes()
@@ -200,6 +237,7 @@ def _apply(run: _Run, discovery: Discovery) -> tuple[Plan, frozenset[str]]:
             touched |= write_observed_tags(target, plan, discovery.findings)
             if run.plan is None:
                 write_job_changes(run.job, described, written.ids)
+                end_held_plans(target)
             else:
                 name_created(run.plan, written.ids)
             run.in_transaction(target)
@@ -209,14 +247,29 @@ def _apply(run: _Run, discovery: Discovery) -> tuple[Plan, frozenset[str]]:
     return plan, touched
 
 
+def _checked_target(run: _Run) -> SyncTarget:
+    """Lock the federation and return its sync target as it is now.
+
+    Raises ConflictError if its configuration changed during the discovery, whose findings belong to another account.
+    """
+    if not run.target.federation_id:
+        return run.target
+    federation = locked(Federation.objects.filter(id=run.target.federation_id)).first()
+    if federation is None or federation.provider_config != run.target.config:
+        raise ConflictError("providerConfig changed while the sync ran; nothing was changed, sync again")
+    return target_of(federation)
+
+
 def _check_and_end(
     stored: StoredPlan, job: SyncJob, target: SyncTarget, discovery: Discovery, described: DescribedPlan
 ) -> None:
     """Mark the stored plan applied; raises StalePlanError if the rows no longer give the plan that was seen."""
     federation = Federation.objects.get(id=target.federation_id)
     check_basis(stored.basis, {**settings_basis(federation), **rows_basis(target, discovery.findings)})
+    if described.held_by != stored.held_by:
+        raise StalePlanError("the guard that holds it")
     if described.digest != stored.digest:
-        raise StalePlanError("what the hub reads from it")
+        raise StalePlanError("its content")
     end_as_applied(stored, job)
 
 
@@ -232,12 +285,13 @@ def _record_outcome(lease: jobs.Lease, plan: Plan) -> None:
     )
 
 
-def _store_stats(federation: Federation) -> Callable[[SyncTarget], None]:
+def _store_stats(federation: Federation, job: SyncJob) -> Callable[[SyncTarget], None]:
     def write(target: SyncTarget) -> None:
-        # The force of a changed configuration ends here, so a sync that fails earlier leaves it to the next sync.
-        Federation.objects.filter(id=federation.id).update(
-            **count_stored(target), force_next_sync=False, last_listed_at=timezone.now()
-        )
+        rows = Federation.objects.filter(id=federation.id)
+        rows.update(**count_stored(target), last_listed_at=timezone.now())
+        if job.force:
+            # The force of a changed configuration ends here, so a sync that fails earlier leaves it to the next sync.
+            rows.update(force_next_sync=False)
 
     return write
 

@@ -8,6 +8,7 @@ for each runtime.
 
     EnrichedMcpServer, EnrichedAgent   the runtime answered, and its tools or its card are in the finding
     UnchangedRuntime                   version and time of update are those of the last observation; it was not called
+    UnavailableRuntime                 the runtime is being made or deleted, or could not be; it was not called
     UnsupportedRuntime                 the runtime speaks neither MCP nor A2A
     FailedRuntime                      the runtime could not be described or enriched
 
@@ -28,5 +29,5 @@ Rules. A finding and a stored resource belong together by identity (region, acco
    the lower id gets it. The other runtime becomes a failure.
 
 Guard. A plan that deletes more than 30 % of at least 10 stored resources is held: the services do not apply it until
-staff release it or a sync is forced. A delete does not count if a create of the same name replaces it.
+staff apply its stored plan or a sync is forced. A delete does not count if a create of the same name replaces it.
 """

@@ -98,7 +98,11 @@ class AgentCoreProvider:
 
     def list_runtimes(self, request: DiscoveryRequest) -> tuple[ListedRuntime, ...]:
         """List every runtime of the account and region, with its tags where the request has a tags filter."""
-        summaries, tags = self._list(self._control(request), request)
+        control = self._control(request)
+        summaries, tags = self._list(control, request)
+        for of_runtime in tags.values():
+            if isinstance(of_runtime, Exception):
+                raise _listing_error(control.region, of_runtime) from of_runtime
         return _listing(summaries, tags)
 
     def _control(self, request: DiscoveryRequest) -> ControlPlane:

@@ -14,7 +14,7 @@ from core.jobs.queue import enqueue
 from core.store.compressed_json import unpack
 from core.store.unit_of_work import retried, unit_of_work
 from core.strict_json import JsonObject
-from federations.models import Federation, JobTrigger, PlannedChange, PlanStatus, StoredPlan, SyncJob
+from federations.models import ACTIVE_JOB, Federation, JobTrigger, PlannedChange, PlanStatus, StoredPlan, SyncJob
 from federations.services import jobs
 from federations.services.discover import list_runtimes
 from federations.services.start import busy_message, check_syncable, open_job
@@ -37,12 +37,14 @@ def start_apply(
         raise InvalidRequestError("digest is not the digest of this plan")
     federation = plan.federation
     check_syncable(federation)
-    _check_open(plan)
+    check_open(plan)
     if plan.held and not reason.strip():
         raise InvalidRequestError("reason is required to apply a held plan: it is kept with the job")
     if plan.held:
         _check_second_person(plan, by)
     jobs.end_lapsed_jobs(lock_key=federation.id)
+    if SyncJob.objects.filter(ACTIVE_JOB, lock_key=federation.id).exists():
+        raise ConflictError(busy_message(federation))
     try:
         check_account(plan, federation)
     except StalePlanError as exc:
@@ -59,7 +61,7 @@ def _open_job(
         with unit_of_work():
             job = open_job(federation, trigger=trigger, reason=reason, by=by, queued=queued, plan_id=plan.id)
             # Another apply may have ended since the first check; its job no longer excludes this one.
-            _check_open(StoredPlan.objects.get(id=plan.id))
+            check_open(StoredPlan.objects.get(id=plan.id))
             if queued:
                 enqueue("federations.run_job", job.id)
     except IntegrityError as exc:
@@ -67,7 +69,8 @@ def _open_job(
     return job
 
 
-def _check_open(plan: StoredPlan) -> None:
+def check_open(plan: StoredPlan) -> None:
+    """Raise ConflictError unless the plan is open and has not expired."""
     status = plan.status_at(timezone.now())
     if status != PlanStatus.OPEN:
         raise ConflictError(f"Plan in status '{status}' cannot be applied")
@@ -102,16 +105,17 @@ def mark_stale(plan: StoredPlan, error: StalePlanError) -> None:
 
 def end_as_applied(plan: StoredPlan, job: SyncJob) -> None:
     """Mark the plan applied, inside the transaction of its job; raises ConflictError if it is no longer open."""
-    changed = StoredPlan.objects.filter(id=plan.id, status=PlanStatus.OPEN).update(
+    now = timezone.now()
+    changed = StoredPlan.objects.filter(id=plan.id, status=PlanStatus.OPEN, expires_at__gt=now).update(
         status=PlanStatus.APPLIED,
         ended_by_id=job.requested_by_id,
         ended_by_name=job.requested_by_name,
-        ended_at=timezone.now(),
+        ended_at=now,
         end_reason=job.reason,
     )
     if changed != 1:
-        status = StoredPlan.objects.values_list("status", flat=True).get(id=plan.id)
-        raise ConflictError(f"Plan in status '{status}' cannot be applied")
+        check_open(StoredPlan.objects.get(id=plan.id))
+        raise ConflictError("The plan is no longer open")
     PlannedChange.objects.filter(plan=plan).exclude(action="unchanged").update(job=job)
 
 

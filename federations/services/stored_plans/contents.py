@@ -54,16 +54,16 @@ def write_versions(written: Mapping[str, Iterable[StoredContent]]) -> None:
             )
         }
         rows: dict[tuple[str, str], ResourceVersion] = {}
-        again: list[ResourceVersion] = []
+        again: dict[tuple[str, str], ResourceVersion] = {}
         for row in (_version(resource_id, stored) for resource_id in batch for stored in written[resource_id]):
             key = (row.resource_id, row.digest)
             if key in known:
                 row.id = known[key]
-                again.append(row)
+                again[key] = row
             else:
                 rows[key] = row
         ResourceVersion.objects.bulk_create(rows.values(), batch_size=BATCH)
-        update_each(again, ["stored_at", "runtime_version"], batch_size=BATCH)
+        update_each(list(again.values()), ["stored_at", "runtime_version"], batch_size=BATCH)
         _forget_old_versions(batch)
 
 

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from core.errors import ConflictError
@@ -57,11 +58,11 @@ class DescribedChange:
 
     @property
     def detail(self) -> JsonObject:
-        """Return the changed fields and items as the API contract defines them."""
-        return diff_to_json(self.diff) if self.diff else {"fields": [], "items": []}
+        """Return the difference as JSON."""
+        return diff_to_json(self.diff) if self.diff else {"fields": [], "rules": [], "items": []}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DescribedPlan:
     """A plan, its described changes (without the unchanged resources), and the guards that hold the plan."""
 
@@ -69,7 +70,7 @@ class DescribedPlan:
     changes: tuple[DescribedChange, ...]
     reviews_changes: bool
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Return the SHA-256 over the sorted digests of the changes, in hex."""
         return hashlib.sha256("".join(sorted(change.digest for change in self.changes)).encode()).hexdigest()
@@ -120,12 +121,15 @@ def _describe(change: Change, before: Mapping[str, StoredContent]) -> DescribedC
     match change:
         case Create(new=new):
             return DescribedChange(change, diff_contents(change.kind, None, content_of(new)))
+        # Outside a transaction a resource may be deleted before its content is read.
         case Update(old=old, new=new):
-            stored = before[old.resource_id]
-            return DescribedChange(change, diff_contents(change.kind, stored.content, content_of(new)), stored)
+            stored = before.get(old.resource_id)
+            content = stored.content if stored else {}
+            return DescribedChange(change, diff_contents(change.kind, content, content_of(new)), stored)
         case Delete(old=old):
-            stored = before[old.resource_id]
-            return DescribedChange(change, diff_contents(change.kind, stored.content, None), stored)
+            stored = before.get(old.resource_id)
+            content = stored.content if stored else {}
+            return DescribedChange(change, diff_contents(change.kind, content, None), stored)
     return DescribedChange(change, None)
 
 
@@ -151,7 +155,7 @@ def _identity(change: Change) -> JsonObject:
 
 
 def diff_to_json(diff: ContentDiff) -> JsonObject:
-    """Return a difference as the API contract defines it: `fields` and `items`."""
+    """Return a difference as JSON: the changed `fields` with their `rules`, and the changed `items`."""
     fields: list[Json] = [{"field": field.field, "before": field.before, "after": field.after} for field in diff.fields]
     items: list[Json] = [
         {

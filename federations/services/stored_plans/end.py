@@ -9,7 +9,10 @@ from django.utils import timezone
 from core.actors import Actor
 from core.errors import ConflictError
 from core.store.unit_of_work import retried, unit_of_work
-from federations.models import PlannedChange, PlanStatus, StoredPlan
+from federations.models import ACTIVE_JOB, PlannedChange, PlanStatus, ResourceVersion, StoredPlan, SyncJob
+from federations.services.batches import batches
+from federations.services.kinds import KINDS
+from federations.services.sync_targets import SyncTarget
 
 # The row of an ended plan says who decided what; its changes are gone before.
 ROWS_KEPT = timedelta(days=90)
@@ -34,6 +37,13 @@ def dismiss_plan(plan: StoredPlan, *, by: Actor, reason: str = "") -> StoredPlan
     return ended
 
 
+def end_held_plans(target: SyncTarget) -> None:
+    """End the open plan of a held sync, inside the transaction of a later sync that a guard did not hold."""
+    StoredPlan.objects.filter(federation_id=target.federation_id, is_from_sync=True, status=PlanStatus.OPEN).update(
+        status=PlanStatus.STALE, ended_at=timezone.now(), end_reason="a later sync was applied"
+    )
+
+
 @retried
 def prune_plans() -> None:
     """Let open plans expire, delete the contents of ended plans, and delete the rows of plans that ended long ago.
@@ -42,13 +52,15 @@ def prune_plans() -> None:
     """
     now = timezone.now()
     with unit_of_work():
-        StoredPlan.objects.filter(status=PlanStatus.OPEN, expires_at__lte=now).update(
-            status=PlanStatus.EXPIRED, ended_at=now, end_reason="not applied within 24 hours"
-        )
+        # A job that applies its plan needs the contents until it ends.
+        in_use = list(SyncJob.objects.filter(ACTIVE_JOB).exclude(plan_id="").values_list("plan_id", flat=True))
+        expired = StoredPlan.objects.filter(status=PlanStatus.OPEN, expires_at__lte=now).exclude(id__in=in_use)
+        expired.update(status=PlanStatus.EXPIRED, ended_at=now, end_reason="not applied within 24 hours")
         ended = list(
             StoredPlan.objects.exclude(status=PlanStatus.OPEN)
             .filter(expires_at__lte=now)
             .exclude(findings=b"")
+            .exclude(id__in=in_use)
             .order_by("expires_at")
             .values_list("id", flat=True)[:_BATCH]
         )
@@ -57,3 +69,19 @@ def prune_plans() -> None:
         changes.update(content=b"")
         StoredPlan.objects.filter(id__in=ended).update(findings=b"")
         StoredPlan.objects.filter(expires_at__lte=now - ROWS_KEPT).exclude(status=PlanStatus.OPEN).delete()
+
+
+def delete_histories(target: SyncTarget) -> None:
+    """Delete the plans and the versions of the resources of a federation, inside the transaction that deletes it.
+
+    The changes that a job lists stay with the job.
+    """
+    plans = list(StoredPlan.objects.filter(federation_id=target.federation_id).values_list("id", flat=True))
+    for batch in batches(plans):
+        changes = PlannedChange.objects.filter(plan_id__in=batch)
+        changes.filter(job__isnull=True).delete()
+        changes.update(content=b"")
+    for kind in KINDS.values():
+        ids = list(target.resources(kind.model).values_list("id", flat=True))
+        for batch in batches(ids):
+            ResourceVersion.objects.filter(resource_id__in=batch).delete()

@@ -11,7 +11,7 @@ from core.actors import Actor
 from core.errors import ConflictError
 from core.store.compressed_json import pack
 from core.store.unit_of_work import retried, unit_of_work
-from federations.models import Federation, PlanStatus, StoredPlan
+from federations.models import Federation, PlannedChange, PlanStatus, StoredPlan
 from federations.services.discover import discover
 from federations.services.plans import describe_warnings, plan_sync
 from federations.services.preview import preview_slot
@@ -58,8 +58,11 @@ def hold_plan(
     same = of_syncs.filter(digest=described.digest, expires_at__gt=now).first()
     basis = {**settings_basis(federation), **rows_basis(target, discovery.findings)}
     if same is not None and same.basis == basis:
+        # The listing of the account may be another one, so the findings are written again.
+        PlannedChange.objects.filter(plan=same).delete()
+        _write_findings(same, discovery, described)
         of_syncs.filter(id=same.id).update(expires_at=now + LIFETIME)
-        return same
+        return StoredPlan.objects.get(id=same.id)
     of_syncs.update(status=PlanStatus.STALE, ended_at=now, end_reason="a later sync made another plan")
     try:
         return write_plan(federation, target, discovery, described, by=by, is_from_sync=True)
@@ -98,6 +101,11 @@ def write_plan(
         basis={**settings_basis(federation), **rows_basis(target, discovery.findings)},
     )
     stored.save(force_insert=True)
+    _write_findings(stored, discovery, described)
+    return stored
+
+
+def _write_findings(stored: StoredPlan, discovery: Discovery, described: DescribedPlan) -> None:
     others = write_plan_changes(stored, described, discovery.findings)
     stored.findings = pack(
         {
@@ -106,4 +114,3 @@ def write_plan(
         }
     )
     stored.save(update_fields=["findings"])
-    return stored

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from core.store.compressed_json import pack
 from core.store.unit_of_work import update_each
+from core.strict_json import Json, JsonObject
 from federations.models import PlannedChange, StoredPlan, SyncJob
 from federations.services.batches import BATCH
 from federations.services.stored_plans.described import DescribedChange, DescribedPlan
@@ -13,6 +14,8 @@ from federations.sync.changes import Create, Delete, Failure, Unchanged, Update
 from federations.sync.resources import EnrichedAgent, EnrichedMcpServer, Finding, ResourceKind, runtime_of
 from federations.sync.stored_findings import finding_to_json
 
+# A row of MongoDB has 16 MB, and the content of a change takes up to 8 of them.
+MAX_DETAIL_BYTES = 6 * 1024 * 1024
 ENRICHED = EnrichedMcpServer | EnrichedAgent
 # Deletions first: they are what a reader must not miss.
 ACTION_ORDER = ("delete", "error", "update", "create", "skip", "unchanged")
@@ -34,17 +37,17 @@ def write_plan_changes(stored: StoredPlan, described: DescribedPlan, findings: I
     """
     enriched = {runtime_of(found).runtime_id: found for found in findings if isinstance(found, ENRICHED)}
     rows = []
-    held_ids = set()
+    written_ids = set()
     for position, change in enumerate(in_order(described.changes)):
         row = _row(change, position)
         row.digest = change.digest
         runtime_id = change.change.runtime_id
         # A runtime that changes its kind has a delete and a create, and one finding.
-        if runtime_id in enriched and runtime_id not in held_ids and not isinstance(change.change, Delete):
+        if runtime_id in enriched and runtime_id not in written_ids and not isinstance(change.change, Delete):
             row.content = pack(finding_to_json(enriched[runtime_id]))
-            held_ids.add(runtime_id)
+            written_ids.add(runtime_id)
         rows.append(row)
-    for runtime_id in sorted(enriched.keys() - held_ids):
+    for runtime_id in sorted(enriched.keys() - written_ids):
         rows.append(_row_without_change(enriched[runtime_id], len(rows)))
     for row in rows:
         row.plan_id = stored.id
@@ -86,8 +89,18 @@ def _row(described: DescribedChange, position: int) -> PlannedChange:
         resource_id=resource_id,
         reason=change.reason,
         change_class=described.change_class,
-        detail=pack(described.detail) if isinstance(change, Create | Update | Delete) else b"",
+        detail=_packed_detail(described.detail) if isinstance(change, Create | Update | Delete) else b"",
     )
+
+
+def _packed_detail(detail: JsonObject) -> bytes:
+    """Return the detail as stored. Without the values of fields if they are so large that MongoDB refuses the row."""
+    packed = pack(detail)
+    if len(packed) <= MAX_DETAIL_BYTES:
+        return packed
+    items = detail["items"] if isinstance(detail["items"], list) else []
+    named: list[Json] = [{**item, "fields": []} for item in items if isinstance(item, dict)]
+    return pack({"fields": [], "rules": detail["rules"], "items": named})
 
 
 def _row_without_change(found: EnrichedMcpServer | EnrichedAgent, position: int) -> PlannedChange:
