@@ -25,7 +25,7 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
 
     list_display = ["agent", "federation", "status_label", "access", "version", "skill_count", "updated"]
     list_filter = [*RESOURCE_FILTERS, AgentTagFilter]
-    search_fields = ["name", "card_name", "organization", "path", "description", "runtime_id", "=id"]
+    search_fields = ["name", "card_name", "organization", "path", "description", "runtime_id", "id__exact"]
     document_kinds = (DocumentKind.AGENT, DocumentKind.SKILL)
     fieldsets = [("Agent card", {"fields": ["card_name", "organization"]}), *RESOURCE_SECTIONS]
     empty_hint = "A sync of a federation adds A2A agents here. Open a federation and press Sync now."

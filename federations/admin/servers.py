@@ -27,7 +27,7 @@ class McpServerAdmin(DiscoveredResourceAdmin):
 
     list_display = ["name", "federation", "status_label", "access", "version", "tool_count", "updated"]
     list_filter = [*RESOURCE_FILTERS, ServerTagFilter]
-    search_fields = ["server_name", "title", "path", "description", "runtime_id", "=id"]
+    search_fields = ["server_name", "title", "path", "description", "runtime_id", "id__exact"]
     document_kinds = (DocumentKind.SERVER, DocumentKind.TOOL, DocumentKind.RESOURCE, DocumentKind.PROMPT)
     empty_hint = "A sync of a federation adds MCP servers here. Open a federation and press Sync now."
 

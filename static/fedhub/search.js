@@ -28,6 +28,7 @@ document.addEventListener("DOMContentLoaded", () => {
     chosen()?.setAttribute("aria-selected", "false");
     option?.setAttribute("aria-selected", "true");
     option?.scrollIntoView({ block: "nearest" });
+    input.setAttribute("aria-expanded", String(options().length > 0));
     if (option) input.setAttribute("aria-activedescendant", option.id); else input.removeAttribute("aria-activedescendant");
   }
 

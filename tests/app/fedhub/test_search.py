@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.contrib import admin as site
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
@@ -225,3 +226,15 @@ def test_where_some_kind_has_every_word_no_other_kind_has_some_of_them(admin: Cl
         assert "A2A agents" in groups(answer(admin, "account"))
         # The text of each server has the names of its tool and of its resource `accounts`.
         assert set(groups(answer(admin, "list entries account"))) == {"Tools", "MCP servers"}
+
+
+@pytest.mark.parametrize("text", ["(((", "[", ".*", "^", "\\"])
+def test_each_list_takes_a_typed_id_as_it_is(admin: Client, cloud: MemoryCloud, text: str) -> None:
+    """MongoDB would take the value of `iexact` as a regular expression."""
+    a_hub_with_work(cloud)
+    for model, page in site.site._registry.items():
+        if page.search_fields and model._meta.app_label in ("federations", "peers"):
+            path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+            response = admin.get(path, {"q": text})
+            assert response.status_code == 200, path
+            assert response.context["cl"].result_count == 0, path
