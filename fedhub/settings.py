@@ -329,8 +329,8 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "fedhub.admin.dashboard.dashboard_callback",
     "SIDEBAR": {"navigation": "fedhub.admin.navigation.sidebar"},
-    "STYLES": ["fedhub.admin.navigation.stylesheet"],
-    "SCRIPTS": ["fedhub.admin.navigation.script"],
+    "STYLES": ["fedhub.admin.navigation.stylesheet", "fedhub.admin.navigation.search_stylesheet"],
+    "SCRIPTS": ["fedhub.admin.navigation.script", "fedhub.admin.navigation.search_script"],
 }
 
 # Federation between hubs --------------------------------------------------------------------------------------------

@@ -9,13 +9,18 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from core.api.errors import not_found
+from federations.admin.parts import skills_page, tools_page
 from fedhub.admin.own_password import change_own_password
+from fedhub.admin.search import search_everything
 from fedhub.health import healthz
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("", include("core.oidc.urls")),
     path("admin/password_change/", admin.site.admin_view(change_own_password, cacheable=True)),
+    path("admin/search/", admin.site.admin_view(search_everything)),
+    path("admin/tools/", admin.site.admin_view(tools_page), name="admin-tools"),
+    path("admin/skills/", admin.site.admin_view(skills_page), name="admin-skills"),
     path("admin/", admin.site.urls),
     re_path(r"^healthz/?\Z", healthz, name="healthz"),
     path("o/", include("core.tokens.urls")),

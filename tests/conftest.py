@@ -195,7 +195,8 @@ def make_agent(db: None) -> MakeAgent:
         federation: Federation | None, name: str = "demo", *, tags: tuple[str, ...] = (), **columns: Any
     ) -> A2aAgent:
         skill = {"id": "sum", "name": "Sum up", "description": "Sums up", "tags": []}
-        own = {"name": name, "card": {"name": name, "version": "1.0.0", "skills": [skill]}, "skills": [skill]}
+        card = {"name": name, "version": "1.0.0", "skills": [skill]}
+        own = {"name": name, "card": card, "skills": [skill], "num_skills": 1}
         agent = A2aAgent.objects.create(federation=federation, **(resource_columns("a2a", name) | own | columns))
         A2aAgentTag.objects.bulk_create(A2aAgentTag(resource=agent, name=tag) for tag in tags)
         return agent

@@ -14,6 +14,7 @@ from federations.admin.catalog_view import CatalogEntry, as_json, skills_of
 from federations.admin.filters import AgentTagFilter
 from federations.admin.resources import RESOURCE_FILTERS, RESOURCE_SECTIONS, DiscoveredResourceAdmin
 from federations.models import A2aAgent
+from federations.search.base import DocumentKind
 from federations.services.access import agents_visible_to
 from federations.services.shown import prefetch_newer
 
@@ -24,14 +25,14 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
 
     list_display = ["agent", "federation", "status_label", "access", "version", "skill_count", "updated"]
     list_filter = [*RESOURCE_FILTERS, AgentTagFilter]
-    search_fields = ["name", "card_name", "organization", "path", "description", "runtime_id"]
-    search_help_text = "Name, organization, path, description or runtime id"
+    search_fields = ["name", "card_name", "organization", "path", "description", "runtime_id", "id__exact"]
+    document_kinds = (DocumentKind.AGENT, DocumentKind.SKILL)
     fieldsets = [("Agent card", {"fields": ["card_name", "organization"]}), *RESOURCE_SECTIONS]
     empty_hint = "A sync of a federation adds A2A agents here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[A2aAgent]:
         agents = agents_visible_to(request.user).prefetch_related("federation", "tag_rows", prefetch_newer())
-        return agents.defer("card") if is_list_page(request) else agents
+        return agents.defer("card", "skills") if is_list_page(request) else agents
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
@@ -46,6 +47,6 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
     def agent(self, agent: A2aAgent) -> list[str]:
         return [agent.name, ", ".join(agent.tags)]
 
-    @display(description="Skills")
+    @display(description="Skills", ordering="num_skills")
     def skill_count(self, agent: A2aAgent) -> int:
-        return len(agent.skills)
+        return agent.num_skills

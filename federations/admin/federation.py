@@ -116,7 +116,7 @@ class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermission
     show_facets = admin.ShowFacets.NEVER
     list_fullwidth = True
     list_per_page = 50
-    search_fields = ["display_name", "description"]
+    search_fields = ["display_name", "description", "id__exact"]
     search_help_text = "Name or description"
     warn_unsaved_form = True
     change_form_outer_before_template = "federations/overview.html"

@@ -52,7 +52,7 @@ class SyncJobAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
     ]
     list_fullwidth = True
     list_per_page = 50
-    search_fields = ["federation_name", "reason", "=id", "=federation_id"]
+    search_fields = ["federation_name", "reason", "id__exact", "federation_id__exact"]
     search_help_text = "Federation, reason or id"
     list_before_template = "federations/refresh.html"
     change_form_outer_before_template = "federations/job.html"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.contrib import messages
+from django.contrib.admin.views.main import ORDER_VAR
+from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -14,6 +17,7 @@ from unfold.decorators import display
 
 from core.admin.labels import format_age, label
 from core.admin.read_only import ReadOnlyAdmin
+from core.errors import ExternalServiceError
 from federations.admin.aws_facts import describe_authorizer, describe_protocol, joined
 from federations.admin.catalog_view import CatalogEntry, as_json
 from federations.admin.filters import FederationFilter, ShownStatusFilter
@@ -22,7 +26,9 @@ from federations.admin.permissions import VisibleByFederationMixin
 from federations.admin.versions import VersionsMixin, version_rows
 from federations.admin.warning_block import warnings_of_runtime
 from federations.models import DiscoveredResource
+from federations.search.base import DocumentKind
 from federations.services.inventory import observation_of
+from federations.services.search import best_resources
 from federations.sync.resources import Json
 
 RESOURCE_SECTIONS: list[Any] = [
@@ -30,6 +36,11 @@ RESOURCE_SECTIONS: list[Any] = [
     ("Access", {"fields": ["url", "runtime_access_json", "protocol_json", "authorizer_json"]}),
     ("Record", {"fields": ["id", "enriched_at", "created_at", "updated_at"]}),
 ]
+
+MORE_HITS = (
+    "The search index has more hits. This list has the resources of the best 100 hits, and those with the words in "
+    "their own columns. Add a word to narrow the search."
+)
 
 
 class DiscoveredResourceAdmin(VersionsMixin, VisibleByFederationMixin, ReadOnlyAdmin):
@@ -39,9 +50,39 @@ class DiscoveredResourceAdmin(VersionsMixin, VisibleByFederationMixin, ReadOnlyA
     list_per_page = 50
     # A separate query reads the federations of a page: MongoDB would join every row before it sorts and limits.
     list_select_related: list[str] = []
-    search_help_text = "Name, path, description or runtime id"
+    search_help_text = "What it does, or a name, path or id"
     change_form_outer_before_template = "federations/resource.html"
+    document_kinds: tuple[DocumentKind, ...]
+    """The kinds of the documents of the resources and of their parts in the search index."""
     fieldsets = RESOURCE_SECTIONS
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return the rows that the search index finds, best first, then those with the words in their own columns."""
+        by_name, may_repeat = self.search_by_name(request, queryset, search_term)
+        if not search_term.strip():
+            return by_name, may_repeat
+        try:
+            best = best_resources(text=search_term, user=request.user, kinds=self.document_kinds)
+        except ExternalServiceError as error:
+            messages.warning(request, f"{error.message}. The list has the rows with these words in their own columns.")
+            return by_name, may_repeat
+        is_question = best.have_every_word or len(search_term.split()) > 1
+        if not best.ids or not is_question or (not best.have_every_word and by_name.exists()):
+            # A runtime id or an unknown name is in no document. The index then returns resources with a part of it,
+            # which are not what staff look for.
+            return by_name, may_repeat
+        if not best.is_complete:
+            messages.info(request, MORE_HITS)
+        found = by_name | queryset.filter(pk__in=best.ids)
+        return (found if ORDER_VAR in request.GET else _best_first(found, best.ids)), may_repeat
+
+    def search_by_name(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return the rows with all words of the search in their own columns, without the search index."""
+        return super().get_search_results(request, queryset, search_term)  # type: ignore[no-any-return]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
@@ -97,6 +138,16 @@ RESOURCE_FILTERS: list[Any] = [
     ("access_mode", AllValuesCheckboxFilter),
     ("status", ShownStatusFilter),
 ]
+
+
+def _best_first(rows: QuerySet[Any], ids: Sequence[str]) -> QuerySet[Any]:
+    places = Case(
+        *(When(pk=resource_id, then=Value(place)) for place, resource_id in enumerate(ids)),
+        default=Value(len(ids)),
+        output_field=IntegerField(),
+    )
+    annotated: QuerySet[Any] = rows.annotate(search_place=places)
+    return annotated.order_by("search_place", *rows.model._meta.ordering)
 
 
 def describe_access(access: Mapping[str, Json]) -> list[str]:

@@ -14,6 +14,7 @@ from federations.admin.catalog_view import CatalogEntry, prompts_of, resource_te
 from federations.admin.filters import ServerTagFilter
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
 from federations.models import McpServer
+from federations.search.base import DocumentKind
 from federations.services.access import servers_visible_to
 from federations.services.shown import prefetch_newer
 
@@ -26,7 +27,8 @@ class McpServerAdmin(DiscoveredResourceAdmin):
 
     list_display = ["name", "federation", "status_label", "access", "version", "tool_count", "updated"]
     list_filter = [*RESOURCE_FILTERS, ServerTagFilter]
-    search_fields = ["server_name", "title", "path", "description", "runtime_id"]
+    search_fields = ["server_name", "title", "path", "description", "runtime_id", "id__exact"]
+    document_kinds = (DocumentKind.SERVER, DocumentKind.TOOL, DocumentKind.RESOURCE, DocumentKind.PROMPT)
     empty_hint = "A sync of a federation adds MCP servers here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[McpServer]:

@@ -148,6 +148,7 @@ class A2aAgent(DiscoveredResource):
     organization = models.TextField(blank=True)
     card = DocumentField(default=dict)
     skills = DocumentField(default=list)
+    num_skills = models.PositiveIntegerField(default=0)
 
     class Meta(DiscoveredResource.Meta):
         abstract = False

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from federations.search.base import SearchDocument
-from federations.search.words import squash, written_and_joined_words
+from federations.search.words import Term, matches, squash, written_and_joined_words
 
 # The weights of the columns, in their order.
 NAMES_WEIGHT, TAGS_WEIGHT, TEXT_WEIGHT, JOINED_NAMES_WEIGHT, JOINED_WEIGHT = 10.0, 4.0, 1.0, 2.0, 0.02
@@ -38,3 +39,10 @@ def word_columns(document: SearchDocument) -> WordColumns:
 def squashed_names(document: SearchDocument) -> tuple[str, str]:
     """Return the name and the card's name as one word each. A query that is one of them finds the document first."""
     return squash(document.name), squash(document.card_name)
+
+
+def has_every_term(document: SearchDocument, terms: Iterable[Term]) -> bool:
+    """Tell whether the document matches every term of a query, as an index decides it."""
+    columns = word_columns(document)
+    words = frozenset(columns.names + columns.tags + columns.text + columns.joined_names + columns.joined)
+    return all(matches(term, words) for term in terms)

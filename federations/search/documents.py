@@ -110,13 +110,23 @@ def _part_documents(
     owner: Indexable, owner_names: Sequence[str], kind: DocumentKind, parts: Sequence[JsonObject]
 ) -> Iterator[SearchDocument]:
     for number, part in enumerate(parts):
-        name = _first_text(part, "name", "title", "uri", "id") or _annotated_title(part)
+        name = part_name(part)
         if name:
             # The text ends with the owner's names, so that "pharmacy refill" finds the pharmacy server's refill tool.
             ends = (_first_text(part, "title"), _annotated_title(part), *owner_names)
             text = _text(_part_texts(part), ends)
             part_id = f"{owner.resource_id}:{kind}:{number}"
-            yield replace(_document(owner, part_id, kind, text, _texts(part.get("tags"))), name=name[:MAX_NAME_CHARS])
+            yield replace(_document(owner, part_id, kind, text, _texts(part.get("tags"))), name=name)
+
+
+def part_name(part: JsonObject) -> str:
+    """Return the name of a part's document: its name, title, URI or id, cut to MAX_NAME_CHARS characters."""
+    return (_first_text(part, "name", "title", "uri", "id") or _annotated_title(part))[:MAX_NAME_CHARS]
+
+
+def part_number(document: SearchDocument) -> int:
+    """Return the place of a part (such as a tool) in the list of its server or agent, from 0; see `_part_documents`."""
+    return int(document.id.rpartition(":")[2])
 
 
 def _document(owner: Indexable, document_id: str, kind: DocumentKind, text: str, tags: Sequence[str]) -> SearchDocument:

@@ -83,6 +83,7 @@ KINDS = {
             "card_name": lambda found: found.card.name,
             "organization": lambda found: found.card.organization,
             "skills": lambda found: list(found.card.skills),
+            "num_skills": lambda found: len(found.card.skills),
         },
         parts=("skills",),
         names=("card_name", "organization"),

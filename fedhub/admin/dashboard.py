@@ -90,7 +90,7 @@ def _resource_cards(request: HttpRequest) -> list[dict[str, Any]]:
     agents = agents_visible_to(request.user).count()
     return [
         {"title": "MCP servers", "number": totals["servers"], "href": servers_url, "icon": "dns"},
-        {"title": "Tools", "number": totals["tools"] or 0, "href": servers_url, "icon": "build"},
+        {"title": "Tools", "number": totals["tools"] or 0, "href": reverse("admin-tools"), "icon": "build"},
         {"title": "A2A agents", "number": agents, "href": agents_url, "icon": "smart_toy"},
     ]
 

@@ -33,6 +33,16 @@ def script(request: HttpRequest) -> str:
     return static("fedhub/admin.js")
 
 
+def search_stylesheet(request: HttpRequest) -> str:
+    """Return the URL of the styles of the search and of the pages that list tools and skills."""
+    return static("fedhub/search.css")
+
+
+def search_script(request: HttpRequest) -> str:
+    """Return the URL of the script of the search dialog."""
+    return static("fedhub/search.js")
+
+
 def favicon(request: HttpRequest) -> str:
     """Return the URL of the icon of the browser tab."""
     return static("fedhub/favicon.svg")
@@ -43,6 +53,8 @@ def _registry_items() -> list[dict[str, Any]]:
         _item("Federations", "hub", "federations_federation", sees_any_federation),
         _item("MCP servers", "dns", "federations_mcpserver", sees_any_federation),
         _item("A2A agents", "smart_toy", "federations_a2aagent", sees_any_federation),
+        _page("Tools", "build", "admin-tools", "federations.view_mcpserver"),
+        _page("Skills", "psychology", "admin-skills", "federations.view_a2aagent"),
         _item("Runtimes", "deployed_code", "federations_runtimeobservation", sees_any_federation),
         _item("Plans", "fact_check", "federations_storedplan", sees_any_federation),
         _item("Sync jobs", "sync", "federations_syncjob", sees_any_federation),
@@ -100,3 +112,10 @@ def _item(title: str, icon: str, model: str, permission: Callable[[HttpRequest],
         "link": reverse(f"admin:{model}_changelist"),
         "permission": has_permission,
     }
+
+
+def _page(title: str, icon: str, url_name: str, permission: str) -> dict[str, Any]:
+    def has_permission(request: HttpRequest) -> bool:
+        return request.user.has_perm(permission) or sees_any_federation(request)
+
+    return {"title": title, "icon": icon, "link": reverse(url_name), "permission": has_permission}

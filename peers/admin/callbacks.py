@@ -34,7 +34,7 @@ class InboundCallbackAdmin(RowPagesMixin, ReadOnlyAdmin):
         ("received_at", RangeDateTimeFilter),
     ]
     list_select_related = ["dispatch__peer"]
-    search_fields = ["=dispatch__id", "dispatch__target_server", "dispatch__intent_title"]
+    search_fields = ["dispatch__id__exact", "dispatch__target_server", "dispatch__intent_title"]
     search_help_text = "Intent, peer or dispatch id"
     fields = ["event", "dispatch_title", "peer", "applied", "received_at", "body_text"]
     empty_hint = "No peer has reported anything yet. Reports of peers about your dispatches appear here."
@@ -76,7 +76,7 @@ class OutboundCallbackAdmin(OutboxAdmin):
     list_display_links = ["event"]
     list_filter = [WorkStateFilter, EventFilter, ("peer", RelatedDropdownFilter)]
     list_select_related = ["peer", "received__intent", "received__peer"]
-    search_fields = ["=received__dispatch_id", "peer__server_url", "received__intent__title"]
+    search_fields = ["received__dispatch_id__exact", "peer__server_url", "received__intent__title"]
     search_help_text = "Intent, peer or dispatch id"
     fieldsets = [
         (None, {"fields": ["event", "peer_column", "about", "body_text"]}),

@@ -33,7 +33,7 @@ class DispatchAdmin(OutboxAdmin):
         ("peer", RelatedDropdownFilter),
         ("created_at", RangeDateTimeFilter),
     ]
-    search_fields = ["intent_title", "target_server", "agent_id", "=id", "=intent_id"]
+    search_fields = ["intent_title", "target_server", "agent_id", "id__exact", "intent_id__exact"]
     search_help_text = "Intent, peer, agent or id"
     change_form_outer_before_template = "peers/dispatch_overview.html"
     fieldsets = [

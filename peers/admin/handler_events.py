@@ -27,7 +27,7 @@ class HandlerEventAdmin(OutboxAdmin):
     list_display = ["kind_column", "about", "handler_column", "work", "attempts", "next_try", "error_text", "made"]
     list_display_links = ["kind_column"]
     list_filter = [WorkStateFilter, ("kind", ChoicesDropdownFilter)]
-    search_fields = ["=dispatch_id", "handler"]
+    search_fields = ["dispatch_id__exact", "handler"]
     search_help_text = "Dispatch id or handler"
     fieldsets = [
         (None, {"fields": ["kind_column", "handler", "about_dispatch", "payload_text"]}),

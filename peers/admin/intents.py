@@ -46,7 +46,7 @@ class IntentAdmin(UnitOfWorkMixin, RowPagesMixin):
     show_facets = admin.ShowFacets.NEVER
     list_fullwidth = True
     list_per_page = 50
-    search_fields = ["title", "=id"]
+    search_fields = ["title", "id__exact"]
     search_help_text = "Title or id"
     actions = None
     actions_detail = ["dispatch_on"]

@@ -36,7 +36,7 @@ class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
     list_filter = [("kind", ChoicesDropdownFilter), ("at", RangeDateTimeFilter)]
     list_fullwidth = True
     list_per_page = 100
-    search_fields = ["peer_url", "=dispatch_id", "text", "actor_name"]
+    search_fields = ["peer_url", "dispatch_id__exact", "text", "actor_name"]
     search_help_text = "Peer, dispatch id, text or person"
     fields = ["at", "kind_label", "text", "peer_page", "dispatch_page", "by"]
     empty_hint = "The hub writes a line for every decision about a peer and for every message between hubs."

@@ -46,7 +46,7 @@ class PeerKeyAdmin(RowPagesMixin, ReadOnlyAdmin):
         ("origin", ChoicesDropdownFilter),
         ("withdrawal", ChoicesDropdownFilter),
     ]
-    search_fields = ["peer__server_url", "peer__display_name", "=public_key"]
+    search_fields = ["peer__server_url", "peer__display_name", "public_key__exact"]
     search_help_text = "Peer, or the whole key in base64"
     list_per_page = 50
     fieldsets = [

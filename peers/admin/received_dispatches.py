@@ -35,7 +35,7 @@ class ReceivedDispatchAdmin(RowPagesMixin, ReadOnlyAdmin):
     list_fullwidth = True
     list_per_page = 50
     list_select_related = ["peer", "intent"]
-    search_fields = ["intent__title", "peer__server_url", "agent_id", "=dispatch_id", "=local_intent_id"]
+    search_fields = ["intent__title", "peer__server_url", "agent_id", "dispatch_id__exact", "local_intent_id__exact"]
     search_help_text = "Intent, peer, agent or id"
     change_form_outer_before_template = "peers/received_overview.html"
     fieldsets = [

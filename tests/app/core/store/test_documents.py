@@ -211,3 +211,12 @@ def test_stored_agents_get_the_names_on_their_cards(make_agent: MakeAgent, card:
     migration.fill_names(apps, editor())
     agent.refresh_from_db()
     assert (agent.card_name, agent.organization) == names
+
+
+@pytest.mark.parametrize(("skills", "count"), [([{"id": "a"}, {"id": "b"}], 2), ([], 0), ({"id": "a"}, 0)])
+def test_stored_agents_get_the_number_of_their_skills(make_agent: MakeAgent, skills: Any, count: int) -> None:
+    agent = make_agent(None, skills=skills, num_skills=0)
+    migration = import_module("federations.migrations.0011_number_of_skills")
+    migration.count_skills(apps, editor())
+    agent.refresh_from_db()
+    assert agent.num_skills == count

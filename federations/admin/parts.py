@@ -1,0 +1,229 @@
+"""The admin pages of all tools and of all skills: a search by the index, a filter by federation, one page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from core.admin.cells import row_link, time_since
+from core.admin.labels import count_text
+from core.errors import ExternalServiceError
+from federations.admin.catalog_view import skills_of
+from federations.admin.parameters import parameters_of
+from federations.admin.permissions import sees_any_federation
+from federations.models import McpServer
+from federations.services.access import federations_visible_to
+from federations.services.parts import SKILLS, TOOLS, Part, PartKind, PartPage, find_parts, list_parts
+
+PER_PAGE = 50
+# Weaviate returns no hit beyond this one; a list without a search has no last page.
+MAX_PAGE = 1_000_000
+MAX_PARAMETERS = 4
+MAX_DESCRIPTION_CHARS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PartsPage:
+    """What differs between the page of the tools and the page of the skills.
+
+    `headers` are the headings of the columns and `row` the cells of a part. `owner_permission` lets a user see the
+    owners without a federation. `empty_hint` is the text of a page without a part.
+    """
+
+    kind: PartKind
+    title: str
+    noun: str
+    owners: str
+    headers: Sequence[str]
+    row: Callable[[Part], list[Any]]
+    owner_permission: str
+    placeholder: str
+    empty_hint: str
+
+
+class PartsFilter(forms.Form):
+    """The search box and the choice of a federation above the list."""
+
+    q = forms.CharField(required=False, label="Search", max_length=200)
+    federation = forms.ChoiceField(required=False, label="Federation")
+
+    def __init__(self, *args: Any, user: User | AnonymousUser, placeholder: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        visible = federations_visible_to(user).order_by("display_name").values_list("pk", "display_name")
+        choices = [("", "All federations"), *visible]
+        self.fields["federation"] = forms.ChoiceField(
+            required=False, label="Federation", choices=choices, widget=UnfoldAdminSelectWidget(choices=choices)
+        )
+        self.fields["q"].widget = UnfoldAdminTextInputWidget(attrs={"type": "search", "placeholder": placeholder})
+
+    def chosen(self, name: str) -> str:
+        """Return the valid value of a field; an empty text for an invalid one, such as a federation out of sight."""
+        self.is_valid()
+        return str(self.cleaned_data.get(name, "")).strip()
+
+
+def tools_page(request: HttpRequest) -> HttpResponse:
+    """Show the tools of all MCP servers that the user may view."""
+    return _answer(request, TOOLS_PAGE)
+
+
+def skills_page(request: HttpRequest) -> HttpResponse:
+    """Show the skills of all A2A agents that the user may view."""
+    return _answer(request, SKILLS_PAGE)
+
+
+def _answer(request: HttpRequest, shown: PartsPage) -> HttpResponse:
+    if not (request.user.has_perm(shown.owner_permission) or sees_any_federation(request)):
+        raise PermissionDenied
+    form = PartsFilter(request.GET, user=request.user, placeholder=shown.placeholder)
+    text, federation_id, page = form.chosen("q"), form.chosen("federation"), _page_number(request)
+    found, notice = _found(shown.kind, request, text, federation_id, page)
+    context = {
+        **admin.site.each_context(request),
+        "title": shown.title,
+        "is_fullwidth": "1",
+        "form": form,
+        "shown": shown,
+        "text": text,
+        "is_filtered": bool(text or federation_id),
+        "notice": notice,
+        "table": {"headers": shown.headers, "rows": [shown.row(part) for part in found.parts]},
+        **_paging(shown, found, page, {"q": text, "federation": federation_id}),
+    }
+    request.current_app = admin.site.name
+    return TemplateResponse(request, "federations/parts.html", context)
+
+
+def _found(kind: PartKind, request: HttpRequest, text: str, federation_id: str, page: int) -> tuple[PartPage, str]:
+    """Return a page of parts, and a notice if the index cannot be read."""
+    where: dict[str, Any] = {"user": request.user, "federation_id": federation_id, "page": page, "per_page": PER_PAGE}
+    if not text:
+        return list_parts(kind, **where), ""
+    try:
+        return find_parts(kind, text=text, **where), ""
+    except ExternalServiceError as error:
+        return list_parts(kind, owner_text=text, **where), error.message
+
+
+def _page_number(request: HttpRequest) -> int:
+    typed = request.GET.get("p", "")
+    return min(max(int(typed), 1), MAX_PAGE) if typed.isascii() and typed.isdigit() and len(typed) < 10 else 1
+
+
+def _paging(shown: PartsPage, found: PartPage, page: int, filters: dict[str, str]) -> dict[str, Any]:
+    first = (page - 1) * PER_PAGE + 1
+    kept = {name: value for name, value in filters.items() if value}
+
+    def address(number: int) -> str:
+        return f"?{urlencode({**kept, 'p': number})}"
+
+    counted = count_text(found.total, shown.noun)
+    return {
+        "range": f"{first:,} to {first + len(found.parts) - 1:,} of {counted}" if found.parts else counted,
+        "previous_url": address(page - 1) if page > 1 else "",
+        "next_url": address(page + 1) if page * PER_PAGE < found.total and found.parts else "",
+    }
+
+
+def _tool_row(part: Part) -> list[Any]:
+    name, description = _texts(part, "name", "title")
+    return [_headed(part, name, description), *_owner_cells(part), _takes(part), _changed(part)]
+
+
+def _skill_row(part: Part) -> list[Any]:
+    (entry,) = skills_of([part.found])
+    labels = (
+        (render_to_string("unfold/helpers/label.html", {"text": tag, "class": "fedhub-plain"}),) for tag in entry.labels
+    )
+    tags = format_html('<span class="fedhub-labels">{}</span>', format_html_join("", "{}", labels))
+    return [
+        _headed(part, entry.name, entry.description),
+        *_owner_cells(part),
+        tags if entry.labels else "-",
+        _changed(part),
+    ]
+
+
+def _texts(part: Part, *name_keys: str) -> tuple[str, str]:
+    values = [part.found.get(key) for key in (*name_keys, "description")]
+    *names, description = [value if isinstance(value, str) else "" for value in values]
+    return next(filter(None, names), ""), description
+
+
+def _headed(part: Part, name: str, description: str) -> SafeString:
+    owner = part.owner._meta
+    url = reverse(f"admin:{owner.app_label}_{owner.model_name}_change", args=[part.owner.pk])
+    section = "tools" if isinstance(part.owner, McpServer) else "skills"
+    short = description[:MAX_DESCRIPTION_CHARS] + ("…" if len(description) > MAX_DESCRIPTION_CHARS else "")
+    return format_html(
+        '<div class="fedhub-part"><a class="text-link" href="{}#{}-{}">{}</a><p>{}</p></div>',
+        url,
+        section,
+        part.place,
+        name or "(no name)",
+        short,
+    )
+
+
+def _owner_cells(part: Part) -> list[SafeString | str]:
+    federation = part.owner.federation
+    return [
+        row_link(part.owner, part.owner),
+        row_link(federation, federation) if federation else "Without a federation",
+    ]
+
+
+def _takes(part: Part) -> SafeString | str:
+    parameters = parameters_of(part.found)
+    shown = (
+        (each.name, each.type if each.is_required else f"{each.type}, optional") for each in parameters[:MAX_PARAMETERS]
+    )
+    lines = format_html_join("", "<li><code>{}</code> {}</li>", shown)
+    more = len(parameters) - MAX_PARAMETERS
+    rest = format_html("<li>and {} more</li>", more) if more > 0 else ""
+    return format_html('<ul class="fedhub-takes">{}{}</ul>', lines, rest) if parameters else "nothing"
+
+
+def _changed(part: Part) -> SafeString:
+    return format_html(
+        '<span class="whitespace-nowrap"><span class="fedhub-when">changed </span>{}</span>',
+        time_since(part.owner.updated_at),
+    )
+
+
+TOOLS_PAGE = PartsPage(
+    kind=TOOLS,
+    title="Tools",
+    noun="tool",
+    owners="servers",
+    headers=("Name", "Server", "Federation", "Takes", "Server changed"),
+    row=_tool_row,
+    owner_permission="federations.view_mcpserver",
+    placeholder="What it does or takes: e-mail address",
+    empty_hint="A sync of a federation lists here the tools of its MCP servers. Open a federation and press Sync now.",
+)
+SKILLS_PAGE = PartsPage(
+    kind=SKILLS,
+    title="Skills",
+    noun="skill",
+    owners="agents",
+    headers=("Name", "Agent", "Federation", "Tags", "Agent changed"),
+    row=_skill_row,
+    owner_permission="federations.view_a2aagent",
+    placeholder="What it can do: detect fraud",
+    empty_hint="A sync of a federation lists here the skills of its A2A agents. Open a federation and press Sync now.",
+)

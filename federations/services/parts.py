@@ -1,0 +1,138 @@
+"""List and find the tools of all MCP servers, and the skills of all A2A agents, that a user may view.
+
+A tool or skill is an entry of a document of its server or agent, and each server and agent has a column with the number
+of entries. A page of a list therefore takes two queries: the numbers of all owners, which tell the owners of the page,
+then the documents of these owners alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+from core.store.folding import contains_text
+from federations.models import DiscoveredResource
+from federations.search.base import DocumentKind, SearchDocument
+from federations.search.documents import part_name, part_number
+from federations.services.access import AnyUser, agents_visible_to, servers_visible_to
+from federations.services.search import search
+from federations.sync.resources import Json, JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class PartKind:
+    """What differs between tools and skills.
+
+    `owners` returns the servers or agents that a user may view. `column` is the owners' column with the parts,
+    `count_column` the column with their number, and `name_column` the column with the owner's name. `kind` is the kind
+    of the parts' documents in the search index.
+    """
+
+    owners: Callable[[AnyUser], QuerySet[Any]]
+    column: str
+    count_column: str
+    name_column: str
+    kind: DocumentKind
+
+
+TOOLS = PartKind(servers_visible_to, "tools", "num_tools", "server_name", DocumentKind.TOOL)
+SKILLS = PartKind(agents_visible_to, "skills", "num_skills", "name", DocumentKind.SKILL)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A tool or skill as its server or agent listed it, with that owner and its place in the owner's list, from 0."""
+
+    owner: DiscoveredResource
+    found: JsonObject
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartPage:
+    """A page of parts. `total` is the number of parts on all pages."""
+
+    parts: tuple[Part, ...]
+    total: int
+
+
+def list_parts(
+    kind: PartKind, *, user: AnyUser, federation_id: str = "", owner_text: str = "", page: int = 1, per_page: int = 50
+) -> PartPage:
+    """Return the parts that `user` may view, in the order of their owners' names, and of each owner's own list.
+
+    A `federation_id` that is not empty restricts the list to one federation, and `owner_text` to the owners whose name
+    contains the text in any case.
+    """
+    owners = kind.owners(user).filter(**{f"{kind.count_column}__gt": 0})
+    if federation_id:
+        owners = owners.filter(federation_id=federation_id)
+    if owner_text:
+        owners = owners.filter(contains_text(owner_text, kind.name_column))
+    counts = owners.order_by(kind.name_column, "id").values_list("id", kind.count_column)
+    slices, total = _slices(counts, (page - 1) * per_page, per_page)
+    rows = _owners_by_id(kind, user, slices)
+    parts = [
+        Part(rows[owner_id], found, place)
+        for owner_id, own in slices.items()
+        if owner_id in rows
+        for place, found in enumerate(_parts_of(rows[owner_id], kind)[own], own.start)
+        if isinstance(found, dict)
+    ]
+    return PartPage(tuple(parts), total)
+
+
+def find_parts(
+    kind: PartKind, *, text: str, user: AnyUser, federation_id: str = "", page: int = 1, per_page: int = 50
+) -> PartPage:
+    """Return the parts that the search index finds for `text` and that `user` may view, best first.
+
+    `total` is the number that the index counts, so it can include parts whose owner the sync has just deleted. Raises
+    ExternalServiceError if the index cannot be read.
+    """
+    results = search(text=text, user=user, kinds=[kind.kind], federation_id=federation_id, page=page, per_page=per_page)
+    rows = _owners_by_id(kind, user, {hit.document.resource_id for hit in results.hits})
+    parts = [
+        Part(owner, _part_of_hit(owner, kind, hit.document), part_number(hit.document))
+        for hit in results.hits
+        if (owner := rows.get(hit.document.resource_id))
+    ]
+    return PartPage(tuple(parts), results.total)
+
+
+def _slices(counts: Iterable[tuple[str, int]], offset: int, limit: int) -> tuple[dict[str, slice], int]:
+    """Return the slice of each owner's list that lies on the page, by the owner's id, and the number of all parts."""
+    slices: dict[str, slice] = {}
+    before = 0
+    for owner_id, count in counts:
+        start, end = max(offset - before, 0), min(offset + limit - before, count)
+        if start < end:
+            slices[owner_id] = slice(start, end)
+        before += count
+    return slices, before
+
+
+def _owners_by_id(kind: PartKind, user: AnyUser, owner_ids: Collection[str]) -> Mapping[str, DiscoveredResource]:
+    if not owner_ids:
+        return {}
+    columns = ("id", kind.name_column, kind.column, "path", "updated_at", "federation_id")
+    # A separate query reads the federations: MongoDB would join every row before it filters.
+    rows = kind.owners(user).filter(id__in=list(owner_ids)).only(*columns).prefetch_related("federation")
+    return {row.id: row for row in rows}
+
+
+def _parts_of(owner: DiscoveredResource, kind: PartKind) -> list[Json]:
+    parts = getattr(owner, kind.column)
+    return parts if isinstance(parts, list) else []
+
+
+def _part_of_hit(owner: DiscoveredResource, kind: PartKind, document: SearchDocument) -> JsonObject:
+    """Return the part that `document` describes, or its name and text if the owner changed since it was indexed."""
+    number, parts = part_number(document), _parts_of(owner, kind)
+    found = parts[number] if number < len(parts) else None
+    if isinstance(found, dict) and part_name(found) == document.name:
+        return found
+    return {"name": document.name, "description": document.text.partition("\n")[0]}
