@@ -32,7 +32,6 @@ ITEM_KINDS = {
     "skill": "Skill",
 }
 ITEM_ACTIONS = {"delete": "removed", "update": "changed", "create": "added"}
-CLASS_LABELS = {"breaking": "breaking", "risky": "risky", "compatible": "compatible"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
@@ -32,7 +33,6 @@ from federations.admin.labels import (
     would_have,
 )
 from federations.admin.permissions import VisibleByFederationMixin, jobs_visible_to, plans_visible_to
-from federations.admin.plan_page import shown_status
 from federations.admin.skipped import skipped_notice
 from federations.admin.warning_block import warning_block_of_sync
 from federations.models import ACTIVE_JOB, Federation, PlannedChange, PlanStatus, StoredPlan, SyncJob
@@ -111,7 +111,7 @@ class SyncJobAdmin(VisibleByFederationMixin, ReadOnlyAdmin):
             progress=progress_bar(obj) if obj.is_active else "",
             counter_labels=job_counter_labels(obj),
             plan=(plan := _plan_of(request, obj)),
-            is_plan_open=bool(plan and shown_status(plan) == PlanStatus.OPEN),
+            is_plan_open=bool(plan and plan.status_at(timezone.now()) == PlanStatus.OPEN),
             would_have=would_have(obj),
             **({} if obj.is_active else self._changes(request, obj)),
             error=error_summary(obj),

@@ -64,16 +64,9 @@ class Decision:
         return self.may_apply or self.may_dismiss
 
 
-def shown_status(plan: StoredPlan) -> PlanStatus:
-    """Return the status of a plan; an open plan after its expiry is expired, also before the sweep says so."""
-    if plan.status == PlanStatus.OPEN and plan.expires_at <= timezone.now():
-        return PlanStatus.EXPIRED
-    return PlanStatus(plan.status)
-
-
 def plan_state(plan: StoredPlan) -> str:
     """Return the status of a plan in words; an open plan that a guard holds is held."""
-    status = shown_status(plan)
+    status = plan.status_at(timezone.now())
     return HELD if status == PlanStatus.OPEN and plan.held else str(status.label)
 
 
@@ -85,7 +78,7 @@ def job_of(plan: StoredPlan) -> SyncJob | None:
 
 def banner_of(plan: StoredPlan) -> Banner:
     """Return the banner of a plan, with a link to the job that applies it."""
-    status = shown_status(plan)
+    status = plan.status_at(timezone.now())
     job = job_of(plan) if status in (PlanStatus.OPEN, PlanStatus.APPLIED) else None
     link = format_html(" {}.", row_link(job, "Open the job")) if job else ""
     if status == PlanStatus.OPEN:
@@ -143,7 +136,7 @@ def decision_of(user: AnyUser, plan: StoredPlan) -> Decision:
     """Return what `user` may do with the plan, so that the page shows only buttons that are not refused."""
     federation, level = plan.federation, level_of(user, plan.federation)
     may_edit = level >= AccessLevel.EDIT
-    if shown_status(plan) != PlanStatus.OPEN:
+    if plan.status_at(timezone.now()) != PlanStatus.OPEN:
         return Decision(may_make=may_edit and federation.status == FederationStatus.ACTIVE)
     refusal = _refusal(user, plan, federation, level)
     return Decision(
@@ -166,10 +159,7 @@ def _refusal(user: AnyUser, plan: StoredPlan, federation: Federation, level: int
     if plan.held and level < AccessLevel.OWNER:
         return f"An owner of the federation can apply a held plan.{_holders(federation, plan)}"
     if plan.held and settings.FEDHUB_PLAN_SECOND_PERSON and plan.created_by_id == str(user.pk):
-        return (
-            "You started the sync that made this plan, so another owner must apply it."
-            f"{_holders(federation, plan, without=str(user.pk))}"
-        )
+        return f"You made this plan, so another owner must apply it.{_holders(federation, plan, without=str(user.pk))}"
     return ""
 
 

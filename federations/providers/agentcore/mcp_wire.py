@@ -30,14 +30,13 @@ _LINE_END = re.compile(rb"\r\n|\n|\r(?=.)", re.DOTALL)
 
 
 class RpcError(EnrichmentError):
-    """Raised for an answer that is a JSON-RPC error. `status` is the HTTP status of the answer."""
+    """Raised for an answer that is a JSON-RPC error."""
 
-    def __init__(self, code: int, message: str, data: object = None, status: int = 200) -> None:
+    def __init__(self, code: int, message: str, data: object = None) -> None:
         super().__init__(f"error {code}: {message}".rstrip(": "))
         self.code = code
         self.message = message
         self.data = data
-        self.status = status
 
 
 class LostSessionError(EnrichmentError):
