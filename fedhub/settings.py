@@ -329,8 +329,16 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "fedhub.admin.dashboard.dashboard_callback",
     "SIDEBAR": {"navigation": "fedhub.admin.navigation.sidebar"},
-    "STYLES": ["fedhub.admin.navigation.stylesheet", "fedhub.admin.navigation.search_stylesheet"],
-    "SCRIPTS": ["fedhub.admin.navigation.script", "fedhub.admin.navigation.search_script"],
+    "STYLES": [
+        "fedhub.admin.navigation.stylesheet",
+        "fedhub.admin.navigation.search_stylesheet",
+        "fedhub.admin.navigation.stylesheet_for_everyone",
+    ],
+    "SCRIPTS": [
+        "fedhub.admin.navigation.script",
+        "fedhub.admin.navigation.search_script",
+        "fedhub.admin.navigation.keyboard_script",
+    ],
 }
 
 # Federation between hubs --------------------------------------------------------------------------------------------

@@ -28,6 +28,11 @@ def stylesheet(request: HttpRequest) -> str:
     return static("fedhub/admin.css")
 
 
+def stylesheet_for_everyone(request: HttpRequest) -> str:
+    """Return the URL of the styles for keyboards, contrast and phones."""
+    return static("fedhub/everyone.css")
+
+
 def script(request: HttpRequest) -> str:
     """Return the URL of the script that refreshes pages and copies texts."""
     return static("fedhub/admin.js")
@@ -41,6 +46,11 @@ def search_stylesheet(request: HttpRequest) -> str:
 def search_script(request: HttpRequest) -> str:
     """Return the URL of the script of the search dialog."""
     return static("fedhub/search.js")
+
+
+def keyboard_script(request: HttpRequest) -> str:
+    """Return the URL of the script that makes unfold's menus, folds and dialogs work by keyboard."""
+    return static("fedhub/keyboard.js")
 
 
 def favicon(request: HttpRequest) -> str:
@@ -68,7 +78,7 @@ def _peer_items() -> list[dict[str, Any]]:
         _item("Dispatches", "outbox", "peers_dispatch"),
         _item("Received dispatches", "inbox", "peers_receiveddispatch"),
         _item("Agents' visibility", "visibility", "peers_discoveredagent", _may_choose_visibility),
-        _item("Registered agents", "smart_toy", "peers_registeredagent"),
+        _item("Registered agents", "how_to_reg", "peers_registeredagent"),
         _item("Journal", "menu_book", "peers_journalentry"),
     ]
 

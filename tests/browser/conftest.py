@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.app.federations.admin.cloud import MemoryCloud, put_in_place
+from tests.browser.watch import watch
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
@@ -59,17 +60,17 @@ def cloud(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, tmp_path: Pat
 def session(transactional_db: None, browser: Browser, live_server: Any, cloud: MemoryCloud) -> Iterator[Session]:
     """Return a function that logs a user in through the login form, in a browser session of the user's own.
 
-    An error on the console, which a refused content policy writes too, or in a script fails the test.
+    An error on the console, which a refused content policy writes too, in a script or of a file fails the test.
     """
-    contexts, errors = [], []
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
 
     def log_in(user: User) -> Page:
         context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
         contexts.append(context)
         context.set_default_timeout(15_000)
         opened = context.new_page()
-        opened.on("pageerror", lambda error: errors.append(str(error)))
-        opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        watch(opened, errors)
         opened.goto("/admin/")
         opened.get_by_label("Username").fill(user.username)
         opened.get_by_label("Password").fill(PASSWORD)
