@@ -76,8 +76,10 @@ MIDDLEWARE = [
     "core.api.middleware.content_security_policy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "core.api.middleware.CompressPages",
     "core.api.middleware.refuse_disallowed_hosts",
     "core.api.middleware.json_errors",
+    "core.api.middleware.hide_debug_page",
     "core.api.middleware.refuse_forms",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -388,6 +390,10 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # The web processes serve the static files, so that their modes can be those of all other files. collectstatic would use
 # 0644.
 FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = PRIVATE_FILE, PRIVATE_FOLDER
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "fedhub.static_files.PrivateCompressedStorage"},
+}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from core.api.errors import not_found
 from federations.admin.parts import skills_page, tools_page
@@ -16,6 +17,8 @@ from fedhub.health import healthz
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    # A browser asks for this address by itself where a page names no icon.
+    path("favicon.ico", RedirectView.as_view(url=static("fedhub/favicon.svg"))),
     path("", include("core.oidc.urls")),
     path("admin/password_change/", admin.site.admin_view(change_own_password, cacheable=True)),
     path("admin/search/", admin.site.admin_view(search_everything)),
@@ -26,7 +29,7 @@ urlpatterns = [
     path("o/", include("core.tokens.urls")),
     path("api/auth/", include("rest_framework.urls")),
     re_path(r"^api/schema/?\Z", SpectacularAPIView.as_view(), name="schema"),
-    re_path(r"^api/docs/?\Z", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    re_path(r"^api/docs/?\Z", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("api/v1/", include("federations.api.urls")),
     path("", include("peers.api.urls")),
     # handler404 is not enough: with DEBUG on, Django answers an unknown URL in HTML, and a POST there with a CSRF page.

@@ -8,14 +8,25 @@ from collections.abc import Callable, Iterator
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 
-from core.api.errors import INTERNAL_ERROR, answer_outside_views, bad_request, is_api
+from core.api.errors import INTERNAL_ERROR, answer_outside_views, bad_request, is_api, not_found
 from core.api.pages import PAGE_PREFIX, is_page, refuse_request
 from core.signin.attempts import TooManyFailuresError
 
 MESSAGES = {400: "The request is malformed", 404: "Not found", 500: INTERNAL_ERROR}
 FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
-CONTENT_SECURITY_POLICY = "frame-ancestors 'none'; object-src 'none'; base-uri 'self'; form-action 'self'"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "frame-ancestors 'none'; object-src 'none'; base-uri 'self'; form-action 'self'"
+)
+ADMIN_PREFIX = "/admin/"
+# The admin's Alpine compiles the expressions in attributes such as `x-show` by `new Function`.
+ADMIN_POLICY = CONTENT_SECURITY_POLICY.replace("script-src 'self'", "script-src 'self' 'unsafe-eval'")
+
+DEBUG_NOTE = b"<code>DEBUG = True</code>"
+"""A part of the page by which Django answers an unknown address while DEBUG is on."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +42,37 @@ def content_security_policy(get_response: GetResponse) -> GetResponse:
     def answer(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+            policy = ADMIN_POLICY if request.path.startswith(ADMIN_PREFIX) else CONTENT_SECURITY_POLICY
+            response.headers.setdefault("Content-Security-Policy", policy)
         return response
+
+    return answer
+
+
+class CompressPages(GZipMiddleware):
+    """The middleware that compresses the HTML pages that a GET request reads.
+
+    A page that answers a POST may show a new token once, so the middleware does not compress such a page (BREACH).
+    Responses to programs stay as they are, because a peer's signature may cover the bytes of a body.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Return the response, compressed if it is an HTML page and the browser accepts gzip."""
+        is_page_to_read = request.method == "GET" and response.headers.get("Content-Type", "").startswith("text/html")
+        return super().process_response(request, response) if is_page_to_read else response
+
+
+def hide_debug_page(get_response: GetResponse) -> GetResponse:
+    """Return the middleware that answers an unknown address as in production.
+
+    While DEBUG is on, Django answers an unknown address with a list of all addresses of the hub.
+    """
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        is_html = response.headers.get("Content-Type", "").startswith("text/html")
+        is_debug_page = settings.DEBUG and response.status_code == 404 and is_html and not response.streaming
+        return not_found(request) if is_debug_page and DEBUG_NOTE in response.content else response
 
     return answer
 

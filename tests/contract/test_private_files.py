@@ -66,6 +66,7 @@ def test_the_commands_and_the_web_process_make_private_files(folder: Path) -> No
     variables = environment(folder)
     for arguments in (["migrate", "--verbosity=0"], ["collectstatic", "--no-input", "--verbosity=0"]):
         run(["manage.py", *arguments], variables)
+    assert (folder / "static" / "fedhub" / "admin.css.gz").exists()
     for code in (SENDS_A_TASK, SEARCHES, MAKES_KEYS):
         run(["manage.py", "shell", "-c", code], variables)
     port = free_port()

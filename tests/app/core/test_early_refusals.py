@@ -14,7 +14,7 @@ from django.core.files.uploadhandler import FileUploadHandler
 from django.test import Client
 from pytest_django import Settings
 
-from core.api.middleware import CONTENT_SECURITY_POLICY
+from core.api.middleware import ADMIN_POLICY, CONTENT_SECURITY_POLICY
 from tests.conftest import MakeUser
 
 # A refusal before the view must not leave a broken transaction on PostgreSQL.
@@ -146,7 +146,9 @@ def test_every_html_page_has_the_policy(superuser: User, settings: Settings, deb
         for page in pages:
             response = client.get(page)
             if response["Content-Type"].startswith("text/html"):
-                assert response["Content-Security-Policy"] == CONTENT_SECURITY_POLICY, page
+                assert response["Content-Security-Policy"] == (
+                    ADMIN_POLICY if page.startswith("/admin/") else CONTENT_SECURITY_POLICY
+                ), page
     csrf = Client(enforce_csrf_checks=True).post("/admin/login/", {})
-    assert (csrf.status_code, csrf["Content-Security-Policy"]) == (403, CONTENT_SECURITY_POLICY)
+    assert (csrf.status_code, csrf["Content-Security-Policy"]) == (403, ADMIN_POLICY)
     assert "Content-Security-Policy" not in client.get("/healthz").headers
