@@ -19,7 +19,7 @@ from federations.models import (
     SyncJob,
 )
 from federations.services.access import grant
-from federations.services.preview import SLOTS, preview_slot
+from federations.services.dry_run_slots import SLOTS, dry_run_slot
 from federations.services.run import run_sync
 from tests.api.contract import NOT_FOUND, SUMMARY_KEYS, TIME, UNKNOWN, answer, error, path_of, refusal, with_job
 from tests.api.stored_plans import AFTER, BEFORE, MANY, apply, changes, hold, make, path_of_plan, plans_of, sync
@@ -84,7 +84,7 @@ def test_a_plan_is_shown_as_expired_before_the_sweep(api: Api, owner: User, fede
 def test_a_plan_is_made_as_a_dry_run_is(
     api: Api, owner: User, federation: Federation, make_federation: MakeFederation
 ) -> None:
-    with preview_slot(federation), preview_slot(federation):
+    with dry_run_slot(federation), dry_run_slot(federation):
         status, body = answer(api(owner).post(plans_of(federation), {}, format="json"))
         assert (status, body["detail"]["error"]) == (429, "too_many_requests")
     assert SLOTS == 2

@@ -13,8 +13,8 @@ from core.store.compressed_json import pack
 from core.store.unit_of_work import retried, unit_of_work
 from federations.models import Federation, PlannedChange, PlanStatus, StoredPlan
 from federations.services.discover import discover
+from federations.services.dry_run_slots import dry_run_slot
 from federations.services.plans import describe_warnings, plan_sync
-from federations.services.preview import preview_slot
 from federations.services.start import check_syncable
 from federations.services.stored_plans.basis import rows_basis, settings_basis
 from federations.services.stored_plans.described import DescribedPlan, describe_plan
@@ -33,7 +33,7 @@ def create_plan(federation: Federation, *, by: Actor, reason: str = "") -> Store
     """
     check_syncable(federation)
     target = target_of(federation)
-    with preview_slot(federation):
+    with dry_run_slot(federation):
         discovery = discover(target)
         return _store(federation, target, discovery, by=by, reason=reason)
 
