@@ -122,7 +122,7 @@ def own_index(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield
 
 
-@examples(60)
+@examples(25)
 @given(accounts(), accounts())
 def test_an_apply_equals_a_sync(before: tuple[Finding, ...], after: tuple[Finding, ...]) -> None:
     federation = new_federation()
@@ -137,7 +137,7 @@ def test_an_apply_equals_a_sync(before: tuple[Finding, ...], after: tuple[Findin
     assert changes_of(synced) == changes
 
 
-@examples(60)
+@examples(25)
 @given(accounts(), accounts(), accounts(), st.booleans())
 def test_a_plan_from_before_a_change_is_stale_and_changes_nothing(
     before: tuple[Finding, ...], after: tuple[Finding, ...], other: tuple[Finding, ...], is_registry: bool
