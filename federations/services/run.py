@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import IntegrityError
 from django.utils import timezone
@@ -222,7 +222,7 @@ def _apply(run: _Run, discovery: Discovery) -> tuple[Plan, frozenset[str]]:
     try:
         with unit_of_work():
             run.lease.update(phase=JobPhase.APPLYING)
-            target = _checked_target(run)
+            target, is_current = _locked_target(run)
             plan = plan_sync(target, discovery)
             if keeps_all:
                 plan = plan.without_deletes()
@@ -233,7 +233,8 @@ def _apply(run: _Run, discovery: Discovery) -> tuple[Plan, frozenset[str]]:
                 raise HeldPlanError(described, discovery)
             written = apply_changes(target, described)
             touched = written.touched
-            touched |= write_observations(target, plan, discovery.findings, keeps_others=keeps_all)
+            if is_current:
+                touched |= write_observations(target, plan, discovery.findings, keeps_others=keeps_all)
             touched |= write_observed_tags(target, plan, discovery.findings)
             if run.plan is None:
                 write_job_changes(run.job, described, written.ids)
@@ -247,17 +248,19 @@ def _apply(run: _Run, discovery: Discovery) -> tuple[Plan, frozenset[str]]:
     return plan, touched
 
 
-def _checked_target(run: _Run) -> SyncTarget:
-    """Lock the federation and return its sync target as it is now.
+def _locked_target(run: _Run) -> tuple[SyncTarget, bool]:
+    """Lock the federation; return its sync target, and whether its configuration is still that of the discovery.
 
-    Raises ConflictError if its configuration changed during the discovery, whose findings belong to another account.
+    A change of the configuration during a sync deletes the observations, and this sync writes none: they would tell the
+    next sync that the runtimes of another account are known.
     """
     if not run.target.federation_id:
-        return run.target
+        return run.target, True
     federation = locked(Federation.objects.filter(id=run.target.federation_id)).first()
-    if federation is None or federation.provider_config != run.target.config:
-        raise ConflictError("providerConfig changed while the sync ran; nothing was changed, sync again")
-    return target_of(federation)
+    if federation is None:
+        raise ConflictError("The federation was deleted while the sync ran; nothing was changed")
+    now = target_of(federation)
+    return replace(run.target, reviews_changes=now.reviews_changes), now.config == run.target.config
 
 
 def _check_and_end(

@@ -33,7 +33,8 @@ PASSWORD = "a long enough password"
 Session = Callable[[User], Page]
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in this thread, in which other modules' tests could start none.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM:
         reason = "No Chromium found: the browser tests did NOT run. Install it, for example: apt install chromium"

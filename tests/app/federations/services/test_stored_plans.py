@@ -376,20 +376,18 @@ def start_unchecked(federation: Federation) -> SyncJob:
         return start_sync(fresh(federation), by=ANN)
 
 
-def test_a_config_that_changes_during_a_sync_undoes_the_sync_and_keeps_its_force(federation: Federation) -> None:
+def test_a_config_that_changes_during_a_sync_keeps_its_force_and_gets_no_observations(federation: Federation) -> None:
     def change(request: object) -> None:
         Federation.objects.update(provider_config={"region": "eu-west-1"}, force_next_sync=True)
 
     job = start_unchecked(federation)
-    with (
-        provider(MemoryProvider(findings=AFTER, before_answer=change)),
-        pytest.raises(ConflictError, match="sync again"),
-    ):
+    with provider(MemoryProvider(findings=AFTER, before_answer=change)):
         run_sync(job.id)
-    assert McpServer.objects.count() == 0
     assert fresh(federation).force_next_sync
+    assert RuntimeObservation.objects.count() == 0
     sync(federation, *AFTER)
     assert not fresh(federation).force_next_sync
+    assert RuntimeObservation.objects.count() == len(AFTER)
 
 
 def test_a_review_that_is_set_during_a_sync_holds_it(federation: Federation) -> None:
