@@ -28,7 +28,8 @@ STORES ?= postgresql mongodb
 # What a request or answer may look like is the same on each, so the fuzzed requests are sent on one alone.
 STORE_TESTS := --ignore-glob='*/test_conformance.py' tests/api tests/app/core/store tests/app/core/jobs \
 	tests/app/federations/admin tests/app/federations/services tests/app/peers tests/contract/test_commands.py \
-	tests/contract/test_copy_registry.py $(wildcard tests/contract/test_sync_*.py tests/contract/test_plan_*.py) tests/contract/test_worker.py \
+	tests/contract/test_copy_registry.py $(wildcard tests/contract/test_sync_*.py) tests/contract/test_plan_processes.py \
+	tests/contract/test_plan_concurrency.py tests/contract/test_worker.py \
 	tests/contract/test_two_hubs.py tests/contract/test_kills.py
 SOURCES := core fedhub federations peers sandbox tests benchmarks
 # The test folders of the packages that differ from the branch `main`, committed or not.
