@@ -335,7 +335,12 @@ def test_a_peer_that_another_transaction_holds_keeps_nothing_else_from_being_swe
     held, due = partner.dispatch(), partner.dispatch()
     Dispatch.objects.filter(pk=held.pk).update(due_at=None)
     nudged: list[str] = []
-    monkeypatch.setattr(nudges, "enqueue", lambda name, row_id: nudged.append(row_id))
+
+    def enqueue_again(name: str, row_id: str) -> bool:
+        nudged.append(row_id)
+        return True
+
+    monkeypatch.setattr(nudges, "enqueue_again", enqueue_again)
     with held_elsewhere(Peer.objects.filter(pk=partner.peer.pk)):
         sweep()
     assert nudged == [due.pk]
