@@ -28,6 +28,7 @@ from core.private_files import (
     sqlite_files,
 )
 from core.store.databases import database, mongodb_database
+from fedhub.admin_theme import UNFOLD as UNFOLD
 
 # Classes of Django accept type arguments at run time too, such as ModelForm[Federation].
 django_stubs_ext.monkeypatch()
@@ -319,29 +320,6 @@ FEDHUB_PLAN_SECOND_PERSON = environment.boolean("FEDHUB_PLAN_SECOND_PERSON", def
 FEDHUB_DISCOVERY_CONCURRENCY = environment.integer("FEDHUB_DISCOVERY_CONCURRENCY", default=16, minimum=1, maximum=256)
 FEDHUB_JOB_LEASE_SECONDS = environment.integer("FEDHUB_JOB_LEASE_SECONDS", default=60, minimum=2, maximum=3600)
 FEDHUB_QUEUE_LEASE_SECONDS = environment.integer("FEDHUB_QUEUE_LEASE_SECONDS", default=3600, minimum=10, maximum=86_400)
-
-# Admin --------------------------------------------------------------------------------------------------------------
-UNFOLD = {
-    "SITE_TITLE": "fedhub",
-    "SITE_HEADER": "fedhub",
-    "SITE_SUBHEADER": "Federated AI agents",
-    "SITE_SYMBOL": "hub",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "fedhub.admin.navigation.favicon"}],
-    "SITE_URL": None,
-    "SHOW_VIEW_ON_SITE": False,
-    "DASHBOARD_CALLBACK": "fedhub.admin.dashboard.dashboard_callback",
-    "SIDEBAR": {"navigation": "fedhub.admin.navigation.sidebar"},
-    "STYLES": [
-        "fedhub.admin.navigation.stylesheet",
-        "fedhub.admin.navigation.search_stylesheet",
-        "fedhub.admin.navigation.stylesheet_for_everyone",
-    ],
-    "SCRIPTS": [
-        "fedhub.admin.navigation.script",
-        "fedhub.admin.navigation.search_script",
-        "fedhub.admin.navigation.keyboard_script",
-    ],
-}
 
 # Federation between hubs --------------------------------------------------------------------------------------------
 FEDHUB_ENABLED = environment.boolean("FEDHUB_ENABLED", default=True)

@@ -40,7 +40,7 @@ from federations.sync.resources import (
     UnavailableRuntime,
     UnsupportedRuntime,
 )
-from tests.app.federations.services.test_stored_plans import whole_state
+from tests.app.federations.services.plan_steps import whole_state
 from tests.examples import examples
 from tests.findings import agent, failure, runtime, server
 from tests.memory_hub import provider

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -17,7 +16,6 @@ from core.errors import ConflictError, InvalidRequestError
 from federations.models import (
     A2aAgent,
     Federation,
-    JobTrigger,
     McpServer,
     PlannedChange,
     ResourceVersion,
@@ -25,24 +23,26 @@ from federations.models import (
     StoredPlan,
     SyncJob,
 )
-from federations.services.federations import delete_federation
-from federations.services.run import run_sync
-from federations.services.start import start_sync
-from federations.services.stored_plans.apply import start_apply
 from federations.services.stored_plans.basis import StalePlanError
-from federations.services.stored_plans.described import HeldPlanError
 from federations.services.stored_plans.end import dismiss_plan, prune_plans
-from federations.services.stored_plans.make import create_plan
-from federations.services.stored_plans.read_changes import with_details
 from federations.sync.resources import Finding
-from tests.findings import SEEN_AT, agent, failure, runtime, server
-from tests.memory_hub import provider
-from tests.memory_provider import MemoryProvider
+from tests.app.federations.services.plan_steps import (
+    AFTER,
+    ANN,
+    BEFORE,
+    BOB,
+    MANY,
+    apply,
+    fresh,
+    hold,
+    make,
+    moved,
+    sync,
+    whole_state,
+)
+from tests.findings import failure, runtime, server
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-ANN, BOB = Actor("1", "ann"), Actor("2", "bob")
-LATER = SEEN_AT + timedelta(minutes=1)
 
 
 @pytest.fixture(autouse=True)
@@ -53,58 +53,6 @@ def own_index(settings: Settings, tmp_path: Path) -> None:
 @pytest.fixture
 def federation() -> Federation:
     return Federation.objects.create(display_name="Planned", provider_config={"region": "us-east-1"})
-
-
-def fresh(federation: Federation) -> Federation:
-    return Federation.objects.get(id=federation.id)
-
-
-def sync(federation: Federation, *findings: Finding, by: Actor = ANN, force: bool = False) -> SyncJob:
-    with provider(MemoryProvider(findings=findings)):
-        return run_sync(start_sync(fresh(federation), by=by, force=force).id)
-
-
-def make(federation: Federation, *findings: Finding, by: Actor = ANN) -> StoredPlan:
-    with provider(MemoryProvider(findings=findings)):
-        return create_plan(fresh(federation), by=by)
-
-
-def apply(plan: StoredPlan, *findings: Finding, by: Actor = ANN, reason: str = "", digest: str = "") -> SyncJob:
-    """Apply the plan while the account lists `findings`; a discovery of the runtimes fails the test."""
-    twin = MemoryProvider(findings=findings, before_answer=lambda request: pytest.fail("the runtimes were asked"))
-    plan = StoredPlan.objects.select_related("federation").get(id=plan.id)
-    with provider(twin):
-        job = start_apply(plan, digest=digest or plan.digest, by=by, reason=reason, trigger=JobTrigger.API)
-        return run_sync(job.id)
-
-
-def state(model: Any) -> list[dict[str, Any]]:
-    """Return the rows of a model without ids of the hub and times of writing."""
-    left_out = {"id", "federation_id", "scope", "enriched_at", "created_at", "updated_at", "error_since"}
-    ids = {"server_id", "agent_id"}
-    rows = [
-        {name: bool(value) if name in ids else value for name, value in row.items() if name not in left_out}
-        for row in model._default_manager.values()
-    ]
-    return sorted(rows, key=_text)
-
-
-def _text(row: dict[str, Any]) -> str:
-    return str(sorted(row.items()))
-
-
-def whole_state() -> list[list[dict[str, Any]]]:
-    return [state(model) for model in (McpServer, A2aAgent, RuntimeObservation)]
-
-
-BEFORE = (server("kept"), server("changed"), server("gone"), agent("helper"), failure("broken"))
-AFTER = (
-    server("kept"),
-    server("changed", version="2", tools=("look_up", "book")),
-    agent("helper", version="2"),
-    server("new"),
-    failure("broken", error="enrichment failed: 500"),
-)
 
 
 def test_an_apply_equals_a_sync_at_the_moment_of_the_plan(federation: Federation) -> None:
@@ -132,10 +80,6 @@ def test_equal_states_give_equal_digests(federation: Federation) -> None:
     sync(federation, *BEFORE)
     assert make(federation, *AFTER).digest == make(federation, *reversed(AFTER)).digest
     assert make(federation, *AFTER).digest != make(federation, *BEFORE).digest
-
-
-def moved(new: Any) -> Any:
-    return replace(new, runtime=replace(new.runtime, last_updated_at=LATER))
 
 
 OTHER_LISTINGS: dict[str, tuple[Finding, ...]] = {
@@ -247,13 +191,6 @@ def test_another_digest_is_refused(federation: Federation) -> None:
 
 
 # Held plans ----------------------------------------------------------------------------------------------------------
-MANY = tuple(server(f"server{number}") for number in range(10))
-
-
-def hold(federation: Federation, *findings: Finding, by: Actor = ANN) -> StoredPlan:
-    with pytest.raises(HeldPlanError):
-        sync(federation, *findings, by=by)
-    return StoredPlan.objects.select_related("federation").latest("created_at")
 
 
 def test_a_held_sync_stores_its_plan_and_applying_it_releases_it(federation: Federation) -> None:
@@ -358,129 +295,3 @@ def test_the_changes_of_a_job_are_stored_in_order(federation: Federation) -> Non
     ]
     assert rows[-1].resource_id == McpServer.objects.get(server_name="new").id
     assert runtime("new").runtime_id == rows[-1].runtime_id
-
-
-# Races and remains ---------------------------------------------------------------------------------------------------
-def test_a_plan_that_a_guard_holds_by_now_is_stale(federation: Federation) -> None:
-    sync(federation, server("one", tools=("look_up", "book")))
-    plan = make(federation, server("one", version="2"))
-    Federation.objects.update(change_policy="review")
-    StoredPlan.objects.update(basis={**plan.basis, "changePolicy": "review"})
-    with pytest.raises(StalePlanError, match="the guard that holds it"):
-        apply(plan, server("one", version="2"))
-
-
-def start_unchecked(federation: Federation) -> SyncJob:
-    """Start a sync; the memory provider accepts the configuration, which has no role."""
-    with provider(MemoryProvider()):
-        return start_sync(fresh(federation), by=ANN)
-
-
-def test_a_config_that_changes_during_a_sync_keeps_its_force_and_gets_no_observations(federation: Federation) -> None:
-    def change(request: object) -> None:
-        Federation.objects.update(provider_config={"region": "eu-west-1"}, force_next_sync=True)
-
-    job = start_unchecked(federation)
-    with provider(MemoryProvider(findings=AFTER, before_answer=change)):
-        run_sync(job.id)
-    assert fresh(federation).force_next_sync
-    assert RuntimeObservation.objects.count() == 0
-    sync(federation, *AFTER)
-    assert not fresh(federation).force_next_sync
-    assert RuntimeObservation.objects.count() == len(AFTER)
-
-
-def test_a_review_that_is_set_during_a_sync_holds_it(federation: Federation) -> None:
-    sync(federation, server("one", tools=("look_up", "book")))
-    job = start_unchecked(federation)
-
-    def change(request: object) -> None:
-        Federation.objects.update(change_policy="review")
-
-    twin = MemoryProvider(findings=[server("one", version="2")], before_answer=change)
-    with provider(twin), pytest.raises(HeldPlanError):
-        run_sync(job.id)
-
-
-def queue_apply(plan: StoredPlan, *findings: Finding) -> SyncJob:
-    plan = StoredPlan.objects.select_related("federation").get(id=plan.id)
-    with provider(MemoryProvider(findings=findings)):
-        return start_apply(plan, digest=plan.digest, by=ANN, queued=True, trigger=JobTrigger.API)
-
-
-def test_a_queued_apply_lists_the_account_when_it_runs(federation: Federation) -> None:
-    plan = make(federation, *AFTER)
-    job = queue_apply(plan, *AFTER)
-    with provider(MemoryProvider(findings=[*AFTER, server("later")])), pytest.raises(StalePlanError, match="later"):
-        run_sync(job.id)
-    job.refresh_from_db()
-    assert (job.status, McpServer.objects.count()) == ("failed", 0)
-    assert "stale" in job.error
-
-
-def test_a_plan_that_expires_in_the_queue_is_refused_by_its_job(federation: Federation) -> None:
-    plan = make(federation, *AFTER)
-    job = queue_apply(plan, *AFTER)
-    StoredPlan.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    prune_plans()
-    assert PlannedChange.objects.filter(plan=plan).exclude(content=b"").exists()
-    with provider(MemoryProvider(findings=AFTER)), pytest.raises(ConflictError, match="'expired' cannot be applied"):
-        run_sync(job.id)
-    job.refresh_from_db()
-    assert job.error == "Plan in status 'expired' cannot be applied"
-
-
-def test_a_renewed_held_plan_has_the_newest_listing(federation: Federation) -> None:
-    sync(federation, *MANY)
-    first = hold(federation, *MANY[:5])
-    later = (*MANY[:4], moved(MANY[4]))
-    again = hold(federation, *later)
-    assert (again.id, PlannedChange.objects.filter(plan=again, action="delete").count()) == (first.id, 5)
-    assert apply(again, *later, reason="they were retired").status == "success"
-
-
-def test_a_later_sync_ends_the_held_plan(federation: Federation) -> None:
-    sync(federation, *MANY)
-    plan = hold(federation, *MANY[:5])
-    assert sync(federation, *MANY).status == "success"
-    plan.refresh_from_db()
-    assert (plan.status, plan.end_reason) == ("stale", "a later sync was applied")
-
-
-def test_a_held_plan_that_cannot_be_stored_fails_its_job(
-    federation: Federation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise ValueError("a row that is too large")
-
-    sync(federation, *MANY)
-    monkeypatch.setattr("federations.services.run.hold_plan", refuse)
-    with pytest.raises(HeldPlanError):
-        sync(federation, *MANY[:5])
-    job = SyncJob.objects.latest("created_at")
-    assert (job.status, job.held, job.plan_id) == ("failed", True, "")
-
-
-def test_an_equal_content_under_a_new_version_is_one_version_with_the_newest_label(federation: Federation) -> None:
-    for version in ("1", "2", "3"):
-        sync(federation, server("one", version=version))
-    assert list(ResourceVersion.objects.values_list("runtime_version", flat=True)) == ["3"]
-
-
-def test_a_deleted_federation_leaves_no_plan_content_and_no_version(federation: Federation) -> None:
-    sync(federation, *BEFORE)
-    make(federation, *AFTER)
-    jobs = PlannedChange.objects.filter(job__isnull=False).count()
-    delete_federation(fresh(federation), by=ANN)
-    assert (StoredPlan.objects.count(), ResourceVersion.objects.count()) == (0, 0)
-    assert PlannedChange.objects.count() == jobs
-
-
-def test_a_detail_too_large_for_a_row_keeps_its_items_without_values(
-    federation: Federation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("federations.services.stored_plans.rows.MAX_DETAIL_BYTES", 100)
-    plan = make(federation, server("one"))
-    (change,) = with_details(PlannedChange.objects.filter(plan=plan))
-    assert change.fields == []
-    assert [(item["name"], item["action"], item["fields"]) for item in change.items] == [("look_up", "create", [])]
