@@ -10,12 +10,15 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+from pymongo import monitoring
+
 from tests.stores.servers import MissingServerError, Server
 
 START_SECONDS = 30
 # mongod's transactionLifetimeLimitSeconds, shorter: how long a killed process's transaction keeps others out. mongod
 # looks for such by itself; SecantusDB 0.7 only when another transaction goes on, so a plain write would wait for ever.
 LIFETIME_SECONDS = 5
+_WRITES = {"insert", "update", "findAndModify"}
 # Prints its address once it listens, and goes away with whoever started it: their end of the pipe closes.
 PROGRAM = """
 import sys, threading
@@ -32,6 +35,32 @@ threading.Thread(target=end_forgotten_transactions, daemon=True).start()
 sys.stdin.read()
 server.stop()
 """.replace("LIFETIME_SECONDS", str(LIFETIME_SECONDS))
+
+
+class WrittenCollections(monitoring.CommandListener):
+    """Remembers into which collections this process writes, in all threads."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    def take(self) -> set[str]:
+        """Return the names of the collections with writes since the last call."""
+        taken, self._names = self._names, set()
+        return taken
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        """Remember the collection of a command that adds or changes documents."""
+        if event.command_name in _WRITES:
+            self._names.add(str(event.command[event.command_name]))
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Do nothing."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Do nothing."""
+
+
+WRITTEN = WrittenCollections()
 
 
 def start() -> Server:
