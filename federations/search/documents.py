@@ -7,7 +7,7 @@ without any name has no document.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from federations.search.base import DocumentKind, IndexedResource, SearchDocument
 from federations.sync.resources import Json, JsonObject
@@ -90,8 +90,9 @@ def documents_for_agent(agent: IndexableAgent) -> IndexedResource:
     """Build an agent's documents: one for the agent, and one for each named skill."""
     parts = tuple(_part_documents(agent, (agent.name, agent.card_name), DocumentKind.SKILL, agent.skills))
     text = _own_text(agent, parts, agent.organization)
-    own = _document(agent, agent.resource_id, DocumentKind.AGENT, text, agent.tags)
-    return _indexed(agent, (replace(own, card_name=agent.card_name.strip()[:MAX_NAME_CHARS]), *parts))
+    card_name = agent.card_name.strip()[:MAX_NAME_CHARS]
+    own = _document(agent, agent.resource_id, DocumentKind.AGENT, text, agent.tags, card_name=card_name)
+    return _indexed(agent, (own, *parts))
 
 
 Indexable = IndexableServer | IndexableAgent
@@ -116,7 +117,7 @@ def _part_documents(
             ends = (_first_text(part, "title"), _annotated_title(part), *owner_names)
             text = _text(_part_texts(part), ends)
             part_id = f"{owner.resource_id}:{kind}:{number}"
-            yield replace(_document(owner, part_id, kind, text, _texts(part.get("tags"))), name=name)
+            yield _document(owner, part_id, kind, text, _texts(part.get("tags")), name=name)
 
 
 def part_name(part: JsonObject) -> str:
@@ -129,16 +130,27 @@ def part_number(document: SearchDocument) -> int:
     return int(document.id.rpartition(":")[2])
 
 
-def _document(owner: Indexable, document_id: str, kind: DocumentKind, text: str, tags: Sequence[str]) -> SearchDocument:
+def _document(
+    owner: Indexable,
+    document_id: str,
+    kind: DocumentKind,
+    text: str,
+    tags: Sequence[str],
+    *,
+    name: str | None = None,
+    card_name: str = "",
+) -> SearchDocument:
+    """Return one document of `owner`, by default with the owner's name."""
     return SearchDocument(
         id=document_id,
         kind=kind,
         resource_id=owner.resource_id,
         federation_id=owner.federation_id,
-        name=owner.name[:MAX_NAME_CHARS],
+        name=owner.name[:MAX_NAME_CHARS] if name is None else name,
         path=owner.path,
         text=text,
         tags=tuple(tag[:MAX_TAG_CHARS] for tag in tags[:MAX_TAGS]),
+        card_name=card_name,
     )
 
 

@@ -195,8 +195,9 @@ _TEXT_RULES = frozenset({invisible_characters.__name__, encoded_blob.__name__})
 
 
 def _text_rules(before: Json, after: Json) -> set[str]:
-    texts = new_texts(before, after)
-    return {rule.__name__ for rule in (invisible_characters, encoded_blob) if any(map(rule, texts))}
+    # As one text, which is much faster: neither rule looks beyond the end of a line.
+    text = "\n".join(new_texts(before, after))
+    return {rule.__name__ for rule in (invisible_characters, encoded_blob) if rule(text)}
 
 
 class _ListComparison:
@@ -264,17 +265,25 @@ class _ListComparison:
 
 def _partners(before: list[Json], after: list[Json]) -> Iterator[tuple[JsonObject | None, JsonObject | None]]:
     """Yield the pairs of items of one name that differ, in their order. None stands for an item that is missing."""
+    if not before or not after:
+        yield from zip_longest(_objects(before), _objects(after))
+        return
     old, new = [canonical_text(each) for each in before], [canonical_text(each) for each in after]
     common = Counter(old) & Counter(new)
     yield from zip_longest(_others(before, old, common.copy()), _others(after, new, common.copy()))
 
 
+def _objects(items: list[Json]) -> list[JsonObject]:
+    """Return the items. An item that is not an object becomes a member without a name."""
+    return [item if isinstance(item, dict) else {"": item} for item in items]
+
+
 def _others(items: list[Json], texts: list[str], common: Counter[str]) -> list[JsonObject]:
-    """Return the items without those of `common`. An item that is not an object becomes a member without a name."""
-    rest: list[JsonObject] = []
+    """Return the items without those of `common`."""
+    rest: list[Json] = []
     for item, text in zip(items, texts, strict=True):
         if common[text] > 0:
             common[text] -= 1
         else:
-            rest.append(item if isinstance(item, dict) else {"": item})
-    return rest
+            rest.append(item)
+    return _objects(rest)

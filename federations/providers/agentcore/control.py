@@ -149,6 +149,8 @@ def _client_config(concurrency: int) -> Config:
         max_pool_connections=concurrency,
         connect_timeout=10,
         read_timeout=30,
+        # The name under which AWS CloudTrail shows the hub's calls.
+        user_agent="fedhub",
     )
 
 

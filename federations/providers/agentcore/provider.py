@@ -159,6 +159,8 @@ class AgentCoreProvider:
         self, control: ControlPlane, request: DiscoveryRequest, runtimes: list[DescribedRuntime]
     ) -> list[Enriched]:
         request.report(Progress("enriching", 0, len(runtimes)))
+        if not runtimes:
+            return []
         has_bearers = any(runtime.access.mode == "jwt" for runtime in runtimes)
         accounts = request.audience_accounts() if has_bearers else {}
         data_plane = DataPlane(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from federations.sync.compatibility.classes import CLASS_BY_RULE, ChangeClass
+from federations.sync.compatibility.texts import encoded_blob, invisible_characters
 from federations.sync.diff import diff_contents
 from federations.sync.resources import Json, JsonObject, ResourceKind
 from tests.pure.sync.contents import STRING, all_rules, inner, members, tool
@@ -156,3 +159,10 @@ USUAL_TEXTS = [
 @pytest.mark.parametrize("text", USUAL_TEXTS)
 def test_usual_texts_are_neither_hidden_nor_encoded(text: str) -> None:
     assert diff_contents(ResourceKind.MCP_SERVER, None, tool(description=text)).change_class is COMPATIBLE
+
+
+@given(st.lists(st.one_of(st.text(max_size=60), st.text("Ab01=\\u%\u200b\ufe0f\u2764\n", max_size=60)), max_size=6))
+def test_texts_together_are_judged_as_each_alone(texts: list[str]) -> None:
+    alone = {rule for text in texts for rule in (invisible_characters, encoded_blob) if rule(text)}
+
+    assert {rule for rule in (invisible_characters, encoded_blob) if rule("\n".join(texts))} == alone
