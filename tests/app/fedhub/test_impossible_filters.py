@@ -85,11 +85,11 @@ def test_nul_in_addresses_filters_searches_and_forms_is_refused(client: Client, 
 
 
 @pytest.mark.parametrize("model", LISTS, ids=lambda model: model._meta.label)
-@pytest.mark.parametrize("key", ["9" * 400, "-1", "x", "(", "x" * 5000, "_5F", "\U0001f680"], ids=lambda key: key[:8])
-def test_an_odd_id_in_an_address_is_no_error(client: Client, model: type[models.Model], key: str) -> None:
-    for page in ("change", "delete", "history"):
-        answer = client.get(f"{list_of(model)}{quote(key)}/{page}/")
-        assert answer.status_code in (302, 400, 403, 404), page
+def test_an_odd_id_in_an_address_is_no_error(client: Client, model: type[models.Model]) -> None:
+    for key in ("9" * 400, "-1", "x", "(", "x" * 5000, "_5F", "\U0001f680"):
+        for page in ("change", "delete", "history"):
+            answer = client.get(f"{list_of(model)}{quote(key)}/{page}/")
+            assert answer.status_code in (302, 400, 403, 404), (key[:8], page)
 
 
 @pytest.mark.parametrize("term", ["%00", "(", "%", "9" * 400, "a%00b", "x" * 5000])
