@@ -107,6 +107,7 @@ def test_a_plan_is_applied_with_one_listing_and_no_call_of_a_runtime(
     assert not any(cloud.runtime_counts(f"server_{number}") for number in range(3))
 
 
+@pytest.mark.timeout(300)
 def test_of_300_runtimes_with_passing_faults_ten_syncs_in_a_row_miss_nothing(
     call: Callable[..., Any], cloud: SandboxClient
 ) -> None:

@@ -16,11 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import httpx2
+from botocore.httpsession import ProxyConfiguration
 from botocore.utils import get_environ_proxies
 
 from federations.providers.agentcore.agent_card import read_card
 from federations.providers.agentcore.bearer import TokenRefusedError
 from federations.providers.agentcore.bounds import EnrichmentError, Limits, clean_error
+from federations.providers.agentcore.connections import PooledTransport
 from federations.providers.agentcore.control import invocation_url
 from federations.providers.agentcore.mcp_client import read_catalog
 from federations.providers.agentcore.transport import Authorize, Conversation, Renew, RuntimeTransport
@@ -143,17 +145,18 @@ async def _enrich_all(
         return await asyncio.gather(*(enrich_one(described) for described in runtimes))
 
 
-def _shared_transport(data_plane: DataPlane) -> httpx2.AsyncHTTPTransport:
+def _shared_transport(data_plane: DataPlane) -> PooledTransport:
     """Return the connection pool of one enrichment, with the CA bundle and the proxy that boto3 uses.
 
     A hub that needs a proxy for the control plane uses the same proxy for the data plane, and NO_PROXY applies to both.
-    The other variables of httpx (netrc, SSL_CERT_FILE) are ignored.
     """
-    scheme = data_plane.origin.partition(":")[0]
-    proxy = get_environ_proxies(data_plane.origin).get(scheme)
-    pool = httpx2.Limits(max_connections=data_plane.concurrency * 2, max_keepalive_connections=data_plane.concurrency)
-    verify = ssl.create_default_context(cafile=data_plane.ca_bundle) if scheme == "https" else False
-    return httpx2.AsyncHTTPTransport(verify=verify, trust_env=False, limits=pool, proxy=proxy)
+    proxies = ProxyConfiguration(get_environ_proxies(data_plane.origin))
+    is_tls = data_plane.origin.startswith("https:")
+    return PooledTransport(
+        max_connections=data_plane.concurrency * 2,
+        tls=ssl.create_default_context(cafile=data_plane.ca_bundle) if is_tls else None,
+        proxy=proxies.proxy_url_for(data_plane.origin),
+    )
 
 
 async def _enrich(described: DescribedRuntime, data_plane: DataPlane, shared: httpx2.AsyncBaseTransport) -> Enriched:

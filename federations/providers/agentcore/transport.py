@@ -116,7 +116,6 @@ class Conversation:
         self._deadline = self._clock() + limits.seconds
         self.received_bytes = 0
         self._waited = 0.0
-        self._timeouts = dict.fromkeys(("connect", "read", "write", "pool"), limits.seconds)
 
     async def send(
         self,
@@ -129,7 +128,6 @@ class Conversation:
         Raises RequestFault for a refusal, a broken connection and an answer that is late, after the retries; and
         EnrichmentError for an answer over a bound or with a foreign content coding.
         """
-        request.extensions["timeout"] = self._timeouts
         request.headers["accept-encoding"] = "identity"
         if self._clock() >= self._deadline:
             raise self._out_of_time()
