@@ -11,7 +11,7 @@ from django.test import Client
 
 from core.actors import Actor
 from federations.models import A2aAgent
-from peers.models import AgentVisibilityChoice, Peer, RegisteredAgent
+from peers.models import Peer, RegisteredAgent
 from peers.services.catalog.agents import register_agent, set_visibility
 from peers.services.trust.peer_tokens import issue_peer_token
 from tests.api.peers.partner import OPERATOR, Partner, get
@@ -121,15 +121,6 @@ def test_a_page_takes_as_many_queries_whatever_the_registry_holds(
             assert len(ids(get(f"{AGENTS}?limit=3"))) == 3
         counts.append(len(queries))
     assert max(counts) <= 6
-
-
-def test_many_chosen_agents_fit_in_one_query(make_agent: MakeAgent, settings: LazySettings) -> None:
-    settings.FEDHUB_VISIBILITY_DEFAULT = "private"
-    path = make_agent(None, "shown").path
-    chosen = [AgentVisibilityChoice(path=f"/agentcore/a2a/a-{n}", visibility="public") for n in range(40_000)]
-    AgentVisibilityChoice.objects.bulk_create([*chosen, AgentVisibilityChoice(path=path, visibility="public")])
-
-    assert ids(get(AGENTS)) == ["shown"]
 
 
 # The limit of strangers ---------------------------------------------------------------------------------------------
