@@ -43,6 +43,7 @@ NEEDED = {
     "delete_federation": AccessLevel.OWNER,
 }
 BUSY = (SyncStatus.PENDING, SyncStatus.SYNCING)
+ONLY_DRY_RUN = "A sync is under way: until it ends, only a dry run is possible."
 
 
 def facts_of_list(title: str, user: User) -> PageFacts:
@@ -72,6 +73,7 @@ def facts_of_federation(operation: str, user: User, federation_id: str, plan_id:
         names={"federation_id": federation.display_name},
         refused=dict(rights.refused()),
         hidden={"sync_federation": force, "update_federation": force},
+        notes={"sync_federation": ONLY_DRY_RUN} if federation.sync_status in BUSY else {},
     )
 
 

@@ -106,7 +106,7 @@ async function send(form) {
   if (state) state.textContent = "The hub works on it …";
   try {
     const response = await fetch(form.action, { method: form.dataset.method, headers, body: area ? area.value || "{}" : undefined });
-    show(await response.text(), response);
+    show(await response.text(), response, form.dataset.method);
     if (state) state.textContent = "";
   } catch (error) {
     if (state) state.textContent = `The hub could not be reached: ${error.message}. Look at the object before you send it again.`;
@@ -116,15 +116,27 @@ async function send(form) {
 }
 
 // Puts the answer into the page. An answer that is not a page, such as one of the front, is shown as its text.
-function show(text, response) {
+function show(text, response, method) {
   const isPage = response.headers.get("Content-Type")?.startsWith("text/html");
   const found = isPage ? new DOMParser().parseFromString(text, "text/html").getElementById("answer") : null;
   const answer = found ? document.importNode(found, true) : plainAnswer(text, response);
   const old = document.getElementById("answer");
   if (old) old.replaceWith(answer); else document.getElementById("main").append(answer);
+  if (response.ok && method !== "OPTIONS") answer.querySelector("h2").after(reloadNote());
   prepare(answer);
   answer.focus();
   answer.scrollIntoView();
+}
+
+// The forms of the page are from before the request: an object may be gone, or in another state.
+function reloadNote() {
+  const note = document.createElement("p");
+  const link = document.createElement("a");
+  link.href = location.href;
+  link.textContent = "Load this page again";
+  note.className = "note";
+  note.append(link, " to see what the object is now. The actions below are from before this request.");
+  return note;
 }
 
 function plainAnswer(text, response) {

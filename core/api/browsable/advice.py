@@ -46,6 +46,6 @@ def advice(status: int, *, scope: str | None, scopes: frozenset[str], methods: s
             "if a form was open for long, reload the page first."
         )
     if status == 405:
-        return Advice(f"This address takes {methods}. Use its form below; without a form, this caller may not use it.")
+        return Advice(f"This address takes {methods}. Actions has its form, or the reason why there is none.")
     text = ADVICE.get(status, "Correct the request and send it again.")
     return Advice(f"{text} Wait {wait} s." if wait else text, wants_login=status == 401)

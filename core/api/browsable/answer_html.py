@@ -15,7 +15,7 @@ MAX_HTML_CHARS = 200_000
 """The longest HTML of one answer: a page of about 30 kB when it is compressed, in about 5,000 lines."""
 
 _MAX_DEPTH = 60
-_INDENT = "    "
+_INDENT = "  "
 _PIECE_CHARS = 2000
 _DEEPER = "<i>…</i>"
 
@@ -64,16 +64,14 @@ class _Writer:
 
     def _at(self, value: Any, schema: Schema | None, objects: tuple[Any, ...], depth: int) -> Iterator[str]:
         if isinstance(value, dict | list) and value and depth < _MAX_DEPTH:
-            inner = self._members if isinstance(value, dict) else self._items
-            yield "{\n" if isinstance(value, dict) else "[\n"
-            yield from inner(value, schema, objects, depth + 1)
-            yield "\n" + _INDENT * depth + ("}" if isinstance(value, dict) else "]")
+            is_object = isinstance(value, dict)
+            yield "{\n" if is_object else "[\n"
+            yield from (self._members if is_object else self._items)(value, schema, objects, depth + 1)
+            yield "\n" + _INDENT * depth + ("}" if is_object else "]")
         else:
             yield from _pieces(_scalar(value))
 
-    def _members(
-        self, value: dict[str, Any], schema: Schema | None, objects: tuple[Any, ...], depth: int
-    ) -> Iterator[str]:
+    def _members(self, value: Any, schema: Schema | None, objects: tuple[Any, ...], depth: int) -> Iterator[str]:
         name, resolved = self.description.resolve(schema, value)
         members: Schema = resolved.get("properties", {})
         around = (value, *objects) if members else ()
@@ -86,7 +84,7 @@ class _Writer:
             else:
                 yield from self._at(inner, members.get(member), around, depth)
 
-    def _items(self, value: list[Any], schema: Schema | None, objects: tuple[Any, ...], depth: int) -> Iterator[str]:
+    def _items(self, value: Any, schema: Schema | None, objects: tuple[Any, ...], depth: int) -> Iterator[str]:
         items = self.description.resolve(schema, value)[1].get("items")
         for number, inner in enumerate(value):
             yield (",\n" if number else "") + _INDENT * depth

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from django.utils.safestring import SafeString
+
 from core.api.browsable.described import Schema
+from core.api.browsable.prose import prose
 
 KNOWN_VALUES = "x-known-values"
 """The extension of a text parameter that names the known values, where an unknown one finds nothing."""
@@ -28,7 +31,7 @@ class Control:
     values: tuple[str, ...]
     options: tuple[str, ...]
     limits: Mapping[str, Any]
-    help: str
+    help: SafeString
     is_required: bool
 
     @property
@@ -66,8 +69,9 @@ def _control(parameter: Schema, values: tuple[str, ...]) -> Control:
         kind = "number" if schema.get("type") == "integer" else "text"
     names = {"minimum": "min", "maximum": "max", "maxLength": "maxlength", "default": "placeholder"}
     limits = {html: of_item[name] for name, html in names.items() if name in of_item}
+    help_text = prose(parameter.get("description", ""))
     required = bool(parameter.get("required"))
-    return Control(parameter["name"], kind, values, options, limits, parameter.get("description", ""), required)
+    return Control(parameter["name"], kind, values, options, limits, help_text, required)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,14 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
+from django.utils.safestring import SafeString
+
+from core.api.browsable.prose import prose
+
 Schema = Mapping[str, Any]
 ROOT = "/api/v1"
 JSON_TYPE = "application/json"
-PEERS_ONLY = [{"peer": []}]
+PEERS_ONLY: list[dict[str, list[str]]] = [{"peer": []}]
 _METHODS = ("get", "post", "put", "patch", "delete")
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
@@ -48,6 +52,11 @@ class Operation:
     body: Schema | None
     examples: tuple[Example, ...]
     answers: Mapping[str, Schema]
+
+    @property
+    def text_html(self) -> SafeString:
+        """Return the text as HTML."""
+        return prose(self.text)
 
     @property
     def names(self) -> list[str]:

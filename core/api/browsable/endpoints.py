@@ -12,13 +12,15 @@ from core.api.browsable.described import ROOT, Description, Operation
 class Endpoint:
     """One line of the table of endpoints: the operation, and the address to open, empty where a page has no use.
 
-    `is_allowed` tells whether the caller has the scope. `note` says how a person comes to the operation.
+    `is_allowed` tells whether the caller has the scope. `opened_from` is the list with the objects of the operation,
+    and `note` says why an operation has no page.
     """
 
     operation: Operation
     address: str
     is_allowed: bool
-    note: str
+    note: str = ""
+    opened_from: str = ""
 
 
 def endpoint_list(description: Description) -> list[dict[str, Any]]:
@@ -60,6 +62,5 @@ def _endpoint(operation: Operation, description: Description, scopes: frozenset[
     if operation.names:
         lists = [each.path for each in description.operations if each.method == "GET" and not each.names]
         parents = [path for path in lists if operation.path.startswith(f"{path}/")]
-        note = f"Open it from {max(parents, key=len)}." if parents else ""
-        return Endpoint(operation, "", allowed, note)
-    return Endpoint(operation, operation.path, allowed, "")
+        return Endpoint(operation, "", allowed, opened_from=max(parents, key=len, default=""))
+    return Endpoint(operation, operation.path, allowed)

@@ -12,11 +12,12 @@ class PageFacts:
 
     `title` says what the page is; an empty title means the summary of the operation. `names` gives a readable name for
     parameters of the path, such as `{"federation_id": "eu-prod"}`. `refused` maps the id of each operation that the
-    hub would refuse to this caller now to the reason, and `hidden` maps an operation to the members of its body that
-    would be refused.
+    hub would refuse to this caller now to the reason, `hidden` maps an operation to the members of its body that
+    would be refused, and `notes` to a sentence on what the state of the object allows.
     """
 
     title: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     hidden: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)

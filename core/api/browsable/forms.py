@@ -7,15 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.safestring import SafeString
+
 from core.api.browsable.curl import curl_command
 from core.api.browsable.described import Description, Operation, Schema
+from core.api.browsable.prose import prose
 
 PREFERENCES = {"Prefer": "respond-async"}
 """The headers of a request that a form offers, with the only value that the hub knows."""
 
 CURRENT = "The present values"
 _KINDS = {"boolean": "flag", "integer": "number", "number": "number", "object": "json", "string": "text"}
-_LONG_CHARS = 2000
+_LONG_CHARS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class FormField:
     options: tuple[str, ...]
     max_length: int | None
     is_required: bool
-    help: str
+    help: SafeString
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class ActionForm:
     """A form that sends one request.
 
     `bodies` are the values that a person can start from, by name, as JSON; the first one fills the form. They are empty
-    for a request without a body. `preferences` are headers that the person may add. `url` is the whole address.
+    for a request without a body. `preferences` are headers that the person may add. `url` is the whole address, `note`
+    a sentence on what the object's state allows.
     """
 
     operation: Operation
@@ -43,6 +47,7 @@ class ActionForm:
     fields: tuple[FormField, ...]
     bodies: Mapping[str, str]
     preferences: Mapping[str, str]
+    note: str = ""
 
     @property
     def body(self) -> str | None:
@@ -62,6 +67,7 @@ def action_form(
     *,
     present: Mapping[str, Any],
     hidden: frozenset[str] = frozenset(),
+    note: str = "",
 ) -> ActionForm:
     """Return the form of an operation.
 
@@ -82,6 +88,7 @@ def action_form(
         fields,
         dict(_bodies(operation, {name: present[name] for name in properties if name in present})),
         {each["name"]: PREFERENCES[each["name"]] for each in operation.headers if each["name"] in PREFERENCES},
+        note,
     )
 
 
@@ -90,7 +97,7 @@ def _bodies(operation: Operation, present: Mapping[str, Any]) -> Iterator[tuple[
         return
     example = operation.examples[0].value if operation.examples else {}
     if present:
-        yield CURRENT, _text(present if operation.method == "PUT" else example | present)
+        yield CURRENT, _text(present if operation.method == "PUT" else {**example, **present})
     for each in operation.examples:
         yield each.name, _text(each.value)
     if not present and not operation.examples:
@@ -116,4 +123,4 @@ def _field(name: str, schema: Schema, description: Description, *, is_required: 
         kind = "long"
     # The framework adds a list of the choices after an empty line, which the options of the field repeat.
     text = str(schema.get("description") or resolved.get("description", "")).partition("\n\n")[0]
-    return FormField(name, kind, options, length, is_required, text)
+    return FormField(name, kind, options, length, is_required, prose(text))

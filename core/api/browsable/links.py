@@ -59,7 +59,8 @@ def _filled(address: str, objects: Sequence[Mapping[str, Any]]) -> str | None:
     values: dict[str, str] = {}
     for name in _NAME.findall(address):
         value = next((each[name] for each in objects if name in each), None)
-        if not isinstance(value, str) or not value or value in _DOTS:
+        # A number is kept as a subclass of str (answer_html.Number), and is not an id.
+        if type(value) is not str or not value or value in _DOTS:
             return None
         values[name] = quote(value, safe="")
     return _NAME.sub(lambda match: values[match[1]], address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from django.conf import settings
@@ -25,7 +25,8 @@ from core.api.browsable.forms import ActionForm, action_form
 from core.api.browsable.links import Rules, registered_links
 from core.api.scopes import Credential
 
-SHOWN_HEADERS = ("Allow", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate")
+SHOWN_HEADERS = ("Location", "Preference-Applied", "Retry-After", "WWW-Authenticate")
+SCOPES = cast(dict[str, str], settings.OAUTH2_PROVIDER["SCOPES"])
 FIRST_TITLE = "The API of fedhub"
 
 
@@ -84,7 +85,7 @@ class _Page:
         return {
             "is_root": self.template == ROOT,
             "title": self._title(),
-            "text": self.operation.text if self.operation else "",
+            "text": self.operation.text_html if self.operation else "",
             "operation": self.operation,
             "docs": [each for each in self.here if not each.is_signed],
             "crumbs": list(self._crumbs()),
@@ -92,20 +93,27 @@ class _Page:
             "groups": endpoint_groups(self.description, self.scopes) if self.template == ROOT else [],
             "status": self.response.status_code,
             "phrase": _phrase(self.response.status_code),
-            "headers": {name: self.response[name] for name in SHOWN_HEADERS if name in self.response},
+            "headers": dict(self._headers()),
             "answer": show_answer(text, schema, self.description, self._rules()),
             "answer_bytes": len(text.encode()),
             "advice": self._advice(),
             "controls": controls(self.operation.query, query) if is_list and self.operation else [],
             "paging": paging(self.data, self.path, query) if is_list else None,
-            "curl": curl_command(self.method, self.request.build_absolute_uri()) if self.method == "GET" else "",
+            "curl": curl_command(self.method, self.request.build_absolute_uri())
+            if self.operation and self.method == "GET"
+            else "",
             "actions": self._actions(),
             "user": self.request.user if self.request.user else AnonymousUser(),
             "by_token": any(name in self.request.META for name in ("HTTP_AUTHORIZATION", "HTTP_X_API_KEY")),
-            "rights": [(name, text, name in self.scopes) for name, text in settings.OAUTH2_PROVIDER["SCOPES"].items()],
+            "rights": [(name, text, name in self.scopes) for name, text in SCOPES.items()],
             "has_rights": bool(self.scopes),
             "request": self.request,
         }
+
+    def _headers(self) -> Iterator[tuple[str, str]]:
+        for name in SHOWN_HEADERS:
+            if name in self.response:
+                yield name, str(self.response[name])
 
     def _title(self) -> str:
         if self.template == ROOT:
@@ -121,11 +129,12 @@ class _Page:
         def may_open(permission: str) -> bool:
             return not permission or (getattr(user, "is_staff", False) and user.has_perm(permission))
 
-        allowed = {key: tuple(each for each in links if may_open(each.permission)) for key, links in _by_key()}
-        return {key: links for key, links in allowed.items() if links}
+        return {key: [each for each in links if may_open(each.permission)] for key, links in registered_links().items()}
 
     def _crumbs(self) -> Iterator[tuple[str, str]]:
         """Yield the name and the address of each page above, from the first address on."""
+        if self.template == ROOT:
+            return
         yield "API", f"{ROOT}/"
         parts = self.template.split("/")
         readable = {each.path for each in self.description.operations if each.method == "GET"}
@@ -134,7 +143,7 @@ class _Page:
             if above in readable:
                 (operation, *_) = self.description.at(above)
                 yield self._part(parts[end - 1]), operation.address(self.values)
-        if self.template and self.template != ROOT:
+        if self.template:
             yield self._part(parts[-1]), ""
 
     def _part(self, part: str) -> str:
@@ -171,20 +180,27 @@ class _Page:
         unique = {each.id: each for each in [*below, *takers, *self.here]}
         return sorted(unique.values(), key=lambda each: ("POST", "PUT", "PATCH", "DELETE", "GET").index(each.method))
 
+    def _present(self) -> dict[str, Any]:
+        """Return the values of the page's object and of its address, by the names that bodies have for them.
+
+        A body that takes the id of an object may have members for the object's own, as `intent_title` for the title of
+        the intent `intent_id`.
+        """
+        if self.method != "GET" or self.response.status_code != 200 or not isinstance(self.data, dict):
+            return dict(self.values)
+        prefixes = [name.removesuffix("id") for name in self.values]
+        inner = {f"{prefix}{name}": value for prefix in prefixes for name, value in self.data.items() if value}
+        return {**inner, **self.data, **self.values}
+
     def _action(self, operation: Operation) -> ActionForm | Refused:
         if operation.scope is not None and operation.scope not in self.scopes:
             return Refused(operation, f"It needs the scope {operation.scope}.")
         if operation.id in self.facts.refused:
             return Refused(operation, self.facts.refused[operation.id])
-        is_object = self.method == "GET" and self.response.status_code == 200 and isinstance(self.data, dict)
-        present = (dict(self.data) if is_object else {}) | self.values
         url = self.request.build_absolute_uri(quote(operation.address(self.values), safe="/%"))
         hidden = self.facts.hidden.get(operation.id, frozenset())
-        return action_form(operation, self.description, url, present=present, hidden=hidden)
-
-
-def _by_key() -> Any:
-    return registered_links().items()
+        note = self.facts.notes.get(operation.id, "")
+        return action_form(operation, self.description, url, present=self._present(), hidden=hidden, note=note)
 
 
 def _phrase(status: int) -> str:

@@ -59,6 +59,6 @@ class RootViewSet(HubViewSet):
         },
     )
     def list(self, request: Request) -> Response:
-        """List every endpoint with its scope. It needs no log-in."""
+        """List every endpoint with the scope that it needs. This address needs no log-in."""
         groups = endpoint_list(hub_description())
         return Response({"name": "fedhub", "docs": "/api/docs", "schema": "/api/schema", "groups": groups})
