@@ -15,6 +15,9 @@ from core.api.viewsets import HubViewSet
 from peers.api.authentication import OperatorAuthentication
 from peers.api.errors import exception_handler, limiting_exception_handler
 
+PROOFS = ("Authorization", "X-API-Key", "Signature", "Signature-Input")
+"""The headers by which programs and peers prove who they are."""
+
 
 class JsonOnlyNegotiation(BaseContentNegotiation):
     """Selects JSON for every response and ignores the request's Accept header."""
@@ -32,15 +35,16 @@ class JsonOnlyNegotiation(BaseContentNegotiation):
 class BrowserOrJsonNegotiation(JsonOnlyNegotiation):
     """Selects a page for a browser that opens the address, and JSON for everything else.
 
-    Each browser accepts `application/xhtml+xml` beside `text/html` where it opens a page. OpenIntent's clients read
-    JSON alone, whatever they accept, so `text/html` by itself selects nothing.
+    Each browser accepts `application/xhtml+xml` beside `text/html` where it opens a page, and sends no proof but its
+    session. OpenIntent's clients read JSON alone, whatever they accept, so `text/html` by itself selects nothing.
     """
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         """Return the renderer of pages for a browser, else the JSON renderer."""
         accepted = {item.partition(";")[0].strip().lower() for item in request.headers.get("Accept", "").split(",")}
         page = next((each for each in renderers if each.media_type == "text/html"), None)
-        if page is not None and accepted >= {"text/html", "application/xhtml+xml"}:
+        has_proof = any(name in request.headers for name in PROOFS)
+        if page is not None and accepted >= {"text/html", "application/xhtml+xml"} and not has_proof:
             return page, page.media_type
         return super().select_renderer(request, renderers, format_suffix)
 

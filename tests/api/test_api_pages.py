@@ -185,6 +185,13 @@ def test_an_endpoint_for_peers_has_no_page_and_the_list_says_so(name: str, every
     assert text_of(page).count("For hubs: it takes a peer's signature or token") == len(SIGNED) == 2
 
 
+@pytest.mark.parametrize("path", ["/api/v1/federation/status", "/api/v1/federation/agents", "/api/v1/intents"])
+def test_a_request_with_a_proof_is_a_programs_and_gets_json(path: str) -> None:
+    for proof in ({"Authorization": "Bearer x"}, {"X-API-Key": "x"}, {"Signature": "x"}, {"Signature-Input": "x"}):
+        answer = Client(headers=BROWSER | proof, raise_request_exception=False).get(path)
+        assert (answer["Content-Type"], answer.status_code) == ("application/json", 401)
+
+
 def test_the_first_address_lists_every_endpoint_for_programs_and_people(everyone: User) -> None:
     answer = Client().get("/api/v1")
     assert answer["Content-Type"] == "application/json"

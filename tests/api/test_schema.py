@@ -97,7 +97,7 @@ def of_peers(path: str) -> bool:
 
 def test_every_operation_describes_success_refusals_and_its_scope(schema: Any) -> None:
     for path, methods in schema["paths"].items():
-        # The protocol's endpoints answer in JSON for any Accept header, and answer 422 to an unreadable body.
+        # The protocol's endpoints answer a program in JSON for any Accept header, and answer 422 to an unreadable body.
         always, with_body = (
             ({"401", "403", "500"}, {"411", "413", "415", "422"})
             if of_peers(path)
