@@ -11,12 +11,10 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
 from core.api.browsable.renderer import HubPageRenderer
+from core.api.errors import opens_page
 from core.api.viewsets import HubViewSet
 from peers.api.authentication import OperatorAuthentication
 from peers.api.errors import exception_handler, limiting_exception_handler
-
-PROOFS = ("Authorization", "X-API-Key", "Signature", "Signature-Input")
-"""The headers by which programs and peers prove who they are."""
 
 
 class JsonOnlyNegotiation(BaseContentNegotiation):
@@ -35,16 +33,13 @@ class JsonOnlyNegotiation(BaseContentNegotiation):
 class BrowserOrJsonNegotiation(JsonOnlyNegotiation):
     """Selects a page for a browser that opens the address, and JSON for everything else.
 
-    Each browser accepts `application/xhtml+xml` beside `text/html` where it opens a page, and sends no proof but its
-    session. OpenIntent's clients read JSON alone, whatever they accept, so `text/html` by itself selects nothing.
+    OpenIntent's clients read JSON alone, whatever they accept, so `text/html` by itself selects nothing.
     """
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         """Return the renderer of pages for a browser, else the JSON renderer."""
-        accepted = {item.partition(";")[0].strip().lower() for item in request.headers.get("Accept", "").split(",")}
         page = next((each for each in renderers if each.media_type == "text/html"), None)
-        has_proof = any(name in request.headers for name in PROOFS)
-        if page is not None and accepted >= {"text/html", "application/xhtml+xml"} and not has_proof:
+        if page is not None and opens_page(request._request):
             return page, page.media_type
         return super().select_renderer(request, renderers, format_suffix)
 

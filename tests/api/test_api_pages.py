@@ -282,6 +282,16 @@ def test_errors_say_what_to_do_and_name_nothing(everyone: User, stranger: User, 
     assert (page.status_code, "Nothing was changed" in text_of(page)) == (409, True)
 
 
+def test_an_unknown_address_has_a_page_for_a_browser_alone(everyone: User) -> None:
+    for path in ("/api/v1/nope", "/api/x"):
+        for client in (browser(), browser(everyone)):
+            page = client.get(path)
+            assert page.status_code == 404
+            assert f"Nothing answers at {path}." in text_of(page)
+            assert client.post(path)["Content-Type"] == "application/json"
+        assert Client(headers={"Accept": "text/html"}).get(path)["Content-Type"] == "application/json"
+
+
 def test_a_token_shows_its_own_scopes(everyone: User) -> None:
     token = issue_token("owner", scopes=["federations-read"], days=1)
     page = Client(headers=BROWSER | {"Authorization": f"Bearer {token}"}).get("/api/v1/federations")
@@ -295,6 +305,7 @@ def test_options_has_a_page(everyone: User, federation: Federation) -> None:
         assert page.status_code == 200
         assert f"<h1>Options of {path}</h1>" in page.content.decode()
         assert '"parses"' in text_of(page)
+        assert "Allow" in text_of(page)
 
 
 def test_a_large_answer_makes_a_bounded_page(everyone: User, make_server: MakeServer, federation: Federation) -> None:

@@ -111,7 +111,7 @@ class _Page:
         }
 
     def _headers(self) -> Iterator[tuple[str, str]]:
-        for name in SHOWN_HEADERS:
+        for name in ("Allow", *SHOWN_HEADERS) if self.method == "OPTIONS" else SHOWN_HEADERS:
             if name in self.response:
                 yield name, str(self.response[name])
 
