@@ -165,7 +165,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["core.api.scopes.HasRequiredScope"],
     "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
-        f"rest_framework.renderers.{name}" for name in ("JSONRenderer", "BrowsableAPIRenderer")
+        "rest_framework.renderers.JSONRenderer",
+        "core.api.browsable.renderer.HubPageRenderer",
     ],
     "EXCEPTION_HANDLER": "core.api.errors.exception_handler",
     "DEFAULT_SCHEMA_CLASS": "core.api.schema.HubSchema",
@@ -184,7 +185,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "resources", "description": "The discovered MCP servers and A2A agents"},
         {"name": "search", "description": "Search over all resources"},
         {"name": "peers", "description": "Hubs of other organizations, and the work that hubs send each other"},
-        {"name": "system", "description": "Runtimes that belong to no federation"},
+        {"name": "system", "description": "The list of endpoints, and runtimes that belong to no federation"},
     ],
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,

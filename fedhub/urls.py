@@ -9,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from core.api.browsable.root import RootViewSet
 from core.api.errors import not_found
 from federations.admin.parts import skills_page, tools_page
 from fedhub.admin.own_password import change_own_password
@@ -30,6 +31,7 @@ urlpatterns = [
     path("api/auth/", include("rest_framework.urls")),
     re_path(r"^api/schema/?\Z", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^api/docs/?\Z", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    re_path(r"^api/v1/?\Z", RootViewSet.as_view({"get": "list"}), name="api"),
     path("api/v1/", include("federations.api.urls")),
     path("", include("peers.api.urls")),
     # handler404 is not enough: with DEBUG on, Django answers an unknown URL in HTML, and a POST there with a CSRF page.

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views.defaults import page_not_found, server_error
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -22,6 +23,9 @@ from core.errors import HubError
 
 UNAUTHENTICATED = "JWT or session authentication required"
 INTERNAL_ERROR = "Internal server error"
+PROOFS = ("Authorization", "X-API-Key", "Signature", "Signature-Input")
+"""The headers by which programs and peers prove who they are."""
+
 API_PATH = re.compile(r"/api(/|\Z)")
 
 logger = logging.getLogger(__name__)
@@ -147,7 +151,15 @@ def nested(path: str, key: object) -> str:
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Answer a request for an unknown path: with JSON if the path belongs to the API, otherwise with Django's page."""
+    """Answer a request for an unknown path: with JSON if the path belongs to the API, otherwise with Django's page.
+
+    A browser that opens an unknown path of the API gets a page, which leads to the list of endpoints.
+    """
+    if request.method in ("GET", "HEAD") and API_PATH.match(request.path) and opens_page(request):
+        response = render(request, "api/unknown.html", status=404)
+        # json_errors leaves the errors of views as they are.
+        response.accepted_renderer = "page"  # type: ignore[attr-defined]
+        return response
     if is_api(request.path):
         return answer_outside_views(request.path, 404, "Not found")
     return page_not_found(request, exception or Http404())
@@ -170,6 +182,16 @@ def answer_outside_views(path: str, status: int, message: str) -> JsonResponse:
     family = find_family(path)
     body = family.error_body(status, message) if family else error_body(CODES.get(status, "internal_error"), message)
     return JsonResponse(body, status=status)
+
+
+def opens_page(request: HttpRequest) -> bool:
+    """Tell whether a browser opens the address: each browser accepts `application/xhtml+xml` beside `text/html` then.
+
+    A request with a token or a signature is a program's, whatever it accepts.
+    """
+    accepted = {item.partition(";")[0].strip().lower() for item in request.headers.get("Accept", "").split(",")}
+    is_of_browser = accepted >= {"text/html", "application/xhtml+xml"}
+    return is_of_browser and not any(name in request.headers for name in PROOFS)
 
 
 def is_api(path: str) -> bool:

@@ -48,10 +48,17 @@ class HubSchema(AutoSchema):
     def get_description(self) -> str:  # type: ignore[override]
         """Return the operation's description with its scope."""
         text: str = super().get_description() or ""
-        if not any(isinstance(permission, HasRequiredScope) for permission in self.view.get_permissions()):
-            return text
-        scope = required_scope(self.view, self.method)
-        return f"{text}\n\nScope: `{scope}`.".strip()
+        scope = self._scope()
+        return f"{text}\n\nScope: `{scope}`.".strip() if scope else text
+
+    def get_extensions(self) -> dict[str, Any]:
+        """Return the operation's scope for programs that read the description."""
+        scope = self._scope()
+        return {"x-required-scope": scope} if scope else {}
+
+    def _scope(self) -> str | None:
+        has_scope = any(isinstance(permission, HasRequiredScope) for permission in self.view.get_permissions())
+        return required_scope(self.view, self.method) if has_scope else None
 
 
 class ErrorDetailSerializer(serializers.Serializer[Any]):

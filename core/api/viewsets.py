@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ViewSet
 
+from core.api.browsable.facts import PageFacts
 from core.api.errors import BadRequestError, ContentCodingError, LengthRequiredError
 
 
@@ -22,6 +23,13 @@ class HubViewSet(ViewSet):
         """Forbid caches to store the answer: it is for one caller, and caches do not know the header X-API-Key."""
         response.setdefault("Cache-Control", "no-store")
         return super().finalize_response(request, response, *args, **kwargs)
+
+    def page_facts(self, operation: str, answer: Any) -> PageFacts:
+        """Return what the page of an answer says about its object; only pages for browsers ask for it.
+
+        `operation` is the id of the operation in the OpenAPI description, `answer` the body, None for an error.
+        """
+        return PageFacts()
 
     def read_body(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """Return the validated body of the request; an empty body is read as `{}`. Raises APIException."""

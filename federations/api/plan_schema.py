@@ -26,7 +26,7 @@ STALE = "The plan is stale: runtime weather_forecast_mcp-a1B2c3D4e5 changed sinc
 
 def exact(name: str, words: Any) -> OpenApiParameter:
     """Describe a filter by one exact word."""
-    return text_parameter(name, f"Exact; an unknown value finds nothing. Known: {', '.join(words)}.")
+    return text_parameter(name, f"Exact; an unknown value finds nothing. Known: {', '.join(words)}.", known=words)
 
 
 CHANGE_FILTERS = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.urls import reverse
@@ -9,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.actors import actor_of
+from core.api.browsable.facts import PageFacts
 from core.api.pagination import paginate, read_page
 from core.api.scopes import READ, WRITE
 from core.api.viewsets import HubViewSet, accepted_response, prefers_async, serialize_each
@@ -16,6 +19,7 @@ from core.errors import NotFoundError
 from core.ids import is_object_id
 from federations.api import plan_schema as schema
 from federations.api.filters import filter_changes
+from federations.api.page_facts import facts_of_federation
 from federations.api.plan_serializers import (
     ApplyPlanSerializer,
     PlanSerializer,
@@ -52,6 +56,11 @@ class PlanViewSet(HubViewSet):
     """The stored plans of one federation."""
 
     required_scopes = {"GET": READ, "POST": WRITE}
+
+    def page_facts(self, operation: str, answer: Any) -> PageFacts:
+        """Name the federation, and what the caller may not do with the plan now."""
+        user, plan_id = user_of(self.request), self.kwargs.get("plan_id", "")
+        return facts_of_federation(operation, user, self.kwargs["federation_id"], plan_id)
 
     @schema.list_plans
     def list(self, request: Request, federation_id: str) -> Response:
@@ -115,6 +124,10 @@ class JobChangesViewSet(HubViewSet):
     """The changes that one job applied."""
 
     required_scopes = {"GET": READ}
+
+    def page_facts(self, operation: str, answer: Any) -> PageFacts:
+        """Name the federation of the job."""
+        return facts_of_federation(operation, user_of(self.request), self.kwargs["federation_id"])
 
     @schema.list_job_changes
     def list(self, request: Request, federation_id: str, job_id: str) -> Response:

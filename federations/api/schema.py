@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from drf_spectacular.utils import (
@@ -14,6 +15,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
+from core.api.browsable.controls import KNOWN_VALUES
 from core.api.pagination import DEFAULT_PER_PAGE, MAX_PER_PAGE
 from core.api.query import MAX_TEXT_CHARS, MAX_VALUES
 from core.api.schema import WITH_BODY, error_responses
@@ -41,11 +43,15 @@ from federations.search.base import DocumentKind
 
 
 # Parameters ---------------------------------------------------------------------------------------------------------
-def text_parameter(name: str, description: str, **more: Any) -> OpenApiParameter:
-    """Describe a text parameter of the query string. `more` are further arguments of OpenApiParameter."""
-    return OpenApiParameter(
-        name, {"type": "string", "maxLength": MAX_TEXT_CHARS, "pattern": "^[^\\x00]*$"}, description=description, **more
-    )
+def text_parameter(name: str, description: str, known: Sequence[str] = (), **more: Any) -> OpenApiParameter:
+    """Describe a text parameter of the query string. `more` are further arguments of OpenApiParameter.
+
+    `known` are the values that can find something. They are no enumeration, because others are not refused.
+    """
+    schema: dict[str, Any] = {"type": "string", "maxLength": MAX_TEXT_CHARS, "pattern": "^[^\\x00]*$"}
+    if known:
+        schema[KNOWN_VALUES] = [str(value) for value in known]
+    return OpenApiParameter(name, schema, description=description, **more)
 
 
 def texts_parameter(name: str, description: str, words: list[str] | None = None) -> OpenApiParameter:
@@ -87,7 +93,11 @@ SERVER_FILTERS = [
 ]
 RUNTIME_FILTERS = [
     text_parameter("federationId", "Only runtimes of this federation."),
-    text_parameter("protocol", "Exact protocol: `MCP`, `A2A`, `HTTP`, `AGUI`; an unknown value finds nothing."),
+    text_parameter(
+        "protocol",
+        "Exact protocol: `MCP`, `A2A`, `HTTP`, `AGUI`; an unknown value finds nothing.",
+        known=("MCP", "A2A", "HTTP", "AGUI"),
+    ),
     text_parameter("status", "Exact AgentCore status."),
     OpenApiParameter(
         "hasError", {"type": "string", "enum": ["true", "false"]}, description="Whether the last sync had an error."
@@ -96,10 +106,14 @@ RUNTIME_FILTERS = [
 ]
 FEDERATION_FILTERS = [
     text_parameter(
-        "providerType", f"Exact provider type; an unknown value finds nothing. Known: {', '.join(ProviderType.values)}."
+        "providerType",
+        f"Exact provider type; an unknown value finds nothing. Known: {', '.join(ProviderType.values)}.",
+        known=ProviderType.values,
     ),
     text_parameter(
-        "syncStatus", f"Exact sync status; an unknown value finds nothing. Known: {', '.join(SyncStatus.values)}."
+        "syncStatus",
+        f"Exact sync status; an unknown value finds nothing. Known: {', '.join(SyncStatus.values)}.",
+        known=SyncStatus.values,
     ),
     text_parameter("tag", "Exact tag, case-sensitive."),
     texts_parameter("tags", "Repeat it for several tags. A federation must have all of them, and `tag`."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from django.contrib.auth.models import User
 from django.db.models import Model, QuerySet
@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.actors import actor_of
+from core.api.browsable.facts import PageFacts
 from core.api.pagination import paginate, read_page
 from core.api.scopes import READ, SYSTEM, WRITE, HasRequiredScope
 from core.api.viewsets import HubViewSet, accepted_response, prefers_async, serialize_each
@@ -27,6 +28,7 @@ from federations.api.filters import (
     search_kinds,
     search_text,
 )
+from federations.api.page_facts import facts_of_federation, facts_of_list, facts_of_resource
 from federations.api.plan_serializers import ListedJobSerializer, ShownJobSerializer
 from federations.api.runtime_serializers import RuntimeSerializer
 from federations.api.serializers import (
@@ -126,6 +128,12 @@ class FederationViewSet(HubViewSet):
     """The federations."""
 
     required_scopes = {"GET": READ, "POST": WRITE, "PUT": WRITE, "DELETE": WRITE}
+
+    def page_facts(self, operation: str, answer: Any) -> PageFacts:
+        """Name the federation, and what the caller may not do with it now."""
+        if "federation_id" not in self.kwargs:
+            return facts_of_list("Federations", user_of(self.request))
+        return facts_of_federation(operation, user_of(self.request), self.kwargs["federation_id"])
 
     @schema.list_federations
     def list(self, request: Request) -> Response:
@@ -235,6 +243,10 @@ class JobViewSet(HubViewSet):
 
     required_scopes = {"GET": READ}
 
+    def page_facts(self, operation: str, answer: Any) -> PageFacts:
+        """Name the federation of the jobs."""
+        return facts_of_federation(operation, user_of(self.request), self.kwargs["federation_id"])
+
     @schema.list_jobs
     def list(self, request: Request, federation_id: str) -> Response:
         """List a federation's jobs, newest first."""
@@ -255,6 +267,12 @@ class ServerViewSet(HubViewSet):
     """The discovered MCP servers."""
 
     required_scopes = {"GET": READ}
+
+    def page_facts(self, operation: str, answer: Any) -> PageFacts:
+        """Name the MCP server."""
+        if "server_id" not in self.kwargs:
+            return PageFacts("MCP servers")
+        return facts_of_resource("MCP server", answer, "title", "serverName")
 
     @schema.list_servers
     def list(self, request: Request) -> Response:
@@ -277,6 +295,12 @@ class AgentViewSet(HubViewSet):
 
     required_scopes = {"GET": READ}
 
+    def page_facts(self, operation: str, answer: Any) -> PageFacts:
+        """Name the A2A agent."""
+        if "agent_id" not in self.kwargs:
+            return PageFacts("A2A agents")
+        return facts_of_resource("A2A agent", answer, "cardName", "name")
+
     @schema.list_agents
     def list(self, request: Request) -> Response:
         """List the A2A agents that the caller may view, newest change first."""
@@ -297,6 +321,12 @@ class RuntimeViewSet(HubViewSet):
     """The inventory: the runtimes of the last complete listing of each account, also those that are no resource."""
 
     required_scopes = {"GET": READ}
+
+    def page_facts(self, operation: str, answer: Any) -> PageFacts:
+        """Name the runtime."""
+        if "runtime_id" not in self.kwargs:
+            return PageFacts("Runtimes")
+        return facts_of_resource("Runtime", answer, "name")
 
     @schema.list_runtimes
     def list(self, request: Request) -> Response:
@@ -321,6 +351,11 @@ class SearchViewSet(HubViewSet):
     """The search index."""
 
     required_scopes = {"GET": READ}
+
+    def page_facts(self, operation: str, answer: Any) -> PageFacts:
+        """Name the text that is searched."""
+        text = self.request.query_params.get("query", "")
+        return PageFacts(f"Search for {text[:100]}" if text else "Search")
 
     @schema.search
     def list(self, request: Request) -> Response:

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.actors import actor_of
+from core.api.browsable.facts import PageFacts
 from core.api.pagination import paginate, read_page, read_whole_number
 from core.api.scopes import PEERS_READ, PEERS_WRITE
 from core.api.viewsets import serialize_each
@@ -19,7 +20,7 @@ from peers.api import schema
 from peers.api.authentication import AnyCallerAuthentication, OperatorAuthentication, PeerCredential
 from peers.api.cursors import make_cursor, read_cursor
 from peers.api.serializers import CreateIntentSerializer, IntentSerializer
-from peers.api.viewsets import PeersViewSet, ProtocolViewSet
+from peers.api.viewsets import BrowsableProtocolViewSet, PeersViewSet, ProtocolViewSet
 from peers.models import Intent
 from peers.services.catalog.agents import visible_agents
 from peers.services.catalog.hub_status import federation_status, manifest
@@ -56,7 +57,7 @@ class DocumentViewSet(ProtocolViewSet):
         return Response(did_document(), headers={"Cache-Control": DOCUMENT_MAX_AGE})
 
 
-class StatusViewSet(ProtocolViewSet):
+class StatusViewSet(BrowsableProtocolViewSet):
     """The status of the hub's federation."""
 
     authentication_classes = (OperatorAuthentication,)
@@ -68,7 +69,7 @@ class StatusViewSet(ProtocolViewSet):
         return Response(federation_status().to_dict())
 
 
-class AgentsViewSet(PeersViewSet):
+class AgentsViewSet(BrowsableProtocolViewSet, PeersViewSet):
     """The agents that peers may see."""
 
     authentication_classes = (AnyCallerAuthentication,)
@@ -93,11 +94,18 @@ class AgentsViewSet(PeersViewSet):
         return Response(body)
 
 
-class IntentViewSet(ProtocolViewSet):
+class IntentViewSet(BrowsableProtocolViewSet):
     """Intents, made on this hub or received from peers."""
 
     authentication_classes = (OperatorAuthentication,)
     required_scopes = {"GET": PEERS_READ, "POST": PEERS_WRITE}
+
+    def page_facts(self, operation: str, answer: Any) -> PageFacts:
+        """Name the intent."""
+        if "intent_id" not in self.kwargs:
+            return PageFacts("Intents")
+        title = str(answer["title"])[:100] if isinstance(answer, dict) else ""
+        return PageFacts(f"Intent {title}" if title else "", names={"intent_id": title} if title else {})
 
     @schema.list_intents
     def list(self, request: Request) -> Response:

@@ -13,7 +13,7 @@ from core.api.scopes import PEERS_WRITE
 from peers.api import schema
 from peers.api.authentication import CallbackAuthentication, IsProvenPeer, OperatorAuthentication, PeerCredential
 from peers.api.serializers import DispatchRequestSerializer
-from peers.api.viewsets import PeersViewSet, ProtocolViewSet
+from peers.api.viewsets import BrowsableProtocolViewSet, PeersViewSet
 from peers.protocol import DispatchResult, DispatchStatus
 from peers.services.inbox.callbacks import accept_callback
 from peers.services.outbox.dispatch import IntentText, create_dispatch
@@ -22,7 +22,7 @@ from peers.services.trust.proofs import NotTrustedError
 INITIATED = "Dispatch initiated"
 
 
-class DispatchViewSet(ProtocolViewSet):
+class DispatchViewSet(BrowsableProtocolViewSet):
     """Intents that this hub dispatches to peers."""
 
     authentication_classes = (OperatorAuthentication,)

@@ -1,4 +1,4 @@
-"""Base classes of the protocol's viewsets: only JSON, and the protocol's error bodies."""
+"""Base classes of the protocol's viewsets: JSON for programs, and the protocol's error bodies."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
+from core.api.browsable.renderer import HubPageRenderer
+from core.api.errors import opens_page
 from core.api.viewsets import HubViewSet
 from peers.api.authentication import OperatorAuthentication
 from peers.api.errors import exception_handler, limiting_exception_handler
@@ -28,6 +30,20 @@ class JsonOnlyNegotiation(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
+class BrowserOrJsonNegotiation(JsonOnlyNegotiation):
+    """Selects a page for a browser that opens the address, and JSON for everything else.
+
+    OpenIntent's clients read JSON alone, whatever they accept, so `text/html` by itself selects nothing.
+    """
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        """Return the renderer of pages for a browser, else the JSON renderer."""
+        page = next((each for each in renderers if each.media_type == "text/html"), None)
+        if page is not None and opens_page(request._request):
+            return page, page.media_type
+        return super().select_renderer(request, renderers, format_suffix)
+
+
 class ProtocolViewSet(HubViewSet):
     """Base class of endpoints whose responses, errors included, have the forms of the protocol."""
 
@@ -38,6 +54,13 @@ class ProtocolViewSet(HubViewSet):
     def get_exception_handler(self) -> Any:
         """Return the handler that answers exceptions with the protocol's bodies."""
         return exception_handler
+
+
+class BrowsableProtocolViewSet(ProtocolViewSet):
+    """Endpoints of the protocol that people call too, so that they have pages."""
+
+    renderer_classes: ClassVar[list[type[BaseRenderer]]] = [JSONRenderer, HubPageRenderer]  # type: ignore[misc]
+    content_negotiation_class = BrowserOrJsonNegotiation
 
 
 class PeersViewSet(ProtocolViewSet):

@@ -39,7 +39,8 @@ CHECKS = [
     response_schema_conformance,
 ]
 OPERATIONS = [
-    "list_federations", "create_federation", "retrieve_federation", "update_federation", "delete_federation",
+    "list_endpoints", "list_federations", "create_federation", "retrieve_federation", "update_federation",
+    "delete_federation",
     "sync_federation", "list_jobs", "retrieve_job", "list_job_changes", "list_plans", "create_plan", "retrieve_plan",
     "list_plan_changes", "apply_plan", "dismiss_plan", "list_servers", "retrieve_server", "list_agents",
     "retrieve_agent", "list_runtimes", "retrieve_runtime", "search", "sync_runtimes",

@@ -16,6 +16,7 @@ from drf_spectacular.generators import SchemaGenerator
 from peers.api.errors import PROTOCOL_PATHS
 
 SPEC_ROUTES = {
+    ("get", "/api/v1"),
     ("post", "/api/v1/federations"),
     ("get", "/api/v1/federations"),
     ("get", "/api/v1/federations/{federation_id}"),
@@ -51,6 +52,7 @@ SPEC_ROUTES = {
 ANY_OPERATOR: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}, {"session": []}]
 # The callers of the endpoints that need no operator scope.
 OTHER_CALLERS = {
+    "/api/v1": [*ANY_OPERATOR, {}],
     "/api/v1/federation/agents": [*ANY_OPERATOR, {}],
     "/api/v1/federation/receive": [{"peer": []}],
     "/api/v1/federation/callback": [{"peer": []}],
@@ -95,7 +97,7 @@ def of_peers(path: str) -> bool:
 
 def test_every_operation_describes_success_refusals_and_its_scope(schema: Any) -> None:
     for path, methods in schema["paths"].items():
-        # The protocol's endpoints answer in JSON for any Accept header, and answer 422 to an unreadable body.
+        # The protocol's endpoints answer a program in JSON for any Accept header, and answer 422 to an unreadable body.
         always, with_body = (
             ({"401", "403", "500"}, {"411", "413", "415", "422"})
             if of_peers(path)

@@ -41,7 +41,7 @@ def start_apply(
     if plan.held and not reason.strip():
         raise InvalidRequestError("reason is required to apply a held plan: it is kept with the job")
     if plan.held:
-        _check_second_person(plan, by)
+        check_second_person(plan, by)
     jobs.end_lapsed_jobs(lock_key=federation.id)
     if SyncJob.objects.filter(ACTIVE_JOB, lock_key=federation.id).exists():
         raise ConflictError(busy_message(federation))
@@ -76,7 +76,8 @@ def check_open(plan: StoredPlan) -> None:
         raise ConflictError(f"Plan in status '{status}' cannot be applied")
 
 
-def _check_second_person(plan: StoredPlan, by: Actor) -> None:
+def check_second_person(plan: StoredPlan, by: Actor) -> None:
+    """Raise ConflictError where held plans need a second person, unless `by` is another person than the author."""
     if not settings.FEDHUB_PLAN_SECOND_PERSON:
         return
     if not by.id:
