@@ -10,6 +10,10 @@ from django.utils.safestring import SafeString, mark_safe
 
 from core.admin.labels import count_text, format_seconds, label
 from federations.models import Federation, FederationStatus, JobStatus, JobTrigger, JobType, SyncJob, SyncStatus
+from federations.services.job_states import CANCELLED, WITH_ERRORS, read_count
+from federations.services.job_states import HELD as HELD
+from federations.services.job_states import count_of as count_of
+from federations.services.job_states import job_outcome as job_outcome
 from federations.sync.resources import Json
 
 STATUS_COLORS = {
@@ -18,11 +22,10 @@ STATUS_COLORS = {
     FederationStatus.DELETING.label: "danger",
     FederationStatus.DELETED.label: "danger",
 }
-HELD = "Held"
-WITH_ERRORS = "With errors"
 NEVER_SYNCED = "Never synced"
 JOB_COLORS = {
     HELD: "warning",
+    CANCELLED: "default",
     WITH_ERRORS: "warning",
     JobStatus.PENDING.label: "info",
     JobStatus.SYNCING.label: "info",
@@ -30,8 +33,7 @@ JOB_COLORS = {
     JobStatus.FAILED.label: "danger",
 }
 SYNC_COLORS = JOB_COLORS | {NEVER_SYNCED: "default"}
-# The counters of resources that a sync handled without an error, and of those that are stored after it.
-HANDLED_COUNTERS = ("created", "updated", "unchanged", "skipped", "deleted")
+# The counters of resources that are stored after a sync.
 STORED_COUNTERS = ("created", "updated", "unchanged")
 RUNTIME_COLORS = {"READY": "success", "CREATING": "info", "UPDATING": "info", "DELETING": "warning"}
 ACCESS_COLORS = {"IAM": "info", "JWT": "primary"}
@@ -57,16 +59,6 @@ def job_type(job: SyncJob) -> str:
 def job_trigger(job: SyncJob) -> str:
     """Return the trigger of a job in words."""
     return "API" if job.trigger == JobTrigger.API else job.get_trigger_display()
-
-
-def job_outcome(job: SyncJob) -> str:
-    """Return a job's status in words; a failed job with a held plan or with handled resources has its own status."""
-    if job.held:
-        return HELD
-    summary = job.summary or {}
-    if job.status == JobStatus.FAILED and any(count_of(summary, action) for action in HANDLED_COUNTERS):
-        return WITH_ERRORS
-    return job.get_status_display()
 
 
 def with_warning_count(outcome: str, job: SyncJob | None) -> str:
@@ -150,7 +142,7 @@ def counter_labels(summary: Mapping[str, Json], *, nothing: str = "nothing found
     labels = [
         {"text": f"{count} {action}", "type": color} for action, color in kinds if (count := count_of(summary, action))
     ]
-    errors = _count(summary, "errors")
+    errors = read_count(summary, "errors")
     if errors:
         labels.insert(0, {"text": f"{errors} error{'' if errors == 1 else 's'}", "type": "danger"})
     return labels or [{"text": nothing, "type": "default"}]
@@ -161,13 +153,3 @@ def would_have(job: SyncJob) -> str:
     summary = job.plan_summary or {}
     numbers = [(action, count_of(summary, action)) for action in ("deleted", "updated", "created")]
     return ", ".join(f"{action} {number}" for action, number in numbers if number)
-
-
-def count_of(summary: Mapping[str, Json], action: str) -> int:
-    """Return one counter of a summary (`created`, `skipped`, …), servers and agents together."""
-    return _count(summary, f"{action}McpServers") + _count(summary, f"{action}Agents")
-
-
-def _count(summary: Mapping[str, Json], key: str) -> int:
-    value = summary.get(key)
-    return value if isinstance(value, int) else 0
