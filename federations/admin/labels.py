@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from core.admin.labels import count_text, format_seconds, label
@@ -68,8 +70,50 @@ def with_warning_count(outcome: str, job: SyncJob | None) -> str:
     return outcome
 
 
+def job_name(job: SyncJob) -> str:
+    """Return the name of a job by its kind, time and outcome: `Full sync, 12 Nov 14:03, 2 errors`."""
+    return f"{job_type(job)}, {short_time(job.started_at or job.created_at)}, {_outcome_in_a_name(job)}"
+
+
+def short_time(moment: datetime) -> str:
+    """Return `moment` to the minute in the hub's time zone; the year only where it is not the present one."""
+    local = timezone.localtime(moment)
+    year = "" if local.year == timezone.localtime().year else f" {local.year}"
+    return f"{local.day} {local:%b}{year} {local:%H:%M}"
+
+
+def _outcome_in_a_name(job: SyncJob) -> str:
+    if job.is_active:
+        return "queued" if job.status == JobStatus.PENDING else "running"
+    outcome = job_outcome(job)
+    if outcome == WITH_ERRORS:
+        return count_text(max(1, read_count(job.summary or {}, "errors")), "error")
+    return with_warning_count(outcome, job).lower()
+
+
 def job_label(job: SyncJob) -> SafeString:
     """Return the outcome of a job as a colored label."""
+    return live_part(job, "state")
+
+
+def live_part(job: SyncJob, part: str) -> SafeString:
+    """Return one part of what a page says about a job: its `state`, `result` (or progress), `name` or `took`.
+
+    The part of an active job has a class by which `federations/live_jobs.html` finds and replaces it.
+    """
+    text = content_of_part(job, part)
+    if not job.is_active:
+        return text
+    tag = "div" if part == "result" else "span"
+    return format_html('<{0} class="job-{1}-{2}">{3}</{0}>', tag, part, job.pk, text)
+
+
+def content_of_part(job: SyncJob, part: str) -> SafeString:
+    """Return a part of `live_part` without its class."""
+    if part == "result":
+        return _bar(job) if job.is_active else counters(job)
+    if part != "state":
+        return format_html("{}", job_name(job) if part == "name" else duration(job))
     outcome = job_outcome(job)
     text = with_warning_count(outcome, job)
     return label(text, {text: JOB_COLORS[outcome]})
@@ -102,7 +146,11 @@ def error_summary(job: SyncJob) -> str:
 
 
 def progress_bar(job: SyncJob) -> SafeString:
-    """Return the progress bar of a running job. While the total is unknown, the bar moves without a percentage."""
+    """Return the progress bar of an active job. While the total is unknown, the bar moves without a percentage."""
+    return live_part(job, "result")
+
+
+def _bar(job: SyncJob) -> SafeString:
     total = job.progress_total
     context = {
         "title": job.get_phase_display(),
@@ -118,7 +166,7 @@ def counters(job: SyncJob) -> SafeString:
     """Return the counters of a finished job as colored labels, without those at zero; a held job's are its plan's."""
     if job.held and (text := would_have(job)):
         return render_to_string("unfold/helpers/label.html", {"text": f"would have {text}", "type": "warning"})
-    if not job.summary:
+    if not job.summary or job.cancelled_at:
         return mark_safe("-")
     parts = [render_to_string("unfold/helpers/label.html", part) for part in job_counter_labels(job)]
     return mark_safe(f'<span class="fedhub-labels">{"".join(parts)}</span>')  # noqa: S308 (each part is escaped)

@@ -139,6 +139,8 @@ class StoredPlanAdmin(RowPagesMixin, VisibleByFederationMixin, ReadOnlyAdmin):
         return change_context(
             request,
             StoredChanges(changes_of(plan)),
+            scope=plan.federation_id,
+            path=self.row_url(plan.pk),
             body_url=lambda key: reverse("admin:federations_storedplan_body", args=[plan.pk, key]),
             find=lambda key: _find(plan, key),
         )

@@ -140,9 +140,13 @@ def test_a_worker_that_has_not_seen_the_cancel_writes_nothing(
     sync(federation, server("one"))
     before = Federation.objects.get()
     job = begin(federation)
+
+    def cancel(request: DiscoveryRequest) -> None:
+        jobs.cancel(job.id, by=ANN)
+
     # The account's last answer comes after the cancel, and the heartbeat has not looked since.
     monkeypatch.setattr("federations.services.heartbeat.LEASE_CHECK_SECONDS", 60)
-    twin = MemoryProvider([server("two")], before_answer=lambda request: jobs.cancel(job.id, by=ANN) and None)
+    twin = MemoryProvider([server("two")], before_answer=cancel)
     with provider(twin), pytest.raises(ConflictError, match="Cancelled by Ann"):
         run.run_sync(job.id)
     assert_nothing_happened(federation, job, before)
