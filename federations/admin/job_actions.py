@@ -57,7 +57,7 @@ class JobActionsMixin(RowPagesMixin):
             "federation's last sync stay as they are. A worker that asks a runtime stops within seconds.",
             "form_class": BaseDialogForm,
             "form_submit_text": "Cancel the sync",
-            "keep_text": "Let it run",  # type: ignore[typeddict-unknown-key]
+            "keep_text": "Let it run",
         },
     )
     def cancel_sync(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from core.admin.labels import format_seconds, format_time
 from federations.models import JobStatus, JobType, SyncJob
@@ -44,7 +46,7 @@ class Step:
     name: str
     state: str
     icon: str
-    began: str
+    began: SafeString | str
     took: str
 
 
@@ -64,7 +66,13 @@ def steps_of(job: SyncJob) -> list[Step]:
 
 def saying_of(job: SyncJob) -> str:
     """Return one sentence about the state of a job; it changes with the phase, and not with each resource."""
-    return SAYINGS.get(job.phase, "") if job.is_active else f"The job has ended: {job_outcome(job).lower()}."
+    return SAYINGS.get(job.phase, "") if job.is_active else _end_of(job)
+
+
+def _end_of(job: SyncJob) -> str:
+    ended = f"Ended {format_time(job.finished_at)}"
+    took = format_seconds(job.finished_at - job.created_at) if job.finished_at else "an unknown time"
+    return f"{ended}, {took} after the request: {job_outcome(job).lower()}."
 
 
 def _has_phase_times(job: SyncJob) -> bool:
@@ -100,7 +108,13 @@ def _step(job: SyncJob, name: str, began: datetime | None, ended: datetime, dist
     state = _state(job, distance)
     if distance > 0 or began is None:
         return Step(name, state, ICONS[state], "", "")
-    return Step(name, state, ICONS[state], format_time(began), format_seconds(ended - began))
+    return Step(name, state, ICONS[state], _time_of_day(began), format_seconds(ended - began))
+
+
+def _time_of_day(moment: datetime) -> SafeString:
+    """Return the time of day, with the date and the zone as the tooltip."""
+    text = timezone.localtime(moment).strftime("%H:%M:%S")
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), format_time(moment), text)
 
 
 def _state(job: SyncJob, distance: int) -> str:

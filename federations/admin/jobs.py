@@ -44,7 +44,7 @@ class SyncJobAdmin(JobActionsMixin, VisibleByFederationMixin, ReadOnlyAdmin):
     list_fullwidth = True
     list_per_page = 50
     search_fields = ["federation_name", "reason", "id__exact", "federation_id__exact"]
-    search_help_text = "Federation, reason or id"
+    search_help_text = "Federation or reason"
     list_before_template = "federations/job_list_live.html"
     change_form_outer_before_template = "federations/job.html"
     fieldsets = [

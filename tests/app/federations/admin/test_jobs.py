@@ -64,10 +64,11 @@ def test_a_poll_has_only_what_changed_since_the_last_phase(admin: Client) -> Non
     text = text_of(admin, page(job))
     assert 'hx-trigger="every 2s' in text
     assert "The job waits for a worker." in text
+    assert '<noscript><p class="mt-3"><a class="text-link" href="">Reload this page</a>' in text
     status, text = live(admin, job, "queued")
     assert status == 200
     assert 'id="job-steps" hx-swap-oob' in text
-    assert not any(f'id="job-{part}" hx-swap' in text for part in ("state", "saying", "buttons", "result"))
+    assert not any(f'id="job-{part}" hx-swap' in text for part in ("state", "saying", "buttons", "notes", "result"))
 
     lease = jobs.take(job.id)
     _, text = live(admin, job, "queued")
@@ -291,4 +292,4 @@ def test_a_job_in_the_queue_that_a_worker_runs_ends_on_the_page_that_follows_it(
     job = queue(federation())
     run_sync(job.pk)
     status, text = live(admin, job, "queued")
-    assert (status, "The job has ended: success." in text) == (286, True)
+    assert (status, "after the request: success." in text) == (286, True)
