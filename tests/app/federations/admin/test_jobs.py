@@ -293,3 +293,19 @@ def test_a_job_in_the_queue_that_a_worker_runs_ends_on_the_page_that_follows_it(
     run_sync(job.pk)
     status, text = live(admin, job, "queued")
     assert (status, "after the request: success." in text) == (286, True)
+
+
+def test_the_page_of_a_plan_follows_the_job_that_applies_it(admin: Client, cloud: MemoryCloud) -> None:
+    cloud.findings = (server("ledger"),)
+    found = federation()
+    admin.post(page(found, "dry_run"))
+    plan = StoredPlan.objects.get()
+    assert page(plan, "live") not in text_of(admin, page(plan))
+    admin.post(page(plan, "apply"), {"digest": plan.digest})
+    assert page(plan, "live") in text_of(admin, page(plan))
+    assert admin.get(page(plan, "live")).status_code == 204
+    run_sync(SyncJob.objects.get().pk)
+    answer = admin.get(page(plan, "live"))
+    assert answer.status_code == 286
+    assert "This plan is applied." in answer.content.decode()
+    assert "Make a new plan" in answer.content.decode()
