@@ -1,9 +1,9 @@
 """The sync engine over the provider's memory twin, in this process or in one of its own that a test may stop or kill.
 
 Run as a program it syncs one federation, or applies the plan in the variable PLAN, and says where it is on standard
-output, one word a line: `applying` when the discovery is done and nothing is written yet, `written` when the
-transaction is full but not committed, `done` at the end or `lost` where another process has taken the job. At the point
-named by its second argument it waits for a line on standard input.
+output, one word a line: `discovering` before the account answers, `applying` when the discovery is done and nothing is
+written yet, `written` when the transaction is full but not committed, `done` at the end or `lost` where another process
+has taken the job. At the point named by its second argument it waits for a line on standard input.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def _main(federation_id: str, wait_at: str) -> None:
 
     names = os.environ.get("SERVERS", "one,two").split(",")
     twin = MemoryProvider(
-        findings=[*(server(name, version=os.environ.get("VERSION", "1")) for name in names), agent("helper")]
+        findings=[*(server(name, version=os.environ.get("VERSION", "1")) for name in names), agent("helper")],
+        before_answer=lambda request: _say("discovering", wait_at),
     )
     write = apply.apply_changes
     begin = run._apply

@@ -25,12 +25,13 @@ from federations.admin.change_filters import (
 from federations.admin.diff_view import DiffView, view_of
 from federations.admin.visible_text import visible
 from federations.models import PlannedChange
-from federations.services.access import AnyUser, agents_visible_to, servers_visible_to
+from federations.services.access import AnyUser, agents_visible_to, runtimes_visible_to, servers_visible_to
 from federations.sync.resources import ResourceKind
 
 ACTION_TEXTS = {"delete": "Delete", "error": "Error", "update": "Update", "create": "Create", "skip": "Skip"}
 LIST_ID = "change-list"
-MAX_REASON = 1000
+# In characters; the fold has the whole reason.
+MAX_REASON = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRow:
-    """One change as a fold. `href` leads to the page of its resource, `body_url` to the fold's body; both may be empty.
+    """One change as a fold. `href` leads to the page of its resource, `runtime_href` to that of its runtime.
 
-    `body` is the difference of a fold that is open from the start.
+    `body_url` is the address of the fold's body; all three may be empty. `body` is the difference of a fold that is
+    open from the start. `whole_reason` is the reason where `reason` has only its beginning.
     """
 
     id: str
@@ -57,7 +59,9 @@ class ChangeRow:
     kind: str
     change_class: str
     reason: SafeString
+    whole_reason: SafeString | str
     href: str
+    runtime_href: str
     body_url: str
     body: DiffView | None
 
@@ -76,13 +80,15 @@ def change_context(
     request: HttpRequest,
     changes: Changes,
     *,
+    scope: str,
+    path: str,
     body_url: Callable[[str], str],
     find: Callable[[str], PlannedChange | None],
 ) -> dict[str, Any]:
     """Return the template context of the list, in a constant number of queries.
 
-    `body_url` maps the id of a change to the address of its fold's body. `find` returns a change by its id, for the
-    fold that the address opens.
+    `scope` is the key of the runtimes' observations, and `path` the address of the page. `body_url` maps the id of a
+    change to the address of its fold's body. `find` returns a change by its id, for the fold that the address opens.
     """
     filters = read_filters(request.GET)
     counts = changes.counts()
@@ -90,7 +96,7 @@ def change_context(
     matching = changes.matching(filters) if filters.is_set else total
     opened = find(open_id) if (open_id := request.GET.get("open", "")) else None
     rows = changes.page(filters)
-    links = _links(request.user, rows)
+    links = _links(request.user, rows) | _runtime_links(request.user, rows, scope)
     start = (filters.page - 1) * PAGE_SIZE
     return {
         "filters": filters,
@@ -102,7 +108,7 @@ def change_context(
         "first": min(start + 1, matching),
         "last": min(start + PAGE_SIZE, matching),
         "changes": [_row(row, links, body_url, opened) for row in rows],
-        "change_path": request.path,
+        "change_path": path,
         **_pages(filters, matching),
     }
 
@@ -139,6 +145,7 @@ def _row(
     row: PlannedChange, links: dict[str, str], body_url: Callable[[str], str], opened: PlannedChange | None
 ) -> ChangeRow:
     has_detail = bool(row.change_class and row.id)
+    is_short = len(row.reason) <= MAX_REASON
     is_open = opened is not None and opened.id == row.id
     return ChangeRow(
         id=row.id,
@@ -147,8 +154,10 @@ def _row(
         name=visible(row.name or "(no name)"),
         kind=KINDS.get(row.kind, "Runtime"),
         change_class=row.change_class,
-        reason=visible(row.reason[:MAX_REASON]),
+        reason=visible(row.reason if is_short else f"{row.reason[:MAX_REASON]} …"),
+        whole_reason="" if is_short else visible(row.reason),
         href=links.get(row.resource_id, ""),
+        runtime_href=links.get(row.runtime_id, "") if row.runtime_id else "",
         body_url=body_url(row.id) if has_detail else "",
         body=view_of(unpack(opened.detail)) if is_open and has_detail and opened else None,
     )
@@ -166,3 +175,13 @@ def _links(user: AnyUser, rows: Sequence[PlannedChange]) -> dict[str, str]:
         found = visible_to(user).filter(id__in=ids).order_by().values_list("id", flat=True)
         links |= {key: reverse(f"admin:federations_{name}_change", args=[key]) for key in found}
     return links
+
+
+def _runtime_links(user: AnyUser, rows: Sequence[PlannedChange], scope: str) -> dict[str, str]:
+    """Return the addresses of those runtimes of the rows that are still listed and that the user may view, by their id.
+
+    A runtime's id has the name of the runtime, and is never the id of a resource.
+    """
+    ids = sorted({row.runtime_id for row in rows if row.runtime_id})
+    found = runtimes_visible_to(user).filter(scope=scope, runtime_id__in=ids).order_by().values_list("runtime_id", "id")
+    return {runtime_id: reverse("admin:federations_runtimeobservation_change", args=[key]) for runtime_id, key in found}

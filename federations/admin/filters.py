@@ -55,6 +55,13 @@ class RuntimeFederationFilter(DropdownFilter):
         return queryset.filter(scope=self.value()) if self.value() else queryset
 
 
+class JobFederationFilter(RuntimeFederationFilter):
+    """Keep the jobs of the picked federation."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(federation_id=self.value()) if self.value() else queryset
+
+
 class RuntimeValueFilter(DropdownFilter):
     """Keep the runtimes with the picked value in the column `parameter_name`; an empty value has a name of its own."""
 
@@ -201,19 +208,24 @@ class HeldFilter(DropdownFilter):
 
 
 class JobStateFilter(DropdownFilter):
-    """Keep the jobs of one status; a job whose plan a guard held is held, and not failed."""
+    """Keep the jobs of one status; a held and a cancelled job have a status of their own, and are not failed."""
 
     title = "status"
     parameter_name = "state"
-    held = "held"
+    own: ClassVar = {
+        "held": ("Held", Q(held=True)),
+        "cancelled": ("Cancelled", Q(cancelled_at__isnull=False)),
+    }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(self.held, "Held"), *((status.value, str(status.label)) for status in JobStatus)]
+        own = [(value, text) for value, (text, _) in self.own.items()]
+        return [*own, *((status.value, str(status.label)) for status in JobStatus)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[SyncJob]) -> QuerySet[SyncJob]:
-        if self.value() == self.held:
-            return queryset.filter(held=True)
-        return queryset.filter(status=self.value(), held=False) if self.value() else queryset
+        if self.value() in self.own:
+            return queryset.filter(self.own[self.value()][1])
+        rest = queryset.filter(held=False, cancelled_at__isnull=True)
+        return rest.filter(status=self.value()) if self.value() else queryset
 
 
 class HeldSyncFilter(DropdownFilter):

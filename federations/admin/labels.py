@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from core.admin.labels import count_text, format_seconds, label
 from federations.models import Federation, FederationStatus, JobStatus, JobTrigger, JobType, SyncJob, SyncStatus
+from federations.services.job_states import CANCELLED, WITH_ERRORS, read_count
+from federations.services.job_states import HELD as HELD
+from federations.services.job_states import count_of as count_of
+from federations.services.job_states import job_outcome as job_outcome
 from federations.sync.resources import Json
 
 STATUS_COLORS = {
@@ -18,11 +24,10 @@ STATUS_COLORS = {
     FederationStatus.DELETING.label: "danger",
     FederationStatus.DELETED.label: "danger",
 }
-HELD = "Held"
-WITH_ERRORS = "With errors"
 NEVER_SYNCED = "Never synced"
 JOB_COLORS = {
     HELD: "warning",
+    CANCELLED: "default",
     WITH_ERRORS: "warning",
     JobStatus.PENDING.label: "info",
     JobStatus.SYNCING.label: "info",
@@ -30,8 +35,7 @@ JOB_COLORS = {
     JobStatus.FAILED.label: "danger",
 }
 SYNC_COLORS = JOB_COLORS | {NEVER_SYNCED: "default"}
-# The counters of resources that a sync handled without an error, and of those that are stored after it.
-HANDLED_COUNTERS = ("created", "updated", "unchanged", "skipped", "deleted")
+# The counters of resources that are stored after a sync.
 STORED_COUNTERS = ("created", "updated", "unchanged")
 RUNTIME_COLORS = {"READY": "success", "CREATING": "info", "UPDATING": "info", "DELETING": "warning"}
 ACCESS_COLORS = {"IAM": "info", "JWT": "primary"}
@@ -59,16 +63,6 @@ def job_trigger(job: SyncJob) -> str:
     return "API" if job.trigger == JobTrigger.API else job.get_trigger_display()
 
 
-def job_outcome(job: SyncJob) -> str:
-    """Return a job's status in words; a failed job with a held plan or with handled resources has its own status."""
-    if job.held:
-        return HELD
-    summary = job.summary or {}
-    if job.status == JobStatus.FAILED and any(count_of(summary, action) for action in HANDLED_COUNTERS):
-        return WITH_ERRORS
-    return job.get_status_display()
-
-
 def with_warning_count(outcome: str, job: SyncJob | None) -> str:
     """Return the outcome of a sync with the number of its warnings: `Success, 3 warnings`."""
     if job and job.warning_count and outcome in (JobStatus.SUCCESS.label, WITH_ERRORS):
@@ -76,8 +70,50 @@ def with_warning_count(outcome: str, job: SyncJob | None) -> str:
     return outcome
 
 
+def job_name(job: SyncJob) -> str:
+    """Return the name of a job by its kind, time and outcome: `Full sync, 12 Nov 14:03, 2 errors`."""
+    return f"{job_type(job)}, {short_time(job.started_at or job.created_at)}, {_outcome_in_a_name(job)}"
+
+
+def short_time(moment: datetime) -> str:
+    """Return `moment` to the minute in the hub's time zone; the year only where it is not the present one."""
+    local = timezone.localtime(moment)
+    year = "" if local.year == timezone.localtime().year else f" {local.year}"
+    return f"{local.day} {local:%b}{year} {local:%H:%M}"
+
+
+def _outcome_in_a_name(job: SyncJob) -> str:
+    if job.is_active:
+        return "queued" if job.status == JobStatus.PENDING else "running"
+    outcome = job_outcome(job)
+    if outcome == WITH_ERRORS:
+        return count_text(max(1, read_count(job.summary or {}, "errors")), "error")
+    return with_warning_count(outcome, job).lower()
+
+
 def job_label(job: SyncJob) -> SafeString:
     """Return the outcome of a job as a colored label."""
+    return live_part(job, "state")
+
+
+def live_part(job: SyncJob, part: str) -> SafeString:
+    """Return one part of what a page says about a job: its `state`, `result` (or progress), `name` or `took`.
+
+    The part of an active job has a class by which `federations/live_jobs.html` finds and replaces it.
+    """
+    text = content_of_part(job, part)
+    if not job.is_active:
+        return text
+    tag = "div" if part == "result" else "span"
+    return format_html('<{0} class="job-{1}-{2}">{3}</{0}>', tag, part, job.pk, text)
+
+
+def content_of_part(job: SyncJob, part: str) -> SafeString:
+    """Return a part of `live_part` without its class."""
+    if part == "result":
+        return _bar(job) if job.is_active else counters(job)
+    if part != "state":
+        return format_html("{}", job_name(job) if part == "name" else duration(job))
     outcome = job_outcome(job)
     text = with_warning_count(outcome, job)
     return label(text, {text: JOB_COLORS[outcome]})
@@ -110,7 +146,11 @@ def error_summary(job: SyncJob) -> str:
 
 
 def progress_bar(job: SyncJob) -> SafeString:
-    """Return the progress bar of a running job. While the total is unknown, the bar moves without a percentage."""
+    """Return the progress bar of an active job. While the total is unknown, the bar moves without a percentage."""
+    return live_part(job, "result")
+
+
+def _bar(job: SyncJob) -> SafeString:
     total = job.progress_total
     context = {
         "title": job.get_phase_display(),
@@ -126,7 +166,7 @@ def counters(job: SyncJob) -> SafeString:
     """Return the counters of a finished job as colored labels, without those at zero; a held job's are its plan's."""
     if job.held and (text := would_have(job)):
         return render_to_string("unfold/helpers/label.html", {"text": f"would have {text}", "type": "warning"})
-    if not job.summary:
+    if not job.summary or job.cancelled_at:
         return mark_safe("-")
     parts = [render_to_string("unfold/helpers/label.html", part) for part in job_counter_labels(job)]
     return mark_safe(f'<span class="fedhub-labels">{"".join(parts)}</span>')  # noqa: S308 (each part is escaped)
@@ -150,7 +190,7 @@ def counter_labels(summary: Mapping[str, Json], *, nothing: str = "nothing found
     labels = [
         {"text": f"{count} {action}", "type": color} for action, color in kinds if (count := count_of(summary, action))
     ]
-    errors = _count(summary, "errors")
+    errors = read_count(summary, "errors")
     if errors:
         labels.insert(0, {"text": f"{errors} error{'' if errors == 1 else 's'}", "type": "danger"})
     return labels or [{"text": nothing, "type": "default"}]
@@ -161,13 +201,3 @@ def would_have(job: SyncJob) -> str:
     summary = job.plan_summary or {}
     numbers = [(action, count_of(summary, action)) for action in ("deleted", "updated", "created")]
     return ", ".join(f"{action} {number}" for action, number in numbers if number)
-
-
-def count_of(summary: Mapping[str, Json], action: str) -> int:
-    """Return one counter of a summary (`created`, `skipped`, …), servers and agents together."""
-    return _count(summary, f"{action}McpServers") + _count(summary, f"{action}Agents")
-
-
-def _count(summary: Mapping[str, Json], key: str) -> int:
-    value = summary.get(key)
-    return value if isinstance(value, int) else 0

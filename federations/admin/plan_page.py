@@ -50,12 +50,16 @@ class Banner:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the user may do with a plan. `refusal` says who can do what the user may not do, and is empty otherwise."""
+    """What the user may do with a plan. `refusal` says who can do what the user may not do, and is empty otherwise.
+
+    `is_busy` tells whether a job of the federation is under way, whose end changes the decision.
+    """
 
     may_apply: bool = False
     may_dismiss: bool = False
     may_make: bool = False
     needs_reason: bool = False
+    is_busy: bool = False
     refusal: SafeString | str = ""
 
     @property
@@ -138,20 +142,22 @@ def decision_of(user: AnyUser, plan: StoredPlan) -> Decision:
     may_edit = level >= AccessLevel.EDIT
     if plan.status_at(timezone.now()) != PlanStatus.OPEN:
         return Decision(may_make=may_edit and federation.status == FederationStatus.ACTIVE)
-    refusal = _refusal(user, plan, federation, level)
+    job = SyncJob.objects.filter(ACTIVE_JOB, lock_key=federation.pk).only("id").first()
+    refusal = _refusal(user, plan, level, job)
     return Decision(
         may_apply=not refusal,
         may_dismiss=may_edit,
         needs_reason=plan.held,
+        is_busy=job is not None,
         refusal=refusal,
     )
 
 
-def _refusal(user: AnyUser, plan: StoredPlan, federation: Federation, level: int) -> SafeString | str:
-    """Return why the user cannot apply the plan and who can, or an empty text."""
+def _refusal(user: AnyUser, plan: StoredPlan, level: int, job: SyncJob | None) -> SafeString | str:
+    """Return why the user cannot apply the plan and who can, or an empty text. `job` is under way."""
+    federation = plan.federation
     if federation.status != FederationStatus.ACTIVE:
         return f"The federation is {federation.get_status_display().lower()}, so its plans cannot be applied."
-    job = SyncJob.objects.filter(ACTIVE_JOB, lock_key=federation.pk).defer("changes", "warnings").first()
     if job:
         return format_html("{} of this federation is under way. Apply the plan after its end.", row_link(job, "A job"))
     if level < AccessLevel.EDIT:

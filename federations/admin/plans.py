@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.safestring import SafeString, mark_safe
 from unfold.contrib.filters.admin import RangeDateTimeFilter
@@ -24,6 +25,7 @@ from core.strict_json import JsonObject
 from federations.admin.change_filters import StoredChanges
 from federations.admin.change_page import asks_for_list, body_answer, change_context, list_answer
 from federations.admin.filters import FederationFilter, HeldFilter, PlanStatusFilter
+from federations.admin.job_live import STOP
 from federations.admin.labels import counter_labels
 from federations.admin.permissions import VisibleByFederationMixin, plans_visible_to
 from federations.admin.plan_page import PLAN_COLORS, plan_context, plan_state
@@ -65,6 +67,7 @@ class StoredPlanAdmin(RowPagesMixin, VisibleByFederationMixin, ReadOnlyAdmin):
         pages = [
             ("apply", "apply/", self.apply_view),
             ("dismiss", "dismiss/", self.dismiss_view),
+            ("live", "live/", self.live_view),
             ("body", "changes/<str:change_id>/", self.body_view),
         ]
         own = [
@@ -129,6 +132,13 @@ class StoredPlanAdmin(RowPagesMixin, VisibleByFederationMixin, ReadOnlyAdmin):
             raise Http404("Change not found")
         return body_answer(request, change)
 
+    def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Return the state of the plan and the decisions once no job of the federation is under way."""
+        context = plan_context(request.user, self.row_or_404(request, object_id))
+        if context["decision"].is_busy:
+            return HttpResponse(status=204)
+        return TemplateResponse(request, "federations/plan_live.html", context, status=STOP)
+
     def _changeable(self, request: HttpRequest, object_id: str) -> StoredPlan:
         plan: StoredPlan = self.row_or_404(request, object_id)
         if level_of(request.user, plan.federation) < AccessLevel.EDIT:
@@ -139,6 +149,8 @@ class StoredPlanAdmin(RowPagesMixin, VisibleByFederationMixin, ReadOnlyAdmin):
         return change_context(
             request,
             StoredChanges(changes_of(plan)),
+            scope=plan.federation_id,
+            path=self.row_url(plan.pk),
             body_url=lambda key: reverse("admin:federations_storedplan_body", args=[plan.pk, key]),
             find=lambda key: _find(plan, key),
         )

@@ -18,6 +18,8 @@ from federations.models.federations import (
 )
 from federations.models.jobs import (
     ACTIVE_JOB,
+    CANCELLABLE_PHASES,
+    PHASE_COLUMNS,
     JobPhase,
     JobStatus,
     JobTrigger,
@@ -37,6 +39,8 @@ from federations.models.resources import (
 
 __all__ = [
     "ACTIVE_JOB",
+    "CANCELLABLE_PHASES",
+    "PHASE_COLUMNS",
     "A2aAgent",
     "A2aAgentTag",
     "AccessLevel",

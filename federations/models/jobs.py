@@ -40,6 +40,14 @@ class JobTrigger(models.TextChoices):
     SCHEDULE = "schedule"
 
 
+# A phase's own column has the time at which the phase began. `started_at` is that of discovering.
+PHASE_COLUMNS = {
+    JobPhase.ENRICHING: "enriching_at",
+    JobPhase.APPLYING: "applying_at",
+    JobPhase.INDEXING: "indexing_at",
+}
+# A job that only waits or reads. From applying on the job writes, and its sync cannot be cancelled any more.
+CANCELLABLE_PHASES = (JobPhase.QUEUED, JobPhase.DISCOVERING, JobPhase.ENRICHING)
 ACTIVE_JOB = Q(status__in=[JobStatus.PENDING, JobStatus.SYNCING])
 
 
@@ -51,7 +59,9 @@ class SyncJob(models.Model):
     requesting person gave. `progress_done` and `progress_total` count runtimes. `services.jobs` explains `due_at` and
     the lease. `outcome`, `summary` (counters), `changes` and `error` are written with the changes of the resources;
     `warnings` are the losses that do not fail the sync, and `warning_count` their number before the list was cut;
-    `index_error` is the error of the later update of the search index.
+    `index_error` is the error of the later update of the search index. `enriching_at`, `applying_at` and `indexing_at`
+    are the times at which these phases began; empty if the job did not reach the phase. `cancelled_at` and
+    `cancelled_by_…` say when a person ended the job, and who.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -81,7 +91,13 @@ class SyncJob(models.Model):
         help_text="When the sweep reminds the workers of this job. Empty for a job that its caller runs.",
     )
     started_at = models.DateTimeField(null=True, blank=True)
+    enriching_at = models.DateTimeField(null=True, blank=True)
+    applying_at = models.DateTimeField(null=True, blank=True)
+    indexing_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    cancelled_by_id = models.CharField(max_length=64, blank=True)
+    cancelled_by_name = models.CharField(max_length=200, blank=True)
     lease_token = models.CharField(max_length=32, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     progress_done = models.PositiveIntegerField(default=0)

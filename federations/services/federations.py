@@ -225,14 +225,14 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
 @retried
 def _remove(federation: Federation, lease: jobs.Lease) -> None:
     with unit_of_work(with_accounts=True):
-        lease.update(phase=JobPhase.APPLYING)
+        lease.enter(JobPhase.APPLYING)
         stored = count_stored(target_of(federation))
         RuntimeObservation.objects.filter(scope=federation.id).delete()
         delete_histories(target_of(federation))
         Federation.objects.filter(id=federation.id).delete()
         deleted: JsonObject = {"deletedMcpServers": stored["mcp_server_count"], "deletedAgents": stored["agent_count"]}
         summary = summarize(()).to_dict() | deleted
-        lease.update(outcome=JobStatus.SUCCESS, phase=JobPhase.INDEXING, summary=summary)
+        lease.enter(JobPhase.INDEXING, outcome=JobStatus.SUCCESS, summary=summary)
 
 
 @retried

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +22,8 @@ from federations.services.jobs import Lease, LeaseLostError
 logger = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 0.5
+# A cancelled job has no lease. The worker finds that out within this time, also while no resource ends.
+LEASE_CHECK_SECONDS = 1.0
 
 
 class Heartbeat:
@@ -35,7 +38,7 @@ class Heartbeat:
         self._wanted = Progress("discovering", 0, 0)
         self._written = self._wanted
         self._changed = threading.Condition()
-        self._written_at = time.monotonic()
+        self._written_at = self._checked_at = time.monotonic()
         self._renewal_seconds: float = settings.FEDHUB_JOB_LEASE_SECONDS / 3
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"heartbeat-{lease.job_id}", daemon=True)
@@ -82,14 +85,23 @@ class Heartbeat:
             wanted = self._wanted
         if wanted != self._written or time.monotonic() - self._written_at >= self._renewal_seconds:
             self._write(wanted)
+        elif time.monotonic() - self._checked_at >= LEASE_CHECK_SECONDS:
+            self._check()
         return True
 
     def _must_write_now(self) -> bool:
         return self._stopping or self._wanted.phase != self._written.phase
 
+    def _check(self) -> None:
+        with suppress(DatabaseError):
+            self.lost = not self.lease.rows().exists()
+        self._checked_at = time.monotonic()
+
     def _write(self, progress: Progress) -> None:
+        # The time of a phase is that of its first write.
+        write = self.lease.update if progress.phase == self._written.phase else self.lease.enter
         try:
-            self.lease.update(phase=progress.phase, progress_done=progress.done, progress_total=progress.total)
+            write(phase=progress.phase, progress_done=progress.done, progress_total=progress.total)
         except LeaseLostError:
             self.lost = True
         except DatabaseError:
@@ -99,5 +111,6 @@ class Heartbeat:
                 self._changed.wait_for(lambda: self._stopping, timeout=PROGRESS_SECONDS)
             return
         with self._changed:
-            self._written, self._written_at = progress, time.monotonic()
+            self._written = progress
+            self._written_at = self._checked_at = time.monotonic()
             self._changed.notify_all()

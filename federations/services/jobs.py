@@ -12,6 +12,9 @@ Theory of operation: the lease of a job.
 - A lapsed lease ends nothing by itself. The sweep, or the next start for the same lock key, ends the job, and first
   replaces the token by a compare-and-set on the old token and the lapsed time. So if a late heartbeat has renewed the
   lease meanwhile, the sweep does not end the job.
+- A cancel ends the job at once, by a compare-and-set on a phase that only waits or reads. The worker then has no lease:
+  it stops at its next report, which is the next resource, and its transaction writes nothing. So a worker that is dead
+  or slow does not keep a cancelled job, and a cancel after the first write of the sync comes too late.
 - A job with an `outcome` has committed its changes, so it ends with that outcome. Any other lapsed job fails.
 - `due_at` is not a lease. It is the time of the next nudge for a job in the queue, and the sweep moves it.
 """
@@ -29,10 +32,14 @@ from django.conf import settings
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from core.actors import Actor
+from core.errors import ConflictError, NotFoundError
 from core.jobs.queue import nudge_lifetime
 from core.store.unit_of_work import LostRaceError, retried, unit_of_work
 from federations.models import (
     ACTIVE_JOB,
+    CANCELLABLE_PHASES,
+    PHASE_COLUMNS,
     Federation,
     FederationStatus,
     JobPhase,
@@ -47,6 +54,7 @@ logger = logging.getLogger(__name__)
 
 # The time from the creation of a queued job to its first nudge by the sweep.
 NUDGE_DELAY = timedelta(seconds=30)
+SYNC_TYPES = (JobType.FULL_SYNC, JobType.CONFIG_RESYNC)
 STOPPED_MESSAGE = "The worker stopped before the job was finished. Nothing was lost: start it again"
 NOT_TAKEN_MESSAGE = "Nothing took the job in time. See that a worker is running, then start it again"
 
@@ -68,6 +76,11 @@ class Lease:
     def rows(self) -> QuerySet[SyncJob]:
         """Return the job's row as a query, which finds no row if the lease is lost."""
         return SyncJob.objects.filter(id=self.job_id, lease_token=self.token, status=JobStatus.SYNCING)
+
+    def enter(self, phase: str, **values: Any) -> None:
+        """Write a new phase with the time at which it begins, and `values`; raises LeaseLostError."""
+        begun = {PHASE_COLUMNS[JobPhase(phase)]: timezone.now()} if phase in PHASE_COLUMNS else {}
+        self.update(phase=phase, **begun, **values)
 
     def update(self, **values: Any) -> None:
         """Write `values` to the job and renew the lease; raises LeaseLostError."""
@@ -127,11 +140,42 @@ def withdraw(lease: Lease) -> None:
         job = lease.rows().first()
         if job is None:
             raise LeaseLostError(lease.job_id)
-        before = SyncJob.objects.filter(id=job.previous_sync_id).first()
-        Federation.objects.filter(last_sync=job.id).update(
-            last_sync=before, sync_status=before.status if before else SyncStatus.IDLE
-        )
+        _give_back_last_sync(job)
         job.delete()
+
+
+@retried
+def cancel(job_id: str, *, by: Actor) -> SyncJob:
+    """End a sync that has not begun to write, and return its job; the job fails with "Cancelled by" and the name.
+
+    A cancel is no failure of the federation, which gets its last sync back: status, message and time.
+
+    Raises NotFoundError, and ConflictError with the reason if the sync has ended or its changes are being written.
+    """
+    # Outside the transaction, because a job that writes may lock its row for a long time.
+    if refusal := cancel_refusal(_read(job_id)):
+        raise ConflictError(refusal)
+    with unit_of_work():
+        ended = SyncJob.objects.filter(
+            ACTIVE_JOB, id=job_id, phase__in=CANCELLABLE_PHASES, outcome="", job_type__in=SYNC_TYPES
+        ).update(lease_token="", cancelled_at=timezone.now(), cancelled_by_id=by.id, cancelled_by_name=by.name)
+        job = _read(job_id)
+        if not ended:
+            raise ConflictError(cancel_refusal(job))
+        _end_failed(job, f"Cancelled by {by.name or 'the hub'}")
+        _give_back_last_sync(job)
+    return _read(job_id)
+
+
+def cancel_refusal(job: SyncJob) -> str:
+    """Return why the job cannot be cancelled, or an empty text if it can be."""
+    if not job.is_active:
+        return "The job has ended, so it cannot be cancelled"
+    if job.job_type not in SYNC_TYPES:
+        return "A deletion cannot be cancelled"
+    if job.outcome or job.phase not in CANCELLABLE_PHASES:
+        return "The job writes its changes by now, so it cannot be cancelled any more; it ends within a short time"
+    return ""
 
 
 def end_lapsed_jobs(*, lock_key: str | None = None) -> int:
@@ -210,6 +254,33 @@ def _finish_row(job: SyncJob, *, index_error: str) -> None:
 
 
 def _fail_row(job: SyncJob, error: str, **values: Any) -> None:
+    _end_failed(job, error, **values)
+    now = timezone.now()
+    if job.job_type == JobType.DELETE_SYNC:
+        Federation.objects.filter(id=job.federation_id, status=FederationStatus.DELETING).update(
+            status=FederationStatus.ACTIVE, updated_at=now
+        )
+    Federation.objects.filter(last_sync=job.id).update(
+        sync_status=SyncStatus.FAILED, sync_message=error, updated_at=now
+    )
+
+
+def _give_back_last_sync(job: SyncJob) -> None:
+    """Give the federation of `job` the sync before it as its last one; the message of that sync is still there."""
+    before = SyncJob.objects.filter(id=job.previous_sync_id).only("id", "status").first()
+    Federation.objects.filter(last_sync=job.id).update(
+        last_sync=before, sync_status=before.status if before else SyncStatus.IDLE
+    )
+
+
+def _read(job_id: str) -> SyncJob:
+    job = SyncJob.objects.filter(id=job_id).defer("changes", "warnings").first()
+    if job is None:
+        raise NotFoundError("Sync job not found")
+    return job
+
+
+def _end_failed(job: SyncJob, error: str, **values: Any) -> None:
     now = timezone.now()
     SyncJob.objects.filter(id=job.id).update(
         status=JobStatus.FAILED,
@@ -220,11 +291,4 @@ def _fail_row(job: SyncJob, error: str, **values: Any) -> None:
         error=error,
         summary=failed_summary(error).to_dict(),
         **values,
-    )
-    if job.job_type == JobType.DELETE_SYNC:
-        Federation.objects.filter(id=job.federation_id, status=FederationStatus.DELETING).update(
-            status=FederationStatus.ACTIVE, updated_at=now
-        )
-    Federation.objects.filter(last_sync=job.id).update(
-        sync_status=SyncStatus.FAILED, sync_message=error, updated_at=now
     )

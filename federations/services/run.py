@@ -114,10 +114,16 @@ def execute_job(
                 heartbeat.report(Progress(JobPhase.INDEXING, count, count))
             index_error = _update_index(target, applied.touched)
     except jobs.LeaseLostError as exc:
-        raise ConflictError("Another process has taken over this job; nothing was changed by this one") from exc
+        raise ConflictError(_why_lost(job.id)) from exc
     with suppress(jobs.LeaseLostError):
         jobs.finish(lease, index_error=index_error)
     return applied
+
+
+def _why_lost(job_id: str) -> str:
+    """Return the text for a caller whose job was ended from outside: by a person, or because its lease lapsed."""
+    cancelled = SyncJob.objects.filter(id=job_id, cancelled_at__isnull=False).values_list("error", flat=True).first()
+    return cancelled or "Another process has taken over this job; nothing was changed by this one"
 
 
 @dataclass(frozen=True, slots=True)

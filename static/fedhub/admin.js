@@ -39,5 +39,17 @@ document.addEventListener("formset:added", (event) => {
 
 document.addEventListener("DOMContentLoaded", () => { refreshWhileRunning(); addCopyButtons(); });
 
+// htmx replaces a live part while the focus is on a button in it. Where the button is gone, the focus goes to the next
+// button of the part, or to the heading of the job.
+let focusedPart = null;
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  if (event.detail.target.contains(document.activeElement)) focusedPart = event.detail.target;
+});
+document.addEventListener("htmx:oobAfterSwap", (event) => {
+  if (focusedPart !== event.detail.target) return;
+  focusedPart = null;
+  if (document.activeElement === document.body) (event.detail.target.querySelector("a[href], button") || document.getElementById("job-heading"))?.focus({ preventScroll: true });
+});
+
 // A plan's page replaces the page that made the plan: "Back" must not make another plan.
 document.addEventListener("fedhub-replace-page", (event) => { location.replace(event.detail.value); });

@@ -38,10 +38,10 @@ def test_a_federation_is_created_dry_run_and_synced(page: Page, cloud: MemoryClo
     assert McpServer.objects.count() == 0
 
     page.get_by_role("button", name="Apply exactly this plan").click()
-    expect(page.get_by_text("This page reloads itself.")).to_be_visible()
+    expect(page.get_by_text("The job waits for a worker.")).to_be_visible()
 
     run_sync(SyncJob.objects.get(status="pending").id)
-    # The page reloads by itself, without a click.
+    # The page follows the job by itself, without a click.
     expect(page.get_by_text("3 created")).to_be_visible()
     page.get_by_role("link", name="MCP servers").click()
     page.get_by_role("link", name="refunds").click()

@@ -13,6 +13,7 @@ from rich.table import Table
 from core.admin.labels import count_text
 from core.console import make_console
 from federations.models import JobStatus, SyncJob
+from federations.services.job_states import job_outcome
 
 STYLE_OF_STATUS = {JobStatus.SUCCESS: "green", JobStatus.FAILED: "red", JobStatus.SYNCING: "yellow"}
 # In characters, so that a job is one line of the table. Its page and the API have the whole text.
@@ -55,7 +56,7 @@ def _cells(job: SyncJob) -> tuple[str, ...]:
         f"{job.created_at:%Y-%m-%d %H:%M:%S}",
         job.federation_name or job.lock_key,
         job.job_type,
-        job.status,
+        job_outcome(job).lower(),
         _phase(job),
         _duration(job.started_at, job.finished_at),
         job.trigger,
