@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
@@ -159,6 +160,13 @@ def api_addresses() -> Iterator[str]:
     ):
         if found is not None:
             yield from (reverse(name, args=[federation.pk, found.pk]) for name in names)
+
+
+def page_name(path: str) -> str:
+    """Return the name of the page at an address, without the ids of rows."""
+    parts = urlsplit(path)
+    name = resolve(parts.path).view_name
+    return (name if ":" in name or "/api/" in path else parts.path) + (f"?{parts.query}" if parts.query else "")
 
 
 def address(model: type[Model], page: str, row: Model | None = None) -> str:

@@ -7,19 +7,17 @@ import os
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
-from django.urls import resolve
 
 from federations.search.registry import search_index
 from sandbox.volume.seed import seed_volume
 from sandbox.volume.sizes import VolumeSizes
-from tests.browser.rows import addresses, api_addresses
+from tests.browser.rows import addresses, api_addresses, page_name
 from tests.stores.counting import counted_queries
 
 pytestmark = pytest.mark.django_db
@@ -68,17 +66,10 @@ def measure(client: Client, sizes: VolumeSizes) -> dict[str, int]:
             assert response.status_code == 200, path
             repeats, query = max((number, sql) for sql, number in Counter(queries).items())
             assert repeats <= MOST_REPEATS, f"{path} sends {repeats} times: {query}"
-            counts[unique(name_of(path), counts)] = len(queries)
+            counts[unique(page_name(path), counts)] = len(queries)
         return counts
     finally:
         search_index().clear()
-
-
-def name_of(path: str) -> str:
-    """Return the name of the page at an address, without the ids of rows."""
-    parts = urlsplit(path)
-    name = resolve(parts.path).view_name
-    return (name if ":" in name or "/api/" in path else parts.path) + (f"?{parts.query}" if parts.query else "")
 
 
 def unique(name: str, taken: dict[str, int]) -> str:
