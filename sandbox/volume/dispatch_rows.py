@@ -55,10 +55,10 @@ COURSES = (
     Course(DispatchState.ACCEPTED, 12, (PROGRESS, CallbackEventType.BUDGET_WARNING)),
     Course(DispatchState.REJECTED, 3),
     Course(DispatchState.DELIVERED, 4),
-    Course(DispatchState.FAILED, 4, way="dead", error='HTTP 404: {"detail": "Agent not found"}'),
-    Course(DispatchState.PENDING, 2, way="dead", error="HTTP 503: Service Unavailable"),
-    Course(DispatchState.PENDING, 2, way="due"),
-    Course(DispatchState.PENDING, 2, way="due", error="HTTP 503: Service Unavailable"),
+    Course(DispatchState.FAILED, 2, way="dead", error='HTTP 404: {"detail": "Agent not found"}'),
+    Course(DispatchState.PENDING, 1, way="dead", error="HTTP 503: Service Unavailable"),
+    Course(DispatchState.PENDING, 1, way="due"),
+    Course(DispatchState.PENDING, 1, way="due", error="HTTP 503: Service Unavailable"),
     Course(DispatchState.PENDING, 2, way="held"),
     Course(DispatchState.COMPLETED, 2, (PROGRESS, DONE, CallbackEventType.ATTESTATION)),
 )
@@ -70,7 +70,7 @@ def store_dispatches(count: int, peers: Sequence[Peer], draws: Draws, people: Se
     """Store intents, and `count` dispatches of them with callbacks, delegations and journal lines."""
     intents = [_intent(number, draws, people) for number in range(max(1, count // DISPATCHES_PER_INTENT))]
     Intent.objects.bulk_create(intents, batch_size=BATCH)
-    approved = [peer for peer in peers if peer.state == PeerState.APPROVED]
+    approved = [peer for peer in peers if peer.state == PeerState.APPROVED and peer.may_get_work]
     others = [peer for peer in peers if peer.state in (PeerState.PROPOSED, PeerState.SUSPENDED)]
     dispatches: list[Dispatch] = []
     callbacks: list[InboundCallback] = []
@@ -119,7 +119,7 @@ def _intent(number: int, draws: Draws, people: Sequence[Actor]) -> Intent:
 
 
 def _dispatch(course: Course, intent: Intent, peer: Peer, draws: Draws, by: Actor) -> Dispatch:
-    at = draws.ago(hours=6 * draws.random.random()) if course.way == "due" else draws.moment(since=intent.created_at)
+    at = draws.ago(hours=20 * draws.random.random()) if course.way == "due" else draws.moment(since=intent.created_at)
     dispatch_id = f"{draws.random.getrandbits(128):032x}"
     dispatch_id = "-".join(
         (dispatch_id[:8], dispatch_id[8:12], dispatch_id[12:16], dispatch_id[16:20], dispatch_id[20:])
@@ -176,21 +176,21 @@ def _work_columns(course: Course, peer: Peer, at: datetime, draws: Draws) -> dic
             return {"due_at": draws.now + timedelta(minutes=20), **(tried if course.error else {})}
         case "dead":
             code = 404 if "404" in course.error else 503
-            ended = {"finished_at": at + timedelta(hours=1)} if course.status == DispatchState.FAILED else {}
+            ended = {"finished_at": draws.after(at, hours=1)} if course.status == DispatchState.FAILED else {}
             reason = {"reason": course.error}
-            return {**tried, **ended, **reason, "last_status_code": code, "dead_at": at + timedelta(hours=1)}
-    sent: dict[str, object] = {"attempts": 1, "last_status_code": 202, "delivered_at": at + timedelta(seconds=2)}
+            return {**tried, **ended, **reason, "last_status_code": code, "dead_at": draws.after(at, hours=1)}
+    sent: dict[str, object] = {"attempts": 1, "last_status_code": 202, "delivered_at": draws.after(at, seconds=2)}
     if course.status == DispatchState.REJECTED:
-        sent |= {"reason": REJECTION, "finished_at": at + timedelta(seconds=2)}
+        sent |= {"reason": REJECTION, "finished_at": draws.after(at, seconds=2)}
     elif course.status != DispatchState.DELIVERED:
         sent["remote_intent_id"] = f"fed-{draws.random.getrandbits(64):016x}"
     if course.status in (DispatchState.COMPLETED, DispatchState.FAILED):
-        sent["finished_at"] = at + timedelta(minutes=20 + 100 * draws.random.random())
+        sent["finished_at"] = draws.after(at, minutes=20 + 100 * draws.random.random())
     return sent
 
 
 def _callbacks(course: Course, sent: Dispatch, draws: Draws) -> Iterator[InboundCallback]:
-    end = sent.finished_at or min(sent.created_at + timedelta(hours=1), draws.now)
+    end = sent.finished_at or draws.after(sent.created_at, hours=1)
     has_ended = False
     for number, event in enumerate(course.events):
         at = sent.created_at + (end - sent.created_at) * (number + 1) / len(course.events)

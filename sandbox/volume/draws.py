@@ -33,6 +33,10 @@ class Draws:
         """Return a time before `now`; `units` are those of a timedelta."""
         return self.now - timedelta(**units)
 
+    def after(self, at: datetime, **units: float) -> datetime:
+        """Return the time so long after `at`, or an earlier one if that would be after `now`."""
+        return at + min(timedelta(**units), (self.now - at) * 0.9)
+
     def moment(self, *, since: datetime | None = None) -> datetime:
         """Return a time after `since` (without it: of the whole period) and before `now`, seldom on a weekend."""
         start = since or self.ago(days=self.days)

@@ -93,7 +93,7 @@ def findings_with_breaking_changes(findings: Sequence[Finding], *, seen_at: date
     for number, old in enumerate(findings):
         if number % 6 == 0 and isinstance(old, EnrichedMcpServer):
             catalog = replace(old.catalog, tools=old.catalog.tools[1:])
-            found.append(replace(old, runtime=_newer(old.runtime, seen_at, 9), catalog=catalog))
+            found.append(replace(old, runtime=_newer(old.runtime, seen_at, 2), catalog=catalog))
         else:
             found.append(_unchanged(old))
     return found

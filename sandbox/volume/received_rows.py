@@ -36,7 +36,7 @@ EVENTS = {
 
 def store_received(count: int, peers: Sequence[Peer], draws: Draws) -> None:
     """Store `count` received dispatches of approved peers, with all rows that follow from them."""
-    approved = [peer for peer in peers if peer.state == PeerState.APPROVED]
+    approved = [peer for peer in peers if peer.state == PeerState.APPROVED and peer.may_send_work]
     received = [_received(number, draws.pick(approved, number), draws) for number in range(count)]
     Intent.objects.bulk_create((row.intent for row in received if row.intent), batch_size=BATCH)
     ReceivedDispatch.objects.bulk_create(received, batch_size=BATCH)
@@ -89,7 +89,7 @@ def _callbacks(number: int, received: ReceivedDispatch, draws: Draws) -> Iterato
     if received.intent is None:
         return
     for sequence, event in enumerate(EVENTS[IntentStatus(received.intent.status)], start=1):
-        at = received.received_at + timedelta(minutes=7 * sequence)
+        at = draws.after(received.received_at, minutes=7 * sequence)
         key = f"{event}:{received.dispatch_id}"
         callback = FederationCallback(received.dispatch_id, event, {"progress": "done"}, idempotency_key=key)
         row = OutboundCallback(
@@ -98,11 +98,11 @@ def _callbacks(number: int, received: ReceivedDispatch, draws: Draws) -> Iterato
         )  # fmt: skip
         if number % 15 == 4:
             row.attempts, row.last_error, row.last_status_code = 9, REFUSED, 503
-            row.dead_at = at + timedelta(hours=8)
+            row.dead_at = draws.after(at, hours=8)
         elif number % 15 == 9:
             row.due_at, row.last_error, row.last_status_code = draws.now + timedelta(minutes=15), REFUSED, 503
         else:
-            row.delivered_at, row.last_status_code = at + timedelta(seconds=1), 200
+            row.delivered_at, row.last_status_code = draws.after(at, seconds=1), 200
         yield row
 
 
@@ -113,11 +113,11 @@ def _event(number: int, received: ReceivedDispatch, draws: Draws) -> HandlerEven
         dispatch_id=received.dispatch_id, payload=received.envelope, created_at=at, attempts=1,
     )  # fmt: skip
     if number % 20 == 3:
-        row.attempts, row.last_error, row.dead_at = 5, HANDLER_ERROR, at + timedelta(hours=1)
+        row.attempts, row.last_error, row.dead_at = 5, HANDLER_ERROR, draws.after(at, hours=1)
     elif number % 20 == 11:
         row.due_at = draws.now + timedelta(minutes=5)
     else:
-        row.finished_at = at + timedelta(seconds=40)
+        row.finished_at = draws.after(at, seconds=40)
     return row
 
 
@@ -128,7 +128,7 @@ def _lines(received: ReceivedDispatch, draws: Draws) -> Iterator[JournalEntry]:
     if received.intent and received.is_finished:
         texts.append(f"Work {received.intent.status}")
     for step, text in enumerate(texts):
-        at = received.received_at + timedelta(minutes=15 * step)
+        at = draws.after(received.received_at, minutes=15 * step)
         yield JournalEntry(
             id=draws.id_at(at),
             at=at,

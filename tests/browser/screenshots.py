@@ -204,7 +204,8 @@ def _photograph(page: Any, shots: Sequence[Shot], data: str) -> int:
             status = response.status if response else 0
             for mode in MODES:
                 _set_mode(page, mode)
-                page.screenshot(path=folder / f"{shot.file_name}.{mode}.jpg", type="jpeg", quality=80, **_area(page))
+                _show_whole(page)
+                page.screenshot(path=folder / f"{shot.file_name}.{mode}.png")
             note = f"{time.monotonic() - began:.1f} s" if status < 400 else f"status {status}"
         except Exception as error:  # noqa: BLE001 (the other pages are still worth their pictures)
             note = str(error).partition("\n")[0]
@@ -222,12 +223,11 @@ def _set_mode(page: Any, mode: str) -> None:
     page.evaluate(SET_THEME, theme)
 
 
-def _area(page: Any) -> dict[str, Any]:
-    """Return the options for a picture of the whole page, cut below `MOST_PIXELS`."""
+def _show_whole(page: Any) -> None:
+    """Make the window as high as the page, at most `MOST_PIXELS`: bars that stay in sight cover no row then."""
     size = page.viewport_size
     height = page.evaluate("document.documentElement.scrollHeight")
-    clip = {"x": 0, "y": 0, "width": size["width"], "height": min(max(height, size["height"]), MOST_PIXELS)}
-    return {"full_page": True, "clip": clip}
+    page.set_viewport_size({"width": size["width"], "height": min(max(height, size["height"]), MOST_PIXELS)})
 
 
 def _write_readme_pictures(page: Any, shots: Sequence[Shot]) -> int:
@@ -251,9 +251,9 @@ def _write_sheet() -> Path:
     """Write the contact sheet of all pictures that the folder holds, and return its path."""
     rows = []
     for folder in (FOLDER / data for data in DATA):
-        names = sorted({path.name.partition(".")[0] for path in folder.glob("*.jpg")})
+        names = sorted({path.name.partition(".")[0] for path in folder.glob("*.png")})
         for name in names:
-            files = [f"{folder.name}/{name}.{mode}.jpg" for mode in MODES if (folder / f"{name}.{mode}.jpg").exists()]
+            files = [f"{folder.name}/{name}.{mode}.png" for mode in MODES if (folder / f"{name}.{mode}.png").exists()]
             pictures = "".join(
                 f'<a href="{escape(file)}"><img loading="lazy" src="{escape(file)}"></a>' for file in files
             )

@@ -42,6 +42,7 @@ class Command(BaseCommand):
         sizes = VolumeSizes(**{size.name: options[size.name] for size in fields(VolumeSizes)})
         if sizes.federations < 1 or sizes.peers < 4 or sizes.days < 5:
             raise CommandError("A hub with volume has at least 1 federation, 4 peers and 5 days.")
+        report = self.stdout.write if options["verbosity"] else lambda line: None
         began = time.monotonic()
-        seed_volume(sizes, seed=options["seed"], now=timezone.now(), report=self.stdout.write)
-        self.stdout.write(f"Stored in {time.monotonic() - began:.0f} s. Make a user: manage.py createsuperuser")
+        seed_volume(sizes, seed=options["seed"], now=timezone.now(), report=report)
+        report(f"Stored in {time.monotonic() - began:.0f} s. Make a user: manage.py createsuperuser")
