@@ -115,7 +115,7 @@ def _take(data: str, only: str, *, is_for_readme: bool) -> int:
     ):
         context = browser.new_context(base_url=os.environ["FEDHUB_SERVER_URL"])
         context.set_default_timeout(20_000)
-        context.add_cookies([{**cookie, "url": os.environ["FEDHUB_SERVER_URL"]}])  # type: ignore[list-item, typeddict-item]
+        context.add_cookies([{**cookie, "url": os.environ["FEDHUB_SERVER_URL"]}])  # type: ignore[typeddict-item]
         page = context.new_page()
         return _write_readme_pictures(page, wanted) if is_for_readme else _photograph(page, wanted, data)
 
