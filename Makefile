@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install install-production demo run shell test test-fast coverage check format bench lock
+.PHONY: help install install-production demo run shell test test-fast coverage check format bench query-counts screenshots lock
 
 UV_VERSION := 0.13.9
 # Where the packages go; `make test VENV=/tmp/python3.13 PYTHON=python3.13` leaves .venv as it is.
@@ -124,6 +124,13 @@ format: install ## format the code, and mend what the linter can
 
 bench: install ## measure syncs, receiving from peers, and how search ranks
 	@exec $(BIN)/python -m benchmarks
+
+query-counts: install ## write the number of queries of each page to the baseline that a test compares
+	@FEDHUB_RENEW_QUERY_COUNTS=1 $(BIN)/python -m pytest -p no:randomly tests/app/fedhub/test_query_counts.py
+
+# README=1 writes the three pictures of the README to docs/images instead; ONLY=dispatch takes the pages with that text.
+screenshots: install ## photograph every page, light, dark and on a phone, with little and with much data: screenshots/
+	@exec $(BIN)/python -m tests.browser.screenshots $(if $(README),--readme) $(if $(ONLY),--only $(ONLY))
 
 lock: install ## choose the versions of both locks anew within pyproject.toml's bounds
 	$(COMPILE) $(DEV) --python-version 3.11 --upgrade -o requirements-dev.lock

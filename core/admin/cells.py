@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import wraps
+from typing import TypeVar
 
 from django.db.models import Model
 from django.urls import reverse
@@ -12,6 +15,25 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timeuntil
 
 from core.admin.labels import format_age, format_time
+
+Value = TypeVar("Value")
+
+
+def once_a_row(read: Callable[..., Value]) -> Callable[..., Value]:
+    """Return `read`, whose last argument is a row, with its value kept on the row.
+
+    Unfold asks a read-only field for its value up to five times a page, and each would be a query again.
+    """
+
+    @wraps(read)
+    def kept(*args: Model | object) -> Value:
+        values = args[-1].__dict__.setdefault("_values_of_fields", {})
+        if read not in values:
+            values[read] = read(*args)
+        found: Value = values[read]
+        return found
+
+    return kept
 
 
 def row_link(row: Model, text: object) -> SafeString:

@@ -286,7 +286,8 @@ class ServerViewSet(HubViewSet):
     @schema.retrieve_server
     def retrieve(self, request: Request, server_id: str) -> Response:
         """Show one MCP server with its tools, resources and prompts."""
-        server = get_resource(servers_visible_to(user_of(request)), server_id, missing="Server not found")
+        visible = servers_visible_to(user_of(request)).prefetch_related(prefetch_newer())
+        server = get_resource(visible, server_id, missing="Server not found")
         return Response(ServerDetailSerializer(server).data)
 
 
@@ -313,7 +314,8 @@ class AgentViewSet(HubViewSet):
     @schema.retrieve_agent
     def retrieve(self, request: Request, agent_id: str) -> Response:
         """Show one A2A agent with its card."""
-        agent = get_resource(agents_visible_to(user_of(request)), agent_id, missing="Agent not found")
+        visible = agents_visible_to(user_of(request)).prefetch_related(prefetch_newer())
+        agent = get_resource(visible, agent_id, missing="Agent not found")
         return Response(AgentDetailSerializer(agent).data)
 
 

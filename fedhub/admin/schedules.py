@@ -26,6 +26,7 @@ from django_celery_beat.models import (
 )
 from unfold.admin import ModelAdmin
 
+from core.admin.cells import once_a_row
 from federations.services.schedule import TASK as SYNC_OF_A_FEDERATION
 
 for model in (PeriodicTask, IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule):
@@ -84,10 +85,10 @@ class ScheduleAdmin(ModelAdmin):
     """The admin pages of one kind of schedule; a federation's schedule is changed only on the federation's page."""
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and not _has_federation(obj)
+        return super().has_change_permission(request, obj) and not (obj and _is_of_federation(obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and not _has_federation(obj)
+        return super().has_delete_permission(request, obj) and not (obj and _is_of_federation(obj))
 
 
 @admin.register(IntervalSchedule)
@@ -105,5 +106,6 @@ class SolarScheduleAdmin(ScheduleAdmin):
     pass
 
 
-def _has_federation(schedule: Any) -> bool:
-    return bool(schedule and schedule.periodictask_set.filter(task=SYNC_OF_A_FEDERATION).exists())
+@once_a_row
+def _is_of_federation(schedule: Any) -> bool:
+    return bool(schedule.periodictask_set.filter(task=SYNC_OF_A_FEDERATION).exists())

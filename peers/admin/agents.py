@@ -48,7 +48,7 @@ class DiscoveredAgentAdmin(ReadOnlyAdmin):
     list_display = ["agent", "agent_id", "federation", "visibility_label", "chosen_by"]
     list_display_links = None
     list_filter = [VisibilityFilter, ("federation", FederationFilter)]
-    list_per_page = 100
+    list_per_page = 50
     search_fields = ["name", "card_name", "organization", "path", "description"]
     search_help_text = "Name, organization, path or description"
     ordering = ["name", "pk"]

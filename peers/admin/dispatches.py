@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from core.admin.cells import copyable, row_link, time_since, time_until
+from core.admin.cells import copyable, once_a_row, row_link, time_since, time_until
 from core.admin.labels import label
 from peers.admin.callbacks import inbound_table
 from peers.admin.journal import journal_url
@@ -77,6 +77,7 @@ class DispatchAdmin(OutboxAdmin):
         return dispatch.intent_title or dispatch.intent_id
 
     @display(description="Intent")
+    @once_a_row
     def intent_link(self, dispatch: Dispatch) -> SafeString | str:
         found = Intent.objects.filter(pk=dispatch.intent_id).first()
         return row_link(found, found.title) if found else dispatch.intent_title

@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
+from core.admin.cells import once_a_row
 from peers.admin.journal import dispatch_link, lines_link
 from peers.admin.json_fields import json_as_fields
 from peers.admin.outbox import OutboxAdmin, WorkStateFilter
@@ -56,6 +57,7 @@ class HandlerEventAdmin(OutboxAdmin):
         return format_html('<span title="{}">{}</span>', event.handler, _class_name(event))
 
     @display(description="Dispatch")
+    @once_a_row
     def about_dispatch(self, event: HandlerEvent) -> SafeString | str:
         return dispatch_link(event.dispatch_id)
 

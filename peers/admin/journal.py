@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from core.admin.cells import copyable, row_link, time_since
+from core.admin.cells import copyable, once_a_row, row_link, time_since
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.row_pages import RowPagesMixin
 from peers.admin.labels import peer_link
@@ -62,11 +62,13 @@ class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
         return entry.actor_name or "the hub"
 
     @display(description="Peer")
+    @once_a_row
     def peer_page(self, entry: JournalEntry) -> SafeString | str:
         found = Peer.objects.filter(server_url=entry.peer_url).first() if entry.peer_url else None
         return peer_link(found, entry.peer_url)
 
     @display(description="Dispatch")
+    @once_a_row
     def dispatch_page(self, entry: JournalEntry) -> SafeString | str:
         return dispatch_link(entry.dispatch_id) if entry.dispatch_id else "-"
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from core.tokens.services import issue_token
-from federations.models import AccessLevel, Federation
+from federations.models import A2aAgent, AccessLevel, Federation, McpServer, RuntimeObservation, StoredPlan, SyncJob
 from federations.services.access import grant
 from federations.services.start import start_sync
 from peers.models import (
+    DiscoveredAgent,
     Dispatch,
     HandlerEvent,
     InboundCallback,
@@ -94,21 +97,76 @@ SPECIAL_PAGES = {
     Intent: ("dispatch_on",),
 }
 
+# The richest row of a model is shown, and where a page needs a state, a row in that state.
+ORDERS: Mapping[type[Model], tuple[str, ...]] = {
+    Federation: ("-mcp_server_count", "pk"),
+    McpServer: ("-num_tools", "path"),
+    A2aAgent: ("-num_skills", "path"),
+    RuntimeObservation: ("name", "runtime_id"),
+    StoredPlan: ("held_message", "pk"),
+    Peer: ("server_url",),
+    DiscoveredAgent: ("path",),
+}
+CONDITIONS: Mapping[tuple[type[Model], str], Mapping[str, Any]] = {
+    (Peer, "change"): {"state": "approved"},
+    (Peer, "approve"): {"state": "proposed"},
+    (Peer, "issue_token"): {"state": "approved"},
+    (PeerKey, "approve"): {"state": "proposed", "peer__state": "approved"},
+    (StoredPlan, "change"): {"status": "open", "is_from_sync": True},
+    (JournalEntry, "change"): {"kind": "dispatch"},
+    (Dispatch, "change"): {"status": "completed"},
+    (OutboundCallback, "change"): {"dead_at__isnull": False},
+}
+
+
+def example(model: type[Model], page: str = "change") -> Model | None:
+    """Return the row that a page of the model is looked at with; None if no row is stored."""
+    rows = model._default_manager.order_by(*ORDERS.get(model, ("pk",)))
+    return rows.filter(**CONDITIONS.get((model, page), {})).first() or rows.first()
+
 
 def addresses() -> Iterator[str]:
     """Yield the address of each page of the admin for which a row exists."""
     yield from ("/admin/", "/admin/password_change/", "/admin/peers/peer/import/")
-    yield address(Federation, "history", Federation.objects.order_by("pk")[0])
+    yield from (reverse("admin-tools"), reverse("admin-skills"))
+    yield address(Federation, "history", example(Federation))
     for model, pages in SPECIAL_PAGES.items():
         for page in pages:
-            yield address(model, page, model._default_manager.order_by("pk")[0])
+            if (row := example(model, page)) is not None:
+                yield address(model, page, row)
     for model in admin.site._registry:
         yield address(model, "changelist")
         if model in ADDED:
             yield address(model, "add")
-        row = model._default_manager.order_by("pk").first()
-        if row is not None:
+        if (row := example(model)) is not None:
             yield address(model, "change", row)
+
+
+def api_addresses() -> Iterator[str]:
+    """Yield the address of each page of the browsable API for which a row exists."""
+    lists = ("federations", "servers", "agents", "runtimes", "intents", "federation-status", "federation-agents")
+    yield from (reverse(name) for name in lists)
+    yield reverse("search") + "?query=fraud"
+    rows = {"server": McpServer, "agent": A2aAgent, "runtime": RuntimeObservation, "intent": Intent}
+    for name, model in rows.items():
+        if (row := example(model)) is not None:
+            yield reverse(name, args=[row.pk])
+    if (federation := example(Federation)) is None:
+        return
+    yield from (reverse(name, args=[federation.pk]) for name in ("federation", "jobs", "plans"))
+    for names, found in (
+        (("job", "job-changes"), SyncJob.objects.filter(federation_id=federation.pk).order_by("pk").first()),
+        (("plan", "plan-changes"), StoredPlan.objects.filter(federation_id=federation.pk).order_by("pk").first()),
+    ):
+        if found is not None:
+            yield from (reverse(name, args=[federation.pk, found.pk]) for name in names)
+
+
+def page_name(path: str) -> str:
+    """Return the name of the page at an address, without the ids of rows."""
+    parts = urlsplit(path)
+    name = resolve(parts.path).view_name
+    return (name if ":" in name or "/api/" in path else parts.path) + (f"?{parts.query}" if parts.query else "")
 
 
 def address(model: type[Model], page: str, row: Model | None = None) -> str:
