@@ -8,8 +8,10 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
+from unfold.views import ChangeList
 
 from core.admin.read_only import is_list_page
+from federations.admin.agent_extensions import column_of, extensions_for, read_cells
 from federations.admin.catalog_view import CatalogEntry, as_json, skills_of
 from federations.admin.filters import AgentTagFilter
 from federations.admin.resources import RESOURCE_FILTERS, RESOURCE_SECTIONS, DiscoveredResourceAdmin
@@ -17,6 +19,14 @@ from federations.models import A2aAgent
 from federations.search.base import DocumentKind
 from federations.services.access import agents_visible_to
 from federations.services.shown import prefetch_newer
+
+
+class AgentChangeList(ChangeList):
+    """The list of agents, which reads the cells of all extensions for a page at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        read_cells(request, list(self.result_list))
 
 
 @admin.register(A2aAgent)
@@ -34,10 +44,27 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
         agents = agents_visible_to(request.user).prefetch_related("federation", "tag_rows", prefetch_newer())
         return agents.defer("card", "skills") if is_list_page(request) else agents
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [*self.list_display, *map(column_of, extensions_for(request))]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return [*self.list_filter, *(extension.list_filter for extension in extensions_for(request))]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return {
+            name: (action, name, text)
+            for extension in extensions_for(request)
+            for name, (action, text) in extension.actions(request).items()
+        }
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return AgentChangeList
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
         context.update(card=as_json(obj.shown_card), raw_card=as_json(obj.card))
+        context["sections"] = [extension.section(request, obj) for extension in extensions_for(request)]
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:
