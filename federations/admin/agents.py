@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
-from unfold.views import ChangeList
 
 from core.admin.read_only import is_list_page
 from federations.admin.agent_extensions import column_of, extensions_for, read_cells
@@ -18,15 +18,6 @@ from federations.admin.resources import RESOURCE_FILTERS, RESOURCE_SECTIONS, Dis
 from federations.models import A2aAgent
 from federations.search.base import DocumentKind
 from federations.services.access import agents_visible_to
-from federations.services.shown import prefetch_newer
-
-
-class AgentChangeList(ChangeList):
-    """The list of agents, which reads the cells of all extensions for a page at once."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        read_cells(request, list(self.result_list))
 
 
 @admin.register(A2aAgent)
@@ -41,7 +32,7 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
     empty_hint = "A sync of a federation adds A2A agents here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[A2aAgent]:
-        agents = agents_visible_to(request.user).prefetch_related("federation", "tag_rows", prefetch_newer())
+        agents = agents_visible_to(request.user).prefetch_related("federation", "tag_rows")
         return agents.defer("card", "skills") if is_list_page(request) else agents
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
@@ -57,8 +48,9 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
             for name, (action, text) in extension.actions(request).items()
         }
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return AgentChangeList
+    def read_page(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        super().read_page(request, rows)
+        read_cells(request, rows)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any

@@ -14,20 +14,21 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AllValuesCheckboxFilter
 from unfold.decorators import display
+from unfold.views import ChangeList
 
-from core.admin.labels import format_age, label
+from core.admin.labels import count_text, format_age, label
 from core.admin.read_only import ReadOnlyAdmin
 from core.errors import ExternalServiceError
 from federations.admin.aws_facts import describe_authorizer, describe_protocol, joined
 from federations.admin.catalog_view import CatalogEntry, as_json
-from federations.admin.filters import FederationFilter, ShownStatusFilter
+from federations.admin.filters import FederationFilter, LastReadFilter, ShownStatusFilter
 from federations.admin.labels import ACCESS_COLORS, runtime_color
 from federations.admin.permissions import VisibleByFederationMixin
 from federations.admin.versions import VersionsMixin, version_rows
 from federations.admin.warning_block import warnings_of_runtime
-from federations.models import DiscoveredResource
+from federations.models import DiscoveredResource, RuntimeObservation
 from federations.search.base import DocumentKind
-from federations.services.inventory import observation_of
+from federations.services.inventory import observation_of, observations_of
 from federations.services.search import best_resources
 from federations.sync.resources import Json
 
@@ -37,10 +38,19 @@ RESOURCE_SECTIONS: list[Any] = [
     ("Record", {"fields": ["id", "enriched_at", "created_at", "updated_at"]}),
 ]
 
+FAILED, INCOMPLETE = "not read", "incomplete"
 MORE_HITS = (
     "The search index has more hits. This list has the resources of the best 100 hits, and those with the words in "
     "their own columns. Add a word to narrow the search."
 )
+
+
+class ResourceChangeList(ChangeList):
+    """A list of resources, which reads the further facts of a page at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.model_admin.read_page(request, list(self.result_list))
 
 
 class DiscoveredResourceAdmin(VersionsMixin, VisibleByFederationMixin, ReadOnlyAdmin):
@@ -104,9 +114,22 @@ class DiscoveredResourceAdmin(VersionsMixin, VisibleByFederationMixin, ReadOnlyA
         status = resource.shown_status
         return label(status or "unknown", {status: runtime_color(status)})
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ResourceChangeList
+
+    def read_page(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """Read what the rows of one page of the list show beside their own columns."""
+        found = observations_of(rows)
+        for row in rows:
+            row.observation = observation = found.get(row.pk)
+            # The relation `newer` of the observation that refers to the row, without a query of its own.
+            is_newer = observation and getattr(observation, f"{row.observed_by}_id") == row.pk
+            row._prefetched_objects_cache["newer"] = [observation] if is_newer else []
+
     @display(description="Status", ordering="status")
-    def status_label(self, resource: DiscoveredResource) -> SafeString:
-        return self.status_label_of(resource)
+    def status_label(self, resource: Any) -> SafeString:
+        labels = [self.status_label_of(resource), *notices_of(resource.observation)]
+        return format_html('<span class="fedhub-labels">{}</span>', format_html_join("", "{}", ((x,) for x in labels)))
 
     @display(description="Access", ordering="access_mode", label=ACCESS_COLORS)
     def access(self, resource: DiscoveredResource) -> str:
@@ -137,7 +160,20 @@ RESOURCE_FILTERS: list[Any] = [
     ("federation", FederationFilter),
     ("access_mode", AllValuesCheckboxFilter),
     ("status", ShownStatusFilter),
+    LastReadFilter,
 ]
+
+
+def notices_of(runtime: RuntimeObservation | None) -> list[SafeString]:
+    """Return labels for what the last sync lost of a resource's runtime; none if it read the runtime whole."""
+    if runtime is None:
+        return []
+    texts = [
+        (FAILED, bool(runtime.error)),
+        (INCOMPLETE, runtime.is_incomplete),
+        (count_text(len(runtime.warnings), "warning"), bool(runtime.warnings)),
+    ]
+    return [label(text, {text: "warning"} | {FAILED: "danger"}) for text, holds in texts if holds]
 
 
 def _best_first(rows: QuerySet[Any], ids: Sequence[str]) -> QuerySet[Any]:

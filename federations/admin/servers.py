@@ -16,7 +16,6 @@ from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmi
 from federations.models import McpServer
 from federations.search.base import DocumentKind
 from federations.services.access import servers_visible_to
-from federations.services.shown import prefetch_newer
 
 LARGE_COLUMNS = ("tools", "resources", "resource_templates", "prompts")
 
@@ -32,7 +31,7 @@ class McpServerAdmin(DiscoveredResourceAdmin):
     empty_hint = "A sync of a federation adds MCP servers here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[McpServer]:
-        servers = servers_visible_to(request.user).prefetch_related("federation", "tag_rows", prefetch_newer())
+        servers = servers_visible_to(request.user).prefetch_related("federation", "tag_rows")
         return servers.defer(*LARGE_COLUMNS) if is_list_page(request) else servers
 
     def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:
