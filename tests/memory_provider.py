@@ -59,7 +59,12 @@ class MemoryProvider:
 def _listing(findings: Iterable[Finding]) -> tuple[ListedRuntime, ...]:
     found = [runtime_of(finding) for finding in findings]
     return tuple(
-        ListedRuntime(one.runtime_id, one.version, one.last_updated_at or datetime(2026, 1, 1, tzinfo=UTC), {})
+        ListedRuntime(
+            one.runtime_id,
+            one.version,
+            one.last_updated_at or datetime(2026, 1, 1, tzinfo=UTC),
+            getattr(one, "tags", None),
+        )
         for one in sorted(found, key=lambda one: one.runtime_id)
     )
 

@@ -22,7 +22,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from core.admin.cells import row_link, time_since
 from core.admin.labels import count_text
 from core.errors import ExternalServiceError
-from federations.admin.catalog_view import skills_of
+from federations.admin.catalog_page import part_address
+from federations.admin.catalog_view import skill_entry
 from federations.admin.filters import MAX_TAGS
 from federations.admin.parameters import parameters_of
 from federations.admin.permissions import sees_any_federation
@@ -153,7 +154,7 @@ def _tool_row(part: Part) -> list[Any]:
 
 
 def _skill_row(part: Part) -> list[Any]:
-    (entry,) = skills_of([part.found])
+    entry = skill_entry(part.found)
     labels = (
         (render_to_string("unfold/helpers/label.html", {"text": tag, "class": "fedhub-plain"}),) for tag in entry.labels
     )
@@ -178,10 +179,9 @@ def _headed(part: Part, name: str, description: str) -> SafeString:
     section = "tools" if isinstance(part.owner, McpServer) else "skills"
     short = description[:MAX_DESCRIPTION_CHARS] + ("…" if len(description) > MAX_DESCRIPTION_CHARS else "")
     return format_html(
-        '<div class="fedhub-part"><a class="text-link" href="{}#{}-{}">{}</a><p>{}</p></div>',
+        '<div class="fedhub-part"><a class="text-link" href="{}{}">{}</a><p>{}</p></div>',
         url,
-        section,
-        part.place,
+        part_address(section, part.place),
         name or "(no name)",
         short,
     )

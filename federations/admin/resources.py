@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.contrib.admin.views.main import ORDER_VAR
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AllValuesCheckboxFilter
@@ -20,7 +20,10 @@ from core.admin.labels import count_text, format_age, label
 from core.admin.read_only import ReadOnlyAdmin
 from core.errors import ExternalServiceError
 from federations.admin.aws_facts import describe_authorizer, describe_protocol, joined
-from federations.admin.catalog_view import CatalogEntry, as_json
+from federations.admin.catalog_page import Budget, Section, document_fragment, page_of
+from federations.admin.catalog_view import as_json
+from federations.admin.connect import snippets_of
+from federations.admin.facts import facts_of
 from federations.admin.filters import FederationFilter, LastReadFilter, ShownStatusFilter
 from federations.admin.labels import ACCESS_COLORS, runtime_color
 from federations.admin.permissions import VisibleByFederationMixin
@@ -28,15 +31,21 @@ from federations.admin.versions import VersionsMixin, version_rows
 from federations.admin.warning_block import warnings_of_runtime
 from federations.models import DiscoveredResource, RuntimeObservation
 from federations.search.base import DocumentKind
+from federations.services.index import IndexState, index_state
 from federations.services.inventory import observation_of, observations_of
 from federations.services.search import best_resources
 from federations.sync.resources import Json
 
 RESOURCE_SECTIONS: list[Any] = [
-    ("Runtime", {"fields": ["runtime_id", "runtime_arn", "runtime_version", "region", "account_id"]}),
-    ("Access", {"fields": ["url", "runtime_access_json", "protocol_json", "authorizer_json"]}),
-    ("Record", {"fields": ["id", "enriched_at", "created_at", "updated_at"]}),
+    ("Runtime", {"fields": ["runtime_id", "runtime_version", "region", "account_id"]}),
+    ("Access", {"fields": ["runtime_access_json", "protocol_json", "authorizer_json"]}),
 ]
+INDEX_STATES = {
+    IndexState.CURRENT: "In step with this version",
+    IndexState.STALE: "Behind: it has an older version; the next sync writes it again",
+    IndexState.MISSING: "Missing: the next sync writes it",
+    IndexState.UNREADABLE: "The search index cannot be read",
+}
 
 FAILED, INCOMPLETE = "not read", "incomplete"
 MORE_HITS = (
@@ -97,17 +106,52 @@ class DiscoveredResourceAdmin(VersionsMixin, VisibleByFederationMixin, ReadOnlyA
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
-        context.update(resource=obj, status_label=self.status_label_of(obj), catalog=self.catalog_of(obj))
+        name = f"admin:federations_{obj._meta.model_name}"
+        texts = reverse(f"{name}_document", args=[obj.pk])
+        budget = Budget(urls=lambda slug, place, member: f"{texts}?of={slug}&place={place}&member={member}")
+        # A sync writes these rows; Django's history has nothing of it.
+        context.update(resource=obj, status_label=self.status_label_of(obj), show_history=False)
+        context["catalog"] = page_of(self.catalog_of(obj), request.GET, budget)
+        context["documents"] = [
+            budget.fold(title, value, f"{texts}?of={slug}") for slug, (title, value) in self.documents_of(obj).items()
+        ]
         context["versions"] = version_rows(obj)
-        context["compare_url"] = reverse(f"admin:federations_{obj._meta.model_name}_compare", args=[obj.pk])
+        context["snippets"] = snippets_of(obj)
+        context["facts"] = facts_of(obj)
+        context["list_url"] = reverse(f"{name}_changelist")
+        context["index_url"] = reverse(f"{name}_index_state", args=[obj.pk])
+        context["compare_url"] = reverse(f"{name}_compare", args=[obj.pk])
         context.update(access_label=label(obj.access_mode.upper(), ACCESS_COLORS))
+        context.update(stored=format_age(obj.updated_at), last_read=format_age(obj.enriched_at))
         if runtime := observation_of(obj):
             context.update(runtime=runtime, **warnings_of_runtime(runtime))
+            context["changed_in_cloud"] = format_age(runtime.last_updated_at)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
-    def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:
-        """Return the sections of the catalog (such as tools): the heading and the entries of each section."""
+    def catalog_of(self, resource: Any) -> list[Section]:
+        """Return the sections of the catalog, such as tools."""
         raise NotImplementedError
+
+    def documents_of(self, resource: Any) -> dict[str, tuple[str, Json]]:
+        """Return the whole documents that the page shows below the catalog, with their titles, by the word in URLs."""
+        return {}
+
+    def get_urls(self) -> list[Any]:
+        def page(name: str, view: Any) -> Any:
+            url_name = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
+            return path(f"<str:object_id>/{name}/", self.admin_site.admin_view(view), name=url_name)
+
+        views = (("document", self.document_view), ("index_state", self.index_state_view))
+        return [*(page(name, view) for name, view in views), *super().get_urls()]
+
+    def document_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Answer with one text of a resource's page, which the page loads when staff open it."""
+        resource = self.row_or_404(request, object_id)
+        return document_fragment(request, self.catalog_of(resource), self.documents_of(resource))
+
+    def index_state_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Answer with the state of a resource's documents in the search index, in words."""
+        return HttpResponse(INDEX_STATES[index_state(self.row_or_404(request, object_id))])
 
     def status_label_of(self, resource: DiscoveredResource) -> SafeString:
         """Return the AgentCore status as a colored label."""

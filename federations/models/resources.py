@@ -246,7 +246,7 @@ class RuntimeObservation(models.Model):
     @property
     def tags(self) -> list[str]:
         """Return the tags, sorted by name."""
-        return sorted(row.name for row in self.tag_rows.all())  # type: ignore[attr-defined]
+        return sorted(row.name for row in self.tag_rows.all())
 
 
 class RuntimeTag(models.Model):

@@ -34,7 +34,7 @@ def seen_as(request: HttpRequest, agent: A2aAgent) -> HttpResponse:
     choices = peer_choices(request)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
-        "title": f"{agent.name} as other hubs see it",
+        "title": f"Seen as another hub: {agent.name}",
         "agent": agent,
         "peers": choices,
         "chosen": chosen,

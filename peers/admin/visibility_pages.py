@@ -13,7 +13,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.forms import BaseForm
+from django.forms import BaseModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -24,7 +24,7 @@ from core.actors import actor_of
 from federations.services.access import agents_visible_to
 from peers.admin.agent_forms import VISIBILITY_HELP
 from peers.admin.labels import plural
-from peers.models import AgentVisibilityChoice, Peer, Visibility
+from peers.models import AgentVisibilityChoice, Peer, RegisteredAgent, Visibility
 from peers.services.catalog.visibility import (
     Place,
     approved_peers,
@@ -43,7 +43,7 @@ BUTTONS = {
     Visibility.PRIVATE: ("Hide", "visibility_off"),
 }
 """The text and the icon of the button of each visibility."""
-_RANK = {Visibility.PRIVATE: 0, Visibility.UNLISTED: 1, Visibility.PUBLIC: 2}
+_RANK: dict[str, int] = {Visibility.PRIVATE: 0, Visibility.UNLISTED: 1, Visibility.PUBLIC: 2}
 WHILE_OFF = "The protocol between hubs is off (FEDHUB_ENABLED), so this holds when it is on."
 CHANGED_MEANWHILE = "The agents or their visibility changed since this page was opened. Look at them again."
 
@@ -92,7 +92,9 @@ def confirm_choice(request: HttpRequest, agents: QuerySet[Any], visibility: Visi
     return _page(request, steps, f"{text}?", {"button": text, "icon": icon, "back_url": back_url})
 
 
-def confirm_wider_form(request: HttpRequest, form: BaseForm, before: str | None) -> HttpResponse | None:
+def confirm_wider_form(
+    request: HttpRequest, form: BaseModelForm[RegisteredAgent], before: str | None
+) -> HttpResponse | None:
     """Ask before a form that makes a registered agent visible to more callers is saved; None if nothing is to ask.
 
     `before` is the stored visibility, None for a new agent. The page posts the typed values again.
@@ -105,7 +107,7 @@ def confirm_wider_form(request: HttpRequest, form: BaseForm, before: str | None)
     step = Step("", name, ("", form.cleaned_data["server_url"] or "on this hub"), before or "not registered", then)
     text, icon = BUTTONS[then]
     values = [(key, value) for key, values in request.POST.lists() if key != "csrfmiddlewaretoken" for value in values]
-    context = {"button": text, "icon": icon, "back_url": request.path, "digest": digest}
+    context: dict[str, Any] = {"button": text, "icon": icon, "back_url": request.path, "digest": digest}
     context["hidden"] = [(key, value) for key, value in values if key != "confirmed"]
     return _page(request, [step], f"{text}?", context)
 
