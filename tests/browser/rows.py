@@ -16,6 +16,7 @@ from federations.models import AccessLevel, Federation
 from federations.services.access import grant
 from federations.services.start import start_sync
 from peers.models import (
+    DiscoveredAgent,
     Dispatch,
     HandlerEvent,
     InboundCallback,
@@ -92,6 +93,7 @@ SPECIAL_PAGES = {
     Peer: ("approve", "issue_token"),
     PeerKey: ("approve",),
     Intent: ("dispatch_on",),
+    DiscoveredAgent: ("make_public", "seen_as"),
 }
 
 
