@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class PeersConfig(AppConfig):
-    """Registers the app's system checks, the form of its error bodies, and the links of its answers' pages."""
+    """Registers checks, the form of error bodies, the links of answers' pages, and what pages of agents show."""
 
     name = "peers"
     verbose_name = "Between hubs"
@@ -15,9 +15,12 @@ class PeersConfig(AppConfig):
     def ready(self) -> None:
         from core.api.browsable.links import register_links
         from core.api.endpoint_families import EndpointFamily, register_family
+        from federations.admin.agent_extensions import register_agent_extension
         from peers import checks  # noqa: F401 (registers them)
+        from peers.admin.visibility_extension import EXTENSION
         from peers.api.errors import PROTOCOL_PATHS, error_body
         from peers.api.links import LINKS
 
         register_links(LINKS)
         register_family(EndpointFamily(PROTOCOL_PATHS, error_body, is_audited=False))
+        register_agent_extension(EXTENSION)

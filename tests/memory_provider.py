@@ -15,8 +15,8 @@ class MemoryProvider:
     """A provider that returns the current `findings`, or raises `error`.
 
     It calls `before_answer` with the request after the report of the first phase: the function may block, change
-    `findings` or raise. `requests` has every request, and `listings`
-    counts the listings without a discovery. With a `runtime_arn` it returns the findings of that runtime.
+    `findings` or raise. `requests` has every request, and `listings` counts the listings without a discovery. `listed`
+    replaces the listing that follows from the findings. With a `runtime_arn` it returns the findings of that runtime.
     """
 
     findings: Iterable[Finding] = ()
@@ -24,6 +24,7 @@ class MemoryProvider:
     before_answer: Callable[[DiscoveryRequest], None] = lambda request: None
     requests: list[DiscoveryRequest] = field(default_factory=list)
     listings: int = 0
+    listed: tuple[ListedRuntime, ...] | None = None
 
     def normalize_config(self, config: JsonObject) -> JsonObject:
         """Return `config` unchanged. Refuse one with a key `invalid`, whose value becomes the message."""
@@ -45,7 +46,7 @@ class MemoryProvider:
             raise self.error
         findings = tuple(finding for finding in self.findings if request.runtime_arn in (None, _arn(finding)))
         request.report(Progress("enriching", len(findings), len(findings)))
-        return Discovery(findings, _listing(self.findings))
+        return Discovery(findings, _listing(self.findings) if self.listed is None else self.listed)
 
     def list_runtimes(self, request: DiscoveryRequest) -> tuple[ListedRuntime, ...]:
         """Return the listing of the current `findings`, or raise `error` if it is set."""
@@ -58,7 +59,12 @@ class MemoryProvider:
 def _listing(findings: Iterable[Finding]) -> tuple[ListedRuntime, ...]:
     found = [runtime_of(finding) for finding in findings]
     return tuple(
-        ListedRuntime(one.runtime_id, one.version, one.last_updated_at or datetime(2026, 1, 1, tzinfo=UTC), {})
+        ListedRuntime(
+            one.runtime_id,
+            one.version,
+            one.last_updated_at or datetime(2026, 1, 1, tzinfo=UTC),
+            getattr(one, "tags", None),
+        )
         for one in sorted(found, key=lambda one: one.runtime_id)
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -10,13 +11,15 @@ from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
 from core.admin.read_only import is_list_page
-from federations.admin.catalog_view import CatalogEntry, as_json, skills_of
+from federations.admin.agent_extensions import column_of, extensions_for, read_cells
+from federations.admin.catalog_page import Section, listed
+from federations.admin.catalog_view import skill_entry
 from federations.admin.filters import AgentTagFilter
-from federations.admin.resources import RESOURCE_FILTERS, RESOURCE_SECTIONS, DiscoveredResourceAdmin
+from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
 from federations.models import A2aAgent
 from federations.search.base import DocumentKind
 from federations.services.access import agents_visible_to
-from federations.services.shown import prefetch_newer
+from federations.sync.resources import Json
 
 
 @admin.register(A2aAgent)
@@ -27,21 +30,43 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
     list_filter = [*RESOURCE_FILTERS, AgentTagFilter]
     search_fields = ["name", "card_name", "organization", "path", "description", "runtime_id", "id__exact"]
     document_kinds = (DocumentKind.AGENT, DocumentKind.SKILL)
-    fieldsets = [("Agent card", {"fields": ["card_name", "organization"]}), *RESOURCE_SECTIONS]
     empty_hint = "A sync of a federation adds A2A agents here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[A2aAgent]:
-        agents = agents_visible_to(request.user).prefetch_related("federation", "tag_rows", prefetch_newer())
+        agents = agents_visible_to(request.user).prefetch_related("federation", "tag_rows")
         return agents.defer("card", "skills") if is_list_page(request) else agents
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [*self.list_display, *map(column_of, extensions_for(request))]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return [*self.list_filter, *(extension.list_filter for extension in extensions_for(request))]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return {
+            name: (action, name, text)
+            for extension in extensions_for(request)
+            for name, (action, text) in extension.actions(request).items()
+        }
+
+    def read_page(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        super().read_page(request, rows)
+        read_cells(request, rows)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
-        context.update(card=as_json(obj.shown_card), raw_card=as_json(obj.card))
+        context["sections"] = [extension.section(request, obj) for extension in extensions_for(request)]
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
-    def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:
-        return [("Skills", skills_of(resource.skills))]
+    def catalog_of(self, resource: Any) -> list[Section]:
+        return [Section("Skills", "skills", listed(resource.skills), skill_entry)]
+
+    def documents_of(self, resource: Any) -> dict[str, tuple[str, Json]]:
+        return {
+            "card": ("Agent card as the hub hands it on: its addresses are the invocation URL", resource.shown_card),
+            "raw-card": ("Agent card as the agent served it", resource.card),
+        }
 
     @display(description="Name", ordering="name", header=True)
     def agent(self, agent: A2aAgent) -> list[str]:

@@ -6,10 +6,10 @@ The values come from runtimes that the hub does not control, so any field can be
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from federations.sync.resources import Json
+from federations.sync.resources import Json, JsonObject
 
 # JSON up to this size is always indented; larger JSON only while indentation makes it at most 4 times as long.
 ALWAYS_INDENTED_CHARACTERS = 20_000
@@ -20,72 +20,57 @@ MAX_INDENTATION_GROWTH = 4
 class CatalogEntry:
     """One tool, resource, prompt or skill on the admin page of a server or an agent.
 
-    `labels` are short texts such as tags, and the page shows `labels_title` before the labels. `details` is a longer
-    text such as an input schema, which the page shows under `details_title` when staff open it.
+    `labels` are short texts such as tags, and the page shows `labels_title` before the labels. `lines` are further
+    texts such as examples, under `lines_title`. `schemas` are the titles of its schemas, with their members.
     """
 
     name: str
     description: str
     labels: tuple[str, ...] = ()
-    details: str = ""
-    details_title: str = ""
     labels_title: str = ""
+    lines: tuple[str, ...] = ()
+    lines_title: str = ""
+    schemas: tuple[tuple[str, str], ...] = ()
 
 
-def tools_of(tools: Sequence[Json]) -> list[CatalogEntry]:
-    """Return the entries of MCP tools, with input schemas and required arguments."""
-    return [_tool(tool) for tool in tools if isinstance(tool, dict)]
+EntryOf = Callable[[JsonObject], CatalogEntry]
+SCHEMAS = (("Input schema", "inputSchema"), ("Output schema", "outputSchema"))
 
 
-def resources_of(resources: Sequence[Json]) -> list[CatalogEntry]:
-    """Return the entries of MCP resources, with URIs and media types."""
-    return [
-        CatalogEntry(
-            _text(found, "name") or _text(found, "uri"), _text(found, "description"), _labels(found, "uri", "mimeType")
-        )
-        for found in resources
-        if isinstance(found, dict)
+def tool_entry(tool: JsonObject) -> CatalogEntry:
+    """Return the entry of an MCP tool, with its schemas, its title and the hints of its annotations."""
+    schemas = tuple((title, member) for title, member in SCHEMAS if tool.get(member))
+    return CatalogEntry(_text(tool, "name"), _text(tool, "description"), _hints(tool), schemas=schemas)
+
+
+def resource_entry(found: JsonObject) -> CatalogEntry:
+    """Return the entry of an MCP resource, with its URI and media type."""
+    name = _text(found, "name") or _text(found, "uri")
+    return CatalogEntry(name, _text(found, "description"), _labels(found, "uri", "mimeType"))
+
+
+def resource_template_entry(found: JsonObject) -> CatalogEntry:
+    """Return the entry of an MCP resource template, with its URI template and media type."""
+    name = _text(found, "name") or _text(found, "uriTemplate")
+    return CatalogEntry(name, _text(found, "description"), _labels(found, "uriTemplate", "mimeType"))
+
+
+def prompt_entry(found: JsonObject) -> CatalogEntry:
+    """Return the entry of an MCP prompt, with the names of its arguments."""
+    arguments = _names(found.get("arguments"))
+    return CatalogEntry(_text(found, "name"), _text(found, "description"), arguments, "takes")
+
+
+def skill_entry(skill: JsonObject) -> CatalogEntry:
+    """Return the entry of an A2A skill, with its tags, examples and modes."""
+    name = _text(skill, "name") or _text(skill, "id")
+    modes = [
+        f"{title}: {', '.join(found)}"
+        for title, member in (("Takes", "inputModes"), ("Gives", "outputModes"))
+        if (found := strings(skill.get(member)))
     ]
-
-
-def resource_templates_of(templates: Sequence[Json]) -> list[CatalogEntry]:
-    """Return the entries of MCP resource templates, with URI templates and media types."""
-    return [
-        CatalogEntry(
-            _text(found, "name") or _text(found, "uriTemplate"),
-            _text(found, "description"),
-            _labels(found, "uriTemplate", "mimeType"),
-        )
-        for found in templates
-        if isinstance(found, dict)
-    ]
-
-
-def prompts_of(prompts: Sequence[Json]) -> list[CatalogEntry]:
-    """Return the entries of MCP prompts, with the names of their arguments."""
-    return [
-        CatalogEntry(
-            _text(found, "name"), _text(found, "description"), _names(found.get("arguments")), labels_title="takes"
-        )
-        for found in prompts
-        if isinstance(found, dict)
-    ]
-
-
-def skills_of(skills: Sequence[Json]) -> list[CatalogEntry]:
-    """Return the entries of A2A skills, with tags and examples."""
-    return [
-        CatalogEntry(
-            _text(skill, "name") or _text(skill, "id"),
-            _text(skill, "description"),
-            _strings(skill.get("tags")),
-            "\n".join(_strings(skill.get("examples"))),
-            "Examples",
-            labels_title="tags",
-        )
-        for skill in skills
-        if isinstance(skill, dict)
-    ]
+    lines = (*strings(skill.get("examples")), *modes)
+    return CatalogEntry(name, _text(skill, "description"), strings(skill.get("tags")), "tags", lines, "Examples")
 
 
 def as_json(value: Json) -> str:
@@ -98,25 +83,25 @@ def as_json(value: Json) -> str:
     return indented if len(indented) <= max(ALWAYS_INDENTED_CHARACTERS, MAX_INDENTATION_GROWTH * len(plain)) else plain
 
 
-def _tool(tool: dict[str, Json]) -> CatalogEntry:
-    schema = tool.get("inputSchema")
-    required = schema.get("required") if isinstance(schema, dict) else None
-    details = as_json(schema) if schema else ""
-    name, description = _text(tool, "name"), _text(tool, "description")
-    return CatalogEntry(name, description, _strings(required), details, "Input schema", labels_title="takes")
+def strings(values: Json) -> tuple[str, ...]:
+    """Return those items of a list that are texts."""
+    return tuple(value for value in values if isinstance(value, str)) if isinstance(values, list) else ()
 
 
-def _text(found: dict[str, Json], key: str) -> str:
+def _hints(tool: JsonObject) -> tuple[str, ...]:
+    annotations = tool.get("annotations")
+    found = annotations if isinstance(annotations, dict) else {}
+    hints = (("readOnlyHint", "read-only"), ("destructiveHint", "destructive"), ("idempotentHint", "idempotent"))
+    return tuple(text for key, text in hints if found.get(key) is True)
+
+
+def _text(found: JsonObject, key: str) -> str:
     value = found.get(key)
     return value if isinstance(value, str) else ""
 
 
-def _labels(found: dict[str, Json], *keys: str) -> tuple[str, ...]:
+def _labels(found: JsonObject, *keys: str) -> tuple[str, ...]:
     return tuple(text for key in keys if (text := _text(found, key)))
-
-
-def _strings(values: Json) -> tuple[str, ...]:
-    return tuple(value for value in values if isinstance(value, str)) if isinstance(values, list) else ()
 
 
 def _names(values: Json) -> tuple[str, ...]:

@@ -23,11 +23,12 @@ from federations.models import (
     McpServerTag,
     PlanStatus,
     RuntimeObservation,
+    RuntimeTag,
     StoredPlan,
     SyncJob,
 )
 from federations.services.access import federations_visible_to
-from federations.services.inventory import IS_BROKEN, NEEDS_A_LOOK
+from federations.services.inventory import HAS_WARNINGS, IS_BROKEN, NEEDS_A_LOOK, with_observation
 from federations.services.shown import with_shown_status
 
 MAX_TAGS = 500
@@ -129,22 +130,46 @@ class FederationTagFilter(MultipleDropdownFilter):
         return queryset
 
 
-class ResourceTagFilter(DropdownFilter):
-    """Keep the resources that have the picked tag."""
+class RowTagFilter(MultipleDropdownFilter):
+    """Keep the rows that have every picked cloud tag. `owner` is the column of the tag that has the row's id."""
 
-    title = "tag"
+    title = "tags"
     parameter_name = "tag"
     tags: ClassVar[type[Model]]
+    owner: ClassVar[str] = "resource_id"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         tags, visible = self.tags._default_manager.all(), model_admin.get_queryset(request).order_by()
-        # A user who may view every resource needs no restriction, and the query is cheaper without one.
+        # A user who may view every row needs no restriction, and the query is cheaper without one.
         if visible.query.where:
-            tags = tags.filter(resource__in=subquery_or_list(visible.values_list("pk", flat=True)))
+            tags = tags.filter(**{f"{self.owner}__in": subquery_or_list(visible.values_list("pk", flat=True))})
         return _names(tags)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(tag_rows__name=self.value()) if self.value() else queryset
+        for tag in [value for value in self.value() or [] if value]:
+            tagged = self.tags._default_manager.filter(name=tag).values_list(self.owner, flat=True)
+            queryset = queryset.filter(pk__in=subquery_or_list(tagged))
+        return queryset
+
+
+class LastReadFilter(DropdownFilter):
+    """Keep the resources whose runtime the last sync read in part, with warnings, or not at all."""
+
+    title = "last read"
+    parameter_name = "read"
+    conditions: ClassVar[dict[str, tuple[str, Q]]] = {
+        "incomplete": ("Incomplete", Q(is_incomplete=True)),
+        "warnings": ("With warnings", HAS_WARNINGS),
+        "failed": ("Failed", IS_BROKEN),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, title) for value, (title, _) in self.conditions.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in self.conditions:
+            return queryset
+        return with_observation(queryset, self.conditions[str(self.value())][1])
 
 
 class ShownStatusFilter(AllValuesCheckboxFilter):
@@ -164,12 +189,17 @@ class ShownStatusFilter(AllValuesCheckboxFilter):
         return with_shown_status(queryset, *self.value()) if self.value() else queryset
 
 
-class ServerTagFilter(ResourceTagFilter):
+class ServerTagFilter(RowTagFilter):
     tags = McpServerTag
 
 
-class AgentTagFilter(ResourceTagFilter):
+class AgentTagFilter(RowTagFilter):
     tags = A2aAgentTag
+
+
+class RuntimeTagFilter(RowTagFilter):
+    tags = RuntimeTag
+    owner = "runtime_id"
 
 
 class PlanStatusFilter(DropdownFilter):

@@ -22,12 +22,14 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from core.admin.cells import row_link, time_since
 from core.admin.labels import count_text
 from core.errors import ExternalServiceError
-from federations.admin.catalog_view import skills_of
+from federations.admin.catalog_page import part_address
+from federations.admin.catalog_view import skill_entry
+from federations.admin.filters import MAX_TAGS
 from federations.admin.parameters import parameters_of
 from federations.admin.permissions import sees_any_federation
 from federations.models import McpServer
 from federations.services.access import federations_visible_to
-from federations.services.parts import SKILLS, TOOLS, Part, PartKind, PartPage, find_parts, list_parts
+from federations.services.parts import SKILLS, TOOLS, Part, PartKind, PartPage, find_parts, list_parts, part_tags
 
 PER_PAGE = 50
 # Weaviate returns no hit beyond this one; a list without a search has no last page.
@@ -56,19 +58,24 @@ class PartsPage:
 
 
 class PartsFilter(forms.Form):
-    """The search box and the choice of a federation above the list."""
+    """The search box, and the choices of a federation and of a cloud tag, above the list."""
 
     q = forms.CharField(required=False, label="Search", max_length=200)
     federation = forms.ChoiceField(required=False, label="Federation")
+    tag = forms.ChoiceField(required=False, label="Cloud tag")
 
-    def __init__(self, *args: Any, user: User | AnonymousUser, placeholder: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User | AnonymousUser, shown: PartsPage, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        tags = [("", "All tags"), *((name, name) for name in part_tags(shown.kind, user, MAX_TAGS))]
+        self.fields["tag"] = forms.ChoiceField(
+            required=False, label="Cloud tag", choices=tags, widget=UnfoldAdminSelectWidget(choices=tags)
+        )
         visible = federations_visible_to(user).order_by("display_name").values_list("pk", "display_name")
         choices = [("", "All federations"), *visible]
         self.fields["federation"] = forms.ChoiceField(
             required=False, label="Federation", choices=choices, widget=UnfoldAdminSelectWidget(choices=choices)
         )
-        self.fields["q"].widget = UnfoldAdminTextInputWidget(attrs={"type": "search", "placeholder": placeholder})
+        self.fields["q"].widget = UnfoldAdminTextInputWidget(attrs={"type": "search", "placeholder": shown.placeholder})
 
     def chosen(self, name: str) -> str:
         """Return the valid value of a field; an empty text for an invalid one, such as a federation out of sight."""
@@ -89,9 +96,10 @@ def skills_page(request: HttpRequest) -> HttpResponse:
 def _answer(request: HttpRequest, shown: PartsPage) -> HttpResponse:
     if not (request.user.has_perm(shown.owner_permission) or sees_any_federation(request)):
         raise PermissionDenied
-    form = PartsFilter(request.GET, user=request.user, placeholder=shown.placeholder)
-    text, federation_id, page = form.chosen("q"), form.chosen("federation"), _page_number(request)
-    found, notice = _found(shown.kind, request, text, federation_id, page)
+    form = PartsFilter(request.GET, user=request.user, shown=shown)
+    text, page = form.chosen("q"), _page_number(request)
+    filters = {name: form.chosen(name) for name in ("federation", "tag")}
+    found, notice = _found(shown.kind, request, text, filters, page)
     context = {
         **admin.site.each_context(request),
         "title": shown.title,
@@ -99,18 +107,19 @@ def _answer(request: HttpRequest, shown: PartsPage) -> HttpResponse:
         "form": form,
         "shown": shown,
         "text": text,
-        "is_filtered": bool(text or federation_id),
+        "is_filtered": bool(text or any(filters.values())),
         "notice": notice,
         "table": {"headers": shown.headers, "rows": [shown.row(part) for part in found.parts]},
-        **_paging(shown, found, page, {"q": text, "federation": federation_id}),
+        **_paging(shown, found, page, {"q": text, **filters}),
     }
     request.current_app = admin.site.name
     return TemplateResponse(request, "federations/parts.html", context)
 
 
-def _found(kind: PartKind, request: HttpRequest, text: str, federation_id: str, page: int) -> tuple[PartPage, str]:
+def _found(kind: PartKind, request: HttpRequest, text: str, filters: dict[str, str], page: int) -> tuple[PartPage, str]:
     """Return a page of parts, and a notice if the index cannot be read."""
-    where: dict[str, Any] = {"user": request.user, "federation_id": federation_id, "page": page, "per_page": PER_PAGE}
+    where: dict[str, Any] = {"user": request.user, "page": page, "per_page": PER_PAGE}
+    where |= {"federation_id": filters["federation"], "tag": filters["tag"]}
     if not text:
         return list_parts(kind, **where), ""
     try:
@@ -145,7 +154,7 @@ def _tool_row(part: Part) -> list[Any]:
 
 
 def _skill_row(part: Part) -> list[Any]:
-    (entry,) = skills_of([part.found])
+    entry = skill_entry(part.found)
     labels = (
         (render_to_string("unfold/helpers/label.html", {"text": tag, "class": "fedhub-plain"}),) for tag in entry.labels
     )
@@ -170,10 +179,9 @@ def _headed(part: Part, name: str, description: str) -> SafeString:
     section = "tools" if isinstance(part.owner, McpServer) else "skills"
     short = description[:MAX_DESCRIPTION_CHARS] + ("…" if len(description) > MAX_DESCRIPTION_CHARS else "")
     return format_html(
-        '<div class="fedhub-part"><a class="text-link" href="{}#{}-{}">{}</a><p>{}</p></div>',
+        '<div class="fedhub-part"><a class="text-link" href="{}{}">{}</a><p>{}</p></div>',
         url,
-        section,
-        part.place,
+        part_address(section, part.place),
         name or "(no name)",
         short,
     )
@@ -181,8 +189,10 @@ def _headed(part: Part, name: str, description: str) -> SafeString:
 
 def _owner_cells(part: Part) -> list[SafeString | str]:
     federation = part.owner.federation
+    tags: list[str] = part.owner.tags
+    shown = format_html('<p class="text-subtle">{}</p>', ", ".join(tags)) if tags else ""
     return [
-        row_link(part.owner, part.owner),
+        format_html("{}{}", row_link(part.owner, part.owner), shown),
         row_link(federation, federation) if federation else "Without a federation",
     ]
 

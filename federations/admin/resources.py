@@ -9,38 +9,57 @@ from django.contrib import messages
 from django.contrib.admin.views.main import ORDER_VAR
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AllValuesCheckboxFilter
 from unfold.decorators import display
+from unfold.views import ChangeList
 
-from core.admin.labels import format_age, label
+from core.admin.labels import count_text, format_age, label
 from core.admin.read_only import ReadOnlyAdmin
 from core.errors import ExternalServiceError
 from federations.admin.aws_facts import describe_authorizer, describe_protocol, joined
-from federations.admin.catalog_view import CatalogEntry, as_json
-from federations.admin.filters import FederationFilter, ShownStatusFilter
+from federations.admin.catalog_page import Budget, Section, document_fragment, page_of
+from federations.admin.catalog_view import as_json
+from federations.admin.connect import snippets_of
+from federations.admin.facts import facts_of
+from federations.admin.filters import FederationFilter, LastReadFilter, ShownStatusFilter
 from federations.admin.labels import ACCESS_COLORS, runtime_color
 from federations.admin.permissions import VisibleByFederationMixin
 from federations.admin.versions import VersionsMixin, version_rows
 from federations.admin.warning_block import warnings_of_runtime
-from federations.models import DiscoveredResource
+from federations.models import DiscoveredResource, RuntimeObservation
 from federations.search.base import DocumentKind
-from federations.services.inventory import observation_of
+from federations.services.index import IndexState, index_state
+from federations.services.inventory import observation_of, observations_of
 from federations.services.search import best_resources
 from federations.sync.resources import Json
 
 RESOURCE_SECTIONS: list[Any] = [
-    ("Runtime", {"fields": ["runtime_id", "runtime_arn", "runtime_version", "region", "account_id"]}),
-    ("Access", {"fields": ["url", "runtime_access_json", "protocol_json", "authorizer_json"]}),
-    ("Record", {"fields": ["id", "enriched_at", "created_at", "updated_at"]}),
+    ("Runtime", {"fields": ["runtime_id", "runtime_version", "region", "account_id"]}),
+    ("Access", {"fields": ["runtime_access_json", "protocol_json", "authorizer_json"]}),
 ]
+INDEX_STATES = {
+    IndexState.CURRENT: "In step with this version",
+    IndexState.STALE: "Behind: it has an older version; the next sync writes it again",
+    IndexState.MISSING: "Missing: the next sync writes it",
+    IndexState.UNREADABLE: "The search index cannot be read",
+}
 
+FAILED, INCOMPLETE = "not read", "incomplete"
 MORE_HITS = (
     "The search index has more hits. This list has the resources of the best 100 hits, and those with the words in "
     "their own columns. Add a word to narrow the search."
 )
+
+
+class ResourceChangeList(ChangeList):
+    """A list of resources, which reads the further facts of a page at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.model_admin.read_page(request, list(self.result_list))
 
 
 class DiscoveredResourceAdmin(VersionsMixin, VisibleByFederationMixin, ReadOnlyAdmin):
@@ -87,26 +106,74 @@ class DiscoveredResourceAdmin(VersionsMixin, VisibleByFederationMixin, ReadOnlyA
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
-        context.update(resource=obj, status_label=self.status_label_of(obj), catalog=self.catalog_of(obj))
+        name = f"admin:federations_{obj._meta.model_name}"
+        texts = reverse(f"{name}_document", args=[obj.pk])
+        budget = Budget(urls=lambda slug, place, member: f"{texts}?of={slug}&place={place}&member={member}")
+        # A sync writes these rows; Django's history has nothing of it.
+        context.update(resource=obj, status_label=self.status_label_of(obj), show_history=False)
+        context["catalog"] = page_of(self.catalog_of(obj), request.GET, budget)
+        context["documents"] = [
+            budget.fold(title, value, f"{texts}?of={slug}") for slug, (title, value) in self.documents_of(obj).items()
+        ]
         context["versions"] = version_rows(obj)
-        context["compare_url"] = reverse(f"admin:federations_{obj._meta.model_name}_compare", args=[obj.pk])
+        context["snippets"] = snippets_of(obj)
+        context["facts"] = facts_of(obj)
+        context["list_url"] = reverse(f"{name}_changelist")
+        context["index_url"] = reverse(f"{name}_index_state", args=[obj.pk])
+        context["compare_url"] = reverse(f"{name}_compare", args=[obj.pk])
         context.update(access_label=label(obj.access_mode.upper(), ACCESS_COLORS))
+        context.update(stored=format_age(obj.updated_at), last_read=format_age(obj.enriched_at))
         if runtime := observation_of(obj):
             context.update(runtime=runtime, **warnings_of_runtime(runtime))
+            context["changed_in_cloud"] = format_age(runtime.last_updated_at)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
-    def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:
-        """Return the sections of the catalog (such as tools): the heading and the entries of each section."""
+    def catalog_of(self, resource: Any) -> list[Section]:
+        """Return the sections of the catalog, such as tools."""
         raise NotImplementedError
+
+    def documents_of(self, resource: Any) -> dict[str, tuple[str, Json]]:
+        """Return the whole documents that the page shows below the catalog, with their titles, by the word in URLs."""
+        return {}
+
+    def get_urls(self) -> list[Any]:
+        def page(name: str, view: Any) -> Any:
+            url_name = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
+            return path(f"<str:object_id>/{name}/", self.admin_site.admin_view(view), name=url_name)
+
+        views = (("document", self.document_view), ("index_state", self.index_state_view))
+        return [*(page(name, view) for name, view in views), *super().get_urls()]
+
+    def document_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Answer with one text of a resource's page, which the page loads when staff open it."""
+        resource = self.row_or_404(request, object_id)
+        return document_fragment(request, self.catalog_of(resource), self.documents_of(resource))
+
+    def index_state_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Answer with the state of a resource's documents in the search index, in words."""
+        return HttpResponse(INDEX_STATES[index_state(self.row_or_404(request, object_id))])
 
     def status_label_of(self, resource: DiscoveredResource) -> SafeString:
         """Return the AgentCore status as a colored label."""
         status = resource.shown_status
         return label(status or "unknown", {status: runtime_color(status)})
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ResourceChangeList
+
+    def read_page(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """Read what the rows of one page of the list show beside their own columns."""
+        found = observations_of(rows)
+        for row in rows:
+            row.observation = observation = found.get(row.pk)
+            # The relation `newer` of the observation that refers to the row, without a query of its own.
+            is_newer = observation and getattr(observation, f"{row.observed_by}_id") == row.pk
+            row._prefetched_objects_cache["newer"] = [observation] if is_newer else []
+
     @display(description="Status", ordering="status")
-    def status_label(self, resource: DiscoveredResource) -> SafeString:
-        return self.status_label_of(resource)
+    def status_label(self, resource: Any) -> SafeString:
+        labels = [self.status_label_of(resource), *notices_of(resource.observation)]
+        return format_html('<span class="fedhub-labels">{}</span>', format_html_join("", "{}", ((x,) for x in labels)))
 
     @display(description="Access", ordering="access_mode", label=ACCESS_COLORS)
     def access(self, resource: DiscoveredResource) -> str:
@@ -137,7 +204,20 @@ RESOURCE_FILTERS: list[Any] = [
     ("federation", FederationFilter),
     ("access_mode", AllValuesCheckboxFilter),
     ("status", ShownStatusFilter),
+    LastReadFilter,
 ]
+
+
+def notices_of(runtime: RuntimeObservation | None) -> list[SafeString]:
+    """Return labels for what the last sync lost of a resource's runtime; none if it read the runtime whole."""
+    if runtime is None:
+        return []
+    texts = [
+        (FAILED, bool(runtime.error)),
+        (INCOMPLETE, runtime.is_incomplete),
+        (count_text(len(runtime.warnings), "warning"), bool(runtime.warnings)),
+    ]
+    return [label(text, {text: "warning"} | {FAILED: "danger"}) for text, holds in texts if holds]
 
 
 def _best_first(rows: QuerySet[Any], ids: Sequence[str]) -> QuerySet[Any]:

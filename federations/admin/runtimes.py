@@ -23,6 +23,7 @@ from federations.admin.filters import (
     RuntimeFederationFilter,
     RuntimeProtocolFilter,
     RuntimeStatusFilter,
+    RuntimeTagFilter,
     WithWarningsFilter,
 )
 from federations.admin.labels import runtime_color
@@ -74,6 +75,7 @@ class RuntimeObservationAdmin(VisibleByFederationMixin, RowPagesMixin, ReadOnlyA
         RuntimeStatusFilter,
         HasErrorFilter,
         WithWarningsFilter,
+        RuntimeTagFilter,
     ]
     list_fullwidth = True
     list_per_page = 50
@@ -90,7 +92,7 @@ class RuntimeObservationAdmin(VisibleByFederationMixin, RowPagesMixin, ReadOnlyA
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RuntimeObservation]:
-        return runtimes_visible_to(request.user).annotate(rank=RANK)
+        return runtimes_visible_to(request.user).annotate(rank=RANK).prefetch_related("tag_rows")
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         return ("rank", "-error_since", "name", "id")
@@ -120,7 +122,7 @@ class RuntimeObservationAdmin(VisibleByFederationMixin, RowPagesMixin, ReadOnlyA
 
     @display(description="Name", ordering="name", header=True)
     def runtime(self, row: RuntimeObservation) -> list[str]:
-        return [self.heading_of(row), row.runtime_id]
+        return [self.heading_of(row), " · ".join(filter(None, (row.runtime_id, ", ".join(row.tags))))]
 
     @display(description="State", label=STATE_COLORS)
     def state(self, row: RuntimeObservation) -> tuple[str, str]:

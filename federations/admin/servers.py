@@ -10,13 +10,13 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from core.admin.read_only import is_list_page
-from federations.admin.catalog_view import CatalogEntry, prompts_of, resource_templates_of, resources_of, tools_of
+from federations.admin.catalog_page import Section, listed
+from federations.admin.catalog_view import prompt_entry, resource_entry, resource_template_entry, tool_entry
 from federations.admin.filters import ServerTagFilter
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
 from federations.models import McpServer
 from federations.search.base import DocumentKind
 from federations.services.access import servers_visible_to
-from federations.services.shown import prefetch_newer
 
 LARGE_COLUMNS = ("tools", "resources", "resource_templates", "prompts")
 
@@ -32,15 +32,15 @@ class McpServerAdmin(DiscoveredResourceAdmin):
     empty_hint = "A sync of a federation adds MCP servers here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[McpServer]:
-        servers = servers_visible_to(request.user).prefetch_related("federation", "tag_rows", prefetch_newer())
+        servers = servers_visible_to(request.user).prefetch_related("federation", "tag_rows")
         return servers.defer(*LARGE_COLUMNS) if is_list_page(request) else servers
 
-    def catalog_of(self, resource: Any) -> list[tuple[str, list[CatalogEntry]]]:
+    def catalog_of(self, resource: Any) -> list[Section]:
         return [
-            ("Tools", tools_of(resource.tools)),
-            ("Resources", resources_of(resource.resources)),
-            ("Resource templates", resource_templates_of(resource.resource_templates)),
-            ("Prompts", prompts_of(resource.prompts)),
+            Section("Tools", "tools", listed(resource.tools), tool_entry),
+            Section("Resources", "resources", listed(resource.resources), resource_entry),
+            Section("Resource templates", "templates", listed(resource.resource_templates), resource_template_entry),
+            Section("Prompts", "prompts", listed(resource.prompts), prompt_entry),
         ]
 
     @display(description="Tools", ordering="num_tools")

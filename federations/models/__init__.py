@@ -35,6 +35,7 @@ from federations.models.resources import (
     McpServer,
     McpServerTag,
     RuntimeObservation,
+    RuntimeTag,
 )
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "ProviderType",
     "ResourceVersion",
     "RuntimeObservation",
+    "RuntimeTag",
     "StoredPlan",
     "SyncJob",
     "SyncStatus",

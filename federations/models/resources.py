@@ -242,3 +242,23 @@ class RuntimeObservation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name or self.runtime_id} version {self.version}"
+
+    @property
+    def tags(self) -> list[str]:
+        """Return the tags, sorted by name."""
+        return sorted(row.name for row in self.tag_rows.all())
+
+
+class RuntimeTag(models.Model):
+    """One cloud tag of a runtime, as `key:value`. A sync with a tags filter writes it, also for a failed runtime."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    runtime = models.ForeignKey(RuntimeObservation, on_delete=models.CASCADE, related_name="tag_rows", db_index=False)
+    name = models.CharField(max_length=400)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["runtime", "name"], name="runtime_tag_once")]
+        indexes = [models.Index(fields=["name", "runtime"], name="runtime_tag_name")]
+
+    def __str__(self) -> str:
+        return self.name

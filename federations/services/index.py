@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from enum import StrEnum
 
 from federations.models import DiscoveredResource, Federation
-from federations.search.base import IndexedResource, SearchIndex
+from federations.search.base import IndexedResource, SearchError, SearchIndex
 from federations.search.documents import stamp
 from federations.search.registry import search_index
 from federations.search.repair import plan_repair
@@ -13,6 +14,15 @@ from federations.services.batches import batches
 from federations.services.kinds import KINDS, Kind
 
 UNFEDERATED = ""
+
+
+class IndexState(StrEnum):
+    """What the search index has of a resource: the stored version, an older one, or nothing."""
+
+    CURRENT = "current"
+    STALE = "stale"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
 
 
 def update_index(federation_id: str, changed: Collection[str] = frozenset()) -> int:
@@ -27,6 +37,18 @@ def update_index(federation_id: str, changed: Collection[str] = frozenset()) -> 
     _write_documents(index, repair.rebuild_with_delete, delete_first=True)
     _write_documents(index, repair.rebuild_missing, delete_first=False)
     return len(repair.delete) + len(repair.rebuild_with_delete) + len(repair.rebuild_missing)
+
+
+def index_state(resource: DiscoveredResource) -> IndexState:
+    """Return whether the index has the stored version of a resource."""
+    try:
+        indexed = search_index().stamps(resource.federation_id or UNFEDERATED).get(resource.pk)
+    except SearchError:
+        return IndexState.UNREADABLE
+    if indexed is None:
+        return IndexState.MISSING
+    wanted = stamp(resource.runtime_version, resource.enriched_at.isoformat())
+    return IndexState.CURRENT if indexed == wanted else IndexState.STALE
 
 
 def rebuild_index(report: Callable[[int, int], None] = lambda done, total: None) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import ExpressionWrapper, F, Q, QuerySet, TextField
 from django.db.models.lookups import Exact
@@ -31,7 +31,11 @@ HAS_WARNINGS = ~Q(Exact(ExpressionWrapper(F("warnings"), output_field=TextField(
 NEEDS_A_LOOK = HAS_WARNINGS | Q(is_incomplete=True)
 """The runtimes that the hub read in part."""
 
+MAX_OBSERVED = 10_000
+"""SQLite takes 32,766 parameters in one query."""
+
 Place = tuple[str, str]
+Resource = TypeVar("Resource", bound=DiscoveredResource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,29 @@ def observation_of(resource: DiscoveredResource) -> RuntimeObservation | None:
     """Return the observation of the runtime of `resource`; None if the last sync did not see the runtime."""
     scope, runtime_id = _place_of(resource)
     return RuntimeObservation.objects.filter(scope=scope, runtime_id=runtime_id).first()
+
+
+def observations_of(resources: Sequence[DiscoveredResource]) -> dict[str, RuntimeObservation]:
+    """Return the observations of the runtimes of `resources`, by the resources' ids, in one query."""
+    places = {_place_of(resource): resource.pk for resource in resources}
+    if not places:
+        return {}
+    scopes, runtime_ids = ({place[number] for place in places} for number in (0, 1))
+    rows = RuntimeObservation.objects.filter(scope__in=sorted(scopes), runtime_id__in=sorted(runtime_ids))
+    return {places[key]: row for row in rows.order_by() if (key := (row.scope, row.runtime_id)) in places}
+
+
+def with_observation(rows: QuerySet[Resource], condition: Q) -> QuerySet[Resource]:
+    """Return those of `rows` whose runtime has an observation that meets `condition`, at most MAX_OBSERVED.
+
+    Two queries find their ids, because an observation names its runtime by scope and id, which no join knows.
+    """
+    seen = RuntimeObservation.objects.filter(condition, kind=rows.model.kind).order_by()
+    places = set(seen.values_list("scope", "runtime_id")[:MAX_OBSERVED])
+    stored: QuerySet[Resource] = rows.model._default_manager.all()
+    found = stored.filter(runtime_id__in=sorted({runtime_id for _, runtime_id in places})).order_by()
+    columns = found.only("id", "federation_id", "region", "runtime_id")
+    return rows.filter(pk__in=[row.pk for row in columns if _place_of(row) in places])
 
 
 def with_runtime_text(rows: QuerySet[RuntimeObservation], text: str) -> QuerySet[RuntimeObservation]:

@@ -22,7 +22,7 @@ from federations.services.discover import discover
 from federations.services.heartbeat import Heartbeat
 from federations.services.index import update_index
 from federations.services.observations import write_observations
-from federations.services.observed_tags import write_observed_tags
+from federations.services.observed_tags import write_observed_tags, write_runtime_tags
 from federations.services.plans import describe_changes, describe_warnings, plan_sync
 from federations.services.stored_plans.apply import (
     check_account,
@@ -242,6 +242,7 @@ def _apply(run: _Run, discovery: Discovery) -> tuple[Plan, frozenset[str]]:
             if is_current:
                 touched |= write_observations(target, plan, discovery.findings, keeps_others=keeps_all)
             touched |= write_observed_tags(target, plan, discovery.findings)
+            write_runtime_tags(target, discovery)
             if run.plan is None:
                 write_job_changes(run.job, described, written.ids)
                 end_held_plans(target)

@@ -20,6 +20,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from core.errors import ExternalServiceError
+from federations.admin.catalog_page import part_address
 from federations.admin.labels import job_outcome, job_type
 from federations.search.base import DocumentKind, SearchHit
 from federations.search.documents import part_number
@@ -151,7 +152,7 @@ def _result_of_hit(kind: DocumentKind, shown: IndexGroup, hit: SearchHit) -> Res
     if kind in (DocumentKind.AGENT, DocumentKind.SERVER):
         name = f"{document.name} ({document.card_name})" if document.card_name else document.name
         return Result(name, href, document.path, hit.snippet)
-    place = f"#{shown.title.lower()}-{part_number(document)}"
+    place = part_address(shown.title.lower(), part_number(document))
     return Result(document.name, href + place, f"of {document.path.rpartition('/')[2]}", hit.snippet)
 
 

@@ -23,16 +23,19 @@ class RegisteredAgentForm(ShowsRefusal, forms.ModelForm[RegisteredAgent]):
 
     capabilities = forms.CharField(
         required=False,
+        label="Skills",
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "summarize, translate"}),
-        help_text="The agent's abilities in single words, separated by commas.",
+        help_text="The names of the agent's skills, separated by commas. Peers see them as its capabilities.",
     )
 
     class Meta:
         model = RegisteredAgent
-        fields = ["agent_id", "server_url", "visibility"]
+        fields = ["agent_id", "name", "description", "server_url", "visibility"]
         labels = {"server_url": "Server URL"}
         help_texts = {
             "agent_id": "Peers dispatch work to this id. It cannot be changed later.",
+            "name": "For staff. Peers do not see it.",
+            "description": "For staff: what the agent does and who answers for it. Peers do not see it.",
             "server_url": "The URL of the server that runs the agent. Empty: this hub.",
             "visibility": "Public: everyone sees it. Unlisted: approved peers see it. Private: only this hub sees it.",
         }

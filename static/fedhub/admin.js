@@ -14,22 +14,68 @@ function refreshWhileRunning() {
   }, Number(marker.dataset.refreshSeconds) * 1000);
 }
 
-// Browsers give the clipboard only to pages on HTTPS or loopback; on other pages the user can select the text.
+// A browser gives the clipboard only to pages on HTTPS or loopback. On other pages the text is selected and copied by
+// the older command.
+async function copyText(text, element) {
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    return;
+  }
+  getSelection().selectAllChildren(element);
+  document.execCommand("copy");
+}
+
+// A screen reader says what this element shows.
+function say(text) {
+  let live = document.getElementById("fedhub-said");
+  if (!live) {
+    live = document.createElement("div");
+    live.id = "fedhub-said";
+    live.className = "sr-only";
+    live.setAttribute("aria-live", "polite");
+    document.body.append(live);
+  }
+  live.textContent = "";
+  setTimeout(() => { live.textContent = text; }, 50);
+}
+
 function addCopyButtons() {
-  if (!navigator.clipboard) return;
   for (const element of document.querySelectorAll(".fedhub-copy")) {
     const text = element.textContent;
+    const what = element.dataset.copy;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "fedhub-copy-button";
     button.textContent = "Copy";
+    if (what) button.setAttribute("aria-label", `Copy ${what}`);
     button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(text);
+      await copyText(text, element);
       button.textContent = "Copied";
+      say(what ? `Copied: ${what}` : "Copied");
       setTimeout(() => { button.textContent = "Copy"; }, 2000);
     });
     if (element.tagName === "PRE") element.append(button); else element.after(button);
   }
+}
+
+// The buttons that open or close all folds of a section. A fold that loads its text opens by itself alone.
+function addFoldButtons() {
+  for (const section of document.querySelectorAll("[data-folds]")) {
+    for (const [name, isOpen] of [["open", true], ["close", false]]) {
+      const button = section.querySelector(`[data-${name}-folds]`);
+      if (!button) continue;
+      button.hidden = false;
+      button.addEventListener("click", () => {
+        for (const fold of section.querySelectorAll("details.fedhub-fold")) {
+          if (!isOpen || !("onDemand" in fold.dataset)) fold.open = isOpen;
+        }
+        say(isOpen ? "All are expanded" : "All are collapsed");
+      });
+    }
+  }
+  const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const first = target && target.querySelector(":scope > details.fedhub-fold");
+  if (first) first.open = true;
 }
 
 // When a page is loaded, unfold makes its selects searchable; a row that the user adds later needs the same step.
@@ -37,7 +83,7 @@ document.addEventListener("formset:added", (event) => {
   django.jQuery(event.target).find("select.unfold-admin-autocomplete").djangoCustomSelect2?.();
 });
 
-document.addEventListener("DOMContentLoaded", () => { refreshWhileRunning(); addCopyButtons(); });
+document.addEventListener("DOMContentLoaded", () => { refreshWhileRunning(); addCopyButtons(); addFoldButtons(); });
 
 // htmx replaces a live part while the focus is on a button in it. Where the button is gone, the focus goes to the next
 // button of the part, or to the heading of the job.

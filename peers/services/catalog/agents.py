@@ -8,7 +8,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import InvalidRequestError, NotFoundError
@@ -18,6 +17,7 @@ from federations.sync.naming import PATH_PREFIX
 from federations.sync.resources import ResourceKind
 from peers.models import AgentVisibilityChoice, Peer, PeerState, RegisteredAgent
 from peers.protocol import AgentVisibility, FederatedAgent, TrustPolicy
+from peers.services.catalog.visibility import checked_visibility, set_visibilities
 from peers.services.trust.identity import hub_identity, hub_url, is_enabled
 
 READY = "READY"
@@ -71,17 +71,23 @@ def agent_id_of(path: str) -> str:
     return path.rsplit("/", 1)[-1]
 
 
-def visible_agents(peer: Peer | None, after: str = "", limit: int | None = None) -> list[FederatedAgent]:
+def visible_agents(
+    peer: Peer | None, after: str = "", limit: int | None = None, *, agent_id: str = ""
+) -> list[FederatedAgent]:
     """Return the agents that the caller may see, in the order of their ids; none while FEDHUB_ENABLED is off.
 
     `peer` is the proven caller, or None for an unknown caller; a peer that is not approved sees what an unknown caller
-    sees. Only agents with an id greater than `after` are returned, and at most `limit` of them (None: all). A
-    registered agent hides a discovered agent of the same id. The number of queries does not grow with that of agents.
+    sees. Only agents with an id greater than `after` are returned, and at most `limit` of them (None: all); with a
+    non-empty `agent_id`, only the agent of this id. A registered agent hides a discovered agent of the same id. The
+    number of queries does not grow with that of agents.
     """
     if not is_enabled():
         return []
     seen, choices, place = visibilities_of(peer), _choices(), _place()
     discovered, registered = _discovered(seen, choices), RegisteredAgent.objects.all()
+    if agent_id:
+        discovered = discovered.filter(path=_A2A_PREFIX + agent_id)
+        registered = registered.filter(agent_id=agent_id)
     if limit is None:
         rows = discovered.only(*_DISCOVERED_COLUMNS).prefetch_related("newer")
         whole = _visible(rows, registered, seen, choices)
@@ -114,7 +120,6 @@ def visibilities_of(peer: Peer | None) -> Sequence[AgentVisibility]:
     return (AgentVisibility.PUBLIC,)
 
 
-@retried
 def set_visibility(
     federation_id: str, path: str, visibility: str | AgentVisibility, by: Actor
 ) -> AgentVisibilityChoice:
@@ -122,11 +127,8 @@ def set_visibility(
 
     Raises InvalidRequestError for an unknown visibility.
     """
-    chosen = _visibility(visibility)
-    values = {"visibility": chosen.value, "changed_by_name": by.name, "changed_at": timezone.now()}
-    with unit_of_work():
-        row, _ = AgentVisibilityChoice.objects.update_or_create(federation_id=federation_id, path=path, defaults=values)
-    return row
+    set_visibilities([(federation_id, path)], visibility, by)
+    return AgentVisibilityChoice.objects.get(federation_id=federation_id, path=path)
 
 
 def agents_with_visibility(federation_id: str | None = None) -> list[AgentWithVisibility]:
@@ -183,14 +185,21 @@ def register_agent(
     capabilities: Iterable[str] = (),
     visibility: str | AgentVisibility = AgentVisibility.PUBLIC,
     server_url: str = "",
+    name: str | None = None,
+    description: str | None = None,
 ) -> FederatedAgent:
-    """Store an agent that is not discovered, or change the stored agent of this id; raises InvalidRequestError."""
+    """Store an agent that is not discovered, or change the stored agent of this id.
+
+    A `name` or `description` of None leaves the stored one. Raises InvalidRequestError.
+    """
     if not _is_agent_id(agent_id):
         raise InvalidRequestError(f"agent_id: must be 1 to {MAX_AGENT_ID_CHARS} printable characters")
     values = {
         "capabilities": [str(capability) for capability in capabilities],
-        "visibility": _visibility(visibility).value,
+        "visibility": checked_visibility(visibility).value,
         "server_url": server_url,
+        **({} if name is None else {"name": name}),
+        **({} if description is None else {"description": description}),
     }
     with unit_of_work():
         row, _ = RegisteredAgent.objects.update_or_create(agent_id=agent_id, defaults=values)
@@ -294,11 +303,3 @@ def _capabilities(skills: object) -> list[str]:
 
 def _is_agent_id(text: str) -> bool:
     return 0 < len(text) <= MAX_AGENT_ID_CHARS and text.isprintable()
-
-
-def _visibility(visibility: str | AgentVisibility) -> AgentVisibility:
-    try:
-        return AgentVisibility(visibility)
-    except ValueError as exc:
-        known = ", ".join(choice.value for choice in AgentVisibility)
-        raise InvalidRequestError(f"visibility: must be one of {known}") from exc

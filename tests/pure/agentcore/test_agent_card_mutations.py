@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.store.documents import document_text
-from federations.admin.catalog_view import skills_of
+from federations.admin.catalog_view import skill_entry
 from federations.providers.agentcore.agent_card import card_from_json
 from federations.providers.agentcore.bounds import EnrichmentError
 from federations.search.documents import IndexableAgent, documents_for_agent
@@ -97,7 +97,8 @@ def check_that_it_can_be_used(card: AgentCard) -> None:
     shown = shown_card(card.raw, URL)
     document_text(shown)
     assert set(urls_of(shown)) == {URL}
-    skills_of(card.skills)
+    for skill in card.skills:
+        skill_entry(skill)
     documents_for_agent(IndexableAgent("1", "", card.name, "/p", card.description, "1", "", skills=card.skills))
     usable: Any = card.skills
     for skill in usable:

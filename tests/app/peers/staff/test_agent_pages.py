@@ -22,7 +22,9 @@ def test_staff_set_an_agents_visibility_and_a_recreated_agent_keeps_it(admin: Cl
     page = reverse("admin:peers_discoveredagent_changelist")
     assert "the hub&#x27;s default" in text_of(admin, page)
 
-    admin.post(page, {"action": "make_unlisted", "_selected_action": [agent.pk]})
+    posted = {"action": "make_unlisted", "_selected_action": [agent.pk]}
+    confirmed = admin.post(page, posted).context["digest"]
+    admin.post(page, {**posted, "confirmed": confirmed})
 
     choice = AgentVisibilityChoice.objects.get()
     assert (choice.path, choice.visibility, choice.changed_by_name) == (agent.path, "unlisted", "root")
@@ -37,10 +39,12 @@ def test_staff_set_an_agents_visibility_and_a_recreated_agent_keeps_it(admin: Cl
 
 def test_an_agent_is_registered_by_hand(admin: Client) -> None:
     typed = {"agent_id": "translator", "capabilities": "translate, summarize", "visibility": "unlisted"}
-    admin.post(reverse("admin:peers_registeredagent_add"), typed)
+    path = reverse("admin:peers_registeredagent_add")
+    admin.post(path, {**typed, "confirmed": admin.post(path, typed).context["digest"]})
 
     agent = RegisteredAgent.objects.get()
     assert (agent.capabilities, agent.visibility) == (["translate", "summarize"], "unlisted")
-    admin.post(url(agent), {"capabilities": "translate", "visibility": "public"})
+    typed = {"capabilities": "translate", "visibility": "public"}
+    admin.post(url(agent), {**typed, "confirmed": admin.post(url(agent), typed).context["digest"]})
     agent.refresh_from_db()
     assert (agent.capabilities, agent.visibility) == (["translate"], "public")
