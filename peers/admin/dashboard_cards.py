@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from peers.models import Dispatch, KeyState, KeyWithdrawal, OutboundCallback, Peer, PeerKey, PeerState
+from peers.models import WAITING_DEAD, Dispatch, KeyState, KeyWithdrawal, OutboundCallback, Peer, PeerKey, PeerState
 
 
 def dashboard_cards(request: HttpRequest) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ def _withdrawn_keys(approved: QuerySet[Peer]) -> dict[str, int]:
 
 
 def _dead(model: type[Dispatch] | type[OutboundCallback]) -> int:
-    return model._default_manager.filter(dead_at__isnull=False).count()
+    return model._default_manager.filter(WAITING_DEAD).count()
 
 
 def _card(number: int, title: str, href: str, icon: str) -> dict[str, Any]:

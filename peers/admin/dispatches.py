@@ -38,7 +38,7 @@ class DispatchAdmin(OutboxAdmin):
     change_form_outer_before_template = "peers/dispatch_overview.html"
     fieldsets = [
         ("Target", {"fields": ["intent_link", "peer_column", "agent", "scope_text"]}),
-        ("Delivery", {"fields": ["work", "attempts", "next_try", "last_answer", "error_text", "given_up"]}),
+        ("Delivery", {"fields": ["work", "attempts", "next_try", "last_answer", "error_text", "given_up", "away"]}),
         ("History", {"fields": ["sent_by", "created_at", "delivered_at", "finished_at"]}),
         ("Ids", {"fields": ["own_id", "remote_id", "trace"], "classes": ["collapse"]}),
         ("Envelope as the hub sends it", {"fields": ["envelope_text"], "classes": ["collapse"]}),
@@ -137,6 +137,8 @@ def _next_step(dispatch: Dispatch) -> SafeString | str:
         )
     if dispatch.status != DispatchState.PENDING:
         return ""
+    if dispatch.dead_at and dispatch.put_away_at:
+        return format_html("<strong>Staff put it away.</strong> {}", dispatch.put_away_reason)
     if dispatch.dead_at:
         return format_html(
             "<strong>The hub gave up after {}.</strong> {} Press Try again when the peer works again.",
