@@ -38,6 +38,7 @@ from federations.admin.labels import (
     sync_outcome,
     would_have,
 )
+from federations.admin.linked_filters import CauseFilter, FailingFilter
 from federations.admin.permissions import GrantedPermissionsMixin
 from federations.admin.plan_tables import open_held_plan, open_plans_table
 from federations.admin.skipped import notice_of_last_sync
@@ -111,6 +112,8 @@ class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermission
         ("sync_status", ChoicesDropdownFilter),
         HeldSyncFilter,
         FederationTagFilter,
+        FailingFilter,
+        CauseFilter,
     ]
     list_filter_submit = True
     show_facets = admin.ShowFacets.NEVER

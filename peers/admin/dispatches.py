@@ -14,6 +14,7 @@ from unfold.decorators import display
 
 from core.admin.cells import copyable, row_link, time_since, time_until
 from core.admin.labels import label
+from core.admin.linked_filters import DayFilter
 from peers.admin.callbacks import inbound_table
 from peers.admin.journal import journal_url
 from peers.admin.json_fields import json_as_fields
@@ -32,6 +33,7 @@ class DispatchAdmin(OutboxAdmin):
         WorkStateFilter,
         ("peer", RelatedDropdownFilter),
         ("created_at", RangeDateTimeFilter),
+        DayFilter,
     ]
     search_fields = ["intent_title", "target_server", "agent_id", "id__exact", "intent_id__exact"]
     search_help_text = "Intent, peer, agent or id"

@@ -1,4 +1,4 @@
-"""Let staff put dead letters away, and find dead letters by an index."""
+"""Let staff put dead letters away, find dead letters by an index, and store when a key was withdrawn."""
 
 from django.db import migrations, models
 
@@ -10,6 +10,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name='peerkey',
+            name='withdrawn_at',
+            field=models.DateTimeField(blank=True, editable=False, help_text='When the hub saw it first.', null=True),
+        ),
         migrations.AddField(
             model_name='dispatch',
             name='put_away_at',
