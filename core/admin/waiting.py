@@ -34,6 +34,11 @@ class WaitingCard:
         return self.one if self.number == 1 else self.many or f"{self.one}s"
 
     @property
+    def shown_number(self) -> str:
+        """Return the number with its separators."""
+        return f"{self.number:,}"
+
+    @property
     def key(self) -> str:
         """Return the card's id in the page, which stays the same when the page refreshes itself."""
         return f"waits-{slugify(self.one)}"

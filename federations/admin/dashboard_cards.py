@@ -104,7 +104,7 @@ def waiting_cards(federations: FederationNumbers, registry: RegistryNumbers) -> 
 
 def _numbers(name: str, rows: QuerySet[Any], total: Aggregate) -> QuerySet[Any, Any]:
     named = rows.order_by().annotate(counted=Value(name, output_field=CharField())).values_list("counted")
-    return named.annotate(number=Count("pk"), total=total, oldest=Min("created_at"))
+    return named.annotate(number=Count("pk"), total=total, oldest=Min("created_at"))  # type: ignore[no-any-return]
 
 
 def cause_rows(request: HttpRequest) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from functools import partial
 
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import date_format
@@ -12,11 +13,13 @@ from django.utils.formats import date_format
 from core.admin.charts import AMBER, BLUE, GRAY, GREEN, RED, VIOLET, DayChart, Series, day_chart
 from core.admin.labels import format_seconds
 from core.store.days import RecentDays
+from core.store.unit_of_work import subquery_or_list
 from federations.admin.permissions import jobs_visible_to
+from federations.models import AccessLevel
 from federations.models.daily_counts import UNFEDERATED_SCOPE
-from federations.services.access import PERMISSION_OF, AccessLevel, federations_visible_to
+from federations.services.access import PERMISSION_OF, federations_visible_to
 from federations.services.daily_counts import counts_by_day
-from federations.services.sync_history import SyncOutcome, median_lengths, outcomes_by_day
+from federations.services.sync_history import SyncOutcome, median_seconds, outcomes_by_day
 
 OUTCOME_COLORS = {
     SyncOutcome.SUCCESS: GREEN,
@@ -30,13 +33,12 @@ def sync_chart(request: HttpRequest, days: RecentDays) -> DayChart:
     """Return the chart of the finished syncs of each day by outcome, with their median length, in two queries."""
     jobs = jobs_visible_to(request.user)
     numbers = outcomes_by_day(jobs, days)
-    lengths = [length and length.total_seconds() for length in median_lengths(jobs, days)]
     bars = [
         Series(str(outcome.label), color, numbers[outcome], href=partial(_syncs_of, outcome))
         for outcome, color in OUTCOME_COLORS.items()
     ]
     line = Series(
-        "Median duration", GRAY, [length if length is None else round(length, 1) for length in lengths],
+        "Median duration", GRAY, median_seconds(jobs, days),
         text=lambda seconds: format_seconds(timedelta(seconds=seconds)), is_line=True, own_axis="seconds",
     )  # fmt: skip
     return day_chart(
@@ -63,14 +65,16 @@ def resources_chart(request: HttpRequest, days: RecentDays) -> DayChart:
     )  # fmt: skip
 
 
-def _scopes(request: HttpRequest) -> list[str] | None:
-    """Return the scopes whose numbers the user may see; None for all, also those of deleted federations."""
+def _scopes(request: HttpRequest) -> Q:
+    """Return the condition of the rows that the user may see: for a role, also those of deleted federations."""
     has_perm = request.user.has_perm
     sees_others = has_perm("federations.view_mcpserver") and has_perm("federations.view_a2aagent")
-    if has_perm(PERMISSION_OF[AccessLevel.VIEW]) and sees_others:
-        return None
+    unfederated = Q(scope=UNFEDERATED_SCOPE)
+    if has_perm(PERMISSION_OF[AccessLevel.VIEW]):
+        return Q() if sees_others else ~unfederated
     own = federations_visible_to(request.user).order_by().values_list("id", flat=True)
-    return [*own, *([UNFEDERATED_SCOPE] if sees_others else [])]
+    federated = Q(scope__in=subquery_or_list(own))
+    return federated | unfederated if sees_others else federated
 
 
 def _syncs_of(outcome: SyncOutcome, day: date) -> str:

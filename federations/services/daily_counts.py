@@ -7,7 +7,6 @@ keeps the numbers of its last sweep.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from datetime import date
 
 from django.db import IntegrityError
@@ -54,16 +53,15 @@ def _has_changed(row: DailyCount, counts: dict[str, int]) -> bool:
     return has_changed
 
 
-def counts_by_day(first: date, scopes: Iterable[str] | None) -> dict[date, dict[str, int]]:
-    """Return servers, tools and agents of each day from `first` on; a day without a row was not counted.
+def counts_by_day(first: date, scopes: Q) -> dict[date, dict[str, int]]:
+    """Return servers, tools and agents of each day from `first` on, of the rows that meet the condition `scopes`.
 
-    `scopes` are the scopes that count, None for all.
+    A day without a row was not counted.
     """
-    rows = DailyCount.objects.filter(Q(day__gte=first), *([] if scopes is None else [Q(scope__in=scopes)]))
-    sums = rows.order_by("day").values("day").annotate(Sum("servers"), Sum("tools"), Sum("agents"))
+    sums = DailyCount.objects.filter(scopes, day__gte=first).order_by("day").values("day")
     return {
         row["day"]: {"servers": row["servers__sum"], "tools": row["tools__sum"], "agents": row["agents__sum"]}
-        for row in sums
+        for row in sums.annotate(Sum("servers"), Sum("tools"), Sum("agents"))
     }
 
 

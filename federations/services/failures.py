@@ -52,5 +52,6 @@ def _runtime_errors(user: AnyUser) -> defaultdict[str, list[tuple[str, datetime]
     federated = broken.exclude(scope__startswith=UNFEDERATED).order_by("error_since", "id")
     found: defaultdict[str, list[tuple[str, datetime]]] = defaultdict(list)
     for scope, text, since in federated.values_list("scope", "error", "error_since")[:MAX_RUNTIMES]:
-        found[scope].append((text, since))
+        if since:
+            found[scope].append((text, since))
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
 from statistics import median
 
 from django.db.models import (
@@ -63,8 +62,8 @@ def outcomes_by_day(jobs: QuerySet[SyncJob], days: RecentDays) -> dict[SyncOutco
     return numbers
 
 
-def median_lengths(jobs: QuerySet[SyncJob], days: RecentDays) -> list[timedelta | None]:
-    """Return the median length of the finished syncs of each of `days`; None for a day without one.
+def median_seconds(jobs: QuerySet[SyncJob], days: RecentDays) -> list[float | None]:
+    """Return the median length in seconds of the finished syncs of each of `days`; None for a day without one.
 
     A day is also None if not all of its syncs are among the newest `MAX_LENGTHS`.
     """
@@ -72,9 +71,9 @@ def median_lengths(jobs: QuerySet[SyncJob], days: RecentDays) -> list[timedelta 
     took = ExpressionWrapper(F("finished_at") - F("started_at"), output_field=DurationField())
     columns = done.annotate(day=days.number_of("created_at"), took=took).order_by("-created_at", "-id")
     rows = list(columns.values_list("day", "took")[:MAX_LENGTHS])
-    lengths: defaultdict[int, list[timedelta]] = defaultdict(list)
+    lengths: defaultdict[int, list[float]] = defaultdict(list)
     for day, length in rows:
-        lengths[day].append(length)
+        lengths[day].append(length.total_seconds())
     if len(rows) == MAX_LENGTHS:
         del lengths[rows[-1][0]]
-    return [median(lengths[day]) if day in lengths else None for day in range(days.number)]
+    return [round(median(lengths[day]), 1) if day in lengths else None for day in range(days.number)]

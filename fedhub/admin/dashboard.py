@@ -40,9 +40,9 @@ from peers.admin.dashboard_cards import waiting_cards as peer_cards
 RECENT_JOBS = 10
 DAYS = 30
 # The status "failed" covers three outcomes: a failed sync, a sync with errors, and a held plan, which has its own card.
-NEEDS_ATTENTION = "Needs attention"
-CARD_LABELS = {SyncStatus.IDLE: NEVER_SYNCED, SyncStatus.FAILED: NEEDS_ATTENTION}
-CARD_COLORS = SYNC_COLORS | {NEEDS_ATTENTION: "danger"}
+FAILED_OR_ERRORS = "Failed, or with errors"
+CARD_LABELS = {SyncStatus.IDLE: NEVER_SYNCED, SyncStatus.FAILED: FAILED_OR_ERRORS}
+CARD_COLORS = SYNC_COLORS | {FAILED_OR_ERRORS: "danger"}
 
 
 def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _live_context(request: HttpRequest, registry: RegistryNumbers) -> dict[str, 
     waiting = [*waiting_cards(federations, registry), *peer_cards(request)]
     counts = federations.by_status
     return {
-        "federation_count": federations.total,
+        "federation_count": f"{federations.total:,}" if federations.total else "",
         "status_cards": _status_cards(counts),
         "attention": [card for card in waiting if card.number],
         "causes": cause_rows(request),
@@ -110,12 +110,14 @@ def _query(status: SyncStatus) -> str:
 
 
 def _resource_cards(registry: RegistryNumbers) -> list[dict[str, Any]]:
-    servers = reverse("admin:federations_mcpserver_changelist")
-    agents = reverse("admin:federations_a2aagent_changelist")
+    found = [
+        ("MCP servers", registry.servers, "admin:federations_mcpserver_changelist", "dns"),
+        ("Tools", registry.tools, "admin-tools", "build"),
+        ("A2A agents", registry.agents, "admin:federations_a2aagent_changelist", "smart_toy"),
+    ]
     return [
-        {"title": "MCP servers", "number": registry.servers, "href": servers, "icon": "dns"},
-        {"title": "Tools", "number": registry.tools, "href": reverse("admin-tools"), "icon": "build"},
-        {"title": "A2A agents", "number": registry.agents, "href": agents, "icon": "smart_toy"},
+        {"title": title, "number": number, "shown": f"{number:,}", "href": reverse(page), "icon": icon}
+        for title, number, page, icon in found
     ]
 
 

@@ -2,9 +2,12 @@
 
 // The texts of a chart have the color of the page's mode. unfold draws the charts, and leaves these colors alone.
 function colorCharts() {
-  const isDark = document.documentElement.classList.contains("dark");
-  Chart.defaults.color = isDark ? "#d1d5db" : "#4b5563";
-  for (const chart of Object.values(Chart.instances)) chart.update();
+  const color = document.documentElement.classList.contains("dark") ? "#d1d5db" : "#4b5563";
+  Chart.defaults.color = color;
+  for (const chart of Object.values(Chart.instances)) {
+    for (const scale of Object.values(chart.options.scales)) scale.ticks.color = scale.title.color = color;
+    chart.update();
+  }
 }
 
 // A click on a bar opens the rows that it counts: the link in the table below the chart.

@@ -108,9 +108,14 @@ def registry_rows(cloud: MemoryCloud) -> None:
     job = take(start_sync(held, by=STAFF).id)
     jobs.fail(job, "The sync would delete 5 of 10 resources", held=True)
     now = timezone.now()
-    for number, values in enumerate(({}, {"held_message": ""}, {"expires_at": now}, {"status": "dismissed"})):
-        plan = {"held_message": "deletes", "held_by": ["deletions"], "expires_at": now + timedelta(hours=1)}
-        StoredPlan.objects.create(federation=held, digest=str(number), **(plan | values))
+    ways: list[dict[str, Any]] = [{}, {"held_message": ""}, {"expires_at": now}, {"status": "dismissed"}]
+    for number, values in enumerate(ways):
+        plan: dict[str, Any] = {
+            "held_message": "deletes",
+            "held_by": ["deletions"],
+            "expires_at": now + timedelta(hours=1),
+        }
+        StoredPlan.objects.create(federation=held, digest=str(number), **{**plan, **values})
 
 
 def listed(client: Client, href: str) -> int:
