@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter
 
 from core.store.days import on_day
+
+
+class OldestFirstMixin(ModelAdmin):
+    """The base of lists whose rows wait for staff under some filters: those filters put the oldest row first."""
+
+    oldest_first: ClassVar[dict[tuple[str, str], str]]
+    """The column of the age for a filter's parameter and value; the value "" stands for any."""
+
+    def get_ordering(self, request: HttpRequest) -> Sequence[str]:
+        for (parameter, value), column in self.oldest_first.items():
+            if parameter in request.GET and value in ("", request.GET[parameter]):
+                return [column, "pk"]
+        return super().get_ordering(request)  # type: ignore[no-any-return]
 
 
 class LinkedFilter(DropdownFilter):

@@ -18,6 +18,7 @@ from unfold.decorators import display
 
 from core.actors import actor_of
 from core.admin.labels import format_age, label
+from core.admin.linked_filters import OldestFirstMixin
 from core.admin.saving import UnitOfWorkMixin
 from core.errors import HubError
 from federations.admin.actions import FederationActionsMixin
@@ -89,7 +90,7 @@ class GrantInline(TabularInline):
 
 
 @admin.register(Federation)
-class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermissionsMixin):
+class FederationAdmin(OldestFirstMixin, FederationActionsMixin, UnitOfWorkMixin, GrantedPermissionsMixin):
     """The list and the form of federations. The form calls services to save, so that all rules of the API apply."""
 
     form = FederationForm
@@ -116,6 +117,7 @@ class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermission
         CauseFilter,
     ]
     list_filter_submit = True
+    oldest_first = {("failing", ""): "failing_since", ("cause", ""): "failing_since"}
     show_facets = admin.ShowFacets.NEVER
     list_fullwidth = True
     list_per_page = 50

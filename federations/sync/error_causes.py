@@ -19,7 +19,10 @@ UNKNOWN = "No error was recorded"
 # botocore's text of a ClientError: code, operation, and for a denied action IAM's name of it.
 _AWS_ERROR = re.compile(r"An error occurred \((?P<code>[^()]{1,80})\) when calling the (?P<operation>\w+) operation")
 _DENIED_ACTION = re.compile(r"not authorized to perform: (?P<action>[\w-]+:[\w*]+)")
-_RESOURCE_NAME = re.compile(r"^(?:MCP server|A2A agent|[Rr]untime) [^\s:]+: ")
+# What precedes the error of a runtime in the message of its sync.
+_PREFIX = re.compile(
+    r"^(?:\d+ resource sync failures\. First error: |(?:MCP server|A2A agent|[Rr]untime) [^\s:]+: |[ :.,]+)*"
+)
 _PHRASES = "|".join(sorted((re.escape(status.phrase) for status in HTTPStatus if status >= 400), key=len, reverse=True))
 _HTTP_STATUS = re.compile(rf"(?<=HTTP )[1-5]\d\d\b|(?<=status )[1-5]\d\d\b|\b[45]\d\d(?= (?:{_PHRASES})\b)")
 # What names one case, the longest forms first.
@@ -80,7 +83,7 @@ def cause_of(text: str) -> str:
     if error := _AWS_ERROR.search(text):
         denied = _DENIED_ACTION.search(text)
         return f"{error['code']} {denied['action'] if denied else error['operation']}"
-    text = " ".join(_RESOURCE_NAME.sub("", text).split())
+    text = _PREFIX.sub("", " ".join(text.split()), count=1)
     parts, end = [], 0
     for status in _HTTP_STATUS.finditer(text):
         parts += [_PARTICULARS.sub(GAP, text[end : status.start()]), status[0]]

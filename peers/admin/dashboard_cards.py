@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
-from django.db.models import CharField, Count, Min, Q, QuerySet, Value
+from django.db.models import CharField, Count, Min, QuerySet, Value
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -14,19 +14,22 @@ from core.admin.charts import BLUE, GREEN, DayChart, Series, day_chart
 from core.admin.waiting import WaitingCard
 from core.store.days import RecentDays
 from core.store.unions import rows_of_all
-from peers.admin.peers import HAS_CHANGED_KEY, WITHDREW_A_KEY, review_is_due
+from peers.admin.peers import review_is_due
 from peers.models import (
     WAITING_DEAD,
     Dispatch,
     HandlerEvent,
+    KeyState,
     KeyWithdrawal,
     OutboundCallback,
     OutboxRow,
     Peer,
+    PeerKey,
     PeerState,
     ReceivedDispatch,
 )
 
+PROPOSED = "proposed peer"
 # The rows that a worker gave up: the name of one, of several, and the icon of the card.
 DEAD_LETTERS: list[tuple[type[OutboxRow], str, str, str]] = [
     (Dispatch, "dispatch given up", "dispatches given up", "outbox"),
@@ -37,7 +40,15 @@ DEAD_LETTERS: list[tuple[type[OutboxRow], str, str, str]] = [
 
 def waiting_cards(request: HttpRequest) -> list[WaitingCard]:
     """Return the cards of the lists that the user may open, in two queries."""
-    return [*_peer_cards(request), *_dead_cards(request)]
+    sees_peers = _may_view(request, Peer)
+    dead = [found for found in DEAD_LETTERS if _may_view(request, found[0])]
+    queries = [*(_peer_queries() if sees_peers else []), *(_dead_query(model, one) for model, one, _, _ in dead)]
+    numbers = {name: (number, oldest) for name, number, oldest in rows_of_all(*queries)}
+    cards = _peer_cards(numbers) if sees_peers else []
+    for model, one, many, icon in dead:
+        href = f"{reverse(f'admin:peers_{model._meta.model_name}_changelist')}?work=dead"
+        cards.append(_card(numbers.get(one), one, many, href, icon))
+    return cards
 
 
 def dispatch_chart(request: HttpRequest, days: RecentDays) -> DayChart | None:
@@ -63,53 +74,50 @@ def dispatch_chart(request: HttpRequest, days: RecentDays) -> DayChart | None:
     )  # fmt: skip
 
 
-def _peer_cards(request: HttpRequest) -> list[WaitingCard]:
-    """Return the cards of proposed peers, of changed and withdrawn keys, and of due reviews, in one query."""
-    if not _may_view(request, Peer):
-        return []
-    peers = reverse("admin:peers_peer_changelist")
-    found = [
-        (HAS_CHANGED_KEY, "keys__created_at", "peer with a changed key", "peers with a changed key", "look=key", "key"),
-        *(
-            (
-                WITHDREW_A_KEY & Q(keys__withdrawal=way), "keys__withdrawn_at",
-                f"peer with a key {way.label}", f"peers with a key {way.label}", f"look={way.value}", "key_off",
-            )
-            for way in KeyWithdrawal
-        ),
-        (
-            Q(state=PeerState.PROPOSED), "created_at",
-            "proposed peer", "proposed peers", "state__exact=proposed", "handshake",
-        ),
-        (review_is_due(), "review_by", "review due", "reviews due", "look=review", "event"),
-    ]  # fmt: skip
-    asked: dict[str, Any] = {}
-    for index, (condition, since, *_) in enumerate(found):
-        asked[f"number_{index}"] = Count("pk", filter=condition, distinct=True)
-        asked[f"oldest_{index}"] = Min(since, filter=condition)
-    numbers = Peer.objects.order_by().aggregate(**asked)
+def _peer_queries() -> list[QuerySet[Any, Any]]:
+    """Return the queries of the proposed peers, and of the peers with a key that changed or was withdrawn.
+
+    Each row has a name, the number of peers and the age of the oldest. The name is `PROPOSED`, the state of the changed
+    keys, or the way in which keys were withdrawn.
+    """
+    proposed = Peer.objects.filter(state=PeerState.PROPOSED).order_by().annotate(card=_text(PROPOSED))
+    keys = PeerKey.objects.filter(peer__state=PeerState.APPROVED).order_by()
+    changed = keys.filter(state=KeyState.PROPOSED, withdrawal="").values_list("state")
+    withdrawn = keys.filter(state=KeyState.PINNED).exclude(withdrawal="").values_list("withdrawal")
     return [
-        WaitingCard(numbers[f"number_{index}"], one, f"{peers}?{query}", icon, numbers[f"oldest_{index}"], many)
-        for index, (_, _, one, many, query, icon) in enumerate(found)
+        proposed.values_list("card").annotate(number=Count("pk"), oldest=Min("created_at")),
+        changed.annotate(number=Count("peer", distinct=True), oldest=Min("created_at")),
+        withdrawn.annotate(number=Count("peer", distinct=True), oldest=Min("withdrawn_at")),
     ]
 
 
-def _dead_cards(request: HttpRequest) -> list[WaitingCard]:
-    """Return the cards of the messages that the hub gave up and staff did not put away, in one query."""
-    allowed = [found for found in DEAD_LETTERS if _may_view(request, found[0])]
-    queries = [_dead_rows(model, one) for model, one, _, _ in allowed]
-    numbers = {one: (number, oldest) for one, number, oldest in rows_of_all(*queries)}
-    cards = []
-    for model, one, many, icon in allowed:
-        number, oldest = numbers.get(one, (0, None))
-        href = f"{reverse(f'admin:peers_{model._meta.model_name}_changelist')}?work=dead"
-        cards.append(WaitingCard(number, one, href, icon, oldest, many))
-    return cards
-
-
-def _dead_rows(model: type[OutboxRow], name: str) -> QuerySet[Any, Any]:
+def _dead_query(model: type[OutboxRow], name: str) -> QuerySet[Any, Any]:
+    """Return the query of the messages that the hub gave up and staff did not put away."""
     named = model._default_manager.filter(WAITING_DEAD).order_by().annotate(card=_text(name))
     return named.values_list("card").annotate(number=Count("pk"), oldest=Min("dead_at"))
+
+
+def _peer_cards(numbers: dict[str, tuple[int, datetime | None]]) -> list[WaitingCard]:
+    """Return the cards that lead to the list of peers: the keys first, because a key may be stolen."""
+    peers = reverse("admin:peers_peer_changelist")
+    found = [
+        (KeyState.PROPOSED.value, "with a changed key", "key", "key"),
+        *((way.value, f"with a key {way.label}", way.value, "key_off") for way in KeyWithdrawal),
+    ]
+    cards = [
+        _card(numbers.get(name), f"peer {text}", f"peers {text}", f"{peers}?look={look}", icon)
+        for name, text, look, icon in found
+    ]
+    proposed = f"{peers}?state__exact=proposed"
+    cards.append(_card(numbers.get(PROPOSED), PROPOSED, "proposed peers", proposed, "handshake"))
+    reviews = Peer.objects.filter(review_is_due()).aggregate(number=Count("pk"), oldest=Min("review_by"))
+    due = f"{peers}?look=review"
+    return [*cards, _card((reviews["number"], reviews["oldest"]), "review due", "reviews due", due, "event")]
+
+
+def _card(counted: tuple[int, datetime | date | None] | None, one: str, many: str, href: str, icon: str) -> WaitingCard:
+    number, oldest = counted or (0, None)
+    return WaitingCard(number, one, href, icon, oldest, many)
 
 
 def _by_day(name: str, model: type[Any], column: str, days: RecentDays) -> QuerySet[Any, Any]:

@@ -19,6 +19,7 @@ from unfold.enums import ActionVariant
 from core.actors import actor_of
 from core.admin.cells import time_since, time_until
 from core.admin.labels import format_time
+from core.admin.linked_filters import OldestFirstMixin
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.refusals import show_refusals
 from core.admin.row_pages import RowPagesMixin
@@ -68,9 +69,10 @@ class EventFilter(DropdownFilter):
         return queryset.filter(event_type=self.value()) if self.value() in EVENT_NAMES else queryset
 
 
-class OutboxAdmin(RowPagesMixin, ReadOnlyAdmin):
+class OutboxAdmin(OldestFirstMixin, RowPagesMixin, ReadOnlyAdmin):
     """Base class of the admin pages of dispatches, outbound callbacks and handler events."""
 
+    oldest_first = {("work", "dead"): "dead_at"}
     list_fullwidth = True
     list_per_page = 50
     actions = ["retry_selected", "put_away_selected"]

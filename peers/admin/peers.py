@@ -12,6 +12,7 @@ from unfold.decorators import display
 
 from core.actors import actor_of
 from core.admin.cells import time_since
+from core.admin.linked_filters import OldestFirstMixin
 from core.admin.refused_forms import RefusalOnFormMixin
 from core.admin.saving import UnitOfWorkMixin
 from core.store.days import hub_today
@@ -23,7 +24,6 @@ from peers.admin.peer_overview import overview_of
 from peers.models import KeyState, KeyWithdrawal, Peer, PeerState
 from peers.services.trust.peers import add_peer, change_settings
 
-HAS_CHANGED_KEY = Q(state=PeerState.APPROVED, keys__state=KeyState.PROPOSED, keys__withdrawal="")
 # Of a pinned key; a condition on `keys__withdrawal` follows.
 WITHDREW_A_KEY = Q(state=PeerState.APPROVED, keys__state=KeyState.PINNED)
 
@@ -51,7 +51,7 @@ class WaitingForStaffFilter(DropdownFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Peer]) -> QuerySet[Peer]:
         wanted = {
             "review": review_is_due(),
-            "key": HAS_CHANGED_KEY,
+            "key": Q(state=PeerState.APPROVED, keys__state=KeyState.PROPOSED, keys__withdrawal=""),
             "withdrawn": WITHDREW_A_KEY & Q(keys__withdrawal__gt=""),
             **{way.value: WITHDREW_A_KEY & Q(keys__withdrawal=way) for way in KeyWithdrawal},
             "stranger": Q(state=PeerState.PROPOSED) & ~Q(proposed_from=""),
@@ -63,12 +63,13 @@ class WaitingForStaffFilter(DropdownFilter):
 
 
 @admin.register(Peer)
-class PeerAdmin(RefusalOnFormMixin, UnitOfWorkMixin, ImportExportMixin, PeerActionsMixin):
+class PeerAdmin(OldestFirstMixin, RefusalOnFormMixin, UnitOfWorkMixin, ImportExportMixin, PeerActionsMixin):
     """The admin page of peers: the state and the settings of a peer, and staff's decisions about the peer."""
 
     list_display = ["name", "state_label", "relationship_label", "keys_label", "review", "attempts", "added"]
     list_filter = [("state", ChoicesDropdownFilter), ("relationship", ChoicesDropdownFilter), WaitingForStaffFilter]
     list_filter_submit = True
+    oldest_first = {("look", "review"): "review_by", ("state__exact", "proposed"): "created_at"}
     show_facets = admin.ShowFacets.NEVER
     list_fullwidth = True
     list_per_page = 50

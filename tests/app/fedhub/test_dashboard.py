@@ -6,10 +6,13 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.apps import apps
 from django.conf import LazySettings
 from django.contrib.auth.models import Permission, User
 from django.db import connections
@@ -180,6 +183,20 @@ def test_each_card_says_how_long_the_oldest_waits(admin: Client, cloud: MemoryCl
     assert ages["callbacks given up"] == "the oldest for 3 days"
 
 
+def test_the_list_of_what_waits_begins_with_the_oldest_row(admin: Client, cloud: MemoryCloud) -> None:
+    registry_rows(cloud)
+    peer_rows()
+
+    def first_of(title: str) -> Any:
+        return admin.get(numbers_of(admin)[title][1]).context["cl"].result_list[0]
+
+    assert first_of("failing federations").display_name == "Denied"
+    assert first_of("dispatches given up").pk == "d-2"
+    assert first_of("reviews due").server_url == "https://peer-3.example.org"
+    usual = admin.get(reverse("admin:federations_federation_changelist")).context["cl"].result_list
+    assert usual[0].display_name == "Held"
+
+
 def test_each_cause_leads_to_exactly_its_federations(admin: Client, cloud: MemoryCloud) -> None:
     registry_rows(cloud)
 
@@ -208,6 +225,19 @@ def test_a_federation_fails_until_a_sync_ends_without_an_error(admin: Client, cl
     sync(found, cloud, server("ledger"))
     assert Federation.objects.get().failing_since is None
     assert "No federation fails" in admin.get(INDEX).content.decode()
+
+
+def test_the_migration_dates_the_failures_of_before(cloud: MemoryCloud) -> None:
+    registry_rows(cloud)
+    Federation.objects.update(failing_since=None)
+
+    migration = import_module("federations.migrations.0012_dashboard")
+    migration.date_failures(apps, SimpleNamespace(connection=connections[REGISTRY]))
+
+    for found in Federation.objects.select_related("last_sync"):
+        job = found.last_sync
+        is_failing = job is not None and job.status == "failed" and not job.held
+        assert found.failing_since == (job.finished_at if job and is_failing else None), found
 
 
 def test_old_errors_of_runtimes_do_not_hide_why_the_whole_sync_failed(admin: Client, cloud: MemoryCloud) -> None:

@@ -32,6 +32,10 @@ def denied(region: str, account: str) -> str:
         ),
         ("enrichment failed: 403 Forbidden", "enrichment failed: 403 Forbidden"),
         ("A2A agent kyc-0: enrichment failed: HTTP 404", "enrichment failed: HTTP 404"),
+        (
+            "5 resource sync failures. First error: MCP server ledger: no answer within 30 seconds",
+            "no answer within … seconds",
+        ),
         ("the answer is empty (HTTP status 204)", "the answer is empty (HTTP status 204)"),
         ("no answer within 12.5 seconds", "no answer within … seconds"),
         ("no answer within 500 seconds", "no answer within … seconds"),
