@@ -14,7 +14,7 @@ from federations.services.jobs import fail, take
 from federations.services.start import start_sync
 from peers.models import Dispatch
 from tests.app.federations.admin.cloud import STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
-from tests.browser.test_every_page import ALL_RULES, violations
+from tests.browser.test_every_page import ALL_RULES, COLOR_RULES, SET_THEME, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 
@@ -59,6 +59,9 @@ def test_staff_work_off_what_waits_and_see_why_syncs_fail(page: Page, cloud: Mem
     page.keyboard.press("Enter")
     expect(page.locator("#chart-syncs tbody tr")).to_have_count(30)
     assert list(violations(page, {"exclude": ["#nav-sidebar"]}, ALL_RULES)) == []
+    page.add_style_tag(content="* { transition: none !important; }")
+    page.evaluate(SET_THEME, "dark")
+    assert list(violations(page, {"exclude": ["#nav-sidebar"]}, COLOR_RULES)) == []
     page.locator("#chart-syncs").get_by_role("link", name="1").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#result_list tr.data-row")).to_have_count(1)
