@@ -49,7 +49,10 @@ OUTCOME = Case(
 )
 """The outcome of a finished sync as an expression of the database; `labels.job_outcome` shows the same one."""
 
-FINISHED_SYNC = Q(status__in=[JobStatus.SUCCESS, JobStatus.FAILED]) & ~Q(job_type=JobType.DELETE_SYNC)
+FINISHED_SYNC = Q(status__in=[JobStatus.SUCCESS, JobStatus.FAILED], cancelled_at__isnull=True) & ~Q(
+    job_type=JobType.DELETE_SYNC
+)
+"""The condition of a sync that ended by itself; a cancelled one tells nothing about the account."""
 
 
 def outcomes_by_day(jobs: QuerySet[SyncJob], days: RecentDays) -> dict[SyncOutcome, list[int]]:

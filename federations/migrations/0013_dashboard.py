@@ -21,7 +21,7 @@ def date_failures(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('federations', '0011_number_of_skills'),
+        ('federations', '0012_phase_times_and_cancels'),
     ]
 
     operations = [
