@@ -15,6 +15,7 @@ from core.actors import SCHEDULE
 from core.errors import HubError
 from core.jobs.queue import enqueue_again
 from federations.models import Federation, JobTrigger, JobType
+from federations.services.daily_counts import record_daily_counts
 from federations.services.jobs import end_lapsed_jobs, make_due, pick_due_jobs
 from federations.services.run import run_sync
 from federations.services.schedule import remove_schedule, repair_schedules
@@ -66,8 +67,8 @@ def sync_on_schedule(federation_id: str) -> None:
 
 @shared_task(name="federations.sweep")
 def sweep() -> None:
-    """End lapsed jobs, repair the schedules, prune the plans, and nudge the queued jobs that no worker has taken."""
-    for step in (end_lapsed_jobs, repair_schedules, prune_plans):
+    """End lapsed jobs, repair the schedules, prune the plans, count the day's resources, and nudge the queued jobs."""
+    for step in (end_lapsed_jobs, repair_schedules, prune_plans, record_daily_counts):
         try:
             step()
         except DatabaseError:

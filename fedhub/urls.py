@@ -12,6 +12,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from core.api.browsable.root import RootViewSet
 from core.api.errors import not_found
 from federations.admin.parts import skills_page, tools_page
+from fedhub.admin.dashboard import live_part
 from fedhub.admin.own_password import change_own_password
 from fedhub.admin.search import search_everything
 from fedhub.health import healthz
@@ -22,6 +23,7 @@ urlpatterns = [
     path("favicon.ico", RedirectView.as_view(url=static("fedhub/favicon.svg"))),
     path("", include("core.oidc.urls")),
     path("admin/password_change/", admin.site.admin_view(change_own_password, cacheable=True)),
+    path("admin/dashboard/live/", admin.site.admin_view(live_part), name="admin-dashboard-live"),
     path("admin/search/", admin.site.admin_view(search_everything)),
     path("admin/tools/", admin.site.admin_view(tools_page), name="admin-tools"),
     path("admin/skills/", admin.site.admin_view(skills_page), name="admin-skills"),

@@ -1,28 +1,131 @@
-"""The dashboard's card about held plans, which wait for staff."""
+"""The dashboard's cards about the registry: held plans and failing federations, and the causes of the errors."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import Aggregate, CharField, Count, Min, Q, QuerySet, Sum, Value
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 
+from core.admin.labels import count_text, format_time
+from core.admin.waiting import WaitingCard
+from core.store.unions import rows_of_all
+from federations.admin.labels import HELD
 from federations.admin.permissions import plans_visible_to
-from federations.models import PlanStatus
+from federations.models import PlanStatus, SyncStatus
+from federations.services.access import agents_visible_to, federations_visible_to, servers_visible_to
+from federations.services.failures import FAILING, FAILING_SINCE, failures_visible_to
+from federations.sync.error_causes import group_by_cause
+
+FEDERATIONS = "admin:federations_federation_changelist"
+MAX_CAUSES = 100
+FIRST_CAUSES = 6
 
 
-def plan_cards(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return number, title with the age of the oldest, link and icon of the held plans; nothing without one."""
-    now = timezone.now()
-    held = plans_visible_to(request.user).filter(status=PlanStatus.OPEN, expires_at__gt=now).exclude(held_message="")
-    found = held.order_by().aggregate(number=Count("pk"), oldest=Min("created_at"))
-    if not found["number"]:
-        return []
-    ending = "" if found["number"] == 1 else "s, the oldest"
-    age = timesince(found["oldest"], now, depth=1)
-    title = f"held plan{ending} {'just made' if age.startswith('0') else f'{age} old'}"
-    href = f"{reverse('admin:federations_storedplan_changelist')}?status=open&held=yes"
-    return [{"number": found["number"], "title": title, "href": href, "icon": "pan_tool"}]
+@dataclass(frozen=True, slots=True)
+class FederationNumbers:
+    """The federations that a user may view: their number by the status of the last sync, and those that fail.
+
+    `HELD` is a status of its own, and not the status `failed` of its job.
+    """
+
+    by_status: dict[str, int]
+    failing: int
+    failing_since: datetime | None
+
+    @property
+    def total(self) -> int:
+        """Return the number of all federations."""
+        return sum(self.by_status.values())
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryNumbers:
+    """The held plans and the stored resources that a user may view; the resources are 0 where they were not asked."""
+
+    held_plans: int
+    oldest_plan: datetime | None
+    servers: int
+    tools: int
+    agents: int
+
+
+def federation_numbers(request: HttpRequest) -> FederationNumbers:
+    """Count the federations in one query."""
+    found = federations_visible_to(request.user).annotate(since=FAILING_SINCE).order_by()
+    # MongoDB groups wrongly by a column of the job, so the held ones are counted apart within their status.
+    rows = found.values_list("sync_status").annotate(
+        number=Count("pk"),
+        held=Count("pk", filter=Q(sync_status=SyncStatus.FAILED, last_sync__held=True)),
+        failing=Count("pk", filter=FAILING),
+        oldest=Min("since", filter=FAILING),
+    )
+    by_status: dict[str, int] = {}
+    failing, since = 0, []
+    for status, number, held, number_failing, oldest in rows:
+        by_status[status] = number - held
+        by_status[HELD] = by_status.get(HELD, 0) + held
+        failing += number_failing
+        since += [oldest] if oldest else []
+    return FederationNumbers(by_status, failing, min(since, default=None))
+
+
+def registry_numbers(request: HttpRequest, *, with_resources: bool) -> RegistryNumbers:
+    """Count the held plans, and the resources if they are asked for, in one query."""
+    held = plans_visible_to(request.user).filter(status=PlanStatus.OPEN, expires_at__gt=timezone.now())
+    # A held plan always has a message.
+    queries = [_numbers("plans", held.exclude(held_message=""), Count("pk"))]
+    if with_resources:
+        queries.append(_numbers("servers", servers_visible_to(request.user), Sum("num_tools")))
+        queries.append(_numbers("agents", agents_visible_to(request.user), Count("pk")))
+    found = {name: (number, total or 0, oldest) for name, number, total, oldest in rows_of_all(*queries)}
+    plans, _, oldest = found.get("plans", (0, 0, None))
+    servers, tools, _ = found.get("servers", (0, 0, None))
+    return RegistryNumbers(plans, oldest, servers, tools, found.get("agents", (0,))[0])
+
+
+def waiting_cards(federations: FederationNumbers, registry: RegistryNumbers) -> list[WaitingCard]:
+    """Return the cards of the failing federations and of the held plans."""
+    plans = f"{reverse('admin:federations_storedplan_changelist')}?status=open&held=yes"
+    return [
+        WaitingCard(
+            number=federations.failing,
+            one="failing federation",
+            href=f"{reverse(FEDERATIONS)}?failing=1",
+            icon="error",
+            oldest=federations.failing_since,
+        ),
+        WaitingCard(
+            number=registry.held_plans, one="held plan", href=plans, icon="pan_tool", oldest=registry.oldest_plan
+        ),
+    ]
+
+
+def _numbers(name: str, rows: QuerySet[Any], total: Aggregate) -> QuerySet[Any, Any]:
+    named = rows.order_by().annotate(counted=Value(name, output_field=CharField())).values_list("counted")
+    return named.annotate(number=Count("pk"), total=total, oldest=Min("created_at"))  # type: ignore[no-any-return]
+
+
+def cause_rows(request: HttpRequest) -> dict[str, Any]:
+    """Return the causes of the errors, in two queries: the first ones, those behind the fold, and how many more."""
+    causes, now = group_by_cause(failures_visible_to(request.user)), timezone.now()
+    rows = [
+        {
+            "key": cause.key,
+            "title": cause.title,
+            "number": count_text(len(cause.federation_ids), "federation"),
+            "errors": count_text(cause.failures, "error") if cause.failures > len(cause.federation_ids) else "",
+            "since": cause.since,
+            "full_time": format_time(cause.since),
+            "age": timesince(cause.since, now, depth=1),
+            "href": f"{reverse(FEDERATIONS)}?cause={cause.key}",
+        }
+        for cause in causes[:MAX_CAUSES]
+    ]
+    left = max(0, len(causes) - MAX_CAUSES)
+    return {"first": rows[:FIRST_CAUSES], "more": rows[FIRST_CAUSES:], "left": left}

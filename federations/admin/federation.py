@@ -18,6 +18,7 @@ from unfold.decorators import display
 
 from core.actors import actor_of
 from core.admin.labels import format_age, label
+from core.admin.linked_filters import OldestFirstMixin
 from core.admin.saving import UnitOfWorkMixin
 from core.errors import HubError
 from federations.admin.actions import FederationActionsMixin
@@ -38,6 +39,7 @@ from federations.admin.labels import (
     sync_outcome,
     would_have,
 )
+from federations.admin.linked_filters import CauseFilter, FailingFilter
 from federations.admin.permissions import GrantedPermissionsMixin
 from federations.admin.plan_tables import open_held_plan, open_plans_table
 from federations.admin.skipped import notice_of_last_sync
@@ -88,7 +90,7 @@ class GrantInline(TabularInline):
 
 
 @admin.register(Federation)
-class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermissionsMixin):
+class FederationAdmin(OldestFirstMixin, FederationActionsMixin, UnitOfWorkMixin, GrantedPermissionsMixin):
     """The list and the form of federations. The form calls services to save, so that all rules of the API apply."""
 
     form = FederationForm
@@ -111,8 +113,11 @@ class FederationAdmin(FederationActionsMixin, UnitOfWorkMixin, GrantedPermission
         ("sync_status", ChoicesDropdownFilter),
         HeldSyncFilter,
         FederationTagFilter,
+        FailingFilter,
+        CauseFilter,
     ]
     list_filter_submit = True
+    oldest_first = {("failing", ""): "failing_since", ("cause", ""): "failing_since"}
     show_facets = admin.ShowFacets.NEVER
     list_fullwidth = True
     list_per_page = 50

@@ -13,6 +13,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import display
 
 from core.admin.labels import format_age, format_time
+from core.admin.linked_filters import DayFilter
 from core.admin.read_only import ReadOnlyAdmin, is_list_page
 from federations.admin.change_filters import Changes, ListedChanges, StoredChanges
 from federations.admin.change_page import asks_for_list, body_answer, change_context, list_answer
@@ -21,6 +22,7 @@ from federations.admin.job_actions import JobActionsMixin
 from federations.admin.job_live import page_answer, rows_answer
 from federations.admin.job_page import job_context
 from federations.admin.labels import job_label, job_trigger, job_type, live_part, short_time
+from federations.admin.linked_filters import SyncOutcomeFilter
 from federations.admin.permissions import VisibleByFederationMixin, jobs_visible_to
 from federations.models import PlannedChange, SyncJob
 from federations.services.stored_plans.read_changes import changes_of
@@ -40,6 +42,8 @@ class SyncJobAdmin(JobActionsMixin, VisibleByFederationMixin, ReadOnlyAdmin):
         ("job_type", ChoicesDropdownFilter),
         ("trigger", ChoicesDropdownFilter),
         ("created_at", RangeDateTimeFilter),
+        SyncOutcomeFilter,
+        DayFilter,
     ]
     list_fullwidth = True
     list_per_page = 50

@@ -69,9 +69,11 @@ def plans_visible_to(user: AnyUser) -> QuerySet[StoredPlan]:
 def _is_allowed(request: HttpRequest, obj: Any, level: AccessLevel) -> bool:
     if request.user.has_perm(PERMISSION_OF[level]):
         return True
+    if not obj and level > AccessLevel.VIEW:
+        # A grant is about one federation, so without a federation it allows no more than to open the list.
+        return False
     known: dict[str, int] = request.__dict__.setdefault("_federation_levels", {})
     key = str(getattr(obj, "pk", obj or ""))
     if key not in known:
-        # Without a federation, the question is whether the user may open the list, not which rows the user may change.
         known[key] = level_of(request.user, obj) if obj else int(federations_visible_to(request.user).exists())
     return known[key] >= level

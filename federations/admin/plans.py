@@ -18,6 +18,7 @@ from unfold.decorators import display
 from core.actors import actor_of
 from core.admin.cells import copyable, row_link
 from core.admin.labels import format_age, format_time
+from core.admin.linked_filters import OldestFirstMixin
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.refusals import show_refusals
 from core.admin.row_pages import RowPagesMixin
@@ -44,11 +45,12 @@ MAX_REASON = 500
 
 
 @admin.register(StoredPlan)
-class StoredPlanAdmin(RowPagesMixin, VisibleByFederationMixin, ReadOnlyAdmin):
+class StoredPlanAdmin(OldestFirstMixin, RowPagesMixin, VisibleByFederationMixin, ReadOnlyAdmin):
     """The plans. A plan's page has its changes, and the buttons that its state and the user's rights allow."""
 
     list_display = ["plan", "state", "changes", "classes_column", "author", "age", "expires"]
     list_filter = [("federation", FederationFilter), PlanStatusFilter, HeldFilter, ("created_at", RangeDateTimeFilter)]
+    oldest_first = {("held", "yes"): "created_at"}
     list_fullwidth = True
     list_per_page = 50
     list_select_related: list[str] = []

@@ -4,6 +4,7 @@ A row refers to a user by id and name and not by foreign key, because the regist
 users.
 """
 
+from federations.models.daily_counts import DailyCount
 from federations.models.federations import (
     AccessLevel,
     ChangePolicy,
@@ -46,6 +47,7 @@ __all__ = [
     "A2aAgentTag",
     "AccessLevel",
     "ChangePolicy",
+    "DailyCount",
     "DiscoveredResource",
     "Federation",
     "FederationGrant",

@@ -83,7 +83,8 @@ class Federation(models.Model):
     other columns. `external_id` is the `ExternalId` of the role in the account. `status` says whether the federation is
     usable, `sync_status` and `sync_message` say how its last sync went. `mcp_server_count`, `agent_count` and
     `tool_count` count its stored resources. `last_sync` is its newest sync job, finished or not. `last_listed_at` is
-    the time of the last complete listing of the account that a sync applied.
+    the time of the last complete listing of the account that a sync applied. `failing_since` is the end of the first of
+    the syncs in a row that failed or had errors; it is empty after a sync without an error, and after a held one.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -114,6 +115,7 @@ class Federation(models.Model):
     mcp_server_count = models.PositiveIntegerField(default=0, editable=False)
     agent_count = models.PositiveIntegerField(default=0, editable=False)
     last_listed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    failing_since = models.DateTimeField(null=True, blank=True, editable=False)
     tool_count = models.PositiveIntegerField(default=0, editable=False)
     last_sync = models.ForeignKey(
         "SyncJob", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False

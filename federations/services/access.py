@@ -129,9 +129,19 @@ def _highest(grants: QuerySet[FederationGrant]) -> dict[str, int]:
 def _grants_of(user: AnyUser) -> QuerySet[FederationGrant]:
     if not user.is_authenticated or not user.is_active:
         return FederationGrant.objects.none()
-    # The ids are read first, because groups and grants may lie in two databases.
-    groups = [str(key) for key in user.groups.values_list("pk", flat=True)]
-    return FederationGrant.objects.filter(Q(user_id=str(user.pk)) | Q(group_id__in=groups))
+    return FederationGrant.objects.filter(Q(user_id=str(user.pk)) | Q(group_id__in=_group_keys(user)))
+
+
+def _group_keys(user: User) -> list[str]:
+    """Return the ids of the groups of `user`, as the grants have them.
+
+    They are read once for each user object, as Django reads the permissions of its groups. A query of its own reads
+    them, because groups and grants may lie in two databases.
+    """
+    known: list[str] | None = user.__dict__.get("_group_keys")
+    if known is None:
+        known = user.__dict__["_group_keys"] = [str(key) for key in user.groups.values_list("pk", flat=True)]
+    return known
 
 
 def _granted_to(user: AnyUser) -> Iterable[str]:

@@ -29,7 +29,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from core.actors import Actor
@@ -249,7 +250,10 @@ def _finish_row(job: SyncJob, *, index_error: str) -> None:
         index_error=index_error,
     )
     Federation.objects.filter(last_sync=job.id).update(
-        sync_status=job.outcome, sync_message=job.error or None, updated_at=now
+        sync_status=job.outcome,
+        sync_message=job.error or None,
+        failing_since=None if succeeded else Coalesce("failing_since", Value(now)),
+        updated_at=now,
     )
 
 
@@ -260,8 +264,10 @@ def _fail_row(job: SyncJob, error: str, **values: Any) -> None:
         Federation.objects.filter(id=job.federation_id, status=FederationStatus.DELETING).update(
             status=FederationStatus.ACTIVE, updated_at=now
         )
+    # A held plan waits for staff; the sync read the account without a failure.
+    since = None if values.get("held") else Coalesce("failing_since", Value(now))
     Federation.objects.filter(last_sync=job.id).update(
-        sync_status=SyncStatus.FAILED, sync_message=error, updated_at=now
+        sync_status=SyncStatus.FAILED, sync_message=error, failing_since=since, updated_at=now
     )
 
 

@@ -1,69 +1,90 @@
-"""The dashboard on the admin's first page: states of federations, size of the registry, failed syncs, last jobs."""
+"""The dashboard on the admin's first page: what waits, syncs and dispatches by day, errors by cause, last jobs.
+
+While a job runs, `live_part` brings the parts that change up to date, and the rest of the page stays.
+"""
 
 from __future__ import annotations
 
-from textwrap import shorten
 from typing import Any
 
-from django.db.models import Count, Sum
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.html import format_html
 
 from core.admin.labels import format_age, label
-from federations.admin.dashboard_cards import plan_cards
+from core.store.days import RecentDays, hub_today
+from federations.admin.dashboard_cards import (
+    RegistryNumbers,
+    cause_rows,
+    federation_numbers,
+    registry_numbers,
+    waiting_cards,
+)
+from federations.admin.dashboard_charts import resources_chart, sync_chart
 from federations.admin.labels import (
     HELD,
     NEVER_SYNCED,
     SYNC_COLORS,
     counters,
     duration,
-    error_summary,
     job_label,
     job_type,
     progress_bar,
-    sync_label,
 )
 from federations.admin.permissions import jobs_visible_to
-from federations.models import Federation, SyncJob, SyncStatus
-from federations.services.access import agents_visible_to, federations_visible_to, servers_visible_to
-from peers.admin.dashboard_cards import dashboard_cards
+from federations.models import SyncJob, SyncStatus
+from peers.admin.dashboard_cards import dispatch_chart
+from peers.admin.dashboard_cards import waiting_cards as peer_cards
 
 RECENT_JOBS = 10
-MAX_ALARMS = 10
+DAYS = 30
 # The status "failed" covers three outcomes: a failed sync, a sync with errors, and a held plan, which has its own card.
-NEEDS_ATTENTION = "Needs attention"
-CARD_LABELS = {SyncStatus.IDLE: NEVER_SYNCED, SyncStatus.FAILED: NEEDS_ATTENTION}
-CARD_COLORS = SYNC_COLORS | {NEEDS_ATTENTION: "danger"}
+FAILED_OR_ERRORS = "Failed, or with errors"
+CARD_LABELS = {SyncStatus.IDLE: NEVER_SYNCED, SyncStatus.FAILED: FAILED_OR_ERRORS}
+CARD_COLORS = SYNC_COLORS | {FAILED_OR_ERRORS: "danger"}
 
 
 def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the data that the user may see to the context of the index page, in a constant number of queries."""
-    counts = _federations_by_sync_status(request)
+    registry = registry_numbers(request, with_resources=True)
+    live = _live_context(request, registry)
+    days = RecentDays(hub_today(), DAYS)
+    sees_registry = bool(live["federation_count"])
+    charts = {
+        "sync_chart": sync_chart(request, days) if sees_registry else None,
+        "dispatch_chart": dispatch_chart(request, days),
+        "resources_chart": resources_chart(request, days) if sees_registry else None,
+    }
     context.update(
+        live,
+        **charts,
         title="Dashboard",
-        federation_count=sum(counts.values()),
-        status_cards=_status_cards(counts),
-        resource_cards=_resource_cards(request),
-        alarms=_alarms(request),
+        resource_cards=_resource_cards(registry),
         may_add=request.user.has_perm("federations.add_federation"),
-        jobs=_recent_jobs(request),
-        attention=[*plan_cards(request), *dashboard_cards(request)],
-        has_running_job=any(counts.get(status) for status in (SyncStatus.PENDING, SyncStatus.SYNCING)),
+        has_charts=any(chart and not chart.empty for chart in charts.values()),
     )
     return context
 
 
-def _federations_by_sync_status(request: HttpRequest) -> dict[str, int]:
-    """Return the number of federations by the status of the last sync; `HELD` is a status of its own."""
-    columns = ("sync_status", "last_sync__held")
-    counts: dict[str, int] = {}
-    for status, is_held, number in (
-        federations_visible_to(request.user).order_by().values_list(*columns).annotate(Count("pk"))
-    ):
-        shown = HELD if is_held and status == SyncStatus.FAILED else status
-        counts[shown] = counts.get(shown, 0) + number
-    return counts
+def live_part(request: HttpRequest) -> HttpResponse:
+    """Return the parts of the dashboard that a running job changes; htmx puts each in the place of the old one."""
+    live = _live_context(request, registry_numbers(request, with_resources=False))
+    return render(request, "fedhub/dashboard_live.html", {**live, "is_refresh": True})
+
+
+def _live_context(request: HttpRequest, registry: RegistryNumbers) -> dict[str, Any]:
+    federations = federation_numbers(request)
+    waiting = [*waiting_cards(federations, registry), *peer_cards(request)]
+    counts = federations.by_status
+    return {
+        "federation_count": f"{federations.total:,}" if federations.total else "",
+        "status_cards": _status_cards(counts),
+        "attention": [card for card in waiting if card.number],
+        "causes": cause_rows(request),
+        "jobs": _recent_jobs(request),
+        "has_running_job": any(counts.get(status) for status in (SyncStatus.PENDING, SyncStatus.SYNCING)),
+    }
 
 
 def _status_cards(counts: dict[str, int]) -> list[dict[str, Any]]:
@@ -73,7 +94,12 @@ def _status_cards(counts: dict[str, int]) -> list[dict[str, Any]]:
     found = [(HELD, HELD, "held=yes")]
     found += [(status.value, CARD_LABELS.get(status, str(status.label)), _query(status)) for status in order]
     return [
-        {"number": counts[key], "label": label(text, CARD_COLORS), "href": f"{federations}?{query}"}
+        {
+            "key": f"status-{key.lower()}",
+            "number": f"{counts[key]:,}",
+            "label": label(text, CARD_COLORS),
+            "href": f"{federations}?{query}",
+        }
         for key, text, query in found
         if counts.get(key)
     ]
@@ -83,15 +109,15 @@ def _query(status: SyncStatus) -> str:
     return f"sync_status__exact={status.value}{'&held=no' if status == SyncStatus.FAILED else ''}"
 
 
-def _resource_cards(request: HttpRequest) -> list[dict[str, Any]]:
-    servers_url = reverse("admin:federations_mcpserver_changelist")
-    agents_url = reverse("admin:federations_a2aagent_changelist")
-    totals = servers_visible_to(request.user).order_by().aggregate(servers=Count("pk"), tools=Sum("num_tools"))
-    agents = agents_visible_to(request.user).count()
+def _resource_cards(registry: RegistryNumbers) -> list[dict[str, Any]]:
+    found = [
+        ("MCP servers", registry.servers, "admin:federations_mcpserver_changelist", "dns"),
+        ("Tools", registry.tools, "admin-tools", "build"),
+        ("A2A agents", registry.agents, "admin:federations_a2aagent_changelist", "smart_toy"),
+    ]
     return [
-        {"title": "MCP servers", "number": totals["servers"], "href": servers_url, "icon": "dns"},
-        {"title": "Tools", "number": totals["tools"] or 0, "href": reverse("admin-tools"), "icon": "build"},
-        {"title": "A2A agents", "number": agents, "href": agents_url, "icon": "smart_toy"},
+        {"title": title, "number": number, "shown": f"{number:,}", "href": reverse(page), "icon": icon}
+        for title, number, page, icon in found
     ]
 
 
@@ -103,34 +129,12 @@ def _recent_jobs(request: HttpRequest) -> dict[str, list[Any]]:
     }
 
 
-def _alarms(request: HttpRequest) -> dict[str, list[Any]]:
-    """Return a table of federations whose last sync failed, had errors or was held; the latest comes first."""
-    found = federations_visible_to(request.user).filter(sync_status=SyncStatus.FAILED)
-    slim = found.select_related("last_sync").defer("last_sync__changes", "last_sync__warnings")
-    newest = slim.order_by("-updated_at", "-id")
-    return {
-        "headers": ["Federation", "Last sync", "What happened", "When"],
-        "rows": [_alarm_row(federation) for federation in newest[:MAX_ALARMS]],
-    }
-
-
-def _alarm_row(federation: Federation) -> list[Any]:
-    url = reverse("admin:federations_federation_change", args=[federation.pk])
-    job = federation.last_sync
-    return [
-        format_html('<a class="text-link whitespace-nowrap" href="{}">{}</a>', url, shorten(str(federation), 40)),
-        sync_label(federation),
-        error_summary(job) if job else federation.sync_message or "-",
-        format_html(
-            '<span class="whitespace-nowrap">{}</span>', format_age(job.finished_at or job.created_at) if job else "-"
-        ),
-    ]
-
-
 def _job_row(job: SyncJob) -> list[Any]:
     url = reverse("admin:federations_syncjob_change", args=[job.pk])
+    name = job.federation_name or job.lock_key
     return [
-        format_html('<a class="text-link" href="{}">{}</a>', url, job.federation_name or job.lock_key),
+        # The id keeps the focus on the link when the table refreshes itself.
+        format_html('<a class="text-link" id="job-{}" href="{}">{}</a>', job.pk, url, name),
         job_type(job),
         job_label(job),
         progress_bar(job) if job.is_active else counters(job),

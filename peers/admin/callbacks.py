@@ -82,7 +82,18 @@ class OutboundCallbackAdmin(OutboxAdmin):
         (None, {"fields": ["event", "peer_column", "about", "body_text"]}),
         (
             "Delivery",
-            {"fields": ["work", "attempts", "next_try", "last_answer", "error_text", "delivered_at", "given_up"]},
+            {
+                "fields": [
+                    "work",
+                    "attempts",
+                    "next_try",
+                    "last_answer",
+                    "error_text",
+                    "delivered_at",
+                    "given_up",
+                    "away",
+                ]
+            },
         ),
     ]
     ordering = ["-created_at", "-id"]

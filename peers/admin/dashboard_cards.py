@@ -1,56 +1,138 @@
-"""The dashboard's cards about peers: proposals, changed keys, due reviews and failed deliveries that wait for staff."""
+"""The dashboard's part about peers: the cards of what waits for staff, and the dispatches of each day."""
 
 from __future__ import annotations
 
+from datetime import date, datetime
+from functools import partial
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import CharField, Count, Min, QuerySet, Value
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
-from peers.models import Dispatch, KeyState, KeyWithdrawal, OutboundCallback, Peer, PeerKey, PeerState
+from core.admin.charts import BLUE, GREEN, DayChart, Series, day_chart
+from core.admin.waiting import WaitingCard
+from core.store.days import RecentDays
+from core.store.unions import rows_of_all
+from peers.admin.peers import review_is_due
+from peers.models import (
+    WAITING_DEAD,
+    Dispatch,
+    HandlerEvent,
+    KeyState,
+    KeyWithdrawal,
+    OutboundCallback,
+    OutboxRow,
+    Peer,
+    PeerKey,
+    PeerState,
+    ReceivedDispatch,
+)
+
+PROPOSED = "proposed peer"
+# The rows that a worker gave up: the name of one, of several, and the icon of the card.
+DEAD_LETTERS: list[tuple[type[OutboxRow], str, str, str]] = [
+    (Dispatch, "dispatch given up", "dispatches given up", "outbox"),
+    (OutboundCallback, "callback given up", "callbacks given up", "call_made"),
+    (HandlerEvent, "handler event given up", "handler events given up", "bolt"),
+]
 
 
-def dashboard_cards(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return number, title, link and icon of each card; no card for a zero, none at all without the right to see peers.
+def waiting_cards(request: HttpRequest) -> list[WaitingCard]:
+    """Return the cards of the lists that the user may open, in two queries."""
+    sees_peers = _may_view(request, Peer)
+    dead = [found for found in DEAD_LETTERS if _may_view(request, found[0])]
+    queries = [*(_peer_queries() if sees_peers else []), *(_dead_query(model, one) for model, one, _, _ in dead)]
+    numbers = {name: (number, oldest) for name, number, oldest in rows_of_all(*queries)}
+    cards = _peer_cards(numbers) if sees_peers else []
+    for model, one, many, icon in dead:
+        href = f"{reverse(f'admin:peers_{model._meta.model_name}_changelist')}?work=dead"
+        cards.append(_card(numbers.get(one), one, many, href, icon))
+    return cards
 
-    The number of queries is constant.
+
+def dispatch_chart(request: HttpRequest, days: RecentDays) -> DayChart | None:
+    """Return the chart of the sent and the received dispatches of each day; None without the right to see any.
+
+    One query.
     """
-    if not request.user.has_perm("peers.view_peer"):
-        return []
-    proposed = Peer.objects.filter(state=PeerState.PROPOSED).count()
-    approved = Peer.objects.filter(state=PeerState.APPROVED)
-    proposed_keys = PeerKey.objects.filter(state=KeyState.PROPOSED, withdrawal="", peer__in=approved)
-    changed = proposed_keys.order_by().values("peer").distinct().count()
-    reviews = approved.filter(review_by__lte=timezone.localdate()).count()
-    peers = reverse("admin:peers_peer_changelist")
-    sent, owed = reverse("admin:peers_dispatch_changelist"), reverse("admin:peers_outboundcallback_changelist")
-    withdrawn = _withdrawn_keys(approved)
-    cards = [
-        _card(proposed, "proposed peer{}", f"{peers}?state__exact=proposed", "handshake"),
-        _card(changed, "changed key{}", f"{peers}?look=key", "key"),
-        *(
-            _card(withdrawn.get(way.value, 0), f"key{{}} {way.label}", f"{peers}?look=withdrawn", "key_off")
-            for way in KeyWithdrawal
-        ),
-        _card(reviews, "review{} due", f"{peers}?look=review", "event"),
-        _card(_dead(Dispatch), "dispatch{} given up", f"{sent}?work=dead", "outbox"),
-        _card(_dead(OutboundCallback), "callback{} given up", f"{owed}?work=dead", "call_made"),
+    flows = [
+        ("Sent", BLUE, Dispatch, "created_at"),
+        ("Received", GREEN, ReceivedDispatch, "received_at"),
     ]
-    return [card for card in cards if card["number"]]
+    allowed = [flow for flow in flows if _may_view(request, flow[2])]
+    if not allowed:
+        return None
+    numbers = {name: [0] * days.number for name, *_ in allowed}
+    for name, day, number in rows_of_all(*(_by_day(name, model, column, days) for name, _, model, column in allowed)):
+        if number:
+            numbers[name][day] = number
+    series = [Series(name, color, numbers[name], href=partial(_day_of, model)) for name, color, model, _ in allowed]
+    return day_chart(
+        f"Dispatches of the last {days.number} days", days.days, series, name="dispatches",
+        empty=f"No dispatch was sent or received in the last {days.number} days.",
+    )  # fmt: skip
 
 
-def _withdrawn_keys(approved: QuerySet[Peer]) -> dict[str, int]:
-    """Return the number of pinned keys of approved peers that their owners withdrew, for each kind of withdrawal."""
-    pinned = PeerKey.objects.filter(state=KeyState.PINNED, peer__in=approved).exclude(withdrawal="")
-    return dict(pinned.order_by().values_list("withdrawal").annotate(Count("pk")))
+def _peer_queries() -> list[QuerySet[Any, Any]]:
+    """Return the queries of the proposed peers, and of the peers with a key that changed or was withdrawn.
+
+    Each row has a name, the number of peers and the age of the oldest. The name is `PROPOSED`, the state of the changed
+    keys, or the way in which keys were withdrawn.
+    """
+    proposed = Peer.objects.filter(state=PeerState.PROPOSED).order_by().annotate(card=_text(PROPOSED))
+    keys = PeerKey.objects.filter(peer__state=PeerState.APPROVED).order_by()
+    changed = keys.filter(state=KeyState.PROPOSED, withdrawal="").values_list("state")
+    withdrawn = keys.filter(state=KeyState.PINNED).exclude(withdrawal="").values_list("withdrawal")
+    return [
+        proposed.values_list("card").annotate(number=Count("pk"), oldest=Min("created_at")),
+        changed.annotate(number=Count("peer", distinct=True), oldest=Min("created_at")),
+        withdrawn.annotate(number=Count("peer", distinct=True), oldest=Min("withdrawn_at")),
+    ]
 
 
-def _dead(model: type[Dispatch] | type[OutboundCallback]) -> int:
-    return model._default_manager.filter(dead_at__isnull=False).count()
+def _dead_query(model: type[OutboxRow], name: str) -> QuerySet[Any, Any]:
+    """Return the query of the messages that the hub gave up and staff did not put away."""
+    named = model._default_manager.filter(WAITING_DEAD).order_by().annotate(card=_text(name))
+    return named.values_list("card").annotate(number=Count("pk"), oldest=Min("dead_at"))
 
 
-def _card(number: int, title: str, href: str, icon: str) -> dict[str, Any]:
-    ending = "" if number == 1 else "es" if title.startswith("dispatch") else "s"
-    return {"number": number, "title": title.format(ending), "href": href, "icon": icon}
+def _peer_cards(numbers: dict[str, tuple[int, datetime | None]]) -> list[WaitingCard]:
+    """Return the cards that lead to the list of peers: the keys first, because a key may be stolen."""
+    peers = reverse("admin:peers_peer_changelist")
+    found = [
+        (KeyState.PROPOSED.value, "with a changed key", "key", "key"),
+        *((way.value, f"with a key {way.label}", way.value, "key_off") for way in KeyWithdrawal),
+    ]
+    cards = [
+        _card(numbers.get(name), f"peer {text}", f"peers {text}", f"{peers}?look={look}", icon)
+        for name, text, look, icon in found
+    ]
+    proposed = f"{peers}?state__exact=proposed"
+    cards.append(_card(numbers.get(PROPOSED), PROPOSED, "proposed peers", proposed, "handshake"))
+    reviews = Peer.objects.filter(review_is_due()).aggregate(number=Count("pk"), oldest=Min("review_by"))
+    due = f"{peers}?look=review"
+    return [*cards, _card((reviews["number"], reviews["oldest"]), "review due", "reviews due", due, "event")]
+
+
+def _card(counted: tuple[int, datetime | date | None] | None, one: str, many: str, href: str, icon: str) -> WaitingCard:
+    number, oldest = counted or (0, None)
+    return WaitingCard(number, one, href, icon, oldest, many)
+
+
+def _by_day(name: str, model: type[Any], column: str, days: RecentDays) -> QuerySet[Any, Any]:
+    found = model._default_manager.filter(days.contain(column)).order_by()
+    numbered = found.annotate(flow=_text(name), day_number=days.number_of(column))
+    return numbered.values_list("flow", "day_number").annotate(number=Count("pk"))  # type: ignore[no-any-return]
+
+
+def _text(value: str) -> Value:
+    return Value(value, output_field=CharField())
+
+
+def _day_of(model: type[Any], day: date) -> str:
+    return f"{reverse(f'admin:peers_{model._meta.model_name}_changelist')}?day={day.isoformat()}"
+
+
+def _may_view(request: HttpRequest, model: type[Any]) -> bool:
+    return bool(request.user.has_perm(f"peers.view_{model._meta.model_name}"))

@@ -38,6 +38,12 @@ class RequiredReasonForm(BaseDialogForm):
     reason = reason_field(required=True, help_text="Explain your decision. The hub keeps the reason with it.")
 
 
+class PutAwayForm(forms.Form):
+    """Asks on a page of its own why dead letters need no further work."""
+
+    reason = reason_field(required=True, help_text="Say why nothing more is to be done. The hub keeps the reason.")
+
+
 class OutboundKeyForm(BaseDialogForm):
     """Asks for the API key that the peer gave to this hub."""
 

@@ -14,6 +14,7 @@ from unfold.decorators import display
 
 from core.admin.cells import copyable, once_a_row, row_link, time_since, time_until
 from core.admin.labels import label
+from core.admin.linked_filters import DayFilter
 from peers.admin.callbacks import inbound_table
 from peers.admin.journal import journal_url
 from peers.admin.json_fields import json_as_fields
@@ -32,13 +33,14 @@ class DispatchAdmin(OutboxAdmin):
         WorkStateFilter,
         ("peer", RelatedDropdownFilter),
         ("created_at", RangeDateTimeFilter),
+        DayFilter,
     ]
     search_fields = ["intent_title", "target_server", "agent_id", "id__exact", "intent_id__exact"]
     search_help_text = "Intent, peer, agent or id"
     change_form_outer_before_template = "peers/dispatch_overview.html"
     fieldsets = [
         ("Target", {"fields": ["intent_link", "peer_column", "agent", "scope_text"]}),
-        ("Delivery", {"fields": ["work", "attempts", "next_try", "last_answer", "error_text", "given_up"]}),
+        ("Delivery", {"fields": ["work", "attempts", "next_try", "last_answer", "error_text", "given_up", "away"]}),
         ("History", {"fields": ["sent_by", "created_at", "delivered_at", "finished_at"]}),
         ("Ids", {"fields": ["own_id", "remote_id", "trace"], "classes": ["collapse"]}),
         ("Envelope as the hub sends it", {"fields": ["envelope_text"], "classes": ["collapse"]}),
@@ -138,6 +140,8 @@ def _next_step(dispatch: Dispatch) -> SafeString | str:
         )
     if dispatch.status != DispatchState.PENDING:
         return ""
+    if dispatch.dead_at and dispatch.put_away_at:
+        return format_html("<strong>Staff put it away.</strong> {}", dispatch.put_away_reason)
     if dispatch.dead_at:
         return format_html(
             "<strong>The hub gave up after {}.</strong> {} Press Try again when the peer works again.",

@@ -32,7 +32,7 @@ class HandlerEventAdmin(OutboxAdmin):
     search_help_text = "Dispatch id or handler"
     fieldsets = [
         (None, {"fields": ["kind_column", "handler", "about_dispatch", "payload_text"]}),
-        ("Calls", {"fields": ["work", "attempts", "next_try", "error_text", "finished_at", "given_up"]}),
+        ("Calls", {"fields": ["work", "attempts", "next_try", "error_text", "finished_at", "given_up", "away"]}),
     ]
     empty_hint = (
         "Name handler classes in the setting FEDHUB_HANDLERS. Each event that the hub passes to a handler appears here."

@@ -47,6 +47,7 @@ DISPATCH_COLORS = {
     DispatchState.REJECTED.label: "danger",
     DispatchState.FAILED.label: "danger",
     "Given up": "warning",
+    "Put away": "default",
     "Waiting": "warning",
 }
 KEY_ORIGINS = {
@@ -88,11 +89,11 @@ def peer_link(peer: Peer | None, url: str = "") -> SafeString | str:
 
 
 def dispatch_status(dispatch: Dispatch) -> str:
-    """Return a dispatch's status; `Given up` or `Waiting` for a pending one that no worker will take."""
+    """Return a dispatch's status; `Given up`, `Put away` or `Waiting` for a pending one that no worker will take."""
     if dispatch.status != DispatchState.PENDING:
         return dispatch.get_status_display()
     if dispatch.dead_at:
-        return "Given up"
+        return "Put away" if dispatch.put_away_at else "Given up"
     return "Pending" if dispatch.due_at else "Waiting"
 
 

@@ -7,21 +7,30 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
 from core.actors import actor_of
 from core.admin.cells import time_since
+from core.admin.linked_filters import OldestFirstMixin
 from core.admin.refused_forms import RefusalOnFormMixin
 from core.admin.saving import UnitOfWorkMixin
+from core.store.days import hub_today
 from peers.admin.import_export import ImportExportMixin
 from peers.admin.labels import PEER_COLORS
 from peers.admin.peer_actions import PeerActionsMixin
 from peers.admin.peer_forms import PeerAddForm, PeerForm
 from peers.admin.peer_overview import overview_of
-from peers.models import KeyState, Peer, PeerState
+from peers.models import KeyState, KeyWithdrawal, Peer, PeerState
 from peers.services.trust.peers import add_peer, change_settings
+
+# Of a pinned key; a condition on `keys__withdrawal` follows.
+WITHDREW_A_KEY = Q(state=PeerState.APPROVED, keys__state=KeyState.PINNED)
+
+
+def review_is_due() -> Q:
+    """Return the condition that staff want to look at their decision about a peer again."""
+    return Q(state=PeerState.APPROVED, review_by__lte=hub_today())
 
 
 class WaitingForStaffFilter(DropdownFilter):
@@ -35,14 +44,16 @@ class WaitingForStaffFilter(DropdownFilter):
             ("review", "Review is due"),
             ("key", "Has a changed key"),
             ("withdrawn", "Withdrew a key"),
+            *((way.value, f"Has a key {way.label}") for way in KeyWithdrawal),
             ("stranger", "Proposed itself"),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Peer]) -> QuerySet[Peer]:
         wanted = {
-            "review": Q(state=PeerState.APPROVED, review_by__lte=timezone.localdate()),
+            "review": review_is_due(),
             "key": Q(state=PeerState.APPROVED, keys__state=KeyState.PROPOSED, keys__withdrawal=""),
-            "withdrawn": Q(state=PeerState.APPROVED, keys__state=KeyState.PINNED, keys__withdrawal__gt=""),
+            "withdrawn": WITHDREW_A_KEY & Q(keys__withdrawal__gt=""),
+            **{way.value: WITHDREW_A_KEY & Q(keys__withdrawal=way) for way in KeyWithdrawal},
             "stranger": Q(state=PeerState.PROPOSED) & ~Q(proposed_from=""),
         }
         if self.value() not in wanted:
@@ -52,12 +63,13 @@ class WaitingForStaffFilter(DropdownFilter):
 
 
 @admin.register(Peer)
-class PeerAdmin(RefusalOnFormMixin, UnitOfWorkMixin, ImportExportMixin, PeerActionsMixin):
+class PeerAdmin(OldestFirstMixin, RefusalOnFormMixin, UnitOfWorkMixin, ImportExportMixin, PeerActionsMixin):
     """The admin page of peers: the state and the settings of a peer, and staff's decisions about the peer."""
 
     list_display = ["name", "state_label", "relationship_label", "keys_label", "review", "attempts", "added"]
     list_filter = [("state", ChoicesDropdownFilter), ("relationship", ChoicesDropdownFilter), WaitingForStaffFilter]
     list_filter_submit = True
+    oldest_first = {("look", "review"): "review_by", ("state__exact", "proposed"): "created_at"}
     show_facets = admin.ShowFacets.NEVER
     list_fullwidth = True
     list_per_page = 50
@@ -140,7 +152,7 @@ class PeerAdmin(RefusalOnFormMixin, UnitOfWorkMixin, ImportExportMixin, PeerActi
     def review(self, peer: Peer) -> Any:
         if peer.review_by is None:
             return None
-        is_due = peer.state == PeerState.APPROVED and peer.review_by <= timezone.localdate()
+        is_due = peer.state == PeerState.APPROVED and peer.review_by <= hub_today()
         return (True, f"{peer.review_by} due") if is_due else str(peer.review_by)
 
     @display(description="Own attempts", ordering="attempt_count")

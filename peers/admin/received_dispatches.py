@@ -11,6 +11,7 @@ from unfold.contrib.filters.admin import BooleanRadioFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
 from core.admin.cells import copyable, row_link, time_since
+from core.admin.linked_filters import DayFilter
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.row_pages import RowPagesMixin
 from peers.admin.callbacks import outbound_table
@@ -18,6 +19,12 @@ from peers.admin.journal import journal_url
 from peers.admin.json_fields import json_as_fields
 from peers.admin.labels import peer_link, title_of_received
 from peers.models import ReceivedDispatch
+
+
+class ReceivedDayFilter(DayFilter):
+    """Keep the dispatches that were received on one day."""
+
+    column = "received_at"
 
 
 @admin.register(ReceivedDispatch)
@@ -31,6 +38,7 @@ class ReceivedDispatchAdmin(RowPagesMixin, ReadOnlyAdmin):
         ("accepted", BooleanRadioFilter),
         ("is_finished", BooleanRadioFilter),
         ("received_at", RangeDateTimeFilter),
+        ReceivedDayFilter,
     ]
     list_fullwidth = True
     list_per_page = 50

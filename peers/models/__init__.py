@@ -5,7 +5,7 @@ from peers.models.dispatches import Dispatch, DispatchState, InboundCallback, Is
 from peers.models.handling import HandlerEvent, HandlerEventKind
 from peers.models.intents import Intent, IntentStatus
 from peers.models.journal import JournalEntry, JournalKind
-from peers.models.outbox import OutboxRow
+from peers.models.outbox import PUT_AWAY, WAITING_DEAD, OutboxRow
 from peers.models.peers import (
     KeyOrigin,
     KeyState,
@@ -20,6 +20,8 @@ from peers.models.peers import (
 from peers.models.received import OutboundCallback, ReceivedDispatch, SeenNonce
 
 __all__ = [
+    "PUT_AWAY",
+    "WAITING_DEAD",
     "AgentVisibilityChoice",
     "DiscoveredAgent",
     "Dispatch",

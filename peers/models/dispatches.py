@@ -68,6 +68,7 @@ class Dispatch(OutboxMessage):
         verbose_name_plural = "dispatches"
         indexes = [
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="dispatch_due"),
+            models.Index(fields=["dead_at"], condition=Q(dead_at__isnull=False), name="dispatch_dead"),
             models.Index(fields=["-created_at", "-id"], name="dispatch_newest"),
             models.Index(fields=["status"], name="dispatch_status"),
             models.Index(fields=["target_server"], name="dispatch_target"),

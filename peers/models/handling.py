@@ -39,6 +39,7 @@ class HandlerEvent(OutboxRow):
         ordering = ["-created_at", "-id"]
         indexes = [
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="handler_event_due"),
+            models.Index(fields=["dead_at"], condition=Q(dead_at__isnull=False), name="handler_event_dead"),
             models.Index(fields=["-created_at", "-id"], name="handler_event_newest"),
         ]
         constraints = [

@@ -8,6 +8,10 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+# The dead rows that wait for staff, and those that staff put away.
+WAITING_DEAD = Q(dead_at__isnull=False, put_away_at__isnull=True)
+PUT_AWAY = Q(dead_at__isnull=False, put_away_at__isnull=False)
+
 
 class OutboxRow(models.Model):
     """The base of each row that waits for a worker: a dispatch, an owed callback or a handler event.
@@ -17,6 +21,8 @@ class OutboxRow(models.Model):
     due again when the lease ends. `lease_token` names the worker that has the row; a worker whose lease has ended
     changes nothing, because its token no longer matches. `attempts` counts the attempts, `last_error` is the error of
     the last one. `dead_at` is the time when the hub gave the row up. `nudged_at` is the time of the sweep's last nudge.
+    `put_away_at` is the time when staff put the dead row away, with the reason and the person's name: the row no longer
+    waits for staff, and can still be tried again.
     """
 
     due_at = models.DateTimeField(null=True, blank=True)
@@ -25,6 +31,9 @@ class OutboxRow(models.Model):
     last_error = models.TextField(blank=True)
     dead_at = models.DateTimeField(null=True, blank=True, help_text="Given up then; staff can try it again.")
     nudged_at = models.DateTimeField(null=True, blank=True, editable=False)
+    put_away_at = models.DateTimeField(null=True, blank=True, help_text="Staff decided that it needs no further work.")
+    put_away_reason = models.TextField(blank=True)
+    put_away_by_name = models.CharField(max_length=200, blank=True)
 
     class Meta:
         abstract = True

@@ -135,9 +135,9 @@ class Peer(models.Model):
 class PeerKey(models.Model):
     """An Ed25519 key of a peer; `public_key` is the standard base64 of its 32 bytes.
 
-    `withdrawal` says how the peer withdrew the key, or is "". A pinned key that the peer withdrew stays trusted until
-    staff decide. A withdrawn key is never offered for approval. Signatures by the key are valid from `valid_from` and
-    before `valid_until`, or without an end if `valid_until` is empty.
+    `withdrawal` says how the peer withdrew the key, or is ""; `withdrawn_at` is the time at which the hub saw it. A
+    pinned key that the peer withdrew stays trusted until staff decide. A withdrawn key is never offered for approval.
+    Signatures by the key are valid from `valid_from` and before `valid_until`, or without an end if that is empty.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -147,6 +147,7 @@ class PeerKey(models.Model):
     origin = models.CharField(max_length=16, choices=KeyOrigin, default=KeyOrigin.CLAIMED)
     is_continuous = models.BooleanField(default=False, help_text="The key before it has signed this one.")
     withdrawal = models.CharField(max_length=16, choices=KeyWithdrawal, blank=True, default="", editable=False)
+    withdrawn_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When the hub saw it first.")
     valid_from = models.DateTimeField(default=timezone.now)
     valid_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)

@@ -82,6 +82,7 @@ class OutboundCallback(OutboxMessage):
         ordering = ["created_at", "id"]
         indexes = [
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="callback_due"),
+            models.Index(fields=["dead_at"], condition=Q(dead_at__isnull=False), name="callback_dead"),
             models.Index(fields=["created_at", "id"], name="callback_oldest"),
             models.Index(
                 fields=["peer"],

@@ -133,9 +133,10 @@ def _note_withdrawal(key: PeerKey, published: PublishedKeys, peer: Peer, by: Act
     withdrawal = KeyWithdrawal(way.value) if way else None
     if key.withdrawal != (withdrawal or ""):
         key.withdrawal = withdrawal or ""
+        key.withdrawn_at = timezone.now() if withdrawal else None
         if withdrawal and key.state == KeyState.PROVISIONAL:
             key.state = KeyState.PROPOSED
-        key.save(update_fields=["withdrawal", "state"])
+        key.save(update_fields=["withdrawal", "withdrawn_at", "state"])
         text = f"Key {withdrawal.label}" if withdrawal else "Key published again"
         note(JournalKind.KEY, f"{text}: {key.fingerprint}", peer_url=peer.server_url, by=by)
     return bool(withdrawal)

@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin as site
 from django.contrib.auth.models import User
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +16,7 @@ from oauth2_provider.models import get_access_token_model, get_application_model
 from unfold.admin import ModelAdmin
 
 from core.errors import ExternalServiceError
+from core.store import unit_of_work
 from federations.models import A2aAgent, AccessLevel, Federation, McpServer, SyncJob
 from federations.providers.base import ProviderError
 from federations.services.access import grant
@@ -61,7 +63,8 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(admin: Client, cl
         sync(found, cloud, *[server(f"more-{number}-{each}") for each in range(3)], agent(f"more-{number}"))
 
     assert queries_of(admin, path) == few
-    assert few <= 14
+    # MongoDB answers each part of a union by a query of its own.
+    assert few <= (14 if connections[unit_of_work.REGISTRY].vendor != "mongodb" else 19)
 
 
 @pytest.mark.parametrize("model", REGISTRY)
@@ -303,12 +306,10 @@ def test_the_dashboard_shows_counts_and_failures(admin: Client, cloud: MemoryClo
         "Tools": 8,
         "A2A agents": 1,
     }
-    assert [card["number"] for card in response.context["status_cards"]] == [1, 1]
+    assert [card["number"] for card in response.context["status_cards"]] == ["1", "1"]
     assert ["Good" in row[0] for row in response.context["jobs"]["rows"]] == [True, False]
-    ((name, state, what, _),) = response.context["alarms"]["rows"]
-    assert "Federation 0" in name
-    assert "With errors" in state
-    assert what == "4 stored, 1 failed: A2A agent kyc-0: enrichment failed: 403 Forbidden"
+    (cause,) = response.context["causes"]["first"]
+    assert (cause["title"], cause["number"]) == ("enrichment failed: 403 Forbidden", "1 federation")
 
 
 def test_the_dashboard_calls_a_new_federation_never_synced(admin: Client) -> None:

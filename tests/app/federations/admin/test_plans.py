@@ -366,13 +366,13 @@ def test_a_held_plan_is_the_first_card_of_the_dashboard(admin: Client, cloud: Me
     plan = held(cloud)
     StoredPlan.objects.update(created_at=timezone.now() - timedelta(hours=3))
     first = admin.get(INDEX).context["attention"][0]
-    assert (first["number"], first["title"].replace("\xa0", " ")) == (1, "held plan 3 hours old")
+    assert (first.number, first.title, first.age.replace("\xa0", " ")) == (1, "held plan", "for 3 hours")
     (card,) = admin.get(INDEX).context["status_cards"]
-    assert "Held" in card["label"] and card["number"] == 1
+    assert "Held" in card["label"] and card["number"] == "1"
     assert [row.pk for row in admin.get(card["href"]).context["cl"].result_list] == [plan.federation_id]
     failed = reverse("admin:federations_federation_changelist") + "?sync_status__exact=failed&held=no"
     assert not admin.get(failed).context["cl"].result_list
-    assert [row.pk for row in admin.get(first["href"]).context["cl"].result_list] == [plan.pk]
+    assert [row.pk for row in admin.get(first.href).context["cl"].result_list] == [plan.pk]
 
 
 def test_a_federation_links_its_open_plans(admin: Client, cloud: MemoryCloud) -> None:

@@ -83,21 +83,22 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(
 def test_the_dashboard_counts_and_links_the_rows_that_wait_for_staff(
     admin: Client, staff: Callable[..., Client]
 ) -> None:
-    assert "Tasks for you" not in text_of(admin, reverse("admin:index"))
+    assert "Nothing waits for you" in text_of(admin, reverse("admin:index"))
     hostile_rows()
     record_proposal("https://stranger.example.org", "", "", address="192.0.2.1", now=timezone.now())
     Peer.objects.filter(state="approved").update(review_by=timezone.localdate())
 
     cards = admin.get(reverse("admin:index")).context["attention"]
 
-    assert [(card["number"], card["title"]) for card in cards] == [
+    assert [(card.number, card.title) for card in cards] == [
         (1, "proposed peer"),
         (1, "review due"),
         (1, "dispatch given up"),
     ]
     for card in cards:
-        assert len(admin.get(card["href"]).context["cl"].result_list) == 1
-    assert "Tasks for you" not in text_of(staff("view_dispatch"), reverse("admin:index"))
+        assert len(admin.get(card.href).context["cl"].result_list) == 1
+    reader = staff("view_dispatch")
+    assert [card.title for card in reader.get(reverse("admin:index")).context["attention"]] == ["dispatch given up"]
 
 
 def test_no_page_has_an_id_as_its_title(admin: Client) -> None:
