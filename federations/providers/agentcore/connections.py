@@ -23,8 +23,8 @@ class PooledTransport(httpx2.AsyncBaseTransport):
     """Sends requests over at most `max_connections` connections, which it keeps for later requests.
 
     It follows no redirect, keeps no cookie, and leaves the body as it was sent. It has no time limit of its own. A
-    header may have 100 KB. `tls` replaces the default trust store, and `proxy` is the URL of a proxy. Must be made inside
-    the running event loop.
+    header may have 100 KB. `tls` replaces the default trust store, and `proxy` is the URL of a proxy. Must be made
+    inside the running event loop.
     """
 
     def __init__(self, *, max_connections: int, tls: ssl.SSLContext | None, proxy: str | None) -> None:
