@@ -25,7 +25,6 @@ MAX_QUERY_WORDS = 32
 MAX_QUERY_CHARS = 2_000
 # The longest run of neighbors that is joined, apart from a whole compound.
 MAX_JOINED_PARTS = 3
-_MAX_KNOWN_LINE = 120
 
 _LETTERS_OR_DIGITS = re.compile(r"\d+|\D+")
 # A word of a query matches by prefix, so removing the ending is enough: `boxes` and `invoices` find `box…` and
@@ -120,31 +119,17 @@ def written_and_joined_words(text: str) -> tuple[list[str], list[str]]:
     """
     written: list[str] = []
     joined: list[str] = []
-    for line in text.split("\n"):
-        of_line = (_known_lines if len(line) <= _MAX_KNOWN_LINE else _line_words)(line)
-        written += of_line[0]
-        joined += of_line[1]
-    return written, joined
-
-
-def _line_words(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    written: list[str] = []
-    joined: list[str] = []
-    run: list[str] = []
+    line: list[str] = []
     for compound, is_next in compounds(text):
         words = (_known_words if len(compound) <= MAX_WORD_CHARS else _compound_words)(compound)
         written += words.written
         joined += words.joined
         if not is_next:
-            joined += _joined_neighbors(run)
-            run = []
-        run.append(words.whole)
-    joined += _joined_neighbors(run)
-    return tuple(written), tuple(joined)
-
-
-# The parts of a server have many lines in common: names of the server, of parameters, and what they mean.
-_known_lines = lru_cache(maxsize=4_096)(_line_words)
+            joined += _joined_neighbors(line)
+            line = []
+        line.append(words.whole)
+    joined += _joined_neighbors(line)
+    return written, joined
 
 
 def _compound_words(compound: str) -> _CompoundWords:

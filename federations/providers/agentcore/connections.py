@@ -15,13 +15,16 @@ from yarl import URL
 
 # The request has all its headers; aiohttp adds none.
 _OWN_HEADERS = ("accept", "accept-encoding", "content-type", "user-agent")
+# Some servers keep their whole state in the session id. aiohttp alone would refuse a header of more than 8 KB.
+_HEADER_BYTES = 100 * 1024
 
 
 class PooledTransport(httpx2.AsyncBaseTransport):
     """Sends requests over at most `max_connections` connections, which it keeps for later requests.
 
-    It follows no redirect, keeps no cookie, and leaves the body as it was sent. It has no time limit of its own. `tls`
-    replaces the default trust store, and `proxy` is the URL of a proxy. Must be made inside the running event loop.
+    It follows no redirect, keeps no cookie, and leaves the body as it was sent. It has no time limit of its own. A
+    header may have 100 KB. `tls` replaces the default trust store, and `proxy` is the URL of a proxy. Must be made
+    inside the running event loop.
     """
 
     def __init__(self, *, max_connections: int, tls: ssl.SSLContext | None, proxy: str | None) -> None:
@@ -32,6 +35,8 @@ class PooledTransport(httpx2.AsyncBaseTransport):
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             skip_auto_headers=_OWN_HEADERS,
             auto_decompress=False,
+            max_line_size=_HEADER_BYTES,
+            max_field_size=_HEADER_BYTES,
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:

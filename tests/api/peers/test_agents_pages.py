@@ -11,12 +11,12 @@ from django.test import Client
 
 from core.actors import Actor
 from federations.models import A2aAgent
-from peers.models import Peer, RegisteredAgent
+from peers.models import AgentVisibilityChoice, Peer, RegisteredAgent
 from peers.services.catalog.agents import register_agent, set_visibility
 from peers.services.trust.peer_tokens import issue_peer_token
 from tests.api.peers.partner import OPERATOR, Partner, get
 from tests.conftest import MakeAgent
-from tests.stores.counting import counted_queries
+from tests.stores.counting import counted_queries, more_rows_than_parameters
 
 pytestmark = pytest.mark.django_db
 AGENTS = "/api/v1/federation/agents"
@@ -121,6 +121,16 @@ def test_a_page_takes_as_many_queries_whatever_the_registry_holds(
             assert len(ids(get(f"{AGENTS}?limit=3"))) == 3
         counts.append(len(queries))
     assert max(counts) <= 6
+
+
+def test_many_chosen_agents_fit_in_one_query(make_agent: MakeAgent, settings: LazySettings) -> None:
+    settings.FEDHUB_VISIBILITY_DEFAULT = "private"
+    path = make_agent(None, "shown").path
+    paths = [f"/agentcore/a2a/a-{n}" for n in range(more_rows_than_parameters())]
+    chosen = [AgentVisibilityChoice(path=each, visibility="public") for each in paths]
+    AgentVisibilityChoice.objects.bulk_create([*chosen, AgentVisibilityChoice(path=path, visibility="public")])
+
+    assert ids(get(AGENTS)) == ["shown"]
 
 
 # The limit of strangers ---------------------------------------------------------------------------------------------

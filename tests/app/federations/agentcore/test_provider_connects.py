@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from federations.sync.resources import EnrichedMcpServer, FailedRuntime
-from tests.app.federations.agentcore.aws_server import AwsServer, aws_server
+from tests.app.federations.agentcore.aws_server import Answer, AwsServer, Sent, aws_server
 from tests.app.federations.agentcore.conftest import Discover
 from tests.app.federations.agentcore.mcp_replies import mcp_server
 
@@ -81,3 +82,20 @@ def test_the_proxy_of_the_environment_is_used_as_boto3_does(
     assert isinstance(finding, EnrichedMcpServer), finding
     assert all(sent.target.startswith("http://runtimes.invalid/runtimes/") for sent in proxy.sent)
     assert not aws.invocations()
+
+
+@pytest.mark.parametrize("length", [8_000, 20_000, 60_000])
+def test_a_long_session_id_is_read_and_sent_back(aws: AwsServer, discover: Discover, length: int) -> None:
+    aws.serve_runtimes("claims")
+    serve = mcp_server()
+
+    def with_long_id(sent: Sent) -> Answer:
+        answer = serve(sent)
+        is_new = sent.json["method"] == "initialize"
+        return replace(answer, headers={"mcp-session-id": "s" * length}) if is_new else answer
+
+    aws.on_invocation("claims", with_long_id)
+    (finding,) = discover()
+
+    assert isinstance(finding, EnrichedMcpServer), finding
+    assert aws.invocations()[-1].headers["mcp-session-id"] == "s" * length

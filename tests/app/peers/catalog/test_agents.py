@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.db import connections
 
 from core.actors import Actor
 from core.errors import InvalidRequestError
-from core.store.unit_of_work import REGISTRY
 from federations.models import Federation
 from peers.models import AgentVisibilityChoice, Peer, PeerState, RegisteredAgent
 from peers.protocol import AgentVisibility
@@ -24,7 +22,7 @@ from peers.services.catalog.agents import (
 )
 from tests.conftest import MakeAgent, MakeServer
 from tests.pure.agentcore.cards import OWN
-from tests.stores.counting import counted_queries
+from tests.stores.counting import counted_queries, more_rows_than_parameters
 
 pytestmark = pytest.mark.django_db
 
@@ -182,9 +180,7 @@ def test_another_id_finds_no_agent(agent_id: str) -> None:
 
 def test_more_agents_are_chosen_than_a_statement_has_parameters(make_agent: MakeAgent) -> None:
     first, last = make_agent(None, "a-first"), make_agent(None, "z-last")
-    # MongoDB has no such bound, and SecantusDB is slow with many rows.
-    count = 2_000 if connections[REGISTRY].vendor == "mongodb" else 33_000
-    chosen = [f"/agentcore/a2a/n-{number:05}" for number in range(count)]
+    chosen = [f"/agentcore/a2a/n-{number:05}" for number in range(more_rows_than_parameters())]
     AgentVisibilityChoice.objects.bulk_create(
         (AgentVisibilityChoice(path=path, visibility="public") for path in (first.path, *chosen, last.path)),
         batch_size=1000,
