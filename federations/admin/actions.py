@@ -22,6 +22,7 @@ from unfold.forms import BaseDialogForm
 from core.actors import actor_of
 from core.admin.refusals import show_refusals
 from core.errors import HubError
+from federations.admin.disable_form import DisableForm
 from federations.admin.forms import SyncForm
 from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, JobType, StoredPlan, SyncJob
 from federations.services.federations import delete_federation, set_enabled
@@ -38,6 +39,7 @@ class FederationActionsMixin(ModelAdmin):
     actions = ["sync_selected", "enable_selected", "disable_selected"]
     actions_row = ["sync_now", "dry_run"]
     actions_detail = [
+        "edit",
         "sync_now",
         "dry_run",
         {"title": "More", "items": ["enable", "disable", "remove"]},
@@ -109,13 +111,12 @@ class FederationActionsMixin(ModelAdmin):
         url_path="disable",
         dialog={
             "title": "Disable",
-            "description": "Until staff enable the federation again, the hub refuses to sync, change or delete it, and "
-            "its schedule pauses. Its servers and agents stay unchanged.",
-            "form_class": BaseDialogForm,
+            "description": "Until staff enable the federation again, the hub refuses to sync, change or delete it.",
+            "form_class": DisableForm,
             "form_submit_text": "Disable",
         },
     )
-    def disable(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+    def disable(self, request: HttpRequest, form: DisableForm, object_id: str) -> HttpResponse:
         return self._switch(request, object_id, enabled=False)
 
     @action(
@@ -193,7 +194,7 @@ class FederationActionsMixin(ModelAdmin):
         return HttpResponseRedirect(url)
 
     def _page(
-        self, request: HttpRequest, federation: Federation, template: str, title: str, context: dict[str, Any]
+        self, request: HttpRequest, federation: Federation | None, template: str, title: str, context: dict[str, Any]
     ) -> TemplateResponse:
         request.current_app = self.admin_site.name
         page = {"title": title, "model_admin": self, "federation": federation}
@@ -206,7 +207,7 @@ def allowed_actions(federation: Federation) -> set[str]:
         return {"enable"}
     if federation.status != FederationStatus.ACTIVE:
         return set()
-    return {"sync_now", "dry_run", "disable", "remove"}
+    return {"edit", "sync_now", "dry_run", "disable", "remove"}
 
 
 def deletion_effects(federation: Federation) -> dict[str, Any]:
