@@ -32,7 +32,7 @@ class FederationPageMixin(FederationActionsMixin):
             )
             for tab in TABS[1:]
         ]
-        return tabs + super().get_urls()
+        return tabs + list(super().get_urls())
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         return self._tab(request, object_id, tab=TABS[0])

@@ -34,7 +34,7 @@ class FormChecksMixin(FederationActionsMixin):
             for name, view in (("check", self.check_field), ("test", self.check_connection))
             for place, suffix in (("", "_new"), ("<path:object_id>/", ""))
         ]
-        return own + super().get_urls()
+        return own + list(super().get_urls())
 
     def check_field(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
         """Answer with the form's verdict about one field."""
@@ -44,7 +44,7 @@ class FormChecksMixin(FederationActionsMixin):
         name = request.GET.get("field", "")
         if name not in CHECKED:
             return HttpResponse(status=400)
-        errors = form.errors.get(name, [])
+        errors = errors_of(form, name)
         shown = {
             "errors": errors,
             "warning": form.warnings.get(name, ""),
@@ -120,10 +120,13 @@ def faults(form: FederationForm) -> str:
     found = []
     for name in (*PROVIDER_FIELDS.values(), "provider_type"):
         label = str(getattr(form.fields.get(name), "label", "") or name.replace("_", " ").capitalize())
-        found += [
-            _sentence(text if text.startswith(label) else f"{label}: {text}") for text in form.errors.get(name, [])
-        ]
+        found += [_sentence(text if text.startswith(label) else f"{label}: {text}") for text in errors_of(form, name)]
     return " ".join(found)
+
+
+def errors_of(form: FederationForm, name: str) -> list[str]:
+    """Return the errors of one field as texts."""
+    return [str(text) for text in form.errors.get(name, ())]
 
 
 def _tested(report: ConnectionReport, federation: Federation | None) -> Tested:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from auditlog.models import LogEntry
 from django.contrib.auth.models import Group, User
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
@@ -40,7 +39,7 @@ def edit(found: Federation) -> str:
     return reverse("admin:federations_federation_edit", args=[found.pk])
 
 
-def save(client: Client, path: str, typed: Mapping[str, Any]) -> HttpResponse:
+def save(client: Client, path: str, typed: Mapping[str, Any]) -> Any:
     """Post the form, and confirm what the save would change if the hub asks."""
     response = client.post(path, typed)
     effects = (response.context or {}).get("effects") if response.status_code == 200 else None
