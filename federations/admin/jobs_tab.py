@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from core.admin.cells import row_link
 from core.admin.labels import format_age
-from federations.admin.labels import counters, duration, job_label, job_trigger, job_type, progress_bar
+from federations.admin.labels import counters, duration, job_label, job_name, job_trigger, progress_bar
 from federations.admin.permissions import jobs_visible_to
 from federations.admin.plan_tables import open_plans_table
 from federations.admin.tab_sections import Section
@@ -27,7 +27,7 @@ def jobs_tab(request: HttpRequest, federation: Federation) -> dict[str, Any]:
     )
     rows = [
         [
-            row_link(job, job_type(job)),
+            row_link(job, job_name(job)),
             job_label(job),
             progress_bar(job) if job.is_active else counters(job),
             format_age(job.created_at),
