@@ -20,6 +20,7 @@ from federations.admin.labels import ACCESS_COLORS, runtime_color
 from federations.admin.overview_tab import overview_tab
 from federations.admin.runtimes import RANK, STATE_COLORS, failed_since, state_of
 from federations.admin.tab_sections import Section
+from federations.admin.visible_text import visible
 from federations.models import DiscoveredResource, Federation, RuntimeObservation
 from federations.services.access import agents_visible_to, runtimes_visible_to, servers_visible_to
 from federations.services.inventory import IS_BROKEN, read_entries
@@ -78,7 +79,7 @@ def runtimes_tab(request: HttpRequest, federation: Federation) -> dict[str, Any]
     rows = _runtime_rows(request, list(ranked), with_state=True)
     section = Section(
         title="Runtimes",
-        headers=("Name", "State", "Since", "Protocol", "Resource", "Error"),
+        headers=("Name", "State", "Since", "Protocol", "Resource", "Error or warning"),
         rows=rows,
         more=_more("runtimeobservation", f"federation={federation.pk}", found.count(), "runtimes"),
         empty="No sync has listed the runtimes of this account yet, or its configuration was changed since.",
@@ -105,7 +106,7 @@ def _broken(request: HttpRequest, federation: Federation, kind: ResourceKind) ->
     query = f"federation={federation.pk}&has_error=1"
     more = _more("runtimeobservation", query, found.count(), "broken runtimes", most=MOST_BROKEN)
     rows = _runtime_rows(request, newest, with_state=False)
-    headers = ("Name", "Since", "Protocol", "Resource", "Error")
+    headers = ("Name", "Since", "Protocol", "Resource", "Error or warning")
     return [Section(title="Broken now", headers=headers, rows=rows, more=more, is_alarm=True)]
 
 
@@ -123,10 +124,14 @@ def _runtime_rows(request: HttpRequest, observed: Sequence[RuntimeObservation], 
 
 
 def _error(row: RuntimeObservation) -> SafeString | str:
+    """Return the error of a runtime, AWS's reason for a failed status, or the first of its warnings."""
     text = row.error or row.failure_reason
-    return (
-        format_html('<span title="{}">{}</span>', text, shorten(text, LONGEST_ERROR, placeholder=" …")) if text else "-"
-    )
+    if not text and row.warnings:
+        first, more = row.warnings[0], len(row.warnings) - 1
+        text = f"{first.get('name', '')}: {first.get('message', '')}" + (f" (and {more} more)" if more else "")
+    if not text:
+        return "-"
+    return format_html('<span title="{}">{}</span>', text, visible(shorten(text, LONGEST_ERROR, placeholder=" …")))
 
 
 def _resource_cells(row: DiscoveredResource, parts: int) -> list[Any]:

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from federations.admin import federation_tabs
-from federations.models import AccessLevel, Federation
+from federations.models import AccessLevel, Federation, RuntimeObservation
 from federations.services.access import grant
 from federations.services.schedule import set_interval
 from tests.app.federations.admin.cloud import MemoryCloud, agent, failed_agent, federation, server, sync
@@ -53,6 +53,15 @@ def test_each_tab_has_an_address_and_shows_its_part(admin: Client, cloud: Memory
         for part in expected:
             assert part in text, (tab, part)
     assert "Broken now" not in text_of(admin, found, "servers")
+
+
+def test_a_runtime_with_a_warning_shows_it(admin: Client, cloud: MemoryCloud) -> None:
+    found = populated(cloud)
+    lost = [{"kind": "tool", "name": "post", "message": "has no schema", "runtimeId": "x"}] * 2
+    found_rows = RuntimeObservation.objects.filter(scope=found.pk, name="ledger-0")
+    found_rows.update(warnings=lost)
+
+    assert "post: has no schema (and 1 more)" in text_of(admin, found, "runtimes")
 
 
 def queries_of(client: Client, found: Federation, tab: str) -> int:
