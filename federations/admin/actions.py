@@ -25,6 +25,7 @@ from core.errors import HubError
 from federations.admin.disable_form import DisableForm
 from federations.admin.forms import SyncForm
 from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, JobType, StoredPlan, SyncJob
+from federations.services.access import federations_visible_to
 from federations.services.federations import delete_federation, set_enabled
 from federations.services.start import start_sync
 from federations.services.stored_plans.make import create_plan
@@ -50,7 +51,7 @@ class FederationActionsMixin(ModelAdmin):
         return {name: described for name, described in actions.items() if name != "delete_selected"}
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        federation = self.get_queryset(request).filter(pk=object_id).first()
+        federation = federations_visible_to(request.user).filter(pk=object_id).only("status").first()
         allowed = allowed_actions(federation) if federation else set()
         actions = super().get_actions_detail(request, object_id)
         return [button for button in actions if button.method.original_function_name in allowed]
