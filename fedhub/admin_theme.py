@@ -17,6 +17,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [
         "fedhub.admin.navigation.stylesheet",
         "fedhub.admin.navigation.search_stylesheet",
+        "fedhub.admin.navigation.federation_stylesheet",
         "fedhub.admin.navigation.stylesheet_for_everyone",
     ],
     "SCRIPTS": [

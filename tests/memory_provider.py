@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from federations.providers.base import DiscoveryRequest, InvalidProviderConfigError, Progress, ProviderError
+from federations.providers.base import (
+    DiscoveryRequest,
+    InvalidProviderConfigError,
+    ProbedRuntime,
+    Progress,
+    ProviderError,
+)
 from federations.sync.resources import Discovery, Finding, JsonObject, ListedRuntime, runtime_of
 
 
@@ -54,6 +60,27 @@ class MemoryProvider:
         if self.error is not None:
             raise self.error
         return _listing(self.findings)
+
+    def probe(self, request: DiscoveryRequest, *, seconds: float) -> tuple[ProbedRuntime, ...]:
+        """Return the current `findings` as a listing with protocols and tags, or raise `error` if it is set."""
+        self.requests.append(request)
+        self.before_answer(request)
+        if self.error is not None:
+            raise self.error
+        return tuple(sorted(map(_probed, self.findings), key=lambda found: found.runtime_id))
+
+    def regions(self) -> Mapping[str, str]:
+        """Return a few regions."""
+        return {
+            "eu-north-1": "Europe (Stockholm)",
+            "eu-west-1": "Europe (Ireland)",
+            "us-east-1": "US East (N. Virginia)",
+        }
+
+
+def _probed(finding: Finding) -> ProbedRuntime:
+    found = runtime_of(finding)
+    return ProbedRuntime(found.runtime_id, getattr(found, "protocol", ""), dict(getattr(found, "tags", None) or {}))
 
 
 def _listing(findings: Iterable[Finding]) -> tuple[ListedRuntime, ...]:

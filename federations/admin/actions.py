@@ -22,8 +22,10 @@ from unfold.forms import BaseDialogForm
 from core.actors import actor_of
 from core.admin.refusals import show_refusals
 from core.errors import HubError
+from federations.admin.disable_form import DisableForm
 from federations.admin.forms import SyncForm
 from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, JobType, StoredPlan, SyncJob
+from federations.services.access import federations_visible_to
 from federations.services.federations import delete_federation, set_enabled
 from federations.services.start import start_sync
 from federations.services.stored_plans.make import create_plan
@@ -38,6 +40,7 @@ class FederationActionsMixin(ModelAdmin):
     actions = ["sync_selected", "enable_selected", "disable_selected"]
     actions_row = ["sync_now", "dry_run"]
     actions_detail = [
+        "edit",
         "sync_now",
         "dry_run",
         {"title": "More", "items": ["enable", "disable", "remove"]},
@@ -48,7 +51,7 @@ class FederationActionsMixin(ModelAdmin):
         return {name: described for name, described in actions.items() if name != "delete_selected"}
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        federation = self.get_queryset(request).filter(pk=object_id).first()
+        federation = federations_visible_to(request.user).filter(pk=object_id).only("status").first()
         allowed = allowed_actions(federation) if federation else set()
         actions = super().get_actions_detail(request, object_id)
         return [button for button in actions if button.method.original_function_name in allowed]
@@ -109,13 +112,12 @@ class FederationActionsMixin(ModelAdmin):
         url_path="disable",
         dialog={
             "title": "Disable",
-            "description": "Until staff enable the federation again, the hub refuses to sync, change or delete it, and "
-            "its schedule pauses. Its servers and agents stay unchanged.",
-            "form_class": BaseDialogForm,
+            "description": "Until staff enable the federation again, the hub refuses to sync, change or delete it.",
+            "form_class": DisableForm,
             "form_submit_text": "Disable",
         },
     )
-    def disable(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+    def disable(self, request: HttpRequest, form: DisableForm, object_id: str) -> HttpResponse:
         return self._switch(request, object_id, enabled=False)
 
     @action(
@@ -193,7 +195,7 @@ class FederationActionsMixin(ModelAdmin):
         return HttpResponseRedirect(url)
 
     def _page(
-        self, request: HttpRequest, federation: Federation, template: str, title: str, context: dict[str, Any]
+        self, request: HttpRequest, federation: Federation | None, template: str, title: str, context: dict[str, Any]
     ) -> TemplateResponse:
         request.current_app = self.admin_site.name
         page = {"title": title, "model_admin": self, "federation": federation}
@@ -206,7 +208,7 @@ def allowed_actions(federation: Federation) -> set[str]:
         return {"enable"}
     if federation.status != FederationStatus.ACTIVE:
         return set()
-    return {"sync_now", "dry_run", "disable", "remove"}
+    return {"edit", "sync_now", "dry_run", "disable", "remove"}
 
 
 def deletion_effects(federation: Federation) -> dict[str, Any]:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.core import signing
 from django.core.exceptions import ValidationError
-from django.forms.models import BaseInlineFormSet
-from unfold.forms import BaseDialogForm, PaginationInlineFormSet
-from unfold.widgets import (
-    UnfoldAdminSelect2Widget,
-    UnfoldAdminTextInputWidget,
-    UnfoldBooleanSwitchWidget,
-)
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
-from federations.admin.list_fields import PairsWidget, TagsWidget, read_pairs, read_tags
-from federations.models import ChangePolicy, Federation, FederationGrant
+from federations.admin.checked_inputs import (
+    CheckedNumberInput,
+    CheckedPairsWidget,
+    CheckedTextInput,
+    ConnectionWidget,
+)
+from federations.admin.form_words import in_form_words
+from federations.admin.list_fields import TagsWidget, read_pairs, read_tags
+from federations.admin.region_names import judge_region
+from federations.models import ChangePolicy, Federation
 from federations.providers.base import ProviderError, ProviderNotImplementedError
 from federations.providers.registry import provider_for
 from federations.services.schedule import LONGEST_INTERVAL_MINUTES, SHORTEST_INTERVAL_MINUTES
 from federations.sync.resources import JsonObject
 
 MAXIMUM_TAG_LENGTH = 200
+
+EXTERNAL_ID_SALT = "federations.external-id"
+DAY_SECONDS = 24 * 60 * 60
 
 # The form field of each key of an AgentCore `providerConfig`.
 PROVIDER_FIELDS = {"region": "region", "assumeRoleArn": "role_arn", "resourceTagsFilter": "tag_filter"}
@@ -40,40 +46,53 @@ class FederationForm(forms.ModelForm[Federation]):
     region = forms.CharField(
         required=False,
         max_length=64,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "us-east-1"}),
-        help_text="The hub discovers the AgentCore runtimes of this AWS region.",
+        widget=CheckedTextInput(attrs={"placeholder": "us-east-1"}),
+        help_text=(
+            "The hub discovers the AgentCore runtimes of this AWS region. Type a part of its name, as in frankfurt, to "
+            "pick from the list; a region that AWS opened lately may be typed."
+        ),
     )
     role_arn = forms.CharField(
         required=False,
         max_length=2048,
         label="Role ARN",
-        widget=UnfoldAdminTextInputWidget(
+        widget=CheckedTextInput(
             attrs={"placeholder": "arn:aws:iam::123456789012:role/fedhub-discovery"}  # an example, no account's
         ),
         help_text=(
-            "The IAM role that the hub assumes in the account. You can save without a role first: "
-            "the first save creates the external id that the role's trust policy requires."
+            "The IAM role that the hub assumes in the account. Its trust policy is below, ready to copy. You can also "
+            "save without a role, and add the role later."
         ),
     )
     tag_filter = forms.Field(
         required=False,
-        widget=PairsWidget(),
+        widget=CheckedPairsWidget(),
         help_text=(
             "The hub discovers only runtimes with all of these AWS tags. Without a filter it discovers every runtime. "
             "A row takes one key and its value. The key's box also takes a line of pairs: env:production, team:platform"
         ),
+    )
+    connection = forms.Field(
+        required=False,
+        widget=ConnectionWidget(),
+        help_text="Assumes the role, lists the runtimes and applies the filter, as typed above. Nothing is saved.",
     )
     sync_after_save = forms.BooleanField(
         required=False,
         widget=UnfoldBooleanSwitchWidget(),
         help_text="Saving the federation also starts a sync in the background.",
     )
+    sealed_external_id = forms.CharField(required=False, widget=forms.HiddenInput)
     refusal: str = ""
     may_end_review: bool = True
+    user_id: str = ""
+    typed: Any = None
+    """What was typed before, shown again on a page that saves nothing."""
 
     class Meta:
         model = Federation
         fields = ["display_name", "description", "provider_type", "sync_interval_minutes", "change_policy"]
+        widgets = {"sync_interval_minutes": CheckedNumberInput(attrs={"placeholder": "1440"})}
         labels = {"provider_type": "Provider", "sync_interval_minutes": "Interval in minutes"}
         help_texts = {
             "sync_interval_minutes": (
@@ -87,7 +106,14 @@ class FederationForm(forms.ModelForm[Federation]):
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if self.typed is not None:
+            kwargs["data"] = self.typed
         super().__init__(*args, **kwargs)
+        self.warnings: dict[str, str] = {}
+        if self.instance._state.adding:
+            self._keep_external_id()
+        if "region" in self.fields:
+            self.fields["region"].widget.known = self._known_regions()
         self.stored_tags: list[str] = [] if self.instance._state.adding else self.instance.tags
         config = self.instance.provider_config
         self.stored_filter: dict[str, str] = config.get("resourceTagsFilter") or {}
@@ -98,6 +124,23 @@ class FederationForm(forms.ModelForm[Federation]):
             "tag_filter": list(self.stored_filter.items()),
         }
         self.initial = {**stored, **self.initial}
+
+    def _keep_external_id(self) -> None:
+        """Give a new federation the external id that the page showed, so that its role can be tested before a save."""
+        sealed = str(self.data.get("sealed_external_id", "")) if self.is_bound else ""
+        if external_id := unseal_external_id(sealed, self.user_id):
+            self.instance.external_id = external_id
+        self.initial["sealed_external_id"] = seal_external_id(self.instance.external_id, self.user_id)
+
+    def _known_regions(self) -> Mapping[str, str]:
+        try:
+            return provider_for(self.instance.provider_type).regions()
+        except ProviderError:
+            return {}
+
+    def region_description(self, name: str) -> str:
+        """Return the description of a known region, or an empty text."""
+        return self._known_regions().get(name, "")
 
     def clean_display_name(self) -> str:
         """Refuse a name that is only white space."""
@@ -113,6 +156,23 @@ class FederationForm(forms.ModelForm[Federation]):
         if too_long:
             raise ValidationError(f"A tag has at most {MAXIMUM_TAG_LENGTH} characters. Too long: {too_long[0][:40]}…")
         return tags
+
+    def clean_region(self) -> str:
+        """Refuse a typing error in the name of a region, and warn about a region that the hub does not know."""
+        region = str(self.cleaned_data["region"]).strip()
+        known = self._known_regions()
+        if region and known:
+            verdict = judge_region(region, known)
+            # A program may have stored a region that the hub does not know; the rest of its form can be saved.
+            if verdict.error and region != self.initial.get("region"):
+                raise ValidationError(verdict.error)
+            if doubt := verdict.error or verdict.warning:
+                self.warnings["region"] = doubt
+        return region
+
+    def clean_role_arn(self) -> str:
+        """Return the ARN without the white space that a copy from elsewhere brings along."""
+        return str(self.cleaned_data["role_arn"]).strip()
 
     def clean_tag_filter(self) -> dict[str, str]:
         """Return the key and value pairs in the rows of the tag filter input."""
@@ -139,8 +199,8 @@ class FederationForm(forms.ModelForm[Federation]):
         """Let the provider check each key of its configuration alone, so that an error stands beside its field."""
         cleaned = super().clean() or self.cleaned_data
         if self.refusal:
-            self.add_error(None, self.refusal)
-        provider_type = cleaned.get("provider_type") or self.instance.provider_type
+            self.add_error(None, in_form_words(self.refusal))
+        provider_type = self.provider_type
         config = self._typed_config()
         for key, value in config.items():
             self._check(provider_type, {key: value}, PROVIDER_FIELDS[key])
@@ -152,6 +212,17 @@ class FederationForm(forms.ModelForm[Federation]):
                 self._check_complete(provider_type, cleaned["provider_config"])
         return cleaned
 
+    def tested_config(self) -> JsonObject | None:
+        """Return the typed configuration as it would be stored, or None if one of its own fields has an error."""
+        if set(self.errors) & {*PROVIDER_FIELDS.values(), "provider_type"}:
+            return None
+        return provider_for(self.provider_type).normalize_config(self._typed_config())
+
+    @property
+    def provider_type(self) -> str:
+        """Return the type of the provider: the picked one, or the stored one where it cannot be changed."""
+        return str(self.cleaned_data.get("provider_type") or self.instance.provider_type)
+
     def _typed_config(self) -> JsonObject:
         typed = {key: self.cleaned_data.get(field) for key, field in PROVIDER_FIELDS.items()}
         return {key: value for key, value in typed.items() if value}
@@ -160,9 +231,9 @@ class FederationForm(forms.ModelForm[Federation]):
         try:
             provider_for(provider_type).normalize_config(config)
         except ProviderNotImplementedError as error:
-            self.add_error("provider_type" if "provider_type" in self.fields else None, error.message)
+            self.add_error("provider_type" if "provider_type" in self.fields else None, in_form_words(error.message))
         except ProviderError as error:
-            self.add_error(field, error.message)
+            self.add_error(field, in_form_words(error.message))
 
     def _check_complete(self, provider_type: str, config: JsonObject) -> None:
         try:
@@ -170,7 +241,21 @@ class FederationForm(forms.ModelForm[Federation]):
         except ProviderError as error:
             missing = [PROVIDER_FIELDS[key] for key in ("region", "assumeRoleArn") if not config.get(key)]
             for field in missing or ["region"]:
-                self.add_error(field, error.message)
+                self.add_error(field, in_form_words(error.message))
+
+
+def seal_external_id(external_id: str, user_id: str) -> str:
+    """Return the external id of a new federation, signed for the person whose form shows it."""
+    return signing.dumps([external_id, user_id], salt=EXTERNAL_ID_SALT)
+
+
+def unseal_external_id(sealed: str, user_id: str) -> str:
+    """Return the external id that the hub sealed for this person within a day, or an empty text."""
+    try:
+        external_id, owner = signing.loads(sealed, salt=EXTERNAL_ID_SALT, max_age=DAY_SECONDS)
+    except signing.BadSignature:
+        return ""
+    return str(external_id) if owner == user_id else ""
 
 
 class SyncForm(BaseDialogForm):
@@ -182,75 +267,3 @@ class SyncForm(BaseDialogForm):
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "New runtimes were deployed"}),
         help_text="Optional. The job keeps the reason.",
     )
-
-
-class GrantForm(forms.ModelForm[FederationGrant]):
-    """The row of one grant in the federation form. Staff pick its holder: a user or a group of the hub."""
-
-    holder = forms.ChoiceField(widget=UnfoldAdminSelect2Widget())
-
-    class Meta:
-        model = FederationGrant
-        fields = ["level"]
-
-    def __init__(self, *args: Any, holders: HolderChoices, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        current = holder_key(self.instance)
-        self.names = {key: name for _, group in holders for key, name in group}
-        choices: list[Any] = [("", "Pick a user or group"), *holders]
-        if current and current not in self.names:
-            self.names[current] = self.instance.holder_name
-            choices.append((current, f"{self.instance.holder_name} (deleted or inactive)"))
-        self.fields["holder"].choices = choices  # type: ignore[attr-defined]
-        self.fields["holder"].initial = current
-
-    def clean(self) -> dict[str, Any]:
-        """Copy the id and the name of the picked holder to the grant."""
-        cleaned = super().clean() or self.cleaned_data
-        kind, _, holder_id = str(cleaned.get("holder", "")).partition(":")
-        self.instance.user_id = holder_id if kind == "user" else ""
-        self.instance.group_id = holder_id if kind == "group" else ""
-        self.instance.holder_name = self.names.get(cleaned.get("holder", ""), "").removesuffix(" (group)")[:200]
-        return cleaned
-
-
-class GrantFormSet(PaginationInlineFormSet, BaseInlineFormSet):  # type: ignore[type-arg]
-    """The rows of the grants of one federation: reads the users and groups once, and allows one grant for each."""
-
-    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
-        """Pass the same choices of users and groups to every form."""
-        if not hasattr(self, "_holders"):
-            self._holders = holder_choices()
-        return {**super().get_form_kwargs(index), "holders": self._holders}
-
-    def clean(self) -> None:
-        """Refuse a second grant for the same holder."""
-        super().clean()
-        seen: set[str] = set()
-        for form in self.forms:
-            holder = (getattr(form, "cleaned_data", None) or {}).get("holder")
-            if not holder or form in self.deleted_forms:
-                continue
-            if holder in seen:
-                form.add_error("holder", "This holder already has a grant. Change that grant.")
-            seen.add(holder)
-
-
-HolderChoices = list[tuple[str, list[tuple[str, str]]]]
-
-
-def holder_choices() -> HolderChoices:
-    """Return the active users and the groups as grouped choices, in two queries."""
-    users = get_user_model().objects.filter(is_active=True).order_by("username").values_list("pk", "username")
-    groups = Group.objects.order_by("name").values_list("pk", "name")
-    return [
-        ("Users", [(f"user:{key}", name) for key, name in users]),
-        ("Groups", [(f"group:{key}", f"{name} (group)") for key, name in groups]),
-    ]
-
-
-def holder_key(grant: FederationGrant) -> str:
-    """Return the choice of a grant's holder, or an empty string for a new grant."""
-    if grant.user_id:
-        return f"user:{grant.user_id}"
-    return f"group:{grant.group_id}" if grant.group_id else ""

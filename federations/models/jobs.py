@@ -155,3 +155,22 @@ class PreviewSlot(models.Model):
 
     def __str__(self) -> str:
         return f"Dry run {self.number} of {self.federation_id}"
+
+
+class ConnectionTestSlot(models.Model):
+    """One running test of the connection of a federation that is not stored yet, so that such tests have a limit.
+
+    `user_id` is the person who tests. A person has a fixed number of slots; `number` is the slot of this test, from 0.
+    The next test deletes a row whose `lease_expires_at` has passed.
+    """
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    user_id = models.CharField(max_length=64)
+    number = models.PositiveSmallIntegerField()
+    lease_expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user_id", "number"], name="connection_test_slot_once")]
+
+    def __str__(self) -> str:
+        return f"Connection test {self.number} of {self.user_id}"

@@ -2,7 +2,7 @@
 
 To add a provider:
 
-1. Write a package beside `agentcore` with a class that has the four methods of `Provider`. The nearest example is
+1. Write a package beside `agentcore` with a class that has the methods of `Provider`. The nearest example is
    `agentcore/provider.py`. The vendor's SDK is imported in that package and nowhere else.
 2. Turn the account's objects into the findings of `federations.sync.resources`. A finding's ARN gives region and
    account, so an account of another vendor needs an identifier of the same form.
@@ -25,13 +25,15 @@ from federations.sync.resources import Discovery, JsonObject, ListedRuntime, Obs
 class ProviderError(Exception):
     """Raised by a provider that could not list the account.
 
-    `permanent` is true if each later discovery fails too until a person changes something.
+    `permanent` is true if each later discovery fails too until a person changes something. `advice` says in plain words
+    what a person can do about it, or is empty.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
+    def __init__(self, message: str, *, permanent: bool = False, advice: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.permanent = permanent
+        self.advice = advice
 
 
 class ProviderNotImplementedError(ProviderError):
@@ -85,6 +87,19 @@ class DiscoveryRequest:
     report: Callable[[Progress], None] = lambda progress: None
 
 
+@dataclass(frozen=True, slots=True)
+class ProbedRuntime:
+    """One runtime that a probe listed.
+
+    `protocol` is the runtime's protocol, empty for a runtime without one; it is None if the probe could not read it in
+    its time. `tags` are None if the probe read none: without a tags filter, or because its time was over.
+    """
+
+    runtime_id: str
+    protocol: str | None = None
+    tags: Mapping[str, str] | None = None
+
+
 class Provider(Protocol):
     """The methods that the hub calls on the provider of a `providerType`, one class for each kind of cloud account."""
 
@@ -109,3 +124,14 @@ class Provider(Protocol):
         The result equals the `listing` of a discovery at the same moment: with a tags filter it has the tags of every
         runtime.
         """
+
+    def probe(self, request: DiscoveryRequest, *, seconds: float) -> tuple[ProbedRuntime, ...]:
+        """List every runtime of the account for a person who waits, sorted by id; call no runtime.
+
+        After `seconds` the probe starts no further call, and its result has gaps instead. `request.observations` spare
+        the calls for runtimes whose version did not change. Raise ProviderError, with an `advice`, if the account
+        cannot be listed.
+        """
+
+    def regions(self) -> Mapping[str, str]:
+        """Return the regions that the provider knows: their names with their descriptions for people."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from core.errors import ExternalServiceError, HubError, InvalidRequestError, NotImplementedYetError
 from federations.providers.base import (
     DiscoveryRequest,
     InvalidProviderConfigError,
+    ProbedRuntime,
     Progress,
     ProviderError,
     ProviderNotImplementedError,
@@ -32,6 +33,23 @@ def check_config(provider_type: str, config: JsonObject) -> None:
         provider_for(provider_type).check_complete(config)
     except ProviderError as exc:
         raise _as_hub_error(exc) from exc
+
+
+def is_complete_config(provider_type: str, config: JsonObject) -> bool:
+    """Tell whether a discovery with the stored `config` can start."""
+    try:
+        check_config(provider_type, config)
+    except HubError:
+        return False
+    return True
+
+
+def known_regions(provider_type: str) -> Mapping[str, str]:
+    """Return the regions that the provider knows, names with descriptions; none for a provider that is not there."""
+    try:
+        return provider_for(provider_type).regions()
+    except ProviderError:
+        return {}
 
 
 def discover(
@@ -63,6 +81,24 @@ def list_runtimes(target: SyncTarget) -> tuple[ListedRuntime, ...]:
         return provider_for(target.provider_type).list_runtimes(request)
     except ProviderError as exc:
         raise _as_hub_error(exc) from exc
+
+
+class ConnectionRefusedError(ExternalServiceError):
+    """Raised for a probe that failed; `advice` says what a person can do about it, or is empty."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+def probe(provider_type: str, request: DiscoveryRequest, *, seconds: float) -> tuple[ProbedRuntime, ...]:
+    """List the account of a configuration in bounded time; raises ConnectionRefusedError, NotImplementedYetError."""
+    try:
+        return provider_for(provider_type).probe(request, seconds=seconds)
+    except ProviderNotImplementedError as exc:
+        raise _as_hub_error(exc) from exc
+    except ProviderError as exc:
+        raise ConnectionRefusedError(exc.message, exc.advice) from exc
 
 
 def _as_hub_error(error: ProviderError) -> HubError:

@@ -26,6 +26,7 @@ from federations.models import (
     ProviderType,
     RuntimeObservation,
     SyncJob,
+    new_external_id,
 )
 from federations.search.base import SearchError
 from federations.search.registry import search_index
@@ -54,9 +55,11 @@ def create_federation(
     provider_config: JsonObject,
     by: Actor,
     change_policy: ChangePolicy = ChangePolicy.FLOW,
+    external_id: str = "",
 ) -> Federation:
     """Store a federation and an owner's grant for its creator, without a sync.
 
+    `external_id` is an id of `new_external_id` that staff were shown before the save; by default a new one is made.
     Raises InvalidRequestError (unknown provider, bad configuration), NotImplementedYetError.
     """
     config = normalize_config(provider_type, provider_config)
@@ -67,6 +70,7 @@ def create_federation(
             description=description,
             provider_config=config,
             change_policy=change_policy,
+            external_id=external_id or new_external_id(),
             created_by_id=by.id,
             created_by_name=by.name,
             updated_by_id=by.id,

@@ -78,8 +78,8 @@ class Plan:
 
     @property
     def is_held(self) -> bool:
-        """Tell whether the deletion guard holds this plan: it deletes more than 30 % of at least 10 resources."""
-        return self.stored_count >= GUARD_MINIMUM and self.net_delete_count * 100 > self.stored_count * GUARD_PERCENT
+        """Tell whether the deletion guard holds this plan."""
+        return is_mass_deletion(self.net_delete_count, self.stored_count)
 
     @property
     def held_message(self) -> str:
@@ -109,6 +109,11 @@ class Plan:
                 case _:
                     changes.append(change)
         return replace(self, changes=tuple(sorted(changes, key=_sort_key)))
+
+
+def is_mass_deletion(deleted: int, stored: int) -> bool:
+    """Tell whether the deletion guard holds a plan: it deletes more than 30 % of at least 10 stored resources."""
+    return stored >= GUARD_MINIMUM and deleted * 100 > stored * GUARD_PERCENT
 
 
 def make_plan(

@@ -33,6 +33,11 @@ def stylesheet_for_everyone(request: HttpRequest) -> str:
     return static("fedhub/everyone.css")
 
 
+def federation_stylesheet(request: HttpRequest) -> str:
+    """Return the URL of the styles of a federation's page and form."""
+    return static("fedhub/federation.css")
+
+
 def script(request: HttpRequest) -> str:
     """Return the URL of the script that refreshes pages and copies texts."""
     return static("fedhub/admin.js")

@@ -91,7 +91,7 @@ def _make_peer_rows() -> None:
 
 ADDED = (Federation, Peer, Intent, RegisteredAgent, User, Group)
 SPECIAL_PAGES = {
-    Federation: ("remove",),
+    Federation: ("remove", "edit", "servers", "agents", "runtimes", "jobs", "access"),
     Peer: ("approve", "issue_token"),
     PeerKey: ("approve",),
     Intent: ("dispatch_on",),

@@ -85,6 +85,15 @@ def test_the_layers_of_a_page_have_no_grave_violation(page: Page) -> None:
     page.get_by_label("Reason").type("typed at once")
     expect(page.get_by_label("Reason")).to_have_value("typed at once")
     assert list(violations(page, None, ALL_RULES)) == []
+    page.goto(f"/admin/federations/federation/{found.pk}/edit/")
+    page.locator("[name=region]").fill("eu-west-9")
+    page.get_by_role("button", name="Test connection").click()
+    expect(page.get_by_text("The role works.")).to_be_visible()
+    expect(page.get_by_text("The hub does not know the region")).to_be_visible()
+    assert list(violations(page, None, ALL_RULES)) == []
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Nothing is saved yet.")).to_be_visible()
+    assert list(violations(page, None, ALL_RULES)) == []
 
 
 def violations(page: Page, context: dict[str, Any] | None, rules: dict[str, Any]) -> Iterator[str]:

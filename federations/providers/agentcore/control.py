@@ -62,23 +62,27 @@ class ControlPlane:
     """The client of the control plane of one AWS account and region; each discovery makes one.
 
     It serves `concurrency` threads at the same time. With a `role_arn` it assumes that role and sends `external_id` to
-    AWS; without a `role_arn` it uses the hub's own credentials.
+    AWS; without a `role_arn` it uses the hub's own credentials. `config` has botocore's waits and retries; its default
+    is patient, as a sync in the background can be.
     """
 
-    def __init__(self, region: str, role_arn: str, external_id: str, *, concurrency: int) -> None:
+    def __init__(
+        self, region: str, role_arn: str, external_id: str, *, concurrency: int, config: Config | None = None
+    ) -> None:
         self.region = region
-        config = _client_config(concurrency)
+        config = config or _client_config(concurrency)
         self._credentials = role_credentials(role_arn, region, external_id, config) if role_arn else own_credentials()
         self._session = create_session(self._credentials)
         client = self._session.create_client("bedrock-agentcore-control", region_name=region, config=config)
         self._client = cast("_Client", client)
 
-    def list_runtimes(self) -> list[RuntimeSummary]:
+    def list_runtimes(self, after_page: Callable[[], None] = lambda: None) -> list[RuntimeSummary]:
         """List every runtime, each id once (AWS ListAgentRuntimes, all pages).
 
-        Raises botocore's ClientError or BotoCoreError if any page fails.
+        `after_page` is called after each page and may raise an exception to stop. Raises botocore's ClientError or
+        BotoCoreError if any page fails.
         """
-        by_id = self._call_with_renewal(lambda: {runtime.runtime_id: runtime for runtime in self._pages()})
+        by_id = self._call_with_renewal(lambda: {runtime.runtime_id: runtime for runtime in self._pages(after_page)})
         return list(by_id.values())
 
     def get_runtime(self, runtime_id: str, version: str | None = None) -> Runtime:
@@ -121,10 +125,11 @@ class ControlPlane:
         bundle = self._session.get_config_variable("ca_bundle")
         return str(bundle) if bundle else None
 
-    def _pages(self) -> Iterator[RuntimeSummary]:
+    def _pages(self, after_page: Callable[[], None]) -> Iterator[RuntimeSummary]:
         paginator = self._client.get_paginator("list_agent_runtimes")
         for page in paginator.paginate(PaginationConfig={"PageSize": _PAGE_SIZE}):
             yield from (_listed_runtime(item) for item in page["agentRuntimes"])
+            after_page()
 
     def _call_with_renewal(self, call: Callable[[], T]) -> T:
         """Call and read the answer. If AWS says that the credentials expired, renew them and call once more."""

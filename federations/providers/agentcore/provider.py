@@ -26,7 +26,9 @@ from federations.providers.agentcore.observed import (
     whole_milliseconds,
     with_tags,
 )
-from federations.providers.base import DiscoveryRequest, Progress, ProviderError
+from federations.providers.agentcore.probe import probe_account
+from federations.providers.agentcore.regions import known_regions
+from federations.providers.base import DiscoveryRequest, ProbedRuntime, Progress, ProviderError
 from federations.sync.naming import region_and_account
 from federations.sync.resources import (
     Discovery,
@@ -104,6 +106,14 @@ class AgentCoreProvider:
             if isinstance(of_runtime, Exception):
                 raise _listing_error(control.region, of_runtime) from of_runtime
         return _listing(summaries, tags)
+
+    def probe(self, request: DiscoveryRequest, *, seconds: float) -> tuple[ProbedRuntime, ...]:
+        """List every runtime with its protocol, and with its tags where the request has a tags filter."""
+        return probe_account(request, seconds=seconds, concurrency=self.concurrency)
+
+    def regions(self) -> Mapping[str, str]:
+        """Return the regions of all partitions of AWS that botocore knows."""
+        return known_regions()
 
     def _control(self, request: DiscoveryRequest) -> ControlPlane:
         region, role_arn = str(request.config.get("region", "")), str(request.config.get("assumeRoleArn", ""))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -147,6 +147,20 @@ def agents_with_visibility(federation_id: str | None = None) -> list[AgentWithVi
     by_hand = [] if federation_id else RegisteredAgent.objects.all()
     found += [AgentWithVisibility(row.agent_id, "", "", row.visibility, is_registered=True) for row in by_hand]
     return sorted(found, key=lambda agent: (agent.agent_id, agent.is_registered))
+
+
+def count_shown_to_peers(federation_id: str, paths: Collection[str] | None = None) -> int:
+    """Return how many agents of a federation approved peers may see, with `paths` only of the agents at `paths`."""
+    if not is_enabled():
+        return 0
+    is_trusting = settings.FEDHUB_TRUST_POLICY != TrustPolicy.TRUSTLESS
+    seen = (AgentVisibility.PUBLIC, AgentVisibility.UNLISTED) if is_trusting else (AgentVisibility.PUBLIC,)
+    choices, hidden = _choices(), set(RegisteredAgent.objects.values_list("agent_id", flat=True))
+    return sum(
+        choices.get((federation_id, path), settings.FEDHUB_VISIBILITY_DEFAULT) in seen
+        for path in A2aAgent.objects.filter(federation_id=federation_id).values_list("path", flat=True)
+        if (paths is None or path in paths) and agent_id_of(path) not in hidden
+    )
 
 
 def choose_visibility(

@@ -319,7 +319,7 @@ def test_grants_on_a_federation_are_given_by_its_owners(
         posted |= {f"grants-{number}-id": row.pk, f"grants-{number}-holder": f"user:{row.user_id}"}
         posted |= {f"grants-{number}-level": row.level}
     posted |= {f"grants-{len(rows)}-holder": f"group:{group.pk}", f"grants-{len(rows)}-level": 1}
-    submit(client, reverse("admin:federations_federation_change", args=[federation.pk]), **posted)
+    submit(client, reverse("admin:federations_federation_edit", args=[federation.pk]), **posted)
     assert federation.grants.filter(group_id=str(group.pk)).exists() is may
 
 

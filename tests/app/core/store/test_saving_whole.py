@@ -95,7 +95,9 @@ def test_a_failing_inline_leaves_a_federation_as_it_was(
     before, entries = Federation.objects.values().get(), AuditEntry.objects.count()
 
     changed = TYPED | {"display_name": "Renamed", "tags": "other", "grants-0-holder": f"user:{reader.pk}"}
-    response = staff.post(reverse("admin:federations_federation_change", args=[found.pk]), changed)
+    path = reverse("admin:federations_federation_edit", args=[found.pk])
+    effects = staff.post(path, changed).context["effects"]
+    response = staff.post(path, changed | {"_confirmed": effects.digest})
 
     assert_refused(response, broken_inline)
     assert Federation.objects.values().get() == before

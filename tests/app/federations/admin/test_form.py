@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from html import unescape
+from typing import Any
 
 import pytest
 from auditlog.models import LogEntry
@@ -34,8 +35,15 @@ TYPED = {
 }
 
 
-def change(found: Federation) -> str:
-    return reverse("admin:federations_federation_change", args=[found.pk])
+def edit(found: Federation) -> str:
+    return reverse("admin:federations_federation_edit", args=[found.pk])
+
+
+def save(client: Client, path: str, typed: Mapping[str, Any]) -> Any:
+    """Post the form, and confirm what the save would change if the hub asks."""
+    response = client.post(path, typed)
+    effects = (response.context or {}).get("effects") if response.status_code == 200 else None
+    return client.post(path, {**typed, "_confirmed": effects.digest}) if effects else response
 
 
 def errors_of(response: object) -> dict[str, list[str]]:
@@ -84,12 +92,12 @@ def test_a_federation_can_be_saved_without_region_and_role(admin: Client) -> Non
     [
         ({"display_name": "   "}, "display_name", "This field is required."),
         ({"display_name": "x" * 201}, "display_name", "at most 200 characters"),
-        ({"region": "mars"}, "region", "providerConfig.region is not an AWS region"),
-        ({"role_arn": "me"}, "role_arn", "providerConfig.assumeRoleArn is not the ARN of an IAM role"),
+        ({"region": "mars"}, "region", "mars is not an AWS region."),
+        ({"role_arn": "me"}, "role_arn", "Role ARN is not the ARN of an IAM role"),
         (
             {"role_arn": "arn:aws:iam::123456789012:role/admin"},
             "role_arn",
-            "providerConfig.assumeRoleArn is not among the roles this hub may assume",
+            "Role ARN is not among the roles this hub may assume",
         ),
         ({"tag_filter": "production"}, "tag_filter", "This part has no value: production"),
         ({"tag_filter": "env:a, env:b"}, "tag_filter", "The tag filter has the key env twice"),
@@ -101,12 +109,12 @@ def test_a_federation_can_be_saved_without_region_and_role(admin: Client) -> Non
         (
             {"region": "", "sync_after_save": "on"},
             "region",
-            "AWS AgentCore federation requires providerConfig.region",
+            "AWS AgentCore federation requires Region",
         ),
         (
             {"role_arn": "", "sync_after_save": "on"},
             "role_arn",
-            "AWS AgentCore federation requires providerConfig.assumeRoleArn",
+            "AWS AgentCore federation requires Role ARN",
         ),
     ],
 )
@@ -131,8 +139,10 @@ def test_a_change_replaces_the_edited_fields_and_keeps_the_rest(admin: Client) -
     found = federation()
     external_id = found.external_id
 
-    response = admin.post(
-        change(found), TYPED | {"display_name": "Payments EU", "region": "eu-west-1", "tags": "new", "tag_filter": ""}
+    response = save(
+        admin,
+        edit(found),
+        TYPED | {"display_name": "Payments EU", "region": "eu-west-1", "tags": "new", "tag_filter": ""},
     )
 
     assert response.status_code == 302, errors_of(response)
@@ -146,7 +156,7 @@ def test_state_cannot_be_written_by_a_form(admin: Client) -> None:
     found = federation()
 
     admin.post(
-        change(found),
+        edit(found),
         TYPED | {"status": "deleted", "sync_status": "success", "external_id": "mine", "mcp_server_count": "9"},
     )
 
@@ -163,7 +173,7 @@ def shown_values(response: object, field: str) -> list[str]:
 
 
 def test_the_form_shows_each_stored_tag_and_pair_in_a_row(admin: Client) -> None:
-    page = admin.get(change(federation(tags=("production", "a, b"))))
+    page = admin.get(edit(federation(tags=("production", "a, b"))))
 
     assert shown_values(page, "tags") == ["production", "a, b"]
     assert (shown_values(page, "tag_filter"), shown_values(page, "tag_filter_value")) == (["env"], ["production"])
@@ -191,10 +201,10 @@ def test_a_stored_key_with_a_colon_and_a_tag_with_a_comma_are_saved_unchanged(ad
     Federation.objects.update(
         provider_config=found.provider_config | {"resourceTagsFilter": {"aws:a:b": "", "c:d": "e"}}
     )
-    page = admin.get(change(found))
+    page = admin.get(edit(found))
     rows = {field: shown_values(page, field) for field in ("tags", "tag_filter", "tag_filter_value")}
 
-    assert admin.post(change(found), TYPED | rows).status_code == 302
+    assert save(admin, edit(found), TYPED | rows).status_code == 302
 
     after = Federation.objects.get()
     assert after.tags == ["payments, EU"]
@@ -205,7 +215,7 @@ def test_a_services_refusal_becomes_a_form_error_and_keeps_the_typed_values(admi
     found = federation()
     set_enabled(found, False, by=STAFF)
 
-    response = admin.post(change(found), TYPED | {"display_name": "Other name"})
+    response = save(admin, edit(found), TYPED | {"display_name": "Other name"})
 
     assert response.status_code == 200
     assert errors_of(response) == {"__all__": ["Federation in status 'disabled' cannot be updated"]}
@@ -220,11 +230,11 @@ def test_an_interval_creates_a_periodic_task_and_no_interval_deletes_it(
     found = federation()
 
     with django_capture_on_commit_callbacks(execute=True):
-        admin.post(change(found), TYPED | {"sync_interval_minutes": "30"})
+        save(admin, edit(found), TYPED | {"sync_interval_minutes": "30"})
     assert PeriodicTask.objects.filter(args__contains=found.pk, interval__every=30).count() == 1
 
     with django_capture_on_commit_callbacks(execute=True):
-        admin.post(change(found), TYPED)
+        save(admin, edit(found), TYPED)
     assert PeriodicTask.objects.filter(args__contains=found.pk).count() == 0
 
 
@@ -239,7 +249,7 @@ def test_sync_after_saving_queues_a_sync(admin: Client) -> None:
 def test_sync_after_a_changed_configuration_is_a_config_resync(admin: Client) -> None:
     found = federation()
 
-    admin.post(change(found), TYPED | {"region": "eu-west-1", "sync_after_save": "on"})
+    save(admin, edit(found), TYPED | {"region": "eu-west-1", "sync_after_save": "on"})
 
     assert SyncJob.objects.get().job_type == JobType.CONFIG_RESYNC
 
@@ -248,7 +258,7 @@ def test_a_busy_federation_is_saved_and_says_why_no_sync_was_started(admin: Clie
     admin.post(ADD, TYPED | {"sync_after_save": "on"})
     found = Federation.objects.get()
 
-    response = admin.post(change(found), TYPED | {"display_name": "Renamed", "sync_after_save": "on"}, follow=True)
+    response = admin.post(edit(found), TYPED | {"display_name": "Renamed", "sync_after_save": "on"}, follow=True)
 
     found.refresh_from_db()
     assert found.display_name == "Renamed"
@@ -261,7 +271,7 @@ def test_a_user_and_a_group_can_be_granted_access(admin: Client) -> None:
     FederationGrant.objects.all().delete()
     rows = grants({"holder": f"user:{user.pk}", "level": "1"}, {"holder": f"group:{group.pk}", "level": "2"})
 
-    response = admin.post(change(found), TYPED | rows)
+    response = save(admin, edit(found), TYPED | rows)
 
     assert response.status_code == 302
     stored = set(FederationGrant.objects.values_list("user_id", "group_id", "holder_name", "level"))
@@ -272,7 +282,7 @@ def test_a_holder_has_one_grant(admin: Client) -> None:
     found, user = federation(), User.objects.create_user("tomas")
     row = {"holder": f"user:{user.pk}", "level": "1"}
 
-    response = admin.post(change(found), TYPED | grants(row, row))
+    response = save(admin, edit(found), TYPED | grants(row, row))
 
     assert response.status_code == 200
     assert "This holder already has a grant" in response.content.decode()
@@ -282,7 +292,7 @@ def test_a_holder_has_one_grant(admin: Client) -> None:
 def test_an_unknown_holder_is_refused(admin: Client) -> None:
     found = federation()
 
-    response = admin.post(change(found), TYPED | grants({"holder": "user:999", "level": "1"}))
+    response = save(admin, edit(found), TYPED | grants({"holder": "user:999", "level": "1"}))
 
     assert "Select a valid choice" in response.content.decode()
 
@@ -291,7 +301,7 @@ def test_a_change_is_audited_with_its_actor_and_without_the_external_id(admin: C
     found = federation()
     LogEntry.objects.all().delete()
 
-    admin.post(change(found), TYPED | {"display_name": "Renamed", "tags": "new"})
+    save(admin, edit(found), TYPED | {"display_name": "Renamed", "tags": "new"})
 
     entry = LogEntry.objects.get(action=LogEntry.Action.UPDATE)
     assert entry.actor is not None and entry.actor.get_username() == "operator"
@@ -305,7 +315,7 @@ def test_saving_without_a_change_writes_no_audit_entry(admin: Client) -> None:
     LogEntry.objects.all().delete()
     stored = TYPED | {"tag_filter": "env:production"}
 
-    admin.post(change(found), stored)
+    save(admin, edit(found), stored)
 
     assert LogEntry.objects.count() == 0
 
@@ -314,8 +324,8 @@ def test_staff_without_the_permission_cannot_change(staff: Callable[..., Client]
     found = federation()
     reader = staff("view_federation")
 
-    assert reader.get(change(found)).status_code == 200
-    assert reader.post(change(found), TYPED).status_code == 403
+    assert reader.get(edit(found)).status_code == 403
+    assert reader.post(edit(found), TYPED).status_code == 403
     assert reader.get(ADD).status_code == 403
     assert reader.post(ADD, TYPED).status_code == 403
 
@@ -326,13 +336,13 @@ def test_only_an_owner_ends_the_review_of_changes(admin: Client, staff: Callable
     assert found.change_policy == "review"
     editor = staff("view_federation", "change_federation")
 
-    refused = editor.post(change(found), TYPED | {"display_name": "Renamed"})
+    refused = save(editor, edit(found), TYPED | {"display_name": "Renamed"})
     assert errors_of(refused) == {"change_policy": ["Only an owner of the federation may change review to flow."]}
-    assert editor.post(change(found), TYPED | {"display_name": "Renamed", "change_policy": "review"}).status_code == 302
+    assert save(editor, edit(found), TYPED | {"display_name": "Renamed", "change_policy": "review"}).status_code == 302
     found.refresh_from_db()
     assert (found.display_name, found.change_policy) == ("Renamed", "review")
 
-    assert admin.post(change(found), TYPED).status_code == 302
+    assert save(admin, edit(found), TYPED).status_code == 302
     found.refresh_from_db()
     assert found.change_policy == "flow"
-    assert editor.post(change(found), TYPED | {"change_policy": "review"}).status_code == 302
+    assert save(editor, edit(found), TYPED | {"change_policy": "review"}).status_code == 302

@@ -248,7 +248,8 @@ def test_a_refused_form_is_not_reloaded(admin: Client) -> None:
     found = federation()
     start_sync(found, by=STAFF)
 
-    text = admin.post(page(found), {"display_name": ""}).content.decode()
+    edit = reverse("admin:federations_federation_edit", args=[found.pk])
+    text = admin.post(edit, {"display_name": ""}).content.decode()
 
     assert "This field is required" in text
     assert "data-refresh-seconds" not in text
@@ -283,8 +284,9 @@ def test_a_federations_page_shows_its_jobs_and_links_to_all_of_them(admin: Clien
     found = Federation.objects.exclude(pk=other.pk).get()
     job = SyncJob.objects.get(federation_id=found.pk)
 
-    text = admin.get(page(found)).content.decode()
-    assert page(job) in text
+    for path in (page(found), reverse("admin:federations_federation_jobs", args=[found.pk])):
+        text = admin.get(path).content.decode()
+        assert page(job) in text
 
     listed = admin.get(f"{changelist('syncjob')}?q={found.pk}").context["cl"].result_list
     assert [row.pk for row in listed] == [job.pk]

@@ -378,10 +378,13 @@ def test_a_held_plan_is_the_first_card_of_the_dashboard(admin: Client, cloud: Me
 def test_a_federation_links_its_open_plans(admin: Client, cloud: MemoryCloud) -> None:
     plan = held(cloud)
     text = text_of(admin, page(plan.federation))
-    assert "It would have deleted 11." in text and text.count(page(plan)) == 2
+    assert "It would have deleted 11." in text and page(plan) in text
+    jobs_tab = reverse("admin:federations_federation_jobs", args=[plan.federation_id])
+    assert page(plan) in text_of(admin, jobs_tab)
     decide(admin, plan, "dismiss")
     text = text_of(admin, page(plan.federation))
     assert "Its plan is no longer open" in text and page(plan) not in text
+    assert "No plan is open." in text_of(admin, jobs_tab)
 
 
 def test_a_held_job_says_what_it_would_have_done(admin: Client, cloud: MemoryCloud) -> None:
