@@ -19,6 +19,7 @@ from unfold.decorators import display
 from core.actors import actor_of
 from core.admin.labels import format_age, label
 from core.admin.linked_filters import OldestFirstMixin
+from core.admin.list_page import ListPageMixin
 from core.admin.saving import UnitOfWorkMixin
 from core.errors import HubError
 from federations.admin.actions import FederationActionsMixin
@@ -40,6 +41,7 @@ from federations.admin.labels import (
     would_have,
 )
 from federations.admin.linked_filters import CauseFilter, FailingFilter
+from federations.admin.list_pages import FEDERATION_EXPORT, FEDERATION_TABS
 from federations.admin.permissions import GrantedPermissionsMixin
 from federations.admin.plan_tables import open_held_plan, open_plans_table
 from federations.admin.skipped import notice_of_last_sync
@@ -90,7 +92,9 @@ class GrantInline(TabularInline):
 
 
 @admin.register(Federation)
-class FederationAdmin(OldestFirstMixin, FederationActionsMixin, UnitOfWorkMixin, GrantedPermissionsMixin):
+class FederationAdmin(
+    OldestFirstMixin, FederationActionsMixin, UnitOfWorkMixin, GrantedPermissionsMixin, ListPageMixin
+):
     """The list and the form of federations. The form calls services to save, so that all rules of the API apply."""
 
     form = FederationForm
@@ -121,6 +125,9 @@ class FederationAdmin(OldestFirstMixin, FederationActionsMixin, UnitOfWorkMixin,
     show_facets = admin.ShowFacets.NEVER
     list_fullwidth = True
     list_per_page = 50
+    tabs = FEDERATION_TABS
+    date_field, date_title = "last_sync__created_at", "Last sync"
+    export_fields = FEDERATION_EXPORT
     search_fields = ["display_name", "description", "id__exact"]
     search_help_text = "Name or description"
     warn_unsaved_form = True
@@ -257,16 +264,16 @@ class FederationAdmin(OldestFirstMixin, FederationActionsMixin, UnitOfWorkMixin,
         return sync_label(federation)
 
     @display(description="Servers", ordering="mcp_server_count")
-    def servers(self, federation: Federation) -> int:
-        return federation.mcp_server_count
+    def servers(self, federation: Federation) -> str:
+        return f"{federation.mcp_server_count:,}"
 
     @display(description="Agents", ordering="agent_count")
-    def agents(self, federation: Federation) -> int:
-        return federation.agent_count
+    def agents(self, federation: Federation) -> str:
+        return f"{federation.agent_count:,}"
 
     @display(description="Tools", ordering="tool_count")
-    def tools(self, federation: Federation) -> int:
-        return federation.tool_count
+    def tools(self, federation: Federation) -> str:
+        return f"{federation.tool_count:,}"
 
     @display(description="When", ordering="last_sync__created_at")
     def last_sync_ago(self, federation: Federation) -> str:
@@ -276,7 +283,7 @@ class FederationAdmin(OldestFirstMixin, FederationActionsMixin, UnitOfWorkMixin,
     @display(description="Interval", ordering="sync_interval_minutes")
     def interval(self, federation: Federation) -> str:
         minutes = federation.sync_interval_minutes
-        return f"{minutes} min" if minutes else "-"
+        return f"{minutes:,} min" if minutes else "-"
 
     @display(description="External id")
     def external_id_copy(self, federation: Federation) -> SafeString:
