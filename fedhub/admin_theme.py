@@ -18,11 +18,13 @@ UNFOLD: dict[str, Any] = {
         "fedhub.admin.navigation.stylesheet",
         "fedhub.admin.navigation.search_stylesheet",
         "fedhub.admin.navigation.federation_stylesheet",
+        "fedhub.admin.navigation.lists_stylesheet",
         "fedhub.admin.navigation.stylesheet_for_everyone",
     ],
     "SCRIPTS": [
         "fedhub.admin.navigation.script",
         "fedhub.admin.navigation.search_script",
         "fedhub.admin.navigation.keyboard_script",
+        "fedhub.admin.navigation.lists_script",
     ],
 }

@@ -67,6 +67,7 @@ INSTALLED_APPS = [
     "peers",
     "core.tokens",
     "core.signin",
+    "core.lists",
     "federations",
 ]
 # The sandbox serves demo, tests and benchmarks; `make install-production` installs none of its packages.
@@ -88,6 +89,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "core.admin.time_zone.person_time_zone",
     "core.audit.StaffAuditlogMiddleware",
     "core.api.middleware.RefuseGuesses",
     "core.admin.lists.BackToTheList",

@@ -52,6 +52,11 @@ def time_since(moment: datetime | None) -> str:
     return format_age(moment) or "-"
 
 
+def time_from_now(moment: datetime | None) -> str:
+    """Return the time until `moment`, or since it if it has passed, or a dash."""
+    return time_since(moment) if moment and moment <= timezone.now() else time_until(moment)
+
+
 def time_until(moment: datetime | None) -> str:
     """Return the time until `moment` in its largest unit, with the full time as the tooltip, or a dash."""
     if moment is None:

@@ -40,6 +40,12 @@ def format_seconds(length: timedelta) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def sentence(text: str) -> str:
+    """Return a text that begins with a capital letter and is otherwise as it was."""
+    text = text.strip()
+    return text[:1].upper() + text[1:]
+
+
 def count_text(number: int, noun: str) -> str:
     """Return a number with its noun: `1 warning`, `3 warnings`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -42,4 +42,6 @@ class BackToTheList:
         if not is_list or isinstance(exception, ANSWERED) or not set(request.GET) - {ERROR_FLAG}:
             return None
         logger.warning("The filters of %s cannot be done", request.path, exc_info=exception)
-        return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
+        # The CSV file of a list has the list's filters.
+        page = request.path.removesuffix("export.csv")
+        return HttpResponseRedirect(f"{page}?{ERROR_FLAG}=1")

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.contrib.admin import ShowFacets
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+
+from core.admin.list_page import ListPageMixin
 
 
 def is_list_page(request: HttpRequest) -> bool:
@@ -15,7 +16,7 @@ def is_list_page(request: HttpRequest) -> bool:
     return bool(name and name.endswith("_changelist"))
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(ListPageMixin):
     """The base class of the admin pages of rows that only the hub writes: staff cannot add, change or delete them."""
 
     actions: list[str] | None = None

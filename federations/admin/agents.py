@@ -15,6 +15,7 @@ from federations.admin.agent_extensions import column_of, extensions_for, read_c
 from federations.admin.catalog_page import Section, listed
 from federations.admin.catalog_view import skill_entry
 from federations.admin.filters import AgentTagFilter
+from federations.admin.list_pages import AGENT_EXPORT, AGENT_TABS
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
 from federations.models import A2aAgent
 from federations.search.base import DocumentKind
@@ -30,6 +31,7 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
     list_filter = [*RESOURCE_FILTERS, AgentTagFilter]
     search_fields = ["name", "card_name", "organization", "path", "description", "runtime_id", "id__exact"]
     document_kinds = (DocumentKind.AGENT, DocumentKind.SKILL)
+    tabs, export_fields = AGENT_TABS, AGENT_EXPORT
     empty_hint = "A sync of a federation adds A2A agents here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[A2aAgent]:
@@ -73,5 +75,5 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
         return [agent.name, ", ".join(agent.tags)]
 
     @display(description="Skills", ordering="num_skills")
-    def skill_count(self, agent: A2aAgent) -> int:
-        return agent.num_skills
+    def skill_count(self, agent: A2aAgent) -> str:
+        return f"{agent.num_skills:,}"

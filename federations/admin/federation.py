@@ -11,6 +11,7 @@ from unfold.decorators import display
 
 from core.admin.labels import format_age
 from core.admin.linked_filters import OldestFirstMixin
+from core.admin.list_page import ListPageMixin
 from federations.admin.actions import FederationActionsMixin
 from federations.admin.federation_form import FederationFormMixin
 from federations.admin.federation_page import FederationPageMixin
@@ -18,6 +19,7 @@ from federations.admin.filters import FederationTagFilter, HeldSyncFilter
 from federations.admin.form_checks import FormChecksMixin
 from federations.admin.labels import STATUS_COLORS, sync_label
 from federations.admin.linked_filters import CauseFilter, FailingFilter
+from federations.admin.list_pages import FEDERATION_EXPORT, FEDERATION_TABS
 from federations.admin.permissions import GrantedPermissionsMixin
 from federations.admin.schedule_words import interval_words
 from federations.models import Federation, ProviderType
@@ -34,6 +36,7 @@ class FederationAdmin(
     FederationFormMixin,
     FederationActionsMixin,
     GrantedPermissionsMixin,
+    ListPageMixin,
 ):
     """The list of federations, and the pages of one federation: its tabs, its form and its actions."""
 
@@ -63,6 +66,9 @@ class FederationAdmin(
     show_facets = admin.ShowFacets.NEVER
     list_fullwidth = True
     list_per_page = 50
+    tabs = FEDERATION_TABS
+    date_field, date_title = "last_sync__created_at", "Last sync"
+    export_fields = FEDERATION_EXPORT
     search_fields = ["display_name", "description", "id__exact"]
     search_help_text = "Name or description"
     empty_hint = (
@@ -94,16 +100,16 @@ class FederationAdmin(
         return sync_label(federation)
 
     @display(description="Servers", ordering="mcp_server_count")
-    def servers(self, federation: Federation) -> int:
-        return federation.mcp_server_count
+    def servers(self, federation: Federation) -> str:
+        return f"{federation.mcp_server_count:,}"
 
     @display(description="Agents", ordering="agent_count")
-    def agents(self, federation: Federation) -> int:
-        return federation.agent_count
+    def agents(self, federation: Federation) -> str:
+        return f"{federation.agent_count:,}"
 
     @display(description="Tools", ordering="tool_count")
-    def tools(self, federation: Federation) -> int:
-        return federation.tool_count
+    def tools(self, federation: Federation) -> str:
+        return f"{federation.tool_count:,}"
 
     @display(description="When", ordering="last_sync__created_at")
     def last_sync_ago(self, federation: Federation) -> str:

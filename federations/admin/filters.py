@@ -189,6 +189,18 @@ class ShownStatusFilter(AllValuesCheckboxFilter):
         return with_shown_status(queryset, *self.value()) if self.value() else queryset
 
 
+class AccessFilter(AllValuesCheckboxFilter):
+    """Keep the resources with one of the picked kinds of access; the kinds are known, so no query looks for them."""
+
+    lookup_choices: Any
+
+    def __init__(
+        self, field: Any, request: HttpRequest, params: Any, model: Any, model_admin: Any, field_path: str
+    ) -> None:
+        super().__init__(field, request, params, model, model_admin, field_path)
+        self.lookup_choices = ["iam", "jwt"]
+
+
 class ServerTagFilter(RowTagFilter):
     tags = McpServerTag
 

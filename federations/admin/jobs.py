@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from core.admin.labels import format_age, format_time
@@ -23,6 +23,7 @@ from federations.admin.job_live import page_answer, rows_answer
 from federations.admin.job_page import job_context
 from federations.admin.labels import job_label, job_trigger, job_type, live_part, short_time
 from federations.admin.linked_filters import SyncOutcomeFilter
+from federations.admin.list_pages import JOB_EXPORT, JOB_TABS
 from federations.admin.permissions import VisibleByFederationMixin, jobs_visible_to
 from federations.models import PlannedChange, SyncJob
 from federations.services.stored_plans.read_changes import changes_of
@@ -41,12 +42,15 @@ class SyncJobAdmin(JobActionsMixin, VisibleByFederationMixin, ReadOnlyAdmin):
         JobFederationFilter,
         ("job_type", ChoicesDropdownFilter),
         ("trigger", ChoicesDropdownFilter),
-        ("created_at", RangeDateTimeFilter),
         SyncOutcomeFilter,
         DayFilter,
     ]
     list_fullwidth = True
     list_per_page = 50
+    tabs, export_fields = JOB_TABS, JOB_EXPORT
+    # The page replaces their cells while a job runs.
+    fixed_columns = ["status_label", "result", "took"]
+    date_field, date_title = "created_at", "Requested"
     search_fields = ["federation_name", "reason", "id__exact", "federation_id__exact"]
     search_help_text = "Federation or reason"
     list_before_template = "federations/job_list_live.html"
@@ -65,7 +69,7 @@ class SyncJobAdmin(JobActionsMixin, VisibleByFederationMixin, ReadOnlyAdmin):
         response = super().changelist_view(request, extra_context)
         if context := getattr(response, "context_data", None):
             context["running_jobs"] = [job for job in context["cl"].result_list if job.is_active]
-        return response  # type: ignore[no-any-return]
+        return response
 
     def heading_of(self, row: SyncJob) -> str:
         return f"{row}, {short_time(row.started_at or row.created_at)}"

@@ -188,11 +188,13 @@ def counter_labels(summary: Mapping[str, Json], *, nothing: str = "nothing found
         ("unchanged", "default"),
     ]
     labels = [
-        {"text": f"{count} {action}", "type": color} for action, color in kinds if (count := count_of(summary, action))
+        {"text": f"{count:,} {action}", "type": color}
+        for action, color in kinds
+        if (count := count_of(summary, action))
     ]
     errors = read_count(summary, "errors")
     if errors:
-        labels.insert(0, {"text": f"{errors} error{'' if errors == 1 else 's'}", "type": "danger"})
+        labels.insert(0, {"text": f"{errors:,} error{'' if errors == 1 else 's'}", "type": "danger"})
     return labels or [{"text": nothing, "type": "default"}]
 
 
@@ -200,4 +202,4 @@ def would_have(job: SyncJob) -> str:
     """Return what a held plan would have done in words: `deleted 5, updated 1`; an empty text without a plan."""
     summary = job.plan_summary or {}
     numbers = [(action, count_of(summary, action)) for action in ("deleted", "updated", "created")]
-    return ", ".join(f"{action} {number}" for action, number in numbers if number)
+    return ", ".join(f"{action} {number:,}" for action, number in numbers if number)

@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -21,13 +22,18 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from core.admin.cells import row_link, time_since
 from core.admin.labels import count_text
+from core.admin.list_chips import Chip, without
+from core.admin.list_export import ExportField, csv_response, refusal_of_file
+from core.admin.list_page import EXPORT_PERMISSION
 from core.errors import ExternalServiceError
 from federations.admin.catalog_page import part_address
 from federations.admin.catalog_view import skill_entry
 from federations.admin.filters import MAX_TAGS
 from federations.admin.parameters import parameters_of
+from federations.admin.parts_export import PARTS_AT_ONCE, SKILLS_EXPORT, TOOLS_EXPORT, all_parts
 from federations.admin.permissions import sees_any_federation
 from federations.models import McpServer
+from federations.search.base import MAX_LIMIT
 from federations.services.access import federations_visible_to
 from federations.services.parts import SKILLS, TOOLS, Part, PartKind, PartPage, find_parts, list_parts, part_tags
 
@@ -43,7 +49,8 @@ class PartsPage:
     """What differs between the page of the tools and the page of the skills.
 
     `headers` are the headings of the columns and `row` the cells of a part. `owner_permission` lets a user see the
-    owners without a federation. `empty_hint` is the text of a page without a part.
+    owners without a federation. `empty_hint` is the text of a page without a part. `export_fields`
+    are the columns of the CSV file.
     """
 
     kind: PartKind
@@ -55,6 +62,7 @@ class PartsPage:
     owner_permission: str
     placeholder: str
     empty_hint: str
+    export_fields: Sequence[ExportField]
 
 
 class PartsFilter(forms.Form):
@@ -83,23 +91,32 @@ class PartsFilter(forms.Form):
         return str(self.cleaned_data.get(name, "")).strip()
 
 
-def tools_page(request: HttpRequest) -> HttpResponse:
+def tools_page(request: HttpRequest) -> HttpResponseBase:
     """Show the tools of all MCP servers that the user may view."""
     return _answer(request, TOOLS_PAGE)
 
 
-def skills_page(request: HttpRequest) -> HttpResponse:
+def skills_page(request: HttpRequest) -> HttpResponseBase:
     """Show the skills of all A2A agents that the user may view."""
     return _answer(request, SKILLS_PAGE)
 
 
-def _answer(request: HttpRequest, shown: PartsPage) -> HttpResponse:
+def _answer(request: HttpRequest, shown: PartsPage) -> HttpResponseBase:
     if not (request.user.has_perm(shown.owner_permission) or sees_any_federation(request)):
         raise PermissionDenied
     form = PartsFilter(request.GET, user=request.user, shown=shown)
     text, page = form.chosen("q"), _page_number(request)
-    filters = {name: form.chosen(name) for name in ("federation", "tag")}
+    filters = {name: value for name in ("federation", "tag") if (value := form.chosen(name))}
     found, notice = _found(shown.kind, request, text, filters, page)
+    may_export = bool(request.user.has_perm(EXPORT_PERMISSION))
+    if "export" in request.GET:
+        if not may_export:
+            raise PermissionDenied
+        refusal = refusal_of_file(found.total, f"{shown.noun}s")
+        if not refusal:
+            return _file(request, shown, text, filters, total=found.total, by_name=bool(notice))
+        messages.error(request, refusal)
+    given = {"q": text, **filters} if text else filters
     context = {
         **admin.site.each_context(request),
         "title": shown.title,
@@ -107,19 +124,51 @@ def _answer(request: HttpRequest, shown: PartsPage) -> HttpResponse:
         "form": form,
         "shown": shown,
         "text": text,
-        "is_filtered": bool(text or any(filters.values())),
+        "is_filtered": bool(given),
+        "chips": _chips(form, given),
+        "export_url": f"?{urlencode({**given, 'export': 'csv'})}" if may_export and found.parts else "",
         "notice": notice,
         "table": {"headers": shown.headers, "rows": [shown.row(part) for part in found.parts]},
-        **_paging(shown, found, page, {"q": text, **filters}),
+        **_paging(shown, found, page, given),
     }
     request.current_app = admin.site.name
     return TemplateResponse(request, "federations/parts.html", context)
 
 
+def _chips(form: PartsFilter, given: dict[str, str]) -> list[Chip]:
+    values = {name: [value] for name, value in given.items()}
+    chips = []
+    for name, value in given.items():
+        field = form.fields[name]
+        words = {str(choice): str(text) for choice, text in getattr(field, "choices", ())}
+        chips.append(Chip(str(field.label), words.get(value, value), without(values, name, value)))
+    return chips
+
+
+def _file(
+    request: HttpRequest, shown: PartsPage, text: str, filters: dict[str, str], *, total: int, by_name: bool
+) -> HttpResponseBase:
+    """Return the CSV file of all parts of the list; `by_name` tells that the index could not be read for the list."""
+    is_search = bool(text) and not by_name
+    size = MAX_LIMIT if is_search else PARTS_AT_ONCE
+    where = _where(request, filters, per_page=size)
+
+    def read_page(number: int) -> PartPage:
+        if is_search:
+            return find_parts(shown.kind, text=text, page=number, **where)
+        return list_parts(shown.kind, owner_text=text, page=number, **where)
+
+    return csv_response(shown.title, shown.export_fields, all_parts(read_page, -(-total // size)))
+
+
+def _where(request: HttpRequest, filters: dict[str, str], *, per_page: int) -> dict[str, Any]:
+    chosen = {"federation_id": filters.get("federation", ""), "tag": filters.get("tag", "")}
+    return {"user": request.user, "per_page": per_page, **chosen}
+
+
 def _found(kind: PartKind, request: HttpRequest, text: str, filters: dict[str, str], page: int) -> tuple[PartPage, str]:
     """Return a page of parts, and a notice if the index cannot be read."""
-    where: dict[str, Any] = {"user": request.user, "page": page, "per_page": PER_PAGE}
-    where |= {"federation_id": filters["federation"], "tag": filters["tag"]}
+    where = _where(request, filters, per_page=PER_PAGE) | {"page": page}
     if not text:
         return list_parts(kind, **where), ""
     try:
@@ -135,10 +184,9 @@ def _page_number(request: HttpRequest) -> int:
 
 def _paging(shown: PartsPage, found: PartPage, page: int, filters: dict[str, str]) -> dict[str, Any]:
     first = (page - 1) * PER_PAGE + 1
-    kept = {name: value for name, value in filters.items() if value}
 
     def address(number: int) -> str:
-        return f"?{urlencode({**kept, 'p': number})}"
+        return f"?{urlencode({**filters, 'p': number})}"
 
     counted = count_text(found.total, shown.noun)
     return {
@@ -224,6 +272,7 @@ TOOLS_PAGE = PartsPage(
     row=_tool_row,
     owner_permission="federations.view_mcpserver",
     placeholder="What it does or takes: e-mail address",
+    export_fields=TOOLS_EXPORT,
     empty_hint="A sync of a federation lists here the tools of its MCP servers. Open a federation and press Sync now.",
 )
 SKILLS_PAGE = PartsPage(
@@ -235,5 +284,6 @@ SKILLS_PAGE = PartsPage(
     row=_skill_row,
     owner_permission="federations.view_a2aagent",
     placeholder="What it can do: detect fraud",
+    export_fields=SKILLS_EXPORT,
     empty_hint="A sync of a federation lists here the skills of its A2A agents. Open a federation and press Sync now.",
 )

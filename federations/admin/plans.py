@@ -12,11 +12,10 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.safestring import SafeString, mark_safe
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
 from core.actors import actor_of
-from core.admin.cells import copyable, row_link
+from core.admin.cells import copyable, row_link, time_from_now
 from core.admin.labels import format_age, format_time
 from core.admin.linked_filters import OldestFirstMixin
 from core.admin.read_only import ReadOnlyAdmin
@@ -28,6 +27,7 @@ from federations.admin.change_page import asks_for_list, body_answer, change_con
 from federations.admin.filters import FederationFilter, HeldFilter, PlanStatusFilter
 from federations.admin.job_live import STOP
 from federations.admin.labels import counter_labels
+from federations.admin.list_pages import PLAN_EXPORT, PLAN_TABS
 from federations.admin.permissions import VisibleByFederationMixin, plans_visible_to
 from federations.admin.plan_page import PLAN_COLORS, plan_context, plan_state
 from federations.admin.skipped import skipped_notice
@@ -49,10 +49,12 @@ class StoredPlanAdmin(OldestFirstMixin, RowPagesMixin, VisibleByFederationMixin,
     """The plans. A plan's page has its changes, and the buttons that its state and the user's rights allow."""
 
     list_display = ["plan", "state", "changes", "classes_column", "author", "age", "expires"]
-    list_filter = [("federation", FederationFilter), PlanStatusFilter, HeldFilter, ("created_at", RangeDateTimeFilter)]
+    list_filter = [("federation", FederationFilter), PlanStatusFilter, HeldFilter]
     oldest_first = {("held", "yes"): "created_at"}
     list_fullwidth = True
     list_per_page = 50
+    tabs, export_fields = PLAN_TABS, PLAN_EXPORT
+    date_field, date_title = "created_at", "Made"
     list_select_related: list[str] = []
     search_fields = ["created_by_name", "reason", "end_reason", "=id"]
     search_help_text = "Author, reason or id"
@@ -193,7 +195,7 @@ class StoredPlanAdmin(OldestFirstMixin, RowPagesMixin, VisibleByFederationMixin,
 
     @display(description="Expires", ordering="expires_at")
     def expires(self, plan: StoredPlan) -> str:
-        return format_time(plan.expires_at)
+        return time_from_now(plan.expires_at)
 
     @display(description="Federation")
     def federation_link(self, plan: StoredPlan) -> SafeString:
@@ -219,7 +221,7 @@ class StoredPlanAdmin(OldestFirstMixin, RowPagesMixin, VisibleByFederationMixin,
 def class_labels(classes: dict[str, int]) -> list[dict[str, str]]:
     """Return the text and the color of each class above zero, the worst first."""
     return [
-        {"text": f"{number} {name}", "type": CLASS_COLORS[name]}
+        {"text": f"{number:,} {name}", "type": CLASS_COLORS[name]}
         for name in CLASS_COLORS
         if (number := classes.get(name))
     ]

@@ -12,11 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AllValuesCheckboxFilter
 from unfold.decorators import display
-from unfold.views import ChangeList
 
 from core.admin.labels import count_text, format_age, label
+from core.admin.list_page import ListChangeList
 from core.admin.read_only import ReadOnlyAdmin
 from core.errors import ExternalServiceError
 from federations.admin.aws_facts import describe_authorizer, describe_protocol, joined
@@ -24,7 +23,7 @@ from federations.admin.catalog_page import Budget, Section, document_fragment, p
 from federations.admin.catalog_view import as_json
 from federations.admin.connect import snippets_of
 from federations.admin.facts import facts_of
-from federations.admin.filters import FederationFilter, LastReadFilter, ShownStatusFilter
+from federations.admin.filters import AccessFilter, FederationFilter, LastReadFilter, ShownStatusFilter
 from federations.admin.labels import ACCESS_COLORS, runtime_color
 from federations.admin.permissions import VisibleByFederationMixin
 from federations.admin.versions import VersionsMixin, version_rows
@@ -54,7 +53,7 @@ MORE_HITS = (
 )
 
 
-class ResourceChangeList(ChangeList):
+class ResourceChangeList(ListChangeList):
     """A list of resources, which reads the further facts of a page at once."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -67,6 +66,7 @@ class DiscoveredResourceAdmin(VersionsMixin, VisibleByFederationMixin, ReadOnlyA
 
     list_fullwidth = True
     list_per_page = 50
+    date_field = "updated_at"
     # A separate query reads the federations of a page: MongoDB would join every row before it sorts and limits.
     list_select_related: list[str] = []
     search_help_text = "What it does, or a name, path or id"
@@ -158,7 +158,7 @@ class DiscoveredResourceAdmin(VersionsMixin, VisibleByFederationMixin, ReadOnlyA
         status = resource.shown_status
         return label(status or "unknown", {status: runtime_color(status)})
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ListChangeList]:
         return ResourceChangeList
 
     def read_page(self, request: HttpRequest, rows: Sequence[Any]) -> None:
@@ -202,7 +202,7 @@ class DiscoveredResourceAdmin(VersionsMixin, VisibleByFederationMixin, ReadOnlyA
 
 RESOURCE_FILTERS: list[Any] = [
     ("federation", FederationFilter),
-    ("access_mode", AllValuesCheckboxFilter),
+    ("access_mode", AccessFilter),
     ("status", ShownStatusFilter),
     LastReadFilter,
 ]

@@ -12,10 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
-from unfold.views import ChangeList
 
 from core.admin.cells import row_link, time_since
 from core.admin.labels import count_text, format_age, format_time, label
+from core.admin.list_page import ListChangeList
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.row_pages import RowPagesMixin
 from federations.admin.filters import (
@@ -27,6 +27,7 @@ from federations.admin.filters import (
     WithWarningsFilter,
 )
 from federations.admin.labels import runtime_color
+from federations.admin.list_pages import RUNTIME_EXPORT, RUNTIME_TABS
 from federations.admin.permissions import VisibleByFederationMixin
 from federations.admin.warning_block import warnings_of_runtime
 from federations.models import RuntimeObservation
@@ -45,7 +46,7 @@ STORED_PROTOCOLS = ("MCP", "A2A")
 LONGEST_ERROR = 90
 
 
-class RuntimeChangeList(ChangeList):
+class RuntimeChangeList(ListChangeList):
     """The list of runtimes, which reads the federations and the resources of a page at once."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -79,6 +80,8 @@ class RuntimeObservationAdmin(VisibleByFederationMixin, RowPagesMixin, ReadOnlyA
     ]
     list_fullwidth = True
     list_per_page = 50
+    tabs, export_fields = RUNTIME_TABS, RUNTIME_EXPORT
+    date_field, date_title = "last_updated_at", "Changed in the cloud"
     search_fields = ["name", "runtime_id", "error", "failure_reason"]
     search_help_text = "Name, runtime id or error"
     change_form_outer_before_template = "federations/runtime.html"
@@ -97,7 +100,7 @@ class RuntimeObservationAdmin(VisibleByFederationMixin, RowPagesMixin, ReadOnlyA
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         return ("rank", "-error_since", "name", "id")
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ListChangeList]:
         return RuntimeChangeList
 
     def heading_of(self, row: RuntimeObservation) -> str:

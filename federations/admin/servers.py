@@ -13,6 +13,7 @@ from core.admin.read_only import is_list_page
 from federations.admin.catalog_page import Section, listed
 from federations.admin.catalog_view import prompt_entry, resource_entry, resource_template_entry, tool_entry
 from federations.admin.filters import ServerTagFilter
+from federations.admin.list_pages import SERVER_EXPORT, SERVER_TABS
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
 from federations.models import McpServer
 from federations.search.base import DocumentKind
@@ -29,6 +30,7 @@ class McpServerAdmin(DiscoveredResourceAdmin):
     list_filter = [*RESOURCE_FILTERS, ServerTagFilter]
     search_fields = ["server_name", "title", "path", "description", "runtime_id", "id__exact"]
     document_kinds = (DocumentKind.SERVER, DocumentKind.TOOL, DocumentKind.RESOURCE, DocumentKind.PROMPT)
+    tabs, export_fields = SERVER_TABS, SERVER_EXPORT
     empty_hint = "A sync of a federation adds MCP servers here. Open a federation and press Sync now."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[McpServer]:
@@ -44,8 +46,8 @@ class McpServerAdmin(DiscoveredResourceAdmin):
         ]
 
     @display(description="Tools", ordering="num_tools")
-    def tool_count(self, server: McpServer) -> int:
-        return server.num_tools
+    def tool_count(self, server: McpServer) -> str:
+        return f"{server.num_tools:,}"
 
     @display(description="Name", ordering="server_name", header=True)
     def name(self, server: McpServer) -> list[str]:

@@ -25,21 +25,26 @@ def prefetch_newer() -> Prefetch[str]:
 
 def with_shown_status(rows: QuerySet[Resource], *statuses: str) -> QuerySet[Resource]:
     """Return those of `rows` that show one of the AgentCore `statuses`."""
-    column, newer = _newer(rows)
+    return rows.filter(shows_status(rows.model, *statuses))
+
+
+def shows_status(model: type[DiscoveredResource], *statuses: str) -> Q:
+    """Return the condition of the resources of `model` that show one of the AgentCore `statuses`."""
+    column, newer = _newer(model)
     same, other = newer.filter(status__in=statuses), newer.exclude(status__in=statuses)
-    found = rows.filter(Q(status__in=statuses) | Q(pk__in=subquery_or_list(same.values_list(column, flat=True))))
-    return found.exclude(pk__in=subquery_or_list(other.values_list(column, flat=True)))
+    found = Q(status__in=statuses) | Q(pk__in=subquery_or_list(same.values_list(column, flat=True)))
+    return found & ~Q(pk__in=subquery_or_list(other.values_list(column, flat=True)))
 
 
 def with_shown_text(rows: QuerySet[Resource], text: str, *name_columns: str) -> QuerySet[Resource]:
     """Return those of `rows` whose path, shown description or one of `name_columns` contains `text` in any case."""
-    column, newer = _newer(rows)
+    column, newer = _newer(rows.model)
     found = newer.filter(contains_text(text, "description")).values_list(column, flat=True)
     own = contains_text(text, "description") & ~Q(pk__in=subquery_or_list(newer.values_list(column, flat=True)))
     return rows.filter(contains_text(text, "path", *name_columns) | own | Q(pk__in=subquery_or_list(found)))
 
 
-def _newer(rows: QuerySet[Resource]) -> tuple[str, QuerySet[RuntimeObservation]]:
+def _newer(model: type[DiscoveredResource]) -> tuple[str, QuerySet[RuntimeObservation]]:
     """Return the column with the resource's id, and the observations that refer to a resource of this model."""
-    relation = rows.model.observed_by
+    relation = model.observed_by
     return f"{relation}_id", RuntimeObservation.objects.filter(**{f"{relation}__isnull": False}).order_by()

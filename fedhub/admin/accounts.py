@@ -15,6 +15,8 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from core.admin.list_page import ListPageMixin
+from fedhub.admin.list_pages import GROUP_EXPORT, USER_EXPORT, USER_TABS
 from fedhub.admin.rights import covers_account, covers_group, is_superuser
 
 admin.site.unregister(User)
@@ -22,7 +24,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(StockUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(ListPageMixin, StockUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """The admin pages of users: people and programs.
 
     Staff who have the permission to change users may change an account only if they have every right of the account
@@ -35,6 +37,8 @@ class UserAdmin(StockUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_filter_submit = True
+    tabs, export_fields = USER_TABS, USER_EXPORT
+    date_field, date_title = "last_login", "Last sign-in"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         fields = list(super().get_readonly_fields(request, obj))
@@ -48,13 +52,14 @@ class UserAdmin(StockUserAdmin, ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class GroupAdmin(StockGroupAdmin, ModelAdmin):
+class GroupAdmin(ListPageMixin, StockGroupAdmin, ModelAdmin):
     """The admin pages of groups, which give their members permissions and access to federations.
 
     Staff who have the permission to change groups may change a group's name. Only superusers may change the group's
     permissions, because these give rights to its members.
     """
 
+    export_fields = GROUP_EXPORT
     empty_hint = "A group gives its members permissions. A federation can grant access to a group."
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:

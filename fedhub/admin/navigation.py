@@ -53,6 +53,16 @@ def search_script(request: HttpRequest) -> str:
     return static("fedhub/search.js")
 
 
+def lists_stylesheet(request: HttpRequest) -> str:
+    """Return the URL of the styles of the lists."""
+    return static("fedhub/lists.css")
+
+
+def lists_script(request: HttpRequest) -> str:
+    """Return the URL of the script of the lists, which also names the person's time zone to the hub."""
+    return static("fedhub/lists.js")
+
+
 def keyboard_script(request: HttpRequest) -> str:
     """Return the URL of the script that makes unfold's menus, folds and dialogs work by keyboard."""
     return static("fedhub/keyboard.js")

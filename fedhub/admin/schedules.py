@@ -25,16 +25,19 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
-from core.admin.cells import once_a_row
+from core.admin.cells import once_a_row, time_since
+from core.admin.list_page import ListPageMixin
 from federations.services.schedule import TASK as SYNC_OF_A_FEDERATION
+from fedhub.admin.list_pages import TASK_EXPORT, TASK_TABS
 
 for model in (PeriodicTask, IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule):
     admin.site.unregister(model)
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(StockPeriodicTaskAdmin, ModelAdmin):
+class PeriodicTaskAdmin(ListPageMixin, StockPeriodicTaskAdmin, ModelAdmin):
     """The page of periodic tasks: staff pause a task or change its times, and change nothing else of it."""
 
     TIMES = ["enabled", "interval", "crontab", "solar", "start_time"]
@@ -47,8 +50,11 @@ class PeriodicTaskAdmin(StockPeriodicTaskAdmin, ModelAdmin):
     ]
     # The package's own page has a script in it, which the hub's Content-Security-Policy does not allow.
     change_form_template = "admin/change_form.html"
+    list_display = ["name", "enabled", "scheduler", "last_run"]
     list_filter = ["enabled", "task"]
     list_filter_submit = True
+    tabs, export_fields = TASK_TABS, TASK_EXPORT
+    date_field, date_title = "last_run_at", "Last run"
     actions = ["enable_tasks", "disable_tasks"]
     empty_hint = "A federation with an interval has a task here."
 
@@ -57,6 +63,10 @@ class PeriodicTaskAdmin(StockPeriodicTaskAdmin, ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    @display(description="Last run", ordering="last_run_at")
+    def last_run(self, task: PeriodicTask) -> str:
+        return time_since(task.last_run_at)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or obj.task != SYNC_OF_A_FEDERATION)
@@ -81,7 +91,7 @@ class PeriodicTaskAdmin(StockPeriodicTaskAdmin, ModelAdmin):
             messages.warning(request, f"Left as they were: {left}. A federation's schedule is set on its own page.")
 
 
-class ScheduleAdmin(ModelAdmin):
+class ScheduleAdmin(ListPageMixin):
     """The admin pages of one kind of schedule; a federation's schedule is changed only on the federation's page."""
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -17,6 +17,16 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
+from core.admin.cells import time_from_now, time_since
+from core.admin.list_page import ListPageMixin
+from fedhub.admin.list_pages import (
+    ACCESS_TOKEN_EXPORT,
+    ACCESS_TOKEN_TABS,
+    APPLICATION_EXPORT,
+    APPLICATION_TABS,
+    REFRESH_TOKEN_EXPORT,
+    REFRESH_TOKEN_TABS,
+)
 from fedhub.admin.rights import is_superuser
 
 # Authorization codes and ID tokens expire after minutes; staff have nothing to do with them.
@@ -31,7 +41,7 @@ for model in (
 
 
 @admin.register(get_application_model())
-class ApplicationAdmin(StockApplicationAdmin, ModelAdmin):
+class ApplicationAdmin(ListPageMixin, StockApplicationAdmin, ModelAdmin):
     """The admin pages of OAuth applications: the programs that may request tokens.
 
     A program acts for its owner, the person who registers the program. So only superusers may choose another owner,
@@ -40,6 +50,8 @@ class ApplicationAdmin(StockApplicationAdmin, ModelAdmin):
 
     list_display = ["name", "client_id", "user", "client_type", "authorization_grant_type"]
     list_select_related = ["user"]
+    tabs, export_fields = APPLICATION_TABS, APPLICATION_EXPORT
+    date_field, date_title = "created", "Created"
     empty_hint = (
         "Add an application here, and its program can request tokens. To issue a token to a person, run issue_token on "
         "the command line."
@@ -85,7 +97,7 @@ class ApplicationAdmin(StockApplicationAdmin, ModelAdmin):
         return bool(self.model._default_manager.filter(pk=obj.pk, user_id=request.user.pk).exists())
 
 
-class MaskedTokenAdmin(ModelAdmin):
+class MaskedTokenAdmin(ListPageMixin):
     """The base of the admin pages of tokens: they show the holder and the scopes of a token, never the token itself."""
 
     list_filter = [("application", RelatedDropdownFilter)]
@@ -105,7 +117,9 @@ class MaskedTokenAdmin(ModelAdmin):
 
 @admin.register(get_access_token_model())
 class AccessTokenAdmin(MaskedTokenAdmin, StockAccessTokenAdmin):
-    list_display = ["holder", "application", "scope", "expires"]
+    list_display = ["holder", "application", "scope", "ends"]
+    tabs, export_fields = ACCESS_TOKEN_TABS, ACCESS_TOKEN_EXPORT
+    date_field, date_title = "expires", "Expires"
     fields = ["user", "application", "scope", "expires", "created"]
 
     def get_readonly_fields(self, request, obj=None):  # type: ignore[no-untyped-def]
@@ -115,10 +129,16 @@ class AccessTokenAdmin(MaskedTokenAdmin, StockAccessTokenAdmin):
     def holder(self, token) -> str:  # type: ignore[no-untyped-def]
         return str(token.user or token.application or f"token {token.pk}")
 
+    @display(description="Expires", ordering="expires")
+    def ends(self, token) -> str:  # type: ignore[no-untyped-def]
+        return time_from_now(token.expires)
+
 
 @admin.register(get_refresh_token_model())
 class RefreshTokenAdmin(MaskedTokenAdmin, StockRefreshTokenAdmin):
-    list_display = ["holder", "application", "created", "revoked"]
+    list_display = ["holder", "application", "made", "withdrawn"]
+    tabs, export_fields = REFRESH_TOKEN_TABS, REFRESH_TOKEN_EXPORT
+    date_field, date_title = "created", "Created"
     fields = ["user", "application", "created", "revoked"]
 
     def get_readonly_fields(self, request, obj=None):  # type: ignore[no-untyped-def]
@@ -127,3 +147,11 @@ class RefreshTokenAdmin(MaskedTokenAdmin, StockRefreshTokenAdmin):
     @display(description="Holder", ordering="user__username")
     def holder(self, token) -> str:  # type: ignore[no-untyped-def]
         return str(token.user)
+
+    @display(description="Created", ordering="created")
+    def made(self, token) -> str:  # type: ignore[no-untyped-def]
+        return time_since(token.created)
+
+    @display(description="Revoked", ordering="revoked")
+    def withdrawn(self, token) -> str:  # type: ignore[no-untyped-def]
+        return time_since(token.revoked)

@@ -17,6 +17,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from core.admin.cells import time_since
+from core.admin.list_page import ListPageMixin
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.refused_forms import RefusalOnFormMixin
 from core.admin.row_pages import RowPagesMixin
@@ -24,6 +25,7 @@ from core.admin.saving import UnitOfWorkMixin
 from federations.admin.filters import FederationFilter
 from federations.services.access import agents_visible_to
 from peers.admin.agent_forms import RegisteredAgentForm
+from peers.admin.list_pages import REGISTERED_EXPORT, REGISTERED_TABS, VISIBILITY_EXPORT, VISIBILITY_TABS
 from peers.admin.seen_as import seen_as
 from peers.admin.visibility_extension import (
     VISIBILITY_COLORS,
@@ -45,6 +47,7 @@ class DiscoveredAgentAdmin(RowPagesMixin, ReadOnlyAdmin):
 
     list_display = ["agent", "agent_id", "federation", "visibility_label", "chosen_by"]
     list_display_links = None
+    tabs, export_fields = VISIBILITY_TABS, VISIBILITY_EXPORT
     list_filter = [VisibilityFilter, ("federation", FederationFilter)]
     list_per_page = 50
     search_fields = ["name", "card_name", "organization", "path", "description"]
@@ -112,10 +115,12 @@ class DiscoveredAgentAdmin(RowPagesMixin, ReadOnlyAdmin):
 
 
 @admin.register(RegisteredAgent)
-class RegisteredAgentAdmin(RefusalOnFormMixin, UnitOfWorkMixin, RowPagesMixin):
+class RegisteredAgentAdmin(RefusalOnFormMixin, UnitOfWorkMixin, RowPagesMixin, ListPageMixin):
     """The admin page of agents that staff register by hand."""
 
     form = RegisteredAgentForm
+    tabs, export_fields = REGISTERED_TABS, REGISTERED_EXPORT
+    date_field, date_title = "created_at", "Registered"
     list_display = ["agent_id", "about", "skills", "place", "visibility_label", "made"]
     list_fullwidth = True
     list_filter = [("visibility", ChoicesDropdownFilter)]

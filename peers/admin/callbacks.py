@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import BooleanRadioFilter, RangeDateTimeFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
 from core.admin.cells import row_link, time_since, time_until
@@ -15,6 +15,7 @@ from core.admin.read_only import ReadOnlyAdmin
 from core.admin.row_pages import RowPagesMixin
 from peers.admin.json_fields import indented_json, json_as_fields, short_fields
 from peers.admin.labels import EVENT_COLORS, event_name, peer_link, title_of_received
+from peers.admin.list_pages import INBOUND_EXPORT, INBOUND_TABS, OUTBOUND_EXPORT, OUTBOUND_TABS
 from peers.admin.outbox import WORK_COLORS, EventFilter, OutboxAdmin, WorkStateFilter, work_state
 from peers.models import Dispatch, InboundCallback, OutboundCallback, ReceivedDispatch
 
@@ -31,9 +32,10 @@ class InboundCallbackAdmin(RowPagesMixin, ReadOnlyAdmin):
         EventFilter,
         ("dispatch__peer", RelatedDropdownFilter),
         ("is_applied", BooleanRadioFilter),
-        ("received_at", RangeDateTimeFilter),
     ]
     list_select_related = ["dispatch__peer"]
+    tabs, export_fields = INBOUND_TABS, INBOUND_EXPORT
+    date_field, date_title = "received_at", "Received"
     search_fields = ["dispatch__id__exact", "dispatch__target_server", "dispatch__intent_title"]
     search_help_text = "Intent, peer or dispatch id"
     fields = ["event", "dispatch_title", "peer", "applied", "received_at", "body_text"]
@@ -76,6 +78,8 @@ class OutboundCallbackAdmin(OutboxAdmin):
     list_display_links = ["event"]
     list_filter = [WorkStateFilter, EventFilter, ("peer", RelatedDropdownFilter)]
     list_select_related = ["peer", "received__intent", "received__peer"]
+    tabs, export_fields = OUTBOUND_TABS, OUTBOUND_EXPORT
+    date_field, date_title = "created_at", "Made"
     search_fields = ["received__dispatch_id__exact", "peer__server_url", "received__intent__title"]
     search_help_text = "Intent, peer or dispatch id"
     fieldsets = [

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
 from core.admin.cells import copyable, once_a_row, row_link, time_since, time_until
@@ -19,6 +19,7 @@ from peers.admin.callbacks import inbound_table
 from peers.admin.journal import journal_url
 from peers.admin.json_fields import json_as_fields
 from peers.admin.labels import DISPATCH_COLORS, dispatch_status, peer_link, plural
+from peers.admin.list_pages import DISPATCH_EXPORT, DISPATCH_TABS
 from peers.admin.outbox import OutboxAdmin, WorkStateFilter
 from peers.models import Dispatch, DispatchState, Intent
 
@@ -32,10 +33,11 @@ class DispatchAdmin(OutboxAdmin):
         ("status", ChoicesDropdownFilter),
         WorkStateFilter,
         ("peer", RelatedDropdownFilter),
-        ("created_at", RangeDateTimeFilter),
         DayFilter,
     ]
     search_fields = ["intent_title", "target_server", "agent_id", "id__exact", "intent_id__exact"]
+    tabs, export_fields = DISPATCH_TABS, DISPATCH_EXPORT
+    date_field, date_title = "created_at", "Sent"
     search_help_text = "Intent, peer, agent or id"
     change_form_outer_before_template = "peers/dispatch_overview.html"
     fieldsets = [

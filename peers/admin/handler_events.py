@@ -11,6 +11,7 @@ from unfold.decorators import display
 from core.admin.cells import once_a_row
 from peers.admin.journal import dispatch_link, lines_link
 from peers.admin.json_fields import json_as_fields
+from peers.admin.list_pages import EVENT_EXPORT, EVENT_TABS
 from peers.admin.outbox import OutboxAdmin, WorkStateFilter
 from peers.models import HandlerEvent, HandlerEventKind
 
@@ -29,6 +30,8 @@ class HandlerEventAdmin(OutboxAdmin):
     list_display_links = ["kind_column"]
     list_filter = [WorkStateFilter, ("kind", ChoicesDropdownFilter)]
     search_fields = ["dispatch_id__exact", "handler"]
+    tabs, export_fields = EVENT_TABS, EVENT_EXPORT
+    date_field, date_title = "created_at", "Made"
     search_help_text = "Dispatch id or handler"
     fieldsets = [
         (None, {"fields": ["kind_column", "handler", "about_dispatch", "payload_text"]}),

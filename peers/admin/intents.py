@@ -15,12 +15,14 @@ from unfold.enums import ActionVariant
 from core.actors import actor_of
 from core.admin.cells import copyable, row_link, time_since
 from core.admin.labels import label
+from core.admin.list_page import ListPageMixin
 from core.admin.row_pages import RowPagesMixin
 from core.admin.saving import UnitOfWorkMixin
 from core.errors import HubError
 from peers.admin.intent_forms import DispatchForm, IntentForm
 from peers.admin.json_fields import json_as_fields
 from peers.admin.labels import DISPATCH_COLORS, dispatch_status, peer_link
+from peers.admin.list_pages import INTENT_EXPORT, INTENT_TABS
 from peers.models import Dispatch, Intent, IntentStatus, ReceivedDispatch
 from peers.protocol import DelegationScope, ProtocolError
 from peers.services.catalog.intents import create_intent
@@ -37,7 +39,7 @@ JSON_HINT = "Two optional JSON objects. Leave them empty if the description is e
 
 
 @admin.register(Intent)
-class IntentAdmin(UnitOfWorkMixin, RowPagesMixin):
+class IntentAdmin(UnitOfWorkMixin, RowPagesMixin, ListPageMixin):
     """The admin page of intents: text and origin of an intent, and the dispatches that this hub made of it."""
 
     list_display = ["title_column", "status_label", "origin", "made_by", "made"]
@@ -47,6 +49,8 @@ class IntentAdmin(UnitOfWorkMixin, RowPagesMixin):
     list_fullwidth = True
     list_per_page = 50
     search_fields = ["title", "id__exact"]
+    tabs, export_fields = INTENT_TABS, INTENT_EXPORT
+    date_field, date_title = "created_at", "Made"
     search_help_text = "Title or id"
     actions = None
     actions_detail = ["dispatch_on"]

@@ -9,13 +9,14 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from core.admin.cells import copyable, once_a_row, row_link, time_since
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.row_pages import RowPagesMixin
 from peers.admin.labels import peer_link
+from peers.admin.list_pages import JOURNAL_EXPORT, JOURNAL_TABS
 from peers.models import Dispatch, JournalEntry, JournalKind, Peer, ReceivedDispatch
 
 KIND_COLORS = {
@@ -33,10 +34,12 @@ class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
 
     list_display = ["when", "kind_label", "text", "peer", "dispatch", "by"]
     list_display_links = ["when"]
-    list_filter = [("kind", ChoicesDropdownFilter), ("at", RangeDateTimeFilter)]
+    list_filter = [("kind", ChoicesDropdownFilter)]
     list_fullwidth = True
     list_per_page = 100
     search_fields = ["peer_url", "dispatch_id__exact", "text", "actor_name"]
+    tabs, export_fields = JOURNAL_TABS, JOURNAL_EXPORT
+    date_field, date_title = "at", "When"
     search_help_text = "Peer, dispatch id, text or person"
     fields = ["at", "kind_label", "text", "peer_page", "dispatch_page", "by"]
     empty_hint = "The hub writes a line for every decision about a peer and for every message between hubs."

@@ -29,6 +29,7 @@ from peers.admin.labels import (
     short_fingerprint,
     trusted_until,
 )
+from peers.admin.list_pages import KEY_EXPORT, KEY_TABS
 from peers.admin.peer_forms import KeyApprovalForm
 from peers.models import KeyState, PeerKey, PeerState
 from peers.services.trust.keys import approve_key, revoke_key
@@ -47,6 +48,8 @@ class PeerKeyAdmin(RowPagesMixin, ReadOnlyAdmin):
         ("withdrawal", ChoicesDropdownFilter),
     ]
     search_fields = ["peer__server_url", "peer__display_name", "public_key__exact"]
+    tabs, export_fields = KEY_TABS, KEY_EXPORT
+    date_field, date_title = "created_at", "First seen"
     search_help_text = "Peer, or the whole key in base64"
     list_per_page = 50
     fieldsets = [

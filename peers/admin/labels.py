@@ -127,4 +127,4 @@ def title_of_received(received: ReceivedDispatch) -> str:
 
 def plural(count: int, noun: str) -> str:
     """Return a number with its noun: `1 key`, `3 keys`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

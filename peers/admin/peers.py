@@ -13,11 +13,13 @@ from unfold.decorators import display
 from core.actors import actor_of
 from core.admin.cells import time_since
 from core.admin.linked_filters import OldestFirstMixin
+from core.admin.list_page import ListPageMixin
 from core.admin.refused_forms import RefusalOnFormMixin
 from core.admin.saving import UnitOfWorkMixin
 from core.store.days import hub_today
 from peers.admin.import_export import ImportExportMixin
 from peers.admin.labels import PEER_COLORS
+from peers.admin.list_pages import PEER_EXPORT, PEER_TABS
 from peers.admin.peer_actions import PeerActionsMixin
 from peers.admin.peer_forms import PeerAddForm, PeerForm
 from peers.admin.peer_overview import overview_of
@@ -63,7 +65,9 @@ class WaitingForStaffFilter(DropdownFilter):
 
 
 @admin.register(Peer)
-class PeerAdmin(OldestFirstMixin, RefusalOnFormMixin, UnitOfWorkMixin, ImportExportMixin, PeerActionsMixin):
+class PeerAdmin(
+    OldestFirstMixin, RefusalOnFormMixin, UnitOfWorkMixin, ImportExportMixin, PeerActionsMixin, ListPageMixin
+):
     """The admin page of peers: the state and the settings of a peer, and staff's decisions about the peer."""
 
     list_display = ["name", "state_label", "relationship_label", "keys_label", "review", "attempts", "added"]
@@ -74,6 +78,8 @@ class PeerAdmin(OldestFirstMixin, RefusalOnFormMixin, UnitOfWorkMixin, ImportExp
     list_fullwidth = True
     list_per_page = 50
     search_fields = ["server_url", "display_name", "did", "notes"]
+    tabs, export_fields = PEER_TABS, PEER_EXPORT
+    date_field, date_title = "created_at", "Added"
     search_help_text = "URL, name, DID or notes"
     warn_unsaved_form = True
     actions = None

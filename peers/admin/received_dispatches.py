@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import BooleanRadioFilter, RangeDateTimeFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
 from core.admin.cells import copyable, row_link, time_since
@@ -18,6 +18,7 @@ from peers.admin.callbacks import outbound_table
 from peers.admin.journal import journal_url
 from peers.admin.json_fields import json_as_fields
 from peers.admin.labels import peer_link, title_of_received
+from peers.admin.list_pages import RECEIVED_EXPORT, RECEIVED_TABS
 from peers.models import ReceivedDispatch
 
 
@@ -37,13 +38,14 @@ class ReceivedDispatchAdmin(RowPagesMixin, ReadOnlyAdmin):
         ("peer", RelatedDropdownFilter),
         ("accepted", BooleanRadioFilter),
         ("is_finished", BooleanRadioFilter),
-        ("received_at", RangeDateTimeFilter),
         ReceivedDayFilter,
     ]
     list_fullwidth = True
     list_per_page = 50
     list_select_related = ["peer", "intent"]
     search_fields = ["intent__title", "peer__server_url", "agent_id", "dispatch_id__exact", "local_intent_id__exact"]
+    tabs, export_fields = RECEIVED_TABS, RECEIVED_EXPORT
+    date_field, date_title = "received_at", "Received"
     search_help_text = "Intent, peer, agent or id"
     change_form_outer_before_template = "peers/received_overview.html"
     fieldsets = [

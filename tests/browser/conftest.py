@@ -30,7 +30,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 PASSWORD = "a long enough password"
-Session = Callable[[User], Page]
+Session = Callable[..., Page]
 
 
 # Playwright keeps an event loop running in this thread, in which other modules' tests could start none.
@@ -66,8 +66,8 @@ def session(transactional_db: None, browser: Browser, live_server: Any, cloud: M
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
-    def log_in(user: User) -> Page:
-        context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
+    def log_in(user: User, **options: Any) -> Page:
+        context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900}, **options)
         contexts.append(context)
         context.set_default_timeout(15_000)
         opened = context.new_page()

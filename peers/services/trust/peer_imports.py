@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from core.actors import Actor
 from core.errors import ConflictError, HubError, InvalidRequestError
+from core.spreadsheets import bare, inert
 from peers.models import KeyState, Peer, PeerState, Relationship
 from peers.protocol import Json, ProtocolError, parse_json
 from peers.services.trust.keys import read_key
@@ -28,7 +29,6 @@ MAX_BYTES = 262_144
 MAX_NOTES = 10_000
 DELIMITERS = (",", ";", "\t", "|")
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?[,;\t|]*', re.IGNORECASE)
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class Verdict(StrEnum):
@@ -131,15 +131,6 @@ def export_json(peers: Iterable[Peer]) -> str:
     return json.dumps([_exported(peer) for peer in peers], indent=2) + "\n"
 
 
-def inert(cell: str) -> str:
-    """Return the cell so that a spreadsheet shows it and does not run it; a leading apostrophe is doubled."""
-    return f"'{cell}" if cell.lstrip(" ").startswith((*FORMULA_SIGNS, "'")) else cell
-
-
-def _bare(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].lstrip(" ").startswith((*FORMULA_SIGNS, "'")) else cell
-
-
 def _exported(peer: Peer) -> dict[str, str]:
     pinned = [key.public_key for key in peer.keys.all() if key.state == KeyState.PINNED]
     return {
@@ -186,7 +177,7 @@ def _split_delimiter(text: str) -> tuple[str, str]:
 def _csv_row(row: Mapping[str | None, str | list[str] | None]) -> Mapping[str, str]:
     if row.get(None) is not None:
         return {"error": "more cells than the first line has columns"}
-    return {str(name): _bare(cell) for name, cell in row.items() if isinstance(cell, str)}
+    return {str(name): bare(cell) for name, cell in row.items() if isinstance(cell, str)}
 
 
 def _read_json(text: str) -> list[Mapping[str, str]]:

@@ -256,3 +256,28 @@ def test_a_list_says_that_the_index_has_more_hits(admin: Client, cloud: MemoryCl
     assert "The search index has more hits." in response.content.decode()
     assert 45 <= response.context["cl"].result_count <= 60
     assert "more hits" not in text_of(admin, f"{SERVERS}?q=more-7")
+
+
+def test_a_list_of_tools_has_chips_and_a_file_for_those_who_may_export(
+    admin: Client, staff: Staff, cloud: MemoryCloud
+) -> None:
+    payments = federation("Payments")
+    sync(payments, cloud, server("ledger"), server("=refunds", tools=("refund_order",)))
+    claims = federation("Claims")
+    sync(claims, cloud, server("claims", tools=("refund_claim",)))
+    query = f"?q=refund&federation={payments.pk}"
+    chips = [(chip.title, chip.value, chip.url) for chip in admin.get(TOOLS + query).context["chips"]]
+    assert chips == [("Search", "refund", f"?federation={payments.pk}"), ("Federation", "Payments", "?q=refund")]
+
+    lines = b"".join(admin.get(f"{TOOLS}{query}&export=csv")).decode().splitlines()
+    assert lines[0] == "Name,Title,Description,Takes,Server,Federation,Changed"
+    assert [line.split(",")[0] for line in lines[1:]] == ["refund_order"]
+    assert ",'=refunds,Payments,2" in lines[1]
+    every = b"".join(admin.get(f"{TOOLS}?export=csv")).decode()
+    assert every.count("\r\n") == 1 + 4
+
+    viewer, clerk = staff("view_mcpserver"), staff("export_list", username="clerk")
+    assert viewer.get(f"{TOOLS}?export=csv").status_code == 403
+    assert "export=csv" not in text_of(viewer, TOOLS)
+    grant(claims, level=AccessLevel.VIEW, user=User.objects.get(username="clerk"))
+    assert "refund_order" not in b"".join(clerk.get(f"{TOOLS}?export=csv")).decode()

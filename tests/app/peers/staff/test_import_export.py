@@ -7,8 +7,9 @@ import json
 import pytest
 
 from core.errors import InvalidRequestError
+from core.spreadsheets import inert
 from peers.models import KeyOrigin, Peer
-from peers.services.trust.peer_imports import MAX_ROWS, Verdict, export_csv, export_json, import_rows, inert, review
+from peers.services.trust.peer_imports import MAX_ROWS, Verdict, export_csv, export_json, import_rows, review
 from peers.services.trust.peers import PeerSettings, add_peer, change_settings, retire_peer
 from tests.app.peers.staff.conftest import KEY, OPERATOR, URL
 

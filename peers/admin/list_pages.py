@@ -1,0 +1,191 @@
+"""The tabs of the lists between hubs, and the columns of their CSV files."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+from django.utils import timezone
+
+from core.admin.list_export import ExportField
+from core.admin.list_tabs import Tab, choice_tabs
+from core.store.days import hub_today
+from core.store.unit_of_work import subquery_or_list
+from peers.admin.labels import dispatch_status, event_name, key_state, title_of_received
+from peers.models import (
+    DispatchState,
+    IntentStatus,
+    JournalKind,
+    KeyState,
+    PeerKey,
+    PeerState,
+    Visibility,
+)
+
+IS_DEAD = Q(dead_at__isnull=False)
+IS_DUE = Q(dead_at__isnull=True, due_at__isnull=False)
+IS_AT_REST = Q(dead_at__isnull=True, due_at__isnull=True)
+
+
+def _with_changed_key() -> Q:
+    changed = (
+        PeerKey.objects.filter(state=KeyState.PROPOSED, withdrawal="").order_by().values_list("peer_id", flat=True)
+    )
+    return Q(state=PeerState.APPROVED, pk__in=subquery_or_list(changed))
+
+
+PEER_TABS = (
+    Tab("proposed", "Proposed", Q(state=PeerState.PROPOSED)),
+    Tab("key", "Changed key", _with_changed_key),
+    Tab("review", "Review due", lambda: Q(state=PeerState.APPROVED, review_by__lte=hub_today())),
+    *choice_tabs("state", [choice for choice in PeerState.choices if choice[0] != PeerState.PROPOSED]),
+)
+PEER_EXPORT: tuple[ExportField, ...] = (
+    ("Name", "display_name"),
+    ("URL", "server_url"),
+    ("DID", "did"),
+    ("State", "state"),
+    ("Relationship", "relationship"),
+    ("Pinned keys", "pinned_keys"),
+    ("Keys to decide about", "proposed_keys"),
+    ("Review by", "review_by"),
+    ("Own attempts", "attempt_count"),
+    ("Added", "created_at"),
+)
+
+KEY_TABS = (
+    *choice_tabs("state", KeyState.choices),
+    Tab("withdrawn", "Withdrawn by its owner", ~Q(withdrawal="")),
+)
+KEY_EXPORT: tuple[ExportField, ...] = (
+    ("Peer", "peer.server_url"),
+    ("Fingerprint (SHA-256)", "fingerprint"),
+    ("State", lambda key: key_state(key, timezone.now())),
+    ("Origin", "origin"),
+    ("Its owner says", "withdrawal"),
+    ("First seen", "created_at"),
+    ("Trusted until", "valid_until"),
+)
+
+INTENT_TABS = (
+    *choice_tabs("status", IntentStatus.choices),
+    Tab("own", "Made here", Q(is_received=False)),
+    Tab("received", "Received", Q(is_received=True)),
+)
+INTENT_EXPORT: tuple[ExportField, ...] = (
+    ("Id", "id"),
+    ("Title", "title"),
+    ("Status", "status"),
+    ("Received from a peer", "is_received"),
+    ("Made by", "created_by_name"),
+    ("Made", "created_at"),
+)
+
+_IS_PENDING = Q(status=DispatchState.PENDING)
+DISPATCH_TABS = (
+    Tab("pending", "Pending", _IS_PENDING & IS_DUE),
+    Tab("waiting", "Waiting", _IS_PENDING & IS_AT_REST),
+    Tab("given_up", "Given up", IS_DEAD),
+    *choice_tabs("status", [choice for choice in DispatchState.choices if choice[0] != DispatchState.PENDING]),
+)
+DISPATCH_EXPORT: tuple[ExportField, ...] = (
+    ("Id", "id"),
+    ("Intent", "intent_title"),
+    ("Peer", "target_server"),
+    ("Agent", "agent_id"),
+    ("Status", dispatch_status),
+    ("Attempts", "attempts"),
+    ("What happened", lambda row: row.reason or row.last_error),
+    ("Sent by", "created_by_name"),
+    ("Sent", "created_at"),
+    ("Delivered", "delivered_at"),
+    ("Finished", "finished_at"),
+)
+
+RECEIVED_TABS = (
+    Tab("under_way", "Under way", Q(accepted=True, is_finished=False)),
+    Tab("finished", "Finished", Q(accepted=True, is_finished=True)),
+    Tab("refused", "Refused", Q(accepted=False)),
+)
+RECEIVED_EXPORT: tuple[ExportField, ...] = (
+    ("Dispatch id at the peer", "dispatch_id"),
+    ("Intent", title_of_received),
+    ("Peer", "peer.server_url"),
+    ("Agent", "agent_id"),
+    ("Accepted", "accepted"),
+    ("Finished", "is_finished"),
+    ("Message", "message"),
+    ("Received", "received_at"),
+)
+
+INBOUND_TABS = (
+    Tab("applied", "Applied", Q(is_applied=True)),
+    Tab("stored", "Only stored", Q(is_applied=False)),
+)
+INBOUND_EXPORT: tuple[ExportField, ...] = (
+    ("Event", lambda row: event_name(row.event_type)),
+    ("Dispatch id", "dispatch_id"),
+    ("Intent", "dispatch.intent_title"),
+    ("Peer", "dispatch.target_server"),
+    ("Applied", "is_applied"),
+    ("Received", "received_at"),
+)
+
+OUTBOUND_TABS = (
+    Tab("due", "Due", IS_DUE),
+    Tab("given_up", "Given up", IS_DEAD),
+    Tab("done", "Delivered", IS_AT_REST & Q(delivered_at__isnull=False)),
+    Tab("waiting", "Waiting", IS_AT_REST & Q(delivered_at__isnull=True)),
+)
+OUTBOUND_EXPORT: tuple[ExportField, ...] = (
+    ("Event", lambda row: event_name(row.event_type)),
+    ("Dispatch id at the peer", "received.dispatch_id"),
+    ("Peer", "peer.server_url"),
+    ("Attempts", "attempts"),
+    ("Last error", "last_error"),
+    ("Made", "created_at"),
+    ("Delivered", "delivered_at"),
+    ("Given up", "dead_at"),
+)
+
+EVENT_TABS = (
+    Tab("due", "Due", IS_DUE),
+    Tab("given_up", "Given up", IS_DEAD),
+    Tab("done", "Done", IS_AT_REST & Q(finished_at__isnull=False)),
+    Tab("waiting", "Waiting", IS_AT_REST & Q(finished_at__isnull=True)),
+)
+EVENT_EXPORT: tuple[ExportField, ...] = (
+    ("Event", "kind"),
+    ("Dispatch id", "dispatch_id"),
+    ("Handler", "handler"),
+    ("Attempts", "attempts"),
+    ("Last error", "last_error"),
+    ("Made", "created_at"),
+    ("Finished", "finished_at"),
+    ("Given up", "dead_at"),
+)
+
+VISIBILITY_TABS = tuple(choice_tabs("visible_to", Visibility.choices))
+VISIBILITY_EXPORT: tuple[ExportField, ...] = (
+    ("Name", "name"),
+    ("Path", "path"),
+    ("Federation", "federation.display_name"),
+    ("Visibility", "visible_to"),
+    ("Chosen by", "chooser"),
+)
+REGISTERED_TABS = tuple(choice_tabs("visibility", Visibility.choices))
+REGISTERED_EXPORT: tuple[ExportField, ...] = (
+    ("Id", "agent_id"),
+    ("Server", "server_url"),
+    ("Capabilities", "capabilities"),
+    ("Visibility", "visibility"),
+    ("Registered", "created_at"),
+)
+
+JOURNAL_TABS = tuple(choice_tabs("kind", JournalKind.choices))
+JOURNAL_EXPORT: tuple[ExportField, ...] = (
+    ("When", "at"),
+    ("About", "kind"),
+    ("Text", "text"),
+    ("Peer", "peer_url"),
+    ("Dispatch id", "dispatch_id"),
+    ("By", "actor_name"),
+)

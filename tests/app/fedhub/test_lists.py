@@ -1,0 +1,66 @@
+"""Every list of the admin: its tabs, chips, dates, columns, views and CSV file; what a list has its page declares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db import connections
+from django.db.models import Model
+from django.http import QueryDict
+from django.test import Client
+from django.urls import reverse
+
+from core.admin.list_page import ListPageMixin
+from core.store.unit_of_work import REGISTRY
+from tests.app.federations.admin.cloud import MemoryCloud, put_in_place
+from tests.browser.rows import make_rows
+from tests.stores.counting import counted_queries
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MAX_QUERIES = 15
+# MongoDB has no nested queries: each is a query of its own there.
+MAX_NESTED = 3
+
+
+def list_of(model: type[Model], page: str = "changelist") -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}")
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, tmp_path: Path) -> MemoryCloud:
+    return put_in_place(monkeypatch, settings, tmp_path)
+
+
+@pytest.fixture
+def operator() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("operator"))
+    return client
+
+
+def test_each_list_has_tabs_with_true_counts_in_few_queries(cloud: MemoryCloud, operator: Client) -> None:
+    make_rows(cloud)
+    most = MAX_QUERIES + (MAX_NESTED if connections[REGISTRY].vendor == "mongodb" else 0)
+    wrong: list[str] = []
+    for model, page in admin.site._registry.items():
+        path = list_of(model)
+        assert isinstance(page, ListPageMixin), model
+        with counted_queries() as queries:
+            response = operator.get(path)
+        if len(queries) > most:
+            wrong.append(f"{path}: {len(queries)} queries")
+        request, shown = response.wsgi_request, list(response.context["cl"].shown_tabs)
+        for tab in shown:
+            request.GET = QueryDict(tab.url.removeprefix("?"))
+            behind = page.get_changelist_instance(request)
+            rows = len(behind.queryset)
+            if not tab.count == behind.result_count == rows:
+                wrong.append(f"{path} {tab.title}: {tab.count} on the tab, {behind.result_count} said, {rows} rows")
+        if shown and shown[0].count != page.get_queryset(request).count():
+            wrong.append(f"{path}: not all rows are behind All")
+    assert not wrong, "\n".join(wrong)
