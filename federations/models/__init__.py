@@ -38,6 +38,7 @@ from federations.models.resources import (
     RuntimeObservation,
     RuntimeTag,
 )
+from federations.models.runs import AgentQueueTurn, AgentRun, AgentRunEvent
 
 __all__ = [
     "ACTIVE_JOB",
@@ -46,6 +47,9 @@ __all__ = [
     "A2aAgent",
     "A2aAgentTag",
     "AccessLevel",
+    "AgentQueueTurn",
+    "AgentRun",
+    "AgentRunEvent",
     "ChangePolicy",
     "DailyCount",
     "DiscoveredResource",
