@@ -11,6 +11,7 @@ from typing import TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from federations.providers.agentcore import config as provider_config
+from federations.providers.agentcore.a2a_caller import A2aCaller
 from federations.providers.agentcore.authorizer import has_private_endpoint, infer_access
 from federations.providers.agentcore.bearer import BearerKey
 from federations.providers.agentcore.bounds import Limits, clean_error
@@ -26,7 +27,7 @@ from federations.providers.agentcore.observed import (
     whole_milliseconds,
     with_tags,
 )
-from federations.providers.base import DiscoveryRequest, Progress, ProviderError
+from federations.providers.base import CallerRequest, DiscoveryRequest, Progress, ProviderError
 from federations.sync.naming import region_and_account
 from federations.sync.resources import (
     Discovery,
@@ -105,7 +106,16 @@ class AgentCoreProvider:
                 raise _listing_error(control.region, of_runtime) from of_runtime
         return _listing(summaries, tags)
 
-    def _control(self, request: DiscoveryRequest) -> ControlPlane:
+    def agent_caller(self, request: CallerRequest) -> A2aCaller:
+        """Return what calls the A2A agents of the account. Raises ProviderError."""
+        control = self._control(request)
+        foreign = _foreign_audiences(request.audience_accounts(), self.hub_audiences)
+        try:
+            return A2aCaller(control, cache(self.bearer_key), foreign, request.connections)
+        except (BotoCoreError, ClientError) as exc:
+            raise _listing_error(control.region, exc) from exc
+
+    def _control(self, request: DiscoveryRequest | CallerRequest) -> ControlPlane:
         region, role_arn = str(request.config.get("region", "")), str(request.config.get("assumeRoleArn", ""))
         try:
             return ControlPlane(region, role_arn, request.external_id, concurrency=self.concurrency)
