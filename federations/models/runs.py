@@ -29,7 +29,8 @@ class AgentRun(models.Model):
     requests with the message that the agent may have read. `usage` has `seconds`, `requests` and `sends`, and what the
     agent reports. `answer` is `{"text", "artifacts"}`.
 
-    `question` is what the agent asked last, `input_text` the last answer to it, and `input_number` counts the answers.
+    `question` is what the agent asked last, `input_text` the last answer to it. `input_number` counts the answers, and
+    `input_sent` those of them that the agent has got.
     `cancel_asked_at` and `cancel_reason` are set while a worker still has to end the agent's task.
 
     `due_at` is the time from which a worker may take the run, and, once a worker has taken it, the end of the lease,
@@ -63,6 +64,7 @@ class AgentRun(models.Model):
     question = models.TextField(blank=True)
     input_text = models.TextField(blank=True)
     input_number = models.PositiveIntegerField(default=0)
+    input_sent = models.PositiveIntegerField(default=0)
     cancel_asked_at = models.DateTimeField(null=True, blank=True)
     cancel_reason = models.TextField(blank=True)
     answer = DocumentField(null=True, blank=True)

@@ -86,6 +86,15 @@ class Progress:
             events += self._message_events(update)
         return Step(tuple(events), question, ending, reported_usage(update.metadata))
 
+    def knows_artifact(self, payload: JsonObject) -> None:
+        """Take a stored event of an artifact."""
+        digest = str(payload.get("digest", "")).removeprefix("sha256:")
+        self.artifact_digests[str(payload.get("id"))] = f"{payload.get('name')} {digest}"
+
+    def knows_message(self, payload: JsonObject) -> None:
+        """Take a stored event of a message."""
+        self.message_digest = _message_digest(payload)
+
     def _check_ids(self, update: AgentUpdate) -> None:
         if update.context_id and update.context_id != self.context_id:
             raise ForeignUpdateError("the agent answered in another context than that of the run")
@@ -116,7 +125,7 @@ class Progress:
         if not update.message:
             return
         payload = _message_payload(update)
-        digest = hashlib.sha256(compact(payload)).hexdigest()
+        digest = _message_digest(payload)
         if digest != self.message_digest:
             self.message_digest = digest
             yield NewEvent(EventKind.MESSAGE, payload)
@@ -133,6 +142,10 @@ class Progress:
             return Ending(RunState.CANCELLED, said or "the agent cancelled the task")
         verb = "rejected the task" if update.state is AgentState.REJECTED else "failed"
         return Ending(RunState.FAILED, f"the agent {verb}: {said}" if said else f"the agent {verb}")
+
+
+def _message_digest(payload: JsonObject) -> str:
+    return hashlib.sha256(compact(payload)).hexdigest()
 
 
 def _message_artifact(parts: list[Json]) -> ArtifactUpdate:

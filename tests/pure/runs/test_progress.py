@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from core.strict_json import JsonObject
 from federations.runs.answer import AnswerTooLargeError
 from federations.runs.bounds import ANSWER_BYTES, ARTIFACTS, PAYLOAD_BYTES, compact
 from federations.runs.progress import ForeignUpdateError, Progress, Step
@@ -104,14 +105,13 @@ def test_an_update_about_something_else_is_refused(foreign: AgentUpdate) -> None
 
 
 def test_a_large_artifact_is_kept_by_size_and_digest_however_it_is_cut() -> None:
-    parts = [{"text": "x" * 30_000} for _ in range(400)]
+    parts: list[JsonObject] = [{"text": "x" * 30_000} for _ in range(400)]
     whole, pieces = Progress(CONTEXT), Progress(CONTEXT)
     whole.take(update(artifacts=(ArtifactUpdate("a", "big", tuple(parts)),)))
     for number, part in enumerate(parts):
         pieces.take(update(artifacts=(ArtifactUpdate("a", "big", (part,), append=number > 0),)))
     assert whole.answer.to_dict() == pieces.answer.to_dict()
-    (kept,) = whole.answer.to_dict()["artifacts"]  # type: ignore[misc]
-    assert set(kept) == {"id", "name", "size", "digest"}  # type: ignore[arg-type]
+    assert set(whole.answer.artifacts["a"].to_dict()) == {"id", "name", "size", "digest"}
 
 
 def test_every_payload_fits_into_its_bound() -> None:
