@@ -77,10 +77,15 @@ def _change(operation: str, summary: str, request: Any, verb: str) -> Any:
         responses={
             200: RunSerializer,
             **error_responses(
-                *WITH_BODY, 404, 409, e404=MISSING_RUN, e409=f"Run in state 'completed' cannot be {verb}"
+                *(WITH_BODY if request else ()),
+                404,
+                409,
+                e400="text: This field is required." if verb == "answered" else "reason: Not a valid string.",
+                e404=MISSING_RUN,
+                e409=f"Run in state 'completed' cannot be {verb}",
             ),
         },
-    )  # fmt: skip
+    )
 
 
 list_agent_runs = extend_schema(
@@ -101,7 +106,8 @@ create_run = extend_schema(
         201: RunSerializer,
         **error_responses(
             *WITH_BODY, 404, 409,
-            e404=MISSING_AGENT, e409="The Idempotency-Key was used with another request",
+            e400="text: may not be blank", e404=MISSING_AGENT,
+            e409="The Idempotency-Key was used with another request",
         ),
     },
 )  # fmt: skip

@@ -39,7 +39,8 @@ def test_derived_ids_are_stable_differ_and_are_long_enough_for_aws() -> None:
 @pytest.mark.parametrize(
     ("metadata", "expected"),
     [
-        ({"usage": {"llm_tokens": 9, "tool_calls": 2, "cost_usd": 0.5}}, {"llm_tokens": 9, "tool_calls": 2, "cost_usd": 0.5}),
+        ({"usage": {"llm_tokens": 9, "tool_calls": 2}}, {"llm_tokens": 9, "tool_calls": 2}),
+        ({"usage": {"cost_usd": 0.5}}, {"cost_usd": 0.5}),
         ({"gen_ai.usage.input_tokens": 7, "gen_ai.usage.output_tokens": 5}, {"llm_tokens": 12}),
         ({"usage": {"gen_ai.usage.output_tokens": 5}}, {"llm_tokens": 5}),
         ({"usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 9}}, {"llm_tokens": 9}),
