@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from core.strict_json import JsonObject
-from sandbox.runtime_specs import A2A_VERSIONS, RuntimeSpec
+from sandbox.runtime_specs import RuntimeSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,5 +304,4 @@ def with_protocol(spec: RuntimeSpec, protocol: str, *, tools: int = 5) -> Runtim
         prompts=make_prompts(name) if is_rich else (),
         skills=make_skills(name, min(tools, 4)) if protocol == "A2A" else (),
         streams=is_mcp and stable_number(name) % 5 == 0,
-        a2a_versions=A2A_VERSIONS if stable_number(name) % 4 != 0 else A2A_VERSIONS[:1],
     )

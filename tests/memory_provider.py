@@ -6,8 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from federations.providers.base import DiscoveryRequest, InvalidProviderConfigError, Progress, ProviderError
+from federations.providers.base import (
+    CallerRequest,
+    DiscoveryRequest,
+    InvalidProviderConfigError,
+    Progress,
+    ProviderError,
+)
 from federations.sync.resources import Discovery, Finding, JsonObject, ListedRuntime, runtime_of
+from tests.memory_agents import MemoryAgents
 
 
 @dataclass(slots=True)
@@ -17,6 +24,7 @@ class MemoryProvider:
     It calls `before_answer` with the request after the report of the first phase: the function may block, change
     `findings` or raise. `requests` has every request, and `listings` counts the listings without a discovery. `listed`
     replaces the listing that follows from the findings. With a `runtime_arn` it returns the findings of that runtime.
+    `agents` do the work of runs.
     """
 
     findings: Iterable[Finding] = ()
@@ -25,6 +33,7 @@ class MemoryProvider:
     requests: list[DiscoveryRequest] = field(default_factory=list)
     listings: int = 0
     listed: tuple[ListedRuntime, ...] | None = None
+    agents: MemoryAgents = field(default_factory=MemoryAgents)
 
     def normalize_config(self, config: JsonObject) -> JsonObject:
         """Return `config` unchanged. Refuse one with a key `invalid`, whose value becomes the message."""
@@ -54,6 +63,12 @@ class MemoryProvider:
         if self.error is not None:
             raise self.error
         return _listing(self.findings)
+
+    def agent_caller(self, request: CallerRequest) -> MemoryAgents:
+        """Return `agents`, or raise `error` if it is set."""
+        if self.error is not None:
+            raise self.error
+        return self.agents
 
 
 def _listing(findings: Iterable[Finding]) -> tuple[ListedRuntime, ...]:

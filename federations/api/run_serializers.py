@@ -18,7 +18,9 @@ class CreateRunSerializer(serializers.Serializer[Any]):
     """Work for an agent."""
 
     text = Text(max_length=MAX_TEXT, help_text="The text part of the message.")
-    data = JsonObjectField(required=False, allow_null=True, default=None, help_text="The data part, if there is any.")
+    data = JsonObjectField(  # type: ignore[assignment]
+        required=False, allow_null=True, default=None, help_text="The data part, if there is any."
+    )
 
 
 class RunInputSerializer(serializers.Serializer[Any]):
@@ -76,7 +78,7 @@ class RunSerializer(serializers.Serializer[AgentRun]):
     agentId = serializers.CharField(source="agent_id")
     agentName = serializers.CharField(source="agent_name")
     federationId = NullableText(source="federation_id", help_text="Null for an agent without a federation.")
-    source = serializers.ChoiceField(SOURCE_LABELS)
+    source = serializers.ChoiceField(SOURCE_LABELS)  # type: ignore[assignment]
     dispatchId = NullableText(source="dispatch_id", help_text="The received dispatch of a peer's work, else null.")
     state = serializers.ChoiceField(STATE_LABELS)
     text = serializers.CharField()

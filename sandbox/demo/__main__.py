@@ -1,6 +1,6 @@
 """Run the demo: `python -m sandbox.demo`.
 
-The runner prepares the databases, and starts sandbox, web, three workers and beat, and a second hub as a peer. It prints
+The runner prepares the databases, and starts sandbox, web, three workers, beat, and a second hub as a peer. It prints
 a box once each process works. Ctrl-C and SIGTERM stop all processes. If one process ends by itself, the runner stops
 the others.
 """

@@ -196,7 +196,9 @@ def _message(message: OutgoingMessage, trace_parent: str) -> a2a_pb2.Message:
     }
     if message.task_id:
         written["taskId"] = message.task_id
-    return ParseDict(written, a2a_pb2.Message())
+    made = a2a_pb2.Message()
+    ParseDict(written, made)
+    return made
 
 
 @contextmanager

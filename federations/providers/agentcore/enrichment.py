@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import httpx2
 
-from federations.providers.agentcore.agent_card import read_card
+from federations.providers.agentcore.agent_card import read_card, with_version_warning
 from federations.providers.agentcore.bearer import TokenRefusedError
 from federations.providers.agentcore.bounds import EnrichmentError, Limits, clean_error
 from federations.providers.agentcore.connections import connection_pool
@@ -165,7 +165,7 @@ async def _read_runtime(described: DescribedRuntime, data_plane: DataPlane, conv
     card_url = invocation_url(data_plane.origin, runtime.arn, _CARD_PATH)
     async with httpx2.AsyncClient(transport=RuntimeTransport(conversation), trust_env=False, timeout=None) as client:
         card = await read_card(client, card_url, url, runtime.runtime_id)
-    return EnrichedAgent(runtime, described.access, card)
+    return EnrichedAgent(runtime, described.access, with_version_warning(card, runtime))
 
 
 def _failed_runtime(described: DescribedRuntime, reason: str) -> FailedRuntime:

@@ -181,9 +181,9 @@ class Driver:
             return
         following = asyncio.create_task(work.follow())
         try:
-            await asyncio.wait(
-                {following, interrupted}, timeout=max(0.0, work.seconds_left), return_when=asyncio.FIRST_COMPLETED
-            )
+            either: set[asyncio.Future[None] | asyncio.Future[Interrupt]] = {following, interrupted}
+            seconds = max(0.0, work.seconds_left)
+            await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if following.done():
                 await _finish(work, following)
                 return
