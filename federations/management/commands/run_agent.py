@@ -80,7 +80,7 @@ class Command(BaseCommand):
 def _find_agent(named: str) -> A2aAgent:
     found = list(A2aAgent.objects.select_related("federation").filter(Q(id=named) | Q(path=named) | Q(name=named))[:2])
     if not found:
-        raise CommandError(f"There is no agent {named!r}; see `manage.py` sync_federation, or the agents of the admin")
+        raise CommandError(f"There is no agent {named!r}; sync its federation first")
     if len(found) > 1:
         raise CommandError(f"Several agents are named {named!r}; give the id or the path")
     return found[0]

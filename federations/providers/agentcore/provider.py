@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from federations.providers.agentcore import config as provider_config
-from federations.providers.agentcore.a2a_caller import A2aCaller
 from federations.providers.agentcore.authorizer import has_private_endpoint, infer_access
 from federations.providers.agentcore.bearer import BearerKey
 from federations.providers.agentcore.bounds import Limits, clean_error
@@ -41,6 +40,9 @@ from federations.sync.resources import (
     UnsupportedRuntime,
     runtime_of,
 )
+
+if TYPE_CHECKING:
+    from federations.providers.agentcore.a2a_caller import A2aCaller
 
 # AWS error codes that concern the one requested runtime. Any other code means that the account cannot be read.
 _SINGLE_RUNTIME_CODES = {"ResourceNotFoundException", "AccessDeniedException", "ValidationException"}
@@ -108,6 +110,9 @@ class AgentCoreProvider:
 
     def agent_caller(self, request: CallerRequest) -> A2aCaller:
         """Return what calls the A2A agents of the account. Raises ProviderError."""
+        # The A2A SDK's client takes a second to import, and a sync does not need it.
+        from federations.providers.agentcore.a2a_caller import A2aCaller
+
         control = self._control(request)
         foreign = _foreign_audiences(request.audience_accounts(), self.hub_audiences)
         try:

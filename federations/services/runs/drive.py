@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from enum import Enum, auto
 
 from django.conf import settings
@@ -18,6 +18,7 @@ from federations.providers.base import AgentCaller, AgentFault, ProviderError
 from federations.runs.answer import AnswerTooLargeError
 from federations.runs.progress import Ending, ForeignUpdateError
 from federations.runs.states import RunState
+from federations.services.read_stored import read_audience_accounts
 from federations.services.runs.claim import (
     hand_back,
     is_served,
@@ -95,6 +96,8 @@ class Driver:
         room = settings.FEDHUB_AGENT_RUNS - len(self._tasks)
         runs = await self._database(take_due_runs, self._token, room, only=self._only, stays=bool(self._tasks))
         for run in runs:
+            if run.id in self._tasks:
+                continue  # The own lease had lapsed, because the database was slow; now it is renewed.
             self._interrupts[run.id] = asyncio.get_running_loop().create_future()
             self._tasks[run.id] = asyncio.create_task(self._drive(run), name=f"run {run.id}")
         return len(runs)
@@ -164,12 +167,13 @@ class Driver:
         """Return the connections of the account, which all its runs share."""
         opening = self._callers.get(target.key)
         if opening is None or (opening.done() and opening.exception() is not None):
-            # In the thread of the database, because it reads the audiences of other accounts.
-            opened: Coroutine[object, object, AgentCaller] = self._database(
-                open_caller, target.account, settings.FEDHUB_AGENT_RUNS
-            )
-            opening = self._callers[target.key] = asyncio.create_task(opened)
+            opening = self._callers[target.key] = asyncio.create_task(self._open(target))
         return await asyncio.shield(opening)
+
+    async def _open(self, target: RunTarget) -> AgentCaller:
+        audiences = await self._database(read_audience_accounts)
+        # In another thread, because it takes seconds to import an SDK, in which the leases must be renewed.
+        return await asyncio.to_thread(open_caller, target.account, audiences, settings.FEDHUB_AGENT_RUNS)
 
     async def _work(self, work: RunWork) -> None:
         run, interrupted = work.run, self._interrupts[work.run.id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.strict_json import Json, JsonObject
@@ -11,7 +12,6 @@ from federations.providers.registry import provider_for
 from federations.runs.message import session_id
 from federations.runs.progress import Progress
 from federations.runs.states import EventKind
-from federations.services.read_stored import read_audience_accounts
 from federations.services.sync_targets import SyncTarget, target_of, unfederated_target
 from federations.sync.resources import RuntimeAccess
 
@@ -54,12 +54,12 @@ def read_target(run: AgentRun) -> RunTarget:
     return RunTarget(account, address)
 
 
-def open_caller(account: SyncTarget, connections: int) -> AgentCaller:
-    """Return what calls the agents of an account. Blocks for a moment; raises ProviderError."""
+def open_caller(account: SyncTarget, audiences: Mapping[str, frozenset[str]], connections: int) -> AgentCaller:
+    """Return what calls the agents of an account, without the database. Blocks for seconds; raises ProviderError."""
     request = CallerRequest(
         config=account.config,
         external_id=account.external_id,
-        audience_accounts=read_audience_accounts,
+        audience_accounts=lambda: audiences,
         connections=connections,
     )
     return provider_for(account.provider_type).agent_caller(request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -18,7 +18,6 @@ from tests.conftest import CONFIG
 from tests.sandbox_server import RunningSandbox
 
 T = TypeVar("T")
-JSON_RPC_1_0: JsonObject = {"supportedInterfaces": [{"protocolBinding": "JSONRPC", "protocolVersion": "1.0"}]}
 
 
 def invocation_url(sandbox: RunningSandbox, arn: str) -> str:
@@ -33,6 +32,21 @@ def card_of(versions: tuple[str, ...] = ("1.0", "0.3"), *, streaming: bool = Fal
             for version in versions
         ],
         "capabilities": {"streaming": streaming},
+    }
+
+
+STREAMING = ("streams", "asks", "costly", "endless", "large", "chatty")
+
+
+def columns_of(sandbox: RunningSandbox, runtime: JsonObject, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of the agent, as a sync would store them, for a runtime that was added with `fields`."""
+    arn = str(runtime["arn"])
+    versions = tuple(fields.get("a2aVersions", ("1.0", "0.3")))
+    return {
+        "runtime_arn": arn,
+        "runtime_id": runtime["id"],
+        "url": invocation_url(sandbox, arn),
+        "card": card_of(versions, streaming=fields.get("worker") in STREAMING),
     }
 
 

@@ -6,19 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.conf import LazySettings
 
 from core.actors import Actor
 from federations.models import A2aAgent, AgentRun, Federation
 from federations.services.runs import drive, work
 from federations.services.runs.make import Work, make_run
 from sandbox.client import SandboxClient
-from tests.app.federations.runs.agents import card_of, invocation_url
+from tests.app.federations.runs.agents import columns_of
 from tests.conftest import MakeAgent
 from tests.sandbox_server import RunningSandbox
 
 STAFF = Actor(id="7", name="ada")
-STREAMING = ("streams", "asks", "costly", "endless", "large", "chatty")
 
 AddAgent = Callable[..., A2aAgent]
 Run = Callable[..., AgentRun]
@@ -41,21 +39,12 @@ def add_agent(
     sandbox: RunningSandbox,
     federation: Federation,
     make_agent: MakeAgent,
-    settings: LazySettings,
 ) -> AddAgent:
     """Add an agent to the sandbox and store it as a sync would; `stored` are columns of its row."""
 
     def add(name: str = "worker", stored: dict[str, Any] | None = None, **fields: Any) -> A2aAgent:
         runtime = cloud.add(name, "A2A", **fields)
-        arn = str(runtime["arn"])
-        versions = tuple(fields.get("a2aVersions", ("1.0", "0.3")))
-        columns: dict[str, Any] = {
-            "runtime_arn": arn,
-            "runtime_id": runtime["id"],
-            "url": invocation_url(sandbox, arn),
-            "card": card_of(versions, streaming=fields.get("worker") in STREAMING),
-        }
-        return make_agent(federation, name, **(columns | (stored or {})))
+        return make_agent(federation, name, **(columns_of(sandbox, runtime, fields) | (stored or {})))
 
     return add
 

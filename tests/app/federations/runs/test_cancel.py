@@ -116,7 +116,7 @@ def test_a_running_task_is_cancelled_at_the_agent(
     done = AgentRun.objects.get(id=run.id)
     assert (done.state, done.error) == ("cancelled", reason)
     assert [task["state"] for task in cloud.agent("worker")["tasks"]] == ["canceled"]
-    assert kinds(done)[-2:] == ["cancelled", "ended"]
+    assert [kind for kind in kinds(done) if kind in ("cancelled", "ended")] == ["cancelled", "ended"]
 
 
 def test_a_question_is_cancelled_at_the_agent(run: Run, cloud: SandboxClient) -> None:

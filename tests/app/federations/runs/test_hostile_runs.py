@@ -66,7 +66,7 @@ def task(**members: Any) -> dict[str, Any]:
             "the agent answered about another task",
         ),
         ({"SendMessage": {"status": 302, "headers": {"Location": "http://127.0.0.1:1/"}, "body": ""}}, "redirect"),
-        ({"SendMessage": {"body": "<html>"}}, "the agent's answer cannot be read"),
+        ({"SendMessage": {"body": "<html>"}}, "the agent answered: JSON Decode Error"),
         ({"SendMessage": {"error": {"code": -32602, "message": "bad\x07"}}}, "the agent answered: bad"),
     ],
 )

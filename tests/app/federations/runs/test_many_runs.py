@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from core.actors import Actor
 from federations.models import AgentRun, Federation
 from federations.providers.base import AgentFault, ProviderError
 from federations.runs.updates import AgentState, AgentUpdate
+from federations.services.runs import claim
 from federations.services.runs.drive import run_agents
 from federations.services.runs.make import Work, make_run
 from tests.conftest import MakeAgent
@@ -111,3 +113,15 @@ def test_runs_are_handed_back_when_the_worker_must_stop(twin: MemoryProvider, gi
     assert time.monotonic() - started < 20
     assert set(AgentRun.objects.values_list("state", "lease_token", "sends")) == {("running", "", 1)}
     assert twin.agents.cancelled == []
+
+
+def test_a_worker_whose_lease_lapsed_meanwhile_goes_on_with_its_run(
+    twin: MemoryProvider, give: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow database delays the renewal, and the worker finds its own run due."""
+    monkeypatch.setattr(claim, "lease_length", lambda: timedelta(seconds=0))
+    twin.agents.script = lambda message: [working(), 1.0, completed("done")]
+    (run,) = give()
+    run_agents()
+    done = AgentRun.objects.get(id=run.id)
+    assert (done.state, done.sends, len(twin.agents.sent)) == ("completed", 1, 1)
