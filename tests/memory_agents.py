@@ -77,8 +77,9 @@ class MemoryClient:
 
     async def subscribe(self, task_id: str) -> AsyncGenerator[AgentUpdate]:
         """Offer no second stream."""
-        raise NotOfferedError("the agents in memory have one stream")
-        yield
+        if task_id:
+            raise NotOfferedError("the agents in memory have one stream")
+        yield AgentUpdate()
 
     async def get_task(self, task_id: str) -> AgentUpdate:
         """Return the last update as the whole task."""

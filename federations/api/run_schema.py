@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 
@@ -18,6 +19,7 @@ from federations.api.run_serializers import (
 from federations.api.schema import PAGE, page_body, text_parameter
 from federations.runs.states import RunSource, RunState
 
+F = TypeVar("F", bound=Callable[..., Any])
 MISSING_RUN, MISSING_AGENT = "Run not found", "Agent not found"
 FILTERS = [
     text_parameter("agentId", "Only runs of this agent."),
@@ -66,7 +68,7 @@ WORK_EXAMPLE = OpenApiExample("Work for an agent", value={"text": "Add 2 and 40.
 RUN_PAGE = page_body("RunPage", "runs", RunSerializer)
 
 
-def _change(operation: str, summary: str, request: Any, verb: str) -> Any:
+def _change(operation: str, summary: str, request: Any, verb: str) -> Callable[[F], F]:
     """Describe an endpoint that changes one run; in another state it answers 409."""
     return extend_schema(
         operation_id=operation,

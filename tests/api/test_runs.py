@@ -88,7 +88,7 @@ def test_a_repeated_request_is_the_same_run_and_another_one_conflicts(
     api: Api, operator: User, owner: User, agent: A2aAgent
 ) -> None:
     client, path = api(operator, "agents-run"), runs_of(agent)
-    key = {"HTTP_IDEMPOTENCY_KEY": "k-1"}
+    key: Any = {"HTTP_IDEMPOTENCY_KEY": "k-1"}
     first = client.post(path, {"text": "add 1"}, format="json", **key)
     again = client.post(path, {"text": "add 1", "data": None}, format="json", **key)
     assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())

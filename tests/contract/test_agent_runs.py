@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 
 from core.actors import Actor
+from core.strict_json import JsonObject
 from federations.models import AgentRun, Federation
 from federations.runs.message import message_id
 from federations.services.runs.make import Work, make_run
@@ -38,7 +39,7 @@ def give(cloud: SandboxClient, sandbox: RunningSandbox, federation: Federation, 
     shutil.rmtree(settings.BROKER_DIR, ignore_errors=True)
 
     def make(seconds: float) -> AgentRun:
-        fields = {"worker": "streams", "workerSeconds": seconds}
+        fields: JsonObject = {"worker": "streams", "workerSeconds": seconds}
         runtime = cloud.add("worker", "A2A", **fields)
         agent = make_agent(federation, "worker", **columns_of(sandbox, runtime, fields))
         return make_run(agent, Work("add 2 and 40"), by=Actor("1", "ada"))

@@ -173,8 +173,8 @@ def test_a_card_is_kept_as_served(aws: AwsServer, discover: Discover, card: Mess
 def test_an_agent_that_cannot_get_its_version_has_a_warning(
     aws: AwsServer, discover: Discover, allowed: list[str] | None, card: Message, is_warned: bool
 ) -> None:
-    more = {"requestHeaderConfiguration": {"requestHeaderAllowlist": allowed}} if allowed else {}
-    aws.serve_runtimes(described("fraud", "A2A", **more))
+    configuration = {"requestHeaderAllowlist": allowed} if allowed else None
+    aws.serve_runtimes(described("fraud", "A2A", requestHeaderConfiguration=configuration))
     aws.on_card("fraud", json_answer(card))
     (finding,) = discover()
     assert isinstance(finding, EnrichedAgent)

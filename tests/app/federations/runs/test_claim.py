@@ -155,7 +155,12 @@ def test_the_sweep_sends_one_nudge_while_it_is_valid(
     make_agent: MakeAgent, federation: Federation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[str] = []
-    monkeypatch.setattr(claim, "enqueue_again", lambda name, row: sent.append(name) or True)
+
+    def send(name: str, row_id: str) -> bool:
+        sent.append(name)
+        return True
+
+    monkeypatch.setattr(claim, "enqueue_again", send)
     claim.nudge_due_runs()
     give(make_agent, federation, 3)
     claim.nudge_due_runs()

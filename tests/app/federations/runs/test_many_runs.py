@@ -11,6 +11,7 @@ import pytest
 from django.conf import LazySettings
 
 from core.actors import Actor
+from core.strict_json import JsonObject
 from federations.models import AgentRun, Federation
 from federations.providers.base import AgentFault, ProviderError
 from federations.runs.updates import AgentState, AgentUpdate
@@ -50,7 +51,7 @@ def test_50_runs_over_7_agents_take_as_long_as_one(twin: MemoryProvider, give: A
     assert time.monotonic() - started < 2 * 8
     answers = AgentRun.objects.values_list("state", "text", "answer")
     assert {state for state, _, _ in answers} == {"completed"}
-    assert all(answer["text"] == text for _, text, answer in answers)
+    assert all(answer and answer["text"] == text for _, text, answer in answers)
     assert max(twin.agents.most_at_once.values()) == 8
 
 
@@ -95,7 +96,7 @@ def test_a_message_is_sent_at_most_4_times(twin: MemoryProvider, give: Any) -> N
 
 
 def test_an_overrun_that_comes_with_the_answer_keeps_the_answer(twin: MemoryProvider, give: Any) -> None:
-    report = {"usage": {"llm_tokens": 500}}
+    report: JsonObject = {"usage": {"llm_tokens": 500}}
     ended = AgentUpdate(TASK, state=AgentState.COMPLETED, message=({"text": "done"},), metadata=(report,))
     twin.agents.script = lambda message: [working(), ended]
     (run,) = give(limits={"max_llm_tokens": 100})

@@ -16,6 +16,7 @@ from federations.services.runs import drive, work
 from federations.services.runs.decide import answer_run
 from federations.services.runs.drive import run_agents
 from federations.services.runs.make import Work, make_run
+from federations.services.runs.write import write_run
 from sandbox.client import SandboxClient
 from tests.app.federations.runs.conftest import STAFF, AddAgent, kinds
 
@@ -44,7 +45,7 @@ def kill(monkeypatch: pytest.MonkeyPatch) -> Kill:
                 raise KilledError(f"{point} {name}")
 
         if point == "written":
-            write = work.write_run
+            write = write_run
 
             def written(run_id: str, **values: Any) -> AgentRun:
                 run = write(run_id, **values)
@@ -143,7 +144,7 @@ def test_a_killed_worker_sends_an_answer_once(add_agent: AddAgent, cloud: Sandbo
 
 def test_a_worker_that_lost_its_lease_writes_nothing_more(add_agent: AddAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make_run(add_agent(worker="streams", workerSeconds=2, **MODERN), Work("add 1"), by=STAFF)
-    write, writes = work.write_run, []
+    write, writes = write_run, []
 
     def written(run_id: str, **values: Any) -> AgentRun:
         run = write(run_id, **values)
