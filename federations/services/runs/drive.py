@@ -94,6 +94,8 @@ class Driver:
 
     async def _take(self) -> int:
         room = settings.FEDHUB_AGENT_RUNS - len(self._tasks)
+        if room <= 0:
+            return 0
         runs = await self._database(take_due_runs, self._token, room, only=self._only, stays=bool(self._tasks))
         for run in runs:
             if run.id in self._tasks:

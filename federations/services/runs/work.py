@@ -190,12 +190,16 @@ class RunWork:
         step = self._progress.take(update)
         usage = merged(self._usage, step.reported)
         is_new_usage, self._usage = usage != self._usage, usage
-        if step.ending is not None:
-            await self._end(step.ending, step.events)
-            return True
-        if passed := passed_limits(usage, self.run.limits):
+        passed = passed_limits(usage, self.run.limits)
+        is_cancelled = step.ending is not None and step.ending.state is RunState.CANCELLED
+        if passed and (step.ending is None or is_cancelled):
+            # The usage is stored first, so that a run which is resumed after a crash ends for the same reason.
+            await self._write([], usage=self._measured(), **self._task_values())
             await self._cancel_task()
             await self._end(Ending(RunState.FAILED, passed[0].reason), step.events)
+            return True
+        if step.ending is not None:
+            await self._end(step.ending, step.events)
             return True
         if step.question is not None:
             await self._wait_for_input(step, update.state or AgentState.INPUT_REQUIRED)

@@ -105,6 +105,17 @@ def test_an_overrun_that_comes_with_the_answer_keeps_the_answer(twin: MemoryProv
     assert (done.state, done.usage["llm_tokens"], done.warned_limits) == ("completed", 500, ["max_llm_tokens"])
 
 
+def test_a_resumed_run_over_its_budget_ends_for_that_reason(twin: MemoryProvider, give: Any) -> None:
+    """The worker died between the cancel of the task and the end of the run."""
+    cancelled = AgentUpdate(TASK, state=AgentState.CANCELED)
+    twin.agents.script = lambda message: [cancelled]
+    (run,) = give(limits={"max_llm_tokens": 100})
+    AgentRun.objects.filter(id=run.id).update(usage={"llm_tokens": 200})
+    run_agents()
+    done = AgentRun.objects.get(id=run.id)
+    assert (done.state, done.error) == ("failed", "budget exceeded: max_llm_tokens is 100, used 200")
+
+
 def test_runs_are_handed_back_when_the_worker_must_stop(twin: MemoryProvider, give: Any) -> None:
     twin.agents.script = lambda message: [working(), 30.0, completed("done")]
     give(3)
