@@ -22,8 +22,8 @@ _OWN_HEADERS = ("accept", "accept-encoding", "content-type", "user-agent")
 class PooledTransport(httpx2.AsyncBaseTransport):
     """Sends requests over at most `max_connections` connections, which it keeps for later requests.
 
-    It follows no redirect, keeps no cookie, and leaves the body as it was sent. It has no time limit of its own, except
-    for `connect_seconds`. `tls` replaces the default trust store, and `proxy` is the URL of a proxy. Must be made inside
+    It follows no redirect, keeps no cookie, and leaves the body as it was sent. It has no time limit of its own but
+    `connect_seconds`. `tls` replaces the default trust store, and `proxy` is the URL of a proxy. Must be made inside
     the running event loop.
     """
 

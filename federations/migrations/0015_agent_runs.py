@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('federations', '0011_number_of_skills'),
+        ('federations', '0014_dashboard'),
     ]
 
     operations = [
