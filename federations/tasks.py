@@ -14,10 +14,14 @@ from django.db import DatabaseError, OperationalError
 from core.actors import SCHEDULE
 from core.errors import HubError
 from core.jobs.queue import enqueue_again
+from core.jobs.stopping import is_stopping
 from federations.models import Federation, JobTrigger, JobType
 from federations.services.daily_counts import record_daily_counts
 from federations.services.jobs import end_lapsed_jobs, make_due, pick_due_jobs
 from federations.services.run import run_sync
+from federations.services.runs import drive
+from federations.services.runs.claim import nudge_due_runs
+from federations.services.runs.drive import DRIVE_SECONDS
 from federations.services.schedule import remove_schedule, repair_schedules
 from federations.services.start import start_sync
 from federations.services.stored_plans.end import prune_plans
@@ -65,10 +69,18 @@ def sync_on_schedule(federation_id: str) -> None:
         logger.warning("Scheduled sync of federation %s: %s", federation_id, exc)
 
 
+@shared_task(
+    name="federations.run_agents", soft_time_limit=int(DRIVE_SECONDS) + 60, time_limit=int(DRIVE_SECONDS) + 120
+)
+def run_agents(run_id: str = "") -> None:
+    """Drive the due runs of agents; the sweep names one of them, which is not needed."""
+    drive.run_agents(stop=is_stopping)
+
+
 @shared_task(name="federations.sweep")
 def sweep() -> None:
-    """End lapsed jobs, repair the schedules, prune the plans, count the day's resources, and nudge the queued jobs."""
-    for step in (end_lapsed_jobs, repair_schedules, prune_plans, record_daily_counts):
+    """End lapsed jobs, repair the schedules, prune the plans, count the day's resources, and nudge jobs and runs."""
+    for step in (end_lapsed_jobs, repair_schedules, prune_plans, record_daily_counts, nudge_due_runs):
         try:
             step()
         except DatabaseError:

@@ -185,6 +185,7 @@ SPECTACULAR_SETTINGS = {
     "TAGS": [
         {"name": "federations", "description": "Cloud accounts to discover, their syncs and jobs"},
         {"name": "resources", "description": "The discovered MCP servers and A2A agents"},
+        {"name": "runs", "description": "Work that is given to A2A agents"},
         {"name": "search", "description": "Search over all resources"},
         {"name": "peers", "description": "Hubs of other organizations, and the work that hubs send each other"},
         {"name": "system", "description": "The list of endpoints, and runtimes that belong to no federation"},
@@ -207,6 +208,7 @@ OAUTH2_PROVIDER = {
         "federations-read": "See federations, their resources and jobs, and search",
         "federations-write": "Create, change, sync and delete federations",
         "system-ops": "Run the manual AgentCore runtime sync",
+        "agents-run": "Give work to agents, and follow it",
         "peers-read": "See peers, dispatches and intents",
         "peers-write": "Dispatch intents to peers and make intents",
     },
@@ -241,14 +243,15 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
     }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # One queue for each kind of work, so that work which takes long delays no other work: a worker with `-Q` serves some
-# of them, a worker without it all. `sync` is for work of seconds to an hour, `handlers` for the calls of lifecycle
-# handlers, `peers` for deliveries, `sweep` for the short periodic tasks that repeat lost nudges.
-FEDHUB_QUEUES = ("sync", "peers", "handlers", "sweep")
+# of them, a worker without it all. `sync` is for work of seconds to an hour, `agents` for runs of agents, `handlers`
+# for calls of lifecycle handlers, `peers` for deliveries, `sweep` for the short periodic tasks that repeat nudges.
+FEDHUB_QUEUES = ("sync", "peers", "agents", "handlers", "sweep")
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in FEDHUB_QUEUES]
 _QUEUES = {
     # A fetch of a peer's documents takes up to 30 s, and no message waits for it.
     "sync": "federations.run_job federations.sync_on_schedule peers.refresh_peer_keys peers.pin_provisionally",
     "peers": "peers.deliver_dispatch peers.deliver_callback peers.nudge_each",
+    "agents": "federations.run_agents",
     "handlers": "peers.run_event",
     "sweep": "federations.sweep peers.sweep peers.refresh_keys signin.forget",
 }
@@ -322,6 +325,9 @@ FEDHUB_ASSUMABLE_ROLES = environment.words("FEDHUB_ASSUMABLE_ROLES", "*")
 FEDHUB_PLAN_SECOND_PERSON = environment.boolean("FEDHUB_PLAN_SECOND_PERSON", default=False)
 FEDHUB_DISCOVERY_CONCURRENCY = environment.integer("FEDHUB_DISCOVERY_CONCURRENCY", default=16, minimum=1, maximum=256)
 FEDHUB_JOB_LEASE_SECONDS = environment.integer("FEDHUB_JOB_LEASE_SECONDS", default=60, minimum=2, maximum=3600)
+# How long an agent may work on a run, and how many runs one worker of the queue `agents` drives at the same time.
+FEDHUB_AGENT_SECONDS = environment.integer("FEDHUB_AGENT_SECONDS", default=900, minimum=1, maximum=86_400)
+FEDHUB_AGENT_RUNS = environment.integer("FEDHUB_AGENT_RUNS", default=50, minimum=1, maximum=1000)
 FEDHUB_QUEUE_LEASE_SECONDS = environment.integer("FEDHUB_QUEUE_LEASE_SECONDS", default=3600, minimum=10, maximum=86_400)
 
 # Federation between hubs --------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 from core.strict_json import Json, JsonObject
 from sandbox.call_counts import CallCounts
 from sandbox.credentials import CredentialStore
+from sandbox.data_plane import RuntimeHosts
 from sandbox.faults import Faults, parse_fault
 from sandbox.runtime_changes import change_runtimes, check_objects
 from sandbox.runtime_registry import RuntimeRegistry, UnknownRuntimeError
@@ -32,7 +33,9 @@ class AdminApi:
         faults: Faults,
         calls: CallCounts,
         saved_changes: SavedChanges | None = None,
+        hosts: RuntimeHosts | None = None,
     ) -> None:
+        self._hosts = hosts
         self._registry = registry
         self._saved_changes = saved_changes
         self._credentials = credentials
@@ -53,6 +56,16 @@ class AdminApi:
         """Return the counts of the calls of one runtime, by JSON-RPC method."""
         runtime = self._registry.find(request.path_params["key"])
         return JSONResponse({"counts": self._calls.runtime_counts(runtime.runtime_id)})
+
+    async def agent(self, request: Request) -> Response:
+        """Return the messages and tasks of one A2A agent; POST restarts the agent, which then forgets its tasks."""
+        runtime = self._registry.find(request.path_params["key"])
+        if self._hosts is None:
+            return JSONResponse({"messages": [], "tasks": []})
+        _, a2a_host = await self._hosts.load()
+        if request.method == "POST":
+            a2a_host.restart(runtime.runtime_id)
+        return JSONResponse(a2a_host.log.to_dict(runtime.runtime_id))
 
     async def list_or_add(self, request: Request) -> Response:
         """List the runtimes, or create one: `{name, protocol, tools, tags, authorizer, behavior, …}`."""
@@ -119,6 +132,7 @@ class AdminApi:
             Route("/health", self.health),
             Route("/calls", self.calls, methods=["GET", "POST", "DELETE"]),
             Route("/calls/{key:path}", self.runtime_calls),
+            Route("/agents/{key:path}", self.agent, methods=["GET", "POST"]),
             Route("/runtimes", self.list_or_add, methods=["GET", "POST"]),
             Route("/runtimes/{key:path}", self.one, methods=["GET", "PATCH", "DELETE"]),
             Route("/faults", self.faults, methods=["GET", "POST"]),

@@ -40,7 +40,7 @@ class Sandbox:
         faults = Faults(latency_seconds=latency_seconds)
         self._control = ControlPlane(registry, credentials, faults, self._calls)
         self._data = DataPlane(registry, credentials, faults, self._calls)
-        self._admin = AdminApi(registry, credentials, faults, self._calls, saved_changes).app()
+        self._admin = AdminApi(registry, credentials, faults, self._calls, saved_changes, self._data.hosts).app()
         self._loading_hosts: asyncio.Task[object] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

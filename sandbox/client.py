@@ -97,6 +97,14 @@ class SandboxClient:
         """Return the number of calls of one runtime since the last reset, by JSON-RPC method or `GetAgentCard`."""
         return cast("dict[str, int]", self._request("GET", f"/calls/{quote(key, safe='')}")["counts"])
 
+    def agent(self, key: str) -> dict[str, list[JsonObject]]:
+        """Return the messages and tasks that one A2A agent had: `{"messages": […], "tasks": […]}`."""
+        return cast("dict[str, list[JsonObject]]", self._request("GET", f"/agents/{quote(key, safe='')}"))
+
+    def restart_agent(self, key: str) -> None:
+        """Restart one A2A agent, which then forgets its tasks."""
+        self._request("POST", f"/agents/{quote(key, safe='')}")
+
     def reset(self) -> None:
         """Set all counts to 0."""
         self._request("POST", "/calls")

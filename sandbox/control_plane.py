@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, unquote, urlencode
 
 from starlette.responses import Response
 
+from core.strict_json import JsonObject
 from sandbox.call_counts import CallCounts
 from sandbox.credentials import CredentialStore
 from sandbox.faults import Faults, aws_error, sts_error
@@ -119,15 +120,19 @@ class ControlPlane:
             return aws_error(fault.error, fault.message)
         path = unquote(request.path)
         answer = self._call_moto(CONTROL_SERVICE, request.method, path, caller.account, region, query=request.query)
-        return _relay(self._with_failure_reason(answer, operation, key))
+        return _relay(self._with_more(answer, operation, key))
 
-    def _with_failure_reason(self, answer: MotoResponse, operation: str, key: str) -> MotoResponse:
-        """Return moto's answer with the `failureReason` that AWS adds to GetAgentRuntime of a failed runtime."""
+    def _with_more(self, answer: MotoResponse, operation: str, key: str) -> MotoResponse:
+        """Return moto's answer to GetAgentRuntime with what AWS adds: the reason of a failure, the allowed headers."""
         runtime = self._registry.find_by_id(key)
-        if operation != "GetAgentRuntime" or answer.status != 200 or runtime is None or not runtime.spec.failure_reason:
+        if operation != "GetAgentRuntime" or answer.status != 200 or runtime is None:
             return answer
-        described = {**json.loads(answer.body), "failureReason": runtime.spec.failure_reason}
-        return replace(answer, body=json.dumps(described).encode())
+        more: JsonObject = {}
+        if runtime.spec.failure_reason:
+            more["failureReason"] = runtime.spec.failure_reason
+        if runtime.spec.forwarded_headers:
+            more["requestHeaderConfiguration"] = {"requestHeaderAllowlist": [*runtime.spec.forwarded_headers]}
+        return replace(answer, body=json.dumps({**json.loads(answer.body), **more}).encode()) if more else answer
 
     def _list_runtimes(self, request: SignedRequest, caller: Credential, region: str) -> Response:
         """Answer one page (AWS ListAgentRuntimes: `maxResults` 1 to 100, opaque `nextToken`)."""

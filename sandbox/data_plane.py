@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SERVICE = "bedrock-agentcore"
 MIN_SESSION_ID_LENGTH = 33
+# AWS passes on only the headers that the runtime's requestHeaderAllowlist names; these two matter to A2A agents.
+REMOVED_HEADERS = ("a2a-version", "traceparent")
 _MISMATCH = (
     "Authorization method mismatch. The agent is configured for a different authorization method than what was used in "
     "your request. Check the agent's authorization configuration and ensure your request uses the matching method"
@@ -179,7 +181,7 @@ class DataPlane:
         self, invocation: Invocation, runtime: SandboxRuntime, scope: Scope, receive: Receive, send: Send
     ) -> None:
         mcp_front, a2a_host = await self.hosts.load()
-        inner: Scope = {**scope, "path": "/", "raw_path": b"/", "root_path": ""}
+        inner: Scope = {**scope, "path": "/", "raw_path": b"/", "root_path": "", "headers": _forwarded(scope, runtime)}
         replayed = _replay(invocation.request.body, receive)
         answered = _with_session_headers(invocation, runtime, send)
         url = invocation.public_url
@@ -236,6 +238,14 @@ def _cold_start(is_card: bool) -> Response:
 async def _until_disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _forwarded(scope: Scope, runtime: SandboxRuntime) -> list[tuple[bytes, bytes]]:
+    """Return the request's headers without those that AWS removes before an agent, unless the runtime allows them."""
+    if runtime.spec.protocol != "A2A":
+        return list(scope["headers"])
+    removed = set(REMOVED_HEADERS) - set(runtime.spec.forwarded_headers)
+    return [(name, value) for name, value in scope["headers"] if name.decode("latin-1").lower() not in removed]
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

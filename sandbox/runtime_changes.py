@@ -9,7 +9,15 @@ from typing import Any, cast
 from core.strict_json import Json, JsonObject
 from sandbox.replies import parse_reply
 from sandbox.runtime_registry import RuntimeRegistry
-from sandbox.runtime_specs import ALL_VERSIONS, LISTINGS, InvalidSpecError, RuntimeSpec, SandboxRuntime
+from sandbox.runtime_specs import (
+    A2A_VERSIONS,
+    ALL_VERSIONS,
+    LISTINGS,
+    WORKER_NAMES,
+    InvalidSpecError,
+    RuntimeSpec,
+    SandboxRuntime,
+)
 from sandbox.runtime_texts import make_skills, make_spec, make_tools, with_protocol
 from sandbox.scripted_answers import check_behavior
 
@@ -29,6 +37,9 @@ _RELEASED = {
     "versions",
     "sessions",
     "pages",
+    "a2aVersions",
+    "worker",
+    "workerSeconds",
 }
 _FIELDS = {
     "description": "description",
@@ -45,7 +56,8 @@ _FIELDS = {
     "region": "region",
 }
 _ITEMS = ("tools", "skills", "resources", "prompts")
-_PARSED = {"name", "protocol", *_ITEMS, "versions", "pages", "behavior", "touch"}
+_AGENT_FIELDS = ("a2aVersions", "worker", "workerSeconds", "forwardedHeaders")
+_PARSED = {"name", "protocol", *_ITEMS, *_AGENT_FIELDS, "versions", "pages", "behavior", "touch"}
 _TYPES: Mapping[str, type] = {
     "description": str,
     "tags": dict,
@@ -83,11 +95,37 @@ def apply_changes(spec: RuntimeSpec, body: JsonObject) -> RuntimeSpec:
         changes["versions"] = _versions(body["versions"])
     if "pages" in body:
         changes["pages"] = _pages(body["pages"])
+    changes |= _agent_changes(body)
     if "behavior" in body:
         behavior = spec.behavior.with_changes(cast("JsonObject", body["behavior"]))
         check_behavior(behavior)
         changes["behavior"] = behavior
     return replace(spec, **changes)
+
+
+def _agent_changes(body: JsonObject) -> dict[str, Any]:
+    """Return the changes of what an A2A agent does."""
+    changes: dict[str, Any] = {}
+    if "a2aVersions" in body:
+        wanted = body["a2aVersions"]
+        if not isinstance(wanted, list) or not wanted or not set(wanted) <= set(A2A_VERSIONS):
+            raise InvalidSpecError(f"a2aVersions must be a list of {', '.join(A2A_VERSIONS)}")
+        changes["a2a_versions"] = tuple(version for version in A2A_VERSIONS if version in wanted)
+    if "worker" in body:
+        if body["worker"] not in ("", *WORKER_NAMES):
+            raise InvalidSpecError(f"worker must be one of {', '.join(WORKER_NAMES)}")
+        changes["worker"] = body["worker"]
+    if "workerSeconds" in body:
+        seconds = body["workerSeconds"]
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+            raise InvalidSpecError("workerSeconds must be a number, 0 or more")
+        changes["worker_seconds"] = float(seconds)
+    if "forwardedHeaders" in body:
+        names = body["forwardedHeaders"]
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise InvalidSpecError("forwardedHeaders must be a list of texts")
+        changes["forwarded_headers"] = tuple(str(name).lower() for name in names)
+    return changes
 
 
 def _items(runtime: str, name: str, value: Json) -> tuple[JsonObject, ...]:

@@ -57,6 +57,18 @@ def runtime_kinds(issuer_url: str) -> dict[str, Kind]:
         "busy_once": Kind("MCP", {"behavior": {"passing": {"reply": _BUSY, "each": "conversation"}}}),
         "busy_once_a_call": Kind("MCP", {"behavior": {"passing": {"reply": _BUSY, "each": "call"}}}),
         "two_oauth_flows": Kind("A2A", {"behavior": {"card": "two_oauth_flows"}}),
+        "answers": Kind("A2A", {"worker": "answers"}),
+        "streams": Kind("A2A", {"worker": "streams"}),
+        "polled": Kind("A2A", {"worker": "polled"}),
+        "polled_0_3": Kind("A2A", {"worker": "polled", "a2aVersions": ["0.3"]}),
+        "asks": Kind("A2A", {"worker": "asks"}),
+        "fails": Kind("A2A", {"worker": "fails"}),
+        "costly": Kind("A2A", {"worker": "costly"}),
+        "busy_agent": Kind(
+            "A2A", {"worker": "answers", "behavior": {"passing": {"reply": _BUSY, "each": "conversation"}}}
+        ),
+        "streams_1_0": Kind("A2A", {"worker": "streams", "a2aVersions": ["1.0"], "forwardedHeaders": ["A2A-Version"]}),
+        "no_version_header": Kind("A2A", {"worker": "answers", "a2aVersions": ["1.0"]}),
         "create_failed": Kind("MCP", {"status": "CREATE_FAILED", "failureReason": FAILURE_REASON}),
         "http": Kind("HTTP", {}),
         "agui": Kind("AGUI", {}),

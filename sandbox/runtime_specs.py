@@ -15,6 +15,9 @@ LEGACY_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 MODERN_VERSIONS = ("2026-07-28",)
 ALL_VERSIONS = LEGACY_VERSIONS + MODERN_VERSIONS
 # The listings of MCP that a server made by hand can have.
+A2A_VERSIONS = ("1.0", "0.3")
+# The names of the agents' workers (sandbox.a2a_workers, sandbox.a2a_hostile), whose modules take long to import.
+WORKER_NAMES = ("answers", "streams", "polled", "asks", "fails", "costly", "endless", "large", "chatty", "markup")
 LISTINGS = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
 # AgentRuntimeStatus of the control API.
 STATUSES = ("CREATING", "CREATE_FAILED", "UPDATING", "UPDATE_FAILED", "READY", "DELETING", "DELETE_FAILED")
@@ -101,12 +104,17 @@ class RuntimeSpec:
 
     `tools`, `resources` and `prompts` are MCP objects, `skills` are A2A skills. `authorizer` is AWS's
     `authorizerConfiguration`, empty for IAM. `page_size` is the number of tools per page of an MCP list. With
-    `streams`, MCP responses are event streams with a notification before the result. With `legacy_card`, the agent
-    card also has the interface of A2A 0.3. `status` is AWS's status of the runtime and `failure_reason` AWS's text
-    about a failed one. `server_port` and `server_path` are `port` and `path` of the `protocolConfiguration`; 0 and an
-    empty text leave them out, as AWS does for its defaults. `versions` are the MCP revisions that the runtime speaks.
-    With `sessions`, its older revisions need an `Mcp-Session-Id`. With `pages`, a server made by hand answers in place
-    of the SDK's: by method of `LISTINGS`, the replies (sandbox.replies) that are its pages.
+    `streams`, MCP responses are event streams with a notification before the result. `status` is AWS's status of the
+    runtime and `failure_reason` AWS's text about a failed one. `server_port` and `server_path` are `port` and `path` of
+    the `protocolConfiguration`; 0 and an empty text leave them out, as AWS does for its defaults. `versions` are the
+    MCP revisions that the runtime speaks. With `sessions`, its older revisions need an `Mcp-Session-Id`. With `pages`,
+    a server made by hand answers in place of the SDK's: by method of `LISTINGS`, the replies (sandbox.replies) that are
+    its pages.
+
+    `a2a_versions` are the versions of A2A that an agent speaks and names in its card. `worker` is the name of the work
+    that the agent does (empty: it echoes), `worker_seconds` the time that the work takes (0: its usual time).
+    `forwarded_headers` are the request headers that AWS would not remove before the agent, in lower case
+    (`requestHeaderAllowlist`).
     """
 
     name: str
@@ -122,7 +130,10 @@ class RuntimeSpec:
     tags: Mapping[str, str] = field(default_factory=dict)
     page_size: int = 100
     streams: bool = False
-    legacy_card: bool = True
+    a2a_versions: tuple[str, ...] = A2A_VERSIONS
+    worker: str = ""
+    worker_seconds: float = 0.0
+    forwarded_headers: tuple[str, ...] = ()
     status: str = "READY"
     failure_reason: str = ""
     versions: tuple[str, ...] = ALL_VERSIONS

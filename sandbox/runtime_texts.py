@@ -304,5 +304,4 @@ def with_protocol(spec: RuntimeSpec, protocol: str, *, tools: int = 5) -> Runtim
         prompts=make_prompts(name) if is_rich else (),
         skills=make_skills(name, min(tools, 4)) if protocol == "A2A" else (),
         streams=is_mcp and stable_number(name) % 5 == 0,
-        legacy_card=stable_number(name) % 4 != 0,
     )

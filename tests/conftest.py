@@ -83,6 +83,7 @@ def make_user(db: None) -> MakeUser:
 PERMISSIONS_OF_SCOPES = {
     "federations-write": "add_federation",
     "system-ops": "system_ops",
+    "agents-run": "run_a2aagent",
     "peers-read": "view_dispatch",
     "peers-write": "add_dispatch",
 }

@@ -27,7 +27,8 @@ ACTOR_NAME = "tests"
 @contextmanager
 def provider(twin: object) -> Iterator[None]:
     """Let every provider type be served by `twin` while the block runs."""
-    with mock.patch("federations.services.discover.provider_for", return_value=twin):
+    places = ("federations.services.discover.provider_for", "federations.services.runs.target.provider_for")
+    with mock.patch(places[0], return_value=twin), mock.patch(places[1], return_value=twin):
         yield
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from federations.providers.base import (
+    CallerRequest,
     DiscoveryRequest,
     InvalidProviderConfigError,
     ProbedRuntime,
@@ -14,6 +15,7 @@ from federations.providers.base import (
     ProviderError,
 )
 from federations.sync.resources import Discovery, Finding, JsonObject, ListedRuntime, runtime_of
+from tests.memory_agents import MemoryAgents
 
 
 @dataclass(slots=True)
@@ -23,6 +25,7 @@ class MemoryProvider:
     It calls `before_answer` with the request after the report of the first phase: the function may block, change
     `findings` or raise. `requests` has every request, and `listings` counts the listings without a discovery. `listed`
     replaces the listing that follows from the findings. With a `runtime_arn` it returns the findings of that runtime.
+    `agents` do the work of runs.
     """
 
     findings: Iterable[Finding] = ()
@@ -31,6 +34,7 @@ class MemoryProvider:
     requests: list[DiscoveryRequest] = field(default_factory=list)
     listings: int = 0
     listed: tuple[ListedRuntime, ...] | None = None
+    agents: MemoryAgents = field(default_factory=MemoryAgents)
 
     def normalize_config(self, config: JsonObject) -> JsonObject:
         """Return `config` unchanged. Refuse one with a key `invalid`, whose value becomes the message."""
@@ -76,6 +80,12 @@ class MemoryProvider:
             "eu-west-1": "Europe (Ireland)",
             "us-east-1": "US East (N. Virginia)",
         }
+
+    def agent_caller(self, request: CallerRequest) -> MemoryAgents:
+        """Return `agents`, or raise `error` if it is set."""
+        if self.error is not None:
+            raise self.error
+        return self.agents
 
 
 def _probed(finding: Finding) -> ProbedRuntime:

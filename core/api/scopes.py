@@ -6,6 +6,7 @@ give at the time of the request:
 | Scope | Users whose roles give it |
 |---|---|
 | `federations-read` | every active user |
+| `agents-run` | every active user; to give work also needs the permission `federations.run_a2aagent` |
 | `federations-write` | staff, holders of `federations.add_federation`, users who may change any federation |
 | `system-ops` | superusers, and holders of the permission `federations.system_ops` |
 | `peers-read` | superusers, and holders of the permission `peers.view_dispatch` |
@@ -28,9 +29,11 @@ from rest_framework.request import Request
 READ = "federations-read"
 WRITE = "federations-write"
 SYSTEM = "system-ops"
+AGENTS_RUN = "agents-run"
 PEERS_READ = "peers-read"
 PEERS_WRITE = "peers-write"
 
+_OF_EVERYONE = (READ, AGENTS_RUN)
 _BY_PERMISSION = {
     WRITE: "federations.add_federation",
     SYSTEM: "federations.system_ops",
@@ -61,12 +64,12 @@ def register_role(scope: str, has_role: Callable[[Any], bool]) -> None:
 
 
 def scopes_of_roles(
-    user: AbstractBaseUser | AnonymousUser, wanted: Collection[str] = (READ, *_BY_PERMISSION)
+    user: AbstractBaseUser | AnonymousUser, wanted: Collection[str] = (*_OF_EVERYONE, *_BY_PERMISSION)
 ) -> frozenset[str]:
     """Return those of the scopes `wanted` that the roles of `user` give; an inactive or anonymous user has none."""
     if not isinstance(user, PermissionsMixin) or not getattr(user, "is_active", False):
         return frozenset()
-    return frozenset(scope for scope in wanted if scope == READ or _gives(user, scope))
+    return frozenset(scope for scope in wanted if scope in _OF_EVERYONE or _gives(user, scope))
 
 
 def _gives(user: PermissionsMixin, scope: str) -> bool:

@@ -39,6 +39,7 @@ from federations.models.resources import (
     RuntimeObservation,
     RuntimeTag,
 )
+from federations.models.runs import AgentQueueTurn, AgentRun, AgentRunEvent
 
 __all__ = [
     "ACTIVE_JOB",
@@ -47,6 +48,9 @@ __all__ = [
     "A2aAgent",
     "A2aAgentTag",
     "AccessLevel",
+    "AgentQueueTurn",
+    "AgentRun",
+    "AgentRunEvent",
     "ChangePolicy",
     "ConnectionTestSlot",
     "DailyCount",

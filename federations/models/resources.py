@@ -153,6 +153,7 @@ class A2aAgent(DiscoveredResource):
     class Meta(DiscoveredResource.Meta):
         abstract = False
         verbose_name = "A2A agent"
+        permissions = [("run_a2aagent", "Can give work to an A2A agent")]
         indexes = [models.Index(fields=["-updated_at", "-id"], name="agent_newest"), _jwt_index("agent_jwt")]
         constraints = [
             models.UniqueConstraint(fields=["federation", "runtime_id"], name="agent_runtime_once"),

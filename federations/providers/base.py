@@ -9,17 +9,21 @@ To add a provider:
 3. Raise ProviderError if any page of the listing fails: the plan deletes every stored resource that a listing does not
    contain. One runtime that cannot be read is a `FailedRuntime`, which protects its stored resource.
 4. Add the type to `registry.provider_for` and to `ProviderType` of the model Federation.
-5. Write the tests with a server on loopback that speaks the vendor's wire format, as
+5. Return from `agent_caller` an `AgentCaller`, by which runs give work to the account's agents; translate what the
+   agents answer into `federations.runs.updates`.
+6. Write the tests with a server on loopback that speaks the vendor's wire format, as
    `tests/app/federations/agentcore` does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from federations.sync.resources import Discovery, JsonObject, ListedRuntime, Observation
+from federations.runs.message import OutgoingMessage
+from federations.runs.updates import AgentUpdate
+from federations.sync.resources import Discovery, JsonObject, ListedRuntime, Observation, RuntimeAccess
 
 
 class ProviderError(Exception):
@@ -100,6 +104,99 @@ class ProbedRuntime:
     tags: Mapping[str, str] | None = None
 
 
+class AgentFault(Exception):
+    """Raised for a request to an agent that failed. The text is clean, on one line, at most 500 characters long.
+
+    `is_passing` tells whether the same request may succeed later, in `retry_after_seconds` at the earliest.
+    `was_refused` tells whether a status outside 2xx answered the request, so that the agent did not begin the work.
+    """
+
+    def __init__(
+        self, message: str, *, is_passing: bool = False, was_refused: bool = False, retry_after_seconds: float = 0.0
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.is_passing = is_passing
+        self.was_refused = was_refused
+        self.retry_after_seconds = retry_after_seconds
+
+
+class UnknownTaskError(AgentFault):
+    """Raised where the agent does not know the task."""
+
+
+class NotOfferedError(AgentFault):
+    """Raised where the agent does not offer the method, or cannot cancel the task."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAddress:
+    """One agent as a run calls it.
+
+    `url` is the invocation URL that the hub made; no address of the `card` is called. `session_id` is the value of the
+    runtime's session header, and `trace_parent` that of `traceparent`. `protocol_version` is the version of A2A that
+    an earlier request of the run found, or empty.
+    """
+
+    url: str
+    runtime_arn: str
+    access: RuntimeAccess
+    card: JsonObject
+    session_id: str
+    trace_parent: str
+    protocol_version: str = ""
+
+
+class AgentClient(Protocol):
+    """The requests of one run to one agent. Each is sent once; all raise AgentFault.
+
+    `protocol_version` is the version of A2A in use; a refusal of the agent may change it. `offers_streaming` is the
+    card's word.
+    """
+
+    protocol_version: str
+    offers_streaming: bool
+
+    @property
+    def requests(self) -> int:
+        """Return the number of requests so far."""
+
+    def send(self, message: OutgoingMessage) -> AsyncGenerator[AgentUpdate]:
+        """Send the message; yield the updates of the stream, or the one answer that does not wait for the work."""
+
+    def subscribe(self, task_id: str) -> AsyncGenerator[AgentUpdate]:
+        """Open the stream of a task again. Raise NotOfferedError where there is none."""
+
+    async def get_task(self, task_id: str) -> AgentUpdate:
+        """Return the task. Raise UnknownTaskError where the agent does not know it."""
+
+    async def find_task(self, message: OutgoingMessage) -> AgentUpdate | None:
+        """Return the task that the message has begun, or None. Raise NotOfferedError where the agent lists no tasks."""
+
+    async def cancel_task(self, task_id: str) -> AgentUpdate:
+        """Cancel the task and return it. Raise NotOfferedError where it cannot be cancelled, or UnknownTaskError."""
+
+
+class AgentCaller(Protocol):
+    """Calls the agents of one account, from one event loop."""
+
+    def client(self, address: AgentAddress) -> AgentClient:
+        """Return the client of one run. Makes no request."""
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallerRequest:
+    """The account whose agents are called; `config`, `external_id`, `audience_accounts` as in DiscoveryRequest."""
+
+    config: JsonObject
+    external_id: str = ""
+    audience_accounts: Callable[[], Mapping[str, frozenset[str]]] = dict
+    connections: int = 50
+
+
 class Provider(Protocol):
     """The methods that the hub calls on the provider of a `providerType`, one class for each kind of cloud account."""
 
@@ -135,3 +232,6 @@ class Provider(Protocol):
 
     def regions(self) -> Mapping[str, str]:
         """Return the regions that the provider knows: their names with their descriptions for people."""
+
+    def agent_caller(self, request: CallerRequest) -> AgentCaller:
+        """Return what calls the agents of the account. Blocks for a moment; raises ProviderError."""

@@ -12,12 +12,14 @@ from core.store.unit_of_work import subquery_or_list
 from federations.models import (
     A2aAgent,
     AccessLevel,
+    AgentRun,
     DiscoveredResource,
     Federation,
     FederationGrant,
     McpServer,
     RuntimeObservation,
 )
+from federations.runs.states import RunSource
 from federations.services.sync_targets import UNFEDERATED
 
 Resource = TypeVar("Resource", bound=DiscoveredResource)
@@ -28,6 +30,9 @@ PERMISSION_OF = {
     AccessLevel.EDIT: "federations.change_federation",
     AccessLevel.OWNER: "federations.delete_federation",
 }
+
+VIEW_RECEIVED = "peers.view_receiveddispatch"
+"""The permission of the app `peers` on the dispatches of other hubs, which this app knows by name alone."""
 
 
 def federations_visible_to(user: AnyUser) -> QuerySet[Federation]:
@@ -59,6 +64,33 @@ def runtimes_visible_to(user: AnyUser) -> QuerySet[RuntimeObservation]:
     unfederated = Q(scope__startswith=UNFEDERATED)
     allowed = ~unfederated if sees_federated else Q(scope__in=_granted_to(user))
     return RuntimeObservation.objects.filter(allowed | unfederated if sees_others else allowed)
+
+
+def runs_visible_to(user: AnyUser) -> QuerySet[AgentRun]:
+    """Return the runs that `user` may view: those of agents that `user` may view.
+
+    The run of a peer's work may be confidential, so it also needs the right to see received dispatches.
+    """
+    rows = AgentRun.objects.all()
+    if not user.has_perm(VIEW_RECEIVED):
+        rows = rows.exclude(source=RunSource.PEER.value)
+    sees_federated = user.has_perm(PERMISSION_OF[AccessLevel.VIEW])
+    sees_others = user.has_perm("federations.view_a2aagent")
+    if sees_federated and sees_others:
+        return rows
+    unfederated = Q(federation_id="")
+    allowed = ~unfederated if sees_federated else Q(federation_id__in=_granted_to(user))
+    return rows.filter(allowed | unfederated if sees_others else allowed)
+
+
+def may_run_agents(user: AnyUser) -> bool:
+    """Tell whether `user` may give work to the agents that `user` may view, and answer and cancel runs."""
+    return user.has_perm("federations.run_a2aagent")
+
+
+def may_approve_runs(user: AnyUser) -> bool:
+    """Tell whether `user` may approve and refuse the runs that `user` may view."""
+    return user.has_perm("federations.approve_agentrun")
 
 
 def level_of(user: AnyUser, federation: Federation) -> int:

@@ -13,6 +13,7 @@ from core.store.unit_of_work import update_each
 from federations.models import DiscoveredResource, ResourceVersion
 from federations.services.batches import BATCH, batches
 from federations.services.kinds import KINDS, Kind
+from federations.services.runs.cancel_many import cancel_runs_of_agents
 from federations.services.stored_plans.contents import StoredContent, write_versions
 from federations.services.stored_plans.described import DescribedPlan
 from federations.services.sync_targets import SyncTarget
@@ -46,6 +47,8 @@ def apply_changes(target: SyncTarget, described: DescribedPlan) -> Written:
         for kind in KINDS.values():
             target.resources(kind.model).filter(id__in=batch).delete()
         ResourceVersion.objects.filter(resource_id__in=batch).delete()
+    # The ids of deleted servers find no run.
+    cancel_runs_of_agents(deleted, reason="the agent was deleted")
     ids: dict[tuple[str, str], str] = {}
     for resource_kind, kind in KINDS.items():
         changes = [

@@ -35,6 +35,7 @@ from federations.services.apply import count_stored
 from federations.services.audit import audited
 from federations.services.discover import check_config, normalize_config
 from federations.services.run import run_sync
+from federations.services.runs.cancel_many import cancel_runs_of_federation
 from federations.services.schedule import refresh_schedule, remove_schedule
 from federations.services.start import check_force, open_job
 from federations.services.stored_plans.end import delete_histories
@@ -196,6 +197,8 @@ def set_enabled(federation: Federation, enabled: bool, *, by: Actor) -> None:
         )
         if not changed:
             raise ConflictError(f"Only a federation in status '{old}' can be {'enabled' if enabled else 'disabled'}")
+        if not enabled:
+            cancel_runs_of_federation(federation.id, reason="the agent's federation was disabled", by=by)
         after_commit(refresh_schedule, federation.id)
 
 
@@ -233,6 +236,7 @@ def _remove(federation: Federation, lease: jobs.Lease) -> None:
         stored = count_stored(target_of(federation))
         RuntimeObservation.objects.filter(scope=federation.id).delete()
         delete_histories(target_of(federation))
+        cancel_runs_of_federation(federation.id, reason="the agent's federation was deleted")
         Federation.objects.filter(id=federation.id).delete()
         deleted: JsonObject = {"deletedMcpServers": stored["mcp_server_count"], "deletedAgents": stored["agent_count"]}
         summary = summarize(()).to_dict() | deleted

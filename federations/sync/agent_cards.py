@@ -103,6 +103,41 @@ def with_json_names(card: JsonObject) -> JsonObject:
     return _renamed(card, CARD_MEMBERS)
 
 
+def spoken_versions(card: JsonObject) -> tuple[str, ...]:
+    """Return the versions of A2A of the card's JSON-RPC interfaces, newest first: `1.0` and `0.3`, each at most once.
+
+    Every 0.x counts as 0.3 and every later version as 1.0. A card of A2A 0.2 or 0.3 names its interface by `url`. A
+    card without a JSON-RPC interface gets the versions of its other interfaces.
+    """
+    named = with_json_names(card)
+    found = [
+        (str(interface.get("protocolBinding") or interface.get("transport") or "JSONRPC"), _version_of(interface))
+        for member in INTERFACE_LISTS
+        if isinstance(listed := named.get(member), list)
+        for interface in listed
+        if isinstance(interface, dict)
+    ]
+    if isinstance(named.get("url"), str):
+        found.append((str(named.get("preferredTransport") or "JSONRPC"), "0.3"))
+    versions = {version for binding, version in found if binding.upper() == "JSONRPC"}
+    versions = versions or {version for _, version in found}
+    return tuple(version for version in ("1.0", "0.3") if version in versions) or ("0.3",)
+
+
+def offers_streaming(card: JsonObject) -> bool:
+    """Tell whether the card's capabilities offer streams."""
+    capabilities = with_json_names(card).get("capabilities")
+    return isinstance(capabilities, dict) and capabilities.get("streaming") is True
+
+
+def _version_of(interface: JsonObject) -> str:
+    """Return the version of an interface; those of A2A 0.2 and 0.3, which have a `transport`, name none."""
+    version = str(interface.get("protocolVersion") or "")
+    if not version:
+        return "1.0" if "protocolBinding" in interface else "0.3"
+    return "0.3" if version.startswith("0.") else "1.0"
+
+
 def misplaced_value(card: JsonObject) -> str:
     """Return the place of the first value in `card` that must be an object or a list of objects and is not.
 

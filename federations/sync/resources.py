@@ -71,7 +71,8 @@ class Runtime:
     """One runtime as the control plane describes it (AWS ListAgentRuntimes and GetAgentRuntime).
 
     `last_updated_at` has a time zone, UTC. `failure_reason` is AWS's text about a failed creation, update or deletion,
-    or empty. `tags` are the runtime's tags in the cloud account, empty if the discovery did not read the tags.
+    or empty. `allowed_headers` are the request headers that AWS passes on to the runtime. `tags` are the runtime's tags
+    in the cloud account, empty if the discovery did not read the tags.
     """
 
     runtime_id: str
@@ -85,6 +86,7 @@ class Runtime:
     authorizer_configuration: JsonObject = field(default_factory=dict)
     protocol_configuration: JsonObject = field(default_factory=dict)
     failure_reason: str = ""
+    allowed_headers: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -28,6 +28,7 @@ from federations.sync.resources import (
 _TUPLES = {
     "audiences",
     "allowed_clients",
+    "allowed_headers",
     "allowed_scopes",
     "tools",
     "resources",
@@ -88,7 +89,7 @@ def _tuples(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _runtime(found: Any) -> Runtime:
-    return Runtime(**_with_time(found))
+    return Runtime(**_tuples(_with_time(found)))
 
 
 def _warnings(values: Any) -> tuple[SyncWarning, ...]:

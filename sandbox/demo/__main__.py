@@ -1,6 +1,6 @@
 """Run the demo: `python -m sandbox.demo`.
 
-The runner prepares the databases, and starts sandbox, web, two workers and beat, and a second hub as a peer. It prints
+The runner prepares the databases, and starts sandbox, web, three workers, beat, and a second hub as a peer. It prints
 a box once each process works. Ctrl-C and SIGTERM stop all processes. If one process ends by itself, the runner stops
 the others.
 """
@@ -104,15 +104,16 @@ def _start_hub(children: list[Child], addresses: Addresses, folder: Path, log_fo
     started_at = timezone.now()
     for command in _commands(addresses, folder):
         children.append(start(command, environ=os.environ, log_folder=log_folder))
-    sandbox, web, sync_worker, peers_worker, beat = children
+    sandbox, web, sync_worker, peers_worker, agents_worker, beat = children
     health_checks.wait_until(
         lambda: health_checks.answers(f"{addresses.sandbox_url}/_sandbox/health"), sandbox, watched=children
     )
     health_checks.wait_until(lambda: health_checks.answers(f"{addresses.hub_url}/healthz"), web, watched=children)
-    # A job that does not exist: the worker takes the message and does nothing.
+    # A job that does not exist, and no due run: the workers take the messages and do nothing.
     enqueue("federations.run_job", "0" * 24)
     enqueue("federations.sweep")
-    for queue, worker in (("sync", sync_worker), ("sweep", peers_worker)):
+    enqueue("federations.run_agents")
+    for queue, worker in (("sync", sync_worker), ("sweep", peers_worker), ("agents", agents_worker)):
         health_checks.wait_until(partial(health_checks.queue_is_drained, queue), worker, watched=children)
     health_checks.wait_until(lambda: health_checks.beat_has_scheduled(started_at), beat, watched=children)
 
@@ -143,9 +144,10 @@ def _commands(addresses: Addresses, folder: Path) -> tuple[Command, ...]:
         # The hub keeps its data, so the sandbox must too: else the second run would undo the changes of the first.
         Command("sandbox", (*sandbox, "--saved-changes", str(folder / "sandbox.jsonl"))),
         web_command("web", port=addresses.hub_port),
-        # Syncs and handlers take long; deliveries and sweeps do not wait for them.
+        # Syncs, runs and handlers take long; deliveries and sweeps do not wait for them.
         worker_command("worker-sync", "-Q", "sync,handlers"),
         worker_command("worker-peers", "-Q", "peers,sweep"),
+        worker_command("worker-agents", "-Q", "agents", "-c", "1"),
         beat_command("beat"),
     )
 

@@ -44,7 +44,8 @@ def commands(addresses: Addresses) -> tuple[Command, Command]:
     """Return the commands of the second hub's processes: web, and a worker that also runs the beat."""
     return (
         web_command("partner-web", port=addresses.partner_port),
-        worker_command("partner-worker", "--beat", "-c", "1"),
+        # Two processes: the runs of agents occupy one of them while they last.
+        worker_command("partner-worker", "--beat", "-c", "2"),
     )
 
 

@@ -21,7 +21,8 @@ from schemathesis.specs.openapi.checks import (
 
 from core.actors import Actor
 from core.tokens.services import issue_token
-from federations.models import Federation
+from federations.models import A2aAgent, AgentRun, Federation
+from federations.services.runs.make import Work, make_run
 from federations.services.stored_plans.make import create_plan
 from fedhub.wsgi import application
 from sandbox.client import SandboxClient
@@ -43,7 +44,8 @@ OPERATIONS = [
     "delete_federation",
     "sync_federation", "list_jobs", "retrieve_job", "list_job_changes", "list_plans", "create_plan", "retrieve_plan",
     "list_plan_changes", "apply_plan", "dismiss_plan", "list_servers", "retrieve_server", "list_agents",
-    "retrieve_agent", "list_runtimes", "retrieve_runtime", "search", "sync_runtimes",
+    "retrieve_agent", "list_runtimes", "retrieve_runtime", "search", "sync_runtimes", "list_agent_runs", "create_run",
+    "list_runs", "retrieve_run", "cancel_run", "answer_run", "approve_run", "refuse_run",
 ]  # fmt: skip
 # tests.api.peers.test_conformance tests these operations.
 PEER_OPERATIONS = [
@@ -75,8 +77,18 @@ def test_every_operation_of_the_schema_is_tested() -> None:
 
 @pytest.fixture
 def token(owner: User) -> str:
-    owner.user_permissions.set(Permission.objects.filter(content_type__app_label="federations"))
-    return issue_token("owner", scopes=["federations-read", "federations-write", "system-ops"], days=1)
+    of_federations = Permission.objects.filter(content_type__app_label="federations")
+    owner.user_permissions.set([*of_federations, Permission.objects.get(codename="add_dispatch")])
+    scopes = ["federations-read", "federations-write", "system-ops", "agents-run", "peers-write"]
+    return issue_token("owner", scopes=scopes, days=1)
+
+
+def run_for(operation_id: str, agent: A2aAgent) -> AgentRun:
+    """Return a run in the state in which the operation is allowed."""
+    made = make_run(agent, Work("add 1"), by=Actor("1", "tests"))
+    states = {"approve_run": "waiting_approval", "refuse_run": "waiting_approval", "answer_run": "input_required"}
+    AgentRun.objects.filter(id=made.id).update(state=states.get(operation_id, "queued"))
+    return made
 
 
 def requests_to(operation: Any, known: dict[str, str]) -> st.SearchStrategy[Any]:
@@ -102,13 +114,15 @@ def test_no_request_gets_an_answer_that_the_schema_does_not_describe(
 ) -> None:  # fmt: skip
     cloud.add("planned")
     plan = create_plan(federation, by=Actor("1", "tests"))
+    agent = make_agent(None, "known-agent")
     known = {
         "plan_id": plan.id,
+        "run_id": run_for(operation_id, agent).id,
         "digest": plan.digest,
         "federation_id": federation.id,
         "job_id": with_job(federation).id,
         "server_id": make_server(None, "known-server").id,
-        "agent_id": make_agent(None, "known-agent").id,
+        "agent_id": agent.id,
         "runtime_id": make_runtime(federation, "known-runtime").id,
     }
     answered: set[int] = set()

@@ -37,6 +37,14 @@ SPEC_ROUTES = {
     ("get", "/api/v1/servers/{server_id}"),
     ("get", "/api/v1/agents"),
     ("get", "/api/v1/agents/{agent_id}"),
+    ("get", "/api/v1/agents/{agent_id}/runs"),
+    ("post", "/api/v1/agents/{agent_id}/runs"),
+    ("get", "/api/v1/runs"),
+    ("get", "/api/v1/runs/{run_id}"),
+    ("post", "/api/v1/runs/{run_id}/cancel"),
+    ("post", "/api/v1/runs/{run_id}/input"),
+    ("post", "/api/v1/runs/{run_id}/approve"),
+    ("post", "/api/v1/runs/{run_id}/refuse"),
     ("get", "/api/v1/runtimes"),
     ("get", "/api/v1/runtimes/{runtime_id}"),
     ("get", "/api/v1/search"),
@@ -123,7 +131,9 @@ def test_every_operation_describes_success_refusals_and_its_scope(schema: Any) -
 def test_the_description_says_how_to_get_a_token_and_groups_the_operations_in_order(schema: Any) -> None:
     assert "issue_token" in schema["info"]["description"]
     assert "(/admin/)" in schema["info"]["description"]
-    assert [tag["name"] for tag in schema["tags"]] == ["federations", "resources", "search", "peers", "system"]
+    assert [tag["name"] for tag in schema["tags"]] == [
+        "federations", "resources", "runs", "search", "peers", "system",
+    ]  # fmt: skip
     used = {tag for methods in schema["paths"].values() for each in methods.values() for tag in each["tags"]}
     assert used == {tag["name"] for tag in schema["tags"]}
 

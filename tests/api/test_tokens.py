@@ -15,7 +15,7 @@ from tests.conftest import MakeUser
 
 pytestmark = pytest.mark.django_db
 
-KNOWN = "federations-read, federations-write, peers-read, peers-write, system-ops"
+KNOWN = "agents-run, federations-read, federations-write, peers-read, peers-write, system-ops"
 
 
 def run(**options: Any) -> list[str]:

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from urllib.parse import urlsplit
 
@@ -26,11 +26,17 @@ from federations.sync.agent_cards import (
     INTERFACE_LISTS,
     OAUTH_FLOWS,
     misplaced_value,
+    spoken_versions,
     version_text,
     with_json_names,
 )
-from federations.sync.resources import AgentCard, Json, JsonObject, SyncWarning
+from federations.sync.resources import AgentCard, Json, JsonObject, Runtime, SyncWarning
 
+_VERSION_HEADER = "a2a-version"
+_NO_VERSION = (
+    "the agent speaks A2A 1.0 alone, and AgentCore removes the header A2A-Version: put it into the runtime's request "
+    "header allowlist, or work for the agent fails"
+)
 _LEGACY_ADDRESSES = ("url", "preferredTransport", "protocolVersion", "additionalInterfaces")
 _NAME_CHARS = 200
 _MAX_SKILLS = 5_000
@@ -100,6 +106,15 @@ def card_from_json(body: bytes, invocation_url: str, runtime_id: str) -> AgentCa
         version=version,
         warnings=tuple(losses.warnings),
     )
+
+
+def with_version_warning(card: AgentCard, runtime: Runtime) -> AgentCard:
+    """Return the card with a warning if the agent cannot get the version of A2A that it needs to be told."""
+    is_modern = spoken_versions(card.raw) == ("1.0",)
+    if not is_modern or _VERSION_HEADER in (name.lower() for name in runtime.allowed_headers):
+        return card
+    warning = SyncWarning("card", card.name, runtime.runtime_id, _NO_VERSION)
+    return replace(card, warnings=(*card.warnings, warning))
 
 
 # What every card must have ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The connections of one enrichment: a transport for httpx2 that sends its requests by aiohttp.
+"""The connections of one enrichment or of one account's runs: a transport for httpx2 that sends by aiohttp.
 
 A sync of many runtimes sends thousands of small requests. The transport of httpx2 takes about four times the processor
 time for each of them, because it parses HTTP in Python.
@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import httpx2
+from botocore.httpsession import ProxyConfiguration
+from botocore.utils import get_environ_proxies
 from yarl import URL
 
 # The request has all its headers; aiohttp adds none.
@@ -22,17 +24,24 @@ _HEADER_BYTES = 100 * 1024
 class PooledTransport(httpx2.AsyncBaseTransport):
     """Sends requests over at most `max_connections` connections, which it keeps for later requests.
 
-    It follows no redirect, keeps no cookie, and leaves the body as it was sent. It has no time limit of its own. A
-    header may have 100 KB. `tls` replaces the default trust store, and `proxy` is the URL of a proxy. Must be made
-    inside the running event loop.
+    It follows no redirect, keeps no cookie, and leaves the body as it was sent. It has no time limit of its own but
+    `connect_seconds`. A header may have 100 KB. `tls` replaces the default trust store, and `proxy` is the URL of a
+    proxy. Must be made inside the running event loop.
     """
 
-    def __init__(self, *, max_connections: int, tls: ssl.SSLContext | None, proxy: str | None) -> None:
+    def __init__(
+        self,
+        *,
+        max_connections: int,
+        tls: ssl.SSLContext | None,
+        proxy: str | None,
+        connect_seconds: float | None = None,
+    ) -> None:
         self._proxy = proxy
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=max_connections, ssl=tls or True),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds),
             skip_auto_headers=_OWN_HEADERS,
             auto_decompress=False,
             max_line_size=_HEADER_BYTES,
@@ -64,6 +73,22 @@ class PooledTransport(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+
+def connection_pool(
+    origin: str, concurrency: int, ca_bundle: str | None, connect_seconds: float | None = None
+) -> PooledTransport:
+    """Return the connections to `origin` for `concurrency` runtimes, with the CA bundle and the proxy that boto3 uses.
+
+    A hub that needs a proxy for the control plane uses the same proxy for the data plane, and NO_PROXY applies to both.
+    """
+    proxies = ProxyConfiguration(get_environ_proxies(origin))
+    return PooledTransport(
+        max_connections=concurrency * 2,
+        tls=ssl.create_default_context(cafile=ca_bundle) if origin.startswith("https:") else None,
+        proxy=proxies.proxy_url_for(origin),
+        connect_seconds=connect_seconds,
+    )
 
 
 class _Body(httpx2.AsyncByteStream):

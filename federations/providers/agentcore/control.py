@@ -197,7 +197,13 @@ def _full_runtime(answer: Mapping[str, object]) -> Runtime:
         authorizer_configuration=_json_object(answer.get("authorizerConfiguration")),
         protocol_configuration=protocol_configuration,
         failure_reason=str(answer.get("failureReason") or ""),
+        allowed_headers=_allowed_headers(_json_object(answer.get("requestHeaderConfiguration"))),
     )
+
+
+def _allowed_headers(configuration: JsonObject) -> tuple[str, ...]:
+    listed = configuration.get("requestHeaderAllowlist")
+    return tuple(str(name) for name in listed) if isinstance(listed, list) else ()
 
 
 def _json_object(value: object) -> JsonObject:

@@ -16,6 +16,8 @@ from federations.providers.agentcore.bearer import BearerKey, mint
 from federations.providers.agentcore.control import ControlPlane
 from federations.providers.agentcore.enrichment import DescribedRuntime
 from federations.providers.agentcore.transport import Authorize, Renew
+from federations.providers.base import AgentAddress
+from federations.sync.resources import RuntimeAccess
 
 _SERVICE = "bedrock-agentcore"
 # The headers that `sign` adds. An earlier attempt at the same request may have set them.
@@ -44,6 +46,31 @@ def build_authorize(
         return _sigv4_authorize(control, session_id), _build_renew(control)
 
     return authorize
+
+
+def authorize_calls(
+    control: ControlPlane,
+    address: AgentAddress,
+    bearer_key: Callable[[], BearerKey],
+    foreign_audiences: Callable[[str], Collection[str]],
+) -> tuple[Authorize, Renew]:
+    """Return `Authorize` and `Renew` for the requests of one run, all with the session id of the run.
+
+    Each request gets a new signature or a new token, because a run outlives both. `Authorize` may call AssumeRole. It
+    raises TokenRefusedError if the hub must not mint a token for the runtime.
+    """
+    if address.access.mode == "jwt":
+
+        def authorize(request: httpx2.Request) -> None:
+            token = _mint_now(address.access, address.runtime_arn, bearer_key, foreign_audiences(address.runtime_arn))
+            request.headers.update({_SESSION_HEADER: address.session_id, "authorization": f"Bearer {token}"})
+
+        return authorize, _renew_nothing
+
+    def renew() -> None:
+        control.renew_credentials(control.credentials_generation)
+
+    return _sigv4_authorize(control, address.session_id), renew
 
 
 def sign(
@@ -94,19 +121,25 @@ def _bearer_authorize(
     bearer_key: Callable[[], BearerKey],
     foreign_audiences: Collection[str],
 ) -> Authorize:
-    token = mint(
-        described.access,
-        described.runtime.arn,
-        key=bearer_key(),
-        now=datetime.now(UTC),
-        token_id=secrets.token_hex(16),
-        foreign_audiences=foreign_audiences,
-    )
+    token = _mint_now(described.access, described.runtime.arn, bearer_key, foreign_audiences)
 
     def authorize(request: httpx2.Request) -> None:
         request.headers.update({_SESSION_HEADER: session_id, "authorization": f"Bearer {token}"})
 
     return authorize
+
+
+def _mint_now(
+    access: RuntimeAccess, arn: str, bearer_key: Callable[[], BearerKey], foreign_audiences: Collection[str]
+) -> str:
+    return mint(
+        access,
+        arn,
+        key=bearer_key(),
+        now=datetime.now(UTC),
+        token_id=secrets.token_hex(16),
+        foreign_audiences=foreign_audiences,
+    )
 
 
 def _build_renew(control: ControlPlane) -> Renew:

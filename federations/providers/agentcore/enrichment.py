@@ -10,19 +10,16 @@ import asyncio
 import contextlib
 import logging
 import queue
-import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import httpx2
-from botocore.httpsession import ProxyConfiguration
-from botocore.utils import get_environ_proxies
 
-from federations.providers.agentcore.agent_card import read_card
+from federations.providers.agentcore.agent_card import read_card, with_version_warning
 from federations.providers.agentcore.bearer import TokenRefusedError
 from federations.providers.agentcore.bounds import EnrichmentError, Limits, clean_error
-from federations.providers.agentcore.connections import PooledTransport
+from federations.providers.agentcore.connections import connection_pool
 from federations.providers.agentcore.control import invocation_url
 from federations.providers.agentcore.mcp_client import read_catalog
 from federations.providers.agentcore.transport import Authorize, Conversation, Renew, RuntimeTransport
@@ -134,7 +131,7 @@ async def _enrich_all(
     runtimes: Sequence[DescribedRuntime], data_plane: DataPlane, on_done: Callable[[], None]
 ) -> list[Enriched]:
     slots = asyncio.Semaphore(data_plane.concurrency)
-    async with _shared_transport(data_plane) as shared:
+    async with connection_pool(data_plane.origin, data_plane.concurrency, data_plane.ca_bundle) as shared:
 
         async def enrich_one(described: DescribedRuntime) -> Enriched:
             async with slots:
@@ -143,20 +140,6 @@ async def _enrich_all(
             return finding
 
         return await asyncio.gather(*(enrich_one(described) for described in runtimes))
-
-
-def _shared_transport(data_plane: DataPlane) -> PooledTransport:
-    """Return the connection pool of one enrichment, with the CA bundle and the proxy that boto3 uses.
-
-    A hub that needs a proxy for the control plane uses the same proxy for the data plane, and NO_PROXY applies to both.
-    """
-    proxies = ProxyConfiguration(get_environ_proxies(data_plane.origin))
-    is_tls = data_plane.origin.startswith("https:")
-    return PooledTransport(
-        max_connections=data_plane.concurrency * 2,
-        tls=ssl.create_default_context(cafile=data_plane.ca_bundle) if is_tls else None,
-        proxy=proxies.proxy_url_for(data_plane.origin),
-    )
 
 
 async def _enrich(described: DescribedRuntime, data_plane: DataPlane, shared: httpx2.AsyncBaseTransport) -> Enriched:
@@ -182,7 +165,7 @@ async def _read_runtime(described: DescribedRuntime, data_plane: DataPlane, conv
     card_url = invocation_url(data_plane.origin, runtime.arn, _CARD_PATH)
     async with httpx2.AsyncClient(transport=RuntimeTransport(conversation), trust_env=False, timeout=None) as client:
         card = await read_card(client, card_url, url, runtime.runtime_id)
-    return EnrichedAgent(runtime, described.access, card)
+    return EnrichedAgent(runtime, described.access, with_version_warning(card, runtime))
 
 
 def _failed_runtime(described: DescribedRuntime, reason: str) -> FailedRuntime:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -28,7 +28,7 @@ from federations.providers.agentcore.observed import (
 )
 from federations.providers.agentcore.probe import probe_account
 from federations.providers.agentcore.regions import known_regions
-from federations.providers.base import DiscoveryRequest, ProbedRuntime, Progress, ProviderError
+from federations.providers.base import CallerRequest, DiscoveryRequest, ProbedRuntime, Progress, ProviderError
 from federations.sync.naming import region_and_account
 from federations.sync.resources import (
     Discovery,
@@ -42,6 +42,9 @@ from federations.sync.resources import (
     UnsupportedRuntime,
     runtime_of,
 )
+
+if TYPE_CHECKING:
+    from federations.providers.agentcore.a2a_caller import A2aCaller
 
 # AWS error codes that concern the one requested runtime. Any other code means that the account cannot be read.
 _SINGLE_RUNTIME_CODES = {"ResourceNotFoundException", "AccessDeniedException", "ValidationException"}
@@ -115,7 +118,19 @@ class AgentCoreProvider:
         """Return the regions of all partitions of AWS that botocore knows."""
         return known_regions()
 
-    def _control(self, request: DiscoveryRequest) -> ControlPlane:
+    def agent_caller(self, request: CallerRequest) -> A2aCaller:
+        """Return what calls the A2A agents of the account. Raises ProviderError."""
+        # The A2A SDK's client takes a second to import, and a sync does not need it.
+        from federations.providers.agentcore.a2a_caller import A2aCaller
+
+        control = self._control(request)
+        foreign = _foreign_audiences(request.audience_accounts(), self.hub_audiences)
+        try:
+            return A2aCaller(control, cache(self.bearer_key), foreign, request.connections)
+        except (BotoCoreError, ClientError) as exc:
+            raise _listing_error(control.region, exc) from exc
+
+    def _control(self, request: DiscoveryRequest | CallerRequest) -> ControlPlane:
         region, role_arn = str(request.config.get("region", "")), str(request.config.get("assumeRoleArn", ""))
         try:
             return ControlPlane(region, role_arn, request.external_id, concurrency=self.concurrency)

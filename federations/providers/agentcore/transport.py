@@ -188,7 +188,7 @@ class Conversation:
         self._unreachable = ""
         response.request = request
         if not response.is_success:
-            raise RefusedError(response, await self._read_refusal(response))
+            raise RefusedError(response, await read_refusal(response, self.limits.answer_bytes))
         return await self._read(response, read(response))
 
     async def _read(self, response: httpx2.Response, reader: BodyReader) -> Answer:
@@ -213,21 +213,6 @@ class Conversation:
             await response.aclose()
         return Answer(response.status_code, response.headers, reader)
 
-    async def _read_refusal(self, response: httpx2.Response) -> bytes:
-        """Read the first 64 KB of a refusal's body. Return an empty body if it cannot be read."""
-        body = b""
-        try:
-            decoder = BoundedDecoder(response.headers.get("content-encoding", ""), self.limits.answer_bytes)
-            async for chunk in response.aiter_raw():
-                body += decoder.feed(chunk)
-                if len(body) >= _REFUSAL_BYTES:
-                    break
-        except (EnrichmentError, httpx2.TransportError):
-            return b""  # The status is enough for the error text.
-        finally:
-            await response.aclose()
-        return body[:_REFUSAL_BYTES]
-
 
 class RuntimeTransport(httpx2.AsyncBaseTransport):
     """A transport for an httpx client whose requests belong to one conversation."""
@@ -249,6 +234,22 @@ class RuntimeTransport(httpx2.AsyncBaseTransport):
         for name in ("content-encoding", "content-length"):
             headers.pop(name, None)  # The conversation has decoded the body.
         return httpx2.Response(answer.status, headers=headers, content=b"".join(body.parts))
+
+
+async def read_refusal(response: httpx2.Response, limit_bytes: int) -> bytes:
+    """Read the first 64 KB of a refusal's body. Return an empty body if it cannot be read."""
+    body = b""
+    try:
+        decoder = BoundedDecoder(response.headers.get("content-encoding", ""), limit_bytes)
+        async for chunk in response.aiter_raw():
+            body += decoder.feed(chunk)
+            if len(body) >= _REFUSAL_BYTES:
+                break
+    except (EnrichmentError, httpx2.TransportError):
+        return b""  # The status is enough for the error text.
+    finally:
+        await response.aclose()
+    return body[:_REFUSAL_BYTES]
 
 
 async def _drain(raw: AsyncIterator[bytes]) -> None:

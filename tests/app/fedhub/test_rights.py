@@ -27,7 +27,7 @@ from tests.conftest import MakeFederation
 pytestmark = pytest.mark.django_db
 
 Application = get_application_model()
-SCOPES = ("federations-read", "federations-write", "system-ops", "peers-read", "peers-write")
+SCOPES = ("federations-read", "federations-write", "system-ops", "agents-run", "peers-read", "peers-write")
 SECRET = "a secret that the attacker knows"
 PASSWORD = "a password that the attacker knows"
 ROOTS_SECRET = "a secret of the superuser"

@@ -163,10 +163,18 @@ def test_the_a2a_client_resolves_a_card(caller: Caller) -> None:
 def test_agents_echo_messages(
     caller: Caller, method: str, headers: dict[str, str], part: dict[str, str], role: str
 ) -> None:
+    caller.sandbox.admin.add("echo", "A2A", forwardedHeaders=["A2A-Version"])
     message = {"role": role, "messageId": "m-1", "parts": [part]}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"message": message}}).encode()
-    answer = caller.post("code_review_a2a", body, **headers).json()
-    assert "code_review_a2a: hello" in json.dumps(answer["result"])
+    answer = caller.post("echo", body, **headers).json()
+    assert "echo: hello" in json.dumps(answer["result"])
+
+
+def test_an_agent_gets_no_version_header_unless_its_runtime_allows_it(caller: Caller) -> None:
+    message = {"role": "ROLE_USER", "messageId": "m-1", "parts": [{"text": "hello"}]}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"message": message}}
+    answer = caller.post("code_review_a2a", json.dumps(call).encode(), **{"A2A-Version": "1.0"}).json()
+    assert answer["error"]["code"] == -32009
 
 
 def test_a_runtime_of_another_protocol_answers_in_its_own_way(caller: Caller) -> None:

@@ -53,7 +53,7 @@ FINDINGS: dict[str, Finding] = {
     "described": UnchangedRuntime("a-1", "arn", "a", "1", SEEN_AT, None, described=runtime("a"), tags={"env": "x"}),
     "not called": UnavailableRuntime(runtime("a"), ResourceKind.MCP_SERVER),
     "not called, unknown": UnavailableRuntime(runtime("a")),
-    "unsupported": UnsupportedRuntime(runtime("a", protocol="AGUI")),
+    "unsupported": UnsupportedRuntime(replace(runtime("a", protocol="AGUI"), allowed_headers=("A2A-Version",))),
     "failed": failure("a"),
     "failed, unknown": replace(failure("a"), kind=None, last_updated_at=None),
 }

@@ -142,8 +142,8 @@ TWO_FLOWS: Message = {
         ({**CARD, "securitySchemes": []}, ["card"]),
         ({**CARD, "protocolVersion": 0.3}, ["card"]),
         ({**CARD, "version": 3}, []),
-        (CARD_1_0, []),
-        (SNAKE_1_0, []),
+        (CARD_1_0, ["card"]),
+        (SNAKE_1_0, ["card"]),
         (SNAKE_0_3, []),
         ({**CARD, "skills": [{"id": "s"}]}, ["skill"]),
         ({**CARD, "skills": [{"id": "s", "name": "S", "tags": ["a", None]}]}, ["card"]),
@@ -158,6 +158,27 @@ def test_a_card_is_kept_as_served(aws: AwsServer, discover: Discover, card: Mess
     assert (finding.card.raw, finding.card.name) == (card, card["name"])
     assert [warning.kind for warning in finding.card.warnings] == kinds
     assert {warning.runtime_id for warning in finding.card.warnings} <= {finding.runtime.runtime_id}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "card", "is_warned"),
+    [
+        (None, CARD_1_0, True),
+        (["X-Other"], CARD_1_0, True),
+        (["a2a-Version"], CARD_1_0, False),
+        (None, {**CARD_1_0, "url": "https://agent.example"}, False),
+        (None, CARD, False),
+    ],
+)
+def test_an_agent_that_cannot_get_its_version_has_a_warning(
+    aws: AwsServer, discover: Discover, allowed: list[str] | None, card: Message, is_warned: bool
+) -> None:
+    configuration = {"requestHeaderAllowlist": allowed} if allowed else None
+    aws.serve_runtimes(described("fraud", "A2A", requestHeaderConfiguration=configuration))
+    aws.on_card("fraud", json_answer(card))
+    (finding,) = discover()
+    assert isinstance(finding, EnrichedAgent)
+    assert ["A2A-Version" in warning.message for warning in finding.card.warnings] == ([True] if is_warned else [])
 
 
 @pytest.mark.parametrize(
