@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from core.admin.cells import row_link
 from core.admin.labels import format_age
-from federations.admin.labels import counters, duration, job_label, job_name, job_trigger, progress_bar
+from federations.admin.labels import job_label, job_trigger, live_part
 from federations.admin.permissions import jobs_visible_to
 from federations.admin.plan_tables import open_plans_table
 from federations.admin.tab_sections import Section
@@ -27,17 +27,17 @@ def jobs_tab(request: HttpRequest, federation: Federation) -> dict[str, Any]:
     )
     rows = [
         [
-            row_link(job, job_name(job)),
+            row_link(job, live_part(job, "name")),
             job_label(job),
-            progress_bar(job) if job.is_active else counters(job),
+            live_part(job, "result"),
             format_age(job.created_at),
-            duration(job),
+            live_part(job, "took"),
             job.requested_by_name or job_trigger(job),
         ]
         for job in jobs
     ]
     return {
-        "is_running": any(job.is_active for job in jobs),
+        "running_jobs": [job for job in jobs if job.is_active],
         "sections": [
             Section(
                 title="Open plans",

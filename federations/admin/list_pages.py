@@ -83,7 +83,8 @@ AGENT_EXPORT: tuple[ExportField, ...] = (
 JOB_TABS = (
     Tab("running", "Running", ACTIVE_JOB),
     Tab("held", "Held", Q(held=True)),
-    Tab("failed", "Failed, or with errors", Q(status=JobStatus.FAILED, held=False)),
+    Tab("failed", "Failed, or with errors", Q(status=JobStatus.FAILED, held=False, cancelled_at__isnull=True)),
+    Tab("cancelled", "Cancelled", Q(cancelled_at__isnull=False)),
     Tab("warnings", "With warnings", Q(status=JobStatus.SUCCESS, warning_count__gt=0)),
     Tab("success", "Success", Q(status=JobStatus.SUCCESS)),
 )

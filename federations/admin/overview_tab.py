@@ -46,7 +46,7 @@ def overview_tab(request: HttpRequest, federation: Federation) -> dict[str, Any]
         "last_job": job,
         "last_job_ago": format_age(job.finished_at or job.started_at or job.created_at) if job else "",
         "progress": progress_bar(job) if job and job.is_active else "",
-        "is_running": bool(job and job.is_active),
+        "running_jobs": [job] if job and job.is_active else [],
         "is_held": bool(job and job.held),
         "held_plan": open_held_plan(federation),
         "would_have": would_have(job) if job else "",

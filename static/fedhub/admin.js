@@ -1,19 +1,5 @@
 "use strict";
 
-// A page with a running job shows the progress of the job: it reloads while it is visible and the user has not opened a
-// dialog, changed a form or selected a row.
-function refreshWhileRunning() {
-  const marker = document.querySelector("[data-refresh-seconds]");
-  if (!marker) return;
-  let isEdited = false;
-  document.addEventListener("input", () => { isEdited = true; });
-  setInterval(() => {
-    const dialog = document.getElementById("modal-content");
-    const isBusy = document.hidden || isEdited || (dialog && dialog.offsetParent !== null) || document.querySelector(".action-select:checked");
-    if (!isBusy) location.reload();
-  }, Number(marker.dataset.refreshSeconds) * 1000);
-}
-
 // A browser gives the clipboard only to pages on HTTPS or loopback. On other pages the text is selected and copied by
 // the older command.
 async function copyText(text, element) {
@@ -83,7 +69,7 @@ document.addEventListener("formset:added", (event) => {
   django.jQuery(event.target).find("select.unfold-admin-autocomplete").djangoCustomSelect2?.();
 });
 
-document.addEventListener("DOMContentLoaded", () => { refreshWhileRunning(); addCopyButtons(); addFoldButtons(); });
+document.addEventListener("DOMContentLoaded", () => { addCopyButtons(); addFoldButtons(); });
 
 // htmx replaces a live part while the focus is on a button in it. Where the button is gone, the focus goes to the next
 // button of the part, or to the heading of the job.

@@ -240,19 +240,19 @@ def test_a_running_job_shows_its_progress_on_each_page(admin: Client) -> None:
         assert "width: 25%" in text
 
 
-def test_a_federations_page_stops_reloading_when_its_job_has_ended(admin: Client, cloud: MemoryCloud) -> None:
-    assert "data-refresh-seconds" not in admin.get(page(populated(cloud))).content.decode()
+def test_a_federations_page_asks_for_nothing_when_its_job_has_ended(admin: Client, cloud: MemoryCloud) -> None:
+    assert "hx-trigger" not in admin.get(page(populated(cloud))).content.decode()
 
 
-def test_a_refused_form_is_not_reloaded(admin: Client) -> None:
+@pytest.mark.parametrize("tab", ["change", "jobs"])
+def test_a_federations_page_follows_its_running_job(admin: Client, tab: str) -> None:
     found = federation()
-    start_sync(found, by=STAFF)
+    job = start_sync(found, by=STAFF)
 
-    edit = reverse("admin:federations_federation_edit", args=[found.pk])
-    text = admin.post(edit, {"display_name": ""}).content.decode()
+    text = admin.get(reverse(f"admin:federations_federation_{tab}", args=[found.pk])).content.decode()
 
-    assert "This field is required" in text
-    assert "data-refresh-seconds" not in text
+    assert f'class="job-result-{job.pk}"' in text
+    assert f'name="job" value="{job.pk}"' in text
 
 
 def test_a_discovery_shows_a_moving_bar_while_the_total_is_unknown(admin: Client) -> None:
