@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from django.db.models import Value
+from django.db.models.functions import Coalesce
+
 from core.actors import SCHEDULE, Actor
 from federations.models import Federation, JobPhase, JobStatus, JobTrigger, JobType, SyncJob
 from federations.sync.summary import failed_summary, summarize
@@ -35,8 +38,17 @@ def store_jobs(synced: Sequence[SyncedAccount], count: int, draws: Draws, people
     SyncJob.objects.bulk_create(newest, batch_size=BATCH)
     for job in newest:
         Federation.objects.filter(id=job.federation_id).update(
-            last_sync=job, sync_status=job.status, sync_message=job.error or None, updated_at=job.created_at
+            last_sync=job,
+            sync_status=job.status,
+            sync_message=job.error or None,
+            failing_since=Coalesce("failing_since", Value(job.created_at)) if _is_failure(job) else None,
+            updated_at=job.created_at,
         )
+
+
+def _is_failure(job: SyncJob) -> bool:
+    """Tell whether a job failed by an error; a sync whose plan waits for staff is none."""
+    return job.status == JobStatus.FAILED and not job.held
 
 
 def _earlier_jobs(chosen: Sequence[SyncedAccount], draws: Draws, people: Sequence[Actor]) -> Iterator[SyncJob]:

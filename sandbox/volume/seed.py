@@ -10,11 +10,12 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Model
 
 from core.actors import actor_of
-from federations.models import AccessLevel, Federation, FederationStatus
+from federations.models import AccessLevel, DailyCount, Federation, FederationStatus
 from federations.services.access import grant
 from federations.services.index import rebuild_index
 from federations.services.schedule import refresh_schedule
 from sandbox.volume.accounts import make_accounts
+from sandbox.volume.daily_rows import store_daily_counts
 from sandbox.volume.dispatch_rows import store_dispatches
 from sandbox.volume.draws import Draws
 from sandbox.volume.job_rows import store_jobs
@@ -30,7 +31,9 @@ OWN_APPS = ("federations", "peers")
 
 def find_stored_row() -> Model | None:
     """Return a row of the hub's own tables, or None if they are empty; users, groups and tokens are not looked at."""
-    rows = (model._default_manager.first() for app in OWN_APPS for model in apps.get_app_config(app).get_models())
+    models = [model for app in OWN_APPS for model in apps.get_app_config(app).get_models()]
+    # A sweep counts an empty hub too.
+    rows = (model._default_manager.first() for model in models if model is not DailyCount)
     return next((row for row in rows if row is not None), None)
 
 
@@ -43,6 +46,7 @@ def seed_volume(sizes: VolumeSizes, *, seed: int, now: datetime, report: Callabl
     _give_access([each.federation for each in synced])
     report(f"{sizes.jobs:,} jobs")
     store_jobs(synced, sizes.jobs, draws, people)
+    store_daily_counts(synced, now)
     report(f"{sizes.peers} peers")
     peers = store_peers(sizes.peers, draws, people)
     store_agents_for_peers(draws, people)

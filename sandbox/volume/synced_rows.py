@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from django.db.models import Value
+from django.db.models.functions import Coalesce
 
 from core.actors import SCHEDULE, Actor
 from core.store.unit_of_work import unit_of_work
@@ -52,13 +55,17 @@ ENDED_PLANS = (PlanStatus.APPLIED, PlanStatus.STALE, PlanStatus.EXPIRED, PlanSta
 
 @dataclass(frozen=True, slots=True)
 class SyncedAccount:
-    """An account whose federation is stored, with its runtimes and the times of its first and its last sync."""
+    """An account whose federation is stored, with its runtimes and the times of its first and its last sync.
+
+    `first_counts` are the numbers of servers, tools and agents that the first sync stored.
+    """
 
     account: Account
     federation: Federation
     findings: Sequence[Finding]
     first_at: datetime
     last_at: datetime
+    first_counts: tuple[int, int, int] = (0, 0, 0)
 
 
 def store_account(account: Account, sizes: VolumeSizes, draws: Draws, by: Actor) -> SyncedAccount:
@@ -72,6 +79,8 @@ def store_account(account: Account, sizes: VolumeSizes, draws: Draws, by: Actor)
     findings = all_findings(account, tools=sizes.tools, most_tools=sizes.most_tools, seen_at=seen_at)
     synced = SyncedAccount(account, federation, findings, first_at, last_at)
     _sync(synced, first_findings(account, findings, seen_at=seen_at), draws, at=first_at, by=by)
+    counts = (federation.mcp_server_count, federation.tool_count, federation.agent_count)
+    synced = replace(synced, first_counts=counts)
     _sync(synced, later_findings(account, findings, seen_at=last_at), draws, at=last_at, by=SCHEDULE)
     _store_ended_plan(synced, draws, by)
     return synced
@@ -125,6 +134,7 @@ def _sync(synced: SyncedAccount, findings: Sequence[Finding], draws: Draws, *, a
         status, message = job.status, job.error or None
         rows = Federation.objects.filter(id=federation.id)
         rows.update(**counts, last_sync=job, sync_status=status, sync_message=message, last_listed_at=at, updated_at=at)
+        rows.update(failing_since=None if job.status == JobStatus.SUCCESS else Coalesce("failing_since", Value(at)))
     federation.refresh_from_db()
 
 

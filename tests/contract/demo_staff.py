@@ -45,6 +45,10 @@ class Staff:
         assert answer.status_code == 200, (path, answer.status_code, answer.text[:2000])
         return words(answer.text)
 
+    def confirm(self, path: str) -> str:
+        """Press the button of a page that asks first, and return what the page after it says."""
+        return self.post(path, confirmed=re.findall(r'name="confirmed" value="(\w+)"', self.page(path))[0])
+
     def id_of(self, model: str, text: str) -> str:
         """Return the id of the row of a list that says `text`, by what ticking it sends or by its link."""
         rows: list[str] = re.findall(r"<tr.*?</tr>", self.page(f"/admin/peers/{model}/"), flags=re.DOTALL)

@@ -248,7 +248,7 @@ def test_staff_of_both_hubs_approve_each_other_and_their_agents_work_for_each_ot
         # This agent is private until staff change its visibility.
         assert visible_agents(hub_url) == []
         agent = staff.id_of("discoveredagent", "contract-analysis-a2a")
-        staff.post("/admin/peers/discoveredagent/", action="make_public", _selected_action=agent)
+        assert "1 agent public" in staff.confirm(f"/admin/peers/discoveredagent/{agent}/make-public/")
         assert visible_agents(hub_url) == ["contract-analysis-a2a"]
 
         for client, sender, target, agent_id in (

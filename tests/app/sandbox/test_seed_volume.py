@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db.models import Model
+from django.db.models import Max, Model
 
 from core.store.unit_of_work import unit_of_work
-from federations.models import Federation, McpServer, PlanStatus, RuntimeObservation, StoredPlan, SyncJob, SyncStatus
+from federations.models import (
+    DailyCount,
+    Federation,
+    McpServer,
+    PlanStatus,
+    RuntimeObservation,
+    StoredPlan,
+    SyncJob,
+    SyncStatus,
+)
 from federations.search.registry import search_index
 from federations.services.stored_plans.basis import check_basis, rows_basis, settings_basis
 from federations.services.sync_targets import target_of
@@ -73,6 +82,11 @@ def test_a_small_hub_has_the_wanted_numbers_and_every_state() -> None:
     assert OutboundCallback.objects.filter(dead_at__isnull=False).exists()
     for model, column in PAST:
         assert not model._default_manager.filter(**{f"{column}__gt": NOW}).exists(), (model, column)
+
+    assert DailyCount.objects.aggregate(newest=Max("day"))["newest"] == NOW.date() - timedelta(days=1)
+    failed = Federation.objects.filter(sync_status=SyncStatus.FAILED, last_sync__held=False)
+    assert failed.exists()
+    assert not failed.filter(failing_since__isnull=True).exists()
 
     for plan in StoredPlan.objects.filter(status=PlanStatus.OPEN):
         federation = plan.federation
