@@ -25,9 +25,13 @@ PRODUCTION := -c requirements-dev.lock
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 # Beside SQLite; `make test STORES=` leaves them out.
 STORES ?= postgresql mongodb
-# What a request or answer may look like is the same on each, so the fuzzed requests are sent on one alone.
-STORE_TESTS := --ignore-glob='*/test_conformance.py' tests/api tests/app/core/store tests/app/core/jobs \
-	tests/app/federations/admin tests/app/federations/services tests/app/peers tests/contract/test_commands.py \
+# What a request, an answer or a form may look like, and who may send it, is the same on each: SQLite alone tests it.
+SAME_ON_EACH := conformance errors family_errors strict_json api_pages browsable_api schema authentication token_roles \
+	attacks_by_delegation attacks_on_identity attacks_on_proofs covered_fields client client_answers identity \
+	diff_view list_fields json_fields form_checks
+STORE_TESTS := $(SAME_ON_EACH:%=--ignore-glob='*/test_%.py') tests/api tests/app/core/store tests/app/core/jobs \
+	tests/app/federations/admin tests/app/federations/services tests/app/federations/runs tests/app/peers \
+	tests/contract/test_commands.py \
 	tests/contract/test_copy_registry.py $(wildcard tests/contract/test_sync_*.py) tests/contract/test_plan_processes.py \
 	tests/contract/test_plan_concurrency.py tests/contract/test_worker.py \
 	tests/contract/test_two_hubs.py tests/contract/test_kills.py

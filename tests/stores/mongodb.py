@@ -15,6 +15,7 @@ from pymongo import monitoring
 from tests.stores.servers import MissingServerError, Server
 
 START_SECONDS = 30
+SOCKET_SECONDS = 40
 # mongod's transactionLifetimeLimitSeconds, shorter: how long a killed process's transaction keeps others out. mongod
 # looks for such by itself; SecantusDB 0.7 only when another transaction goes on, so a plain write would wait for ever.
 LIFETIME_SECONDS = 5
@@ -103,15 +104,17 @@ def start() -> Server:
         log_end = (folder / "log").read_text(encoding="utf-8", errors="replace")[-2000:]
         _stop(process, folder)
         raise RuntimeError(f"SecantusDB did not start; its log ends:\n{log_end}")
-    return Server(uri + "fedhub", partial(_stop, process, folder))
+    # A server that no longer answers fails its tests, and does not hold them for ever.
+    return Server(f"{uri}fedhub?socketTimeoutMS={SOCKET_SECONDS * 1000}", partial(_stop, process, folder))
 
 
 def _stop(process: subprocess.Popen[str], folder: Path) -> None:
-    assert process.stdin is not None
+    assert process.stdin is not None and process.stdout is not None
     process.stdin.close()
     try:
         process.wait(timeout=START_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    process.stdout.close()
     shutil.rmtree(folder, ignore_errors=True)

@@ -75,7 +75,13 @@ class Hub:
     def run(self, *arguments: str) -> str:
         """Run Python with these arguments and return its output; fails the test if the process fails."""
         done = subprocess.run(
-            [sys.executable, *arguments], env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False
+            [sys.executable, *arguments],
+            env=self.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -1,4 +1,4 @@
-"""A transaction that its process left open keeps others out for its lifetime, and never longer."""
+"""On the tests' MongoDB server, a transaction that its process left open keeps others out for its lifetime alone."""
 
 from __future__ import annotations
 
@@ -8,30 +8,25 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connections
 from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 
-from core.store.unit_of_work import REGISTRY
-from tests.stores.holding import require_transactions_that_outlive_their_process
-from tests.stores.mongodb import LIFETIME_SECONDS
-
-pytestmark = pytest.mark.django_db
+from tests.stores.mongodb import LIFETIME_SECONDS, start
 
 SECONDS = 6 * LIFETIME_SECONDS
 
 
 @pytest.fixture
 def rows() -> Iterator[Any]:
-    require_transactions_that_outlive_their_process()
-    registry: Any = connections[REGISTRY]
-    # Without an answer the test fails, and does not wait for ever.
-    client: MongoClient[Any] = MongoClient(**registry.get_connection_params(), socketTimeoutMS=SECONDS * 1000)
-    found = client[registry.settings_dict["NAME"]]["forgotten"]
-    found.insert_many([{"_id": "held"}, {"_id": "free"}])
-    yield found
-    found.drop()
-    client.close()
+    """Two documents on a server of their own, because a server that hangs would hold the tests of others."""
+    server = start()
+    try:
+        with MongoClient[Any](server.url, socketTimeoutMS=SECONDS * 1000) as client:
+            found = client["fedhub"]["rows"]
+            found.insert_many([{"_id": "held"}, {"_id": "free"}])
+            yield found
+    finally:
+        server.stop()
 
 
 def test_a_plain_write_and_another_transaction_go_on_after_the_lifetime(rows: Any) -> None:
