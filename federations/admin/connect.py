@@ -88,10 +88,11 @@ def _mcp_jwt(server: McpServer) -> Iterator[Snippet]:
 
 
 def _a2a_iam(agent: A2aAgent) -> Iterator[Snippet]:
-    yield Snippet("Python, the official A2A SDK", WITH_IAM, "python", _python(A2A_PYTHON, agent, AWS_AUTH, "httpx"))
     payload, revision = _message(agent)
+    note = WITH_IAM + _header_note(revision)
+    yield Snippet("Python, the official A2A SDK", note, "python", _python(A2A_PYTHON, agent, AWS_AUTH, "httpx"))
     boto3 = _filled(A2A_BOTO3, agent, payload=_python_value(payload), revision=_python_value(revision))
-    yield Snippet("Python, boto3 InvokeAgentRuntime", WITH_IAM, "python", boto3)
+    yield Snippet("Python, boto3 InvokeAgentRuntime", note, "python", boto3)
     yield Snippet("Python, boto3 GetAgentCard", WITH_IAM, "python", _filled(CARD_BOTO3, agent))
     if revision.startswith("0."):
         # The command line cannot send the header A2A-Version, without which an agent answers as A2A 0.3.
@@ -99,9 +100,9 @@ def _a2a_iam(agent: A2aAgent) -> Iterator[Snippet]:
 
 
 def _a2a_jwt(agent: A2aAgent) -> Iterator[Snippet]:
-    note = _token_note(agent)
-    yield Snippet("Python, the official A2A SDK", note, "python", _python(A2A_PYTHON, agent, BEARER_AUTH, "httpx"))
     payload, revision = _message(agent)
+    note = _token_note(agent) + _header_note(revision)
+    yield Snippet("Python, the official A2A SDK", note, "python", _python(A2A_PYTHON, agent, BEARER_AUTH, "httpx"))
     yield _curl(agent, note, payload, [f"A2A-Version: {revision}"])
     card = ["curl", "--fail-with-body", f"{_base(agent)}/.well-known/agent-card.json"]
     yield Snippet("curl, the agent card", note, "shell", f'{shlex.join(card)} \\\n  -H "Authorization: Bearer $TOKEN"')
@@ -121,14 +122,22 @@ def _message(agent: A2aAgent) -> tuple[JsonObject, str]:
     return {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"message": message}}, "1.0"
 
 
+def _header_note(revision: str) -> str:
+    return "" if revision.startswith("0.") else " The runtime's requestHeaderAllowlist must name A2A-Version."
+
+
 def _revision(agent: A2aAgent) -> str:
-    """Return the newest A2A revision on the card; a card without one is of A2A 0.x, in which it may be missing."""
+    """Return the A2A revision to use: 0.x if the card offers it, since AgentCore may withhold the header A2A-Version.
+
+    A card without a revision is of A2A 0.x, in which it may be missing.
+    """
     card = with_json_names(agent.card)
     listed: Any = card.get("supportedInterfaces")
     interfaces = listed if isinstance(listed, list) else []
     found = [each.get("protocolVersion") for each in interfaces if isinstance(each, dict)]
     texts = [text for text in (card.get("protocolVersion"), *found) if isinstance(text, str) and text]
-    return max(texts, default="1.0" if found else "0.3")
+    older = [text for text in texts if text.startswith("0.")]
+    return max(older or texts, default="1.0" if found else "0.3")
 
 
 def _aws_cli(resource: McpServer | A2aAgent, payload: JsonObject, extra: Sequence[str]) -> Snippet:

@@ -81,8 +81,12 @@ BASE = $base$setup
 async def main():
     async with httpx.AsyncClient($client, timeout=60) as http:
         card = await A2ACardResolver(http, BASE).get_agent_card()
-        for interface in card.supported_interfaces:
+        # AgentCore may withhold the header A2A-Version, and then an agent takes a request for A2A 0.3.
+        older = [each for each in card.supported_interfaces if each.protocol_version.startswith("0.")]
+        for interface in list(card.supported_interfaces):
             interface.url = URL
+            if older and interface not in older:
+                card.supported_interfaces.remove(interface)
         client = ClientFactory(ClientConfig(httpx_client=http)).create(card)
         message = new_text_message("Hello", role=Role.ROLE_USER)
         async for answer in client.send_message(SendMessageRequest(message=message)):

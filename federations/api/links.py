@@ -40,7 +40,7 @@ LINKS: Rules = {
     **{(name, "id"): (Link("/api/v1/agents/{id}"),) for name in ("Agent", "AgentDetail")},
     **{
         (name, "federationId"): _of_federation
-        for name in ("Server", "ServerDetail", "Agent", "AgentDetail", "Runtime", "SearchHit")
+        for name in ("Server", "ServerDetail", "Agent", "AgentDetail", "Runtime", "SearchHit", "Run", "RunDetail")
     },
     ("Runtime", "id"): (Link("/api/v1/runtimes/{id}"),),
     ("Runtime", "resourceId"): _resources("resourceKind", "resourceId"),
@@ -48,6 +48,8 @@ LINKS: Rules = {
         Link("/api/v1/servers/{id}", {"kind": _SERVER_KINDS}),
         Link("/api/v1/agents/{id}", {"kind": _AGENT_KINDS}),
     ),
+    **{(name, "id"): (Link("/api/v1/runs/{id}"),) for name in ("Run", "RunDetail")},
+    **{(name, "agentId"): (Link("/api/v1/agents/{agentId}"),) for name in ("Run", "RunDetail")},
     ("LegacyItem", "server_id"): (Link("/api/v1/servers/{server_id}"),),
     ("LegacyItem", "agent_id"): (Link("/api/v1/agents/{agent_id}"),),
 }

@@ -64,18 +64,23 @@ DETAIL_EXAMPLE = OpenApiExample(
     response_only=True,
     status_codes=["200"],
 )
+ANSWER_EXAMPLE = OpenApiExample("An answer", value={"text": "Python 3.11"}, request_only=True)
+CANCEL_EXAMPLE = OpenApiExample("A reason", value={"reason": "asked twice"}, request_only=True)
+REFUSE_EXAMPLE = OpenApiExample("A reason", value={"reason": "not allowed for this data"}, request_only=True)
 WORK_EXAMPLE = OpenApiExample("Work for an agent", value={"text": "Add 2 and 40."}, request_only=True)
 RUN_PAGE = page_body("RunPage", "runs", RunSerializer)
 
 
-def _change(operation: str, summary: str, request: Any, verb: str) -> Callable[[F], F]:
+def _change(
+    operation: str, summary: str, verb: str, *, request: Any = None, example: OpenApiExample | None = None
+) -> Callable[[F], F]:
     """Describe an endpoint that changes one run; in another state it answers 409."""
     return extend_schema(
         operation_id=operation,
         summary=summary,
         tags=["runs"],
         request=request,
-        examples=[RUN_EXAMPLE],
+        examples=[*([example] if example else ()), RUN_EXAMPLE],
         responses={
             200: RunSerializer,
             **error_responses(
@@ -127,7 +132,11 @@ retrieve_run = extend_schema(
     examples=[DETAIL_EXAMPLE],
     responses={200: RunDetailSerializer, **error_responses(404, e404=MISSING_RUN)},
 )
-cancel_run = _change("cancel_run", "Cancel a run", CancelRunSerializer, "cancelled")
-answer_run = _change("answer_run", "Answer the agent's question", RunInputSerializer, "answered")
-approve_run = _change("approve_run", "Approve work that waits", None, "approved")
-refuse_run = _change("refuse_run", "Refuse work that waits", RefuseRunSerializer, "refused")
+cancel_run = _change("cancel_run", "Cancel a run", "cancelled", request=CancelRunSerializer, example=CANCEL_EXAMPLE)
+answer_run = _change(
+    "answer_run", "Answer the agent's question", "answered", request=RunInputSerializer, example=ANSWER_EXAMPLE
+)
+approve_run = _change("approve_run", "Approve work that waits", "approved")
+refuse_run = _change(
+    "refuse_run", "Refuse work that waits", "refused", request=RefuseRunSerializer, example=REFUSE_EXAMPLE
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import QuerySet
 from django.http import QueryDict
 from rest_framework.exceptions import PermissionDenied
@@ -9,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.actors import actor_of
+from core.api.browsable.facts import PageFacts
 from core.api.errors import BadRequestError
 from core.api.pagination import paginate, read_page
 from core.api.query import text_parameter
@@ -16,6 +19,7 @@ from core.api.scopes import AGENTS_RUN, PEERS_WRITE
 from core.api.viewsets import HubViewSet, serialize_each
 from core.ids import is_object_id
 from federations.api import run_schema as schema
+from federations.api.run_facts import facts_of_agent_runs, facts_of_run
 from federations.api.run_serializers import (
     CancelRunSerializer,
     CreateRunSerializer,
@@ -92,6 +96,10 @@ class AgentRunViewSet(HubViewSet):
 
     required_scopes = {"GET": AGENTS_RUN, "POST": AGENTS_RUN}
 
+    def page_facts(self, operation: str, answer: Any) -> PageFacts:
+        """Name the agent, and say why work for it would be refused."""
+        return facts_of_agent_runs(user_of(self.request), self.kwargs["agent_id"])
+
     @schema.list_agent_runs
     def list(self, request: Request, agent_id: str) -> Response:
         """List the runs of an agent that the caller may view, newest first."""
@@ -113,6 +121,12 @@ class RunViewSet(HubViewSet):
     """The runs of all agents."""
 
     required_scopes = {"GET": AGENTS_RUN, "POST": AGENTS_RUN}
+
+    def page_facts(self, operation: str, answer: Any) -> PageFacts:
+        """Name the run, and say which actions would be refused."""
+        if "run_id" not in self.kwargs:
+            return PageFacts("Runs")
+        return facts_of_run(user_of(self.request), self.kwargs["run_id"])
 
     @schema.list_runs
     def list(self, request: Request) -> Response:
@@ -147,6 +161,10 @@ class RunDecisionViewSet(HubViewSet):
     """The decisions about work that waits for approval."""
 
     required_scopes = {"POST": PEERS_WRITE}
+
+    def page_facts(self, operation: str, answer: Any) -> PageFacts:
+        """Name the run, and say which actions would be refused."""
+        return facts_of_run(user_of(self.request), self.kwargs["run_id"])
 
     @schema.approve_run
     def approve(self, request: Request, run_id: str) -> Response:

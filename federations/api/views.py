@@ -30,6 +30,7 @@ from federations.api.filters import (
 )
 from federations.api.page_facts import facts_of_federation, facts_of_list, facts_of_resource
 from federations.api.plan_serializers import ListedJobSerializer, ShownJobSerializer
+from federations.api.run_facts import facts_of_agent
 from federations.api.runtime_serializers import RuntimeSerializer
 from federations.api.serializers import (
     AgentDetailSerializer,
@@ -300,7 +301,7 @@ class AgentViewSet(HubViewSet):
         """Name the A2A agent."""
         if "agent_id" not in self.kwargs:
             return PageFacts("A2A agents")
-        return facts_of_resource("A2A agent", answer, "cardName", "name")
+        return facts_of_agent(user_of(self.request), self.kwargs["agent_id"], answer)
 
     @schema.list_agents
     def list(self, request: Request) -> Response:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -17,15 +17,18 @@ from django.urls import resolve
 from rest_framework.serializers import BaseSerializer
 
 import federations.api.plan_serializers
+import federations.api.run_serializers
 import federations.api.serializers
 import peers.api.serializers
+from core.actors import Actor
 from core.api.browsable.answer_html import MAX_HTML_CHARS
 from core.api.browsable.described import ROOT, Operation, hub_description
 from core.api.browsable.forms import CURRENT, action_form
 from core.api.browsable.links import registered_links
 from core.tokens.services import issue_token
-from federations.models import AccessLevel, Federation, FederationStatus, McpServer, StoredPlan, SyncStatus
+from federations.models import AccessLevel, AgentRun, Federation, FederationStatus, McpServer, StoredPlan, SyncStatus
 from federations.services.access import grant
+from federations.services.runs.make import Work, make_run
 from peers.models import Intent
 from tests.api.contract import path_of, with_job
 from tests.api.test_schema import SPEC_ROUTES
@@ -62,7 +65,9 @@ def forms(page: Any) -> set[str]:
 
 @pytest.fixture
 def everyone(owner: User) -> User:
-    """A user whose roles give every scope, and who owns the federation."""
+    """A user whose roles give every scope and every right on runs, and who owns the federation."""
+    names = ("run_a2aagent", "approve_agentrun")
+    owner.user_permissions.add(*Permission.objects.filter(codename__in=names))
     return give_scopes(owner)
 
 
@@ -71,13 +76,15 @@ def ids(
     federation: Federation, make_server: MakeServer, make_agent: MakeAgent, make_runtime: MakeRuntime
 ) -> dict[str, str]:
     """The id of one object of each kind, by the name of its parameter."""
+    agent = make_agent(federation)
     return {
         "federation_id": federation.id,
         "job_id": with_job(federation).id,
         "plan_id": make_plan(federation).id,
         "server_id": make_server(federation).id,
-        "agent_id": make_agent(federation).id,
+        "agent_id": agent.id,
         "runtime_id": make_runtime(federation).id,
+        "run_id": make_run(agent, Work("Add 2 and 40.", needs_approval=True), by=Actor("1", "tests")).id,
         "intent_id": Intent.objects.create(title="Reconcile", state={"month": "May"}).id,
     }
 
@@ -127,7 +134,7 @@ def test_every_page_renders_says_what_it_is_and_needs_the_scope(
     assert programs.get(path)["Content-Type"] == "application/json"
 
     refused = browser(stranger).get(path)
-    shown_to_all = "{" not in operation.path and operation.scope in (None, "federations-read")
+    shown_to_all = "{" not in operation.path and operation.scope in (None, "federations-read", "agents-run")
     assert refused.status_code == (200 if shown_to_all else 403)
     assert forms(refused) == set()
     nameless = browser().get(path)
@@ -138,6 +145,8 @@ def test_every_page_renders_says_what_it_is_and_needs_the_scope(
 @pytest.mark.parametrize("name", ACTIONS)
 def test_every_action_has_a_form_with_the_documented_example(name: str, everyone: User, ids: dict[str, str]) -> None:
     operation = OPERATIONS[name]
+    if name == "answer_run":
+        AgentRun.objects.update(state="input_required")
     page = browser(everyone).get(address(operation, ids))
     text = page.content.decode()
     assert page.status_code == (200 if any(each.method == "GET" for each in DESCRIPTION.at(operation.path)) else 405)
@@ -155,7 +164,8 @@ def test_every_action_has_a_form_with_the_documented_example(name: str, everyone
 
 def serializer_of(operation: Operation) -> type[BaseSerializer[Any]]:
     name = f"{DESCRIPTION.resolve(operation.body)[0]}Serializer"
-    modules = (federations.api.serializers, federations.api.plan_serializers, peers.api.serializers)
+    apps = (federations.api.serializers, federations.api.plan_serializers, federations.api.run_serializers)
+    modules = (*apps, peers.api.serializers)
     found: type[BaseSerializer[Any]] = next(getattr(module, name) for module in modules if hasattr(module, name))
     return found
 
@@ -264,6 +274,24 @@ def test_a_page_has_no_form_that_would_be_refused(
     assert "until it ends, only a dry run is possible" in text_of(page)
     Federation.objects.update(status=FederationStatus.DISABLED)
     assert forms(browser(everyone).get(path)) == set()
+
+
+def test_a_page_of_a_run_has_no_form_that_would_be_refused(reader: User, everyone: User, ids: dict[str, str]) -> None:
+    agent, run = f"/api/v1/agents/{ids['agent_id']}", f"/api/v1/runs/{ids['run_id']}"
+    page = browser(reader).get(run)
+    assert forms(page) == set()
+    assert "Your roles give no right to give work to agents" in text_of(page)
+    assert "create_run" not in forms(browser(reader).get(agent))
+    assert forms(browser(everyone).get(run)) == {"cancel_run", "approve_run", "refuse_run"}
+    assert "<h1>A run of demo</h1>" in browser(everyone).get(run).content.decode()
+    AgentRun.objects.update(state="completed")
+    page = browser(everyone).get(run)
+    assert forms(page) == set()
+    assert "Run in state 'completed' cannot be cancelled." in text_of(page)
+    assert {agent, run} <= addresses(browser(everyone).get("/api/v1/runs"))
+    assert "create_run" in forms(browser(everyone).get(agent))
+    Federation.objects.update(status=FederationStatus.DISABLED)
+    assert "create_run" not in forms(browser(everyone).get(agent))
 
 
 def test_errors_say_what_to_do_and_name_nothing(everyone: User, stranger: User, federation: Federation) -> None:

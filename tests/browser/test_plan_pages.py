@@ -107,6 +107,7 @@ def test_back_from_a_plan_does_not_make_another_plan(page: Page, cloud: MemoryCl
     page.get_by_role("link", name="Dry run").click()
     expect(page.get_by_text("This plan is open")).to_be_visible()
     page.go_back()
+    page.get_by_role("link", name="Jobs and plans").click()
     expect(page.get_by_text("Open plans")).to_be_visible()
     assert StoredPlan.objects.count() == 1
 

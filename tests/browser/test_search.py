@@ -146,7 +146,7 @@ def test_tools_are_searched_filtered_and_opened_by_keyboard_alone(hub: Page, clo
     expect(hub.get_by_text("1 to 2 of 2 tools, best first")).to_be_visible()
     hub.get_by_label("Federation", exact=True).focus()
     hub.keyboard.type("Claims")
-    hub.keyboard.press("Tab")
+    hub.get_by_role("button", name="Search", exact=True).focus()
     hub.keyboard.press("Enter")
     expect(hub.get_by_text("1 to 1 of 1 tool, best first")).to_be_visible()
     hub.get_by_role("link", name="refund_claim").focus()

@@ -85,11 +85,14 @@ def test_the_programs_and_commands_reach_the_runtimes(running: RunningSandbox, i
     environment = environment_of(running, issuer.token())
     tools = [str(each) for each in running.admin.get("pharmacy_fraud_mcp")["tools"]]  # type: ignore[union-attr]
     card = {"supportedInterfaces": [{"protocolVersion": "1.0"}]}
+    modern: dict[str, Any] = {"a2aVersions": ["1.0"], "forwardedHeaders": ["A2A-Version"]}
+    running.admin.add("modern_a2a", "A2A", **modern)
+    running.admin.patch("ticket_triage_a2a", **modern)
     resources: list[tuple[Any, str]] = [
         (resource(McpServer, "m", *runtime_of(running, "pharmacy_fraud_mcp")), tools[0]),
         (resource(McpServer, "j", *runtime_of(running, "invoice_matching_mcp"), jwt=True), "match_invoice"),
         (resource(A2aAgent, "t", *runtime_of(running, "ticket_triage_a2a"), jwt=True, card=card), "ticket_triage_a2a"),
-        (resource(A2aAgent, "a", *runtime_of(running, "pharmacy_fraud_a2a"), card=card), "pharmacy_fraud_a2a"),
+        (resource(A2aAgent, "a", *runtime_of(running, "modern_a2a"), card=card), "modern_a2a"),
         (resource(A2aAgent, "a", *runtime_of(running, "pharmacy_fraud_a2a"), card={}), "pharmacy_fraud_a2a"),
     ]
     said: dict[str, str] = {}

@@ -165,7 +165,8 @@ class _Page:
 
     def _actions(self) -> list[ActionForm | Refused]:
         """Return the forms of this page's actions, and the reason for each action that would be refused."""
-        if not self.scopes or self.response.status_code in (401, 404) or self.template == ROOT:
+        status = self.response.status_code
+        if not self.scopes or status in (401, 404) or (status == 403 and self.values) or self.template == ROOT:
             return []
         return [self._action(each) for each in self._operations() if each.method != "GET" and not each.is_signed]
 

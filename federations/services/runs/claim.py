@@ -36,6 +36,7 @@ def lease_length() -> timedelta:
     return timedelta(seconds=settings.FEDHUB_JOB_LEASE_SECONDS)
 
 
+@retried
 def prepare_turns() -> None:
     """Create the row on which workers take turns."""
     if not AgentQueueTurn.objects.filter(name=QUEUE).exists():

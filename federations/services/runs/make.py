@@ -129,6 +129,11 @@ def _check(agent: A2aAgent, work: Work) -> None:
         raise InvalidRequestError(f"text: at most {MAX_TEXT} characters")
     if work.data is not None and len(compact(work.data)) > MAX_DATA_BYTES:
         raise InvalidRequestError(f"data: at most {MAX_DATA_BYTES} bytes")
+    check_agent(agent)
+
+
+def check_agent(agent: A2aAgent) -> None:
+    """Raise ConflictError if the agent may get no work, because its federation is not active."""
     if agent.federation is not None and agent.federation.status != FederationStatus.ACTIVE:
         raise ConflictError(f"Federation in status '{agent.federation.status}' cannot run its agents")
 

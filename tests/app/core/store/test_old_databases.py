@@ -224,7 +224,8 @@ def permissions(hub: Hub) -> tuple[list[tuple[str, str, str]], list[tuple[str]]]
         stored = _all(
             cursor,
             "SELECT c.model, p.codename, p.name FROM auth_permission p"
-            " JOIN django_content_type c ON c.id = p.content_type_id WHERE c.model LIKE 'runtime%' ORDER BY codename",
+            " JOIN django_content_type c ON c.id = p.content_type_id"
+            " WHERE c.model IN ('runtimesighting', 'runtimeobservation') ORDER BY codename",
         )
         return stored, _all(
             cursor,

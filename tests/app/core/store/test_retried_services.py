@@ -12,7 +12,7 @@ EXEMPT = {
     "_release_forgotten": "the next sweep finds the rows again",
     "_store_together": "its caller stores the messages of the group one by one",
     "_end_lapsed": "the next sweep finds the job again",
-    "_take_slot": "tries the next slot",
+    "_take": "tries the next slot",
     "audited": "a context manager in the caller's unit of work",
 }
 
