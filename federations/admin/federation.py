@@ -21,7 +21,7 @@ from federations.admin.labels import STATUS_COLORS, sync_label
 from federations.admin.linked_filters import CauseFilter, FailingFilter
 from federations.admin.list_pages import FEDERATION_EXPORT, FEDERATION_TABS
 from federations.admin.permissions import GrantedPermissionsMixin
-from federations.admin.schedule_words import interval_words
+from federations.admin.schedule_words import ON_REQUEST, interval_words
 from federations.models import Federation, ProviderType
 from federations.services.access import federations_visible_to
 
@@ -43,7 +43,6 @@ class FederationAdmin(
     list_display = [
         "name",
         "provider",
-        "region",
         "status_label",
         "sync_label",
         "servers",
@@ -83,13 +82,10 @@ class FederationAdmin(
     def name(self, federation: Federation) -> list[str]:
         return [federation.display_name, ", ".join(federation.tags)]
 
-    @display(description="Provider", ordering="provider_type")
-    def provider(self, federation: Federation) -> str:
-        return SHORT_PROVIDERS[ProviderType(federation.provider_type)]
-
-    @display(description="Region")
-    def region(self, federation: Federation) -> str:
-        return str(federation.provider_config.get("region") or "-")
+    @display(description="Provider and region", ordering="provider_type", header=True)
+    def provider(self, federation: Federation) -> list[str]:
+        region = str(federation.provider_config.get("region") or "no region")
+        return [SHORT_PROVIDERS[ProviderType(federation.provider_type)], region]
 
     @display(description="Status", ordering="status", label=STATUS_COLORS)
     def status_label(self, federation: Federation) -> str:
@@ -118,4 +114,5 @@ class FederationAdmin(
 
     @display(description="Interval", ordering="sync_interval_minutes")
     def interval(self, federation: Federation) -> str:
-        return interval_words(federation.sync_interval_minutes)
+        words = interval_words(federation.sync_interval_minutes)
+        return "-" if words == ON_REQUEST else words.removeprefix("every ")

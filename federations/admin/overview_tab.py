@@ -71,9 +71,9 @@ def _cards(federation: Federation) -> list[dict[str, Any]]:
     )
     tools = f"{reverse('admin-tools')}?federation={federation.pk}"
     return [
-        {"title": "MCP servers", "number": federation.mcp_server_count, "href": servers, "icon": "dns"},
-        {"title": "A2A agents", "number": federation.agent_count, "href": agents, "icon": "smart_toy"},
-        {"title": "Tools", "number": federation.tool_count, "href": tools, "icon": "build"},
+        {"title": "MCP servers", "number": f"{federation.mcp_server_count:,}", "href": servers, "icon": "dns"},
+        {"title": "A2A agents", "number": f"{federation.agent_count:,}", "href": agents, "icon": "smart_toy"},
+        {"title": "Tools", "number": f"{federation.tool_count:,}", "href": tools, "icon": "build"},
     ]
 
 
