@@ -114,5 +114,7 @@ class FederationAdmin(
 
     @display(description="Interval", ordering="sync_interval_minutes")
     def interval(self, federation: Federation) -> str:
-        words = interval_words(federation.sync_interval_minutes)
-        return "-" if words == ON_REQUEST else words.removeprefix("every ")
+        words = interval_words(federation.sync_interval_minutes).removeprefix("every ")
+        if words == ON_REQUEST:
+            return "-"
+        return words if words[0].isdigit() else f"1 {words}"

@@ -156,4 +156,4 @@ def test_an_interval_is_told_in_words_on_the_page_and_in_the_list(admin: Client)
 
     assert "Every day" in text_of(admin, found, "change")
     listed = admin.get(reverse("admin:federations_federation_changelist")).content.decode()
-    assert re.search(r">\s*day\s*<", listed) and "1440" not in listed
+    assert re.search(r">\s*1 day\s*<", listed) and "1440" not in listed
