@@ -72,7 +72,7 @@ document.addEventListener("formset:added", (event) => {
 document.addEventListener("DOMContentLoaded", () => { addCopyButtons(); addFoldButtons(); });
 
 // htmx replaces a live part while the focus is on a button in it. Where the button is gone, the focus goes to the next
-// button of the part, or to the heading of the job.
+// button of the part, or to the heading of the job or run.
 let focusedPart = null;
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   if (event.detail.target.contains(document.activeElement)) focusedPart = event.detail.target;
@@ -80,7 +80,7 @@ document.addEventListener("htmx:oobBeforeSwap", (event) => {
 document.addEventListener("htmx:oobAfterSwap", (event) => {
   if (focusedPart !== event.detail.target) return;
   focusedPart = null;
-  if (document.activeElement === document.body) (event.detail.target.querySelector("a[href], button") || document.getElementById("job-heading"))?.focus({ preventScroll: true });
+  if (document.activeElement === document.body) (event.detail.target.querySelector("a[href], button") || document.querySelector("#job-heading, [data-live-heading]"))?.focus({ preventScroll: true });
 });
 
 // A plan's page replaces the page that made the plan: "Back" must not make another plan.
