@@ -59,12 +59,12 @@ class AgentRunAdmin(OldestFirstMixin, RunActionsMixin, VisibleByFederationMixin,
     class Media:
         css: ClassVar = {"all": ["fedhub/jobs.css", "fedhub/runs.css"]}
 
-    list_display = ["asked", "agent_link", "state", "given_by", "made", "took"]
+    list_display = ["asked", "agent_link", "state_label", "given_by", "made", "took"]
     list_filter = [RunFederationFilter, RunAgentFilter, RunSourceFilter]
     list_fullwidth = True
     list_per_page = 50
     tabs, export_fields = RUN_TABS, RUN_EXPORT
-    fixed_columns = ["state"]
+    fixed_columns = ["state_label"]
     date_field, date_title = "created_at", "Given"
     oldest_first: ClassVar = {
         ("tab", RunState.WAITING_APPROVAL.value): "created_at",
@@ -155,7 +155,7 @@ class AgentRunAdmin(OldestFirstMixin, RunActionsMixin, VisibleByFederationMixin,
         context.update(run_context(request, obj, agent_with_status(request, obj.agent_id)), show_history=False)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
-    @display(description="Work", ordering="created_at")
+    @display(description="Work")
     def asked(self, run: AgentRun) -> SafeString:
         return visible(run_title(run))
 
@@ -165,7 +165,7 @@ class AgentRunAdmin(OldestFirstMixin, RunActionsMixin, VisibleByFederationMixin,
         return row_link(A2aAgent(pk=run.agent_id), name) if run.is_agent_known else name
 
     @display(description="State", ordering="state")
-    def state(self, run: AgentRun) -> SafeString:
+    def state_label(self, run: AgentRun) -> SafeString:
         return live_state(run)
 
     @display(description="Given by", ordering="created_by_name")
