@@ -9,6 +9,7 @@ from core.admin.list_export import ExportField
 from core.admin.list_tabs import Tab
 from federations.admin.labels import job_outcome, sync_outcome
 from federations.admin.run_labels import SOURCE_WORDS, state_words
+from federations.admin.run_rows import beginning_of
 from federations.models import (
     ACTIVE_JOB,
     A2aAgent,
@@ -118,7 +119,7 @@ RUN_TABS = (
 )
 RUN_EXPORT: tuple[ExportField, ...] = (
     ("Id", "id"),
-    ("Work", "text"),
+    ("Work", beginning_of),
     ("Agent", "agent_name"),
     ("Agent id", "agent_id"),
     ("Federation id", "federation_id"),

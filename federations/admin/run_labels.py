@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from core.admin.labels import format_seconds, label
+from federations.admin.run_rows import beginning_of
 from federations.models import AgentRun
 from federations.runs.states import RunSource, RunState
 
@@ -38,10 +39,10 @@ SOURCE_WORDS: Mapping[str, str] = {RunSource.PEER: "A peer", RunSource.STAFF: "S
 TITLE_CHARACTERS = 90
 
 SAYINGS: Mapping[str, str] = {
-    RunState.WAITING_APPROVAL: "The work waits until staff approve or refuse it. After 7 days it expires.",
+    RunState.WAITING_APPROVAL: "The work waits until staff approve or refuse it.",
     RunState.QUEUED: "The work waits for a worker.",
     RunState.RUNNING: "The agent has the message and works.",
-    RunState.INPUT_REQUIRED: "The agent waits for an answer to its question. After 7 days the run expires.",
+    RunState.INPUT_REQUIRED: "The agent waits for an answer to its question.",
 }
 # The part of an error by which it is known, and what staff do about it.
 NEXT_STEPS: Sequence[tuple[str, str]] = (
@@ -107,7 +108,7 @@ def live_state(run: AgentRun) -> SafeString:
 
 def run_title(run: AgentRun) -> str:
     """Return the beginning of the message, by which people know a run."""
-    line = " ".join(run.text[: TITLE_CHARACTERS * 4].split())
+    line = " ".join(beginning_of(run).split())
     if not line:
         return "Data without a text"
     return line if len(line) <= TITLE_CHARACTERS else f"{line[: TITLE_CHARACTERS - 1]}…"

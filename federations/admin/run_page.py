@@ -12,7 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from core.admin.labels import count_text, format_seconds, format_time
+from core.admin.cells import time_until
+from core.admin.labels import count_text, format_seconds, format_time, sentence
 from core.strict_json import Json
 from federations.admin.run_actions import buttons_of
 from federations.admin.run_givers import giver_text
@@ -36,6 +37,7 @@ SENT_TWICE = (
     "The hub could not know whether the agent had got the message, so it sent the message again with the same ids. The "
     "agent may have done the work more than once."
 )
+WAITING = (RunState.WAITING_APPROVAL, RunState.INPUT_REQUIRED)
 FIGURES = (("llm_tokens", "LLM tokens", ""), ("tool_calls", "Tool calls", ""), ("cost_usd", "Cost", " USD"))
 
 
@@ -68,13 +70,15 @@ def live_context(request: HttpRequest, run: AgentRun, agent: A2aAgent | None) ->
         "state_key": state_key(run),
         "state_shown": state_label(run),
         "saying": saying_of(run),
+        "began": moment_text(run.started_at, run.created_at) if run.started_at else "",
+        "lapses": time_until(run.due_at) if run.state in WAITING and not is_being_cancelled(run) else "",
         "buttons": buttons_of(request.user, run),
         "again_url": _again_url(request, run, agent),
         "question": text_block(run.question or "It does not say what it needs.", Room(MESSAGE_CHARACTERS))
         if asks
         else "",
         "answer": _answer(run) if run.has_ended and run.answer else None,
-        "run_error": visible(run.error) if run.has_ended else "",
+        "run_error": visible(sentence(run.error)) if run.has_ended else "",
         "error_color": "danger" if run.state == RunState.FAILED else "warning",
         "next_step": next_step(run) if run.has_ended else "",
         "usage": list(_usage(run)),
@@ -188,7 +192,7 @@ def _usage(run: AgentRun) -> Iterator[tuple[str, str | SafeString]]:
         used, bound = usage.get(name), limits.get(name)
         if used is not None or bound is not None:
             figure = f"{used:,}{unit}" if isinstance(used, int | float) else "not reported"
-            yield title, f"{figure} of {bound:,}{unit}" if isinstance(bound, int | float) else figure
+            yield title, f"{figure}, at most {bound:,}{unit}" if isinstance(bound, int | float) else figure
     if run.protocol_version:
         yield "A2A version", run.protocol_version
     if run.task_id:

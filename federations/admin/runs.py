@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
@@ -24,10 +25,10 @@ from federations.admin.run_actions import RunActionsMixin
 from federations.admin.run_filters import RunAgentFilter, RunFederationFilter, RunSourceFilter
 from federations.admin.run_labels import giver_of, live_state, run_title, state_label, took_of
 from federations.admin.run_page import STOP, agent_with_status, artifact_answer, event_answer, live_answer, run_context
-from federations.admin.try_agent import LARGE_COLUMNS
+from federations.admin.run_rows import LARGE_COLUMNS, slim
 from federations.admin.visible_text import visible
 from federations.models import A2aAgent, AgentRun
-from federations.runs.states import RunState
+from federations.runs.states import RunSource, RunState
 from federations.services.access import agents_visible_to, runs_visible_to
 
 MAX_ROWS = 100
@@ -74,12 +75,15 @@ class AgentRunAdmin(OldestFirstMixin, RunActionsMixin, VisibleByFederationMixin,
     search_help_text = "Work, agent, person or id"
     list_before_template = "federations/run_list_live.html"
     change_form_outer_before_template = "federations/run.html"
-    fieldsets = [("Ids", {"fields": ["run_id", "context", "trace", "dispatch"]})]
     empty_hint = "Open an A2A agent and press Try it, or let a program or a peer give it work."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AgentRun]:
         runs = runs_visible_to(request.user)
-        return runs.defer(*LARGE_COLUMNS) if is_list_page(request) else runs
+        return slim(runs) if is_list_page(request) else runs
+
+    def get_fieldsets(self, request: HttpRequest, obj: AgentRun | None = None) -> list[Any]:
+        of_peer = ["dispatch"] if obj is not None and obj.dispatch_id else []
+        return [("Ids", {"fields": ["run_id", "context", "trace", *of_peer]})]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ListChangeList]:
         return RunChangeList
@@ -122,7 +126,7 @@ class AgentRunAdmin(OldestFirstMixin, RunActionsMixin, VisibleByFederationMixin,
     def live_rows_view(self, request: HttpRequest) -> HttpResponse:
         """Return the states of the runs in the query `run`, for lists that show unfinished runs."""
         asked = request.GET.getlist("run")[:MAX_ROWS]
-        rows = list(runs_visible_to(request.user).filter(pk__in=asked).defer("text", *LARGE_COLUMNS))
+        rows = list(runs_visible_to(request.user).filter(pk__in=asked).defer(*LARGE_COLUMNS))
         is_over = all(row.has_ended for row in rows)
         context = {"rows": [(row, state_label(row)) for row in rows]}
         return TemplateResponse(
@@ -170,7 +174,7 @@ class AgentRunAdmin(OldestFirstMixin, RunActionsMixin, VisibleByFederationMixin,
 
     @display(description="Given by", ordering="created_by_name")
     def given_by(self, run: AgentRun) -> SafeString:
-        return visible(giver_of(run))
+        return format_html("{}{}", visible(giver_of(run)), " (peer)" if run.source == RunSource.PEER else "")
 
     @display(description="Given", ordering="created_at")
     def made(self, run: AgentRun) -> str:

@@ -22,6 +22,7 @@ from federations.admin.catalog_view import strings
 from federations.admin.run_forms import TryForm, typed_data
 from federations.admin.run_labels import giver_of, live_state, run_title, took_of
 from federations.admin.run_page import agent_with_status, takes_work
+from federations.admin.run_rows import slim
 from federations.admin.visible_text import visible
 from federations.models import A2aAgent
 from federations.services.access import may_run_agents, runs_visible_to
@@ -30,7 +31,6 @@ from federations.services.runs.make import Work, make_run
 NEWEST_RUNS = 5
 EXAMPLES = 5
 EXAMPLE_CHARACTERS = 300
-LARGE_COLUMNS = ("data", "answer", "usage", "limits", "question", "input_text")
 GONE = "The agent is no longer in the registry, or you may no longer see it, so it gets no work."
 
 
@@ -89,7 +89,7 @@ def refusal_of(agent: A2aAgent) -> str:
 
 def newest_runs(request: HttpRequest, agent: A2aAgent) -> dict[str, Any]:
     """Return the newest runs of an agent that the user may view, in one query, and why the agent gets no work."""
-    runs = list(runs_visible_to(request.user).filter(agent_id=agent.pk).defer(*LARGE_COLUMNS)[:NEWEST_RUNS])
+    runs = list(slim(runs_visible_to(request.user).filter(agent_id=agent.pk))[:NEWEST_RUNS])
     rows = [
         [
             row_link(run, visible(run_title(run))),
@@ -122,8 +122,13 @@ def _initial(request: HttpRequest) -> dict[str, Any]:
     return initial if like is None else {**initial, "text": like.text, "data": typed_data(like.data)}
 
 
-def _examples(agent: A2aAgent) -> list[Any]:
+def _examples(agent: A2aAgent) -> list[str]:
     """Return the first examples of the agent's skills."""
     skills = (skill for skill in listed(agent.skills) if isinstance(skill, dict))
     found = (example for skill in skills for example in strings(skill.get("examples")))
-    return [visible(example[:EXAMPLE_CHARACTERS]) for example in islice(found, EXAMPLES)]
+    return [_printable(example[:EXAMPLE_CHARACTERS]) for example in islice(found, EXAMPLES)]
+
+
+def _printable(text: str) -> str:
+    """Return `text` without hidden characters: what people see is what a press puts into the form."""
+    return "".join(character for character in text if character.isprintable())

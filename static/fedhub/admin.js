@@ -69,6 +69,15 @@ document.addEventListener("formset:added", (event) => {
   django.jQuery(event.target).find("select.unfold-admin-autocomplete").djangoCustomSelect2?.();
 });
 
+// A button puts its text into a field.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-fill]");
+  const field = button && document.getElementById(button.dataset.fill);
+  if (!field) return;
+  field.value = button.textContent;
+  field.focus();
+});
+
 document.addEventListener("DOMContentLoaded", () => { addCopyButtons(); addFoldButtons(); });
 
 // htmx replaces a live part while the focus is on a button in it. Where the button is gone, the focus goes to the next

@@ -26,6 +26,7 @@ from federations.models import (
     StoredPlan,
     SyncJob,
 )
+from federations.runs.message import message_id
 from federations.runs.progress import Ending, NewEvent
 from federations.runs.states import EventKind, RunSource, RunState
 from federations.services.access import grant
@@ -92,7 +93,7 @@ def make_runs(agent: A2aAgent, times: int = 1) -> None:
         event = NewEvent(EventKind.INPUT_REQUIRED, {"question": question, "state": "input-required"})
         due = timezone.now() + WAIT
         write_run(asked.id, events=[event], state="input_required", question=question, due_at=due)
-        _begin(make_run(agent, Work("Sort the cases of this week by risk"), by=ada))
+        _begin(make_run(agent, Work(f"Sort the cases of this week by risk, {'and then by their age ' * 4}"), by=ada))
         answered = make_run(
             agent, Work(text, {"refund": {"id": 7, "amount": 120.5, "items": ["lamp", "cable"]}}), by=ada
         )
@@ -111,7 +112,7 @@ def make_runs(agent: A2aAgent, times: int = 1) -> None:
 
 def _begin(run: AgentRun, sends: int = 1) -> None:
     now = timezone.now()
-    sent = NewEvent(EventKind.SENT, {"messageId": "m", "sends": sends})
+    sent = NewEvent(EventKind.SENT, {"messageId": message_id(run.id), "sends": sends})
     working = NewEvent(EventKind.WORKING, {"taskId": f"task-{run.pk}"})
     write_run(
         run.id, events=[sent, working], state="running", started_at=now, working_since=now, sends=sends, due_at=now

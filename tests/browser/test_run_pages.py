@@ -12,6 +12,7 @@ import pytest
 from django.db import connections
 from playwright.sync_api import Page, expect
 
+from core.strict_json import JsonObject
 from federations.models import A2aAgent, AgentRun
 from federations.providers.base import AgentAddress
 from federations.runs.message import OutgoingMessage
@@ -41,14 +42,17 @@ class AskingAgents(MemoryAgents):
         """Yield the updates that follow a message."""
         if message.task_id:
             yield working("I write it")
-            parts = ({"text": f"Rapport: {message.text}"}, {"data": {"risk": {"level": "low"}}})
+            parts: tuple[JsonObject, ...] = (
+                {"text": f"Rapport: {message.text}"},
+                {"data": {"risk": {"level": "low"}}},
+            )
             yield AgentUpdate(TASK, artifacts=(ArtifactUpdate("r", "report", parts),))
             yield completed("The report is ready.")
             return
         yield working("I read the case")
         while not self.may_ask.is_set() or "endless" in message.text:
             yield 0.05
-        question = ({"text": "In which language?"},)
+        question: tuple[JsonObject, ...] = ({"text": "In which language?"},)
         yield AgentUpdate(TASK, state=AgentState.INPUT_REQUIRED, message=question)
 
 
