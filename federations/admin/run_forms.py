@@ -20,6 +20,7 @@ from federations.services.access import runs_visible_to
 from federations.services.runs.make import MAX_DATA_BYTES, MAX_TEXT
 
 MAX_REASON = 500
+QUESTION_CHARACTERS = 2_000
 
 
 class TryForm(forms.Form):
@@ -83,7 +84,11 @@ class AnswerForm(BaseDialogForm):
         self.fields["number"].initial = self.run.input_number if self.run else 0
 
     def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
-        return {"question": text_block(self.run.question, Room()) if self.run and self.run.question else ""}
+        return {
+            "question": text_block(self.run.question, Room(QUESTION_CHARACTERS))
+            if self.run and self.run.question
+            else ""
+        }
 
     def clean_text(self) -> str:
         """Refuse a text of white space alone."""
@@ -123,4 +128,4 @@ class ApproveForm(BaseDialogForm):
         run = runs_visible_to(request.user).filter(pk=object_id).first()
         if run is None:
             return {}
-        return {"agent": visible(run.agent_name), "work": text_block(run.text[:2000], Room())}
+        return {"agent": visible(run.agent_name), "work": text_block(run.text, Room(QUESTION_CHARACTERS))}

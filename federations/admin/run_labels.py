@@ -64,7 +64,7 @@ NEXT_STEPS: Sequence[tuple[str, str]] = (
     ("redirect", "The hub follows no redirects. Ask the agent's owner to answer at the invocation URL."),
     ("another task", "The answer did not fit this run, so the hub took nothing of it. Ask the agent's owner."),
     ("another context", "The answer did not fit this run, so the hub took nothing of it. Ask the agent's owner."),
-    ("answer is larger", "Ask the agent for less in one run."),
+    ("larger than", "Ask the agent for less in one run."),
     ("more than", "Ask the agent for less in one run."),
     ("the hub failed", "Search the log of the workers for the id of this run."),
     (

@@ -20,14 +20,13 @@ from federations.admin.visible_text import visible
 from federations.models import AgentRun, AgentRunEvent
 from federations.runs.message import message_id
 from federations.runs.states import EventKind, RunState
-from federations.runs.usage import USAGE_OF_LIMIT
 
 PER_PAGE = 100
 NAME_CHARACTERS = 200
-SHORT_CHARACTERS = 400
+SHORT_CHARACTERS = 600
 LIMIT_WORDS = {
-    "max_llm_tokens": "the LLM tokens",
-    "max_tool_calls": "the tool calls",
+    "max_llm_tokens": "LLM tokens",
+    "max_tool_calls": "tool calls",
     "cost_ceiling_usd": "the cost in USD",
 }
 Payload = Mapping[str, Any]
@@ -90,7 +89,7 @@ def _entry(run: AgentRun, event: AgentRunEvent, room: Room) -> Entry:
         title=title,
         time=moment_text(event.created_at, run.created_at),
         body=body if has_room else "",
-        is_folded=is_folded,
+        is_folded=is_folded and len(body) > SHORT_CHARACTERS,
         tone=tone,
         url="" if has_room or not body else reverse("admin:federations_agentrun_event", args=[run.pk, event.sequence]),
     )
@@ -160,9 +159,9 @@ def _answered(payload: Payload, room: Room) -> Described:
 
 def _budget(payload: Payload, room: Room) -> Described:
     limit = str(payload.get("limit", ""))
-    what = LIMIT_WORDS.get(limit, limit[:NAME_CHARACTERS]) if limit in USAGE_OF_LIMIT else limit[:NAME_CHARACTERS]
+    what = LIMIT_WORDS.get(limit, limit[:NAME_CHARACTERS])
     used, bound = (_figure(payload.get(key)) for key in ("used", "bound"))
-    return f"More than 80 % of {what} is used", f"{used} of {bound}", False, "warning"
+    return f"More than 80 % of the limit on {what} is used", f"{used} of {bound}", False, "warning"
 
 
 def _cancelled(payload: Payload, room: Room) -> Described:

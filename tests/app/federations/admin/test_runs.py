@@ -94,6 +94,7 @@ def test_the_page_tells_the_whole_story_in_order(admin: Client, agent: A2aAgent)
     parts = [{"text": "line one\nline two"}, {"data": {"risk": {"level": "low"}}}]
     run = start(give(agent, data={"month": "May"}), (EventKind.SENT, {"messageId": "m", "sends": 1}))
     write(run, (EventKind.WORKING, {"taskId": "task-9"}), (EventKind.MESSAGE, {"text": "I read it"}))
+    write(run, (EventKind.BUDGET_WARNING, {"limit": "max_llm_tokens", "used": 900, "bound": 1100}))
     write(
         run, (EventKind.ARTIFACT, {"id": "a", "name": "report", "parts": parts, "digest": "sha256:x"}), task_id="task-9"
     )
@@ -105,7 +106,10 @@ def test_the_page_tells_the_whole_story_in_order(admin: Client, agent: A2aAgent)
     text = text_of(admin, page(run)).partition('id="run-heading"')[2]
 
     story = ("All is well", "line one", "70,000 bytes were too large to keep", "ada gives the work", "Review print(1)")
-    places = [text.index(each) for each in (*story, "The agent begins", "I read it", "artifact report", "1,200")]
+    places = [
+        text.index(each)
+        for each in (*story, "The agent begins", "I read it", "limit on LLM tokens", "artifact report", "1,200")
+    ]
     assert places == sorted(places)
     assert "Completed" in text and "level" in text and "task-9" in text and 'hx-trigger="every' not in text
     answered = admin.get(page(run, "answer_file"))
