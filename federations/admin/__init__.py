@@ -6,6 +6,7 @@ from federations.admin import (  # noqa: F401 (registers them)
     jobs,
     plans,
     preview_slots,
+    runs,
     runtimes,
     servers,
 )

@@ -17,6 +17,7 @@ from federations.admin.catalog_view import skill_entry
 from federations.admin.filters import AgentTagFilter
 from federations.admin.list_pages import AGENT_EXPORT, AGENT_TABS
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
+from federations.admin.try_agent import TryAgentMixin, newest_runs
 from federations.models import A2aAgent
 from federations.search.base import DocumentKind
 from federations.services.access import agents_visible_to
@@ -24,8 +25,8 @@ from federations.sync.resources import Json
 
 
 @admin.register(A2aAgent)
-class A2aAgentAdmin(DiscoveredResourceAdmin):
-    """The A2A agents, each with its skills and its card."""
+class A2aAgentAdmin(TryAgentMixin, DiscoveredResourceAdmin):
+    """The A2A agents, each with its skills, its card and its newest runs."""
 
     list_display = ["agent", "federation", "status_label", "access", "version", "skill_count", "updated"]
     list_filter = [*RESOURCE_FILTERS, AgentTagFilter]
@@ -58,6 +59,7 @@ class A2aAgentAdmin(DiscoveredResourceAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
+        context["agent_runs"] = newest_runs(request, obj)
         context["sections"] = [extension.section(request, obj) for extension in extensions_for(request)]
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 

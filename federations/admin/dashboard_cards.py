@@ -1,4 +1,4 @@
-"""The dashboard's cards about the registry: held plans and failing federations, and the causes of the errors."""
+"""The dashboard's cards about the registry: failing federations, held plans and waiting runs, and causes of errors."""
 
 from __future__ import annotations
 
@@ -18,8 +18,15 @@ from core.store.unions import rows_of_all
 from federations.admin.labels import HELD
 from federations.admin.permissions import plans_visible_to
 from federations.models import PlanStatus, SyncStatus
-from federations.services.access import agents_visible_to, federations_visible_to, servers_visible_to
+from federations.runs.states import RunState
+from federations.services.access import (
+    agents_visible_to,
+    federations_visible_to,
+    runs_visible_to,
+    servers_visible_to,
+)
 from federations.services.failures import FAILING, FAILING_SINCE, failures_visible_to
+from federations.services.runs.make import WAIT
 from federations.sync.error_causes import group_by_cause
 
 FEDERATIONS = "admin:federations_federation_changelist"
@@ -46,13 +53,21 @@ class FederationNumbers:
 
 @dataclass(frozen=True, slots=True)
 class RegistryNumbers:
-    """The held plans and the stored resources that a user may view; the resources are 0 where they were not asked."""
+    """The held plans, the waiting runs and the stored resources that a user may view.
+
+    `approvals` and `questions` are the runs that wait for approval and for an answer. The resources are 0 where they
+    were not asked.
+    """
 
     held_plans: int
     oldest_plan: datetime | None
     servers: int
     tools: int
     agents: int
+    approvals: int = 0
+    oldest_approval: datetime | None = None
+    questions: int = 0
+    oldest_question: datetime | None = None
 
 
 def federation_numbers(request: HttpRequest) -> FederationNumbers:
@@ -76,21 +91,32 @@ def federation_numbers(request: HttpRequest) -> FederationNumbers:
 
 
 def registry_numbers(request: HttpRequest, *, with_resources: bool) -> RegistryNumbers:
-    """Count the held plans, and the resources if they are asked for, in one query."""
+    """Count the held plans and the waiting runs, and the resources if they are asked for, in one query."""
     held = plans_visible_to(request.user).filter(status=PlanStatus.OPEN, expires_at__gt=timezone.now())
     # A held plan always has a message.
     queries = [_numbers("plans", held.exclude(held_message=""), Count("pk"))]
+    runs = runs_visible_to(request.user)
+    queries.append(_numbers("approvals", runs.filter(state=RunState.WAITING_APPROVAL.value), Count("pk")))
+    # A run that asks is due when its wait lapses, so that the time of its question is known from there.
+    queries.append(_numbers("questions", runs.filter(state=RunState.INPUT_REQUIRED.value), Count("pk"), "due_at"))
     if with_resources:
         queries.append(_numbers("servers", servers_visible_to(request.user), Sum("num_tools")))
         queries.append(_numbers("agents", agents_visible_to(request.user), Count("pk")))
     found = {name: (number, total or 0, oldest) for name, number, total, oldest in rows_of_all(*queries)}
     plans, _, oldest = found.get("plans", (0, 0, None))
     servers, tools, _ = found.get("servers", (0, 0, None))
-    return RegistryNumbers(plans, oldest, servers, tools, found.get("agents", (0,))[0])
+    approvals, _, oldest_approval = found.get("approvals", (0, 0, None))
+    questions, _, lapses = found.get("questions", (0, 0, None))
+    oldest_question = lapses - WAIT if lapses else None
+    agents = found.get("agents", (0,))[0]
+    return RegistryNumbers(
+        plans, oldest, servers, tools, agents, approvals, oldest_approval, questions, oldest_question
+    )  # fmt: skip
 
 
 def waiting_cards(federations: FederationNumbers, registry: RegistryNumbers) -> list[WaitingCard]:
-    """Return the cards of the failing federations and of the held plans."""
+    """Return the cards of the failing federations, of the held plans, and of the runs that wait for a person."""
+    runs = reverse("admin:federations_agentrun_changelist")
     plans = f"{reverse('admin:federations_storedplan_changelist')}?status=open&held=yes"
     return [
         WaitingCard(
@@ -103,12 +129,28 @@ def waiting_cards(federations: FederationNumbers, registry: RegistryNumbers) -> 
         WaitingCard(
             number=registry.held_plans, one="held plan", href=plans, icon="pan_tool", oldest=registry.oldest_plan
         ),
+        WaitingCard(
+            number=registry.approvals,
+            one="run waiting for approval",
+            many="runs waiting for approval",
+            href=f"{runs}?tab={RunState.WAITING_APPROVAL.value}",
+            icon="hourglass_top",
+            oldest=registry.oldest_approval,
+        ),
+        WaitingCard(
+            number=registry.questions,
+            one="run with an open question",
+            many="runs with an open question",
+            href=f"{runs}?tab={RunState.INPUT_REQUIRED.value}",
+            icon="help",
+            oldest=registry.oldest_question,
+        ),
     ]
 
 
-def _numbers(name: str, rows: QuerySet[Any], total: Aggregate) -> QuerySet[Any, Any]:
+def _numbers(name: str, rows: QuerySet[Any], total: Aggregate, age: str = "created_at") -> QuerySet[Any, Any]:
     named = rows.order_by().annotate(counted=Value(name, output_field=CharField())).values_list("counted")
-    return named.annotate(number=Count("pk"), total=total, oldest=Min("created_at"))  # type: ignore[no-any-return]
+    return named.annotate(number=Count("pk"), total=total, oldest=Min(age))  # type: ignore[no-any-return]
 
 
 def cause_rows(request: HttpRequest) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from django.utils import timezone
 from core.admin.list_export import ExportField
 from core.admin.list_tabs import Tab
 from federations.admin.labels import job_outcome, sync_outcome
+from federations.admin.run_labels import SOURCE_WORDS, state_words
+from federations.admin.run_rows import beginning_of
 from federations.models import (
     ACTIVE_JOB,
     A2aAgent,
@@ -18,6 +20,7 @@ from federations.models import (
     PlanStatus,
     SyncStatus,
 )
+from federations.runs.states import RunState
 from federations.services.inventory import IS_BROKEN, NEEDS_A_LOOK
 from federations.services.shown import shows_status
 
@@ -99,6 +102,34 @@ JOB_EXPORT: tuple[ExportField, ...] = (
     ("Requested by", "requested_by_name"),
     ("Reason", "reason"),
     ("Requested", "created_at"),
+    ("Started", "started_at"),
+    ("Finished", "finished_at"),
+)
+
+
+RUN_TABS = (
+    Tab("waiting_approval", "Waiting for approval", Q(state=RunState.WAITING_APPROVAL.value)),
+    Tab("input_required", "Asks a question", Q(state=RunState.INPUT_REQUIRED.value)),
+    Tab("running", "Running", Q(state=RunState.RUNNING.value)),
+    Tab("queued", "Queued", Q(state=RunState.QUEUED.value)),
+    Tab("completed", "Completed", Q(state=RunState.COMPLETED.value)),
+    Tab("failed", "Failed", Q(state=RunState.FAILED.value)),
+    Tab("cancelled", "Cancelled", Q(state=RunState.CANCELLED.value)),
+    Tab("expired", "Expired", Q(state=RunState.EXPIRED.value)),
+)
+RUN_EXPORT: tuple[ExportField, ...] = (
+    ("Id", "id"),
+    ("Work", beginning_of),
+    ("Agent", "agent_name"),
+    ("Agent id", "agent_id"),
+    ("Federation id", "federation_id"),
+    ("State", state_words),
+    ("Error", "error"),
+    ("Source", lambda row: SOURCE_WORDS.get(row.source, row.source)),
+    ("Given by", "created_by_name"),
+    ("Received dispatch", "dispatch_id"),
+    ("Messages sent", "sends"),
+    ("Given", "created_at"),
     ("Started", "started_at"),
     ("Finished", "finished_at"),
 )

@@ -22,6 +22,7 @@ from django.urls import reverse
 from core.errors import ExternalServiceError
 from federations.admin.catalog_page import part_address
 from federations.admin.labels import job_outcome, job_type
+from federations.admin.run_labels import state_words
 from federations.search.base import DocumentKind, SearchHit
 from federations.search.documents import part_number
 from federations.services.search import SearchResults, search_each_kind
@@ -109,6 +110,13 @@ ROWS = (
         "sync",
         lambda row: f"{job_type(row)}, {job_outcome(row).lower()}, {row.created_at:%Y-%m-%d %H:%M}",
         ("changes", "warnings"),
+    ),
+    RowGroup(
+        "federations.AgentRun",
+        "Runs",
+        "play_circle",
+        lambda row: f"{row.agent_name}, {state_words(row).lower()}, {row.created_at:%Y-%m-%d %H:%M}",
+        ("answer", "data"),
     ),
 )
 

@@ -69,10 +69,19 @@ document.addEventListener("formset:added", (event) => {
   django.jQuery(event.target).find("select.unfold-admin-autocomplete").djangoCustomSelect2?.();
 });
 
+// A button puts its text into a field.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-fill]");
+  const field = button && document.getElementById(button.dataset.fill);
+  if (!field) return;
+  field.value = button.textContent;
+  field.focus();
+});
+
 document.addEventListener("DOMContentLoaded", () => { addCopyButtons(); addFoldButtons(); });
 
 // htmx replaces a live part while the focus is on a button in it. Where the button is gone, the focus goes to the next
-// button of the part, or to the heading of the job.
+// button of the part, or to the heading of the job or run.
 let focusedPart = null;
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   if (event.detail.target.contains(document.activeElement)) focusedPart = event.detail.target;
@@ -80,7 +89,7 @@ document.addEventListener("htmx:oobBeforeSwap", (event) => {
 document.addEventListener("htmx:oobAfterSwap", (event) => {
   if (focusedPart !== event.detail.target) return;
   focusedPart = null;
-  if (document.activeElement === document.body) (event.detail.target.querySelector("a[href], button") || document.getElementById("job-heading"))?.focus({ preventScroll: true });
+  if (document.activeElement === document.body) (event.detail.target.querySelector("a[href], button") || document.querySelector("#job-heading, [data-live-heading]"))?.focus({ preventScroll: true });
 });
 
 // A plan's page replaces the page that made the plan: "Back" must not make another plan.

@@ -13,9 +13,25 @@ from django.urls import resolve, reverse
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from core.actors import Actor
+from core.strict_json import JsonObject
 from core.tokens.services import issue_token
-from federations.models import A2aAgent, AccessLevel, Federation, McpServer, RuntimeObservation, StoredPlan, SyncJob
+from federations.models import (
+    A2aAgent,
+    AccessLevel,
+    AgentRun,
+    Federation,
+    McpServer,
+    RuntimeObservation,
+    StoredPlan,
+    SyncJob,
+)
+from federations.runs.message import message_id
+from federations.runs.progress import Ending, NewEvent
+from federations.runs.states import EventKind, RunSource, RunState
 from federations.services.access import grant
+from federations.services.runs.make import WAIT, Work, make_run
+from federations.services.runs.write import end_values, ended_event, write_run
 from federations.services.start import start_sync
 from peers.models import (
     DiscoveredAgent,
@@ -48,11 +64,63 @@ def make_rows(cloud: MemoryCloud) -> None:
     sync(found, cloud, *findings[1:])
     sync(federation("Never well", region="eu-west-1"), cloud, failed_agent("broken"))
     start_sync(federation("Waiting", region="eu-north-1"), by=STAFF)
+    make_runs(A2aAgent.objects.order_by("path")[0])
     _make_peer_rows()
     Group.objects.create(name="Operators")
     issue_token("operator", scopes=["federations-read"], days=1)
     every_day, _ = IntervalSchedule.objects.get_or_create(every=1, period="days")
     PeriodicTask.objects.get_or_create(name="Sweep jobs", defaults={"task": "federations.sweep", "interval": every_day})
+
+
+def make_runs(agent: A2aAgent, times: int = 1) -> None:
+    """Store runs of an agent in every state, with events of every kind."""
+    ada = Actor("7", "ada")
+    parts: list[JsonObject] = [
+        {"text": "Nothing is wrong with refund 7."},
+        {"data": {"risk": "low", "checks": [{"name": "amount", "passed": True}, {"name": "country", "passed": True}]}},
+        {"url": "https://files.example.org/report.pdf", "filename": "report.pdf", "mediaType": "application/pdf"},
+    ]
+    report: JsonObject = {"id": "r", "name": "report", "parts": [*parts]}
+    dump: JsonObject = {"id": "d", "name": "raw data", "size": 210_044, "digest": f"sha256:{'0f' * 32}"}
+    for number in range(times):
+        text = f"Is refund {number + 7} suspicious?\n\nAnswer with the checks that you made."
+        sent = Work(text, source=RunSource.PEER, source_id="1", dispatch_id=f"r-{number}", needs_approval=True)
+        make_run(agent, sent, by=Actor("", "Partner Bank"))
+        make_run(agent, Work(text), by=ada)
+        asked = make_run(agent, Work(f"Explain the decision about refund {number}"), by=ada)
+        _begin(asked)
+        question = "In which language shall I explain it, and for whom?"
+        event = NewEvent(EventKind.INPUT_REQUIRED, {"question": question, "state": "input-required"})
+        due = timezone.now() + WAIT
+        write_run(asked.id, events=[event], state="input_required", question=question, due_at=due)
+        _begin(make_run(agent, Work(f"Sort the cases of this week by risk, {'and then by their age ' * 4}"), by=ada))
+        answered = make_run(
+            agent, Work(text, {"refund": {"id": 7, "amount": 120.5, "items": ["lamp", "cable"]}}), by=ada
+        )
+        _begin(answered)
+        artifacts = [NewEvent(EventKind.ARTIFACT, each) for each in (report, dump)]
+        write_run(answered.id, events=[NewEvent(EventKind.MESSAGE, {"text": "I compare the amounts."}), *artifacts])
+        usage = {"seconds": 12.4, "requests": 3, "sends": 1, "llm_tokens": 1204, "cost_usd": 0.02}
+        answer: JsonObject = {"text": "It is not suspicious.", "artifacts": [report, dump]}
+        _end(answered, Ending(RunState.COMPLETED), usage=usage, answer=answer)
+        ways = [(RunState.FAILED, "the agent no longer knows the task"), (RunState.CANCELLED, "Cancelled by ada")]
+        for state, error in (*ways, (RunState.EXPIRED, "the agent did not finish within 900 seconds")):
+            ended = make_run(agent, Work(f"Close case {number}", limits={"max_llm_tokens": 5000}), by=ada)
+            _begin(ended, sends=2)
+            _end(ended, Ending(state, error), usage={"seconds": 3.0, "requests": 2, "sends": 2})
+
+
+def _begin(run: AgentRun, sends: int = 1) -> None:
+    now = timezone.now()
+    sent = NewEvent(EventKind.SENT, {"messageId": message_id(run.id), "sends": sends})
+    working = NewEvent(EventKind.WORKING, {"taskId": f"task-{run.pk}"})
+    write_run(
+        run.id, events=[sent, working], state="running", started_at=now, working_since=now, sends=sends, due_at=now
+    )
+
+
+def _end(run: AgentRun, ending: Ending, **values: Any) -> None:
+    write_run(run.id, events=[ended_event(ending)], **(end_values(ending, timezone.now()) | values))
 
 
 def _make_peer_rows() -> None:
@@ -96,7 +164,10 @@ SPECIAL_PAGES = {
     PeerKey: ("approve",),
     Intent: ("dispatch_on",),
     DiscoveredAgent: ("make_public", "seen_as"),
+    A2aAgent: ("try_it",),
 }
+# A page that shows more than one kind of row is looked at with a row of each.
+STATES_OF_RUNS = ("waiting_approval", "input_required", "failed")
 
 # The richest row of a model is shown, and where a page needs a state, a row in that state.
 ORDERS: Mapping[type[Model], tuple[str, ...]] = {
@@ -117,6 +188,7 @@ CONDITIONS: Mapping[tuple[type[Model], str], Mapping[str, Any]] = {
     (JournalEntry, "change"): {"kind": "dispatch"},
     (Dispatch, "change"): {"status": "completed"},
     (OutboundCallback, "change"): {"dead_at__isnull": False},
+    (AgentRun, "change"): {"state": "completed"},
 }
 
 
@@ -135,6 +207,9 @@ def addresses() -> Iterator[str]:
         for page in pages:
             if (row := example(model, page)) is not None:
                 yield address(model, page, row)
+    for state in STATES_OF_RUNS:
+        if (run := AgentRun.objects.filter(state=state).order_by("pk").first()) is not None:
+            yield address(AgentRun, "change", run)
     for model in admin.site._registry:
         yield address(model, "changelist")
         if model in ADDED:
