@@ -23,7 +23,7 @@ from sandbox.runtime_texts import DOMAINS
 from sandbox.volume.dispatch_rows import BATCH, HUB_URL, REJECTION, described_work
 from sandbox.volume.draws import Draws
 
-HANDLER = "peers.handlers.EchoAgents"
+HANDLER = "peers.handlers.A2aAgents"
 HANDLER_ERROR = "TimeoutError: the agent did not answer within 60 seconds"
 REFUSED = "HTTP 503: Service Unavailable"
 STATUSES = (IntentStatus.COMPLETED, IntentStatus.ACTIVE, IntentStatus.FAILED, IntentStatus.COMPLETED)

@@ -94,7 +94,7 @@ class Hub:
             "FEDHUB_SWEEP_SECONDS": "1",
             "FEDHUB_RETRY_SECONDS": "1",
             "FEDHUB_HANDLER_SECONDS": "5",
-            "FEDHUB_HANDLERS": "peers.handlers.EchoAgents",
+            "FEDHUB_HANDLERS": "docs.echo_agents.EchoAgents",
             **self.extra,
         }
 
