@@ -18,9 +18,11 @@ NOT_BY_HAND = "This work cannot be answered by hand: it has ended, or an agent o
 
 def waits_for_staff(received: ReceivedDispatch) -> bool:
     """Tell whether staff may end the work by hand: nothing took it, or its handler gave it up."""
-    if not received.accepted or received.is_finished or runs_of(received).exists():
+    if not received.accepted or received.is_finished:
         return False
-    return received.taken_by in (TakenBy.STAFF, "") or _is_given_up(received)
+    if received.taken_by in (TakenBy.STAFF, ""):
+        return True
+    return _is_given_up(received) and not runs_of(received).exists()
 
 
 def answer_by_hand(received_id: str, *, text: str, by: Actor) -> None:

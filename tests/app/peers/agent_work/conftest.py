@@ -11,7 +11,7 @@ import pytest
 from core.actors import Actor
 from core.strict_json import JsonObject
 from federations.models import A2aAgent, AgentRun, Federation
-from federations.services.runs.drive import run_agents
+from federations.services.runs import drive as drive_loop
 from peers.models import OutboundCallback, Peer, ReceivedDispatch, TakenBy
 from peers.protocol import DelegationScope, SigningKey
 from peers.services.agent_work.begin import begin_work
@@ -27,6 +27,13 @@ STAFF = Actor(id="1", name="operator")
 PEER_URL = "https://partner.example.org"
 
 Receive = Callable[..., ReceivedDispatch]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for a cancel and for due runs in short intervals."""
+    monkeypatch.setattr(drive_loop, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(drive_loop, "LOOK_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -100,4 +107,4 @@ def attested(received: ReceivedDispatch) -> JsonObject:
 
 
 def drive() -> None:
-    run_agents()
+    drive_loop.run_agents()
