@@ -95,7 +95,7 @@ SPECIAL_PAGES = {
     Peer: ("approve", "issue_token"),
     PeerKey: ("approve",),
     Intent: ("dispatch_on",),
-    DiscoveredAgent: ("make_public", "seen_as"),
+    DiscoveredAgent: ("make_public", "seen_as", "asks"),
 }
 
 # The richest row of a model is shown, and where a page needs a state, a row in that state.

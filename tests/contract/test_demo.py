@@ -168,7 +168,12 @@ def api_of(demo: Demo, scopes: str = "federations-read federations-write", *, hu
 
 def dispatch(client: httpx.Client, staff: Staff, *, target: str, agent_id: str) -> str:
     """Dispatch an intent to an agent of the other hub, and return the page that staff see once it is completed."""
-    asked = {"intent_id": "i-1", "intent_title": "Add up the claims: 2 and 40", "target_server": target, "agent_id": agent_id}
+    asked = {
+        "intent_id": "i-1",
+        "intent_title": "Add up the claims: 2 and 40",
+        "target_server": target,
+        "agent_id": agent_id,
+    }
     answer = client.post("federation/dispatch", json=asked)
     assert answer.status_code == 200, answer.text
     assert answer.json()["status"] == "accepted"
