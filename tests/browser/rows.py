@@ -116,6 +116,7 @@ CONDITIONS: Mapping[tuple[type[Model], str], Mapping[str, Any]] = {
     (StoredPlan, "change"): {"status": "open", "is_from_sync": True},
     (JournalEntry, "change"): {"kind": "dispatch"},
     (Dispatch, "change"): {"status": "completed"},
+    (ReceivedDispatch, "change"): {"accepted": True, "is_finished": False},
     (OutboundCallback, "change"): {"dead_at__isnull": False},
 }
 
