@@ -13,7 +13,7 @@ from peers.admin.visibility_pages import MAY_CHOOSE, single_agent
 from peers.services.catalog.work_settings import asks_before_work, set_asks_before_work
 
 ON, OFF = "on", "off"
-BUTTONS = {True: ("Ask before work", "front_hand"), False: ("Begin work at once", "play_circle")}
+BUTTONS = {True: ("Ask before work", "front_hand"), False: ("Do not ask before work", "play_circle")}
 """The text and the icon of the button of each choice."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from core.strict_json import JsonObject
 from federations.models import AgentRun
 from peers.models import Dispatch, InboundCallback, ReceivedDispatch
 from sandbox.client import SandboxClient
@@ -17,7 +18,7 @@ from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox
 
 pytestmark = pytest.mark.timeout(300)
 
-AGENTS = {
+AGENTS: dict[str, JsonObject] = {
     "peer_adder": {"worker": "streams", "workerSeconds": 2},
     "peer_asker": {"worker": "asks"},
     "peer_spender": {"worker": "costly", "workerSeconds": 3},

@@ -62,12 +62,12 @@ def why_ended(received: ReceivedDispatch, now: datetime) -> str:
         return f"the peer is {received.peer.state}"
     end = DelegationScope.from_dict(received.scope).expiry_seconds()
     if end is not None and end < now.timestamp():
-        return "the delegated scope ran out before the work began"
+        return "the delegated scope ran out while the work waited"
     # A parent never ends before its child, so the presented token is the first to end.
     if received.delegation and UcanClaims.from_dict(split_token(received.delegation).payload).expires_at < int(
         now.timestamp()
     ):
-        return "the delegation ran out before the work began"
+        return "the delegation ran out while the work waited"
     return ""
 
 

@@ -250,7 +250,7 @@ def expire(received: ReceivedDispatch, agent: A2aAgent) -> None:
         (disable, "Federation in status 'disabled' cannot run its agents"),
         (delete, "the agent was deleted"),
         (suspend, "the peer is suspended"),
-        (expire, "the delegated scope ran out before the work began"),
+        (expire, "the delegated scope ran out while the work waited"),
     ],
 )
 def test_work_that_cannot_begin_fails(
@@ -278,7 +278,7 @@ def test_a_scope_that_ran_out_while_the_run_waited_fails_it(
     drive()
     assert told(received)[-1] == ("failed", {})
     assert (run_of(received).state, run_of(received).error) == (
-        "failed", "the delegated scope ran out before the work began",
+        "failed", "the delegated scope ran out while the work waited",
     )  # fmt: skip
     assert len(twin.agents.sent) == (0 if state == "waiting_approval" else 1)
     assert twin.agents.cancelled == ([] if state == "waiting_approval" else [TASK])
