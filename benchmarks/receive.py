@@ -33,7 +33,7 @@ THREADS = 32
 TURNS, TURN_ENVELOPES, TURN_SENDERS = 3, 1_000, 20
 LOAD_SECONDS = 240
 AIM_RATIO, AIM_P95_MS = 0.4, 80.0
-HANDLER = "peers.handlers.EchoAgents"
+HANDLER = "docs.echo_agents.EchoAgents"
 APPROVE = """
 from core.actors import Actor
 from peers.protocol import VerificationKey

@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class PeersConfig(AppConfig):
-    """Registers checks, the form of error bodies, the links of answers' pages, and what pages of agents show."""
+    """Registers checks, error bodies, links of answers' pages, what pages of agents show, and the reports of runs."""
 
     name = "peers"
     verbose_name = "Between hubs"
@@ -17,13 +17,18 @@ class PeersConfig(AppConfig):
         from core.api.endpoint_families import EndpointFamily, register_family
         from federations.admin.agent_extensions import register_agent_extension
         from federations.services.agent_readers import register_readers
+        from federations.services.runs.listeners import register_gate, register_listener
         from peers import checks  # noqa: F401 (registers them)
         from peers.admin.visibility_extension import EXTENSION
         from peers.api.errors import PROTOCOL_PATHS, error_body
         from peers.api.links import LINKS
+        from peers.services.agent_work.begin import why_not_started
+        from peers.services.agent_work.report import report_events
         from peers.services.catalog.agents import count_shown_to_peers
 
         register_links(LINKS)
         register_family(EndpointFamily(PROTOCOL_PATHS, error_body, is_audited=False))
         register_agent_extension(EXTENSION)
         register_readers(count_shown_to_peers)
+        register_listener(report_events)
+        register_gate(why_not_started)

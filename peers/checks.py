@@ -39,6 +39,6 @@ def check_handlers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         try:
             import_handler(path)
         except HandlerImportError as exc:
-            hint = "Give the dotted path of a class on the Python path, such as peers.handlers.EchoAgents."
+            hint = "Give the dotted path of a class on the Python path, such as peers.handlers.A2aAgents."
             found.append(Error(f"FEDHUB_HANDLERS: {exc}", hint=hint, id="fedhub.E012"))
     return found

@@ -53,17 +53,19 @@ class _Seed:
     streams: bool = False
     has_bad_tool: bool = False
     failure_reason: str = ""
+    worker: str = ""
+    worker_seconds: float = 0.0
 
 
 _MIXED_SEEDS = (
     _Seed("pharmacy_fraud_mcp", "MCP", tags=_PLATFORM),
-    _Seed("pharmacy_fraud_a2a", "A2A", tags=_PLATFORM),
+    _Seed("pharmacy_fraud_a2a", "A2A", tags=_PLATFORM, worker="streams", worker_seconds=4.0),
     _Seed("invoice_matching_mcp", "MCP", uses_jwt=True, tags=_FINANCE, streams=True, page_size=3),
     _Seed("ticket_triage_a2a", "A2A", uses_jwt=True, tags=_PLATFORM),
     _Seed("weather_forecast_mcp", "MCP", tags=_STAGING, streams=True),
     _Seed("code_review_a2a", "A2A", tags=_PLATFORM),
     _Seed("image_tagging_http", "HTTP", tags=_STAGING),
-    _Seed("contract_analysis_a2a", "A2A", tags=_FINANCE, behavior=Behavior(slow_seconds=2.0)),
+    _Seed("contract_analysis_a2a", "A2A", tags=_FINANCE, behavior=Behavior(slow_seconds=2.0), worker="answers"),
     _Seed("document_search_mcp", "MCP", tags=_PLATFORM, page_size=3, has_bad_tool=True),
     _Seed("legacy_crm_mcp", "MCP", failure_reason=FAILURE_REASON),
     _Seed("travel_booking_a2a", "A2A", uses_jwt=True),
@@ -85,6 +87,8 @@ def make_seeds(options: SeedOptions) -> Iterator[RuntimeSpec]:
             tags=seed.tags,
             authorizer=jwt_authorizer(options.hub_url) if seed.uses_jwt else {},
             page_size=seed.page_size,
+            worker=seed.worker,
+            worker_seconds=seed.worker_seconds,
             streams=spec.protocol == "MCP" and (spec.streams or seed.streams),
         )
 

@@ -28,7 +28,8 @@ def completed(text: str) -> AgentUpdate:
 class MemoryAgents:
     """All agents of an account: `script` gives the steps of each message, `sent` has the messages that were sent.
 
-    `most_at_once` is the largest number of messages that were worked on at the same time, by the agent's URL.
+    `most_at_once` is the largest number of messages that were worked on at the same time, by the agent's URL. `last` is
+    the newest update of all, which a client without an update of its own returns as the task.
     """
 
     script: Callable[[OutgoingMessage], Iterable[Step]] = lambda message: [working(), completed("done")]
@@ -36,6 +37,7 @@ class MemoryAgents:
     cancelled: list[str] = field(default_factory=list)
     at_once: dict[str, int] = field(default_factory=dict)
     most_at_once: dict[str, int] = field(default_factory=dict)
+    last: AgentUpdate | None = None
 
     def client(self, address: AgentAddress) -> MemoryClient:
         """Return the client of one run."""
@@ -70,7 +72,7 @@ class MemoryClient:
                 if isinstance(step, float):
                     await asyncio.sleep(step)
                     continue
-                self.last = step
+                self.last = self.agents.last = step
                 yield step
         finally:
             counts[self.url] -= 1
@@ -84,9 +86,9 @@ class MemoryClient:
     async def get_task(self, task_id: str) -> AgentUpdate:
         """Return the last update as the whole task."""
         self.requests += 1
-        if self.last is None:
+        if (last := self.last or self.agents.last) is None:
             raise UnknownTaskError("the agent no longer knows the task")
-        return replace(self.last, is_whole=True)
+        return replace(last, is_whole=True)
 
     async def find_task(self, message: OutgoingMessage) -> AgentUpdate | None:
         """Return the last update, if the message was sent."""

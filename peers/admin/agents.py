@@ -35,6 +35,7 @@ from peers.admin.visibility_extension import (
     with_visibility,
 )
 from peers.admin.visibility_pages import confirm_choice, confirm_undo, confirm_wider_form, single_agent
+from peers.admin.work_setting_page import confirm_asks
 from peers.models import DiscoveredAgent, RegisteredAgent, Visibility
 from peers.services.catalog.agents import agent_id_of, register_agent
 
@@ -78,6 +79,7 @@ class DiscoveredAgentAdmin(RowPagesMixin, ReadOnlyAdmin):
         return [
             page("undo", "undo/<str:change_id>/", confirm_undo),
             page("seen_as", "<str:object_id>/seen-as/", self.seen_as_view),
+            page("asks", "<str:object_id>/ask-before-work/", confirm_asks),
             *(
                 page(f"make_{value}", f"<str:object_id>/make-{value}/", partial(self.make_view, visibility=value))
                 for value in Visibility

@@ -27,9 +27,11 @@ from peers.models import (
     PeerKey,
     PeerState,
     ReceivedDispatch,
+    TakenBy,
 )
 
 PROPOSED = "proposed peer"
+TO_ANSWER = "dispatch to answer by hand"
 # The rows that a worker gave up: the name of one, of several, and the icon of the card.
 DEAD_LETTERS: list[tuple[type[OutboxRow], str, str, str]] = [
     (Dispatch, "dispatch given up", "dispatches given up", "outbox"),
@@ -40,11 +42,18 @@ DEAD_LETTERS: list[tuple[type[OutboxRow], str, str, str]] = [
 
 def waiting_cards(request: HttpRequest) -> list[WaitingCard]:
     """Return the cards of the lists that the user may open, in two queries."""
-    sees_peers = _may_view(request, Peer)
+    sees_peers, sees_received = _may_view(request, Peer), _may_view(request, ReceivedDispatch)
     dead = [found for found in DEAD_LETTERS if _may_view(request, found[0])]
-    queries = [*(_peer_queries() if sees_peers else []), *(_dead_query(model, one) for model, one, _, _ in dead)]
+    queries = [
+        *(_peer_queries() if sees_peers else []),
+        *([_unanswered_query()] if sees_received else []),
+        *(_dead_query(model, one) for model, one, _, _ in dead),
+    ]
     numbers = {name: (number, oldest) for name, number, oldest in rows_of_all(*queries)}
     cards = _peer_cards(numbers) if sees_peers else []
+    if sees_received:
+        href = f"{reverse('admin:peers_receiveddispatch_changelist')}?tab=waits"
+        cards.append(_card(numbers.get(TO_ANSWER), TO_ANSWER, "dispatches to answer by hand", href, "reply"))
     for model, one, many, icon in dead:
         href = f"{reverse(f'admin:peers_{model._meta.model_name}_changelist')}?work=dead"
         cards.append(_card(numbers.get(one), one, many, href, icon))
@@ -89,6 +98,13 @@ def _peer_queries() -> list[QuerySet[Any, Any]]:
         changed.annotate(number=Count("peer", distinct=True), oldest=Min("created_at")),
         withdrawn.annotate(number=Count("peer", distinct=True), oldest=Min("withdrawn_at")),
     ]
+
+
+def _unanswered_query() -> QuerySet[Any, Any]:
+    """Return the query of the received dispatches that neither an agent nor a handler took."""
+    waiting = ReceivedDispatch.objects.filter(taken_by=TakenBy.STAFF, is_finished=False).order_by()
+    named = waiting.annotate(card=_text(TO_ANSWER)).values_list("card")
+    return named.annotate(number=Count("pk"), oldest=Min("received_at"))
 
 
 def _dead_query(model: type[OutboxRow], name: str) -> QuerySet[Any, Any]:

@@ -17,6 +17,7 @@ from peers.models import (
     KeyState,
     PeerKey,
     PeerState,
+    TakenBy,
     Visibility,
 )
 
@@ -101,6 +102,7 @@ DISPATCH_EXPORT: tuple[ExportField, ...] = (
 )
 
 RECEIVED_TABS = (
+    Tab("waits", "Waits for staff", Q(accepted=True, is_finished=False, taken_by=TakenBy.STAFF)),
     Tab("under_way", "Under way", Q(accepted=True, is_finished=False)),
     Tab("finished", "Finished", Q(accepted=True, is_finished=True)),
     Tab("refused", "Refused", Q(accepted=False)),

@@ -132,8 +132,9 @@ class PeerActionsMixin(RowPagesMixin):
         url_path="suspend",
         dialog=dialog(
             "Suspend",
-            "At once the hub refuses the peer's requests and holds queued work and callbacks. It revokes the peer's "
-            "tokens and delegations; they stay revoked when you resume the peer.",
+            "At once the hub refuses the peer's requests, cancels the work of its agents for the peer, and holds "
+            "queued dispatches and callbacks. It revokes the peer's tokens and delegations; they stay revoked when "
+            "you resume the peer.",
             RequiredReasonForm,
         ),
     )
@@ -162,8 +163,9 @@ class PeerActionsMixin(RowPagesMixin):
         url_path="retire",
         dialog=dialog(
             "Retire",
-            "The hub sends the peer nothing more and refuses its requests. It revokes the peer's tokens "
-            "and delegations for good. Its history stays. To trust it again, propose it again.",
+            "The hub sends the peer nothing more, refuses its requests and cancels the work of its agents for it. "
+            "It revokes the peer's tokens and delegations for good. Its history stays. To trust it again, propose it "
+            "again.",
             ReasonForm,
         ),
     )

@@ -13,13 +13,15 @@ from unfold.decorators import display
 from core.admin.cells import copyable, row_link, time_since
 from core.admin.linked_filters import DayFilter
 from core.admin.read_only import ReadOnlyAdmin
-from core.admin.row_pages import RowPagesMixin
+from peers.admin.by_hand import ByHandMixin
 from peers.admin.callbacks import outbound_table
 from peers.admin.journal import journal_url
 from peers.admin.json_fields import json_as_fields
 from peers.admin.labels import peer_link, title_of_received
 from peers.admin.list_pages import RECEIVED_EXPORT, RECEIVED_TABS
-from peers.models import ReceivedDispatch
+from peers.admin.run_card import run_card
+from peers.models import ReceivedDispatch, TakenBy
+from peers.services.agent_work.by_hand import waits_for_staff
 
 
 class ReceivedDayFilter(DayFilter):
@@ -29,7 +31,7 @@ class ReceivedDayFilter(DayFilter):
 
 
 @admin.register(ReceivedDispatch)
-class ReceivedDispatchAdmin(RowPagesMixin, ReadOnlyAdmin):
+class ReceivedDispatchAdmin(ByHandMixin, ReadOnlyAdmin):
     """The admin page of received dispatches: a peer's request, this hub's response, the work's scope and policy."""
 
     list_display = ["title", "peer_column", "agent", "answer", "progress", "answered_with", "received"]
@@ -69,6 +71,8 @@ class ReceivedDispatchAdmin(RowPagesMixin, ReadOnlyAdmin):
         context["received"] = obj
         context["callback_table"] = outbound_table(obj)
         context["journal_url"] = journal_url(obj.dispatch_id)
+        context["run"] = run_card(request, obj)
+        context["waits_for_staff"] = waits_for_staff(obj)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     @display(description="Intent")
@@ -96,9 +100,13 @@ class ReceivedDispatchAdmin(RowPagesMixin, ReadOnlyAdmin):
     def answered_with(self, received: ReceivedDispatch) -> str:
         return received.message or "-"
 
-    @display(description="Work", label={"Finished": "success", "Under way": "info"})
+    @display(description="Work", label={"Finished": "success", "Under way": "info", "Waits for staff": "warning"})
     def progress(self, received: ReceivedDispatch) -> str | None:
-        return "Finished" if received.is_finished else "Under way" if received.accepted else None
+        if not received.accepted:
+            return None
+        if received.is_finished:
+            return "Finished"
+        return "Waits for staff" if received.taken_by == TakenBy.STAFF else "Under way"
 
     @display(description="Received", ordering="received_at")
     def received(self, received: ReceivedDispatch) -> str:

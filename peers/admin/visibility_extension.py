@@ -20,7 +20,8 @@ from federations.models import A2aAgent
 from peers.admin.agent_forms import VISIBILITY_HELP
 from peers.admin.seen_as import peer_choices
 from peers.admin.visibility_pages import BUTTONS, MAY_CHOOSE, confirm_choice, readers_of
-from peers.models import AgentVisibilityChoice, RegisteredAgent, Visibility
+from peers.admin.work_setting_page import BUTTONS as WORK_BUTTONS
+from peers.models import AgentVisibilityChoice, AgentWorkSetting, RegisteredAgent, Visibility
 from peers.services.catalog.agents import agent_id_of
 from peers.services.catalog.visibility import choices_at
 
@@ -91,7 +92,7 @@ def visibilities(agents: Sequence[A2aAgent]) -> dict[str, str]:
 
 
 def section(request: HttpRequest, agent: A2aAgent) -> SafeString:
-    """Return the section of an agent's page: who sees it, the buttons that change this, and the choice of a peer."""
+    """Return the section of an agent's page: who sees it, whether work waits, the buttons, and the choice of a peer."""
     choice = choices_at([_place(agent)]).get(_place(agent))
     visibility = choice.visibility if choice else settings.FEDHUB_VISIBILITY_DEFAULT
     agent_id = agent_id_of(agent.path)
@@ -100,7 +101,14 @@ def section(request: HttpRequest, agent: A2aAgent) -> SafeString:
         for other in Visibility
         if other != visibility and request.user.has_perm(MAY_CHOOSE)
     ]
+    setting = AgentWorkSetting.objects.filter(federation_id=agent.federation_id or "", path=agent.path).first()
+    asks = setting is None or setting.asks_before_work
+    if request.user.has_perm(MAY_CHOOSE):
+        text, icon = WORK_BUTTONS[not asks]
+        buttons.append({"text": f"{text}…", "icon": icon, "href": _address("asks", agent)})
     context = {
+        "asks": asks,
+        "setting": setting,
         "label": label(visibility, VISIBILITY_COLORS),
         "choice": choice,
         "readers": readers_of(request, visibility),

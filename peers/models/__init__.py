@@ -1,6 +1,6 @@
 """The rows of the protocol between hubs: peers, messages sent and received, handler events, and the journal."""
 
-from peers.models.agents import AgentVisibilityChoice, DiscoveredAgent, RegisteredAgent, Visibility
+from peers.models.agents import AgentVisibilityChoice, AgentWorkSetting, DiscoveredAgent, RegisteredAgent, Visibility
 from peers.models.dispatches import Dispatch, DispatchState, InboundCallback, IssuedDelegation
 from peers.models.handling import HandlerEvent, HandlerEventKind
 from peers.models.intents import Intent, IntentStatus
@@ -17,12 +17,13 @@ from peers.models.peers import (
     PeerToken,
     Relationship,
 )
-from peers.models.received import OutboundCallback, ReceivedDispatch, SeenNonce
+from peers.models.received import OutboundCallback, ReceivedDispatch, SeenNonce, TakenBy
 
 __all__ = [
     "PUT_AWAY",
     "WAITING_DEAD",
     "AgentVisibilityChoice",
+    "AgentWorkSetting",
     "DiscoveredAgent",
     "Dispatch",
     "DispatchState",
@@ -48,5 +49,6 @@ __all__ = [
     "RegisteredAgent",
     "Relationship",
     "SeenNonce",
+    "TakenBy",
     "Visibility",
 ]

@@ -41,6 +41,26 @@ class AgentVisibilityChoice(models.Model):
         return f"{self.path}: {self.visibility}"
 
 
+class AgentWorkSetting(models.Model):
+    """The choice of staff whether a discovered agent's work for peers waits for approval; without a row it does.
+
+    The row names the agent by federation and path, as `AgentVisibilityChoice` does.
+    """
+
+    id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
+    federation_id = models.CharField(max_length=24, blank=True)
+    path = models.CharField(max_length=255)
+    asks_before_work = models.BooleanField(default=True)
+    changed_by_name = models.CharField(max_length=200, blank=True)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["federation_id", "path"], name="agent_work_setting_once")]
+
+    def __str__(self) -> str:
+        return f"{self.path}: {'asks' if self.asks_before_work else 'does not ask'} before work"
+
+
 class RegisteredAgent(models.Model):
     """An agent that no sync discovers: staff register it, or a program does by `FederationState.register_agent`.
 

@@ -13,14 +13,23 @@ from peers.models.outbox import OutboxMessage
 from peers.models.peers import Peer
 
 
+class TakenBy(models.TextChoices):
+    """Who does the work of an accepted dispatch: a discovered agent, a class of FEDHUB_HANDLERS, or staff by hand."""
+
+    AGENT = "agent"
+    HANDLER = "handler"
+    STAFF = "staff"
+
+
 class ReceivedDispatch(models.Model):
     """An envelope that a peer sent and that this hub has accepted or rejected.
 
     `dispatch_id` is the peer's id of the dispatch. `body_digest` is the digest of the canonical body without
     `created_at` and `signature`, so that a retry has the same digest. `scope` is the envelope's scope restricted by its
     delegation, the UCAN token in `delegation`. `policy` is the strictest combination of the peer's and this hub's
-    policies. `message` is the text of this hub's response. `is_finished` is set when the work is rejected, completed or
-    failed.
+    policies. `message` is the text of this hub's response. `taken_by` is empty for a rejected dispatch, and for one
+    that was received before the column existed. `delta_bytes` is the size of the state_deltas that an agent's run has
+    sent. `is_finished` is set when the work is rejected, completed or failed.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -39,13 +48,18 @@ class ReceivedDispatch(models.Model):
     delegation = models.TextField(blank=True)
     trace_id = models.CharField(max_length=200, blank=True)
     callback_url = models.CharField(max_length=1000, blank=True)
+    taken_by = models.CharField(max_length=8, choices=TakenBy, blank=True)
+    delta_bytes = models.PositiveIntegerField(default=0, editable=False)
     is_finished = models.BooleanField(default=False)
     received_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ["-received_at", "-id"]
         verbose_name_plural = "received dispatches"
-        indexes = [models.Index(fields=["-received_at", "-id"], name="received_newest")]
+        indexes = [
+            models.Index(fields=["-received_at", "-id"], name="received_newest"),
+            models.Index(fields=["taken_by", "peer"], condition=Q(is_finished=False), name="received_open"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["peer", "dispatch_id"], name="received_dispatch_once"),
             models.UniqueConstraint(

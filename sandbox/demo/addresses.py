@@ -56,13 +56,12 @@ class Addresses:
             "AWS_SECRET_ACCESS_KEY": DEFAULT_SECRET_ACCESS_KEY,
             "AWS_REGION": REGION,
             "FEDHUB_SANDBOX_URL": self.sandbox_url,
-            # The hubs reach each other on loopback, and the example handler works on their intents.
+            # The hubs reach each other on loopback, and the agents that they discover work on their intents.
             "FEDHUB_ENABLED": "true",
             # A request that syncs waits in its thread for the cloud.
             "FEDHUB_WEB_THREADS": "8",
             "FEDHUB_ACCESS_LOG": "true",
             "FEDHUB_ALLOWED_NETWORKS": "127.0.0.0/8",
-            "FEDHUB_HANDLERS": "peers.handlers.EchoAgents",
         }
 
     def partner_environ(self, var_dir: Path) -> dict[str, str]:

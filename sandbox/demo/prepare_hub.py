@@ -22,8 +22,9 @@ from federations.services.federations import create_federation
 from federations.services.start import start_sync
 from federations.sync.naming import resource_path
 from federations.sync.resources import ResourceKind
-from peers.models import AgentVisibilityChoice, PeerKey, PeerState, Visibility
+from peers.models import AgentVisibilityChoice, AgentWorkSetting, PeerKey, PeerState, Visibility
 from peers.services.catalog.agents import agent_id_of, set_visibility
+from peers.services.catalog.work_settings import set_asks_before_work
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.peer_documents import refresh_documents
 from peers.services.trust.peers import add_peer, find_peer
@@ -35,6 +36,8 @@ TAG = "demo"
 # The only agent that approved peers may use from the start; staff set the visibility of the others.
 AGENT_PATH = resource_path(ResourceKind.A2A_AGENT, "pharmacy_fraud_a2a")
 AGENT_ID = agent_id_of(AGENT_PATH)
+# The agents that begin the work of peers at once; the others ask staff first.
+READY_PATHS = (AGENT_PATH, resource_path(ResourceKind.A2A_AGENT, "contract_analysis_a2a"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,9 @@ def prepare(folder: Path, variables: Mapping[str, str], *, other_url: str) -> Pr
     federation = _federation(user)
     if not AgentVisibilityChoice.objects.filter(federation_id=federation.id, path=AGENT_PATH).exists():
         set_visibility(federation.id, AGENT_PATH, Visibility.UNLISTED.value, actor_of(user))
+    for path in READY_PATHS:
+        if not AgentWorkSetting.objects.filter(federation_id=federation.id, path=path).exists():
+            set_asks_before_work(federation.id, path, False, by=actor_of(user))
     if find_peer(other_url) is None:
         add_peer(other_url, by=actor_of(user), notes="The other hub of the demo.")
     fingerprint = PeerKey(public_key=hub_identity().public_key_b64).fingerprint

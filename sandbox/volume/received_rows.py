@@ -17,13 +17,14 @@ from peers.models import (
     Peer,
     PeerState,
     ReceivedDispatch,
+    TakenBy,
 )
 from peers.protocol import CallbackEventType, DelegationScope, FederationCallback, FederationEnvelope, FederationPolicy
 from sandbox.runtime_texts import DOMAINS
 from sandbox.volume.dispatch_rows import BATCH, HUB_URL, REJECTION, described_work
 from sandbox.volume.draws import Draws
 
-HANDLER = "peers.handlers.EchoAgents"
+HANDLER = "acme.handlers.Clerks"
 HANDLER_ERROR = "TimeoutError: the agent did not answer within 60 seconds"
 REFUSED = "HTTP 503: Service Unavailable"
 STATUSES = (IntentStatus.COMPLETED, IntentStatus.ACTIVE, IntentStatus.FAILED, IntentStatus.COMPLETED)
@@ -79,6 +80,7 @@ def _received(number: int, peer: Peer, draws: Draws) -> ReceivedDispatch:
         scope=scope.to_dict(),
         policy=policy.to_dict(),
         callback_url=callback_url,
+        taken_by=TakenBy.HANDLER if is_accepted else "",
         is_finished=not is_accepted or status != IntentStatus.ACTIVE,
         received_at=at,
     )

@@ -163,7 +163,7 @@ SPECIAL_PAGES = {
     Peer: ("approve", "issue_token"),
     PeerKey: ("approve",),
     Intent: ("dispatch_on",),
-    DiscoveredAgent: ("make_public", "seen_as"),
+    DiscoveredAgent: ("make_public", "seen_as", "asks"),
     A2aAgent: ("try_it",),
 }
 # A page that shows more than one kind of row is looked at with a row of each.
@@ -187,6 +187,7 @@ CONDITIONS: Mapping[tuple[type[Model], str], Mapping[str, Any]] = {
     (StoredPlan, "change"): {"status": "open", "is_from_sync": True},
     (JournalEntry, "change"): {"kind": "dispatch"},
     (Dispatch, "change"): {"status": "completed"},
+    (ReceivedDispatch, "change"): {"accepted": True, "is_finished": False},
     (OutboundCallback, "change"): {"dead_at__isnull": False},
     (AgentRun, "change"): {"state": "completed"},
 }

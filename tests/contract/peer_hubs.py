@@ -24,6 +24,8 @@ from tests.stores.databases import HubDatabase, Row, hub_database, rows_of
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 3
 WAIT_SECONDS = 60.0
+WORKERS = {"sync,handlers": "4", "peers,sweep": "4", "handlers,peers,sweep": "2", "agents": "1"}
+"""The number of processes of each worker that serves some queues alone."""
 SETUP = "import django; django.setup(); "
 
 
@@ -94,7 +96,7 @@ class Hub:
             "FEDHUB_SWEEP_SECONDS": "1",
             "FEDHUB_RETRY_SECONDS": "1",
             "FEDHUB_HANDLER_SECONDS": "5",
-            "FEDHUB_HANDLERS": "peers.handlers.EchoAgents",
+            "FEDHUB_HANDLERS": "docs.echo_agents.EchoAgents",
             **self.extra,
         }
 
@@ -115,8 +117,8 @@ class Hub:
                 *("--without-gossip", "--without-mingle", "--without-heartbeat"),
             ),
             **{
-                f"worker-{queues}": (*celery, self.worker, "worker", "-c", "4", "-Q", queues, "--without-heartbeat")
-                for queues in ("sync,handlers", "peers,sweep")
+                f"worker-{queues}": (*celery, self.worker, "worker", "-c", number, "-Q", queues, "--without-heartbeat")
+                for queues, number in WORKERS.items()
             },
             "beat": (*celery, "fedhub", "beat", "--pidfile=", "--max-interval", "1"),
         }

@@ -168,8 +168,12 @@ def api_of(demo: Demo, scopes: str = "federations-read federations-write", *, hu
 
 def dispatch(client: httpx.Client, staff: Staff, *, target: str, agent_id: str) -> str:
     """Dispatch an intent to an agent of the other hub, and return the page that staff see once it is completed."""
-    title = f"Review for {agent_id}"
-    asked = {"intent_id": "i-1", "intent_title": title, "target_server": target, "agent_id": agent_id}
+    asked = {
+        "intent_id": "i-1",
+        "intent_title": "Add up the claims: 2 and 40",
+        "target_server": target,
+        "agent_id": agent_id,
+    }
     answer = client.post("federation/dispatch", json=asked)
     assert answer.status_code == 200, answer.text
     assert answer.json()["status"] == "accepted"
@@ -256,7 +260,7 @@ def test_staff_of_both_hubs_approve_each_other_and_their_agents_work_for_each_ot
             (partner, partner_staff, hub_url, "contract-analysis-a2a"),
         ):
             seen = dispatch(client, sender, target=target, agent_id=agent_id)
-            assert f'"answer": "{agent_id}: Review for {agent_id}"' in seen
+            assert '"answer": "The sum is 42."' in seen
             assert "Progress" in seen
             assert "signature verified" in seen
         for client in (hub, partner):

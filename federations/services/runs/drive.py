@@ -28,6 +28,7 @@ from federations.services.runs.claim import (
     take_due_runs,
 )
 from federations.services.runs.database_thread import DatabaseThread
+from federations.services.runs.listeners import why_not_started
 from federations.services.runs.target import AgentGoneError, RunTarget, open_caller, read_progress, read_target
 from federations.services.runs.work import RunWork
 from federations.services.runs.write import LostRunError, end_values, ended_event, write_run
@@ -184,6 +185,9 @@ class Driver:
             return
         if run.state == RunState.INPUT_REQUIRED:
             await work.expire(LAPSED)
+            return
+        if work.has_waited and (reason := await self._database(why_not_started, run)):
+            await work.fail(reason)
             return
         following = asyncio.create_task(work.follow())
         try:

@@ -1,4 +1,4 @@
-"""The listeners to the events of runs, which other apps register."""
+"""The listeners to the events of runs, and the gates before their start, which other apps register."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from federations.models import AgentRun, AgentRunEvent
 
 Listener = Callable[[AgentRun, Sequence[AgentRunEvent]], None]
 
+Gate = Callable[[AgentRun], str]
+
 _listeners: list[Listener] = []
+_gates: list[Gate] = []
 
 
 def register_listener(listener: Listener) -> None:
@@ -26,6 +29,17 @@ def remove_listener(listener: Listener) -> None:
     """Call `listener` no more."""
     if listener in _listeners:
         _listeners.remove(listener)
+
+
+def register_gate(gate: Gate) -> None:
+    """Ask `gate(run)` before a worker sends a message that waited; a text that it returns ends the run as failed."""
+    if gate not in _gates:
+        _gates.append(gate)
+
+
+def why_not_started(run: AgentRun) -> str:
+    """Return the first reason of a gate why the run may not go on; "" if it may."""
+    return next((reason for gate in tuple(_gates) if (reason := gate(run))), "")
 
 
 def notify(run: AgentRun, events: Sequence[AgentRunEvent]) -> None:

@@ -26,10 +26,10 @@ from federations.services.runs.write import append_events
 WAIT = timedelta(days=7)
 """How long a run waits for approval or for an answer before it lapses."""
 PEER_QUEUED = 100
-"""The number of runs of one peer that may wait at a time."""
+"""The number of runs of one peer that may wait at a time; the caller of `make_run` checks it."""
 MAX_TEXT = 200_000
 MAX_DATA_BYTES = 512 * 1024
-WAITING = (RunState.WAITING_APPROVAL, RunState.QUEUED)
+AT_AGENTS = (RunState.RUNNING, RunState.INPUT_REQUIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,11 @@ def make_run(agent: A2aAgent, work: Work, *, by: Actor) -> AgentRun:
         return earlier
 
 
-def has_room_for(source_id: str) -> bool:
-    """Tell whether a peer may queue one more run."""
-    waiting = AgentRun.objects.filter(
-        source=RunSource.PEER.value, source_id=source_id, state__in=[state.value for state in WAITING]
-    )
-    return waiting.count() < PEER_QUEUED
+def count_at_agents(source_id: str) -> int:
+    """Return the number of a peer's runs that agents have begun and not ended."""
+    return AgentRun.objects.filter(
+        source=RunSource.PEER.value, source_id=source_id, state__in=[state.value for state in AT_AGENTS]
+    ).count()
 
 
 @retried

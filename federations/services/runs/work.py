@@ -60,6 +60,11 @@ class RunWork:
         self._clock = asyncio.get_running_loop().time
 
     @property
+    def has_waited(self) -> bool:
+        """Tell whether the run waited until now: for its start, or for the answer to a question."""
+        return self.run.state == RunState.QUEUED or self._has_input
+
+    @property
     def seconds_left(self) -> float:
         """Return how long the agent may still work."""
         left: float = settings.FEDHUB_AGENT_SECONDS - self._worked(timezone.now())

@@ -66,6 +66,14 @@ class _Visible:
     is_registered: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class FoundAgent:
+    """An agent that a peer may see; `is_discovered` tells an agent of a federation from a registered one."""
+
+    agent: FederatedAgent
+    is_discovered: bool
+
+
 def agent_id_of(path: str) -> str:
     """Return the id by which peers know a discovered agent: the slug at the end of its path."""
     return path.rsplit("/", 1)[-1]
@@ -105,11 +113,26 @@ def visible_agents(
 
 def find_visible_agent(agent_id: str, peer: Peer | None) -> FederatedAgent | None:
     """Return the agent of this id if `peer` may see it, by the rules of `visible_agents`; else None."""
+    found = look_up_agent(agent_id, peer)
+    return found.agent if found else None
+
+
+def look_up_agent(agent_id: str, peer: Peer | None) -> FoundAgent | None:
+    """Return the agent of this id, and whether a federation discovered it, if `peer` may see it; else None."""
     if not is_enabled() or not _is_agent_id(agent_id):
         return None
     registered = RegisteredAgent.objects.filter(agent_id=agent_id).first()
     agent = _describe_registered(registered, _place()) if registered else _find_discovered(agent_id)
-    return agent if agent and agent.visibility in visibilities_of(peer) else None
+    if agent is None or agent.visibility not in visibilities_of(peer):
+        return None
+    return FoundAgent(agent, is_discovered=registered is None)
+
+
+def find_agent_to_run(agent_id: str) -> A2aAgent | None:
+    """Return the discovered agent that works for this id; None where a registered agent has the id or none has it."""
+    if RegisteredAgent.objects.filter(agent_id=agent_id).exists():
+        return None
+    return A2aAgent.objects.select_related("federation").filter(path=_A2A_PREFIX + agent_id).first()
 
 
 def visibilities_of(peer: Peer | None) -> Sequence[AgentVisibility]:

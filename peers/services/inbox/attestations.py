@@ -6,25 +6,36 @@ from collections.abc import Mapping, Sequence
 
 from django.utils import timezone
 
+from federations.runs.usage import USAGE_OF_LIMIT
 from peers.models import ReceivedDispatch
-from peers.protocol import FederationAttestation, FederationPolicy, JsonMapping, sign_envelope
+from peers.protocol import FederationAttestation, FederationPolicy, JsonMapping, JsonObject, sign_envelope
+from peers.services.inbox.compliance import compliance
 from peers.services.trust.identity import hub_identity
-
-BUDGETS = {"max_llm_tokens": "llm_tokens", "max_tool_calls": "tool_calls", "cost_ceiling_usd": "cost_usd"}
-"""The usage that each budget bounds, by the names that OpenIntent's examples use."""
 
 WARN_AT = 0.8
 """The share of a budget above which its peer is warned."""
 
 
 def attest(
-    received: ReceivedDispatch, *, usage: JsonMapping, trace_references: Sequence[str] = ()
+    received: ReceivedDispatch,
+    *,
+    usage: JsonMapping,
+    trace_references: Sequence[str] = (),
+    was_approved: bool = False,
 ) -> FederationAttestation:
-    """Return this hub's signed statement of the usage of the work for a received dispatch, and of its compliance."""
+    """Return this hub's signed statement of the usage of the work for a received dispatch, and of its compliance.
+
+    The usage has the member `unverified` if the policy has limits that could not be checked. `was_approved` tells that
+    staff approved the work before it began.
+    """
+    found = compliance(FederationPolicy.from_dict(received.policy), usage, was_approved=was_approved)
+    stated: JsonObject = dict(usage)
+    if found.unverified:
+        stated["unverified"] = list(found.unverified)
     attestation = FederationAttestation(
         dispatch_id=received.dispatch_id,
-        governance_compliant=not budgets_used(received, usage, share=1.0),
-        usage=dict(usage),
+        governance_compliant=found.is_kept,
+        usage=stated,
         trace_references=list(trace_references),
         timestamp=timezone.now().isoformat(),
     )
@@ -35,7 +46,7 @@ def attest(
 def budgets_used(received: ReceivedDispatch, usage: JsonMapping, *, share: float) -> dict[str, float]:
     """Return the used share of each budget, by name, of which more than `share` is used; 1.0 is the whole budget."""
     budget = FederationPolicy.from_dict(received.policy).budget
-    shares = {name: _share(budget, name, usage.get(used)) for name, used in BUDGETS.items()}
+    shares = {name: _share(budget, name, usage.get(used)) for name, used in USAGE_OF_LIMIT.items()}
     return {name: used for name, used in shares.items() if used > share}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.conf import settings
@@ -43,7 +43,7 @@ from peers.protocol import (
 from peers.protocol.envelope_signatures import SignedObject, read_callback
 from peers.protocol.merge_patch import merge_patch
 from peers.services.inbox.handler_events import queue_event
-from peers.services.outbox.callbacks import is_in_scope
+from peers.services.outbox.callbacks import STATE_PATCH, is_in_scope
 from peers.services.trust.identity import DISABLED, is_enabled
 from peers.services.trust.journal import note
 from peers.services.trust.proofs import (
@@ -220,7 +220,7 @@ def _apply(proven: ProvenCallback, *, now: datetime) -> str:
     for signature in proof.http_signatures:
         record_nonce(peer, signature)
     dispatch = locked(Dispatch.objects.filter(pk=proven.dispatch_id)).get()
-    _check_scope(read.fields, dispatch, now)
+    fields = _within_scope(read.fields, dispatch, now)
     if _is_known(read, dispatch):
         return ALREADY_PROCESSED
     has_ended = dispatch.status in FINAL_STATES
@@ -237,15 +237,23 @@ def _apply(proven: ProvenCallback, *, now: datetime) -> str:
     note(JournalKind.CALLBACK, text, peer_url=peer.server_url, dispatch_id=dispatch.pk)
     if has_ended:
         return NOTED
-    _change(dispatch, read.fields, read.body, is_attested=proven.is_attested, now=now)
+    _change(dispatch, fields, read.body, is_attested=proven.is_attested, now=now)
     _tell_handlers(row)
     return PROCESSED
 
 
-def _check_scope(callback: FederationCallback, dispatch: Dispatch, now: datetime) -> None:
+def _within_scope(callback: FederationCallback, dispatch: Dispatch, now: datetime) -> FederationCallback:
+    """Return the callback if it is within the delegated scope; raise DelegationError otherwise.
+
+    The end of the work is taken also after the scope ran out, without its state_delta: the peer may have written it in
+    time, and else the dispatch would never end.
+    """
     scope = DelegationScope.from_dict(dispatch.scope)
-    if not is_in_scope(scope, callback.event_type, callback.state_delta, now=now.timestamp()):
-        raise DelegationError(DelegationFault.WIDENED, "the callback is beyond the delegated scope")
+    if is_in_scope(scope, callback.event_type, callback.state_delta, now=now.timestamp()):
+        return callback
+    if callback.event_type in ENDS and scope.allows(STATE_PATCH):
+        return replace(callback, state_delta={})
+    raise DelegationError(DelegationFault.WIDENED, "the callback is beyond the delegated scope")
 
 
 def _is_known(read: _ReadCallback, dispatch: Dispatch) -> bool:

@@ -12,7 +12,7 @@ import asyncio
 import inspect
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -71,12 +71,22 @@ def queue_event(kind: HandlerEventKind, *, source_id: str, dispatch_id: str, pay
             enqueue("peers.run_event", row.id)
 
 
-def new_events(kind: HandlerEventKind, *, source_id: str, dispatch_id: str, payload: JsonObject) -> list[HandlerEvent]:
-    """Return an event, due now and not written yet, for each configured class that handles `kind`."""
+def new_events(
+    kind: HandlerEventKind,
+    *,
+    source_id: str,
+    dispatch_id: str,
+    payload: JsonObject,
+    handlers: Sequence[str] | None = None,
+) -> list[HandlerEvent]:
+    """Return an event, due now and not written yet, for each of the classes at `handlers` that handles `kind`.
+
+    `handlers` are dotted paths; None stands for all classes of FEDHUB_HANDLERS.
+    """
     now = timezone.now()
     return [
         HandlerEvent(handler=path, kind=kind, source_id=source_id, dispatch_id=dispatch_id, payload=payload, due_at=now)
-        for path in settings.FEDHUB_HANDLERS
+        for path in (settings.FEDHUB_HANDLERS if handlers is None else handlers)
         if is_handling(path, kind)
     ]
 

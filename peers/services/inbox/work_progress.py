@@ -10,14 +10,15 @@ from collections.abc import Sequence
 
 from django.utils import timezone
 
+from core.actors import Actor
 from core.errors import NotFoundError
 from core.store.unit_of_work import locked, retried, unit_of_work
 from peers.models import HandlerEventKind, Intent, IntentStatus, JournalKind, ReceivedDispatch
-from peers.protocol import CallbackEventType, DelegationScope, FederationAttestation, FederationCallback, JsonMapping
+from peers.protocol import CallbackEventType, FederationAttestation, FederationCallback, JsonMapping
 from peers.protocol.merge_patch import merge_patch
 from peers.services.inbox.attestations import WARN_AT, attest, budgets_used
 from peers.services.inbox.handler_events import queue_event
-from peers.services.outbox.callbacks import STATE_PATCH, queue_callback
+from peers.services.outbox.callbacks import queue_callback
 from peers.services.trust.journal import note
 
 
@@ -29,7 +30,7 @@ def report_progress(received_id: str, *, state_delta: JsonMapping, key: str) -> 
         if received is None:
             return False
         queue_callback(received, CallbackEventType.STATE_DELTA, state_delta=state_delta, key=key)
-        _patch_intent(received, state_delta)
+        patch_intent(received, state_delta)
     return True
 
 
@@ -45,7 +46,7 @@ def report_usage(received_id: str, *, usage: JsonMapping) -> list[str]:
             return []
         used = budgets_used(received, usage, share=WARN_AT)
         for name, share in used.items():
-            _warn(received, name, attest(received, usage=usage), share)
+            warn_of_budget(received, name, attest(received, usage=usage), share)
     return list(used)
 
 
@@ -57,7 +58,7 @@ def complete(
     trace_references: Sequence[str] = (),
 ) -> bool:
     """End the work as completed and tell the peer, with an attestation of the usage; False if the work ended before."""
-    return _end(
+    return end_work(
         received_id,
         CallbackEventType.COMPLETED,
         state_delta=state_delta or {},
@@ -68,39 +69,41 @@ def complete(
 
 def fail(received_id: str, *, reason: str, usage: JsonMapping) -> bool:
     """End the work as failed and tell the peer `reason`, with an attestation of usage; False if it ended before."""
-    return _end(received_id, CallbackEventType.FAILED, state_delta={"error": reason}, usage=usage)
+    return end_work(received_id, CallbackEventType.FAILED, state_delta={"error": reason}, usage=usage)
 
 
 @retried
-def _end(
+def end_work(
     received_id: str,
     event_type: CallbackEventType,
     *,
     state_delta: JsonMapping,
     usage: JsonMapping,
     trace_references: Sequence[str] = (),
+    was_approved: bool = False,
+    by: Actor | None = None,
 ) -> bool:
+    """End the work by a COMPLETED or FAILED callback with an attestation; return False if the work ended before.
+
+    `was_approved` tells that staff approved the work before it began; `by` is the person who ends it by hand.
+    """
     status = IntentStatus.COMPLETED if event_type == CallbackEventType.COMPLETED else IntentStatus.FAILED
     with unit_of_work():
         received = _get(received_id)
         # The compare-and-set: of two callers that end the work, one succeeds.
         if not ReceivedDispatch.objects.filter(pk=received_id, is_finished=False).update(is_finished=True):
             return False
-        _patch_intent(received, state_delta)
+        patch_intent(received, state_delta)
         Intent.objects.filter(pk=received.intent_id).update(status=status, updated_at=timezone.now())
-        may_patch = DelegationScope.from_dict(received.scope).allows(STATE_PATCH)
-        queue_callback(
-            received,
-            event_type,
-            state_delta=state_delta if may_patch else None,
-            attestation=attest(received, usage=usage, trace_references=trace_references),
-            key=event_type.value,
-        )
-        note(JournalKind.RECEIVE, f"Work {status}", peer_url=received.peer.server_url, dispatch_id=received.dispatch_id)
+        attestation = attest(received, usage=usage, trace_references=trace_references, was_approved=was_approved)
+        queue_callback(received, event_type, state_delta=state_delta, attestation=attestation, key=event_type.value)
+        about = {"peer_url": received.peer.server_url, "dispatch_id": received.dispatch_id}
+        note(JournalKind.RECEIVE, f"Work {status}", **about, by=by)
     return True
 
 
-def _warn(received: ReceivedDispatch, budget: str, attestation: FederationAttestation, share: float) -> None:
+def warn_of_budget(received: ReceivedDispatch, budget: str, attestation: FederationAttestation, share: float) -> None:
+    """Warn the peer and this hub's handlers of a budget, in the caller's unit of work, which has locked `received`."""
     callback = FederationCallback(
         dispatch_id=received.dispatch_id,
         event_type=CallbackEventType.BUDGET_WARNING,
@@ -130,7 +133,8 @@ def _open(received_id: str) -> ReceivedDispatch | None:
     return None if received.is_finished else received
 
 
-def _patch_intent(received: ReceivedDispatch, state_delta: JsonMapping) -> None:
+def patch_intent(received: ReceivedDispatch, state_delta: JsonMapping) -> None:
+    """Merge `state_delta` into the state of this hub's intent, in the caller's unit of work."""
     intent = locked(Intent.objects.filter(pk=received.intent_id)).first()
     if intent is not None and state_delta:
         Intent.objects.filter(pk=intent.pk).update(

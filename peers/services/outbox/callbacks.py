@@ -25,6 +25,7 @@ from peers.services.trust.journal import note
 CALLBACK_BLOCKED = "Invalid callback URL: blocked by SSRF protection"
 STATE_PATCH = "state.patch"
 EVENTS_LOG = "events.log"
+ENDS = (CallbackEventType.COMPLETED, CallbackEventType.FAILED)
 NEW_COLUMNS = ("sequence", "peer", "event_type", "body", "due_at", "tried_since", "created_at")
 
 
@@ -35,8 +36,11 @@ def check_callback_url(url: str) -> None:
 
 
 def needed_permissions(event_type: str, state_delta: JsonMapping) -> set[str]:
-    """Return the permissions that the delegated scope must have for a callback: state.patch, events.log, or both."""
-    needed = set() if event_type == CallbackEventType.STATE_DELTA else {EVENTS_LOG}
+    """Return the permissions that the delegated scope must have for a callback: state.patch, events.log, or both.
+
+    The end of the work is always reported, so it needs no permission but that for its state_delta.
+    """
+    needed = set() if event_type in (CallbackEventType.STATE_DELTA, *ENDS) else {EVENTS_LOG}
     if state_delta or event_type == CallbackEventType.STATE_DELTA:
         needed.add(STATE_PATCH)
     return needed
@@ -44,10 +48,13 @@ def needed_permissions(event_type: str, state_delta: JsonMapping) -> set[str]:
 
 def is_in_scope(scope: DelegationScope, event_type: str, state_delta: JsonMapping, *, now: float) -> bool:
     """Tell whether a callback stays within the delegated scope; `now` in Unix seconds."""
+    needed = needed_permissions(event_type, state_delta)
+    if not needed:
+        return True
     expires = scope.expiry_seconds()
     if expires is not None and expires < now:
         return False
-    return all(scope.allows(permission) for permission in needed_permissions(event_type, state_delta))
+    return all(scope.allows(permission) for permission in needed)
 
 
 def queue_callback(
@@ -62,9 +69,13 @@ def queue_callback(
 
     `key` names the callback within its dispatch. A second call with the same key makes no second callback, so a handler
     that runs again tells the peer nothing twice. Returns None, and writes a journal line, if the peer named no callback
-    URL, or if the delegated scope does not allow the callback.
+    URL, or if the delegated scope does not allow the callback. COMPLETED and FAILED are always sent, without their
+    state_delta where the scope does not allow it.
     """
     now = timezone.now()
+    scope = DelegationScope.from_dict(received.scope)
+    if event_type in ENDS and not is_in_scope(scope, event_type, state_delta or {}, now=now.timestamp()):
+        state_delta = None
     if why := why_unreported(received, event_type, state_delta or {}, now=now):
         note(JournalKind.CALLBACK, why, peer_url=received.peer.server_url, dispatch_id=received.dispatch_id)
         return None

@@ -18,6 +18,7 @@ from core.actors import Actor
 from core.errors import ConflictError, InvalidRequestError
 from core.net.client import is_permitted_url
 from core.store.unit_of_work import LostRaceError, locked, retried, unit_of_work
+from federations.services.runs.cancel_many import cancel_runs_of_peer
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerDecision, PeerKey, PeerState, Relationship
 from peers.protocol import (
     InvalidIdentifier,
@@ -148,7 +149,7 @@ def suspend_peer(peer: Peer, *, reason: str, by: Actor) -> None:
     """
     with _unchanged_by_failure(peer), unit_of_work():
         _decide(peer, PeerState.SUSPENDED, source=PeerState.APPROVED, reason=reason, by=by)
-        _stop(peer, because=reason_of_state(PeerState.SUSPENDED))
+        _stop(peer, because=reason_of_state(PeerState.SUSPENDED), by=by)
 
 
 @retried
@@ -168,7 +169,7 @@ def retire_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
     with _unchanged_by_failure(peer), unit_of_work():
         source = _stored_state(peer, PeerState.SUSPENDED, else_state=PeerState.APPROVED)
         _decide(peer, PeerState.RETIRED, source=source, reason=reason, by=by)
-        _stop(peer, because=reason_of_state(PeerState.RETIRED))
+        _stop(peer, because=reason_of_state(PeerState.RETIRED), by=by)
 
 
 @retried
@@ -332,11 +333,12 @@ def _record(peer: Peer, source: str, target: PeerState, *, by: Actor, reason: st
     note(JournalKind.PEER, text, peer_url=peer.server_url, by=by)
 
 
-def _stop(peer: Peer, *, because: str) -> None:
+def _stop(peer: Peer, *, because: str, by: Actor) -> None:
     now = timezone.now()
     revoke_tokens(peer, now=now)
     peer.delegations.filter(revoked_at=None).update(revoked_at=now)
     hold_work(peer, because=because)
+    cancel_runs_of_peer(peer.pk, reason=f"the peer was {peer.state}", by=by)
 
 
 def _compared_key(peer: Peer, fingerprint: str) -> PeerKey | None:

@@ -150,9 +150,8 @@ def test_an_attestation_of_another_dispatch_or_by_another_hub(
     [
         (["events.log"], "state_delta", {"a": 1}),
         (["events.log"], "completed", {"a": 1}),
-        (["state.patch"], "completed", {}),
+        ([], "failed", {"a": 1}),
         (["state.patch"], "budget_warning", {}),
-        ([], "failed", {}),
     ],
 )
 def test_an_event_beyond_the_delegated_scope(

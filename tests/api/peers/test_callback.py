@@ -7,6 +7,7 @@ from django.conf import LazySettings
 
 from core.net.client import Answer
 from peers.models import Dispatch, HandlerEvent, InboundCallback, JournalEntry, Peer
+from peers.protocol import DelegationScope
 from peers.services.outbox.delivery import settle_dispatch
 from peers.services.outbox.signed_requests import SendResult
 from peers.services.trust.peer_tokens import issue_peer_token
@@ -143,7 +144,7 @@ def test_two_dispatches_may_use_one_idempotency_key(alpha: Partner, dispatch: Di
 
 
 def test_handlers_are_told_of_a_callback_once(alpha: Partner, dispatch: Dispatch, settings: LazySettings) -> None:
-    settings.FEDHUB_HANDLERS = ["peers.handlers.EchoAgents"]
+    settings.FEDHUB_HANDLERS = ["docs.echo_agents.EchoAgents"]
     message = callback(dispatch.pk, "budget_warning", attestation=attestation(alpha, dispatch.pk))
 
     for _ in range(2):
@@ -152,3 +153,14 @@ def test_handlers_are_told_of_a_callback_once(alpha: Partner, dispatch: Dispatch
     assert set(HandlerEvent.objects.values_list("kind", flat=True)) == {"federation_callback", "budget_warning"}
     assert HandlerEvent.objects.count() == 2
     assert {event.payload["event_type"] for event in HandlerEvent.objects.all()} == {"budget_warning"}
+
+
+@pytest.mark.parametrize("event", ["completed", "failed"])
+def test_the_end_is_taken_in_every_scope(alpha: Partner, dispatch: Dispatch, event: str) -> None:
+    closed = dispatch_to(alpha, scope=DelegationScope(permissions=[]))
+    assert report(alpha, callback(closed.pk, event)).status_code == 200
+    expired = dispatch_to(alpha, scope=DelegationScope(expires_at="2020-01-01T00:00:00Z"))
+    assert report(alpha, callback(expired.pk, event, state_delta={"a": 1})).status_code == 200
+    assert [(row.status, row.state) for row in Dispatch.objects.filter(pk__in=[closed.pk, expired.pk])] == [
+        (event, {})
+    ] * 2

@@ -244,7 +244,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...]]]:
 def test_a_lone_receive_has_its_own_nudges_and_a_group_shares_one(
     alpha: Partner, alpha_peer: Peer, settings: LazySettings, sent: list[tuple[str, tuple[Any, ...]]]
 ) -> None:
-    settings.FEDHUB_HANDLERS = ["peers.handlers.EchoAgents"]
+    settings.FEDHUB_HANDLERS = ["docs.echo_agents.EchoAgents"]
     url = f"{alpha.url}/cb"
     lone = store_submissions([proven(alpha, callback_url=url)])
     many = store_submissions([proven(alpha, callback_url=url) for _ in range(3)])

@@ -22,11 +22,13 @@ from peers.protocol import CallbackEventType, DelegationScope, FederationEnvelop
 from peers.services.inbox.handler_events import new_events
 from peers.services.inbox.receive.prove_sender import Submission
 from peers.services.inbox.receive.scope_and_policy import trace_id_of
+from peers.services.inbox.receive.takers import NO_ROOM, Taker
 from peers.services.outbox.callbacks import new_callback, why_unreported
 from peers.services.trust.journal import new_line
 
 ACCEPTED = "Intent received and accepted for processing"
 SPENT = "Rejected: budget constraints too restrictive"
+IN_JOURNAL = {SPENT: "rejected, its budget is spent", NO_ROOM: "rejected, too much work of the peer waits"}
 FIRST_REPORT = CallbackEventType.STATE_DELTA
 FIRST_DELTA = {"status": "accepted"}
 
@@ -86,6 +88,9 @@ def new_received(
     scope: DelegationScope,
     policy: FederationPolicy,
     now: datetime,
+    *,
+    taker: Taker | None = None,
+    message: str = ACCEPTED,
 ) -> ReceivedDispatch:
     """Return the row of a received dispatch, not written yet; without an intent the dispatch is rejected."""
     envelope = submission.envelope
@@ -97,7 +102,7 @@ def new_received(
         intent=intent,
         local_intent_id=intent.id if intent else "",
         accepted=intent is not None,
-        message=ACCEPTED if intent else SPENT,
+        message=message,
         agent_id=envelope.agent_id or "",
         envelope=submission.message,
         scope=scope.to_dict(),
@@ -105,18 +110,19 @@ def new_received(
         delegation=submission.delegation,
         trace_id=trace_id_of(envelope),
         callback_url=envelope.callback_url or "",
+        taken_by=taker.taken_by if taker else "",
         is_finished=intent is None,
         received_at=now,
     )
 
 
-def rows_of(received: ReceivedDispatch, submission: Submission, now: datetime) -> NewRows:
+def rows_of(received: ReceivedDispatch, submission: Submission, now: datetime, taker: Taker | None) -> NewRows:
     """Return the received row and all rows that go with it: intent, handler events, journal lines, first callback."""
     line = partial(new_line, peer_url=received.peer.server_url, dispatch_id=received.dispatch_id)
-    outcome = "rejected, its budget is spent" if received.intent is None else "accepted"
+    outcome = IN_JOURNAL.get(received.message, "accepted")
     text = f"Received and {outcome}: {submission.envelope.intent_title}"
     rows = NewRows(received=[received], journal=[line(JournalKind.RECEIVE, text)])
-    if received.intent is None:
+    if received.intent is None or taker is None:
         return rows
     rows.intents.append(received.intent)
     rows.events += new_events(
@@ -124,6 +130,7 @@ def rows_of(received: ReceivedDispatch, submission: Submission, now: datetime) -
         source_id=received.id,
         dispatch_id=received.dispatch_id,
         payload=submission.message,
+        handlers=taker.handlers,
     )
     if received.callback_url:
         if why := why_unreported(received, FIRST_REPORT, FIRST_DELTA, now=now):

@@ -23,7 +23,7 @@ from peers.protocol import (
     is_same_did,
     verify_chain,
 )
-from peers.services.catalog.agents import find_visible_agent, visibilities_of
+from peers.services.catalog.agents import FoundAgent, look_up_agent, visibilities_of
 from peers.services.inbox.receive.prove_sender import Submission
 from peers.services.outbox.callbacks import check_callback_url
 from peers.services.outbox.delegations import is_issued
@@ -101,13 +101,13 @@ class VisibleAgents:
 
     def __init__(self) -> None:
         """Start without any look-up."""
-        self._found: dict[tuple[str, Sequence[AgentVisibility]], bool] = {}
+        self._found: dict[tuple[str, Sequence[AgentVisibility]], FoundAgent | None] = {}
 
-    def has(self, agent_id: str, peer: Peer) -> bool:
-        """Tell whether an agent of this id exists and the peer may see it."""
+    def find(self, agent_id: str, peer: Peer) -> FoundAgent | None:
+        """Return the agent of this id, if it exists and the peer may see it."""
         key = (agent_id, visibilities_of(peer))
         if key not in self._found:
-            self._found[key] = find_visible_agent(agent_id, peer) is not None
+            self._found[key] = look_up_agent(agent_id, peer)
         return self._found[key]
 
 

@@ -19,10 +19,10 @@ from django.utils import timezone
 
 from core.errors import ConflictError, HubError, NotFoundError
 from core.store.unit_of_work import retried, unit_of_work
-from peers.models import HandlerEvent, OutboundCallback, Peer, ReceivedDispatch
-from peers.protocol import FederationEnvelope, ProtocolError, ReceiveResult
+from peers.models import HandlerEvent, OutboundCallback, Peer, ReceivedDispatch, TakenBy
+from peers.protocol import FederationEnvelope, FederationPolicy, ProtocolError, ReceiveResult
 from peers.services.inbox.receive.group_commit import GroupCommit
-from peers.services.inbox.receive.new_rows import NewRows, new_intent, new_received, rows_of
+from peers.services.inbox.receive.new_rows import ACCEPTED, SPENT, NewRows, new_intent, new_received, rows_of
 from peers.services.inbox.receive.prove_sender import Submission, check_fresh_here
 from peers.services.inbox.receive.scope_and_policy import (
     VisibleAgents,
@@ -31,6 +31,7 @@ from peers.services.inbox.receive.scope_and_policy import (
     effective_scope,
     is_budget_spent,
 )
+from peers.services.inbox.receive.takers import NO_ROOM, Room, Taker, taker_of
 from peers.services.outbox.nudges import nudge_new
 from peers.services.trust import peer_cache
 from peers.services.trust.identity import hub_url
@@ -149,6 +150,7 @@ class _Group:
         signatures = [(proof.peer, found) for proof in proofs for found in proof.http_signatures]
         self.nonces = seen_nonces(signatures)
         self.agents = VisibleAgents()
+        self.room = Room()
         self.rows = NewRows()
 
     def decide(self, submission: Submission) -> ReceiveOutcome | Exception:
@@ -193,17 +195,29 @@ class _Group:
         self.known[row.peer_id, "key", row.idempotency_key] = row
 
     def _accept(self, submission: Submission, locked_peer: LockedPeer) -> tuple[ReceiveOutcome, NewRows]:
-        """Check the terms of a new request, and return its outcome and rows: accepted, or rejected for its budget."""
+        """Check the terms of a new request, and return its outcome and rows: accepted or rejected."""
         envelope, peer = submission.envelope, locked_peer.peer
         check_callback_target(envelope.callback_url, peer)
         scope = effective_scope(submission, locked_peer, self.now)
         policy = agreed_policy(envelope)
-        if envelope.agent_id and not self.agents.has(envelope.agent_id, peer):
+        agent = self.agents.find(envelope.agent_id, peer) if envelope.agent_id else None
+        if envelope.agent_id and agent is None:
             raise NotFoundError("Agent not found")
-        intent = None if is_budget_spent(policy) else new_intent(envelope, peer, self.now)
-        received = new_received(submission, peer, intent, scope, policy, self.now)
-        rows = rows_of(received, submission, self.now)
+        wanted = taker_of(is_discovered=agent is not None and agent.is_discovered)
+        refusal = self._refusal(peer, policy, wanted)
+        taker = None if refusal else wanted
+        intent = new_intent(envelope, peer, self.now) if taker else None
+        received = new_received(
+            submission, peer, intent, scope, policy, self.now, taker=taker, message=refusal or ACCEPTED
+        )
+        rows = rows_of(received, submission, self.now, taker)
         return ReceiveOutcome(_result_of(received, received.message), rows.events, rows.callbacks), rows
+
+    def _refusal(self, peer: Peer, policy: FederationPolicy, taker: Taker) -> str:
+        """Return why no work is done for a request whose terms hold; "" if the work is accepted."""
+        if is_budget_spent(policy):
+            return SPENT
+        return NO_ROOM if taker.taken_by == TakenBy.AGENT and not self.room.take(peer) else ""
 
 
 def _known_rows(submissions: Sequence[Submission]) -> Iterator[ReceivedDispatch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from dataclasses import dataclass
@@ -16,7 +17,14 @@ from pytest_httpserver import HTTPServer
 
 from core.errors import NotFoundError
 from peers.models import IntentStatus, JournalEntry, OutboundCallback, ReceivedDispatch
-from peers.protocol import CallbackEventType, parse_json_object, verify_callback, verify_object, verify_request
+from peers.protocol import (
+    CallbackEventType,
+    JsonObject,
+    parse_json_object,
+    verify_callback,
+    verify_object,
+    verify_request,
+)
 from peers.services.inbox.work_progress import complete, fail, report_progress, report_usage
 from peers.services.outbox import delivery
 from peers.services.outbox.backoff import MAX_ATTEMPTS
@@ -236,26 +244,29 @@ def test_failure_is_reported_with_its_reason(partner: Partner) -> None:
 
 @pytest.mark.parametrize(
     ("permissions", "told"),
-    [(["state.patch"], ["state_delta"]), (["events.log"], ["completed"]), ([], []),
-     (["state.patch", "events.log"], ["state_delta", "completed"])],
+    [(["state.patch"], [("state_delta", {"step": 1}), ("completed", {"step": 2})]),
+     (["events.log"], [("completed", {})]), ([], [("completed", {})])],
 )  # fmt: skip
-def test_nothing_is_reported_beyond_the_delegated_scope(
-    partner: Partner, permissions: list[str], told: list[str]
+def test_nothing_but_the_end_is_reported_beyond_the_delegated_scope(
+    partner: Partner, permissions: list[str], told: list[tuple[str, JsonObject]]
 ) -> None:
     received = partner.received(scope={"permissions": permissions, "denied_operations": [], "max_delegation_depth": 0})
     report_progress(received.pk, state_delta={"step": 1}, key="a")
     complete(received.pk, state_delta={"step": 2}, usage=USAGE)
     rows = OutboundCallback.objects.order_by("received_id", "sequence")
-    assert [row.event_type for row in rows] == told
+    assert [(row.event_type, json.loads(row.body)["state_delta"]) for row in rows] == told
     noted = JournalEntry.objects.filter(text__contains="beyond the delegated scope").count()
     assert noted == 2 - len(told)
 
 
-def test_an_expired_scope_reports_nothing(partner: Partner) -> None:
+def test_an_expired_scope_reports_the_end_alone(partner: Partner) -> None:
     past = (timezone.now() - timedelta(seconds=1)).isoformat()
     scope = {"permissions": ["state.patch", "events.log"], "expires_at": past}
-    complete(partner.received(scope=scope).pk, usage=USAGE)
-    assert OutboundCallback.objects.count() == 0
+    received = partner.received(scope=scope)
+    report_progress(received.pk, state_delta={"step": 1}, key="a")
+    complete(received.pk, state_delta={"step": 2}, usage=USAGE)
+    body = json.loads(OutboundCallback.objects.get().body)
+    assert (body["event_type"], body["state_delta"]) == ("completed", {})
 
 
 def test_a_peer_that_named_no_url_is_told_nothing(partner: Partner) -> None:

@@ -13,7 +13,7 @@ from peers.checks import check_handlers
 
 
 def test_a_handler_that_cannot_be_imported_is_named(settings: LazySettings) -> None:
-    settings.FEDHUB_HANDLERS = ["peers.handlers.EchoAgents", "peers.handlers.Mistyped", "nowhere.Nobody"]
+    settings.FEDHUB_HANDLERS = ["docs.echo_agents.EchoAgents", "peers.handlers.Mistyped", "nowhere.Nobody"]
     assert [message.id for message in check_handlers(None)] == ["fedhub.E012"] * 2
     assert "peers.handlers.Mistyped" in check_handlers(None)[0].msg
 

@@ -11,7 +11,7 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
-from peers.handlers import EchoAgents
+from docs.echo_agents import EchoAgents
 from peers.models import HandlerEvent, HandlerEventKind, OutboundCallback
 from peers.protocol import Federation, on_budget_warning, on_federation_callback, on_federation_received
 from peers.services.inbox.handler_events import ReceivedCallback, ReceivedEnvelope, is_handling, queue_event, run_event
@@ -186,7 +186,7 @@ def test_a_class_that_does_not_handle_a_kind_gets_no_event(settings: LazySetting
 
 
 def test_the_shipped_handler_works_on_an_intent_to_its_end(partner: Partner, settings: LazySettings) -> None:
-    settings.FEDHUB_HANDLERS = ["peers.handlers.EchoAgents"]
+    settings.FEDHUB_HANDLERS = ["docs.echo_agents.EchoAgents"]
     received = partner.received(policy={"budget": {"max_llm_tokens": 2}})
     payload = ENVELOPE | {"agent_id": "analyst"}
     queue_event(HandlerEventKind.FEDERATION_RECEIVED, source_id=received.pk, dispatch_id="d-1", payload=payload)

@@ -1,0 +1,31 @@
+"""The setting *ask before work* of a discovered agent: whether peers' work for it waits for staff's approval."""
+
+from __future__ import annotations
+
+from django.db import IntegrityError
+from django.utils import timezone
+
+from core.actors import Actor
+from core.store.unit_of_work import LostRaceError, retried, unit_of_work
+from peers.models import AgentWorkSetting
+
+
+def asks_before_work(federation_id: str | None, path: str) -> bool:
+    """Tell whether work of peers for this agent waits for approval; it does unless staff chose otherwise."""
+    chosen = AgentWorkSetting.objects.filter(federation_id=federation_id or "", path=path)
+    return bool(chosen.values_list("asks_before_work", flat=True).first() in (None, True))
+
+
+@retried
+def set_asks_before_work(federation_id: str | None, path: str, asks: bool, *, by: Actor) -> None:
+    """Set whether work of peers for this agent waits for approval. Runs that exist stay as they are."""
+    values = {"asks_before_work": asks, "changed_by_name": by.name, "changed_at": timezone.now()}
+    with unit_of_work():
+        place = {"federation_id": federation_id or "", "path": path}
+        if AgentWorkSetting.objects.filter(**place).update(**values):
+            return
+        try:
+            AgentWorkSetting.objects.create(**place, **values)
+        except IntegrityError as exc:
+            # Another transaction made the first choice for this agent.
+            raise LostRaceError from exc
