@@ -21,10 +21,11 @@ from federations.admin.run_labels import is_being_cancelled, next_step, saying_o
 from federations.admin.run_parts import Room, artifact_block, artifact_name, data_block, text_block
 from federations.admin.run_timeline import content_of, entries_of, events_after, moment_text, newest_events
 from federations.admin.visible_text import visible
-from federations.models import A2aAgent, AgentRun, AgentRunEvent, FederationStatus
+from federations.models import A2aAgent, AgentRun, AgentRunEvent
 from federations.runs.states import RunState
 from federations.runs.usage import USAGE_OF_LIMIT
 from federations.services.access import agents_visible_to, may_run_agents
+from federations.services.runs.make import takes_work
 
 # htmx stops to ask after an answer with this status.
 STOP = 286
@@ -131,11 +132,6 @@ def agent_with_status(request: HttpRequest, agent_id: str) -> A2aAgent | None:
     """Return the name of an agent and the status of its federation, if it is there and the user may view it."""
     found = agents_visible_to(request.user).filter(pk=agent_id).select_related("federation")
     return found.only("id", "name", "federation__status", "federation__display_name").first()
-
-
-def takes_work(agent: A2aAgent) -> bool:
-    """Tell whether the hub gives work to the agent: its federation, if it has one, is active."""
-    return agent.federation is None or agent.federation.status == FederationStatus.ACTIVE
 
 
 def _again_url(request: HttpRequest, run: AgentRun, agent: A2aAgent | None) -> str:

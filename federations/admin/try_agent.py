@@ -21,12 +21,12 @@ from federations.admin.catalog_page import listed
 from federations.admin.catalog_view import strings
 from federations.admin.run_forms import TryForm, typed_data
 from federations.admin.run_labels import giver_of, live_state, run_title, took_of
-from federations.admin.run_page import agent_with_status, takes_work
+from federations.admin.run_page import agent_with_status
 from federations.admin.run_rows import slim
 from federations.admin.visible_text import visible
 from federations.models import A2aAgent
 from federations.services.access import may_run_agents, runs_visible_to
-from federations.services.runs.make import Work, make_run
+from federations.services.runs.make import Work, make_run, takes_work
 
 NEWEST_RUNS = 5
 EXAMPLES = 5

@@ -8,23 +8,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from core.admin.labels import label
-from federations.runs.states import RunState
+from federations.admin.run_labels import state_label
 from federations.services.access import runs_visible_to
 from peers.models import ReceivedDispatch
 from peers.services.agent_work.begin import runs_of
-
-COLORS = {
-    RunState.WAITING_APPROVAL: "warning",
-    RunState.INPUT_REQUIRED: "warning",
-    RunState.QUEUED: "info",
-    RunState.RUNNING: "info",
-    RunState.COMPLETED: "success",
-    RunState.FAILED: "danger",
-    RunState.EXPIRED: "danger",
-    RunState.CANCELLED: "default",
-}
-"""The color of the label of each state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +32,7 @@ def run_card(request: HttpRequest, received: ReceivedDispatch) -> RunCard | None
     run = runs_of(received).first()
     if run is None:
         return None
-    text = run.get_state_display()
-    state = label(text, {text: COLORS[RunState(run.state)]})
+    state = state_label(run)
     if not runs_visible_to(request.user).filter(pk=run.pk).exists():
         return RunCard(state)
     url = reverse("admin:federations_agentrun_change", args=[run.pk])

@@ -131,9 +131,14 @@ def _check(agent: A2aAgent, work: Work) -> None:
     check_agent(agent)
 
 
+def takes_work(agent: A2aAgent) -> bool:
+    """Tell whether the hub gives work to the agent: its federation, if it has one, is active."""
+    return agent.federation is None or agent.federation.status == FederationStatus.ACTIVE
+
+
 def check_agent(agent: A2aAgent) -> None:
-    """Raise ConflictError if the agent may get no work, because its federation is not active."""
-    if agent.federation is not None and agent.federation.status != FederationStatus.ACTIVE:
+    """Raise ConflictError unless the agent takes work."""
+    if agent.federation is not None and not takes_work(agent):
         raise ConflictError(f"Federation in status '{agent.federation.status}' cannot run its agents")
 
 
