@@ -123,11 +123,17 @@ def update_federation(
         if job is not None:
             run_sync(job.id)
     else:
-        with audited(federation, by=by):
-            _write_update(federation, values, tags, force, by)
+        _update(federation, values, tags, force, by)
     return Federation.objects.with_details().get(id=federation.id)
 
 
+@retried
+def _update(federation: Federation, values: dict[str, Any], tags: list[str], force: bool, by: Actor) -> None:
+    with audited(federation, by=by):
+        _write_update(federation, values, tags, force, by)
+
+
+@retried
 def _update_and_open_job(
     federation: Federation, values: dict[str, Any], tags: list[str], force: bool, by: Actor
 ) -> SyncJob | None:
@@ -183,6 +189,7 @@ def _write_tags(federation: Federation, tags: list[str]) -> None:
     )
 
 
+@retried
 def set_enabled(federation: Federation, enabled: bool, *, by: Actor) -> None:
     """Enable or disable a federation.
 

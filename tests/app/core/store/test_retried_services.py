@@ -29,7 +29,8 @@ def unretried(source: str) -> list[str]:
 
 
 def _opens_unit(node: ast.AST) -> bool:
-    return isinstance(node, ast.With) and any("unit_of_work(" in ast.unparse(item) for item in node.items)
+    openers = ("unit_of_work(", "audited(")
+    return isinstance(node, ast.With) and any(word in ast.unparse(item) for item in node.items for word in openers)
 
 
 def test_every_service_that_writes_runs_again_after_a_lost_race() -> None:

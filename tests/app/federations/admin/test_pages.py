@@ -64,7 +64,7 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(admin: Client, cl
 
     assert queries_of(admin, path) == few
     # MongoDB answers each part of a union by a query of its own.
-    assert few <= (14 if connections[unit_of_work.REGISTRY].vendor != "mongodb" else 19)
+    assert few <= (15 if connections[unit_of_work.REGISTRY].vendor != "mongodb" else 27)
 
 
 @pytest.mark.parametrize("model", REGISTRY)

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
+from core.store.unit_of_work import REGISTRY
 from federations.models import A2aAgent, AccessLevel, Federation, McpServer
 from federations.services.access import grant
 from tests.app.federations.admin.cloud import MemoryCloud, agent, federation, server, sync
@@ -157,7 +159,8 @@ def test_a_page_takes_as_many_queries_for_many_rows_as_for_few(admin: Client, cl
     with counted_queries() as many:
         admin.get(path)
     assert len(many) == len(few)
-    assert len(few) <= 14
+    # MongoDB asks once more where another store joins.
+    assert len(few) <= (15 if connections[REGISTRY].vendor != "mongodb" else 18)
 
 
 def test_parts_of_another_shape_are_listed_without_an_error(admin: Client, make_server: MakeServer) -> None:
