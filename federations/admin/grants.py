@@ -37,6 +37,7 @@ class GrantForm(forms.ModelForm[FederationGrant]):
             choices.append((current, f"{self.instance.holder_name} (deleted or inactive)"))
         self.fields["holder"].choices = choices  # type: ignore[attr-defined]
         self.fields["holder"].initial = current
+        self.fields["level"].choices = LEVEL_CHOICES  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """Copy the id and the name of the picked holder to the grant."""
@@ -70,6 +71,11 @@ class GrantFormSet(PaginationInlineFormSet, BaseInlineFormSet):  # type: ignore[
             seen.add(holder)
 
 
+LEVEL_CHOICES = [
+    (AccessLevel.VIEW.value, "View: read"),
+    (AccessLevel.EDIT.value, "Edit: also change, sync and apply plans"),
+    (AccessLevel.OWNER.value, "Owner: also end reviews, give access and delete"),
+]
 HolderChoices = list[tuple[str, list[tuple[str, str]]]]
 
 

@@ -32,7 +32,7 @@ FEDERATION_TABS = (
     Tab("well", "In sync", Q(sync_status=SyncStatus.SUCCESS)),
     Tab("running", "Running", Q(sync_status__in=[SyncStatus.PENDING, SyncStatus.SYNCING])),
     Tab("held", "Held", _LAST_SYNC_HELD),
-    Tab("failed", "Failed", Q(sync_status=SyncStatus.FAILED) & _LAST_SYNC_NOT_HELD),
+    Tab("failed", "Failed, or with errors", Q(sync_status=SyncStatus.FAILED) & _LAST_SYNC_NOT_HELD),
     Tab("never", "Never synced", Q(sync_status=SyncStatus.IDLE)),
     Tab("disabled", "Disabled", Q(status=FederationStatus.DISABLED)),
 )

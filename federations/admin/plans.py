@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -96,6 +97,7 @@ class StoredPlanAdmin(OldestFirstMixin, RowPagesMixin, VisibleByFederationMixin,
             request.user, obj.warnings, scope=obj.federation_id, count=obj.warning_count
         )
         context["skipped"] = self._skipped(request, obj)
+        context["typed_reason"] = request.GET.get("reason", "")[:MAX_REASON]
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def apply_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -105,13 +107,15 @@ class StoredPlanAdmin(OldestFirstMixin, RowPagesMixin, VisibleByFederationMixin,
         plan = self._changeable(request, object_id)
         if plan.held and level_of(request.user, plan.federation) < AccessLevel.OWNER:
             raise PermissionDenied
-        target = self.row_url(object_id)
-        with show_refusals(request):
+        reason = _reason_in(request)
+        # A refused apply gets its reason back, so that nobody types it twice.
+        target = f"{self.row_url(object_id)}?{urlencode({'reason': reason})}"
+        with show_refusals(request, "Not applied, and nothing was changed"):
             job = start_apply(
                 plan,
                 digest=request.POST.get("digest", ""),
                 by=actor_of(request.user),
-                reason=_reason_in(request),
+                reason=reason,
                 queued=True,
                 trigger=JobTrigger.MANUAL,
             )

@@ -18,6 +18,7 @@ from pytest_django import Settings
 from core.errors import ConflictError
 from core.store.compressed_json import pack
 from federations.models import AccessLevel, Federation, McpServer, PlannedChange, StoredPlan, SyncJob
+from federations.providers.base import ProviderError
 from federations.services.access import grant
 from federations.services.federations import set_enabled
 from federations.services.run import run_sync
@@ -409,3 +410,14 @@ def test_an_old_job_lists_the_changes_that_it_stored_itself(admin: Client, cloud
     assert rows(admin, job) == [("create", "triage"), ("create", "ledger"), ("create", "refunds")]
     assert rows(admin, job, "kind=a2a_agent") == [("create", "triage")]
     assert rows(admin, job, "query=REF") == [("create", "refunds")]
+
+
+def test_a_refused_apply_says_that_nothing_was_changed_and_keeps_the_reason(admin: Client, cloud: MemoryCloud) -> None:
+    plan = planned(admin, cloud)
+    cloud.error = ProviderError("Failed to list AgentCore runtimes in us-east-1: no credentials")
+
+    text = decide(admin, plan, reason="looked at <twice>")
+
+    assert "Not applied, and nothing was changed: Failed to list AgentCore runtimes" in text
+    assert 'value="looked at &lt;twice&gt;"' in text
+    assert not SyncJob.objects.filter(plan_id=plan.pk).exists()
