@@ -27,8 +27,9 @@ class RunAgentFilter(DropdownFilter):
     parameter_name = "agent"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        runs = model_admin.get_queryset(request).order_by("agent_name", "agent_id")
-        found = dict(runs.values_list("agent_id", "agent_name").distinct()[:MAX_AGENTS])
+        runs = model_admin.get_queryset(request)
+        names = runs.order_by("agent_name", "agent_id").values_list("agent_id", "agent_name").distinct()
+        found = dict(names[:MAX_AGENTS])
         picked = str(self.value() or "")
         if picked and picked not in found:
             name = agents_visible_to(request.user).filter(pk=picked).values_list("name", flat=True).first()

@@ -21,12 +21,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 KEY = SigningKey(b"1" * 32).verification_key
 NAME = """() => {
   const at = document.activeElement;
+  // A page that is being left has no element with the focus.
+  if (!at) return "";
   return (at.ariaLabel || at.labels?.[0]?.textContent || at.textContent || at.name || "").replace(/\\s+/g, " ").trim();
 }"""
 IS_IN_DIALOG = "() => Boolean(document.activeElement.closest('[role=dialog]'))"
 
 
-def tab_to(page: Page, name: str, *, most: int = 60) -> int:
+def tab_to(page: Page, name: str, *, most: int = 90) -> int:
     """Press Tab until the element of this name has the focus; return how often."""
     seen = []
     for presses in range(1, most + 1):
