@@ -93,7 +93,7 @@ def test_the_programs_and_commands_reach_the_runtimes(running: RunningSandbox, i
         (resource(McpServer, "j", *runtime_of(running, "invoice_matching_mcp"), jwt=True), "match_invoice"),
         (resource(A2aAgent, "t", *runtime_of(running, "ticket_triage_a2a"), jwt=True, card=card), "ticket_triage_a2a"),
         (resource(A2aAgent, "a", *runtime_of(running, "modern_a2a"), card=card), "modern_a2a"),
-        (resource(A2aAgent, "a", *runtime_of(running, "pharmacy_fraud_a2a"), card={}), "pharmacy_fraud_a2a"),
+        (resource(A2aAgent, "a", *runtime_of(running, "code_review_a2a"), card={}), "code_review_a2a"),
     ]
     said: dict[str, str] = {}
     for found, expected in resources:

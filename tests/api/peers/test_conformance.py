@@ -14,7 +14,7 @@ from peers.services.catalog.intents import create_intent
 from peers.services.outbox.dispatch import create_dispatch
 from peers.services.trust.peer_tokens import issue_peer_token
 from tests.api.peers.partner import OPERATOR, Partner
-from tests.api.test_conformance import CHECKS, EXAMPLES, PEER_OPERATIONS, SCHEMA, requests_to
+from tests.api.test_conformance import CHECKS, EXAMPLES, MORE_EXAMPLES, PEER_OPERATIONS, SCHEMA, requests_to
 from tests.conftest import MakeAgent
 
 BY_PEERS = ("federation_receive", "federation_callback")
@@ -48,7 +48,11 @@ def test_no_request_gets_an_answer_that_the_schema_does_not_describe(
         known = {"dispatch_id": dispatch.pk}
 
     @settings(
-        max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        max_examples=MORE_EXAMPLES.get(operation_id, EXAMPLES),
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
     )
     @given(case=requests_to(SCHEMA.find_operation_by_id(operation_id), {"intent_id": intent.id}))
     def ask(case: Any) -> None:

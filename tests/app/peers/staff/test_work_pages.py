@@ -103,7 +103,7 @@ def test_the_run_is_shown_and_named_to_people_who_may_view_its_agent(
     make_run(make_agent(federation, "analyst"), work, by=Actor("", URL))
     client = staff("view_receiveddispatch", "change_receiveddispatch")
     page = text_of(client, url(received))
-    assert "Waiting approval" in page and "analyst" not in page and url(received, "answer_work") not in page
+    assert "Waiting for approval" in page and "analyst" not in page and url(received, "answer_work") not in page
     grant(federation, level=AccessLevel.VIEW, user=User.objects.get(username="ines"))
     assert "analyst" in text_of(client, url(received))
     answer = client.post(url(received, "answer_work"), CONFIRMED | {"text": "x"}, follow=True)
