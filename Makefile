@@ -28,7 +28,9 @@ STORES ?= postgresql mongodb
 # What a request, an answer or a form may look like, and who may send it, is the same on each: SQLite alone tests it.
 SAME_ON_EACH := conformance errors family_errors strict_json api_pages browsable_api schema authentication token_roles \
 	attacks_by_delegation attacks_on_identity attacks_on_proofs covered_fields client client_answers identity \
-	diff_view list_fields json_fields form_checks
+	agent_client hostile_runs many_runs create_federation update_federation show_federation tokens legacy_sync \
+	diff_view list_fields json_fields form_checks form actions parameters peer_pages dispatch_pages import_export \
+	import_pages keys_and_documents secrets_and_tokens withdrawn_keys
 STORE_TESTS := $(SAME_ON_EACH:%=--ignore-glob='*/test_%.py') tests/api tests/app/core/store tests/app/core/jobs \
 	tests/app/federations/admin tests/app/federations/services tests/app/federations/runs tests/app/peers \
 	tests/contract/test_commands.py \

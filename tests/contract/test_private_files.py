@@ -89,6 +89,8 @@ def test_the_commands_and_the_web_process_make_private_files(folder: Path) -> No
         web.wait()
 
 
+# The test above makes the folder both ways.
+@pytest.mark.parametrize("folder", ["found"], indirect=True)
 def test_a_worker_and_a_beat_make_private_files(folder: Path) -> None:
     variables = environment(folder)
     run(["manage.py", "migrate", "--verbosity=0"], variables)
@@ -109,6 +111,7 @@ def test_a_worker_and_a_beat_make_private_files(folder: Path) -> None:
         worker.wait()
 
 
+@pytest.mark.parametrize("folder", ["found"], indirect=True)
 def test_another_user_reads_neither_a_session_nor_a_key(folder: Path, tmp_path: Path) -> None:
     setpriv = shutil.which("setpriv")
     if os.geteuid() or not setpriv:
