@@ -26,17 +26,18 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
 # Beside SQLite; `make test STORES=` leaves them out.
 STORES ?= postgresql mongodb
 # What a request, an answer or a form may look like, and who may send it, is the same on each: SQLite alone tests it.
-SAME_ON_EACH := conformance errors family_errors strict_json api_pages browsable_api schema authentication token_roles \
-	attacks_by_delegation attacks_on_identity attacks_on_proofs covered_fields client client_answers identity \
-	agent_client hostile_runs many_runs create_federation update_federation show_federation tokens legacy_sync \
-	diff_view list_fields json_fields form_checks form actions parameters peer_pages dispatch_pages import_export \
-	import_pages keys_and_documents secrets_and_tokens withdrawn_keys
-STORE_TESTS := $(SAME_ON_EACH:%=--ignore-glob='*/test_%.py') tests/api tests/app/core/store tests/app/core/jobs \
-	tests/app/federations/admin tests/app/federations/services tests/app/federations/runs tests/app/peers \
-	tests/contract/test_commands.py \
-	tests/contract/test_copy_registry.py $(wildcard tests/contract/test_sync_*.py) tests/contract/test_plan_processes.py \
-	tests/contract/test_plan_concurrency.py tests/contract/test_worker.py \
-	tests/contract/test_two_hubs.py tests/contract/test_kills.py
+STORE_TESTS := tests/app/core/store tests/app/core/jobs tests/app/federations/services \
+	$(patsubst %,tests/api/test_%.py,cancelled_sync change_policy delete_federation list_federations pagination \
+		plan_changes plans resources runs runtimes sync_federation) \
+	$(patsubst %,tests/api/peers/test_%.py,agent_work agents_pages attacks_by_input attacks_by_replay callback dispatch \
+		intents numbers receive receive_concurrency receive_groups receive_limits) \
+	$(patsubst %,tests/app/federations/admin/test_%.py,pages parts plans runs runtimes) \
+	$(patsubst %,tests/app/federations/runs/test_%.py,cancel claim drive resume) \
+	$(patsubst %,tests/app/peers/%,agent_work catalog inbox outbox) \
+	$(patsubst %,tests/app/peers/staff/test_%.py,dead_letters decisions every_page lost_decisions proposals \
+		visibility_pages work_pages) \
+	$(wildcard tests/contract/test_sync_*.py) $(patsubst %,tests/contract/test_%.py,commands copy_registry kills \
+		plan_concurrency plan_processes two_hubs worker)
 SOURCES := core fedhub federations peers sandbox tests benchmarks
 # The test folders of the packages that differ from the branch `main`, committed or not.
 CHANGED_TESTS = $(shell { git diff --name-only "$$(git merge-base HEAD main 2>/dev/null || echo HEAD)"; \
