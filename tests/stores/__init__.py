@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -104,4 +105,14 @@ def _empty_registry(request: pytest.FixtureRequest, django_db_blocker: DjangoDbB
             is_alone = "contract" not in request.path.parts
             written = mongodb.WRITTEN.take() if is_alone else set(registry.introspection.table_names())
             for name in sorted(written - {"django_migrations"}):
-                registry.database[name].delete_many({})
+                _empty(registry.database[name])
+
+
+def _empty(rows: Any) -> None:
+    """Delete every document. The server may not see at once what another connection has just written."""
+    for _ in range(20):
+        rows.delete_many({})
+        if rows.find_one({}, {"_id": 1}) is None:
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"{rows.name} cannot be emptied")
