@@ -41,7 +41,8 @@ STORE_TESTS := tests/app/core/store tests/app/core/jobs tests/app/federations/se
 # MongoDB's double is the slowest server: it gets the tests whose queries and races PostgreSQL does not stand for.
 NOT_ON_MONGODB := $(patsubst %,tests/api/peers/test_%.py,attacks_by_input dispatch intents numbers) \
 	$(patsubst %,tests/app/peers/staff/test_%.py,dead_letters decisions proposals visibility_pages work_pages) \
-	$(patsubst %,tests/app/federations/admin/test_%.py,plans runs) $(patsubst %,tests/contract/test_%.py,commands two_hubs)
+	$(patsubst %,tests/app/federations/admin/test_%.py,plans runs) tests/app/federations/runs/test_drive.py \
+	$(patsubst %,tests/contract/test_%.py,commands two_hubs)
 SOURCES := core fedhub federations peers sandbox tests benchmarks
 # The test folders of the packages that differ from the branch `main`, committed or not.
 CHANGED_TESTS = $(shell { git diff --name-only "$$(git merge-base HEAD main 2>/dev/null || echo HEAD)"; \

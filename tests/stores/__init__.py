@@ -10,6 +10,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,11 +103,16 @@ def _empty_registry(request: pytest.FixtureRequest, django_db_blocker: DjangoDbB
     if connections[REGISTRY].vendor == "mongodb" and "_django_db_helper" in request.fixturenames:
         with django_db_blocker.unblock():
             registry: Any = connections[REGISTRY]
-            # The tests of commands and workers start processes, whose writes this process does not see.
-            is_alone = "contract" not in request.path.parts
-            written = mongodb.WRITTEN.take() if is_alone else set(registry.introspection.table_names())
+            seen = mongodb.WRITTEN.take()
+            written = set(registry.introspection.table_names()) if _starts_processes(request.path) else seen
             for name in sorted(written - {"django_migrations"}):
                 _empty(registry.database[name])
+
+
+@cache
+def _starts_processes(path: Path) -> bool:
+    """Tell whether the tests of a file start processes, whose writes this process does not see."""
+    return "contract" in path.parts or "subprocess" in path.read_text(encoding="utf-8")
 
 
 def _empty(rows: Any) -> None:
