@@ -84,7 +84,7 @@ def test_sync_now_opens_a_dialog_then_the_jobs_page(page: Page) -> None:
     expect(page).to_have_url(re.compile(f"/syncjob/{job.pk}/change/"))
 
 
-def test_a_federations_page_reloads_while_its_job_runs(page: Page, cloud: MemoryCloud) -> None:
+def test_a_federations_page_follows_its_running_job(page: Page, cloud: MemoryCloud) -> None:
     found = federation()
     cloud.findings = (server("ledger"),)
     job = start_sync(found, by=STAFF)
