@@ -124,7 +124,6 @@ def install(program: str) -> None:
 
     Its pauses become short, so that many kills fit into minutes.
     """
-    global _program
     from core.jobs import queue
     from peers.models.outbox import OutboxRow
     from peers.services.inbox import callbacks, handler_events, work_progress
@@ -137,7 +136,7 @@ def install(program: str) -> None:
         sweep,
     )
 
-    _replace(OutboxRow, "take", classmethod(_taking(OutboxRow.__dict__["take"].__func__)))
+    replace(OutboxRow, "take", classmethod(_taking(OutboxRow.__dict__["take"].__func__)))
     _wrap(delivery, "post", _sending)
     _wrap(queue, "_send", _nudging)
     _wrap(handler_events, "call_handler", _calling)
@@ -146,23 +145,30 @@ def install(program: str) -> None:
     for module, name in ((dispatch, "create"), (store, "receive"), (callbacks, "accept"), (work_progress, "report")):
         _wrap(module, "unit_of_work", partial(_committing, name))
     _wrap(delivery, "unit_of_work", partial(_committing, ""))
-    _replace(backoff, "LONGEST_PAUSE", timedelta(seconds=2))
+    replace(backoff, "LONGEST_PAUSE", timedelta(seconds=2))
     # The real pauses would last hours; the short pauses need more attempts for the same time.
-    _replace(delivery, "MAX_ATTEMPTS", 10_000)
-    _replace(handler_events, "MAX_ATTEMPTS", 10_000)
-    _replace(circuit, "FIRST_PAUSE", timedelta(seconds=1))
-    _replace(circuit, "LONGEST_PAUSE", timedelta(seconds=1))
-    _replace(circuit, "PROBE_SECONDS", 2)
-    _replace(handler_events, "LEASE_MARGIN", timedelta(seconds=1))
+    replace(delivery, "MAX_ATTEMPTS", 10_000)
+    replace(handler_events, "MAX_ATTEMPTS", 10_000)
+    replace(circuit, "FIRST_PAUSE", timedelta(seconds=1))
+    replace(circuit, "LONGEST_PAUSE", timedelta(seconds=1))
+    replace(circuit, "PROBE_SECONDS", 2)
+    replace(handler_events, "LEASE_MARGIN", timedelta(seconds=1))
+    mark_program(program)
+
+
+def mark_program(program: str) -> None:
+    """Let the armed points of `program` kill in this process."""
+    global _program
     _program = program
 
 
-def _replace(owner: object, name: str, new: object) -> None:
+def replace(owner: object, name: str, new: object) -> None:
+    """Replace an attribute of the product for the life of this process."""
     mock.patch.object(owner, name, new).start()
 
 
 def _wrap(owner: object, name: str, make: Callable[[Any], object]) -> None:
-    _replace(owner, name, make(getattr(owner, name)))
+    replace(owner, name, make(getattr(owner, name)))
 
 
 def _then(point: str, function: Callable[..., Any]) -> Callable[..., Any]:
