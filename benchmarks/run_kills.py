@@ -22,7 +22,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
 from benchmarks.measure import save_results  # noqa: E402 - Django must be set up first
-from tests.kills.run_campaign import POINTS, RunCampaign, RunOutcome, campaign_pair, plan_kills  # noqa: E402
+from tests.kills.run_campaign import RunCampaign, RunOutcome, campaign_pair, plan_kills  # noqa: E402
+from tests.kills.run_points import POINTS  # noqa: E402
 from tests.stores.databases import hub_databases  # noqa: E402
 
 LEAST_HITS = 5

@@ -92,9 +92,8 @@ def agent_pair(
     agents: Mapping[str, JsonObject],
     *,
     asks: Collection[str] = (),
-    names: tuple[str, str] = ("left", "right"),
     worker: str = "fedhub",
-    **variables: str,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[AgentPair]:
     """Yield two running hubs, and add `agents` to the sandbox; those in `asks` ask before work.
 
@@ -102,9 +101,9 @@ def agent_pair(
     agents work. `variables` are further ones of its environment.
     """
     database = template(folder / "template")
-    own = {**sandbox.environment, "FEDHUB_HANDLERS": "peers.handlers.A2aAgents", **variables}
-    left = Hub(names[0], folder / names[0])
-    right = Hub(names[1], folder / names[1], extra=own, worker=worker)
+    own = {**sandbox.environment, "FEDHUB_HANDLERS": "peers.handlers.A2aAgents", **(variables or {})}
+    left = Hub("left", folder / "left")
+    right = Hub("right", folder / "right", extra=own, worker=worker)
     for name, fields in agents.items():
         sandbox.admin.add(name, "A2A", **fields)
     try:

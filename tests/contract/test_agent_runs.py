@@ -1,4 +1,4 @@
-"""Runs of agents by real workers on the broker of files: they end, also when a worker is stopped or killed."""
+"""Runs of agents by real workers on the broker of files: they end, also when a worker is stopped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from federations.services.runs.make import Work, make_run
 from sandbox.client import SandboxClient
 from tests.app.federations.runs.agents import columns_of
 from tests.conftest import MakeAgent
-from tests.contract.hub_processes import kill_group, running, wait_for
+from tests.contract.hub_processes import running, wait_for
 from tests.sandbox_server import RunningSandbox
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
@@ -74,15 +74,5 @@ def test_a_worker_that_is_told_to_stop_hands_its_run_back(give: Give, cloud: San
         handed = now(run)
         assert (handed.state, handed.lease_token) == ("running", "")
     with running("worker", log):
-        wait_for(lambda: now(run).has_ended, log, seconds=60)
-    check_end(run, cloud)
-
-
-def test_a_killed_worker_leaves_its_run_to_the_sweep(give: Give, cloud: SandboxClient, log: Path) -> None:
-    run = give(6)
-    with running("worker", log) as worker:
-        wait_for(lambda: bool(now(run).task_id), log)
-        kill_group(worker)
-    with running("worker", log), running("beat", log):
         wait_for(lambda: now(run).has_ended, log, seconds=60)
     check_end(run, cloud)

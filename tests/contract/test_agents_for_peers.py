@@ -27,9 +27,9 @@ AGENT_SECONDS = 10
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory, hub_rows: None, sandbox: RunningSandbox) -> Iterator[AgentPair]:
     """Two running hubs, whose agents have ten seconds for their work."""
-    asks, seconds = ("peer_adder", "peer_leaver"), str(AGENT_SECONDS)
+    asks, variables = ("peer_adder", "peer_leaver"), {"FEDHUB_AGENT_SECONDS": str(AGENT_SECONDS)}
     folder = tmp_path_factory.mktemp("hubs")
-    with agent_pair(folder, sandbox, AGENTS, asks=asks, FEDHUB_AGENT_SECONDS=seconds) as found:
+    with agent_pair(folder, sandbox, AGENTS, asks=asks, variables=variables) as found:
         yield found
 
 
@@ -105,5 +105,5 @@ def test_each_other_end_is_told_as_failed_with_its_reason(pair: AgentPair) -> No
         dispatch, told = pair.ended(dispatch_id, "failed")
         assert told[-1] == ("failed", {"status": "failed", "reason": reason})
         assert dispatch.is_attested
-    states = sorted(task["state"] for task in pair.cloud.agent("peer_sleeper")["tasks"])
+    states = sorted(str(task["state"]) for task in pair.cloud.agent("peer_sleeper")["tasks"])
     assert states == ["canceled", "canceled"]

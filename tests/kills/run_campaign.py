@@ -84,7 +84,7 @@ def campaign_pair(folder: Path) -> Iterator[AgentPair]:
     variables = {FOLDER_VARIABLE: str(folder), "FEDHUB_JOB_LEASE_SECONDS": "2", "LOG_LEVEL": "WARNING"}
     with (
         start_sandbox(runtimes=0) as sandbox,
-        agent_pair(folder, sandbox, AGENTS, worker="tests.kills.run_worker", **variables) as pair,
+        agent_pair(folder, sandbox, AGENTS, worker="tests.kills.run_worker", variables=variables) as pair,
     ):
         yield pair
 

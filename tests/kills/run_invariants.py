@@ -38,7 +38,7 @@ def find_violations(pair: AgentPair, folder: Path, sent: Mapping[str, int]) -> R
     messages: dict[str, list[JsonObject]] = defaultdict(list)
     for name in {run.agent_name for run in runs}:
         for message in pair.cloud.agent(name)["messages"]:
-            messages[message["id"]].append(message)
+            messages[str(message["id"])].append(message)
     stored = {line["run"]: line["at"] for line in reversed(read_lines(stored_path(folder)))}
     found = [
         *_of_dispatches(pair, sent),
