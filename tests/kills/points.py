@@ -137,14 +137,14 @@ def install(program: str) -> None:
     )
 
     replace(OutboxRow, "take", classmethod(_taking(OutboxRow.__dict__["take"].__func__)))
-    _wrap(delivery, "post", _sending)
-    _wrap(queue, "_send", _nudging)
-    _wrap(handler_events, "call_handler", _calling)
-    _wrap(handler_events, "run_event", partial(_then, "event.after_finish"))
-    _wrap(sweep, "sweep", partial(_then, "sweep.after"))
+    wrap(delivery, "post", _sending)
+    wrap(queue, "_send", _nudging)
+    wrap(handler_events, "call_handler", _calling)
+    wrap(handler_events, "run_event", partial(_then, "event.after_finish"))
+    wrap(sweep, "sweep", partial(_then, "sweep.after"))
     for module, name in ((dispatch, "create"), (store, "receive"), (callbacks, "accept"), (work_progress, "report")):
-        _wrap(module, "unit_of_work", partial(_committing, name))
-    _wrap(delivery, "unit_of_work", partial(_committing, ""))
+        wrap(module, "unit_of_work", partial(_committing, name))
+    wrap(delivery, "unit_of_work", partial(_committing, ""))
     replace(backoff, "LONGEST_PAUSE", timedelta(seconds=2))
     # The real pauses would last hours; the short pauses need more attempts for the same time.
     replace(delivery, "MAX_ATTEMPTS", 10_000)
@@ -167,7 +167,8 @@ def replace(owner: object, name: str, new: object) -> None:
     mock.patch.object(owner, name, new).start()
 
 
-def _wrap(owner: object, name: str, make: Callable[[Any], object]) -> None:
+def wrap(owner: object, name: str, make: Callable[[Any], object]) -> None:
+    """Replace an attribute of the product by what `make` makes of it."""
     replace(owner, name, make(getattr(owner, name)))
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.kills.points import FOLDER_VARIABLE, append, mark_program, passing, replace
+from tests.kills.points import FOLDER_VARIABLE, append, mark_program, passing, replace, wrap
 
 WRITES = ("sent", "task", "event", "end")
 POINTS = (
@@ -33,10 +33,10 @@ def install() -> None:
     from federations.providers.agentcore.a2a_client import A2aClient
     from federations.services.runs import claim, drive, work, write
 
-    replace(drive, "take_due_runs", _taking(drive.take_due_runs))
-    replace(work, "write_run", _writing_run(work.write_run))
-    replace(write, "notify", _notifying(write.notify))
-    replace(A2aClient, "send", _sending(A2aClient.send))
+    wrap(drive, "take_due_runs", _taking)
+    wrap(work, "write_run", _writing_run)
+    wrap(write, "notify", _notifying)
+    wrap(A2aClient, "send", _sending)
     # A killed worker would keep others from starting for so long.
     replace(claim, "OPEN", timedelta(seconds=0.5))
     replace(drive, "WATCH_SECONDS", 0.5)
