@@ -85,6 +85,12 @@ class AnswersAtOnce(Worker):
         return await self.finish(context, updater)
 
 
+class StreamsAtOnce(AnswersAtOnce):
+    """Completes the task without a pause, in a stream."""
+
+    streams = True
+
+
 class Streams(Worker):
     """Streams status messages and several artifacts, one of them in chunks, over 20 seconds."""
 
@@ -166,6 +172,7 @@ def _said(updater: TaskUpdater, text: str) -> Message:
 
 WORKERS: Mapping[str, type[Worker]] = {
     "answers": AnswersAtOnce,
+    "streams_at_once": StreamsAtOnce,
     "streams": Streams,
     "polled": Polled,
     "asks": Asks,

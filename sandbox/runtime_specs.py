@@ -17,7 +17,19 @@ ALL_VERSIONS = LEGACY_VERSIONS + MODERN_VERSIONS
 # The listings of MCP that a server made by hand can have.
 A2A_VERSIONS = ("1.0", "0.3")
 # The names of the agents' workers (sandbox.a2a_workers, sandbox.a2a_hostile), whose modules take long to import.
-WORKER_NAMES = ("answers", "streams", "polled", "asks", "fails", "costly", "endless", "large", "chatty", "markup")
+WORKER_NAMES = (
+    "answers",
+    "streams",
+    "streams_at_once",
+    "polled",
+    "asks",
+    "fails",
+    "costly",
+    "endless",
+    "large",
+    "chatty",
+    "markup",
+)
 LISTINGS = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
 # AgentRuntimeStatus of the control API.
 STATUSES = ("CREATING", "CREATE_FAILED", "UPDATING", "UPDATE_FAILED", "READY", "DELETING", "DELETE_FAILED")

@@ -17,6 +17,7 @@ from tests.contract.peer_hubs import Hub, template
 from tests.contract.peer_pair import Pair
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox
 
+_SCOPES = ["agents-run", "federations-read", "federations-write", "peers-read", "peers-write"]
 _CONNECT = """
 from core.actors import Actor
 from django.contrib.auth.models import User
@@ -34,7 +35,7 @@ for name, asks in {agents}.items():
     path = "/agentcore/a2a/" + name.replace("_", "-")
     set_visibility(federation.id, path, "unlisted", staff)
     set_asks_before_work(federation.id, path, asks, by=staff)
-out = [federation.id, issue_token("root", scopes=["agents-run", "peers-read", "peers-write"], days=1)]
+out = [federation.id, issue_token("root", scopes={scopes}, days=1)]
 """
 
 
@@ -44,12 +45,14 @@ class AgentPair(Pair):
     def __init__(self, left: Hub, right: Hub, cloud: SandboxClient, asks: Mapping[str, bool]) -> None:
         super().__init__(left, right)
         config = {"region": REGION, "assumeRoleArn": ROLE_ARN}
-        self._federation_id, self.staff_token = right.do(_CONNECT.format(config=config, agents=dict(asks)))
+        self.federation_id, self.staff_token = right.do(
+            _CONNECT.format(config=config, agents=dict(asks), scopes=_SCOPES)
+        )
         self.cloud = cloud
         self._sync()
 
     def _sync(self) -> None:
-        self.right.run("manage.py", "sync_federation", self._federation_id)
+        self.right.run("manage.py", "sync_federation", self.federation_id)
 
     def remove_agent(self, name: str) -> None:
         """Remove an agent from the sandbox and from the registry of `right`."""
