@@ -70,6 +70,17 @@ class ListChangeList(ChangeList):
         # The tabs, the chips and the foot of the list have the numbers; unfold would write a total beside the heading.
         self.full_result_count = self.result_count
 
+    def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
+        # unfold makes the heads of all columns again for each row.
+        key = repr((new_params, remove))
+        if key not in self._query_strings:
+            self._query_strings[key] = super().get_query_string(new_params, remove)
+        return self._query_strings[key]
+
+    @cached_property
+    def _query_strings(self) -> dict[str, str]:
+        return {}
+
     @cached_property
     def dates(self) -> PickedDates:
         """The dates in the address."""
