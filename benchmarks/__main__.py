@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("sync", "protocol", "receive", "ranking", "compatibility", "search", "query_plans", "pages")
+BENCHMARKS = ("sync", "protocol", "receive", "ranking", "compatibility", "search", "query_plans", "pages", "log")
 
 
 def main(names: list[str]) -> int:
