@@ -8,7 +8,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("sync", "protocol", "receive", "runs", "ranking", "compatibility", "search", "query_plans", "pages")
+BENCHMARKS = (
+    *("sync", "protocol", "receive", "runs", "log"),
+    *("ranking", "compatibility", "search", "query_plans", "pages"),
+)
 
 
 def main(names: list[str]) -> int:

@@ -253,7 +253,7 @@ _QUEUES = {
     "peers": "peers.deliver_dispatch peers.deliver_callback peers.nudge_each",
     "agents": "federations.run_agents",
     "handlers": "peers.run_event",
-    "sweep": "federations.sweep peers.sweep peers.refresh_keys signin.forget",
+    "sweep": "federations.sweep peers.sweep peers.seal_log peers.refresh_keys signin.forget",
 }
 CELERY_TASK_ROUTES = {name: {"queue": queue} for queue, names in _QUEUES.items() for name in names.split()}
 # For a task without a route: it may take long, so it goes where long tasks go.
@@ -295,6 +295,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "Sweep the outbox": {
         "task": "peers.sweep",
+        "schedule": FEDHUB_SWEEP_SECONDS,
+        "options": {"expire_seconds": FEDHUB_SWEEP_SECONDS},
+    },
+    "Seal the federation log": {
+        "task": "peers.seal_log",
         "schedule": FEDHUB_SWEEP_SECONDS,
         "options": {"expire_seconds": FEDHUB_SWEEP_SECONDS},
     },

@@ -13,7 +13,7 @@ from django.utils import timezone
 from peers.services.inbox import handler_events
 from peers.services.outbox import delivery, nudges
 from peers.services.outbox import sweep as outbox_sweep
-from peers.services.trust import key_refresh, replay
+from peers.services.trust import key_refresh, log_sealing, replay
 
 
 @shared_task(name="peers.deliver_dispatch")
@@ -49,6 +49,12 @@ def sweep() -> None:
     """Nudge workers to all due rows, and delete expired nonces."""
     outbox_sweep.sweep()
     replay.forget_nonces(timezone.now())
+
+
+@shared_task(name="peers.seal_log")
+def seal_log() -> None:
+    """Seal the new lines of the journal in the federation log."""
+    log_sealing.seal_log()
 
 
 @shared_task(name="peers.refresh_keys")

@@ -111,15 +111,27 @@ def locked(rows: QuerySet[M], *, no_key: bool = False) -> QuerySet[M]:
 def update_each(rows: Sequence[M], fields: Sequence[str], *, batch_size: int) -> None:
     """Write `fields` of each of `rows`, all of one model, as `bulk_update` does.
 
-    MongoDB's `bulk_update` is one statement in which each row searches the values of all other rows.
+    Django's `bulk_update` is one statement in which each row searches the values of all other rows. The time grows with
+    the square of the rows: 1,000 rows take a second on SQLite, and 10 ms as statements of their own.
     """
     connection: Any = connections[REGISTRY]
-    if connection.vendor != "mongodb":
-        if rows:
-            type(rows[0])._default_manager.bulk_update(rows, fields, batch_size=batch_size)
-        return
     for start in range(0, len(rows), batch_size):
-        connection.update_rows(rows[start : start + batch_size], fields)
+        if connection.vendor == "mongodb":
+            connection.update_rows(rows[start : start + batch_size], fields)
+        else:
+            _update_rows(connection, rows[start : start + batch_size], fields)
+
+
+def _update_rows(connection: Any, rows: Sequence[Model], fields: Sequence[str]) -> None:
+    meta, quoted = rows[0]._meta, connection.ops.quote_name
+    columns: list[Any] = [meta.get_field(name) for name in fields]
+    values = [
+        [*(each.get_db_prep_save(getattr(row, each.attname), connection) for each in columns), row.pk] for row in rows
+    ]
+    assignments = ", ".join(f"{quoted(each.column)} = %s" for each in columns)
+    statement = f"UPDATE {quoted(meta.db_table)} SET {assignments} WHERE {quoted(meta.pk.column)} = %s"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, values)
 
 
 def subquery_or_list(rows: QuerySet[Any, V]) -> Iterable[V]:

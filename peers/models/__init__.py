@@ -2,9 +2,10 @@
 
 from peers.models.agents import AgentVisibilityChoice, AgentWorkSetting, DiscoveredAgent, RegisteredAgent, Visibility
 from peers.models.dispatches import Dispatch, DispatchState, InboundCallback, IssuedDelegation
+from peers.models.federation_log import CheckpointStanding, FederationLog, LogBatch, PeerCheckpoint
 from peers.models.handling import HandlerEvent, HandlerEventKind
 from peers.models.intents import Intent, IntentStatus
-from peers.models.journal import JournalEntry, JournalKind
+from peers.models.journal import JournalEntry, JournalKind, SealedEntryError
 from peers.models.outbox import PUT_AWAY, WAITING_DEAD, OutboxRow
 from peers.models.peers import (
     KeyOrigin,
@@ -24,9 +25,11 @@ __all__ = [
     "WAITING_DEAD",
     "AgentVisibilityChoice",
     "AgentWorkSetting",
+    "CheckpointStanding",
     "DiscoveredAgent",
     "Dispatch",
     "DispatchState",
+    "FederationLog",
     "HandlerEvent",
     "HandlerEventKind",
     "InboundCallback",
@@ -38,9 +41,11 @@ __all__ = [
     "KeyOrigin",
     "KeyState",
     "KeyWithdrawal",
+    "LogBatch",
     "OutboundCallback",
     "OutboxRow",
     "Peer",
+    "PeerCheckpoint",
     "PeerDecision",
     "PeerKey",
     "PeerState",
@@ -48,6 +53,7 @@ __all__ = [
     "ReceivedDispatch",
     "RegisteredAgent",
     "Relationship",
+    "SealedEntryError",
     "SeenNonce",
     "TakenBy",
     "Visibility",

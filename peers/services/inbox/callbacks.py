@@ -234,7 +234,7 @@ def _apply(proven: ProvenCallback, *, now: datetime) -> str:
         received_at=now,
     )
     text = f"{row.event_type}" + (" after the end, only noted" if has_ended else "")
-    note(JournalKind.CALLBACK, text, peer_url=peer.server_url, dispatch_id=dispatch.pk)
+    note(JournalKind.CALLBACK, text, peer_url=peer.server_url, dispatch_id=dispatch.pk, digest=read.digest)
     if has_ended:
         return NOTED
     _change(dispatch, fields, read.body, is_attested=proven.is_attested, now=now)

@@ -7,6 +7,7 @@ delivered at least once, and the receiver recognizes a second copy by its id.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from datetime import datetime, timedelta
@@ -21,10 +22,12 @@ from peers.protocol import (
     UCAN_HEADER,
     FederationEnvelope,
     ProtocolError,
+    idempotency_digest,
     is_same_origin,
     parse_json_object,
 )
 from peers.protocol.discovery import DEFAULT_ENDPOINTS
+from peers.protocol.envelope_signatures import SignedObject
 from peers.protocol.timestamps import parse_timestamp
 from peers.services.outbox import circuit
 from peers.services.outbox.backoff import MAX_ATTEMPTS, scattered
@@ -154,7 +157,9 @@ def _record_answer(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult,
     finished_at = now if status in FINAL_STATES else None
     pending = row.filter(status__in=[DispatchState.PENDING, DispatchState.DELIVERED])
     if pending.update(status=status, reason=text if status == DispatchState.REJECTED else "", finished_at=finished_at):
-        note(JournalKind.DISPATCH, f"Answered {status}: {text}", peer_url=peer.server_url, dispatch_id=dispatch.pk)
+        digest = idempotency_digest(json.loads(dispatch.envelope))
+        line = f"Answered {status}: {text}"
+        note(JournalKind.DISPATCH, line, peer_url=peer.server_url, dispatch_id=dispatch.pk, digest=digest)
     row.update(lease_token="")
 
 
@@ -222,7 +227,8 @@ def _settle_callback(callback: OutboundCallback, peer: Peer, token: str, sent: S
         row = leased_row(callback, token)
         row.update(last_status_code=sent.status_code)
         if sent.is_delivered:
-            row.update(delivered_at=now, due_at=None, lease_token="", last_error="")
+            if row.update(delivered_at=now, due_at=None, lease_token="", last_error=""):
+                _note_delivered(callback)
         elif sent.is_final or callback.attempts >= MAX_ATTEMPTS:
             give_up(callback, token, sent.error, now=now)
         else:
@@ -230,6 +236,17 @@ def _settle_callback(callback: OutboundCallback, peer: Peer, token: str, sent: S
             put_off(callback, token, sent.error, now=now, not_before=not_before, hold_reason=reason)
             return
         _nudge_next(callback, now=now)
+
+
+def _note_delivered(callback: OutboundCallback) -> None:
+    """Write the journal line of a callback that the peer took; its digest is the one that the peer computes."""
+    note(
+        JournalKind.CALLBACK,
+        f"Reported {callback.event_type}",
+        peer_url=callback.peer.server_url,
+        dispatch_id=callback.received.dispatch_id,
+        digest=hashlib.sha256(SignedObject(json.loads(callback.body)).signed_bytes).hexdigest(),
+    )
 
 
 def _nudge_next(callback: OutboundCallback, *, now: datetime) -> None:

@@ -23,6 +23,7 @@ from peers.protocol import (
     FederationPolicy,
     InvalidIdentifier,
     JsonObject,
+    idempotency_digest,
     normalize_server_url,
 )
 from peers.services.catalog.hub_status import CALLBACK_PATH
@@ -151,7 +152,8 @@ def _store(envelope: FederationEnvelope, *, by: Actor, now: datetime) -> Dispatc
         tried_since=now,
     )
     text = f"Dispatch of {envelope.intent_title!r}" + (f" is held: {reason}" if reason else "")
-    note(JournalKind.DISPATCH, text, peer_url=dispatch.target_server, dispatch_id=dispatch.pk, by=by)
+    digest = idempotency_digest(envelope.to_dict())
+    note(JournalKind.DISPATCH, text, peer_url=dispatch.target_server, dispatch_id=dispatch.pk, by=by, digest=digest)
     if not reason:
         enqueue("peers.deliver_dispatch", dispatch.pk)
     return dispatch

@@ -121,7 +121,7 @@ def rows_of(received: ReceivedDispatch, submission: Submission, now: datetime, t
     line = partial(new_line, peer_url=received.peer.server_url, dispatch_id=received.dispatch_id)
     outcome = IN_JOURNAL.get(received.message, "accepted")
     text = f"Received and {outcome}: {submission.envelope.intent_title}"
-    rows = NewRows(received=[received], journal=[line(JournalKind.RECEIVE, text)])
+    rows = NewRows(received=[received], journal=[line(JournalKind.RECEIVE, text, digest=submission.digest)])
     if received.intent is None or taker is None:
         return rows
     rows.intents.append(received.intent)

@@ -1,0 +1,188 @@
+"""Verify a federation log: recompute the chain from its first entry, and compare checkpoints that peers hold.
+
+The verifier reads entries and checkpoints once, in their order, and keeps one of each, so its memory does not grow with
+the log. It stops at the first fault: all later hashes depend on the entry before.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from peers.protocol.ed25519_keys import VerificationKey
+from peers.protocol.errors import MalformedMessage
+from peers.protocol.federation_log import GENESIS, Checkpoint, LogEntry
+
+SealedEntry = tuple[int, str, LogEntry]
+"""A position, the stored hash, and the entry."""
+
+PROGRESS_STEP = 1000
+
+
+class LogFault(StrEnum):
+    """What is wrong with a log."""
+
+    ENTRY_CHANGED = "an entry was changed, or stands at another place than it was sealed at"
+    ENTRY_MISSING = "an entry is missing"
+    ENTRY_ADDED = "an entry was added"
+    CHECKPOINT = "a checkpoint was changed, removed or added"
+    SIGNATURE = "the signature of a checkpoint does not hold"
+    KEY = "the newest checkpoint is not signed by a key of this hub"
+    TRUNCATED = "the end of the log is missing"
+    FORK = "the log differs from what a peer holds"
+
+
+class LogFaultError(Exception):
+    """Raised for the first fault of a log: `position` is the first entry that is affected."""
+
+    def __init__(self, fault: LogFault, position: int, detail: str) -> None:
+        super().__init__(f"position {position}: {fault}: {detail}")
+        self.fault = fault
+        self.position = position
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A checkpoint of this log that somebody else holds; `holder` names the holder."""
+
+    checkpoint: Checkpoint
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatedEnd:
+    """The end of a log as the hub has stored it beside the log: the log's id, the last position and its hash."""
+
+    log: str
+    position: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedLog:
+    """The result for a log without a fault: the number of entries and checkpoints, and the last checkpoint.
+
+    `held` tells how many checkpoints of others agree with the log.
+    """
+
+    entries: int
+    checkpoints: int
+    last: Checkpoint | None
+    held: int
+
+
+@dataclass(slots=True)
+class _Chain:
+    """The state of the verification between two entries: the last position and hash, and the checkpoints so far."""
+
+    last_hash: str = GENESIS
+    position: int = 0
+    last: Checkpoint | None = None
+    agreed: int = 0
+    held: list[Held] = field(default_factory=list)
+
+
+def verify_log(
+    entries: Iterable[SealedEntry],
+    checkpoints: Iterable[Checkpoint],
+    *,
+    keys: Collection[VerificationKey],
+    held: Iterable[Held] = (),
+    stated: StatedEnd | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> VerifiedLog:
+    """Verify a whole log and return the result; raise LogFaultError at the first fault.
+
+    `entries` and `checkpoints` come in the order of their positions. `keys` are the hub's own keys, one of which must
+    have signed the newest checkpoint. `held` are checkpoints of this log that others hold; their signatures must be
+    verified. `stated` is the end that the hub has stored beside the log. `progress` gets the number of entries that
+    were verified since its last call.
+    """
+    chain = _Chain(held=sorted(held, key=lambda each: each.checkpoint.position, reverse=True))
+    waiting = iter(checkpoints)
+    following = _next_checkpoint(waiting, chain)
+    for position, stored_hash, entry in entries:
+        _check_entry(chain, position, stored_hash, entry)
+        if following is not None and following.position == position:
+            chain.last = following
+            following = _next_checkpoint(waiting, chain)
+        _compare_held(chain, following)
+        if not position % PROGRESS_STEP:
+            progress(PROGRESS_STEP)
+    progress(chain.position % PROGRESS_STEP)
+    _check_end(chain, following, stated, keys)
+    return VerifiedLog(chain.position, chain.last.batch if chain.last else 0, chain.last, chain.agreed)
+
+
+def _check_entry(chain: _Chain, position: int, stored_hash: str, entry: LogEntry) -> None:
+    expected = chain.position + 1
+    if position > expected:
+        raise LogFaultError(LogFault.ENTRY_MISSING, expected, f"the next entry is at position {position}")
+    if position < expected:
+        raise LogFaultError(LogFault.ENTRY_ADDED, position, f"entry {entry.id} has a position that is taken")
+    try:
+        found = entry.hash(position=position, previous=chain.last_hash)
+    except MalformedMessage as exc:
+        raise LogFaultError(LogFault.ENTRY_CHANGED, position, f"entry {entry.id} holds {exc}") from exc
+    if found != stored_hash:
+        detail = f"entry {entry.id} has the hash {found[:16]}…, and {stored_hash[:16]}… was sealed"
+        raise LogFaultError(LogFault.ENTRY_CHANGED, position, detail)
+    chain.position, chain.last_hash = position, found
+
+
+def _next_checkpoint(waiting: Iterator[Checkpoint], chain: _Chain) -> Checkpoint | None:
+    """Return the next checkpoint, checked against the last one; its hash is compared when its entry is reached."""
+    last, new = chain.last, next(waiting, None)
+    position, batch = (last.position, last.batch) if last else (0, 0)
+    if last is not None and last.hash != chain.last_hash:
+        detail = f"checkpoint {batch} states the hash {last.hash[:16]}…, the entries give {chain.last_hash[:16]}…"
+        raise LogFaultError(LogFault.CHECKPOINT, position, detail)
+    if new is None:
+        return None
+    if new.batch != batch + 1 or new.position <= position:
+        raise LogFaultError(LogFault.CHECKPOINT, position + 1, f"checkpoint {new.batch} follows checkpoint {batch}")
+    if new.previous != (last.digest if last else GENESIS):
+        raise LogFaultError(LogFault.CHECKPOINT, max(position, 1), f"checkpoint {batch} is not the one that followed")
+    if last is not None and (new.log != last.log or new.at < last.at):
+        raise LogFaultError(LogFault.CHECKPOINT, position + 1, f"checkpoint {new.batch} is of another log or earlier")
+    if not new.is_signed_by_its_key:
+        raise LogFaultError(LogFault.SIGNATURE, position + 1, f"checkpoint {new.batch}")
+    return new
+
+
+def _compare_held(chain: _Chain, following: Checkpoint | None) -> None:
+    """Compare the held checkpoints at the position that was just verified with the log's own."""
+    while chain.held and chain.held[-1].checkpoint.position <= chain.position:
+        found = chain.held.pop()
+        checkpoint, own = found.checkpoint, chain.last
+        log = own or following
+        if log is not None and checkpoint.log != log.log:
+            raise LogFaultError(LogFault.FORK, checkpoint.position, f"{found.holder} holds a checkpoint of another log")
+        if checkpoint.hash != chain.last_hash:
+            detail = f"{found.holder} holds the hash {checkpoint.hash[:16]}…, this log has {chain.last_hash[:16]}…"
+            raise LogFaultError(LogFault.FORK, checkpoint.position, detail)
+        if own is None or own.digest != checkpoint.digest:
+            detail = f"{found.holder} holds checkpoint {checkpoint.batch}, which this log does not have"
+            raise LogFaultError(LogFault.FORK, checkpoint.position, detail)
+        chain.agreed += 1
+
+
+def _check_end(
+    chain: _Chain, following: Checkpoint | None, stated: StatedEnd | None, keys: Collection[VerificationKey]
+) -> None:
+    last = chain.last
+    if following is not None:
+        detail = f"checkpoint {following.batch} covers {following.position} entries"
+        raise LogFaultError(LogFault.TRUNCATED, chain.position + 1, detail)
+    sealed = last.position if last else 0
+    if chain.position > sealed:
+        raise LogFaultError(LogFault.CHECKPOINT, sealed + 1, "the last entries have no checkpoint")
+    if chain.held:
+        found = chain.held[-1]
+        detail = f"{found.holder} holds a checkpoint of position {found.checkpoint.position}"
+        raise LogFaultError(LogFault.TRUNCATED, chain.position + 1, detail)
+    if stated is not None and stated != StatedEnd(last.log if last else stated.log, chain.position, chain.last_hash):
+        detail = f"the hub has stored that position {stated.position} is the last one"
+        raise LogFaultError(LogFault.TRUNCATED, min(stated.position, chain.position) + 1, detail)
+    if last is not None and last.key not in {key.multibase for key in keys}:
+        raise LogFaultError(LogFault.KEY, last.position, f"it is signed by {last.key}")

@@ -1,0 +1,101 @@
+"""Read the federation log from the database: for its verification and for its export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO
+
+from peers.models import FederationLog, JournalEntry, LogBatch
+from peers.models.federation_log import ONLY_LOG
+from peers.protocol import VerificationKey
+from peers.protocol.federation_log import GENESIS, Checkpoint, LogEntry
+from peers.protocol.log_verification import (
+    Held,
+    LogFault,
+    LogFaultError,
+    SealedEntry,
+    StatedEnd,
+    VerifiedLog,
+    verify_log,
+)
+from peers.services.trust.identity import hub_identity
+from peers.services.trust.log_sealing import time_text
+
+EXPORT_TYPE = "fedhub-log-export/1"
+CHUNK_ROWS = 2000
+COLUMNS = ("position", "hash", "id", "at", "kind", "peer_url", "dispatch_id", "actor_name", "text", "digest")
+
+
+def sealed_entries() -> Iterator[SealedEntry]:
+    """Yield all entries in the order of their positions, in constant memory; each chunk is a query of its own."""
+    # A cursor that stays open is copied whole by SQLite's driver, and ends with the connection of PostgreSQL.
+    rows = JournalEntry.objects.order_by("position", "at", "id").values_list(*COLUMNS)
+    last = 0
+    while True:
+        chunk = list(rows.filter(position__gt=last)[:CHUNK_ROWS])
+        for position, stored, row_id, at, *texts in chunk:
+            yield position, stored, LogEntry(row_id, time_text(at), *texts)
+        if len(chunk) < CHUNK_ROWS:
+            return
+        last = chunk[-1][0]
+
+
+def checkpoints() -> Iterator[Checkpoint]:
+    """Yield the checkpoints of all batches in their order; raise LogFaultError for a batch that does not follow."""
+    following = 1
+    for batch in LogBatch.objects.order_by("number", "last_position").iterator(CHUNK_ROWS):
+        if batch.first_position != following:
+            detail = f"batch {batch.number} begins at position {batch.first_position}"
+            raise LogFaultError(LogFault.CHECKPOINT, following, detail)
+        following = batch.last_position + 1
+        yield batch.checkpoint
+
+
+def count_entries() -> int:
+    """Return the number of sealed entries, as the end of the log states it."""
+    log = FederationLog.objects.filter(pk=ONLY_LOG).first()
+    return log.position if log else 0
+
+
+def own_keys() -> tuple[VerificationKey, ...]:
+    """Return the keys of this hub, one of which must have signed the newest checkpoint."""
+    return hub_identity().verification_keys
+
+
+def verify_own_log(*, held: Iterable[Held] = (), progress: Callable[[int], None] = lambda _: None) -> VerifiedLog:
+    """Verify this hub's log and compare it with the checkpoints that peers hold; raises LogFaultError.
+
+    `progress` gets the number of entries that were verified since its last call.
+    """
+    log = FederationLog.objects.filter(pk=ONLY_LOG).first()
+    stated = StatedEnd(log.log_id, log.position, log.hash) if log else None
+    verified = verify_log(sealed_entries(), checkpoints(), keys=own_keys(), held=held, stated=stated, progress=progress)
+    # A chunk begins behind the last position of the chunk before, so a second row of that position is not read.
+    if (rows := JournalEntry.objects.filter(position__gt=0).count()) > verified.entries:
+        raise LogFaultError(LogFault.ENTRY_ADDED, verified.entries, f"{rows} entries have a position")
+    return verified
+
+
+def export_log(output: IO[str], *, progress: Callable[[int], None] = lambda _: None) -> int:
+    """Write the log as JSON lines and return the number of entries.
+
+    The first line describes the export; then come the entries with their hashes, and each checkpoint behind the last
+    entry that it covers. Entries behind the last checkpoint are not written.
+    """
+    identity = hub_identity()
+    head = {"type": EXPORT_TYPE, "did": identity.did, "keys": [key.multibase for key in identity.verification_keys]}
+    _write(output, head)
+    entries, previous, written = sealed_entries(), GENESIS, 0
+    for checkpoint in checkpoints():
+        while written < checkpoint.position and (found := next(entries, None)):
+            position, stored, entry = found
+            _write(output, {**entry.record(position=position, previous=previous), "hash": stored})
+            previous, written = stored, written + 1
+            progress(1)
+        _write(output, checkpoint.to_dict())
+    return written
+
+
+def _write(output: IO[str], record: object) -> None:
+    output.write(json.dumps(record, separators=(",", ":"), ensure_ascii=False) + "\n")
