@@ -29,6 +29,7 @@ from core.private_files import (
 )
 from core.store.databases import database, mongodb_database
 from fedhub.admin_theme import UNFOLD as UNFOLD
+from fedhub.oauth_provider import oauth_provider
 
 # Classes of Django accept type arguments at run time too, such as ModelForm[Federation].
 django_stubs_ext.monkeypatch()
@@ -66,6 +67,7 @@ INSTALLED_APPS = [
     "fedhub.apps.FedhubConfig",
     "peers",
     "core.tokens",
+    "core.programs",
     "core.signin",
     "core.lists",
     "federations",
@@ -203,29 +205,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
 }
-OAUTH2_PROVIDER = {
-    "SCOPES": {
-        "federations-read": "See federations, their resources and jobs, and search",
-        "federations-write": "Create, change, sync and delete federations",
-        "system-ops": "Run the manual AgentCore runtime sync",
-        "agents-run": "Give work to agents, and follow it",
-        "peers-read": "See peers, dispatches and intents",
-        "peers-write": "Dispatch intents to peers and make intents",
-    },
-    "OAUTH2_VALIDATOR_CLASS": "core.tokens.validators.LimitedValidator",
-    "SCOPES_BACKEND_CLASS": "core.tokens.scopes.OwnerScopes",
-    "ACCESS_TOKEN_EXPIRE_SECONDS": int(timedelta(hours=1).total_seconds()),
-    # The hub serves only the client credentials grant; these settings refuse all other grants (RFC 9700).
-    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
-    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
-    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
-    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
-    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
-    "REFRESH_TOKEN_REUSE_PROTECTION": True,
-    "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
-    # The database holds only checksums of tokens (RFC 9700), so that a copy of it gives no access.
-    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
-}
+OAUTH2_PROVIDER = oauth_provider(FEDHUB_SERVER_URL)
 
 # Work in the background ---------------------------------------------------------------------------------------------
 BROKER_DIR = VAR_DIR / "broker"
@@ -394,5 +374,7 @@ LOGGING = {
         # A wrong answer of a runtime is an error of that runtime and needs no traceback in the hub's log.
         "mcp": {"level": "CRITICAL"},
         "botocore": {"level": "WARNING"},
+        # At DEBUG it writes codes and tokens.
+        "oauthlib": {"level": "INFO"},
     },
 }

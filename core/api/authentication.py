@@ -20,6 +20,8 @@ from rest_framework.request import Request
 
 from core.api.errors import UNAUTHENTICATED
 from core.api.scopes import Credential, scopes_of_roles
+from core.programs.uses import record_use
+from core.signin.attempts import address_of
 
 BEARER_CREDENTIALS = re.compile(r"Bearer +([A-Za-z0-9\-._~+/]+=*)\Z", re.IGNORECASE)
 """RFC 6750, section 2.1: `credentials = "Bearer" 1*SP b64token`; the scheme is case-insensitive (RFC 9110, 11.1)."""
@@ -44,7 +46,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         if len(tokens) > 1:
             # The hub cannot tell which token is the caller's: a proxy may have added the other header.
             raise refusal("two different tokens")
-        return self.authenticate_token(tokens.pop())
+        return self.authenticate_token(tokens.pop(), address_of(request))
 
     def authenticate_session(self, request: Request) -> tuple[AbstractBaseUser, Credential] | None:
         """Return the session's user, or None; raise PermissionDenied for an unsafe method without the CSRF token."""
@@ -53,18 +55,19 @@ class TokenOrSessionAuthentication(BaseAuthentication):
             return None
         return found[0], Credential(scopes_of_roles(found[0]))
 
-    def authenticate_token(self, raw: str) -> tuple[AbstractBaseUser, Credential]:
+    def authenticate_token(self, raw: str, address: str = "") -> tuple[AbstractBaseUser, Credential]:
         """Return the token's user and scopes; a token without a user acts for the owner of its application.
 
         The returned scopes are the scopes of the token that the roles of the user give at the time of the request. So
         if the user loses a right, each token issued earlier loses that right too.
 
-        The database holds only checksums of tokens (RFC 9700), so the token is looked up by its checksum. Raises
-        AuthenticationFailed.
+        The database holds only checksums of tokens (RFC 9700), so the token is looked up by its checksum. A use from
+        `address` is recorded at most once a minute. Raises AuthenticationFailed.
         """
         checksum = hashlib.sha256(raw.encode()).hexdigest()
         model = get_access_token_model()
-        token = model.objects.select_related("user", "application__user").filter(token_checksum=checksum).first()
+        related = ("user", "application__user", "last_use")
+        token = model.objects.select_related(*related).filter(token_checksum=checksum).first()
         if token is None:
             raise refusal("unknown token")
         if token.is_expired():
@@ -74,6 +77,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         user = token.user or (token.application.user if token.application else None)
         if user is None or not user.is_active:
             raise refusal(f"token {token.pk} has no active user")
+        record_use(token, address)
         return user, Credential(scopes_of_roles(user, token.scope.split()))
 
     def authenticate_header(self, request: Request) -> str:
