@@ -27,6 +27,7 @@ from core.private_files import (
     restrict_folder,
     sqlite_files,
 )
+from core.programs.issuers import read_issuers
 from core.store.databases import database, mongodb_database
 from fedhub.admin_theme import UNFOLD as UNFOLD
 from fedhub.oauth_provider import oauth_provider
@@ -206,6 +207,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 OAUTH2_PROVIDER = oauth_provider(FEDHUB_SERVER_URL)
+FEDHUB_JWT_ISSUERS = read_issuers(environment.text("FEDHUB_JWT_ISSUERS"), scopes=OAUTH2_PROVIDER["SCOPES"])
 
 # Work in the background ---------------------------------------------------------------------------------------------
 BROKER_DIR = VAR_DIR / "broker"

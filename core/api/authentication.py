@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import time
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from oauth2_provider.models import get_access_token_model
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
@@ -20,6 +22,8 @@ from rest_framework.request import Request
 
 from core.api.errors import UNAUTHENTICATED
 from core.api.scopes import Credential, scopes_of_roles
+from core.programs.foreign_tokens import COMPACT, ForeignTokenError, accept
+from core.programs.keys import KEY_SETS
 from core.programs.uses import record_use
 from core.signin.attempts import address_of
 
@@ -62,8 +66,11 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         if the user loses a right, each token issued earlier loses that right too.
 
         The database holds only checksums of tokens (RFC 9700), so the token is looked up by its checksum. A use from
-        `address` is recorded at most once a minute. Raises AuthenticationFailed.
+        `address` is recorded at most once a minute. If other issuers are trusted, a token in the form of a JWT must be
+        one of theirs. Raises AuthenticationFailed.
         """
+        if settings.FEDHUB_JWT_ISSUERS and COMPACT.match(raw):
+            return self.authenticate_foreign(raw)
         checksum = hashlib.sha256(raw.encode()).hexdigest()
         model = get_access_token_model()
         related = ("user", "application__user", "last_use")
@@ -79,6 +86,20 @@ class TokenOrSessionAuthentication(BaseAuthentication):
             raise refusal(f"token {token.pk} has no active user")
         record_use(token, address)
         return user, Credential(scopes_of_roles(user, token.scope.split()))
+
+    def authenticate_foreign(self, raw: str) -> tuple[AbstractBaseUser, Credential]:
+        """Return the user that FEDHUB_JWT_ISSUERS names for a JWT, and its scopes that the user's roles give.
+
+        Raises AuthenticationFailed.
+        """
+        try:
+            accepted = accept(raw, settings.FEDHUB_JWT_ISSUERS, now=time.time(), find_key=KEY_SETS.find)
+        except ForeignTokenError as exc:
+            raise refusal(f"a JWT: {exc}") from exc
+        user = get_user_model()._default_manager.filter(username=accepted.user).first()
+        if user is None or not user.is_active:
+            raise refusal(f"the tokens of {accepted.issuer} have no active user")
+        return user, Credential(scopes_of_roles(user, accepted.scopes))
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401 (RFC 6750, section 3)."""

@@ -6,7 +6,10 @@ from django.apps import AppConfig
 
 
 class ProgramsConfig(AppConfig):
-    """The configuration of the app."""
+    """The configuration of the app, which registers the system checks of the issuers of JWTs."""
 
     name = "core.programs"
     label = "programs"
+
+    def ready(self) -> None:
+        from core.programs import checks  # noqa: F401 (registers them)

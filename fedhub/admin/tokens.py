@@ -31,8 +31,14 @@ from fedhub.admin.rights import is_superuser
 
 Application = get_application_model()
 
-UNUSED_FIELDS = ["hash_client_secret", "algorithm", "post_logout_redirect_uris"]
-"""Secrets are always hashed, and the hub is not an OpenID provider for people."""
+UNUSED_FIELDS = [
+    "hash_client_secret",
+    "algorithm",
+    "post_logout_redirect_uris",
+    "registration_source",
+    "cimd_expires_at",
+]
+"""Secrets are always hashed, staff register every program, and the hub is not an OpenID provider for people."""
 
 GRANTS = [
     (Application.GRANT_CLIENT_CREDENTIALS, "Client credentials: the program acts for its owner"),
@@ -62,6 +68,7 @@ class ApplicationAdmin(ListPageMixin, StockApplicationAdmin, ModelAdmin):
     list_select_related = ["user"]
     tabs, export_fields = APPLICATION_TABS, APPLICATION_EXPORT
     date_field, date_title = "created", "Created"
+    readonly_fields: list[str] = []
     empty_hint = (
         "Add an application here, and its program can request tokens. To issue a token to a person, run issue_token on "
         "the command line."
