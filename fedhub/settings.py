@@ -46,6 +46,8 @@ DEBUG = environment.boolean("DEBUG", default=urlsplit(FEDHUB_SERVER_URL).hostnam
 SECRET_KEY = environment.secret("SECRET_KEY") or (development_secret_key(VAR_DIR / "secret_key") if DEBUG else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured("Set SECRET_KEY or SECRET_KEY_FILE; with DEBUG=true the hub makes a key under var/.")
+# Earlier keys, with which sessions and links are still read until they expire; the first key alone signs.
+SECRET_KEY_FALLBACKS = environment.listed(environment.secret("SECRET_KEY_FALLBACKS"))
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
 
 INSTALLED_APPS = [
