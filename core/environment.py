@@ -48,8 +48,10 @@ def secret_names() -> frozenset[str]:
 
 
 def secret_values() -> frozenset[str]:
-    """Return the values that must not be shown: each secret, and the password of a secret that is an address."""
-    return frozenset(value for secret in _secrets.values() for value in (secret, *_passwords(secret)) if value)
+    """Return the values that must not be shown: each secret, its items, and the password of one that is an address."""
+    return frozenset(
+        value for secret in _secrets.values() for value in (secret, *listed(secret), *_passwords(secret)) if value
+    )
 
 
 def _passwords(address: str) -> tuple[str, ...]:
@@ -96,7 +98,12 @@ def address(name: str) -> str:
 
 def words(name: str, default: str = "") -> list[str]:
     """Return the items of a comma-separated variable, without empty ones."""
-    return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]
+    return listed(os.environ.get(name, default))
+
+
+def listed(value: str) -> list[str]:
+    """Return the items of a comma-separated text, without empty ones."""
+    return [item.strip() for item in value.split(",") if item.strip()]
 
 
 def choice(name: str, default: str, choices: Sequence[str]) -> str:

@@ -27,8 +27,10 @@ from core.private_files import (
     restrict_folder,
     sqlite_files,
 )
+from core.programs.issuers import read_issuers
 from core.store.databases import database, mongodb_database
 from fedhub.admin_theme import UNFOLD as UNFOLD
+from fedhub.oauth_provider import oauth_provider
 
 # Classes of Django accept type arguments at run time too, such as ModelForm[Federation].
 django_stubs_ext.monkeypatch()
@@ -44,6 +46,8 @@ DEBUG = environment.boolean("DEBUG", default=urlsplit(FEDHUB_SERVER_URL).hostnam
 SECRET_KEY = environment.secret("SECRET_KEY") or (development_secret_key(VAR_DIR / "secret_key") if DEBUG else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured("Set SECRET_KEY or SECRET_KEY_FILE; with DEBUG=true the hub makes a key under var/.")
+# Earlier keys, with which sessions and links are still read until they expire; the first key alone signs.
+SECRET_KEY_FALLBACKS = environment.listed(environment.secret("SECRET_KEY_FALLBACKS"))
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
 
 INSTALLED_APPS = [
@@ -66,6 +70,7 @@ INSTALLED_APPS = [
     "fedhub.apps.FedhubConfig",
     "peers",
     "core.tokens",
+    "core.programs",
     "core.signin",
     "core.lists",
     "federations",
@@ -203,29 +208,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
 }
-OAUTH2_PROVIDER = {
-    "SCOPES": {
-        "federations-read": "See federations, their resources and jobs, and search",
-        "federations-write": "Create, change, sync and delete federations",
-        "system-ops": "Run the manual AgentCore runtime sync",
-        "agents-run": "Give work to agents, and follow it",
-        "peers-read": "See peers, dispatches and intents",
-        "peers-write": "Dispatch intents to peers and make intents",
-    },
-    "OAUTH2_VALIDATOR_CLASS": "core.tokens.validators.LimitedValidator",
-    "SCOPES_BACKEND_CLASS": "core.tokens.scopes.OwnerScopes",
-    "ACCESS_TOKEN_EXPIRE_SECONDS": int(timedelta(hours=1).total_seconds()),
-    # The hub serves only the client credentials grant; these settings refuse all other grants (RFC 9700).
-    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
-    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
-    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
-    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
-    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
-    "REFRESH_TOKEN_REUSE_PROTECTION": True,
-    "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
-    # The database holds only checksums of tokens (RFC 9700), so that a copy of it gives no access.
-    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
-}
+OAUTH2_PROVIDER = oauth_provider(FEDHUB_SERVER_URL)
+FEDHUB_JWT_ISSUERS = read_issuers(environment.text("FEDHUB_JWT_ISSUERS"), scopes=OAUTH2_PROVIDER["SCOPES"])
 
 # Work in the background ---------------------------------------------------------------------------------------------
 BROKER_DIR = VAR_DIR / "broker"
@@ -399,5 +383,7 @@ LOGGING = {
         # A wrong answer of a runtime is an error of that runtime and needs no traceback in the hub's log.
         "mcp": {"level": "CRITICAL"},
         "botocore": {"level": "WARNING"},
+        # At DEBUG it writes codes and tokens.
+        "oauthlib": {"level": "INFO"},
     },
 }

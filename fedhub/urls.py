@@ -29,7 +29,7 @@ urlpatterns = [
     path("admin/skills/", admin.site.admin_view(skills_page), name="admin-skills"),
     path("admin/", admin.site.urls),
     re_path(r"^healthz/?\Z", healthz, name="healthz"),
-    path("o/", include("core.tokens.urls")),
+    path("", include("core.tokens.urls")),
     path("api/auth/", include("rest_framework.urls")),
     re_path(r"^api/schema/?\Z", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^api/docs/?\Z", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),

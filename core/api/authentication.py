@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import time
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from oauth2_provider.models import get_access_token_model
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
@@ -20,6 +22,10 @@ from rest_framework.request import Request
 
 from core.api.errors import UNAUTHENTICATED
 from core.api.scopes import Credential, scopes_of_roles
+from core.programs.foreign_tokens import COMPACT, ForeignTokenError, accept
+from core.programs.keys import KEY_SETS
+from core.programs.uses import record_use
+from core.signin.attempts import address_of
 
 BEARER_CREDENTIALS = re.compile(r"Bearer +([A-Za-z0-9\-._~+/]+=*)\Z", re.IGNORECASE)
 """RFC 6750, section 2.1: `credentials = "Bearer" 1*SP b64token`; the scheme is case-insensitive (RFC 9110, 11.1)."""
@@ -44,7 +50,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         if len(tokens) > 1:
             # The hub cannot tell which token is the caller's: a proxy may have added the other header.
             raise refusal("two different tokens")
-        return self.authenticate_token(tokens.pop())
+        return self.authenticate_token(tokens.pop(), address_of(request))
 
     def authenticate_session(self, request: Request) -> tuple[AbstractBaseUser, Credential] | None:
         """Return the session's user, or None; raise PermissionDenied for an unsafe method without the CSRF token."""
@@ -53,18 +59,22 @@ class TokenOrSessionAuthentication(BaseAuthentication):
             return None
         return found[0], Credential(scopes_of_roles(found[0]))
 
-    def authenticate_token(self, raw: str) -> tuple[AbstractBaseUser, Credential]:
+    def authenticate_token(self, raw: str, address: str = "") -> tuple[AbstractBaseUser, Credential]:
         """Return the token's user and scopes; a token without a user acts for the owner of its application.
 
         The returned scopes are the scopes of the token that the roles of the user give at the time of the request. So
         if the user loses a right, each token issued earlier loses that right too.
 
-        The database holds only checksums of tokens (RFC 9700), so the token is looked up by its checksum. Raises
-        AuthenticationFailed.
+        The database holds only checksums of tokens (RFC 9700), so the token is looked up by its checksum. A use from
+        `address` is recorded at most once a minute. If other issuers are trusted, a token in the form of a JWT must be
+        one of theirs. Raises AuthenticationFailed.
         """
+        if settings.FEDHUB_JWT_ISSUERS and COMPACT.match(raw):
+            return self.authenticate_foreign(raw)
         checksum = hashlib.sha256(raw.encode()).hexdigest()
         model = get_access_token_model()
-        token = model.objects.select_related("user", "application__user").filter(token_checksum=checksum).first()
+        related = ("user", "application__user", "last_use")
+        token = model.objects.select_related(*related).filter(token_checksum=checksum).first()
         if token is None:
             raise refusal("unknown token")
         if token.is_expired():
@@ -74,7 +84,22 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         user = token.user or (token.application.user if token.application else None)
         if user is None or not user.is_active:
             raise refusal(f"token {token.pk} has no active user")
+        record_use(token, address)
         return user, Credential(scopes_of_roles(user, token.scope.split()))
+
+    def authenticate_foreign(self, raw: str) -> tuple[AbstractBaseUser, Credential]:
+        """Return the user that FEDHUB_JWT_ISSUERS names for a JWT, and its scopes that the user's roles give.
+
+        Raises AuthenticationFailed.
+        """
+        try:
+            accepted = accept(raw, settings.FEDHUB_JWT_ISSUERS, now=time.time(), find_key=KEY_SETS.find)
+        except ForeignTokenError as exc:
+            raise refusal(f"a JWT: {exc}") from exc
+        user = get_user_model()._default_manager.filter(username=accepted.user).first()
+        if user is None or not user.is_active:
+            raise refusal(f"the tokens of {accepted.issuer} have no active user")
+        return user, Credential(scopes_of_roles(user, accepted.scopes))
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401 (RFC 6750, section 3)."""

@@ -10,9 +10,9 @@ JWKS_PATH = "/.well-known/jwks.json"
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 
 
-def jwks(key: RSAPublicKey) -> dict[str, list[dict[str, str]]]:
-    """Return the JWK Set (RFC 7517, section 5) of the one signing key."""
-    return {"keys": [{**public_jwk(key), "kid": thumbprint(key), "use": "sig", "alg": "RS256"}]}
+def jwks(*keys: RSAPublicKey) -> dict[str, list[dict[str, str]]]:
+    """Return the JWK Set (RFC 7517, section 5) of the signing key and of the keys before and after it."""
+    return {"keys": [{**public_jwk(key), "kid": thumbprint(key), "use": "sig", "alg": "RS256"} for key in keys]}
 
 
 def discovery(issuer: str) -> dict[str, str | list[str]]:

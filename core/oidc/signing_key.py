@@ -43,8 +43,22 @@ def load_or_create(path: Path) -> OidcKey:
     The key is cached until the file changes. Raises SigningKeyError, OSError.
     """
     if not path.exists():
-        create_key_file(path, _make_pem())
+        create_key_file(path, make_pem())
     return _load(path, path.stat().st_mtime_ns)
+
+
+def load_existing(path: Path) -> OidcKey | None:
+    """Return the key in the file at `path`, or None if the file does not exist. Raises SigningKeyError, OSError."""
+    try:
+        return _load(path, path.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return None
+
+
+def make_pem() -> bytes:
+    """Return a new private key as the content of a key file (PKCS #8, PEM)."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def public_jwk(key: rsa.RSAPublicKey) -> dict[str, str]:
@@ -68,11 +82,6 @@ def _load(path: Path, modified_ns: int) -> OidcKey:
     if not isinstance(key, rsa.RSAPrivateKey):
         raise SigningKeyError(f"{path} does not hold an RSA key")
     return OidcKey(kid=thumbprint(key.public_key()), private_key=key)
-
-
-def _make_pem() -> bytes:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _base64url_integer(number: int) -> str:

@@ -8,7 +8,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from core.oidc import documents
-from core.oidc.signing_key import load_or_create
+from core.oidc.rotation import published_keys
 
 
 @require_safe
@@ -21,6 +21,6 @@ def discovery(request: HttpRequest) -> JsonResponse:
 @require_safe
 @cache_control(public=True, max_age=300)
 def jwks(request: HttpRequest) -> JsonResponse:
-    """Serve the public key as a JWK Set."""
-    key = load_or_create(settings.FEDHUB_OIDC_KEY_PATH)
-    return JsonResponse(documents.jwks(key.private_key.public_key()))
+    """Serve the public keys as a JWK Set."""
+    keys = published_keys(settings.FEDHUB_OIDC_KEY_PATH)
+    return JsonResponse(documents.jwks(*(key.private_key.public_key() for key in keys)))

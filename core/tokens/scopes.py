@@ -1,19 +1,22 @@
-"""The scopes that an application may request at the token endpoint."""
+"""The scopes that an application may request: those that the roles of the person behind a token give."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from oauth2_provider.models import AbstractApplication
 from oauth2_provider.scopes import BaseScopes
 from oauth2_provider.settings import oauth2_settings
 
 from core.api.scopes import READ, scopes_of_roles
 
 
-class OwnerScopes(BaseScopes):  # type: ignore[misc]
-    """The scopes that django-oauth-toolkit offers to an application: those that the roles of the owner give.
+class RoleScopes(BaseScopes):  # type: ignore[misc]
+    """The scopes that django-oauth-toolkit offers to an application.
 
-    A token request that names no scope gets the reading scope.
+    A program with client credentials acts for its owner, so it may request the scopes that the roles of the owner give.
+    A program that a person signs in with may ask for every scope: the consent page cuts the scopes by the roles of that
+    person. A request that names no scope gets the reading scope.
     """
 
     def get_all_scopes(self) -> dict[str, str]:
@@ -23,8 +26,8 @@ class OwnerScopes(BaseScopes):  # type: ignore[misc]
     def get_available_scopes(
         self, application: Any = None, request: Any = None, *args: Any, **kwargs: Any
     ) -> list[str]:
-        """Return the scopes of the application's owner; without an application, return every scope."""
-        if application is None:
+        """Return the scopes that `application` may request; without an application, return every scope."""
+        if application is None or application.authorization_grant_type == AbstractApplication.GRANT_AUTHORIZATION_CODE:
             return list(self.get_all_scopes())
         return sorted(scopes_of_roles(application.user)) if application.user else []
 

@@ -1,4 +1,4 @@
-"""The validator of django-oauth-toolkit, with the limits on guessing client secrets."""
+"""The validator of django-oauth-toolkit, with exact redirect URIs, hidden codes and limits on guessing secrets."""
 
 from __future__ import annotations
 
@@ -7,17 +7,35 @@ import binascii
 from typing import Any
 from urllib.parse import unquote_plus
 
+from oauth2_provider.models import AbstractApplication
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauthlib.oauth2 import InvalidRequestError
 
 from core.signin.attempts import Realm, attempt
+from core.tokens.server import checksum_of_code
 
 
-class LimitedValidator(OAuth2Validator):  # type: ignore[misc]
-    """The validator of the token and the revocation endpoint, with limits on wrong client secrets.
+class HubValidator(OAuth2Validator):  # type: ignore[misc]
+    """The validator of the endpoints of OAuth.
 
-    It counts each wrong client secret, whether the secret is in the Authorization header or in the form.
+    It counts each wrong client secret, whether the secret is in the Authorization header or in the form. A redirect URI
+    is compared as a text (RFC 9700, section 2.1), and the database holds only the checksums of authorization codes.
     """
+
+    def validate_response_type(
+        self, client_id: str, response_type: str, client: Any, request: Any, *args: Any, **kwargs: Any
+    ) -> bool:
+        """Tell whether the program uses the code flow; the hub serves no other flow in which a person signs in."""
+        return response_type == "code" and bool(client.allows_grant_type(AbstractApplication.GRANT_AUTHORIZATION_CODE))
+
+    def validate_redirect_uri(self, client_id: str, redirect_uri: str, request: Any, *args: Any, **kwargs: Any) -> bool:
+        """Tell whether the address is one of the program's addresses, character by character."""
+        is_registered = redirect_uri in request.client.redirect_uris.split()
+        return is_registered and bool(request.client.redirect_uri_allowed(redirect_uri))
+
+    def _create_authorization_code(self, request: Any, code: dict[str, str], expires: Any = None) -> Any:
+        hidden = {**code, "code": checksum_of_code(code["code"])}
+        return super()._create_authorization_code(request, hidden, expires)
 
     def authenticate_client(self, request: Any, *args: Any, **kwargs: Any) -> bool:
         """Tell whether the program gave its secret; raise TooManyFailuresError if a limit of failures is used up.

@@ -60,6 +60,8 @@ ACCESS_TOKEN_EXPORT: tuple[ExportField, ...] = (
     ("Scopes", "scope"),
     ("Created", "created"),
     ("Expires", "expires"),
+    ("Last used", "last_use.used_at"),
+    ("Last address", "last_use.address"),
 )
 REFRESH_TOKEN_TABS = (
     Tab("valid", "Valid", Q(revoked__isnull=True)),

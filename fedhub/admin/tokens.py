@@ -29,6 +29,22 @@ from fedhub.admin.list_pages import (
 )
 from fedhub.admin.rights import is_superuser
 
+Application = get_application_model()
+
+UNUSED_FIELDS = [
+    "hash_client_secret",
+    "algorithm",
+    "post_logout_redirect_uris",
+    "registration_source",
+    "cimd_expires_at",
+]
+"""Secrets are always hashed, staff register every program, and the hub is not an OpenID provider for people."""
+
+GRANTS = [
+    (Application.GRANT_CLIENT_CREDENTIALS, "Client credentials: the program acts for its owner"),
+    (Application.GRANT_AUTHORIZATION_CODE, "Authorization code: a person signs in and allows the program"),
+]
+
 # Authorization codes and ID tokens expire after minutes; staff have nothing to do with them.
 for model in (
     get_application_model(),
@@ -52,6 +68,7 @@ class ApplicationAdmin(ListPageMixin, StockApplicationAdmin, ModelAdmin):
     list_select_related = ["user"]
     tabs, export_fields = APPLICATION_TABS, APPLICATION_EXPORT
     date_field, date_title = "created", "Created"
+    readonly_fields: list[str] = []
     empty_hint = (
         "Add an application here, and its program can request tokens. To issue a token to a person, run issue_token on "
         "the command line."
@@ -59,9 +76,14 @@ class ApplicationAdmin(ListPageMixin, StockApplicationAdmin, ModelAdmin):
 
     def get_exclude(self, request, obj=None):  # type: ignore[no-untyped-def]
         if obj is None:
-            return [] if is_superuser(request) else ["user"]
+            return UNUSED_FIELDS if is_superuser(request) else [*UNUSED_FIELDS, "user"]
         # The form of a new application shows its secret once; later pages do not show even the hash of the secret.
-        return ["client_secret", "hash_client_secret"]
+        return [*UNUSED_FIELDS, "client_secret"]
+
+    def formfield_for_choice_field(self, db_field, request, **kwargs):  # type: ignore[no-untyped-def]
+        if db_field.name == "authorization_grant_type":
+            kwargs["choices"] = GRANTS
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def get_readonly_fields(self, request, obj=None):  # type: ignore[no-untyped-def]
         fields = list(super().get_readonly_fields(request, obj))
@@ -117,10 +139,11 @@ class MaskedTokenAdmin(ListPageMixin):
 
 @admin.register(get_access_token_model())
 class AccessTokenAdmin(MaskedTokenAdmin, StockAccessTokenAdmin):
-    list_display = ["holder", "application", "scope", "ends"]
+    list_display = ["holder", "application", "scope", "ends", "last_used", "last_address"]
+    list_select_related = ["user", "application", "last_use"]
     tabs, export_fields = ACCESS_TOKEN_TABS, ACCESS_TOKEN_EXPORT
     date_field, date_title = "expires", "Expires"
-    fields = ["user", "application", "scope", "expires", "created"]
+    fields = ["user", "application", "scope", "expires", "created", "last_used", "last_address"]
 
     def get_readonly_fields(self, request, obj=None):  # type: ignore[no-untyped-def]
         return self.fields
@@ -132,6 +155,16 @@ class AccessTokenAdmin(MaskedTokenAdmin, StockAccessTokenAdmin):
     @display(description="Expires", ordering="expires")
     def ends(self, token) -> str:  # type: ignore[no-untyped-def]
         return time_from_now(token.expires)
+
+    @display(description="Last used", ordering="last_use__used_at")
+    def last_used(self, token) -> str:  # type: ignore[no-untyped-def]
+        use = getattr(token, "last_use", None)
+        return time_since(use.used_at) if use else "never"
+
+    @display(description="Last address", ordering="last_use__address")
+    def last_address(self, token) -> str:  # type: ignore[no-untyped-def]
+        use = getattr(token, "last_use", None)
+        return use.address if use and use.address else "-"
 
 
 @admin.register(get_refresh_token_model())

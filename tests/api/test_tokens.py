@@ -116,6 +116,8 @@ def test_a_password_gets_no_token(owner: User) -> None:
     assert not get_access_token_model().objects.exists()
 
 
-@pytest.mark.parametrize("path", ["/o/authorize/", "/o/applications/", "/o/introspect/", "/o/register/", "/o/device/"])
+@pytest.mark.parametrize(
+    "path", ["/o/authorized_tokens/", "/o/applications/", "/o/introspect/", "/o/register/", "/o/device/"]
+)
 def test_no_other_oauth_page_is_served(path: str) -> None:
     assert APIClient().get(path).status_code == 404

@@ -28,16 +28,29 @@ def decrypt(text: str) -> str:
         raise InternalError("A stored secret cannot be read with FEDHUB_SECRETS_KEY") from exc
 
 
+def is_of_first_key(text: str) -> bool:
+    """Tell whether the first key of FEDHUB_SECRETS_KEY encrypted the text; raises InternalError without a key."""
+    try:
+        _ciphers()[0].decrypt(text.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
 def secrets_keys() -> list[str]:
     """Return the keys in FEDHUB_SECRETS_KEY; the first key encrypts."""
     return [key.strip() for key in settings.FEDHUB_SECRETS_KEY.split(",") if key.strip()]
 
 
 def _cipher() -> MultiFernet:
+    return MultiFernet(_ciphers())
+
+
+def _ciphers() -> list[Fernet]:
     keys = secrets_keys()
     if not keys:
         raise InternalError("FEDHUB_SECRETS_KEY is not set")
-    return MultiFernet([Fernet(_fernet_key(key)) for key in keys])
+    return [Fernet(_fernet_key(key)) for key in keys]
 
 
 def _fernet_key(text: str) -> bytes:

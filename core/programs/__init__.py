@@ -1,0 +1,1 @@
+"""What the hub knows of the programs that call it: when their tokens were used, and whose JWTs it accepts."""
