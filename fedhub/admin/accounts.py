@@ -74,7 +74,7 @@ class GroupAdmin(ListPageMixin, StockGroupAdmin, ModelAdmin):
         return ["name", "may", "permissions"] if may_of_group(obj) else ["name", "permissions"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
-        return super().get_queryset(request).select_related("role")  # type: ignore[no-any-return]
+        return super().get_queryset(request).select_related("role")
 
     @display(description="Its members may")
     def may(self, group: Group) -> str:

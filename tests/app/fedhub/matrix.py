@@ -82,7 +82,7 @@ def make_world() -> World:
         display_name="Payments",
         description=None,
         tags=[],
-        provider_config=CONFIG,
+        provider_config={**CONFIG},
         by=actor_of(creator),
     )
     world = World(federation, make_rows(federation))
