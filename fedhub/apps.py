@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
 
 
 class FedhubConfig(AppConfig):
-    """The configuration of the app; when Django starts, it registers the system checks and the senders of runs."""
+    """The configuration of the app; when Django starts, it registers the system checks, senders of runs and roles."""
 
     name = "fedhub"
     default_auto_field = "django.db.models.BigAutoField"
@@ -14,6 +15,8 @@ class FedhubConfig(AppConfig):
     def ready(self) -> None:
         from federations.admin.run_givers import register_giver
         from fedhub import checks, deploy_checks  # noqa: F401 (registers them)
+        from fedhub.roles import give_roles_after_migrations
         from fedhub.run_givers import sender_of_run
 
         register_giver(sender_of_run)
+        post_migrate.connect(give_roles_after_migrations, sender=apps.get_app_config("roles"))

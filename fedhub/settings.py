@@ -74,6 +74,8 @@ INSTALLED_APPS = [
     "core.signin",
     "core.lists",
     "federations",
+    # After the apps whose permissions the roles have.
+    "core.roles",
 ]
 # The sandbox serves demo, tests and benchmarks; `make install-production` installs none of its packages.
 if (BASE_DIR / "sandbox").is_dir() and find_spec("moto"):

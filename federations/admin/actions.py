@@ -14,7 +14,6 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -24,6 +23,7 @@ from core.admin.refusals import show_refusals
 from core.errors import HubError
 from federations.admin.disable_form import DisableForm
 from federations.admin.forms import SyncForm
+from federations.admin.permissions import GrantedPermissionsMixin
 from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, JobType, StoredPlan, SyncJob
 from federations.services.access import federations_visible_to
 from federations.services.federations import delete_federation, set_enabled
@@ -31,7 +31,7 @@ from federations.services.start import start_sync
 from federations.services.stored_plans.make import create_plan
 
 
-class FederationActionsMixin(ModelAdmin):
+class FederationActionsMixin(GrantedPermissionsMixin):
     """Adds buttons to FederationAdmin: on a federation's page, in each list row, and for selected rows of the list.
 
     The buttons start a sync, make a plan, and enable, disable or delete a federation.
@@ -60,7 +60,7 @@ class FederationActionsMixin(ModelAdmin):
         description="Sync now",
         icon="sync",
         variant=ActionVariant.PRIMARY,
-        permissions=["change"],
+        permissions=["sync"],
         url_path="sync",
         dialog={
             "title": "Sync now",
@@ -135,9 +135,15 @@ class FederationActionsMixin(ModelAdmin):
         context = deletion_effects(federation)
         return self._page(request, federation, "federations/delete.html", f"Delete {federation}", context)
 
-    @admin.action(description="Sync selected federations", permissions=["change"])
+    @admin.action(description="Sync selected federations", permissions=["sync"])
     def sync_selected(self, request: HttpRequest, queryset: QuerySet[Federation]) -> None:
-        self._for_each(request, queryset, lambda federation: _start(federation, request, ""), "a sync is queued")
+        self._for_each(
+            request,
+            queryset,
+            lambda federation: _start(federation, request, ""),
+            "a sync is queued",
+            verb="sync",
+        )
 
     @admin.action(description="Enable selected federations", permissions=["change"])
     def enable_selected(self, request: HttpRequest, queryset: QuerySet[Federation]) -> None:
@@ -153,12 +159,17 @@ class FederationActionsMixin(ModelAdmin):
         federations: QuerySet[Federation],
         work: Callable[[Federation], object],
         outcome: str,
+        verb: str = "change",
     ) -> None:
-        """Call `work` for each federation; a refusal of one federation does not stop the others."""
+        """Call `work` for each federation; a refusal of one federation does not stop the others.
+
+        `verb` names the permission on each federation: `change` or `sync`.
+        """
         done = 0
+        is_allowed = {"change": self.has_change_permission, "sync": self.has_sync_permission}[verb]
         for federation in federations:
-            if not self.has_change_permission(request, federation):
-                messages.error(request, f"{federation}: you may not change this federation")
+            if not is_allowed(request, federation):
+                messages.error(request, f"{federation}: you may not {verb} this federation")
                 continue
             with show_refusals(request, str(federation)):
                 work(federation)

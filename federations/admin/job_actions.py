@@ -17,7 +17,6 @@ from core.admin.row_pages import RowPagesMixin
 from core.errors import HubError, NotFoundError
 from federations.admin.forms import SyncForm
 from federations.models import (
-    AccessLevel,
     Federation,
     JobStatus,
     JobTrigger,
@@ -27,7 +26,7 @@ from federations.models import (
     SyncStatus,
 )
 from federations.services import jobs
-from federations.services.access import AnyUser, level_of
+from federations.services.access import AnyUser, may_sync_in_admin
 from federations.services.start import check_syncable, start_sync
 
 
@@ -110,7 +109,7 @@ def may_sync(user: AnyUser, job: SyncJob, federation: Federation | None) -> bool
     """Tell whether `user` may start and cancel syncs like `job`."""
     if not job.federation_id:
         return user.has_perm("federations.system_ops")
-    return federation is not None and level_of(user, federation) >= AccessLevel.EDIT
+    return federation is not None and may_sync_in_admin(user, federation)
 
 
 def buttons_of(

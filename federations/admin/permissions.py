@@ -10,7 +10,7 @@ from unfold.admin import ModelAdmin
 
 from core.store.unit_of_work import subquery_or_list
 from federations.models import AccessLevel, StoredPlan, SyncJob
-from federations.services.access import PERMISSION_OF, AnyUser, federations_visible_to, level_of
+from federations.services.access import PERMISSION_OF, SYNC, AnyUser, federations_visible_to, level_of
 
 
 class GrantedPermissionsMixin(ModelAdmin):
@@ -27,6 +27,10 @@ class GrantedPermissionsMixin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _is_allowed(request, obj, AccessLevel.OWNER)
+
+    def has_sync_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether the user may start plain syncs: with EDIT, or with VIEW and the permission to sync."""
+        return _is_allowed(request, obj, AccessLevel.VIEW if request.user.has_perm(SYNC) else AccessLevel.EDIT)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return super().has_module_permission(request) or sees_any_federation(request)

@@ -131,7 +131,10 @@ class Federation(models.Model):
 
     class Meta:
         ordering = ["-updated_at", "-id"]
-        permissions = [("system_ops", "Can run the manual AgentCore runtime sync")]
+        permissions = [
+            ("system_ops", "Can run the manual AgentCore runtime sync"),
+            ("sync_federation", "Can start and cancel syncs, in the admin, of federations that they may view"),
+        ]
         indexes = [
             models.Index(fields=["-updated_at", "-id"], name="federation_newest"),
             models.Index(fields=["provider_type"], name="federation_provider"),

@@ -31,6 +31,9 @@ PERMISSION_OF = {
     AccessLevel.OWNER: "federations.delete_federation",
 }
 
+SYNC = "federations.sync_federation"
+"""The permission to start and cancel syncs in the admin with VIEW; the API asks for EDIT."""
+
 VIEW_RECEIVED = "peers.view_receiveddispatch"
 """The permission of the app `peers` on the dispatches of other hubs, which this app knows by name alone."""
 
@@ -100,6 +103,14 @@ def level_of(user: AnyUser, federation: Federation) -> int:
         return by_role
     granted = _grants_of(user).filter(federation=federation).aggregate(highest=Max("level"))["highest"]
     return max(by_role, granted or 0)
+
+
+def may_sync_in_admin(user: AnyUser, federation: Federation) -> bool:
+    """Tell whether `user` may start plain syncs of `federation` in the admin, and cancel them.
+
+    EDIT is enough, and so is VIEW with the permission `sync_federation`. A forced sync, a plan and the API need more.
+    """
+    return level_of(user, federation) >= (AccessLevel.VIEW if user.has_perm(SYNC) else AccessLevel.EDIT)
 
 
 def edits_any_federation(user: AnyUser) -> bool:

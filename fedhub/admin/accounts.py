@@ -11,13 +11,16 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as StockGroupAdmin
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from core.admin.list_page import ListPageMixin
 from fedhub.admin.list_pages import GROUP_EXPORT, USER_EXPORT, USER_TABS
 from fedhub.admin.rights import covers_account, covers_group, is_superuser
+from fedhub.roles import may_of_group
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -56,15 +59,27 @@ class GroupAdmin(ListPageMixin, StockGroupAdmin, ModelAdmin):
     """The admin pages of groups, which give their members permissions and access to federations.
 
     Staff who have the permission to change groups may change a group's name. Only superusers may change the group's
-    permissions, because these give rights to its members.
+    permissions, because these give rights to its members. The page of a role's group says what the role may.
     """
 
+    list_display = ["name", "may"]
     export_fields = GROUP_EXPORT
     empty_hint = "A group gives its members permissions. A federation can grant access to a group."
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        fields = list(super().get_readonly_fields(request, obj))
+        fields = [*super().get_readonly_fields(request, obj), *(["may"] if may_of_group(obj) else [])]
         return fields if is_superuser(request) else [*fields, "permissions"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return ["name", "may", "permissions"] if may_of_group(obj) else ["name", "permissions"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        return super().get_queryset(request).select_related("role")
+
+    @display(description="Its members may")
+    def may(self, group: Group) -> str:
+        words = may_of_group(group)
+        return f"{words[0].upper()}{words[1:]}." if words else "-"
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or covers_group(request, obj))

@@ -229,7 +229,8 @@ def permissions(hub: Hub) -> tuple[list[tuple[str, str, str]], list[tuple[str]]]
         )
         return stored, _all(
             cursor,
-            "SELECT p.codename FROM auth_group_permissions g JOIN auth_permission p ON p.id = g.permission_id",
+            "SELECT p.codename FROM auth_group_permissions g JOIN auth_permission p ON p.id = g.permission_id"
+            " JOIN auth_group w ON w.id = g.group_id WHERE w.name = 'Watchers'",
         )
 
 
