@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.html import format_html
@@ -29,6 +29,8 @@ WAIT, LIST, ASK, INDEX = (
     "Ask the new and changed runtimes",
     "Update the search index",
 )
+LONG_WAIT = timedelta(minutes=1)
+NO_WORKER = "Wait for a worker; see that a worker of the queue sync is running"
 # What a running step says to people who follow it.
 SAYINGS = {
     "queued": "The job waits for a worker.",
@@ -59,9 +61,14 @@ def steps_of(job: SyncJob) -> list[Step]:
         # A job that ended in the queue has the time of its end as that of its start too.
         last = 0
     ends = [next((moment for moment in times[number + 1 : last + 1] if moment), now) for number in range(len(times))]
-    return [
-        _step(job, name, times[number], ends[number], number - last) for number, name in enumerate([WAIT, *_names(job)])
-    ]
+    names = [_wait(job), *_names(job)]
+    return [_step(job, name, times[number], ends[number], number - last) for number, name in enumerate(names)]
+
+
+def _wait(job: SyncJob) -> str:
+    # The page renews the steps while it is open, so a person who watches the job reads this too.
+    waits_long = job.status == JobStatus.PENDING and timezone.now() - job.created_at > LONG_WAIT
+    return NO_WORKER if waits_long else WAIT
 
 
 def saying_of(job: SyncJob) -> str:

@@ -59,6 +59,14 @@ def live(client: Client, job: SyncJob, seen: str) -> tuple[int, str]:
     return response.status_code, response.content.decode()
 
 
+def test_a_job_that_waits_long_says_that_it_needs_a_worker(admin: Client) -> None:
+    job = queue(federation())
+    hint = "see that a worker of the queue sync is running"
+    assert hint not in live(admin, job, "queued")[1]
+    SyncJob.objects.filter(pk=job.pk).update(created_at=timezone.now() - timedelta(minutes=2))
+    assert hint in live(admin, job, "queued")[1]
+
+
 def test_a_poll_has_only_what_changed_since_the_last_phase(admin: Client) -> None:
     job = queue(federation())
     text = text_of(admin, page(job))
