@@ -21,8 +21,9 @@ COMPILE := $(BIN)/uv pip compile -q pyproject.toml --no-emit-index-url --no-emit
 DEV := --group dev
 # Production gets the versions that the tests use.
 PRODUCTION := -c requirements-dev.lock
-# Test processes, each with its own files. Many tests wait for servers, so three keep two processors busy.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
+# Test processes, each with its own files. Many tests wait for servers, so three keep two processors busy. The files
+# keep the order of tests/conftest.py: xdist would begin with those of the most tests, which are the shortest.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 # Beside SQLite; `make test STORES=` leaves them out.
 STORES ?= postgresql mongodb
 # What a request, an answer or a form may look like, and who may send it, is the same on each: SQLite alone tests it.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,8 +46,18 @@ MakeAgent = Callable[..., A2aAgent]
 MakeRuntime = Callable[..., RuntimeObservation]
 
 
+TESTS = Path(__file__).parent
+LONG = ("browser", "contract")
+"""The folders whose files have few tests, and long ones."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Restore the order of the file in modules that are marked `in_order`; pytest-randomly has shuffled them."""
+    """Put the long tests first, and restore the order of the file in modules that are marked `in_order`.
+
+    pytest-randomly has shuffled the modules and their tests. If a long file came last, the processor would be idle
+    beside it.
+    """
+    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] not in LONG)
     places: dict[str, list[int]] = {}
     for place, item in enumerate(items):
         if item.get_closest_marker("in_order"):
