@@ -153,6 +153,8 @@ SESSION_COOKIE_NAME = f"sessionid{_COOKIE_SUFFIX}"
 CSRF_COOKIE_NAME = f"csrftoken{_COOKIE_SUFFIX}"
 CSRF_TRUSTED_ORIGINS = [FEDHUB_SERVER_URL]
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if IS_HTTPS else 0
+# The names below the hub's own may be those of other servers: HSTS covers neither them nor the preload lists.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # The front takes address and scheme from these proxies alone (fedhub.asgi).
 FEDHUB_TRUSTED_PROXIES = environment.networks("FEDHUB_TRUSTED_PROXIES")
 # Without a trusted proxy every request looks like plain http, and a redirect would never end. Programs are not
