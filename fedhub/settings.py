@@ -239,7 +239,7 @@ _QUEUES = {
     "peers": "peers.deliver_dispatch peers.deliver_callback peers.nudge_each",
     "agents": "federations.run_agents",
     "handlers": "peers.run_event",
-    "sweep": "federations.sweep peers.sweep peers.refresh_keys signin.forget",
+    "sweep": "federations.sweep peers.sweep peers.refresh_keys signin.forget tokens.forget",
 }
 CELERY_TASK_ROUTES = {name: {"queue": queue} for queue, names in _QUEUES.items() for name in names.split()}
 # For a task without a route: it may take long, so it goes where long tasks go.
@@ -289,6 +289,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 86_400,
         "options": {"expire_seconds": 86_400},
     },
+    "Forget old tokens": {"task": "tokens.forget", "schedule": 86_400, "options": {"expire_seconds": 86_400}},
     "Forget old failed sign-ins": {
         "task": "signin.forget",
         "schedule": 3600,
