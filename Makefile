@@ -117,6 +117,7 @@ check: install ## format, spelling, lint, layers, types, system checks, migratio
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/ruff check .
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive core fedhub federations peers
 	$(BIN)/lint-imports
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/python manage.py check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -52,7 +53,8 @@ class HidingReporter(ExceptionReporter):
 def hide(page: str) -> str:
     """Return the page with stars in place of userinfo and of the values of secrets."""
     page = hide_userinfo(page)
-    for value in sorted(environment.secret_values() | made_keys(), key=len, reverse=True):
+    secrets = environment.secret_values() | made_keys() | secrets_of_libraries()
+    for value in sorted(secrets, key=len, reverse=True):
         if len(value) >= MIN_SECRET_CHARS:
             for spelling in {value, escape(value), repr(value)[1:-1], escape(repr(value)[1:-1])}:
                 page = page.replace(spelling, STARS)
@@ -63,6 +65,16 @@ def made_keys() -> frozenset[str]:
     """Return the secret keys that the hub has made itself; the default values of address settings are not secrets."""
     made = (str(getattr(settings, name, "")) for name in environment.secret_names())
     return frozenset(value for value in made if value and "://" not in value)
+
+
+def secrets_of_libraries() -> frozenset[str]:
+    """Return the values of environment variables whose names look secret, such as AWS's; a path is not secret."""
+    is_secret = SafeExceptionReporterFilter.hidden_settings.search
+    return frozenset(
+        value
+        for name, value in os.environ.items()
+        if is_secret(name) and not name.endswith(("_PATH", "_FILE", "_DIR", "_URL"))
+    )
 
 
 def hide_userinfo(text: str) -> str:

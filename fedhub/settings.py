@@ -155,6 +155,8 @@ SESSION_COOKIE_NAME = f"sessionid{_COOKIE_SUFFIX}"
 CSRF_COOKIE_NAME = f"csrftoken{_COOKIE_SUFFIX}"
 CSRF_TRUSTED_ORIGINS = [FEDHUB_SERVER_URL]
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if IS_HTTPS else 0
+# The names below the hub's own may be those of other servers: HSTS covers neither them nor the preload lists.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # The front takes address and scheme from these proxies alone (fedhub.asgi).
 FEDHUB_TRUSTED_PROXIES = environment.networks("FEDHUB_TRUSTED_PROXIES")
 # Without a trusted proxy every request looks like plain http, and a redirect would never end. Programs are not
@@ -239,7 +241,7 @@ _QUEUES = {
     "peers": "peers.deliver_dispatch peers.deliver_callback peers.nudge_each",
     "agents": "federations.run_agents",
     "handlers": "peers.run_event",
-    "sweep": "federations.sweep peers.sweep peers.seal_log peers.refresh_keys signin.forget",
+    "sweep": "federations.sweep peers.sweep peers.seal_log peers.refresh_keys signin.forget tokens.forget",
 }
 CELERY_TASK_ROUTES = {name: {"queue": queue} for queue, names in _QUEUES.items() for name in names.split()}
 # For a task without a route: it may take long, so it goes where long tasks go.
@@ -294,6 +296,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 86_400,
         "options": {"expire_seconds": 86_400},
     },
+    "Forget old tokens": {"task": "tokens.forget", "schedule": 86_400, "options": {"expire_seconds": 86_400}},
     "Forget old failed sign-ins": {
         "task": "signin.forget",
         "schedule": 3600,

@@ -1,15 +1,24 @@
-"""The service that issues tokens for people and programs."""
+"""The services that issue, list, revoke and forget the tokens of people and programs."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
+from django.db.models import Q, QuerySet
 from django.utils import timezone
-from oauth2_provider.models import get_access_token_model, set_token_value
+from oauth2_provider.models import (
+    AccessToken,
+    get_access_token_model,
+    get_grant_model,
+    get_refresh_token_model,
+    refresh_token_expire_timedelta,
+    revoke_access_token,
+    set_token_value,
+)
 from oauth2_provider.settings import oauth2_settings
 
 from core.errors import InvalidRequestError
@@ -18,6 +27,9 @@ PREFIX = "fedhub_"
 """Scanners for leaked secrets recognize a token by this prefix."""
 
 MAX_DAYS = 3650
+
+KEPT = timedelta(days=30)
+"""How long an expired or revoked token stays in the lists."""
 
 
 def issue_token(username: str, *, scopes: Collection[str], days: int) -> str:
@@ -38,12 +50,48 @@ def issue_token(username: str, *, scopes: Collection[str], days: int) -> str:
     return raw
 
 
+def tokens_of(username: str) -> QuerySet[AccessToken]:
+    """Return the tokens that act for a user, those of the user's programs too, with `application` and `last_use`.
+
+    Raises InvalidRequestError for an unknown user.
+    """
+    user = _find_user(username)
+    holders = Q(user=user) | Q(user=None, application__user=user)
+    found: QuerySet[AccessToken] = get_access_token_model().objects.filter(holders)
+    return found.select_related("application", "last_use").order_by("pk")
+
+
+def revoke_tokens(username: str, ids: Collection[int] | None = None) -> int:
+    """End the tokens of a user at once, and the refresh tokens that belong to them; return how many were ended.
+
+    `ids` chooses some of the tokens that `tokens_of` returns; None means all. Raises InvalidRequestError for an unknown
+    user, and for an id that is not that of a token of the user: then no token is ended.
+    """
+    tokens = {token.pk: token for token in tokens_of(username)}
+    if unknown := sorted(set(ids or ()) - set(tokens)):
+        raise InvalidRequestError(f"{username} has no token {', '.join(map(str, unknown))}")
+    chosen = [token for key, token in tokens.items() if ids is None or key in ids]
+    for token in chosen:
+        revoke_access_token(token)
+    return len(chosen)
+
+
+def forget_old_tokens(now: datetime) -> None:
+    """Delete used-up codes, and the tokens that ended more than KEPT before `now`.
+
+    A refresh token that was used stays as long, so that its second use is recognized.
+    """
+    old = now - KEPT
+    get_grant_model().objects.filter(expires__lt=now).delete()
+    lifetime = refresh_token_expire_timedelta() or timedelta.max
+    ended = Q(revoked__lt=old) | Q(revoked=None, access_token__expires__lt=old - lifetime)
+    get_refresh_token_model().objects.filter(ended).delete()
+    get_access_token_model().objects.filter(expires__lt=old, refresh_token=None).delete()
+
+
 def find_active_user(username: str) -> AbstractUser:
     """Return the active user of this name; raise InvalidRequestError for an unknown or inactive user."""
-    model = get_user_model()
-    user = model.objects.filter(**{model.USERNAME_FIELD: username}).first()
-    if not isinstance(user, AbstractUser):
-        raise InvalidRequestError(f"There is no user named {username!r}")
+    user = _find_user(username)
     if not user.is_active:
         raise InvalidRequestError(f"The user {username!r} is inactive")
     return user
@@ -57,3 +105,11 @@ def check_scopes(scopes: Collection[str]) -> None:
         raise InvalidRequestError(f"Unknown scope {', '.join(unknown)}; known are {', '.join(known)}")
     if not scopes:
         raise InvalidRequestError(f"Name at least one scope: {', '.join(known)}")
+
+
+def _find_user(username: str) -> AbstractUser:
+    model = get_user_model()
+    user = model.objects.filter(**{model.USERNAME_FIELD: username}).first()
+    if not isinstance(user, AbstractUser):
+        raise InvalidRequestError(f"There is no user named {username!r}")
+    return user

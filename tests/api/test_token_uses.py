@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from oauth2_provider.models import get_access_token_model
+from oauth2_provider.models import (
+    get_access_token_model,
+    get_application_model,
+    get_grant_model,
+    get_refresh_token_model,
+)
 from rest_framework.test import APIClient
 
 from core.programs.models import TokenUse
 from core.tokens.services import issue_token
+from core.tokens.tasks import forget
 from tests.api.test_token_roles import token_of_a_person, token_of_a_program
+from tests.conftest import MakeUser
 
 pytestmark = pytest.mark.django_db
 
@@ -77,3 +86,58 @@ def test_a_request_does_not_wait_for_the_writer_of_sqlite(owner: User) -> None:
     assert use(raw).status_code == 200
     assert TokenUse.objects.exists()
     assert connection.connection.execute("PRAGMA busy_timeout").fetchone() == (20_000,)
+
+
+# Lists and ends ------------------------------------------------------------------------------------------------------
+def tokens(*arguments: str) -> list[str]:
+    out = io.StringIO()
+    call_command("tokens", "--user", "owner", *arguments, stdout=out)
+    return out.getvalue().splitlines()
+
+
+def test_the_tokens_of_a_user_are_listed_and_revoked_without_being_shown(owner: User, make_user: MakeUser) -> None:
+    assert tokens() == ["No token acts for owner."]
+    raws = [token_of_a_person(owner, "federations-read"), token_of_a_program(owner, "federations-read")]
+    other = token_of_a_person(make_user("other"), "federations-read")
+    assert use(raws[0]).status_code == 200
+    first, second = tokens()
+    assert "federations-read, expires" in first and "from 192.0.2.7" in first
+    assert "never used" in second and "robot" in second
+    assert not any(raw in line for raw in raws for line in (first, second))
+
+    first_id = first.partition(":")[0]
+    with pytest.raises(CommandError, match="owner has no token 999999"):
+        tokens("--revoke", first_id, "999999")
+    assert use(raws[0]).status_code == 200
+    assert tokens("--revoke", first_id) == ["Tokens of owner revoked: 1"]
+    assert [use(raw).status_code for raw in raws] == [401, 200]
+    assert tokens("--revoke-all") == ["Tokens of owner revoked: 1"]
+    assert [use(raw).status_code for raw in (*raws, other)] == [401, 401, 200]
+
+
+def test_codes_and_tokens_are_forgotten_a_month_after_their_end(owner: User) -> None:
+    now = timezone.now()
+    access, renewal, grant = get_access_token_model(), get_refresh_token_model(), get_grant_model()
+    program = get_application_model().objects.create(user=owner, client_id="desk")
+
+    def store(name: str, ended: timedelta, **of_refresh_token: Any) -> None:
+        token = access.objects.create(user=owner, token=name, expires=now - ended, application=program)
+        if of_refresh_token:
+            renewal.objects.create(user=owner, token=f"r-{name}", application=program, access_token=token)
+            renewal.objects.filter(access_token=token).update(**of_refresh_token)
+
+    day = timedelta(days=1)
+    store("valid", -day)
+    store("ended lately", 29 * day)
+    store("ended", 31 * day)
+    store("renewable", 31 * day, revoked=None)
+    store("given up", 61 * day, revoked=None)
+    store("used lately", 31 * day, revoked=now - 29 * day)
+    store("used", 31 * day, revoked=now - 31 * day)
+    grant.objects.create(user=owner, application=program, code="c", expires=now - timedelta(seconds=1))
+
+    forget()
+    kept = {"valid", "ended lately", "renewable", "used lately"}
+    assert set(access.objects.values_list("token", flat=True)) == kept
+    assert set(renewal.objects.values_list("token", flat=True)) == {"r-renewable", "r-used lately"}
+    assert not grant.objects.exists()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
+import shlex
 import subprocess
 import sys
 from ipaddress import ip_network
@@ -114,16 +117,17 @@ def test_what_a_proxy_and_debug_open_is_warned_of_at_each_command(settings: Sett
     assert found(settings, deploy=False, DEBUG=True) == {"W003", "W017"}
 
 
-def test_the_environment_of_the_readme_is_warned_of_what_it_leaves_unset(tmp_path: Path) -> None:
+def test_the_environment_of_the_readme_is_not_warned_of(tmp_path: Path) -> None:
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Deployment")[2]
+    words = [word for line in re.findall(r"(?m)^export (.*)$", section) for word in shlex.split(line)]
+    documented = dict(word.split("=", 1) for word in words)
+    for name in [name for name in documented if name.endswith("_FILE")]:
+        (tmp_path / name).write_text(secrets.token_urlsafe(64))
+        documented[name] = str(tmp_path / name)
+    assert {"SECRET_KEY_FILE", "FEDHUB_SERVER_URL", "ALLOWED_HOSTS"} <= set(documented)
     environ = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
-    environ |= {
-        "FEDHUB_VAR_DIR": str(tmp_path / "var"),
-        "FEDHUB_SERVER_URL": "https://hub.acme.example",
-        "ALLOWED_HOSTS": "hub.acme.example",
-        "SECRET_KEY": "kq" * 40,
-        "FEDHUB_SECRETS_KEY": "zx" * 30,
-    }
-    command = [sys.executable, "manage.py", "check", "--deploy"]
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True, timeout=60)
-    named = {line.split(")")[0] for line in done.stderr.split("(fedhub.")[1:]}
-    assert named == {"W013", "W018"}
+    environ |= documented | {"FEDHUB_VAR_DIR": str(tmp_path / "var")}
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("System check identified no issues")
