@@ -28,7 +28,7 @@ from core.admin.list_choices import keep_columns, list_address, open_or_change_v
 from core.admin.list_dates import DATE_PARAMETERS, PICKS, SINCE, UNTIL, WHEN, PickedDates
 from core.admin.list_export import CHUNK_ROWS, ExportField, csv_response, refusal_of_file
 from core.admin.list_tabs import ALL, TAB_PARAMETER, ShownTab, Tab, count_rows, picked_tab
-from core.lists.choices import hidden_columns
+from core.lists.choices import column_name, hidden_columns
 from core.lists.models import MAX_NAME_CHARS, SavedView
 from core.lists.queries import InvalidQueryError, clean_query
 
@@ -209,12 +209,13 @@ class ListPageMixin(ModelAdmin):
         """Return the columns that stay: the first one, those that link to the rows' pages, and the fixed ones."""
         shown = self.get_list_display(request)
         links = self.get_list_display_links(request, shown) or ()
-        return list(dict.fromkeys(map(str, (shown[0], *links, *self.fixed_columns))))
+        return list(dict.fromkeys(map(column_name, (shown[0], *links, *self.fixed_columns))))
 
     def choosable_columns(self, request: HttpRequest) -> list[str]:
         """Return the names of the columns that a person may hide."""
         required = self.required_columns(request)
-        return [str(name) for name in self.get_list_display(request) if str(name) not in required]
+        names = map(column_name, self.get_list_display(request))
+        return [name for name in names if name not in required]
 
     def columns_view(self, request: HttpRequest) -> HttpResponse:
         """Keep the columns that the person chose, and go back to the list."""
@@ -260,10 +261,10 @@ class ListPageMixin(ModelAdmin):
             "hidden_columns": hidden - set(required),
             "column_choices": [
                 {
-                    "name": str(name),
+                    "name": column_name(name),
                     "title": sentence(str(label_for_field(name, self.model, self))),
-                    "is_shown": str(name) not in hidden,
-                    "is_required": str(name) in required,
+                    "is_shown": column_name(name) not in hidden,
+                    "is_required": column_name(name) in required,
                 }
                 for name in self.get_list_display(request)
             ],

@@ -59,6 +59,11 @@ def hide_columns(owner: Any, list_name: str, *, hidden: Iterable[str], choosable
         HiddenColumns.objects.filter(owner=owner, list_name=list_name).delete()
 
 
+def column_name(column: Any) -> str:
+    """Return the name of an entry of `list_display`; the text of a function differs from process to process."""
+    return str(getattr(column, "__name__", column))
+
+
 def _checked_name(name: str) -> str:
     name = " ".join(name.split())
     if not name:

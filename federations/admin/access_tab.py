@@ -1,15 +1,21 @@
-"""Who may do what on a federation, as the tab Access shows it."""
+"""Who may do what on a federation, as the tab Access shows it: by grant and by role."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Count, Q
 from django.http import HttpRequest
 
-from federations.admin.grants import is_owner
+from core.admin.labels import count_text
+from federations.admin.grants import LEVEL_CHOICES, holder_key, is_owner
+from federations.admin.share import share_form
 from federations.admin.tab_sections import Section
 from federations.models import AccessLevel, Federation
-from federations.services.access import level_of
+from federations.services.access import PERMISSION_OF, level_of
 
 MOST_GRANTS = 200
 LEVEL_WORDS = {
@@ -17,32 +23,90 @@ LEVEL_WORDS = {
     AccessLevel.EDIT: "read it, edit it, sync it, and apply its plans",
     AccessLevel.OWNER: "read it, edit it, sync it, apply its plans, end reviews, give access to others, and delete it",
 }
+# What a permission adds to the level, and the lowest level that has it already.
+FURTHER_WORDS = {
+    "sync_federation": ("start syncs in the admin", AccessLevel.EDIT),
+    "run_a2aagent": ("give work to its agents", None),
+    "approve_agentrun": ("approve work for its agents", None),
+}
 
 
 def access_tab(request: HttpRequest, federation: Federation) -> dict[str, Any]:
-    """Return the person's own access, and the grants to persons who may see them; the owners' names to all others."""
+    """Return the person's own access, and the grants and roles to persons who may see them.
+
+    Other persons see the names of the owners.
+    """
     own = AccessLevel(level_of(request.user, federation))
     grants = list(federation.grants.order_by("-level", "holder_name", "id")[:MOST_GRANTS])
-    sees_grants = is_owner(request, federation) or request.user.has_perm("federations.view_federationgrant")
+    may_grant = is_owner(request, federation)
+    sees_grants = may_grant or request.user.has_perm("federations.view_federationgrant")
     rows = [
-        [
-            grant.holder_name,
-            "user" if grant.user_id else "group",
-            AccessLevel(grant.level).label,
-            LEVEL_WORDS[AccessLevel(grant.level)],
-        ]
+        {
+            "id": grant.pk,
+            "holder": grant.holder_name,
+            "key": holder_key(grant),
+            "kind": "user" if grant.user_id else "group",
+            "level": grant.level,
+            "label": AccessLevel(grant.level).label,
+            "words": LEVEL_WORDS[AccessLevel(grant.level)],
+        }
         for grant in grants
     ]
-    listed = Section(
-        title="Grants on this federation",
-        headers=("Holder", "Kind", "Level", "May"),
-        rows=rows,
-        empty="Nobody has a grant on this federation; only roles give access to it.",
-    )
     return {
         "own_level": own.label,
         "own_words": LEVEL_WORDS[own],
         "owners": [grant.holder_name for grant in grants if grant.level == AccessLevel.OWNER],
-        "sections": [listed] if sees_grants else [],
-        "may_grant": is_owner(request, federation) and request.user.has_perm("federations.change_federationgrant"),
+        "sees_grants": sees_grants,
+        "grants": rows,
+        "levels": LEVEL_CHOICES,
+        "sections": [_by_role()] if sees_grants else [],
+        "may_grant": may_grant,
+        "share_form": share_form() if may_grant else None,
     }
+
+
+def _by_role() -> Section:
+    """Return the table of the groups and users whose permissions hold on every federation, in four queries."""
+    return Section(
+        title="By role, on every federation",
+        headers=("Holder", "Kind", "May"),
+        rows=[*_superusers(), *_holders_of_permissions()],
+        empty="No role gives access to every federation.",
+    )
+
+
+def _superusers() -> Iterator[list[str]]:
+    number = get_user_model().objects.filter(is_superuser=True, is_active=True).count()
+    if number:
+        yield [count_text(number, "superuser"), "user", "do everything"]
+
+
+def _holders_of_permissions() -> Iterator[list[str]]:
+    """Yield a row for each group and each active user with a permission on every federation, in three queries."""
+    names = [name.partition(".")[2] for name in PERMISSION_OF.values()] + list(FURTHER_WORDS)
+    wanted = Permission.objects.filter(content_type__app_label="federations", codename__in=names)
+    groups: dict[tuple[int, str], set[str]] = {}
+    for key, name, codename in wanted.values_list("group__pk", "group__name", "codename").order_by("group__name"):
+        if name:
+            groups.setdefault((key, name), set()).add(codename)
+    counted = Group.objects.filter(pk__in=[key for key, _ in groups])
+    members = dict(counted.values_list("pk").annotate(number=Count("user", filter=Q(user__is_active=True))))
+    rows = [(f"{name} ({count_text(members[key], 'member')})", "group", has) for (key, name), has in groups.items()]
+    users: dict[str, set[str]] = {}
+    for name, is_active, codename in wanted.values_list("user__username", "user__is_active", "codename"):
+        if name and is_active:
+            users.setdefault(name, set()).add(codename)
+    rows += [(name, "user", has) for name, has in sorted(users.items())]
+    yield from ([holder, kind, words] for holder, kind, has in rows[:MOST_GRANTS] if (words := words_of(has)))
+
+
+def words_of(codenames: set[str]) -> str:
+    """Return what permissions on every federation let their holder do; an empty text if that is nothing."""
+    levels = [level for level, name in PERMISSION_OF.items() if name.partition(".")[2] in codenames]
+    level = max(levels, default=None)
+    words = [LEVEL_WORDS[level]] if level else []
+    for codename, (text, enough) in FURTHER_WORDS.items():
+        has_it_already = level is not None and enough is not None and level >= enough
+        if codename in codenames and not has_it_already:
+            words.append(text if level else f"{text}, with a grant on it")
+    return "; ".join(words)

@@ -16,12 +16,12 @@ from core.admin.labels import count_text, format_time
 from core.admin.waiting import WaitingCard
 from core.store.unions import rows_of_all
 from federations.admin.labels import HELD
-from federations.admin.permissions import plans_visible_to
 from federations.models import PlanStatus, SyncStatus
 from federations.runs.states import RunState
 from federations.services.access import (
     agents_visible_to,
     federations_visible_to,
+    plans_visible_to,
     runs_visible_to,
     servers_visible_to,
 )

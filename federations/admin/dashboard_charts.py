@@ -14,10 +14,9 @@ from core.admin.charts import AMBER, BLUE, GRAY, GREEN, RED, VIOLET, DayChart, S
 from core.admin.labels import format_seconds
 from core.store.days import RecentDays
 from core.store.unit_of_work import subquery_or_list
-from federations.admin.permissions import jobs_visible_to
 from federations.models import AccessLevel
 from federations.models.daily_counts import UNFEDERATED_SCOPE
-from federations.services.access import PERMISSION_OF, federations_visible_to
+from federations.services.access import PERMISSION_OF, federations_visible_to, jobs_visible_to
 from federations.services.daily_counts import counts_by_day
 from federations.services.sync_history import SyncOutcome, median_seconds, outcomes_by_day
 

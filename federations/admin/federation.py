@@ -22,6 +22,7 @@ from federations.admin.linked_filters import CauseFilter, FailingFilter
 from federations.admin.list_pages import FEDERATION_EXPORT, FEDERATION_TABS
 from federations.admin.permissions import GrantedPermissionsMixin
 from federations.admin.schedule_words import ON_REQUEST, interval_words
+from federations.admin.share import ShareMixin
 from federations.models import Federation, ProviderType
 from federations.services.access import federations_visible_to
 
@@ -32,6 +33,7 @@ SHORT_PROVIDERS = {ProviderType.AWS_AGENTCORE: "AWS AgentCore", ProviderType.AZU
 class FederationAdmin(
     OldestFirstMixin,
     FederationPageMixin,
+    ShareMixin,
     FormChecksMixin,
     FederationFormMixin,
     FederationActionsMixin,

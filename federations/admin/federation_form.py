@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
@@ -139,6 +140,7 @@ class FederationFormMixin(FederationActionsMixin, UnitOfWorkMixin):
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         if any(formset.has_changed() for formset in formsets):
             request.is_unchanged = False  # type: ignore[attr-defined]
+            request.has_new_grants = True  # type: ignore[attr-defined]
         return super().construct_change_message(request, form, formsets, add)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
@@ -153,6 +155,8 @@ class FederationFormMixin(FederationActionsMixin, UnitOfWorkMixin):
             messages.info(request, f"Nothing was changed, so nothing of {obj} was saved.")
         else:
             messages.success(request, f"{obj} is saved.")
+        if getattr(request, "has_new_grants", False):
+            return HttpResponseRedirect(reverse("admin:federations_federation_access", args=[obj.pk]))
         return HttpResponseRedirect(page_of(obj))
 
     def _effects(self, request: HttpRequest, stored: Federation | None, form: Any) -> SaveEffects:

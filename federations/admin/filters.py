@@ -27,7 +27,7 @@ from federations.models import (
     StoredPlan,
     SyncJob,
 )
-from federations.services.access import federations_visible_to
+from federations.services.access import federations_visible_to, runtimes_visible_to
 from federations.services.inventory import HAS_WARNINGS, IS_BROKEN, NEEDS_A_LOOK, with_observation
 from federations.services.shown import with_shown_status
 
@@ -181,7 +181,7 @@ class ShownStatusFilter(AllValuesCheckboxFilter):
         self, field: Any, request: HttpRequest, params: Any, model: Any, model_admin: Any, field_path: str
     ) -> None:
         super().__init__(field, request, params, model, model_admin, field_path)
-        seen = RuntimeObservation.objects.filter(**{f"{model.observed_by}__isnull": False}).order_by()
+        seen = runtimes_visible_to(request.user).filter(**{f"{model.observed_by}__isnull": False})
         newer = seen.order_by().values_list("status", flat=True).distinct()
         self.lookup_choices = sorted({*self.lookup_choices, *newer})
 

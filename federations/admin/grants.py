@@ -58,6 +58,12 @@ class GrantFormSet(PaginationInlineFormSet, BaseInlineFormSet):  # type: ignore[
             self._holders = holder_choices()
         return {**super().get_form_kwargs(index), "holders": self._holders}
 
+    def _construct_form(self, i: int, **kwargs: Any) -> Any:
+        form = super()._construct_form(i, **kwargs)
+        # The audit log's entry of a grant names the federation; without a row at hand that were a query each.
+        form.instance.federation = self.instance
+        return form
+
     def clean(self) -> None:
         """Refuse a second grant for the same holder."""
         super().clean()

@@ -10,8 +10,8 @@ from django.template.response import TemplateResponse
 
 from federations.admin.job_page import job_context
 from federations.admin.labels import content_of_part, job_name
-from federations.admin.permissions import jobs_visible_to
 from federations.models import CANCELLABLE_PHASES, SyncJob
+from federations.services.access import jobs_visible_to
 
 # htmx stops to ask after an answer with this status.
 STOP = 286

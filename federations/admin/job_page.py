@@ -19,12 +19,11 @@ from federations.admin.labels import (
     job_outcome,
     would_have,
 )
-from federations.admin.permissions import plans_visible_to
 from federations.admin.skipped import skipped_notice
 from federations.admin.visible_text import visible
 from federations.admin.warning_block import warning_block_of_sync
 from federations.models import Federation, PlanStatus, StoredPlan, SyncJob
-from federations.services.access import level_of
+from federations.services.access import level_of, plans_visible_to
 from federations.services.jobs import cancel_refusal
 
 

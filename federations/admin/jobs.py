@@ -24,8 +24,9 @@ from federations.admin.job_page import job_context
 from federations.admin.labels import job_label, job_trigger, job_type, live_part, short_time
 from federations.admin.linked_filters import SyncOutcomeFilter
 from federations.admin.list_pages import JOB_EXPORT, JOB_TABS
-from federations.admin.permissions import VisibleByFederationMixin, jobs_visible_to
+from federations.admin.permissions import VisibleByFederationMixin
 from federations.models import PlannedChange, SyncJob
+from federations.services.access import jobs_visible_to
 from federations.services.stored_plans.read_changes import changes_of
 
 

@@ -10,10 +10,10 @@ from django.urls import reverse
 from core.admin.cells import row_link
 from core.admin.labels import format_age
 from federations.admin.labels import job_label, job_trigger, live_part
-from federations.admin.permissions import jobs_visible_to
 from federations.admin.plan_tables import open_plans_table
 from federations.admin.tab_sections import Section
 from federations.models import Federation
+from federations.services.access import jobs_visible_to
 
 RECENT_JOBS = 20
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from core.store.unit_of_work import subquery_or_list
-from federations.models import AccessLevel, StoredPlan, SyncJob
-from federations.services.access import PERMISSION_OF, SYNC, AnyUser, federations_visible_to, level_of
+from federations.models import AccessLevel
+from federations.services.access import PERMISSION_OF, SYNC, federations_visible_to, level_of
 
 
 class GrantedPermissionsMixin(ModelAdmin):
@@ -52,22 +50,6 @@ class VisibleByFederationMixin(ModelAdmin):
 def sees_any_federation(request: HttpRequest) -> bool:
     """Tell whether the user may view any federation, by model permission or by grant; cached in `request`."""
     return _is_allowed(request, None, AccessLevel.VIEW)
-
-
-def jobs_visible_to(user: AnyUser) -> QuerySet[SyncJob]:
-    """Return all jobs if `user` has `view_syncjob`, otherwise the jobs of the federations that `user` may view."""
-    if user.has_perm("federations.view_syncjob"):
-        return SyncJob.objects.all()
-    visible = federations_visible_to(user).order_by()
-    return SyncJob.objects.filter(federation_id__in=subquery_or_list(visible.values_list("id", flat=True)))
-
-
-def plans_visible_to(user: AnyUser) -> QuerySet[StoredPlan]:
-    """Return all plans if `user` has `view_storedplan`, otherwise the plans of the federations that `user` may view."""
-    if user.has_perm("federations.view_storedplan"):
-        return StoredPlan.objects.all()
-    visible = federations_visible_to(user).order_by()
-    return StoredPlan.objects.filter(federation_id__in=subquery_or_list(visible.values_list("id", flat=True)))
 
 
 def _is_allowed(request: HttpRequest, obj: Any, level: AccessLevel) -> bool:

@@ -29,13 +29,13 @@ from federations.admin.filters import FederationFilter, HeldFilter, PlanStatusFi
 from federations.admin.job_live import STOP
 from federations.admin.labels import counter_labels
 from federations.admin.list_pages import PLAN_EXPORT, PLAN_TABS
-from federations.admin.permissions import VisibleByFederationMixin, plans_visible_to
+from federations.admin.permissions import VisibleByFederationMixin
 from federations.admin.plan_page import PLAN_COLORS, plan_context, plan_state
 from federations.admin.skipped import skipped_notice
 from federations.admin.visible_text import visible
 from federations.admin.warning_block import warning_block_of_sync
 from federations.models import AccessLevel, JobTrigger, PlannedChange, StoredPlan
-from federations.services.access import level_of
+from federations.services.access import level_of, plans_visible_to
 from federations.services.stored_plans.apply import start_apply
 from federations.services.stored_plans.end import dismiss_plan
 from federations.services.stored_plans.read_changes import changes_of

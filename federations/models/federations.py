@@ -215,4 +215,6 @@ class FederationGrant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.holder_name or self.user_id or self.group_id}: {self.get_level_display()}"
+        # Without a query: the places that the audit log records have the federation at hand.
+        name = f" on {self.federation}" if "federation" in self._state.fields_cache else ""
+        return f"{self.holder_name or self.user_id or self.group_id}: {self.get_level_display()}{name}"

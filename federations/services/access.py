@@ -1,4 +1,8 @@
-"""Access to the registry: a model permission gives access to every row, a grant to one federation."""
+"""Access to the registry: a model permission gives access to every row, a grant to one federation.
+
+The functions `…_visible_to` return what a person may see of each model. Every page, endpoint, count, chart, file and
+search takes its rows from them, or from a row that one of them returned (tests/pure/test_doors.py).
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ from federations.models import (
     FederationGrant,
     McpServer,
     RuntimeObservation,
+    StoredPlan,
+    SyncJob,
 )
 from federations.runs.states import RunSource
 from federations.services.sync_targets import UNFEDERATED
@@ -84,6 +90,22 @@ def runs_visible_to(user: AnyUser) -> QuerySet[AgentRun]:
     unfederated = Q(federation_id="")
     allowed = ~unfederated if sees_federated else Q(federation_id__in=_granted_to(user))
     return rows.filter(allowed | unfederated if sees_others else allowed)
+
+
+def jobs_visible_to(user: AnyUser) -> QuerySet[SyncJob]:
+    """Return all jobs if `user` has `view_syncjob`, otherwise the jobs of the federations that `user` may view."""
+    if user.has_perm("federations.view_syncjob"):
+        return SyncJob.objects.all()
+    visible = federations_visible_to(user).order_by()
+    return SyncJob.objects.filter(federation_id__in=subquery_or_list(visible.values_list("id", flat=True)))
+
+
+def plans_visible_to(user: AnyUser) -> QuerySet[StoredPlan]:
+    """Return all plans if `user` has `view_storedplan`, otherwise the plans of the federations that `user` may view."""
+    if user.has_perm("federations.view_storedplan"):
+        return StoredPlan.objects.all()
+    visible = federations_visible_to(user).order_by()
+    return StoredPlan.objects.filter(federation_id__in=subquery_or_list(visible.values_list("id", flat=True)))
 
 
 def may_run_agents(user: AnyUser) -> bool:

@@ -32,8 +32,8 @@ from federations.admin.labels import (
     job_type,
     progress_bar,
 )
-from federations.admin.permissions import jobs_visible_to
 from federations.models import SyncJob, SyncStatus
+from federations.services.access import jobs_visible_to
 from peers.admin.dashboard_cards import dispatch_chart
 from peers.admin.dashboard_cards import waiting_cards as peer_cards
 

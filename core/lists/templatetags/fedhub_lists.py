@@ -8,6 +8,8 @@ from django import template
 from django.contrib.admin.views.main import ChangeList
 from unfold.templatetags.unfold_list import result_list
 
+from core.lists.choices import column_name
+
 register = template.Library()
 
 
@@ -17,7 +19,7 @@ def shown_columns(context: template.Context, cl: ChangeList) -> dict[str, Any]:
     found: dict[str, Any] = result_list(context, cl)
     hidden = context.get("hidden_columns") or ()
     # A column keeps its number in the order's address, so the cells are left out after they are made.
-    places = [place for place, name in enumerate(cl.list_display) if str(name) in hidden]
+    places = [place for place, name in enumerate(cl.list_display) if column_name(name) in hidden]
     for row in (found["result_headers"], *found["results"]):
         for place in reversed(places):
             del row[place]

@@ -73,7 +73,7 @@ PAGES = {
     **dict.fromkeys(("edit", "dry_run", "enable", "disable", "check", "test"), EDIT),
     **dict.fromkeys(("check_new", "test_new"), "federations.add_federation"),
     **dict.fromkeys(("sync_now", "cancel_sync", "sync_again"), SYNC),
-    "remove": OWN,
+    **dict.fromkeys(("remove", "share", "withdraw"), OWN),
     **dict.fromkeys(("document", "index_state", "compare", "live", "body"), VIEW),
     # These say that a row is gone, also if it is hidden from the person.
     **dict.fromkeys(("live_rows", "syncjob_live"), STAFF),
@@ -119,7 +119,7 @@ GRANTED = ("grant EDIT", "grant OWNER")
 
 # The rows of the tests have no such part: a view, a change, an event, an artifact, an undo.
 WITHOUT_A_ROW = ("view", "body", "event", "artifact", "undo", "document", "answer_file")
-ONLY_POST = ("check", "check_new", "test", "test_new", "apply", "dismiss")
+ONLY_POST = ("check", "check_new", "test", "test_new", "apply", "dismiss", "share", "withdraw")
 FILES = {"peer": "peers.export_peer", **dict.fromkeys(("previewslot", "intervalschedule"), NOBODY)}
 FILES |= dict.fromkeys(("crontabschedule", "solarschedule"), NOBODY)
 
