@@ -237,11 +237,13 @@ FEDHUB_QUEUES = ("sync", "peers", "agents", "handlers", "sweep")
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in FEDHUB_QUEUES]
 _QUEUES = {
     # A fetch of a peer's documents takes up to 30 s, and no message waits for it.
-    "sync": "federations.run_job federations.sync_on_schedule peers.refresh_peer_keys peers.pin_provisionally",
-    "peers": "peers.deliver_dispatch peers.deliver_callback peers.nudge_each",
+    "sync": "federations.run_job federations.sync_on_schedule peers.refresh_peer_keys peers.pin_provisionally "
+    "peers.exchange_checkpoints",
+    "peers": "peers.deliver_dispatch peers.deliver_callback peers.nudge_each peers.take_checkpoint",
     "agents": "federations.run_agents",
     "handlers": "peers.run_event",
-    "sweep": "federations.sweep peers.sweep peers.seal_log peers.refresh_keys signin.forget tokens.forget",
+    "sweep": "federations.sweep peers.sweep peers.seal_log peers.refresh_keys peers.ask_for_checkpoints "
+    "signin.forget tokens.forget",
 }
 CELERY_TASK_ROUTES = {name: {"queue": queue} for queue, names in _QUEUES.items() for name in names.split()}
 # For a task without a route: it may take long, so it goes where long tasks go.
@@ -290,6 +292,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "peers.seal_log",
         "schedule": FEDHUB_SWEEP_SECONDS,
         "options": {"expire_seconds": FEDHUB_SWEEP_SECONDS},
+    },
+    "Exchange checkpoints with peers": {
+        "task": "peers.ask_for_checkpoints",
+        "schedule": 86_400,
+        "options": {"expire_seconds": 86_400},
     },
     "Look at the keys of peers": {
         "task": "peers.refresh_keys",

@@ -11,9 +11,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from peers.services.inbox import handler_events
-from peers.services.outbox import delivery, nudges
+from peers.services.outbox import delivery, log_exchange, nudges
 from peers.services.outbox import sweep as outbox_sweep
-from peers.services.trust import key_refresh, log_sealing, replay
+from peers.services.trust import key_refresh, log_checkpoints, log_sealing, replay
 
 
 @shared_task(name="peers.deliver_dispatch")
@@ -55,6 +55,24 @@ def sweep() -> None:
 def seal_log() -> None:
     """Seal the new lines of the journal in the federation log."""
     log_sealing.seal_log()
+
+
+@shared_task(name="peers.take_checkpoint")
+def take_checkpoint(peer_id: str, header: str) -> None:
+    """Verify and store a checkpoint that came in a header of an approved peer."""
+    log_checkpoints.take_checkpoint(peer_id, header, now=timezone.now())
+
+
+@shared_task(name="peers.ask_for_checkpoints")
+def ask_for_checkpoints() -> None:
+    """Start the daily exchange of checkpoints with each approved peer."""
+    log_exchange.ask_for_checkpoints()
+
+
+@shared_task(name="peers.exchange_checkpoints")
+def exchange_checkpoints(peer_id: str) -> None:
+    """Exchange checkpoints with an approved peer."""
+    log_exchange.exchange_checkpoints(peer_id, now=timezone.now())
 
 
 @shared_task(name="peers.refresh_keys")

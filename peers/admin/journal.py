@@ -41,7 +41,7 @@ class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
     tabs, export_fields = JOURNAL_TABS, JOURNAL_EXPORT
     date_field, date_title = "at", "When"
     search_help_text = "Peer, dispatch id, text or person"
-    fields = ["at", "kind_label", "text", "peer_page", "dispatch_page", "by"]
+    fields = ["at", "kind_label", "text", "peer_page", "dispatch_page", "by", "in_log", "digest"]
     empty_hint = "The hub writes a line for every decision about a peer and for every message between hubs."
 
     @display(description="When", ordering="at")
@@ -63,6 +63,10 @@ class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
     @display(description="By", ordering="actor_name")
     def by(self, entry: JournalEntry) -> str:
         return entry.actor_name or "the hub"
+
+    @display(description="Federation log")
+    def in_log(self, entry: JournalEntry) -> str:
+        return f"position {entry.position}" if entry.position else "not sealed yet"
 
     @display(description="Peer")
     @once_a_row

@@ -25,6 +25,7 @@ from core.errors import InvalidRequestError
 from peers.models import Peer
 from peers.protocol import UCAN_HEADER
 from peers.services.inbox.callbacks import ProvenCallback, prove_callback
+from peers.services.inbox.log_exchange import ProvenExchange, prove_exchange
 from peers.services.inbox.receive.prove_sender import Submission, prove_submission
 from peers.services.trust.identity import DISABLED, hub_url, is_enabled
 from peers.services.trust.peer_tokens import peer_of_token
@@ -41,12 +42,13 @@ class PeerCredential:
     """The verified peer of a request, and its verified message; views read the credential from `request.auth`.
 
     `submission` is the message of a request to the receive endpoint, `callback` that of a request to the callback
-    endpoint; the field that the endpoint does not use is None.
+    endpoint, `exchange` that of an exchange of checkpoints; the fields that the endpoint does not use are None.
     """
 
     peer: Peer
     submission: Submission | None = None
     callback: ProvenCallback | None = None
+    exchange: ProvenExchange | None = None
 
 
 class OperatorAuthentication(TokenOrSessionAuthentication):
@@ -83,6 +85,19 @@ class CallbackAuthentication(BaseAuthentication):
         """Return the peer's credential with its callback, never None; raise HubError or ProtocolError."""
         callback = prove_callback(incoming_message(request), now=timezone.now())
         return AnonymousUser(), PeerCredential(callback.proof.peer, callback=callback)
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401."""
+        return 'Bearer realm="fedhub"'
+
+
+class ExchangeAuthentication(BaseAuthentication):
+    """Authenticates the source server of an exchange of checkpoints, by signature or token."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, PeerCredential]:
+        """Return the peer's credential with its exchange, never None; raise HubError or ProtocolError."""
+        exchange = prove_exchange(incoming_message(request), now=timezone.now())
+        return AnonymousUser(), PeerCredential(exchange.peer, exchange=exchange)
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""

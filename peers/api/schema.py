@@ -17,10 +17,12 @@ from peers.api.serializers import (
     AgentListSerializer,
     CallbackResultSerializer,
     CallbackSerializer,
+    CheckpointExchangeSerializer,
     CreateIntentSerializer,
     DispatchRequestSerializer,
     DispatchResultSerializer,
     EnvelopeSerializer,
+    HeldCheckpointsSerializer,
     IntentSerializer,
     ReceiveResultSerializer,
     StatusSerializer,
@@ -81,6 +83,13 @@ class CallbackScheme(PeerScheme):  # type: ignore[no-untyped-call]
     """Describes CallbackAuthentication: the peer-bound token that PeerScheme defines."""
 
     target_class = "peers.api.authentication.CallbackAuthentication"
+    name: list[str] = []
+
+
+class ExchangeScheme(PeerScheme):  # type: ignore[no-untyped-call]
+    """Describes ExchangeAuthentication: the peer-bound token that PeerScheme defines."""
+
+    target_class = "peers.api.authentication.ExchangeAuthentication"
     name: list[str] = []
 
 
@@ -267,6 +276,25 @@ federation_dispatch = extend_schema(
         **peer_errors(400, 403, *WITH_BODY, e422="intent_id: This field is required."),
     },
 )
+federation_checkpoints = extend_schema(
+    operation_id="federation_checkpoints",
+    summary="Exchange checkpoints of the federation log",
+    tags=["peers"],
+    parameters=SIGNED,
+    request=CheckpointExchangeSerializer,
+    responses={
+        200: HeldCheckpointsSerializer,
+        **peer_errors(
+            400,
+            403,
+            *WITH_BODY,
+            429,
+            e403="Source server https://hub.example.com not trusted",
+            e422="type is not fedhub-log-exchange/1",
+        ),
+    },
+)
+
 federation_callback = extend_schema(
     operation_id="federation_callback",
     summary="Receive a callback from a peer",

@@ -169,6 +169,24 @@ class CallbackSerializer(serializers.Serializer[Any]):
     signature = serializers.CharField(required=False, allow_null=True, help_text="Ed25519 in base64.")
 
 
+class CheckpointExchangeSerializer(serializers.Serializer[Any]):
+    """The request of the exchange of checkpoints; docs/protocol-extensions.md describes it and its answer."""
+
+    type = serializers.CharField()
+    source_server = serializers.CharField()
+    target_server = serializers.CharField()
+    created_at = serializers.CharField()
+    checkpoint = JsonObjectField(allow_null=True)
+    signature = serializers.CharField(required=False)
+
+
+class HeldCheckpointsSerializer(serializers.Serializer[Any]):
+    """The response of the exchange: this hub's newest checkpoint, and those of the peer's log that this hub holds."""
+
+    checkpoint = JsonObjectField(allow_null=True)
+    held = serializers.ListField(child=JsonObjectField())
+
+
 class CallbackResultSerializer(serializers.Serializer[Any]):
     """The response of the callback endpoint for a callback that this hub has stored."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, re_path
 
 from peers.api.views import AgentsViewSet, DocumentViewSet, IntentViewSet, StatusViewSet
+from peers.api.views_checkpoints import CheckpointsViewSet
 from peers.api.views_dispatch import CallbackViewSet, DispatchViewSet
 from peers.api.views_receive import ReceiveViewSet
 
@@ -25,6 +26,11 @@ federation_patterns: list[URLPattern] = [
     re_path(rf"{FEDERATION}/receive/?\Z", ReceiveViewSet.as_view({"post": "create"}), name="federation-receive"),
     re_path(rf"{FEDERATION}/dispatch/?\Z", DispatchViewSet.as_view({"post": "create"}), name="federation-dispatch"),
     re_path(rf"{FEDERATION}/callback/?\Z", CallbackViewSet.as_view({"post": "create"}), name="federation-callback"),
+    re_path(
+        rf"{FEDERATION}/log/checkpoints/?\Z",
+        CheckpointsViewSet.as_view({"post": "create"}),
+        name="federation-checkpoints",
+    ),
 ]
 intent_patterns: list[URLPattern] = [
     re_path(rf"{INTENTS}/?\Z", IntentViewSet.as_view({"get": "list", "post": "create"}), name="intents"),

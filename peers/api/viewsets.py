@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from core.api.browsable.renderer import HubPageRenderer
 from core.api.errors import opens_page
 from core.api.viewsets import HubViewSet
-from peers.api.authentication import OperatorAuthentication
+from peers.api.authentication import OperatorAuthentication, PeerCredential
 from peers.api.errors import exception_handler, limiting_exception_handler
+from peers.protocol.federation_log import CHECKPOINT_HEADER
+from peers.services.trust.log_checkpoints import own_checkpoint_header, pass_on
 
 
 class JsonOnlyNegotiation(BaseContentNegotiation):
@@ -65,6 +69,15 @@ class BrowsableProtocolViewSet(ProtocolViewSet):
 
 class PeersViewSet(ProtocolViewSet):
     """Endpoints that peers call: an address with too many refusals gets 429."""
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Give the answer to a proven peer this hub's newest checkpoint, and pass the peer's on to a worker."""
+        # After a refused authentication `request.auth` would authenticate again.
+        if response.status_code == HTTPStatus.OK and isinstance(request.auth, PeerCredential):
+            if checkpoint := own_checkpoint_header():
+                response[CHECKPOINT_HEADER] = checkpoint
+            pass_on(request.auth.peer, request.headers.get(CHECKPOINT_HEADER))
+        return super().finalize_response(request, response, *args, **kwargs)
 
     def get_exception_handler(self) -> Any:
         """Return the handler that answers exceptions with the protocol's bodies, or with 429."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from core.strict_json import JsonMapping, JsonObject, parse_json_object
+from core.strict_json import JsonObject, parse_json_object
 from peers.protocol.base_encodings import decode_base64url, encode_base64, encode_base64url
 from peers.protocol.did import is_same_did
 from peers.protocol.ed25519_keys import SigningKey, VerificationKey, decode_signature
@@ -21,10 +21,13 @@ from peers.protocol.jcs import MAX_INTEGER, jcs_bytes, jcs_digest
 CHECKPOINT_HEADER = "Fedhub-Log-Checkpoint"
 ENTRY_TYPE = "fedhub-log-entry/1"
 CHECKPOINT_TYPE = "fedhub-log-checkpoint/1"
+EXCHANGE_TYPE = "fedhub-log-exchange/1"
+EXCHANGE_PATH = "/api/v1/federation/log/checkpoints"
 GENESIS: Final = "0" * 64
 """The hash before the first entry, and the digest before the first checkpoint."""
 
 MAX_HEADER_CHARS = 2048
+MAX_EXCHANGE_BYTES = 8 * 1024
 MAX_DID_CHARS = 500
 MAX_AHEAD_SECONDS = 300
 
@@ -137,7 +140,7 @@ class Checkpoint:
         return encode_base64url(jcs_bytes(self._record()))
 
     @classmethod
-    def from_dict(cls, data: JsonMapping) -> Self:
+    def from_dict(cls, data: object) -> Self:
         """Read the wire form, which has exactly these members; raises MalformedMessage."""
         if not isinstance(data, dict) or data.keys() != {"type", *_TEXTS, *_NUMBERS}:
             raise MalformedMessage("a checkpoint has other members")

@@ -16,7 +16,9 @@ from core.net.client import TIMEOUT_SECONDS, Answer, TransportError, send
 from peers.models import Peer
 from peers.protocol import is_same_origin, sign_request
 from peers.protocol.compat import make_nonce
+from peers.protocol.federation_log import CHECKPOINT_HEADER
 from peers.services.trust.identity import hub_identity
+from peers.services.trust.log_checkpoints import own_checkpoint_header, pass_on
 from peers.services.trust.peers import outbound_key_of
 from peers.services.trust.proofs import PUBLIC_KEY_HEADER
 
@@ -76,6 +78,8 @@ def post(peer: Peer, url: str, text: str, *, now: datetime, headers: Mapping[str
     )
     # A peer that has not approved this hub yet shows this key to its staff.
     signed[PUBLIC_KEY_HEADER] = identity.public_key_b64
+    if checkpoint := own_checkpoint_header():
+        signed[CHECKPOINT_HEADER] = checkpoint
     if peer.outbound_key and is_same_origin(url, peer.server_url):
         signed["X-API-Key"] = outbound_key_of(peer)
     try:
@@ -89,6 +93,7 @@ def post(peer: Peer, url: str, text: str, *, now: datetime, headers: Mapping[str
         )
     except TransportError as exc:
         return SendResult(None, exc.message[:MAX_ERROR_CHARS], is_final=exc.permanent)
+    pass_on(peer, answer.headers.get(CHECKPOINT_HEADER.lower()))
     return result_of(answer, url=url, now=timezone.now())
 
 

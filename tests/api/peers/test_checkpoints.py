@@ -1,0 +1,191 @@
+"""Checkpoints of the federation log between hubs: in headers, and in the daily exchange."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from core.jobs import queue
+from peers.models import JournalEntry, JournalKind, Peer, PeerCheckpoint
+from peers.protocol.federation_log import CHECKPOINT_HEADER, EXCHANGE_PATH, EXCHANGE_TYPE, GENESIS, Checkpoint
+from peers.services.trust import log_checkpoints
+from peers.services.trust.identity import hub_identity
+from peers.services.trust.journal import note
+from peers.services.trust.log_checkpoints import held_by_peers, record_held, take_checkpoint, warnings_about
+from peers.services.trust.log_sealing import seal_log
+from tests.api.peers.conftest import Refused
+from tests.api.peers.partner import HUB, Partner, body_of, deliver, get, send
+
+META = "HTTP_FEDHUB_LOG_CHECKPOINT"
+Nudges = list[tuple[Any, ...]]
+
+
+def checkpoint(partner: Partner, position: int, **changes: Any) -> Checkpoint:
+    """Return a checkpoint of the partner's log."""
+    moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=position)
+    values: dict[str, Any] = {
+        "log": "ab" * 16,
+        "did": partner.identity.did,
+        "batch": position // 5,
+        "position": position,
+        "hash": f"{position:064x}",
+        "at": moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z",
+        "key": "",
+        "previous": GENESIS,
+    }
+    return Checkpoint(**(values | changes)).signed(partner.key)
+
+
+def exchange(partner: Partner, sent: Checkpoint | None, **changes: Any) -> Any:
+    """POST an exchange, signed both ways, and return the answer."""
+    message = {
+        "type": EXCHANGE_TYPE,
+        "source_server": partner.url,
+        "target_server": HUB,
+        "created_at": datetime.now(UTC).isoformat(),
+        "checkpoint": sent.to_dict() if sent else None,
+    }
+    body = body_of(partner.sign(message | changes))
+    return send(body, partner.headers(body, path=EXCHANGE_PATH), path=EXCHANGE_PATH)
+
+
+@pytest.fixture
+def nudges(monkeypatch: pytest.MonkeyPatch) -> Nudges:
+    """The messages to workers."""
+    sent: Nudges = []
+
+    def send_task(name: str, args: tuple[Any, ...], **_: Any) -> bool:
+        sent.append((name, *args))
+        return True
+
+    monkeypatch.setattr(queue, "_send", send_task)
+    return sent
+
+
+def test_an_answer_has_this_hub_s_checkpoint_and_a_worker_gets_the_peer_s(
+    alpha: Partner, alpha_peer: Peer, nudges: Nudges, django_capture_on_commit_callbacks: Any
+) -> None:
+    answer = deliver(alpha, alpha.signed())
+    assert CHECKPOINT_HEADER not in answer.headers
+    seal_log()
+    log_checkpoints.forget_all()
+    header = checkpoint(alpha, 10).to_header()
+    with django_capture_on_commit_callbacks(execute=True):
+        for _ in range(3):
+            body = body_of(alpha.signed())
+            answer = send(body, alpha.headers(body) | {META: header})
+
+    own = Checkpoint.from_header(answer.headers[CHECKPOINT_HEADER])
+    own.verify(keys=hub_identity().verification_keys, did=hub_identity().did)
+    assert own.position == JournalEntry.objects.filter(position__gt=0).count()
+    assert [found for found in nudges if found[0] == "peers.take_checkpoint"] == [
+        ("peers.take_checkpoint", alpha_peer.pk, header)
+    ]
+    refused = send(body_of(alpha.envelope()), {META: header})
+    assert refused.status_code == 401
+    assert CHECKPOINT_HEADER not in refused.headers
+
+
+def test_of_a_peer_s_log_the_newest_checkpoint_and_one_of_each_day_are_kept(alpha: Partner, alpha_peer: Peer) -> None:
+    now = timezone.now()
+    for position, age in ((10, 3), (20, 2), (30, 2), (40, 1), (50, 0), (20, 0), (60, 0)):
+        take_checkpoint(alpha_peer.pk, checkpoint(alpha, position).to_header(), now=now + timedelta(days=3 - age))
+    stored = PeerCheckpoint.objects.order_by("position").values_list("position", "standing")
+    assert list(stored) == [(10, "kept"), (30, "kept"), (40, "kept"), (60, "newest")]
+    assert warnings_about(alpha_peer) == []
+
+
+def test_a_forged_checkpoint_is_refused(alpha: Partner, alpha_peer: Peer, beta: Partner) -> None:
+    good = checkpoint(alpha, 10)
+    ahead = (timezone.now() + timedelta(minutes=6)).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    for forged in (
+        replace(good, position=11),
+        checkpoint(beta, 10),
+        checkpoint(beta, 10, did=alpha.identity.did),
+        replace(good, key=beta.key.verification_key.multibase),
+        checkpoint(alpha, 10, at=ahead),
+    ):
+        take_checkpoint(alpha_peer.pk, forged.to_header(), now=timezone.now())
+    take_checkpoint(alpha_peer.pk, "garbage", now=timezone.now())
+    assert not PeerCheckpoint.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("position", "changes"),
+    [(20, {"hash": "f" * 64}), (15, {"batch": 5, "at": "2026-01-01T01:00:00.000Z"}), (30, {"batch": 4})],
+)
+def test_a_fork_is_noted_shown_and_never_overwritten(
+    alpha: Partner, alpha_peer: Peer, position: int, changes: dict[str, Any]
+) -> None:
+    now = timezone.now()
+    for found in (checkpoint(alpha, 20), checkpoint(alpha, position, **changes), checkpoint(alpha, 90)):
+        take_checkpoint(alpha_peer.pk, found.to_header(), now=now)
+    assert sorted(PeerCheckpoint.objects.values_list("position", "standing")) == sorted(
+        [(20, "newest"), (position, "fork")]
+    )
+    assert JournalEntry.objects.filter(text__startswith="The peer's log has a fork").count() == 1
+    assert len(warnings_about(alpha_peer)) == 1
+    answer = exchange(alpha, None).json()
+    assert [found["position"] for found in answer["held"]] == [position, 20]
+
+
+def test_a_peer_that_begins_another_log_is_noted(alpha: Partner, alpha_peer: Peer) -> None:
+    for log in ("ab" * 16, "cd" * 16):
+        take_checkpoint(alpha_peer.pk, checkpoint(alpha, 20, log=log).to_header(), now=timezone.now())
+    assert warnings_about(alpha_peer) == ["the peer has begun 2 logs"]
+    assert JournalEntry.objects.filter(text__startswith="The peer has begun another log").count() == 1
+
+
+def test_an_exchange_stores_the_peer_s_checkpoint_and_answers_what_this_hub_holds(
+    alpha: Partner, alpha_peer: Peer
+) -> None:
+    assert exchange(alpha, None).json() == {"checkpoint": None, "held": []}
+    seal_log()
+    sent = checkpoint(alpha, 10)
+    answer = exchange(alpha, sent)
+    assert (answer.status_code, answer.json()["held"]) == (200, [sent.to_dict()])
+    Checkpoint.from_dict(answer.json()["checkpoint"]).verify(
+        keys=hub_identity().verification_keys, did=hub_identity().did
+    )
+
+
+def test_an_exchange_without_the_peer_s_proof_is_refused(
+    alpha: Partner, alpha_peer: Peer, beta: Partner, stranger: Partner, assert_refused: Refused
+) -> None:
+    sent = checkpoint(alpha, 10)
+    assert_refused.start()
+    assert_refused(exchange(stranger, None), 401)
+    assert_refused(exchange(beta, None, source_server=alpha.url), 401)
+    assert_refused(exchange(beta, sent), 401)
+    assert_refused(exchange(alpha, None, target_server="https://other.example.org"), 401)
+    assert_refused(exchange(alpha, None, created_at="2020-01-01T00:00:00+00:00"), 401)
+    assert_refused(exchange(alpha, None, type="fedhub-log-exchange/2"), 422)
+    assert_refused(exchange(alpha, None, checkpoint={"position": 1}), 422)
+    assert_refused(exchange(alpha, None, checkpoint="x" * 9000), 413)
+    body = body_of({"type": EXCHANGE_TYPE, "source_server": alpha.url})
+    assert_refused(send(body, path=EXCHANGE_PATH), 401)
+    assert get(EXCHANGE_PATH).status_code == 405
+
+
+def test_what_a_peer_holds_of_this_hub_is_compared_with_the_log(alpha: Partner, alpha_peer: Peer) -> None:
+    for number in range(3):
+        note(JournalKind.PEER, f"Decision {number}")
+    seal_log()
+    newest = log_checkpoints.own_checkpoint()
+    assert newest is not None
+    now = timezone.now()
+    foreign = replace(newest, hash="0" * 64)
+    assert (
+        record_held(alpha_peer, [newest.to_dict(), foreign.to_dict(), checkpoint(alpha, 3).to_dict(), 7], now=now) == 1
+    )
+    assert [(held.checkpoint, held.holder) for held in held_by_peers()] == [(newest, alpha.url)]
+    assert not JournalEntry.objects.filter(text__contains="does not fit").exists()
+
+    rewritten = replace(newest, hash="0" * 64).signed(hub_identity().signing_key())
+    assert record_held(alpha_peer, [rewritten.to_dict()], now=now) == 1
+    assert JournalEntry.objects.filter(text__contains="does not fit").count() == 1
+    assert len(held_by_peers()) == 2
