@@ -18,7 +18,6 @@ ASK_AT_ONCE: Mapping[str, str] = {
     "auth_user_add": "make an account",
     "auth_user_password_change": "set the password of an account",
     "oauth2_provider_application_add": "make a program that may request tokens",
-    "people_signinidentity_add": "link an account of a provider",
 }
 """Pages that serve the sensitive step alone: they ask as soon as they are opened."""
 

@@ -75,7 +75,7 @@ class UserSessionAdmin(ReadOnlyAdmin, ModelAdmin):
 
 
 class IdentityInline(TabularInline):
-    """The accounts at providers by which a user signs in. They give all rights of the user, so superusers change them."""
+    """The accounts at providers by which a user signs in. They give the rights of the user: superusers change them."""
 
     model = SignInIdentity
     fields = ["issuer", "subject", "used_at"]
