@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -11,11 +12,12 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from core.admin.cells import time_since
 from core.people import codes, passkeys
 from core.people.forms import AppForm, NameForm
 from core.people.marks import Stage, new_proof, stage_of
 from core.people.models import RecoveryCode, SecondFactor, SignInIdentity, UserSession
-from core.people.providers import sign_in_providers
+from core.people.providers import SignInProvider, sign_in_providers
 from core.people.rules import has_second_factor, must_have_second_factor
 from core.people.sessions import end_sessions, sessions_of
 from core.people.views.shared import for_person, next_url, show
@@ -32,17 +34,18 @@ def security(request: HttpRequest, person: User) -> HttpResponse:
     """Show the person's second factors, linked providers and sessions."""
     if stage_of(request, person) != Stage.FULL:
         return HttpResponseRedirect(reverse("sign-in-set-up"))
-    linked = {row.issuer: row for row in SignInIdentity.objects.filter(user=person)}
     factors = list(SecondFactor.objects.filter(user=person).order_by("created_at"))
     left = RecoveryCode.objects.filter(user=person, used_at__isnull=True).count()
     context = {
-        "factors": factors,
+        "factors": [(factor, time_since(factor.used_at)) for factor in factors],
         "must_have": must_have_second_factor(person),
         "may_add_passkey": passkeys.may_use_passkeys(),
         "codes_left": left,
         "few_codes": left <= CODES_LEFT,
-        "providers": [(each, linked.get(each.issuer)) for each in sign_in_providers().values()],
-        "sessions": list(sessions_of(person)[:MAX_SHOWN]),
+        "providers": list(_shown_providers(person)),
+        "sessions": [
+            (row, time_since(row.started_at), time_since(row.seen_at)) for row in sessions_of(person)[:MAX_SHOWN]
+        ],
         "own_key": request.session.session_key,
     }
     return show(request, "people/security.html", "Sign-in and security", context)
@@ -143,6 +146,14 @@ def end_other_sessions(request: HttpRequest, person: User) -> HttpResponse:
     count = end_sessions(rows)
     messages.success(request, f"Other sessions ended: {count}.")
     return HttpResponseRedirect(reverse("sign-in-security"))
+
+
+def _shown_providers(person: User) -> Iterator[tuple[SignInProvider, SignInIdentity | None, str]]:
+    """Yield each provider with the person's account there and the time since its last use."""
+    linked = {row.issuer: row for row in SignInIdentity.objects.filter(user=person)}
+    for provider in sign_in_providers().values():
+        identity = linked.get(provider.issuer)
+        yield provider, identity, time_since(identity.used_at if identity else None)
 
 
 def _added(request: HttpRequest, person: User) -> HttpResponse:

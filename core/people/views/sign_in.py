@@ -112,12 +112,15 @@ def give_second_factor(request: HttpRequest) -> HttpResponse:
 def factors_context(request: HttpRequest, person: User) -> dict[str, Any]:
     """Return what the forms for a second factor show."""
     kinds = set(person.second_factors.values_list("kind", flat=True))
+    options = begin_proof(request, person) if FactorKind.PASSKEY in kinds else ""
     return {
         "person": person,
         "code_form": CodeForm(),
-        "has_app": FactorKind.APP in kinds,
         "has_codes": bool(kinds),
-        "passkey_options": begin_proof(request, person) if FactorKind.PASSKEY in kinds else "",
+        "passkey_options": options,
+        # One button of a page is the usual one.
+        "code_variant": "default" if options else "primary",
+        "password_variant": "default" if kinds else "primary",
     }
 
 

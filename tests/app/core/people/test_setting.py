@@ -16,7 +16,7 @@ from core.people.providers import SettingError, read_providers
 
 RIGHT: dict[str, Any] = {"issuer": "https://login.example.com", "client_id": "hub"}
 FAULTS: dict[str, Any] = {
-    "unknown key colour": {"colour": "red"},
+    "unknown key hue": {"hue": "red"},
     "issuer is missing": {"issuer": None},
     "issuer is not an http(s) address": {"issuer": "login.example.com"},
     "scopes lacks openid": {"scopes": ["profile"]},
