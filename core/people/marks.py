@@ -32,21 +32,23 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a session says of its sign-in: `proved_at` and `seen_at` are seconds since the epoch.
+    """What a session says of its sign-in; its times are seconds since the epoch.
 
+    `proved_at` is the time at which the person last proved who they are; a provider tells when it asked them.
     `session_key` is the key under which the session was listed last; Django changes the key at a change of password.
     """
 
     user: str
     stage: Stage
     way: str
+    begun_at: float
     proved_at: float
     seen_at: float
     session_key: str
 
     def may_finish(self, now: float) -> bool:
         """Tell whether the person of an unfinished sign-in may still give a second factor or set one up."""
-        return self.stage != Stage.FULL and now - self.proved_at < FINISH_SECONDS
+        return self.stage != Stage.FULL and now - self.begun_at < FINISH_SECONDS
 
 
 def read_mark(session: SessionBase, user: Any) -> Mark | None:

@@ -201,7 +201,7 @@ def _check_claims(claims: Mapping[str, Any], provider: SignInProvider, stored: M
     subject = claims["sub"]
     if not isinstance(subject, str) or not subject or len(subject) > 255:
         raise ValueError("the subject is not a text of at most 255 characters")
-    if stored["purpose"] == "confirm" and claims["auth_time"] < stored["begun_at"] - LEEWAY_SECONDS:
+    if stored["purpose"] == "confirm" and not claims["auth_time"] >= stored["begun_at"] - LEEWAY_SECONDS:
         raise ValueError("the provider did not ask the person again")
 
 

@@ -20,7 +20,8 @@ from core.people.models import RecoveryCode, SecondFactor, UserSession
 from core.people.rules import first_stage, stage_again
 from core.signin.attempts import address_of
 
-WAY, IS_PROVED_TWICE = "_way_of_sign_in", "_is_proved_twice"
+WAY, IS_PROVED_TWICE, PROVED_AT = "_way_of_sign_in", "_is_proved_twice", "_proved_at"
+"""What the door of a sign-in tells the receiver of `user_logged_in`, in the dictionary of the request."""
 
 
 def connect() -> None:
@@ -82,7 +83,15 @@ def _begin(sender: Any, request: HttpRequest | None, user: User, **kwargs: Any) 
     way = request.__dict__.get(WAY, PASSWORD)
     stage = Stage.FULL if request.__dict__.get(IS_PROVED_TWICE) else first_stage(user)
     now = time.time()
-    mark = Mark(str(user.pk), stage, way, proved_at=now, seen_at=now, session_key=str(request.session.session_key))
+    mark = Mark(
+        user=str(user.pk),
+        stage=stage,
+        way=way,
+        begun_at=now,
+        proved_at=min(now, request.__dict__.get(PROVED_AT, now)),
+        seen_at=now,
+        session_key=str(request.session.session_key),
+    )
     write_mark(request.session, mark)
     _list(request, user, mark)
 

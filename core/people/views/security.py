@@ -21,6 +21,7 @@ from core.people.providers import SignInProvider, sign_in_providers
 from core.people.rules import has_second_factor, must_have_second_factor
 from core.people.sessions import end_sessions, sessions_of
 from core.people.views.shared import for_person, next_url, show
+from core.people.views.sign_in import link_token
 
 APP_KEY = "new_app_key"
 MAX_FACTORS = 10
@@ -46,6 +47,7 @@ def security(request: HttpRequest, person: User) -> HttpResponse:
         "sessions": [
             (row, time_since(row.started_at), time_since(row.seen_at)) for row in sessions_of(person)[:MAX_SHOWN]
         ],
+        "link_token": link_token(request),
         "own_key": request.session.session_key,
     }
     return show(request, "people/security.html", "Sign-in and security", context)

@@ -69,10 +69,15 @@ def for_person(view: View) -> View:
 
 
 def ask_again(request: HttpRequest) -> HttpResponse:
-    """Lead to the question for a new proof, and from there back to this page; what was posted is not done."""
+    """Lead to the question for a new proof, and from there back to the page; what was posted is not done.
+
+    A form may be sent to another address than its page's, so the way back from a form is the page that sent it.
+    """
+    back = request.get_full_path()
     if request.method != "GET":
         messages.warning(request, "Nothing was changed yet. Confirm that it is you, then send the form again.")
-    url = with_next("sign-in-confirm", request.get_full_path())
+        back = safe_url(request, request.headers.get("Referer", "")) or back
+    url = with_next("sign-in-confirm", back)
     if "HX-Request" in request.headers:
         return HttpResponse(status=204, headers={"HX-Redirect": url})
     return HttpResponseRedirect(url)

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
@@ -24,7 +25,7 @@ from core.people.models import FactorKind
 from core.people.passkeys import begin_proof
 from core.people.provider_client import Returned, SignInRefusedError
 from core.people.providers import SignInProvider, sign_in_providers
-from core.people.sessions import IS_PROVED_TWICE, WAY
+from core.people.sessions import IS_PROVED_TWICE, PROVED_AT, WAY
 from core.people.views.shared import next_url, proves_second_factor, safe_url, show, with_next
 
 BACKEND = "core.signin.backends.LimitedModelBackend"
@@ -64,6 +65,9 @@ def go_to_provider(request: HttpRequest, name: str) -> HttpResponse:
     provider = _provider_or_404(name)
     purpose = request.GET.get("purpose", SIGN_IN)
     if purpose not in (SIGN_IN, CONFIRM, LINK) or (purpose != SIGN_IN and not request.user.is_authenticated):
+        raise Http404
+    if purpose == LINK and not constant_time_compare(request.GET.get("token", ""), link_token(request)):
+        # Another site could let the person sign in at the provider as somebody else, and link that account.
         raise Http404
     back = safe_url(request, request.GET.get("next", ""))
     try:
@@ -109,6 +113,11 @@ def give_second_factor(request: HttpRequest) -> HttpResponse:
     return show(request, "people/second_factor.html", "Second factor", context)
 
 
+def link_token(request: HttpRequest) -> str:
+    """Return the token that shows that the person pressed the link on a page of this session."""
+    return salted_hmac("core.people.link", str(request.session.session_key), algorithm="sha256").hexdigest()
+
+
 def factors_context(request: HttpRequest, person: User) -> dict[str, Any]:
     """Return what the forms for a second factor show."""
     kinds = set(person.second_factors.values_list("kind", flat=True))
@@ -136,6 +145,9 @@ def _sign_in(request: HttpRequest, provider: SignInProvider, person: Person, ret
     user = accounts.sign_in(provider, person)
     request.__dict__[WAY] = f"{PROVIDER}{provider.name}"
     request.__dict__[IS_PROVED_TWICE] = person.has_second_factor
+    if isinstance(auth_time := returned.claims.get("auth_time"), int | float):
+        # The provider may have asked hours ago, and let the person pass since.
+        request.__dict__[PROVED_AT] = float(auth_time)
     login(request, user, backend=BACKEND)
     url = returned.next_url or reverse("admin:index" if user.is_staff else "api")
     return HttpResponseRedirect(url) if stage_of(request, user) == Stage.FULL else _next_step(request, user, url)

@@ -106,7 +106,7 @@ def test_guesses_are_limited_whatever_the_password(client: Client, app_key: str,
 def test_an_unfinished_sign_in_ends(client: Client, app_key: str, staff: User) -> None:
     give_password(client)
     session = client.session
-    session["people"] |= {"proved_at": time.time() - 700}
+    session["people"] |= {"begun_at": time.time() - 700}
     session.save()
     assert give_code(client, code_of(app_key))["Location"].startswith("/admin/login/")
     assert not is_signed_in(client)

@@ -15,7 +15,7 @@ from core.people.sessions import forget_sessions, sessions_of
 from fedhub.sensitive_pages import ASK_AT_ONCE, ASK_AT_SENDING
 from peers.models import Peer
 from peers.services.trust.peers import add_peer
-from tests.app.core.people.provider import Provider, come_back, is_signed_in, start
+from tests.app.core.people.provider import Provider, come_back, is_signed_in, sign_in, start
 from tests.app.federations.admin.cloud import STAFF
 from tests.conftest import MakeUser
 
@@ -154,6 +154,25 @@ def test_a_provider_proves_again_only_by_a_fresh_sign_in_of_the_same_person(
     assert (client.get("/admin/security/app/").status_code == 200) is is_proved
 
 
+def test_a_sign_in_at_a_provider_that_did_not_ask_is_no_fresh_proof(
+    client: Client, provider: Provider, ada: User
+) -> None:
+    provider.userinfo = {"sub": "ada-1"}
+    sign_in(client, provider, auth_time=int(time.time()) - 1000)
+    assert is_signed_in(client)
+    assert client.get("/admin/security/app/")["Location"].startswith("/admin/sign-in/confirm/")
+
+
+def test_the_way_back_from_a_form_is_its_page(grace: User) -> None:
+    client = signed_in(grace)
+    make_old(client)
+    ways = {"http://testserver/admin/peers/peer/": "2Fadmin%2Fpeers%2Fpeer%2F", "https://evil.example.com/": "resume"}
+    for page, back in ways.items():
+        answer = client.post(reverse("admin:peers_peer_resume", args=["1"]), headers={"referer": page})
+        assert back in answer["Location"]
+        assert "evil" not in answer["Location"]
+
+
 def test_an_account_at_a_provider_is_linked_once(
     client: Client, provider: Provider, ada: User, make_user: MakeUser
 ) -> None:
@@ -161,6 +180,7 @@ def test_an_account_at_a_provider_is_linked_once(
     client.force_login(grace)
     for subject, count in (("ada-1", 0), ("grace-2", 1)):
         provider.userinfo = {"sub": subject}
-        asked = start(client, purpose="link")
+        asked = start(client, purpose="link", token=client.get("/admin/security/").context["link_token"])
         come_back(client, asked, provider.issue(asked, sub=subject), provider.issuer)
         assert grace.identities.count() == count
+    assert client.get("/admin/sign-in/with/two/", {"purpose": "link", "token": "another"}).status_code == 404
