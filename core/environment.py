@@ -42,6 +42,11 @@ def secret(name: str) -> str:
     return value
 
 
+def hide_also(name: str, value: str) -> None:
+    """Treat `value` as a secret too: it is a part of another secret, or comes from a file that the secret names."""
+    _secrets[name] = value
+
+
 def secret_names() -> frozenset[str]:
     """Return the names of the variables that `secret` has read."""
     return frozenset(_secrets)

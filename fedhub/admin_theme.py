@@ -13,6 +13,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "fedhub.admin.dashboard.dashboard_callback",
+    "ACCOUNT": {"navigation": "fedhub.admin.navigation.account_links"},
     "SIDEBAR": {"navigation": "fedhub.admin.navigation.sidebar"},
     "STYLES": [
         "fedhub.admin.navigation.stylesheet",

@@ -30,6 +30,7 @@ from core.private_files import (
 from core.programs.issuers import read_issuers
 from core.store.databases import database, mongodb_database
 from fedhub.admin_theme import UNFOLD as UNFOLD
+from fedhub.api_description import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 from fedhub.oauth_provider import oauth_provider
 
 # Classes of Django accept type arguments at run time too, such as ModelForm[Federation].
@@ -72,6 +73,7 @@ INSTALLED_APPS = [
     "core.tokens",
     "core.programs",
     "core.signin",
+    "core.people",
     "core.lists",
     "federations",
     # After the apps whose permissions the roles have.
@@ -93,11 +95,12 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "core.people.middleware.SignedInPerson",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "core.admin.time_zone.person_time_zone",
     "core.audit.StaffAuditlogMiddleware",
+    "fedhub.sensitive_pages.AskBeforeSensitiveSteps",
     "core.api.middleware.RefuseGuesses",
     "core.admin.lists.BackToTheList",
 ]
@@ -163,6 +166,10 @@ FEDHUB_TRUSTED_PROXIES = environment.networks("FEDHUB_TRUSTED_PROXIES")
 # redirected: OpenIntent's client takes the empty body of a redirect for success.
 SECURE_SSL_REDIRECT = IS_HTTPS and bool(FEDHUB_TRUSTED_PROXIES)
 SECURE_REDIRECT_EXEMPT = [r"^api/v1/", r"^o/", r"^\.well-known/", r"^healthz"]
+# Who signs in where, and by how many proofs (core.people).
+FEDHUB_PASSWORD_LOGIN = environment.boolean("FEDHUB_PASSWORD_LOGIN", default=True)
+FEDHUB_SIGN_IN_PROVIDERS = environment.secret("FEDHUB_SIGN_IN_PROVIDERS")
+FEDHUB_SECOND_FACTOR = environment.words("FEDHUB_SECOND_FACTOR")
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
@@ -183,34 +190,6 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "core.api.schema.HubSchema",
     # Only the Accept header chooses the format: a query parameter `format` would hide an endpoint's own parameter.
     "URL_FORMAT_OVERRIDE": None,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "fedhub",
-    "DESCRIPTION": (
-        "Federations of AI agents: discover, synchronize, search.\n\n"
-        'Get a token with `manage.py issue_token --user NAME --scopes "federations-read federations-write"`, and send '
-        "it as `Authorization: Bearer TOKEN`; a browser that is signed in to the [admin](/admin/) needs no token."
-    ),
-    "TAGS": [
-        {"name": "federations", "description": "Cloud accounts to discover, their syncs and jobs"},
-        {"name": "resources", "description": "The discovered MCP servers and A2A agents"},
-        {"name": "runs", "description": "Work that is given to A2A agents"},
-        {"name": "search", "description": "Search over all resources"},
-        {"name": "peers", "description": "Hubs of other organizations, and the work that hubs send each other"},
-        {"name": "system", "description": "The list of endpoints, and runtimes that belong to no federation"},
-    ],
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_AUTHENTICATION": [],
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "PREPROCESSING_HOOKS": ["core.api.schema.strip_optional_slash"],
-    "ENUM_NAME_OVERRIDES": {
-        name: f"federations.models.{name}"
-        for name in ("ProviderType", "FederationStatus", "SyncStatus", "JobType", "JobStatus", "JobPhase")
-    },
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
 }
 OAUTH2_PROVIDER = oauth_provider(FEDHUB_SERVER_URL)
 FEDHUB_JWT_ISSUERS = read_issuers(environment.text("FEDHUB_JWT_ISSUERS"), scopes=OAUTH2_PROVIDER["SCOPES"])
@@ -243,7 +222,7 @@ _QUEUES = {
     "agents": "federations.run_agents",
     "handlers": "peers.run_event",
     "sweep": "federations.sweep peers.sweep peers.seal_log peers.refresh_keys peers.ask_for_checkpoints "
-    "signin.forget tokens.forget",
+    "signin.forget tokens.forget people.forget",
 }
 CELERY_TASK_ROUTES = {name: {"queue": queue} for queue, names in _QUEUES.items() for name in names.split()}
 # For a task without a route: it may take long, so it goes where long tasks go.
@@ -306,6 +285,11 @@ CELERY_BEAT_SCHEDULE = {
     "Forget old tokens": {"task": "tokens.forget", "schedule": 86_400, "options": {"expire_seconds": 86_400}},
     "Forget old failed sign-ins": {
         "task": "signin.forget",
+        "schedule": 3600,
+        "options": {"expire_seconds": 3600},
+    },
+    "Forget sessions that are over": {
+        "task": "people.forget",
         "schedule": 3600,
         "options": {"expire_seconds": 3600},
     },

@@ -22,6 +22,7 @@ urlpatterns = [
     # A browser asks for this address by itself where a page names no icon.
     path("favicon.ico", RedirectView.as_view(url=static("fedhub/favicon.svg"))),
     path("", include("core.oidc.urls")),
+    path("", include("core.people.urls")),
     path("admin/password_change/", admin.site.admin_view(change_own_password, cacheable=True)),
     path("admin/dashboard/live/", admin.site.admin_view(live_part), name="admin-dashboard-live"),
     path("admin/search/", admin.site.admin_view(search_everything)),

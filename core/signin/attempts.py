@@ -42,13 +42,15 @@ class TooManyFailuresError(TooManyRequestsError):
 
 
 class Realm(StrEnum):
-    """Whether a name belongs to a user or to a program that has a client secret.
+    """Whether a name belongs to a user or to a program that has a client secret, and whether a second factor is tried.
 
-    A user and a program of the same name have separate limits, because the realm is a part of the key of a limit.
+    A user and a program of the same name have separate limits, because the realm is a part of the key of a limit. The
+    second factor of a user has its own limits too: a right password must not make its guesses cheaper.
     """
 
     USER = "user"
     PROGRAM = "program"
+    SECOND_FACTOR = "second factor"
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from core.admin.list_page import ListPageMixin
 from fedhub.admin.list_pages import GROUP_EXPORT, USER_EXPORT, USER_TABS
+from fedhub.admin.people import IdentityInline, remove_factors
 from fedhub.admin.rights import covers_account, covers_group, is_superuser
 from fedhub.roles import may_of_group
 
@@ -42,10 +43,19 @@ class UserAdmin(ListPageMixin, StockUserAdmin, ModelAdmin):  # type: ignore[type
     list_filter_submit = True
     tabs, export_fields = USER_TABS, USER_EXPORT
     date_field, date_title = "last_login", "Last sign-in"
+    inlines = [IdentityInline]
+    actions = [remove_factors]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         fields = list(super().get_readonly_fields(request, obj))
         return fields if is_superuser(request) else [*fields, *self.RIGHTS]
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
+        return self.inlines if obj is not None and is_superuser(request) else []
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        return actions if is_superuser(request) else {n: a for n, a in actions.items() if n != remove_factors.__name__}
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or covers_account(request, obj))

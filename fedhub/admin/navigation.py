@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
@@ -21,6 +22,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": "Access", "separator": True, "items": _access_items()},
         {"title": "Technical", "separator": True, "collapsible": True, "items": _technical_items()},
     ]
+
+
+def account_links(request: HttpRequest) -> list[dict[str, str]]:
+    """Return the links of the person's own menu."""
+    links = [{"title": "Sign-in and security", "link": reverse("sign-in-security")}]
+    if request.user.is_authenticated and request.user.has_usable_password() and settings.FEDHUB_PASSWORD_LOGIN:
+        links.append({"title": "Change password", "link": reverse("admin:password_change")})
+    return links
 
 
 def stylesheet(request: HttpRequest) -> str:
@@ -103,6 +112,7 @@ def _access_items() -> list[dict[str, Any]]:
     return [
         _item("Users", "person", "auth_user"),
         _item("Groups", "group", "auth_group"),
+        _item("Sessions", "devices", "people_usersession"),
         _item("Applications", "apps", "oauth2_provider_application"),
         _item("Access tokens", "key", "oauth2_provider_accesstoken"),
         _item("Audit log", "history", "auditlog_logentry"),

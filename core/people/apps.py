@@ -1,0 +1,25 @@
+"""The Django app of signing in."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class PeopleConfig(AppConfig):
+    """The configuration of the app, whose tables hold providers' accounts, second factors and sessions."""
+
+    name = "core.people"
+    label = "people"
+    verbose_name = "Signing in"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from auditlog.registry import auditlog
+
+        from core.people import checks, sessions
+        from core.people.models import SecondFactor, SignInIdentity
+
+        checks.register_all()
+        sessions.connect()
+        auditlog.register(SignInIdentity, exclude_fields=["used_at"])
+        auditlog.register(SecondFactor, include_fields=["user", "kind", "name"])
