@@ -41,7 +41,7 @@ SESSION_EXPORT = (
 class UserSessionAdmin(ReadOnlyAdmin, ModelAdmin):
     """The list of the browsers in which people are signed in, and the action that ends sessions. For superusers."""
 
-    list_display = ["user", "way", "address", "since", "seen"]
+    list_display = ["user", "way", "address", "begun", "last_seen"]
     list_select_related = ["user"]
     list_filter = [("user", RelatedDropdownFilter)]
     search_fields = ["user__username", "address"]
@@ -66,11 +66,11 @@ class UserSessionAdmin(ReadOnlyAdmin, ModelAdmin):
         messages.success(request, f"{plural(end_sessions(queryset), 'session')} ended.")
 
     @display(description="Since", ordering="started_at")
-    def since(self, session: UserSession) -> str:
+    def begun(self, session: UserSession) -> str:
         return time_since(session.started_at)
 
     @display(description="Last seen", ordering="seen_at")
-    def seen(self, session: UserSession) -> str:
+    def last_seen(self, session: UserSession) -> str:
         return time_since(session.seen_at)
 
 
