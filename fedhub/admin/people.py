@@ -61,7 +61,7 @@ class UserSessionAdmin(ReadOnlyAdmin, ModelAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return is_superuser(request)
 
-    @admin.action(description="End selected sessions")
+    @admin.action(description="End selected sessions", permissions=["view"])
     def end_selected(self, request: HttpRequest, queryset: QuerySet[UserSession]) -> None:
         messages.success(request, f"{plural(end_sessions(queryset), 'session')} ended.")
 
@@ -89,7 +89,7 @@ class IdentityInline(TabularInline):
     has_add_permission = has_change_permission = has_delete_permission = has_view_permission
 
 
-@admin.action(description="Remove second factors of selected users")
+@admin.action(description="Remove second factors of selected users", permissions=["change"])
 def remove_factors(page: Any, request: HttpRequest, queryset: QuerySet[User]) -> None:
     """Remove the second factors of people who have lost them, and end their sessions."""
     if not is_superuser(request):

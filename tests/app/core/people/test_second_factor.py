@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
+from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from core.people import codes
@@ -230,3 +231,15 @@ def test_a_passkey_finishes_a_sign_in_and_its_answer_works_once(client: Client, 
 def test_a_forged_passkey_is_refused(client: Client, device: PasskeyDevice, name: str) -> None:
     assert not prove(client, FORGED_PROOFS[name], device)
     assert not is_signed_in(client)
+
+
+def test_superusers_alone_remove_the_second_factors_of_others(app_key: str, staff: User, make_user: MakeUser) -> None:
+    page = reverse("admin:auth_user_changelist")
+    form = {"action": "remove_factors", "_selected_action": [str(staff.pk)]}
+    helper = make_user("helper", is_staff=True)
+    helper.user_permissions.add(*Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    for user, left in ((helper, 1), (make_user("root", is_staff=True, is_superuser=True), 0)):
+        client = Client()
+        client.force_login(user)
+        client.post(page, form)
+        assert SecondFactor.objects.count() == left
