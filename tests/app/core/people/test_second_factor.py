@@ -78,6 +78,13 @@ def test_a_password_alone_opens_nothing(client: Client, app_key: str, door: str)
     assert client.get("/api/v1/federations").status_code == 200
 
 
+def test_an_unfinished_sign_in_is_given_up(client: Client, app_key: str) -> None:
+    assert b'action="/admin/sign-in/sign-out/"' in give_password(client).content
+    client.post("/admin/sign-in/sign-out/")
+    assert give_code(client, code_of(app_key))["Location"].startswith("/admin/login/")
+    assert b"Username" in client.get("/admin/login/").content
+
+
 def test_a_code_works_once(client: Client, app_key: str, staff: User) -> None:
     code = code_of(app_key)
     assert codes.accept_code(staff, code)
