@@ -214,6 +214,8 @@ def test_the_rule_makes_an_account_and_the_claims_lead_its_groups(
 def test_the_metadata_of_another_issuer_is_not_used(client: Client, provider: Provider) -> None:
     provider.metadata["issuer"] = "https://login.example.com"
     assert_refused(client, client.get("/admin/sign-in/with/one/"), "does not answer as it should")
+    assert_refused(client, client.get("/admin/sign-in/with/one/"), "does not answer as it should")
+    assert len(provider.requests) == 1
 
 
 def test_the_guard_refuses_a_provider_in_a_private_network(

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from core.people import codes
+from core.people import ciphers, codes
 from core.people.models import FactorKind, RecoveryCode, SecondFactor, UserSession
 from core.people.sessions import remove_second_factors
 from tests.app.core.people.passkey_device import PasskeyDevice
@@ -137,7 +137,7 @@ def test_a_role_that_needs_a_second_factor_sets_one_up_first(
     assert client.get("/admin/security/").headers["Location"] == "/admin/sign-in/set-up/"
 
     client.get("/admin/security/app/?next=/admin/peers/peer/")
-    key = client.session["new_app_key"]
+    key = ciphers.decrypt(client.session["new_app_key"])
     answer = client.post("/admin/security/app/", {"code": code_of(key), "name": "phone", "next": "/admin/peers/peer/"})
     assert answer.content.count(b"-") > 10
     assert b'href="/admin/peers/peer/"' in answer.content
