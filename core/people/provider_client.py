@@ -23,7 +23,7 @@ from joserfc.errors import JoseError
 from core.people.guarded_requests import guard
 from core.people.providers import SignInProvider
 
-# Signatures that the provider's public key verifies. The client secret is not a key here: whoever has it could sign.
+# Signatures that the provider's public key verifies. A program that knows the client secret must not sign.
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
 LEEWAY_SECONDS = 60
 METADATA_SECONDS = 3600

@@ -67,7 +67,7 @@ def go_to_provider(request: HttpRequest, name: str) -> HttpResponse:
     if purpose not in (SIGN_IN, CONFIRM, LINK) or (purpose != SIGN_IN and not request.user.is_authenticated):
         raise Http404
     if purpose == LINK and not constant_time_compare(request.GET.get("token", ""), link_token(request)):
-        # Another site could let the person sign in at the provider as somebody else, and link that account.
+        # Another site could let the person sign in at the provider as another person, and link that account.
         raise Http404
     back = safe_url(request, request.GET.get("next", ""))
     try:

@@ -251,7 +251,7 @@ def groups_of(user: User) -> set[str]:
 
 
 def assert_refused(client: Client, answer: Any, reason: str = "") -> None:
-    """Check that the browser is led to the log-in page, which names the reason, and that no one is signed in."""
+    """Check that the browser is led to the log-in page, which names the reason, and is not signed in."""
     assert answer.status_code == 302
     assert answer["Location"] == "/admin/login/"
     told = [str(message) for message in get_messages(answer.wsgi_request)]
