@@ -6,7 +6,9 @@ from django.conf import settings
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 
 from core.api.errors import answer_outside_views
+from core.figures.keeping import keep_figures
 from fedhub.asgi_front import Answer, Front
+from fedhub.request_ids import take_request_ids
 from fedhub.wsgi import application as django_application
 
 
@@ -25,7 +27,11 @@ _front = Front(
     threads=settings.FEDHUB_WEB_THREADS,
 )
 # Only a trusted proxy may say which address called, and by which scheme.
-application = wrap_asgi_with_proxy_headers(_front, [str(network) for network in settings.FEDHUB_TRUSTED_PROXIES])
+application = take_request_ids(
+    wrap_asgi_with_proxy_headers(_front, [str(network) for network in settings.FEDHUB_TRUSTED_PROXIES]),
+    settings.FEDHUB_TRUSTED_PROXIES,
+)
+keep_figures()
 
 # Objects that are loaded by now stay, and requests leave few cycles: looking for them took a tenth of a request's time.
 gc.collect()

@@ -36,7 +36,7 @@ from django.utils import timezone
 from core.actors import Actor
 from core.errors import ConflictError, NotFoundError
 from core.jobs.queue import nudge_lifetime
-from core.store.unit_of_work import LostRaceError, retried, unit_of_work
+from core.store.unit_of_work import LostRaceError, after_commit, retried, unit_of_work
 from federations.models import (
     ACTIVE_JOB,
     CANCELLABLE_PHASES,
@@ -49,6 +49,7 @@ from federations.models import (
     SyncJob,
     SyncStatus,
 )
+from federations.services.figures import count_ended_job
 from federations.sync.summary import failed_summary
 
 logger = logging.getLogger(__name__)
@@ -249,6 +250,7 @@ def _finish_row(job: SyncJob, *, index_error: str) -> None:
         lease_expires_at=None,
         index_error=index_error,
     )
+    after_commit(count_ended_job, job, str(job.outcome), now)
     Federation.objects.filter(last_sync=job.id).update(
         sync_status=job.outcome,
         sync_message=job.error or None,
@@ -298,3 +300,5 @@ def _end_failed(job: SyncJob, error: str, **values: Any) -> None:
         summary=failed_summary(error).to_dict(),
         **values,
     )
+    outcome = "cancelled" if job.cancelled_at else "held" if values.get("held") else str(JobStatus.FAILED)
+    after_commit(count_ended_job, job, outcome, now)
