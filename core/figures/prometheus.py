@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.utils import floatToGoString
 
 from core.counts import BUCKET, DECLARED, SUM, Count, Latest, Spread
 from core.figures.gauges import Gauge
@@ -68,7 +67,11 @@ def _spread(spread: Spread, stored: Stored) -> Metric:
         total, buckets = 0.0, []
         for bound in bounds:
             total += counts.get((*values, bound), 0)
-            # Prometheus writes bounds as floats: 1.0.
-            buckets.append((bound if bound == "+Inf" else floatToGoString(float(bound)), total))
+            buckets.append((_bound(bound), total))
         family.add_metric(values, buckets, sum_value=sums.get(values, 0))
     return family
+
+
+def _bound(text: str) -> str:
+    """Return a bound as Prometheus writes it: 1 is 1.0, so that rules of other exporters fit."""
+    return text if text == "+Inf" else str(float(text))

@@ -52,13 +52,13 @@ def test_only_this_machine_and_the_metrics_token_learn_what_fails(client: Client
     settings.FEDHUB_METRICS_TOKEN = "a-token-of-prometheus"
     told = {"status": "unavailable", "checks": {"index": "ok", "broker": "does not answer"}}
     untold = {"status": "unavailable"}
-    far, token = {"REMOTE_ADDR": "203.0.113.9"}, {"Authorization": "Bearer a-token-of-prometheus"}
+    far, token = Client(REMOTE_ADDR="203.0.113.9"), {"Authorization": "Bearer a-token-of-prometheus"}
     assert client.get("/readyz").json() == told
-    assert client.get("/readyz", headers=token, **far).json() == told
-    assert client.get("/readyz", **far).json() == untold
+    assert far.get("/readyz", headers=token).json() == told
+    assert far.get("/readyz").json() == untold
     # A proxy on this machine that is not trusted: the address of the caller is the proxy's.
     assert client.get("/readyz", headers={"X-Forwarded-For": "203.0.113.9"}).json() == untold
-    assert client.get("/readyz", **far).status_code == 503
+    assert far.get("/readyz").status_code == 503
 
 
 def test_a_check_that_hangs_fails_in_time_and_is_not_started_twice(monkeypatch: pytest.MonkeyPatch) -> None:
