@@ -36,7 +36,7 @@ class JsonFormatter(logging.Formatter):
         }
         # A record of another thread than the request's names its ids itself.
         line |= {name: value for name in ID_NAMES if (value := getattr(record, name, "") or log_ids().get(name, ""))}
-        if record.exc_info:
+        if record.exc_info and record.exc_info[0]:
             line["error"] = without_secrets(self.formatException(record.exc_info))[-MAX_CHARS:]
         return json.dumps(line, ensure_ascii=False)
 

@@ -17,7 +17,6 @@ from django.db.migrations.executor import MigrationExecutor
 from kombu.exceptions import KombuError
 
 from core.figures.keeping import latest_figure
-from core.private_files import is_open_to_others
 from federations.providers.base import CLOUD_CLOCK_SKEW
 from federations.search.base import SearchError
 from federations.search.registry import search_index
@@ -109,14 +108,24 @@ def check_index() -> None:
 
 
 def check_keys() -> None:
-    """Raise NotReadyError if other users of the machine can open a key file, or if the hub cannot read it."""
+    """Raise NotReadyError if other users of the machine can open a key file, or if the hub cannot read it.
+
+    The owner of a file may be another user than the hub's, who gives the hub's group the right to read it, as
+    Kubernetes does with a secret.
+    """
     names = {"hub key": settings.FEDHUB_KEY_PATH, "OIDC key": settings.FEDHUB_OIDC_KEY_PATH}
     names |= {name: settings.VAR_DIR / name for name in ("secret_key", "secrets_key")}
     paths = {name: Path(path) for name, path in names.items() if Path(path).exists()}
-    if open_keys := [name for name, path in paths.items() if is_open_to_others(path)]:
+    if open_keys := [name for name, path in paths.items() if _is_open(path)]:
         raise NotReadyError(f"other users can open: {', '.join(open_keys)}")
     if unreadable := [name for name, path in paths.items() if not os.access(path, os.R_OK)]:
         raise NotReadyError(f"cannot be read: {', '.join(unreadable)}")
+
+
+def _is_open(path: Path) -> bool:
+    status = path.stat()
+    forbidden = 0o077 if status.st_uid == os.geteuid() else 0o027
+    return bool(status.st_mode & forbidden)
 
 
 def check_clock() -> None:
