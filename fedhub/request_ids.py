@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Callable, Coroutine, Iterable, MutableMapping
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
@@ -10,7 +10,7 @@ from core.log_ids import REQUEST_ID, is_well_formed, new_request_id
 
 Network = IPv4Network | IPv6Network
 Scope = MutableMapping[str, Any]
-Application = Callable[[Scope, Any, Any], Awaitable[None]]
+Application = Callable[[Scope, Any, Any], Coroutine[Any, Any, None]]
 
 
 def take_request_ids(application: Application, proxies: Iterable[Network]) -> Application:
