@@ -48,7 +48,7 @@ WRITTEN_BY_THE_HUB = {
         name: f"peers.view_{name}"
         for name in (
             "peerkey", "dispatch", "receiveddispatch", "inboundcallback", "outboundcallback", "handlerevent",
-            "journalentry",
+            "journalentry", "dispatchreceipt",
         )
     },
     "logentry": "auditlog.view_logentry",
