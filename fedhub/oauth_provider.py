@@ -23,6 +23,7 @@ def oauth_provider(issuer: str) -> dict[str, Any]:
         "OAUTH2_VALIDATOR_CLASS": "core.tokens.validators.HubValidator",
         # The server answers three grants alone: authorization code with PKCE, client credentials, refresh token.
         "OAUTH2_SERVER_CLASS": "core.tokens.server.HubServer",
+        "OAUTH2_BACKEND_CLASS": "core.tokens.server.HubCore",
         "OAUTH2_RESPONSE_TYPES_SUPPORTED": ["code"],
         "OAUTH2_GRANT_TYPES_SUPPORTED": ["authorization_code", "client_credentials", "refresh_token"],
         "OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": ["client_secret_basic", "client_secret_post", "none"],

@@ -1,10 +1,12 @@
-"""The OAuth server of oauthlib with the grants that the hub serves, and no others."""
+"""The OAuth server of oauthlib with the grants that the hub serves, and the reader that gives it Django's requests."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import Any
 
+from django.http import HttpRequest
+from oauth2_provider.oauth2_backends import OAuthLibCore
 from oauthlib.oauth2 import (
     AuthorizationCodeGrant,
     AuthorizationEndpoint,
@@ -62,6 +64,17 @@ class HubServer(AuthorizationEndpoint, TokenEndpoint, RevocationEndpoint):  # ty
             default_token_type=bearer,
         )
         RevocationEndpoint.__init__(self, request_validator)
+
+
+class HubCore(OAuthLibCore):  # type: ignore[misc]
+    """The reader of requests, which gives oauthlib the query as Django has decoded it.
+
+    oauthlib raises ValueError, an internal error, for a query with a percent sign that encodes nothing.
+    """
+
+    def _get_escaped_full_path(self, request: HttpRequest) -> str:
+        query = request.GET.urlencode()
+        return f"{request.path}?{query}" if query else request.path
 
 
 def checksum_of_code(code: str) -> str:

@@ -291,3 +291,15 @@ def test_programs_that_follow_rfc_8414_find_the_endpoints() -> None:
     assert found["response_types_supported"] == ["code"]
     assert found["code_challenge_methods_supported"] == ["S256"]
     assert "registration_endpoint" not in found
+
+
+@pytest.mark.parametrize(
+    "query", ["client_id=%", "client_id=%zz", "state=%ff", "scope=\xe9", "=", "resource=[", "%00", ""]
+)
+def test_a_query_that_is_not_well_formed_is_refused_and_never_an_error(browser: Client, query: str) -> None:
+    for method in (browser.get, browser.post):
+        assert method(f"/o/authorize?{query}").status_code == 400
+    for path in ("/o/token", "/o/revoke_token"):
+        assert Client().post(f"{path}?{query}", {"grant_type": "%zz", "client_id": "%"}).status_code in (400, 401)
+    odd = browser.get(f"{address()}&{query}")
+    assert odd.status_code in (200, 302, 400)
