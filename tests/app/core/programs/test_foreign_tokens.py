@@ -299,7 +299,7 @@ def test_workload_identities_of_aws_are_told_apart_by_nested_claims(issuer: Issu
         {"kty": "oct", "k": "c2VjcmV0"},
         {"n": KEYS["ec"].export_public(as_dict=True)["x"]},
     ],
-    ids=str,
+    ids=["another use", "other operations", "another algorithm", "a symmetric key", "a number of another key"],
 )
 def test_a_key_for_another_use_verifies_nothing(issuer: IssuerDouble, change: dict[str, Any]) -> None:
     issuer.keys = [issuer.public("rsa", **change)]
