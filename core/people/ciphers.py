@@ -27,10 +27,23 @@ def decrypt(text: str) -> str:
         raise InternalError("A stored second factor cannot be read with FEDHUB_SECRETS_KEY") from exc
 
 
+def is_of_first_key(text: str) -> bool:
+    """Tell whether the first key of FEDHUB_SECRETS_KEY encrypted the text; raise InternalError without a key."""
+    try:
+        _ciphers()[0].decrypt(text.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
 def _cipher() -> MultiFernet:
+    return MultiFernet(_ciphers())
+
+
+def _ciphers() -> list[Fernet]:
     keys = [key.strip() for key in settings.FEDHUB_SECRETS_KEY.split(",") if key.strip()]
     if not keys:
         raise InternalError("FEDHUB_SECRETS_KEY is not set")
     # The text is random already and only has to become 32 bytes; the label separates it from other uses of the key.
     digests = [hashlib.sha256(b"fedhub second factors\0" + key.encode()).digest() for key in keys]
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
+    return [Fernet(base64.urlsafe_b64encode(digest)) for digest in digests]
