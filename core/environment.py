@@ -16,6 +16,8 @@ TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
 
 _secrets: dict[str, str] = {}
+# The values of `hide_also`, whose names are not those of variables.
+_parts: dict[str, str] = {}
 
 
 def text(name: str, default: str = "") -> str:
@@ -44,7 +46,7 @@ def secret(name: str) -> str:
 
 def hide_also(name: str, value: str) -> None:
     """Treat `value` as a secret too: it is a part of another secret, or comes from a file that the secret names."""
-    _secrets[name] = value
+    _parts[name] = value
 
 
 def secret_names() -> frozenset[str]:
@@ -55,7 +57,10 @@ def secret_names() -> frozenset[str]:
 def secret_values() -> frozenset[str]:
     """Return the values that must not be shown: each secret, its items, and the password of one that is an address."""
     return frozenset(
-        value for secret in _secrets.values() for value in (secret, *listed(secret), *_passwords(secret)) if value
+        value
+        for secret in (*_secrets.values(), *_parts.values())
+        for value in (secret, *listed(secret), *_passwords(secret))
+        if value
     )
 
 
