@@ -7,6 +7,7 @@ from granian.utils.proxies import wrap_asgi_with_proxy_headers
 
 from core.api.errors import answer_outside_views
 from fedhub.asgi_front import Answer, Front
+from fedhub.request_ids import take_request_ids
 from fedhub.wsgi import application as django_application
 
 
@@ -14,6 +15,13 @@ def refuse(path: str, status: int) -> Answer:
     """Return the response to a request that does not reach Django; the path's endpoint family gives its body."""
     response = answer_outside_views(path, status, "The request body did not arrive in time")
     return Answer(status, [(b"content-type", b"application/json"), (b"connection", b"close")], response.content)
+
+
+def _keep_figures() -> None:
+    # The table of figures needs the apps, which fedhub.wsgi loads.
+    from core.figures.keeping import keep_figures
+
+    keep_figures()
 
 
 _front = Front(
@@ -25,7 +33,11 @@ _front = Front(
     threads=settings.FEDHUB_WEB_THREADS,
 )
 # Only a trusted proxy may say which address called, and by which scheme.
-application = wrap_asgi_with_proxy_headers(_front, [str(network) for network in settings.FEDHUB_TRUSTED_PROXIES])
+application = take_request_ids(
+    wrap_asgi_with_proxy_headers(_front, [str(network) for network in settings.FEDHUB_TRUSTED_PROXIES]),
+    settings.FEDHUB_TRUSTED_PROXIES,
+)
+_keep_figures()
 
 # Objects that are loaded by now stay, and requests leave few cycles: looking for them took a tenth of a request's time.
 gc.collect()

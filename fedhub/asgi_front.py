@@ -25,6 +25,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.log_ids import REQUEST_ID, new_request_id
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -90,15 +92,17 @@ class Front:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started_at = time.monotonic()
+        scope.setdefault(REQUEST_ID, new_request_id())
         try:
             async with asyncio.timeout(self.body_seconds):
                 body, length = await _read_body(receive, _declared_length(scope), self.max_body_bytes)
         except TimeoutError:
             answer = self.refuse(scope["path"], 408)
+            answer.headers.append((b"x-request-id", scope[REQUEST_ID].encode()))
         except ConnectionResetError:
             return
         else:
-            environ = build_environ(scope, body, length)
+            environ = build_environ(scope, body, length) | {REQUEST_ID: scope[REQUEST_ID]}
             answer = await asyncio.get_running_loop().run_in_executor(self._pool, call, self.application, environ)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
@@ -199,5 +203,11 @@ def _log(scope: Scope, answer: Answer, seconds: float) -> None:
         address = (scope.get("client") or ("-", 0))[0]
         # ascii() escapes what would start a line of its own.
         logger.info(
-            "%s %s %s %d %.1f ms", address, scope["method"], ascii(scope["path"]), answer.status, seconds * 1000
+            "%s %s %s %d %.1f ms",
+            address,
+            scope["method"],
+            ascii(scope["path"]),
+            answer.status,
+            seconds * 1000,
+            extra={"request_id": scope[REQUEST_ID]},
         )

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import atexit
 import gc
+import logging.config
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_init, worker_process_shutdown
+from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
+
+from core import environment
+from core.log_ids import name_ids
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fedhub.settings")
 # Kombu's own file transport fails when its files are deleted, and a half-written message stops its worker.
 TRANSPORT_ALIASES["filesystem"] = "core.jobs.file_broker:Transport"
+# The id that each of these tasks gets as its argument, for its log lines.
+TASK_IDS = {
+    "federations.run_job": "job_id",
+    "peers.deliver_dispatch": "dispatch_id",
+    "peers.deliver_callback": "callback_id",
+    "peers.run_event": "event_id",
+}
 
 # Without this a process that ends searches all its objects for garbage, which takes one or two seconds.
 atexit.register(gc.freeze)
@@ -19,3 +33,42 @@ atexit.register(gc.freeze)
 app = Celery("fedhub")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@task_prerun.connect
+def name_task(task: Any = None, args: Any = (), **_: Any) -> None:
+    """Name the row that the task works on in each log line of the task."""
+    id_name = TASK_IDS.get(getattr(task, "name", ""))
+    name_ids(**({id_name: str(args[0])} if id_name and args else {}))
+
+
+@task_postrun.connect
+def forget_task(**_: Any) -> None:
+    """Remove the ids of the task that has ended."""
+    name_ids()
+
+
+@worker_init.connect
+def keep_figures_of_worker(**_: Any) -> None:
+    """Let the processes of the worker store what they count."""
+    from core.figures.keeping import keep_figures
+
+    keep_figures()
+
+
+@worker_process_shutdown.connect
+def store_last_figures(**_: Any) -> None:
+    """Store what a process of the worker has counted since its thread stored last."""
+    from core.figures.keeping import store_figures
+
+    store_figures()
+
+
+def log_as_the_web(**_: Any) -> None:
+    """Give the worker and the beat the log of the web processes instead of Celery's own."""
+    logging.config.dictConfig(settings.LOGGING)
+
+
+# The settings cannot be read yet, and a signal with a receiver replaces Celery's own log.
+if environment.text("FEDHUB_LOG_FORMAT") == "json":
+    setup_logging.connect(log_as_the_web)

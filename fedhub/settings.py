@@ -31,6 +31,7 @@ from core.programs.issuers import read_issuers
 from core.store.databases import database, mongodb_database
 from fedhub.admin_theme import UNFOLD as UNFOLD
 from fedhub.api_description import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
+from fedhub.logs import logging_settings
 from fedhub.oauth_provider import oauth_provider
 
 # Classes of Django accept type arguments at run time too, such as ModelForm[Federation].
@@ -75,6 +76,7 @@ INSTALLED_APPS = [
     "core.signin",
     "core.people",
     "core.lists",
+    "core.figures",
     "federations",
     # After the apps whose permissions the roles have.
     "core.roles",
@@ -84,6 +86,7 @@ if (BASE_DIR / "sandbox").is_dir() and find_spec("moto"):
     INSTALLED_APPS.append("sandbox")
 
 MIDDLEWARE = [
+    "core.api.request_ids.request_ids",
     "core.api.middleware.content_security_policy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -165,7 +168,7 @@ FEDHUB_TRUSTED_PROXIES = environment.networks("FEDHUB_TRUSTED_PROXIES")
 # Without a trusted proxy every request looks like plain http, and a redirect would never end. Programs are not
 # redirected: OpenIntent's client takes the empty body of a redirect for success.
 SECURE_SSL_REDIRECT = IS_HTTPS and bool(FEDHUB_TRUSTED_PROXIES)
-SECURE_REDIRECT_EXEMPT = [r"^api/v1/", r"^o/", r"^\.well-known/", r"^healthz"]
+SECURE_REDIRECT_EXEMPT = [r"^api/v1/", r"^o/", r"^\.well-known/", r"^(healthz|readyz|metrics)"]
 # Who signs in where, and by how many proofs (core.people).
 FEDHUB_PASSWORD_LOGIN = environment.boolean("FEDHUB_PASSWORD_LOGIN", default=True)
 FEDHUB_SIGN_IN_PROVIDERS = environment.secret("FEDHUB_SIGN_IN_PROVIDERS")
@@ -366,20 +369,6 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "fedhub.static_files.PrivateCompressedStorage"},
 }
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": environment.text("LOG_LEVEL", "INFO").upper()},
-    "loggers": {
-        "fedhub.access": {"level": "INFO" if environment.boolean("FEDHUB_ACCESS_LOG", default=False) else "WARNING"},
-        "httpx": {"level": "WARNING"},
-        "httpx2": {"level": "WARNING"},
-        # A wrong answer of a runtime is an error of that runtime and needs no traceback in the hub's log.
-        "mcp": {"level": "CRITICAL"},
-        "botocore": {"level": "WARNING"},
-        # At DEBUG it writes codes and tokens.
-        "oauthlib": {"level": "INFO"},
-    },
-}
+LOGGING = logging_settings()
+# Empty: /metrics answers 404.
+FEDHUB_METRICS_TOKEN = environment.secret("FEDHUB_METRICS_TOKEN")

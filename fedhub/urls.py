@@ -15,7 +15,8 @@ from federations.admin.parts import skills_page, tools_page
 from fedhub.admin.dashboard import live_part
 from fedhub.admin.own_password import change_own_password
 from fedhub.admin.search import search_everything
-from fedhub.health import healthz
+from fedhub.health import healthz, readyz
+from fedhub.metrics import metrics
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
@@ -30,6 +31,8 @@ urlpatterns = [
     path("admin/skills/", admin.site.admin_view(skills_page), name="admin-skills"),
     path("admin/", admin.site.urls),
     re_path(r"^healthz/?\Z", healthz, name="healthz"),
+    re_path(r"^readyz/?\Z", readyz, name="readyz"),
+    re_path(r"^metrics/?\Z", metrics, name="metrics"),
     path("", include("core.tokens.urls")),
     path("api/auth/", include("rest_framework.urls")),
     re_path(r"^api/schema/?\Z", SpectacularAPIView.as_view(), name="schema"),

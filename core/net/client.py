@@ -16,12 +16,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import ParamSpec
 
 import httpcore
 import httpx
 
+from core.counts import Count, Spread
 from core.malformed_input import InvalidIdentifier
 from core.net.addresses import is_public_address
 from core.net.ssrf import validate_ssrf
@@ -37,6 +39,13 @@ MAX_BYTES = 1_000_000
 _FRAMING_BYTES = 256 * 1024
 _MAX_ATTEMPTS = 4
 _PLAIN_HEADERS = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "fedhub"}
+
+SENT = Count("fedhub_outbound_requests_total", "Requests of the guarded client.", ("result",))
+SENT_SECONDS = Spread(
+    "fedhub_outbound_request_seconds", "Time of a request of the guarded client.", (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+)
+
+P = ParamSpec("P")
 
 
 class TransportError(Exception):
@@ -73,6 +82,25 @@ class Answer:
         return 200 <= self.status < 300
 
 
+def _counted(function: Callable[P, Answer]) -> Callable[P, Answer]:
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> Answer:
+        started_at, result = time.monotonic(), "no_answer"
+        try:
+            answer = function(*args, **kwargs)
+            result = f"{answer.status // 100}xx"
+        except Blocked:
+            result = "blocked"
+            raise
+        finally:
+            SENT.add(result)
+            SENT_SECONDS.observe(time.monotonic() - started_at)
+        return answer
+
+    return call
+
+
+@_counted
 def send(
     method: str,
     url: str,

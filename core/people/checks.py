@@ -62,12 +62,12 @@ def check_providers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
 
 
 def check_password_login(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Require a provider where no one may sign in by password."""
+    """Require a provider where people may not sign in by password."""
     if settings.FEDHUB_PASSWORD_LOGIN or sign_in_providers():
         return []
     return [
         Error(
-            "FEDHUB_PASSWORD_LOGIN is off and no provider is set, so no one can sign in.",
+            "FEDHUB_PASSWORD_LOGIN is off and no provider is set, so people cannot sign in.",
             hint="Set FEDHUB_SIGN_IN_PROVIDERS, or FEDHUB_PASSWORD_LOGIN=on.",
             id="people.E003",
         )

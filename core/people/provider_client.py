@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +23,11 @@ from joserfc.errors import JoseError
 from core.people.guarded_requests import guard
 from core.people.providers import SignInProvider
 
-# Signatures that the provider's public key verifies. The client secret is not a key here: whoever has it could sign.
+# Signatures that the provider's public key verifies. A program that knows the client secret must not sign.
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
 LEEWAY_SECONDS = 60
 METADATA_SECONDS = 3600
+PAUSE_SECONDS = 10
 MAX_STATES = 5
 STRANGER_SECONDS = 900
 """How long a session lasts that only waits for its person to come back from a provider."""
@@ -60,6 +62,11 @@ class _App(DjangoOAuth2App):
     issuer = ""
     server_metadata: dict[str, Any]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._loading = threading.Lock()
+        self._failed_at = 0.0
+
     def _get_session(self) -> Any:
         session = super()._get_session()
         guard(session)
@@ -71,14 +78,25 @@ class _App(DjangoOAuth2App):
         return session
 
     def load_server_metadata(self) -> Any:
-        """Return the provider's metadata (OpenID Connect Discovery), at most an hour old; raise ValueError."""
-        if time.time() - self.server_metadata.get("_loaded_at", 0) < METADATA_SECONDS:
+        """Return the provider's metadata (OpenID Connect Discovery), at most an hour old; raise ValueError.
+
+        One thread at a time asks the provider, and none for some seconds after a failure: otherwise strangers at the
+        log-in page could make all web threads wait for a provider that is down.
+        """
+        with self._loading:
+            if time.time() - self.server_metadata.get("_loaded_at", 0) < METADATA_SECONDS:
+                return self.server_metadata
+            if time.time() - self._failed_at < PAUSE_SECONDS:
+                raise ValueError("the provider did not answer as it should a moment ago")
+            try:
+                with self._get_session() as session:
+                    response = session.request("GET", self._server_metadata_url, withhold_token=True)
+                    response.raise_for_status()
+                    self.server_metadata = _checked_metadata(response.json(), self.issuer)
+            except FAULTS:
+                self._failed_at = time.time()
+                raise
             return self.server_metadata
-        with self._get_session() as session:
-            response = session.request("GET", self._server_metadata_url, withhold_token=True)
-            response.raise_for_status()
-            self.server_metadata = _checked_metadata(response.json(), self.issuer)
-        return self.server_metadata
 
 
 def begin(request: HttpRequest, provider: SignInProvider, *, purpose: str, next_url: str) -> str:

@@ -10,6 +10,8 @@ urlpatterns = [
     path("admin/login/", sign_in.log_in),
     path("admin/sign-in/second-factor/", sign_in.give_second_factor, name="sign-in-second-factor"),
     path("admin/sign-in/confirm/", confirm.confirm, name="sign-in-confirm"),
+    path("admin/sign-in/sign-out/", sign_in.sign_out, name="sign-in-sign-out"),
+    path("admin/sign-in/send-form/", confirm.send_form, name="sign-in-send-form"),
     path("admin/sign-in/set-up/", security.set_up, name="sign-in-set-up"),
     path("admin/sign-in/with/<slug:name>/", sign_in.go_to_provider, name="sign-in-with"),
     path("admin/sign-in/with/<slug:name>/callback/", sign_in.come_back, name="sign-in-callback"),

@@ -11,7 +11,7 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 
 from core.admin.labels import count_text
-from federations.admin.grants import LEVEL_CHOICES, holder_key, is_owner
+from federations.admin.grants import holder_key, is_owner
 from federations.admin.share import share_form
 from federations.admin.tab_sections import Section
 from federations.models import AccessLevel, Federation
@@ -58,7 +58,7 @@ def access_tab(request: HttpRequest, federation: Federation) -> dict[str, Any]:
         "owners": [grant.holder_name for grant in grants if grant.level == AccessLevel.OWNER],
         "sees_grants": sees_grants,
         "grants": rows,
-        "levels": LEVEL_CHOICES,
+        "levels": AccessLevel.choices,
         "sections": [_by_role()] if sees_grants else [],
         "may_grant": may_grant,
         "share_form": share_form() if may_grant else None,

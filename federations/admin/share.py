@@ -30,7 +30,7 @@ class ShareForm(forms.Form):
 
     def __init__(self, *args: Any, holders: Any = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["holder"].widget.choices = [("", "Pick a person or a group"), *holders]  # type: ignore[attr-defined]
+        self.fields["holder"].widget.choices = [("", "Pick a person or a group"), *holders]
 
 
 def share_form() -> ShareForm:

@@ -21,9 +21,12 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from core.counts import Latest
 from federations.runs.message import OutgoingMessage
 from federations.runs.updates import AgentUpdate
 from federations.sync.resources import Discovery, JsonObject, ListedRuntime, Observation, RuntimeAccess
+
+CLOUD_CLOCK_SKEW = Latest("fedhub_cloud_clock_skew_seconds", "How far the cloud's clock was ahead at the last call.")
 
 
 class ProviderError(Exception):

@@ -16,8 +16,11 @@ from typing import Self
 from django.conf import settings
 from django.db import DatabaseError, connections
 
+from core.jobs.stopping import is_stopping
+from core.store.unit_of_work import LostRaceError
+from federations.models import CANCELLABLE_PHASES
 from federations.providers.base import Progress
-from federations.services.jobs import Lease, LeaseLostError
+from federations.services.jobs import Lease, LeaseLostError, hand_back
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +32,8 @@ LEASE_CHECK_SECONDS = 1.0
 class Heartbeat:
     """A context manager of `execute_job`: while its block runs, a thread renews the job's lease and writes progress.
 
-    `lost` becomes True when another process has taken or ended the job.
+    `lost` becomes True when another process has taken or ended the job, or when this worker was told to stop and the
+    thread has put the job back into the queue.
     """
 
     def __init__(self, lease: Lease) -> None:
@@ -83,11 +87,26 @@ class Heartbeat:
             if self._stopping:
                 return False
             wanted = self._wanted
+        if is_stopping() and wanted.phase in CANCELLABLE_PHASES and self._hand_back():
+            return False
         if wanted != self._written or time.monotonic() - self._written_at >= self._renewal_seconds:
             self._write(wanted)
         elif time.monotonic() - self._checked_at >= LEASE_CHECK_SECONDS:
             self._check()
         return True
+
+    def _hand_back(self) -> bool:
+        try:
+            is_handed_back = hand_back(self.lease)
+        except (DatabaseError, LostRaceError):
+            logger.warning("Job %s could not be handed back yet", self.lease.job_id, exc_info=True)
+            return False
+        if is_handed_back:
+            logger.info("Job %s is handed back: this worker was told to stop", self.lease.job_id)
+            with self._changed:
+                self.lost = True
+                self._changed.notify_all()
+        return is_handed_back
 
     def _must_write_now(self) -> bool:
         return self._stopping or self._wanted.phase != self._written.phase

@@ -15,6 +15,8 @@ Theory of operation: the lease of a job.
 - A cancel ends the job at once, by a compare-and-set on a phase that only waits or reads. The worker then has no lease:
   it stops at its next report, which is the next resource, and its transaction writes nothing. So a worker that is dead
   or slow does not keep a cancelled job, and a cancel after the first write of the sync comes too late.
+- A worker that was told to stop puts a sync that only waits or reads back into the queue (`hand_back`), in the same
+  way. A sync that writes is ended first.
 - A job with an `outcome` has committed its changes, so it ends with that outcome. Any other lapsed job fails.
 - `due_at` is not a lease. It is the time of the next nudge for a job in the queue, and the sweep moves it.
 """
@@ -35,8 +37,8 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError, NotFoundError
-from core.jobs.queue import nudge_lifetime
-from core.store.unit_of_work import LostRaceError, retried, unit_of_work
+from core.jobs.queue import enqueue, nudge_lifetime
+from core.store.unit_of_work import LostRaceError, after_commit, retried, unit_of_work
 from federations.models import (
     ACTIVE_JOB,
     CANCELLABLE_PHASES,
@@ -49,6 +51,7 @@ from federations.models import (
     SyncJob,
     SyncStatus,
 )
+from federations.services.figures import count_ended_job
 from federations.sync.summary import failed_summary
 
 logger = logging.getLogger(__name__)
@@ -143,6 +146,35 @@ def withdraw(lease: Lease) -> None:
             raise LeaseLostError(lease.job_id)
         _give_back_last_sync(job)
         job.delete()
+
+
+@retried
+def hand_back(lease: Lease) -> bool:
+    """Put a sync that has not begun to write back into the queue, for another worker; return False if it has begun.
+
+    The lease is lost afterwards, so its holder can write nothing.
+    """
+    with unit_of_work():
+        given = (
+            lease.rows()
+            .filter(phase__in=CANCELLABLE_PHASES, outcome="", job_type__in=SYNC_TYPES)
+            .exclude(federation_id="")
+            .update(
+                status=JobStatus.PENDING,
+                phase=JobPhase.QUEUED,
+                lease_token="",
+                lease_expires_at=lease_end(queued=True),
+                due_at=timezone.now() + nudge_lifetime(),
+                started_at=None,
+                enriching_at=None,
+                progress_done=0,
+                progress_total=0,
+            )
+        )
+        if given:
+            Federation.objects.filter(last_sync=lease.job_id).update(sync_status=SyncStatus.PENDING)
+            enqueue("federations.run_job", lease.job_id)
+    return bool(given)
 
 
 @retried
@@ -249,6 +281,7 @@ def _finish_row(job: SyncJob, *, index_error: str) -> None:
         lease_expires_at=None,
         index_error=index_error,
     )
+    after_commit(count_ended_job, job, str(job.outcome), now)
     Federation.objects.filter(last_sync=job.id).update(
         sync_status=job.outcome,
         sync_message=job.error or None,
@@ -298,3 +331,5 @@ def _end_failed(job: SyncJob, error: str, **values: Any) -> None:
         summary=failed_summary(error).to_dict(),
         **values,
     )
+    outcome = "cancelled" if job.cancelled_at else "held" if values.get("held") else str(JobStatus.FAILED)
+    after_commit(count_ended_job, job, outcome, now)

@@ -104,6 +104,7 @@ def _peer_items() -> list[dict[str, Any]]:
         _item("Received dispatches", "inbox", "peers_receiveddispatch"),
         _item("Agents' visibility", "visibility", "peers_discoveredagent", _may_choose_visibility),
         _item("Registered agents", "how_to_reg", "peers_registeredagent"),
+        _item("Receipts", "receipt_long", "peers_dispatchreceipt"),
         _item("Journal", "menu_book", "peers_journalentry"),
     ]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.conf import settings
+from django.contrib import admin, messages
 from django.contrib.auth.views import PasswordChangeView
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from unfold.forms import AdminOwnPasswordChangeForm
 
@@ -38,7 +39,13 @@ class OwnPasswordView(PasswordChangeView):
 
 
 def change_own_password(request: HttpRequest) -> HttpResponseBase:
-    """Show the form and process it; this view replaces the admin site's own page at the same path."""
+    """Show the form and process it; this view replaces the admin site's own page at the same path.
+
+    While FEDHUB_PASSWORD_LOGIN is off, a password opens nothing, and the view leads to the other ways of signing in.
+    """
+    if not settings.FEDHUB_PASSWORD_LOGIN:
+        messages.error(request, "This hub does not use passwords. Sign in at a provider.")
+        return HttpResponseRedirect(reverse("sign-in-security"))
     site = admin.site
     request.current_app = site.name
     options: dict[str, Any] = {

@@ -41,7 +41,7 @@ SESSION_EXPORT = (
 class UserSessionAdmin(ReadOnlyAdmin, ModelAdmin):
     """The list of the browsers in which people are signed in, and the action that ends sessions. For superusers."""
 
-    list_display = ["user", "way", "address", "since", "seen"]
+    list_display = ["user", "way", "address", "begun", "last_seen"]
     list_select_related = ["user"]
     list_filter = [("user", RelatedDropdownFilter)]
     search_fields = ["user__username", "address"]
@@ -61,16 +61,16 @@ class UserSessionAdmin(ReadOnlyAdmin, ModelAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return is_superuser(request)
 
-    @admin.action(description="End selected sessions")
+    @admin.action(description="End selected sessions", permissions=["view"])
     def end_selected(self, request: HttpRequest, queryset: QuerySet[UserSession]) -> None:
         messages.success(request, f"{plural(end_sessions(queryset), 'session')} ended.")
 
     @display(description="Since", ordering="started_at")
-    def since(self, session: UserSession) -> str:
+    def begun(self, session: UserSession) -> str:
         return time_since(session.started_at)
 
     @display(description="Last seen", ordering="seen_at")
-    def seen(self, session: UserSession) -> str:
+    def last_seen(self, session: UserSession) -> str:
         return time_since(session.seen_at)
 
 
@@ -89,7 +89,7 @@ class IdentityInline(TabularInline):
     has_add_permission = has_change_permission = has_delete_permission = has_view_permission
 
 
-@admin.action(description="Remove second factors of selected users")
+@admin.action(description="Remove second factors of selected users", permissions=["change"])
 def remove_factors(page: Any, request: HttpRequest, queryset: QuerySet[User]) -> None:
     """Remove the second factors of people who have lost them, and end their sessions."""
     if not is_superuser(request):

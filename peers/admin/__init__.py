@@ -9,5 +9,6 @@ from peers.admin import (  # noqa: F401 (importing a module registers its pages)
     journal,
     keys,
     peers,
+    receipts,
     received_dispatches,
 )

@@ -17,6 +17,7 @@ from peers.models import (
     KeyState,
     PeerKey,
     PeerState,
+    ReceiptStanding,
     TakenBy,
     Visibility,
 )
@@ -190,4 +191,15 @@ JOURNAL_EXPORT: tuple[ExportField, ...] = (
     ("Peer", "peer_url"),
     ("Dispatch id", "dispatch_id"),
     ("By", "actor_name"),
+)
+
+RECEIPT_TABS = tuple(choice_tabs("standing", ReceiptStanding.choices[::-1]))
+RECEIPT_EXPORT: tuple[ExportField, ...] = (
+    ("Dispatch id", "dispatch_id"),
+    ("Sent", "is_sent"),
+    ("Peer", "peer.server_url"),
+    ("Outcome", "outcome"),
+    ("Signatures", "standing"),
+    ("Differs in", "differs"),
+    ("Made", "made_at"),
 )

@@ -20,6 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.errors import INTERNAL_ERROR, BadRequestError, api_error_headers, as_api_exception, messages
+from core.counts import Count
 from core.errors import HubError
 from peers.protocol import DelegationError, MalformedMessage, ProtocolError
 from peers.services.trust.proofs import UNPROVEN
@@ -34,6 +35,9 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="fedhub"'}
 MAX_LOGGED_CHARS = 300
 
 logger = logging.getLogger(__name__)
+REFUSED = Count(
+    "fedhub_peer_refusals_total", "Requests at the endpoints of the protocol that were refused.", ("reason",)
+)
 _refusals: Counter[str] = Counter()
 _refusals_lock = Lock()
 
@@ -140,16 +144,11 @@ def _log_refusal(refusal: Refusal, request: Request | None) -> None:
     with _refusals_lock:
         _refusals[kind] += 1
         count = _refusals[kind]
+    REFUSED.add(kind or f"HTTP{refusal.status}")
     who = f"{request.method} {request.path} from {request.META.get('REMOTE_ADDR', '?')}" if request else "a call"
     # ascii() keeps line breaks in an unknown sender's text from starting another log line.
     what = ascii(f"{who}: {refusal.status} {refusal.reason[:MAX_LOGGED_CHARS]}")
     logger.warning("Refused %s (%s %d)", what, kind, count)
-
-
-def refusal_counts() -> dict[str, int]:
-    """Return the number of requests that this process has refused, by the class of the reason."""
-    with _refusals_lock:
-        return dict(_refusals)
 
 
 def error_body(status: int, message: str) -> dict[str, Any]:

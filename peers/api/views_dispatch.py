@@ -15,7 +15,9 @@ from peers.api.authentication import CallbackAuthentication, IsProvenPeer, Opera
 from peers.api.serializers import DispatchRequestSerializer
 from peers.api.viewsets import BrowsableProtocolViewSet, PeersViewSet
 from peers.protocol import DispatchResult, DispatchStatus
+from peers.protocol.receipts import COUNTERSIGNATURE_HEADER, RECEIPT_HEADER
 from peers.services.inbox.callbacks import accept_callback
+from peers.services.inbox.receipts import countersign
 from peers.services.outbox.dispatch import IntentText, create_dispatch
 from peers.services.trust.proofs import NotTrustedError
 
@@ -65,4 +67,7 @@ class CallbackViewSet(PeersViewSet):
         credential = cast(PeerCredential, request.auth)
         if credential.callback is None:
             raise NotTrustedError(credential.peer.server_url)
-        return Response(accept_callback(credential.callback, now=timezone.now()))
+        body = accept_callback(credential.callback, now=timezone.now())
+        header = request.headers.get(RECEIPT_HEADER, "")
+        answer = countersign(credential.peer, credential.callback.dispatch_id, header, now=timezone.now())
+        return Response(body, headers={COUNTERSIGNATURE_HEADER: answer} if answer else None)

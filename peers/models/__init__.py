@@ -18,6 +18,7 @@ from peers.models.peers import (
     PeerToken,
     Relationship,
 )
+from peers.models.receipts import DispatchReceipt, ReceiptStanding
 from peers.models.received import OutboundCallback, ReceivedDispatch, SeenNonce, TakenBy
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "CheckpointStanding",
     "DiscoveredAgent",
     "Dispatch",
+    "DispatchReceipt",
     "DispatchState",
     "FederationLog",
     "HandlerEvent",
@@ -50,6 +52,7 @@ __all__ = [
     "PeerKey",
     "PeerState",
     "PeerToken",
+    "ReceiptStanding",
     "ReceivedDispatch",
     "RegisteredAgent",
     "Relationship",

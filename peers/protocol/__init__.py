@@ -44,6 +44,7 @@ itself records nonces, finds replays and asks the `TrustEnforcer`.
 | ucan, ucan_chain | delegation tokens |
 | trust_enforcer, handler_decorators | trust policies, and the marks of handler classes |
 | merge_patch | RFC 7396, for state deltas |
+| jcs, federation_log, log_verification, receipts | extensions of fedhub (docs/protocol-extensions.md) |
 | compat | the documented classes that need clock, randomness or files |
 | errors | the refusals, by what the caller can do |
 

@@ -36,6 +36,7 @@ from federations.services.start import start_sync
 from peers.models import (
     DiscoveredAgent,
     Dispatch,
+    DispatchReceipt,
     HandlerEvent,
     InboundCallback,
     Intent,
@@ -155,6 +156,10 @@ def _make_peer_rows() -> None:
     )
     RegisteredAgent.objects.create(agent_id="clerk", server_url="https://agents.example.org", capabilities=["text"])
     JournalEntry.objects.create(kind="peer", text="Proposed", peer_url=proposed.server_url, actor_name="staff")
+    DispatchReceipt.objects.create(
+        peer=peer, is_sent=True, dispatch_id="d-3", outcome="completed", standing="differs", differs="result usage",
+        receipt={"type": "fedhub-receipt/1", "dispatch": "d-3"}, countersignature={"differs": "result usage"},
+    )  # fmt: skip
 
 
 ADDED = (Federation, Peer, Intent, RegisteredAgent, User, Group)

@@ -111,6 +111,7 @@ def test_a_grant_added_to_a_federation_has_a_box_that_can_be_searched(page: Page
     page.keyboard.type("hartm")
     page.get_by_role("option", name="ines.hartmann").last.click()
     page.get_by_role("button", name="Save", exact=True).click()
-    page.get_by_role("link", name="Access", exact=True).click()
-    expect(page.get_by_text("ines.hartmann")).to_be_visible()
+    # A save that changes grants ends on the tab Access.
+    page.wait_for_url("**/access/")
+    expect(page.get_by_role("cell", name="ines.hartmann", exact=True)).to_be_visible()
     assert FederationGrant.objects.filter(holder_name="ines.hartmann").count() == 1

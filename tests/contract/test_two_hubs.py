@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from peers.models import Dispatch, InboundCallback, Intent, ReceivedDispatch
+from peers.models import Dispatch, DispatchReceipt, InboundCallback, Intent, ReceivedDispatch
 from tests.contract.peer_hubs import Hub, template
 from tests.contract.peer_pair import RETRY, Pair
 
@@ -49,6 +49,24 @@ def test_dispatched_work_completes_by_callbacks(pair: Pair) -> None:
     assert after["peer_count"] == 1
     assert after["total_dispatches"] == before["total_dispatches"] + 1
     assert after["active_dispatches"] == before["active_dispatches"]
+    _check_books(pair, dispatch_id)
+
+
+def _check_books(pair: Pair, dispatch_id: str) -> None:
+    """Check that both hubs hold one receipt with both signatures, and that their logs fit what the other holds."""
+    signed = []
+    for hub in (pair.right, pair.left):
+        rows = hub.stored(DispatchReceipt).filter(dispatch_id=dispatch_id, standing="both")
+        hub.wait(rows.exists, "a receipt with both signatures")
+        row = rows.get()
+        signed.append((row.receipt, row.countersignature))
+        hub.do("from peers.services.trust.log_sealing import seal_log; seal_log()")
+    assert signed[0] == signed[1]
+    # The first exchange gives the peer a checkpoint, which the peer holds at the second one.
+    pair.left.run("manage.py", "verify_log", "--fetch")
+    said = pair.left.run("manage.py", "verify_log", "--fetch")
+    assert "verify." in said
+    assert "that peers hold agree with the log" in said
 
 
 def test_a_stopped_receiver_gets_the_work_once_after_its_restart(pair: Pair) -> None:

@@ -93,3 +93,20 @@ def test_killed_workers_job_is_failed_by_the_sweep_and_the_federation_is_free(
     assert (federation.sync_status, federation.last_sync_id) == ("failed", job.id)
     assert McpServer.objects.filter(federation=federation).count() == 0
     assert run_sync(start_sync(federation, by=actor_of(owner)).id).status == "success"
+
+
+def test_a_worker_that_is_told_to_stop_hands_its_sync_to_another(
+    federation: Federation, owner: User, cloud: SandboxClient, log: Path
+) -> None:
+    cloud.add("weather_forecast_mcp")
+    cloud.latency(4000)
+    job = queue(federation, owner)
+    with running("worker", log) as worker:
+        wait_for(lambda: status_of(job) == "syncing", log)
+        worker.terminate()
+        assert worker.wait(timeout=30) == 0
+    assert status_of(job) == "pending"
+    cloud.latency(0)
+    with running("worker", log):
+        wait_for(lambda: status_of(job) == "success", log)
+    assert McpServer.objects.filter(federation=federation).count() == 1

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-PACKAGES = ("core", "federations", "peers", "fedhub", "sandbox", "tests", "docs", "templates", "benchmarks")
+PACKAGES = ("core", "federations", "peers", "fedhub", "sandbox", "tests", "docs", "templates", "benchmarks", "deploy")
 PATH = re.compile(rf"`((?:{'|'.join(PACKAGES)})/[\w./-]*\w)/?`")
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#]+)(?:#[^)]*)?\)")
 

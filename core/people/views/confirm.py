@@ -9,13 +9,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from core.people.forms import PasswordForm
+from core.people.kept_forms import take_form
 from core.people.marks import new_proof
 from core.people.models import SignInIdentity
 from core.people.providers import sign_in_providers
-from core.people.views.shared import next_url, proves_second_factor, show, with_next
+from core.people.views.shared import for_person, next_url, proves_second_factor, show, with_next
 from core.people.views.sign_in import factors_context
 
 PROBLEMS = {True: "This password is not right.", False: "This code or passkey is not right, or the code was used."}
@@ -47,6 +48,16 @@ def confirm(request: HttpRequest) -> HttpResponse:
         **factors_context(request, person),
     }
     return show(request, "people/confirm.html", "Confirm that it is you", context)
+
+
+@require_GET
+@for_person
+def send_form(request: HttpRequest, person: User) -> HttpResponse:
+    """Offer to send the form that was kept while the hub asked for a proof."""
+    kept = take_form(request)
+    if kept is None:
+        return HttpResponseRedirect(next_url(request, person))
+    return show(request, "people/send_form.html", "Send the form", {"kept": kept})
 
 
 def _proves_password(request: HttpRequest, person: User) -> bool:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from core.admin.cells import time_since
-from core.people import codes, passkeys
+from core.people import ciphers, codes, passkeys
 from core.people.forms import AppForm, NameForm
 from core.people.marks import Stage, new_proof, stage_of
 from core.people.models import RecoveryCode, SecondFactor, SignInIdentity, UserSession
@@ -64,15 +64,16 @@ def set_up(request: HttpRequest, person: User) -> HttpResponse:
 @for_person
 def add_app(request: HttpRequest, person: User) -> HttpResponse:
     """Show the key of a new authenticator app, and store the app once it gives a right code."""
-    key = request.session.get(APP_KEY)
+    kept = request.session.get(APP_KEY)
+    key = ciphers.decrypt(kept) if kept else codes.new_key()
     error = ""
-    if request.method == "POST" and key:
+    if request.method == "POST" and kept:
         if _has_room(person) and codes.add_app(person, key, name=_name(request, "App"), code=_code(request)):
             del request.session[APP_KEY]
             return _added(request, person)
         error = "This code is not right. Check the clock of your device, and type the code that the app shows now."
-    if not key:
-        key = request.session[APP_KEY] = codes.new_key()
+    if not kept:
+        request.session[APP_KEY] = ciphers.encrypt(key)
     context = {
         "error": error,
         "app_form": AppForm(),

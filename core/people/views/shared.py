@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from core.people.codes import accept_code
+from core.people.kept_forms import keep_form
 from core.people.marks import Stage, has_recent_proof, person_of, stage_of
 from core.people.passkeys import accept_proof
 from core.signin.attempts import Realm, address_of, attempt
@@ -71,12 +72,15 @@ def for_person(view: View) -> View:
 def ask_again(request: HttpRequest) -> HttpResponse:
     """Lead to the question for a new proof, and from there back to the page; what was posted is not done.
 
-    A form may be sent to another address than its page's, so the way back from a form is the page that sent it.
+    A form may be sent to another address than its page's, so the way back from a form is the page that sent it. If the
+    form can be kept, the way leads over the page that offers to send it.
     """
     back = request.get_full_path()
     if request.method != "GET":
-        messages.warning(request, "Nothing was changed yet. Confirm that it is you, then send the form again.")
         back = safe_url(request, request.headers.get("Referer", "")) or back
+        messages.warning(request, "Nothing was changed yet. Confirm that it is you, then send the form again.")
+        if "HX-Request" not in request.headers and keep_form(request, back):
+            back = reverse("sign-in-send-form")
     url = with_next("sign-in-confirm", back)
     if "HX-Request" in request.headers:
         return HttpResponse(status=204, headers={"HX-Redirect": url})

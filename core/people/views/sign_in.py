@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.auth import login
+from django.contrib.auth import login, logout
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -15,7 +15,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from core.people import accounts, provider_client
 from core.people.claims import Person, read_person
@@ -67,7 +67,7 @@ def go_to_provider(request: HttpRequest, name: str) -> HttpResponse:
     if purpose not in (SIGN_IN, CONFIRM, LINK) or (purpose != SIGN_IN and not request.user.is_authenticated):
         raise Http404
     if purpose == LINK and not constant_time_compare(request.GET.get("token", ""), link_token(request)):
-        # Another site could let the person sign in at the provider as somebody else, and link that account.
+        # Another site could let the person sign in at the provider as another person, and link that account.
         raise Http404
     back = safe_url(request, request.GET.get("next", ""))
     try:
@@ -111,6 +111,13 @@ def give_second_factor(request: HttpRequest) -> HttpResponse:
         error = "This code or passkey is not right, or the code was used already. Try the next code."
     context = {"error": error, "next": next_url(request, person), **factors_context(request, person)}
     return show(request, "people/second_factor.html", "Second factor", context)
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End the session at any stage; the admin's own page refuses people whose sign-in is unfinished."""
+    logout(request)
+    return HttpResponseRedirect(reverse("admin:login"))
 
 
 def link_token(request: HttpRequest) -> str:

@@ -20,6 +20,8 @@ from botocore.parsers import ResponseParserFactory
 from botocore.session import Session
 from botocore.utils import parse_timestamp
 
+from federations.providers.agentcore.counted_calls import count_calls
+
 # A request that is signed now must arrive before its credentials expire, retries included.
 _RENEW_BEFORE = timedelta(minutes=5)
 _OWN_LIFETIME = timedelta(minutes=5)
@@ -96,6 +98,7 @@ def new_session() -> Session:
     session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
     parsers: ResponseParserFactory = session.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=_parse_timestamp)
+    count_calls(session)
     return session
 
 

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
 
+from core.log_ids import name_ids
 from core.store.unit_of_work import LostRaceError
 from federations.models import AgentRun
 from federations.providers.base import AgentCaller, AgentFault, ProviderError
@@ -139,6 +140,7 @@ class Driver:
     # One run ----------------------------------------------------------------------------------------------------------
     async def _drive(self, run: AgentRun) -> None:
         """Drive one run. Nothing that goes wrong with it reaches the loop."""
+        name_ids(run_id=run.id, **({"dispatch_id": run.dispatch_id} if run.dispatch_id else {}))
         try:
             await self._drive_target(run)
         except LostRunError:

@@ -45,6 +45,7 @@ from peers.services.outbox.leases import (
     uncount_attempt,
 )
 from peers.services.outbox.pauses import pause_end, record_pause
+from peers.services.outbox.receipts import receipt_headers, take_countersignature
 from peers.services.outbox.signed_requests import SendResult, post
 from peers.services.trust.held_work import NOT_ENABLED, reason_of_state
 from peers.services.trust.identity import is_enabled
@@ -214,7 +215,9 @@ def deliver_callback(callback_id: str) -> None:
         give_up(callback, token, NOT_ITS_ORIGIN, now=now)
         _nudge_next(callback, now=now)
     elif _may_send(callback, peer, token, now=now):
-        _settle_callback(callback, peer, token, post(peer, url, callback.body, now=now))
+        sent = post(peer, url, callback.body, now=now, headers=receipt_headers(callback))
+        take_countersignature(callback, sent)
+        _settle_callback(callback, peer, token, sent)
 
 
 @retried

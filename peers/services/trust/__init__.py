@@ -38,4 +38,6 @@ Trust is decided in three steps, and each module answers one question:
 
 `peer_cache` spares the first step a query and is never trusted by the second. `identity` and `rotation` are this hub's
 own key, `secrets` encrypts the keys that peers gave this hub, `journal` is the log that every room writes.
+`log_sealing` chains the journal and signs it, `log_reading` verifies and exports the chain, and `log_checkpoints` holds
+the checkpoints that this hub and its peers have of each other's logs.
 """

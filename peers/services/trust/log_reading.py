@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import IO
 
 from peers.models import FederationLog, JournalEntry, LogBatch
@@ -24,6 +25,7 @@ from peers.services.trust.log_sealing import time_text
 
 EXPORT_TYPE = "fedhub-log-export/1"
 CHUNK_ROWS = 2000
+NEAR = timedelta(minutes=1)
 COLUMNS = ("position", "hash", "id", "at", "kind", "peer_url", "dispatch_id", "actor_name", "text", "digest")
 
 
@@ -50,6 +52,18 @@ def checkpoints() -> Iterator[Checkpoint]:
             raise LogFaultError(LogFault.CHECKPOINT, following, detail)
         following = batch.last_position + 1
         yield batch.checkpoint
+
+
+def place_in_log(dispatch_id: str, peer_url: str, *, kind: str, at: datetime) -> tuple[str, int]:
+    """Return the id of this hub's log, and the position of the line of this kind about a dispatch that was made `at`.
+
+    The id is "" before the first sealing, and the position 0 before that of the line. `at` is the time of the row that
+    was written with the line; the search by it uses the journal's index.
+    """
+    log = FederationLog.objects.filter(pk=ONLY_LOG).first()
+    near = JournalEntry.objects.filter(peer_url=peer_url, at__gte=at - NEAR, at__lte=at + NEAR)
+    line = near.filter(kind=kind, dispatch_id=dispatch_id).order_by("at", "id").first()
+    return log.log_id if log else "", line.position if line else 0
 
 
 def count_entries() -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 
-from peers.api.errors import refusal_counts
+from core.counts import take_all
 from peers.models import Intent, Peer
 from tests.api.peers.conftest import Refused
 from tests.api.peers.partner import RECEIVE, Partner, body_of, deliver, send
@@ -128,12 +128,12 @@ def test_a_refusal_writes_a_line_and_a_count_that_say_why(
     alpha: Partner, assert_refused: Refused, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert_refused.start()
-    before = refusal_counts().get("WrongTarget", 0)
+    take_all()
 
     with caplog.at_level("INFO", logger="peers.api.errors"):
         assert_refused(send(alpha.signed(target_server="https://third.example.org")), 401)
 
-    assert refusal_counts()["WrongTarget"] == before + 1
+    assert take_all()[0]["fedhub_peer_refusals_total", ("WrongTarget",)] == 1
     assert "the envelope is signed for another server" in caplog.text
 
 

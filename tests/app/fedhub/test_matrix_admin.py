@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,13 +20,13 @@ from django.utils.safestring import SafeString
 from django_celery_beat.models import CrontabSchedule, SolarSchedule
 from oauth2_provider.models import get_application_model, get_refresh_token_model
 
-from federations.models import AccessLevel, Federation, PreviewSlot
+from federations.models import AccessLevel, AgentRun, Federation, PreviewSlot
 from federations.services.access import grant
 from federations.services.stored_plans.make import create_plan
 from fedhub.roles import ROLES
 from tests.app.federations.admin.cloud import STAFF as BY_STAFF
 from tests.app.federations.admin.cloud import put_in_place
-from tests.app.fedhub.matrix import undone
+from tests.app.fedhub.matrix import undone, without_logs
 from tests.browser.rows import example, make_rows
 from tests.stores.counting import counted_queries
 
@@ -113,9 +112,10 @@ ACTIONS = {
 
 # The same code serves these pages of every list.
 OF_EVERY_LIST = ("columns", "views", "view")
+SLASHES_OF_A_LIST = 4
 FEW = ("no right", "superuser", "grant VIEW")
 # A grant opens nothing beside the registry; the lowest one is tried everywhere.
-GRANTED = ("grant EDIT", "grant OWNER")
+GRANTED = ("grant EDIT", "grant OWNER", "group's grant and sync_federation")
 
 # The rows of the tests have no such part: a view, a change, an event, an artifact, an undo.
 WITHOUT_A_ROW = ("view", "body", "event", "artifact", "undo", "document", "answer_file")
@@ -245,7 +245,6 @@ def world(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, tmp_path: Pat
     get_refresh_token_model().objects.create(user=root, token="t", application=robot)
     CrontabSchedule.objects.create()
     SolarSchedule.objects.create(event="sunrise", latitude=1, longitude=1)
-    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
     # Only the status is looked at, and a template costs most of a page.
     monkeypatch.setattr(Template, "render", lambda self, context: SafeString(""))
     return list(people())
@@ -255,7 +254,10 @@ def address(name: str, model: type[Model] | None, end: str, keys: tuple[str, ...
     """Return the address of a page, with the ids of an example row."""
     ids: dict[str, Any] = {"view_id": 1, "change_id": "0" * 24, "sequence": 1, "place": 0}
     if model is not None and {"object_id", "id"} & set(keys):
-        row = example(model, end)
+        # The run of a peer's work also needs the right to see received dispatches.
+        row = (
+            example(model, end) if model is not AgentRun else AgentRun.objects.exclude(source="peer").order_by("pk")[0]
+        )
         ids |= dict.fromkeys(("object_id", "id"), row.pk if row else 1)
     return reverse(name, args=[ids[key] for key in keys])
 
@@ -267,13 +269,17 @@ def outcome(person: Person, path: str, method: str, **data: str) -> str:
     target = answer.headers.get("location", "").partition("?")[0]
     if "/login/" in target:
         return "login"
-    if answer.status_code == 404 or target == reverse("admin:index") or (target and path.startswith(target)):
+    is_list = target.count("/") == SLASHES_OF_A_LIST and path.startswith(target)
+    if answer.status_code == 404 or target == reverse("admin:index") or is_list:
         return "hidden"
     return "refused" if answer.status_code == 403 else "error" if answer.status_code >= 500 else "may"
 
 
+# Twenty seconds of one core alone.
+@pytest.mark.timeout(360)
 def test_every_person_gets_the_expected_answer_of_every_page_and_action(world: list[Person]) -> None:
-    wrong = [*wrong_pages(world), *wrong_posts(world), *wrong_actions(world)]
+    with without_logs():
+        wrong = [*wrong_pages(world), *wrong_posts(world), *wrong_actions(world)]
     assert not wrong, "\n".join(wrong)
 
 
@@ -283,7 +289,8 @@ def wrong_pages(world: list[Person]) -> Iterator[str]:
         path, need = address(name, model, end, keys), need_of(end, model)
         for person in world:
             is_elsewhere = model is not None and model._meta.app_label != "federations"
-            if (end in OF_EVERY_LIST and person.name not in FEW) or (is_elsewhere and person.name in GRANTED):
+            is_alike = end in OF_EVERY_LIST or need == NOBODY or (end == "history" and is_elsewhere)
+            if (is_alike and person.name not in FEW) or (is_elsewhere and person.name in GRANTED):
                 continue
             allowed = {"may", "hidden"} if end in WITHOUT_A_ROW else {"may"}
             expected = allowed if person.may(need) else {"refused", "hidden"} if person.enters else {"login"}

@@ -49,14 +49,10 @@ SECRET, WORD = "zyxsecret", "quorvex"
 
 FEDERATION_ROWS = (McpServer, A2aAgent, StoredPlan)
 # Rights that open pages, and none that opens a federation.
-RIGHTS = ("export_list", "run_a2aagent", "approve_agentrun", "sync_federation", "view_agentvisibilitychoice")
-RIGHTS += (
-    "change_agentvisibilitychoice",
-    "view_peer",
-    "view_dispatch",
-    "view_receiveddispatch",
-    "view_registeredagent",
-)
+RIGHTS = [
+    *("export_list", "run_a2aagent", "approve_agentrun", "sync_federation", "view_agentvisibilitychoice"),
+    *("change_agentvisibilitychoice", "view_peer", "view_dispatch", "view_receiveddispatch", "view_registeredagent"),
+]
 # What differs from one request to the next by itself. The score of a hit is relative to all documents of the index.
 PASSING = re.compile(
     r'name="csrfmiddlewaretoken" value="[^"]+"|"csrfToken": "[^"]+"|name="nonce" value="[^"]+"|"score":[\d.]+'
@@ -96,8 +92,7 @@ def mark_texts(found: Federation) -> None:
 
 def rows_of(found: Federation) -> Iterator[tuple[type[Model], Any]]:
     yield Federation, Federation.objects.filter(pk=found.pk)
-    for model in FEDERATION_ROWS:
-        yield model, model._default_manager.filter(federation=found)
+    yield from ((model, model._default_manager.filter(federation=found)) for model in FEDERATION_ROWS)
     yield RuntimeObservation, RuntimeObservation.objects.filter(scope=found.pk)
     for model in (SyncJob, AgentRun):
         yield model, model._default_manager.filter(federation_id=found.pk)
@@ -108,7 +103,7 @@ def shown_to(client: Client, paths: list[str]) -> dict[str, str]:
     shown = {}
     for path in paths:
         answer = client.get(path)
-        content = b"".join(answer) if answer.streaming else answer.content  # type: ignore[arg-type]
+        content = b"".join(answer) if answer.streaming else answer.content
         text = PASSING.sub("", content.decode(errors="replace"))
         shown[path] = f"{answer.status_code} {answer.headers.get('location', '')} {text}"
     return shown

@@ -297,6 +297,11 @@ def walk(search: Search, root: Client) -> None:
             pages.append(address(model, "export_changelist"))
         except NoReverseMatch:
             continue
+    figures = {"Authorization": f"Bearer {search.planted['FEDHUB_METRICS_TOKEN'].decode()}"}
+    for path in ("/metrics", "/readyz"):
+        response = Client(headers=figures).get(path)
+        assert response.status_code in (200, 503) and response.content, path
+        search.look_at_response(path, response)
     for path in dict.fromkeys(pages):
         for accept in ("text/html", "application/json") if path.startswith("/api/") else ("text/html",):
             response = root.get(path, headers={"accept": accept}, follow=True)

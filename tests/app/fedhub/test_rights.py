@@ -170,7 +170,8 @@ def submit(client: Client, path: str, **evil: Any) -> None:
         for formset in shown.context.get("inline_admin_formsets", []):
             management = formset.formset.management_form
             posted |= {management.add_prefix(name): value for name, value in management.initial.items()}
-    cleaned = {name: key_of(value) for name, value in (posted | evil).items() if value not in (None, False)}
+    given = {name: value for name, value in (posted | evil).items() if value is not None and value is not False}
+    cleaned = {name: key_of(value) for name, value in given.items()}
     client.post(path, cleaned)
 
 

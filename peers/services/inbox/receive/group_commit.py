@@ -14,10 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from core.counts import Spread
 from core.errors import InternalError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+GROUP_SIZE = Spread("fedhub_receive_group_size", "Submissions of peers in one transaction.", (1, 2, 4, 8, 16, 32, 64))
 
 
 class UnfinishedError(InternalError):
@@ -92,6 +94,7 @@ class GroupCommit(Generic[Item, Result]):
         """Do the work for a group. The leader's own ticket is always in the group, because it is the oldest ticket."""
         with self._lock:
             group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
+        GROUP_SIZE.observe(len(group))
         results: list[Result] = []
         try:
             for ticket, outcome in zip(group, self._work([ticket.item for ticket in group]), strict=True):

@@ -17,6 +17,7 @@ from django.db import IntegrityError
 from django.db.models import Q
 from django.utils import timezone
 
+from core.counts import Count
 from core.errors import ConflictError, HubError, NotFoundError
 from core.store.unit_of_work import retried, unit_of_work
 from peers.models import HandlerEvent, OutboundCallback, Peer, ReceivedDispatch, TakenBy
@@ -45,6 +46,8 @@ MAX_GROUP = 64
 WAIT_SECONDS = 30.0
 """Longer than the database waits for a lock, so that the database's own error comes first."""
 
+RECEIVED = Count("fedhub_peer_dispatches_received_total", "Dispatches of peers that got a result.", ("result",))
+
 KNOWN_COLUMNS = ("peer", "dispatch_id", "idempotency_key", "body_digest", "accepted", "local_intent_id")
 
 logger = logging.getLogger(__name__)
@@ -72,10 +75,12 @@ def receive(submission: Submission, *, now: datetime) -> ReceiveResult:
     check_trust(submission.proof.peer)
     check_fresh(submission, now)
     try:
-        return _groups.submit(submission).result
+        result = _groups.submit(submission).result
     except Exception:
         peer_cache.forget(submission.proof.peer.server_url)
         raise
+    RECEIVED.add("known" if result.message == ALREADY_PROCESSED else "accepted" if result.accepted else "rejected")
+    return result
 
 
 def check_fresh(submission: Submission, now: datetime) -> None:

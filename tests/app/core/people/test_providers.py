@@ -214,6 +214,8 @@ def test_the_rule_makes_an_account_and_the_claims_lead_its_groups(
 def test_the_metadata_of_another_issuer_is_not_used(client: Client, provider: Provider) -> None:
     provider.metadata["issuer"] = "https://login.example.com"
     assert_refused(client, client.get("/admin/sign-in/with/one/"), "does not answer as it should")
+    assert_refused(client, client.get("/admin/sign-in/with/one/"), "does not answer as it should")
+    assert len(provider.requests) == 1
 
 
 def test_the_guard_refuses_a_provider_in_a_private_network(
@@ -249,7 +251,7 @@ def groups_of(user: User) -> set[str]:
 
 
 def assert_refused(client: Client, answer: Any, reason: str = "") -> None:
-    """Check that the browser is led to the log-in page, which names the reason, and that no one is signed in."""
+    """Check that the browser is led to the log-in page, which names the reason, and is not signed in."""
     assert answer.status_code == 302
     assert answer["Location"] == "/admin/login/"
     told = [str(message) for message in get_messages(answer.wsgi_request)]

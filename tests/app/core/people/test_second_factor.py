@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
+from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from core.people import codes
+from core.people import ciphers, codes
 from core.people.models import FactorKind, RecoveryCode, SecondFactor, UserSession
 from core.people.sessions import remove_second_factors
 from tests.app.core.people.passkey_device import PasskeyDevice
@@ -77,6 +78,13 @@ def test_a_password_alone_opens_nothing(client: Client, app_key: str, door: str)
     assert client.get("/api/v1/federations").status_code == 200
 
 
+def test_an_unfinished_sign_in_is_given_up(client: Client, app_key: str) -> None:
+    assert b'action="/admin/sign-in/sign-out/"' in give_password(client).content
+    client.post("/admin/sign-in/sign-out/")
+    assert give_code(client, code_of(app_key))["Location"].startswith("/admin/login/")
+    assert b"Username" in client.get("/admin/login/").content
+
+
 def test_a_code_works_once(client: Client, app_key: str, staff: User) -> None:
     code = code_of(app_key)
     assert codes.accept_code(staff, code)
@@ -129,7 +137,7 @@ def test_a_role_that_needs_a_second_factor_sets_one_up_first(
     assert client.get("/admin/security/").headers["Location"] == "/admin/sign-in/set-up/"
 
     client.get("/admin/security/app/?next=/admin/peers/peer/")
-    key = client.session["new_app_key"]
+    key = ciphers.decrypt(client.session["new_app_key"])
     answer = client.post("/admin/security/app/", {"code": code_of(key), "name": "phone", "next": "/admin/peers/peer/"})
     assert answer.content.count(b"-") > 10
     assert b'href="/admin/peers/peer/"' in answer.content
@@ -230,3 +238,15 @@ def test_a_passkey_finishes_a_sign_in_and_its_answer_works_once(client: Client, 
 def test_a_forged_passkey_is_refused(client: Client, device: PasskeyDevice, name: str) -> None:
     assert not prove(client, FORGED_PROOFS[name], device)
     assert not is_signed_in(client)
+
+
+def test_superusers_alone_remove_the_second_factors_of_others(app_key: str, staff: User, make_user: MakeUser) -> None:
+    page = reverse("admin:auth_user_changelist")
+    form = {"action": "remove_factors", "_selected_action": [str(staff.pk)]}
+    helper = make_user("helper", is_staff=True)
+    helper.user_permissions.add(*Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    for user, left in ((helper, 1), (make_user("root", is_staff=True, is_superuser=True), 0)):
+        client = Client()
+        client.force_login(user)
+        client.post(page, form)
+        assert SecondFactor.objects.count() == left

@@ -122,14 +122,27 @@ def test_a_peer_is_approved_only_after_a_new_proof(grace: User) -> None:
     path = reverse("admin:peers_peer_approve", args=[peer.pk])
     client = signed_in(grace)
     make_old(client)
-    form = {"fingerprint": "", "reason": "known", "review_by": ""}
+    form = {"fingerprint": "", "reason": "known since May", "review_by": ""}
 
     asked = client.post(path, form)["Location"]
     assert Peer.objects.get().state == "proposed"
-    assert b"not right" in client.post(asked, {"password": "wrong", "next": path}).content
+    page = client.get(asked)
+    assert b"Nothing was changed yet" in page.content
+    assert b"not right" in client.post(asked, {"password": "wrong", "next": page.context["next"]}).content
     assert client.post(path, form)["Location"] == asked
-    assert client.post(asked, {"password": PASSWORD, "next": path})["Location"] == path
+    kept = client.post(asked, {"password": PASSWORD, "next": page.context["next"]}, follow=True)
+    assert kept.context["kept"].path == path
+    assert b'name="reason" value="known since May"' in kept.content
+    assert client.get("/admin/sign-in/send-form/").status_code == 302
     assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("form", [{"key": "the key of a peer"}, {"reason": "x" * 30_000}])
+def test_a_secret_or_large_form_is_not_kept(grace: User, form: dict[str, str]) -> None:
+    client = signed_in(grace)
+    make_old(client)
+    client.post(reverse("admin:peers_peer_outbound_key", args=["1"]), form)
+    assert "kept_form" not in client.session
 
 
 def test_wrong_passwords_at_the_question_are_limited(grace: User) -> None:
@@ -168,7 +181,8 @@ def test_the_way_back_from_a_form_is_its_page(grace: User) -> None:
     make_old(client)
     ways = {"http://testserver/admin/peers/peer/": "2Fadmin%2Fpeers%2Fpeer%2F", "https://evil.example.com/": "resume"}
     for page, back in ways.items():
-        answer = client.post(reverse("admin:peers_peer_resume", args=["1"]), headers={"referer": page})
+        form = {"key": "not kept"}
+        answer = client.post(reverse("admin:peers_peer_resume", args=["1"]), form, headers={"referer": page})
         assert back in answer["Location"]
         assert "evil" not in answer["Location"]
 

@@ -82,6 +82,8 @@ def test_no_door_takes_a_password_where_passwords_are_off(
     for door in ("/admin/login/", "/api/auth/login/"):
         client.post(door, {"username": "root", "password": "correct horse battery"})
         assert client.get("/admin/").status_code == 302
+    client.force_login(django_user_model.objects.get())
+    assert client.post("/admin/password_change/", {"old_password": "a"})["Location"] == "/admin/security/"
 
 
 @pytest.mark.parametrize(

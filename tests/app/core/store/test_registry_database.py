@@ -43,7 +43,7 @@ found = {
     "checks": [[message.id, message.hint] for message in check_registry(None, databases=["default", "registry"])],
     "migrate": error_of(lambda: call_command("migrate", verbosity=0, skip_checks=False)),
     "use": error_of(use),
-    "health": Client(headers={"host": "localhost"}).get("/healthz").status_code,
+    "health": Client(headers={"host": "localhost"}).get("/readyz").status_code,
 }
 if not found["migrate"]:
     found["tables"] = {alias: connections[alias].introspection.table_names() for alias in ("default", "registry")}

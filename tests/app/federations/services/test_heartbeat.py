@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.db import OperationalError
 from core.actors import Actor
 from federations.models import Federation, JobPhase, JobTrigger, JobType, SyncJob
 from federations.providers.base import Progress
+from federations.services import heartbeat as heartbeat_module
 from federations.services import jobs
 from federations.services.heartbeat import Heartbeat
 from federations.services.jobs import Lease, LeaseLostError
@@ -70,3 +72,38 @@ def test_a_heartbeat_ends_at_once_while_its_database_refuses(lease: Lease, monke
     with heartbeat:
         time.sleep(0.2)
     assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("phase", [JobPhase.DISCOVERING, JobPhase.ENRICHING])
+def test_a_worker_that_is_told_to_stop_puts_its_sync_back_into_the_queue(
+    lease: Lease, monkeypatch: pytest.MonkeyPatch, phase: JobPhase
+) -> None:
+    with Heartbeat(lease) as heartbeat:
+        heartbeat.report(Progress(phase, 1, 5))
+        monkeypatch.setattr(heartbeat_module, "is_stopping", lambda: True)
+        wait_until(lambda: heartbeat.lost)
+        with pytest.raises(LeaseLostError):
+            heartbeat.report(Progress(JobPhase.APPLYING, 0, 5))
+    job = SyncJob.objects.get()
+    assert (job.status, job.phase, job.started_at, job.lease_token) == ("pending", "queued", None, "")
+    assert job.due_at is not None and Federation.objects.get().sync_status == "pending"
+    assert jobs.take(job.id).token != lease.token
+
+
+def test_a_worker_that_is_told_to_stop_ends_a_sync_that_writes(lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat_module, "is_stopping", lambda: True)
+    monkeypatch.setattr(heartbeat_module, "CANCELLABLE_PHASES", (JobPhase.APPLYING,))
+    with Heartbeat(lease) as heartbeat:
+        lease.enter(JobPhase.APPLYING)
+        heartbeat.report(Progress(JobPhase.APPLYING, 1, 5))
+        heartbeat.report(Progress(JobPhase.INDEXING, 1, 5))
+    assert not heartbeat.lost
+    assert SyncJob.objects.get().phase == JobPhase.INDEXING
+
+
+def wait_until(probe: Callable[[], bool]) -> None:
+    """Wait until `probe` is true, for at most 20 seconds."""
+    end = time.monotonic() + 20
+    while not probe():
+        assert time.monotonic() < end
+        time.sleep(0.02)

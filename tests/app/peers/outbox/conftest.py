@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_network
@@ -35,6 +35,7 @@ class Partner:
     peer: Peer
     answers: list[Response] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+    answers_with: Callable[[Request], Response] | None = None
 
     def answer(self, status: int, body: str = "{}", **headers: str) -> None:
         """Give this answer once; after the last such answer the partner accepts every request."""
@@ -44,6 +45,8 @@ class Partner:
         """Answer one request."""
         request.get_data()
         self.requests.append(request)
+        if self.answers_with:
+            return self.answers_with(request)
         if self.answers:
             return self.answers.pop(0)
         accepted = '{"dispatch_id": "d", "accepted": true, "local_intent_id": "fed-1", "message": "taken"}'

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from peers.models import (
     Dispatch,
+    DispatchReceipt,
     HandlerEvent,
     InboundCallback,
     Intent,
@@ -43,6 +44,7 @@ MODELS = [
     "outboundcallback",
     "handlerevent",
     "journalentry",
+    "dispatchreceipt",
     "discoveredagent",
     "registeredagent",
 ]
@@ -114,8 +116,11 @@ def hostile_rows() -> list[Model]:
         handler="a.B", kind="federation_received", source_id="x", dispatch_id=EVIL, payload=odd, last_error=EVIL
     )
     line = JournalEntry.objects.create(kind="peer", text=EVIL, peer_url=URL, dispatch_id=EVIL, actor_name=EVIL)
+    receipt = DispatchReceipt.objects.create(
+        peer=peer, is_sent=False, dispatch_id=EVIL, outcome=EVIL[:16], differs=EVIL, receipt=odd, countersignature=odd
+    )
     agent = RegisteredAgent.objects.create(agent_id=EVIL, server_url=EVIL_LINK, capabilities=[EVIL])
-    return [peer, intent, dispatch, inbound, received, outbound, event, line, agent]
+    return [peer, intent, dispatch, inbound, received, outbound, event, line, receipt, agent]
 
 
 def fill(make_agent: MakeAgent, number: int) -> None:
