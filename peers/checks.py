@@ -9,8 +9,8 @@ from django.apps.config import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
+from core.ciphers import secrets_keys
 from peers.services.inbox.handler_classes import HandlerImportError, import_handler
-from peers.services.trust.secrets import secrets_keys
 
 MIN_KEY_CHARS = 43
 """32 random bytes in base64."""

@@ -24,7 +24,7 @@ from core.api.errors import UNAUTHENTICATED
 from core.api.scopes import Credential, scopes_of_roles
 from core.programs.foreign_tokens import COMPACT, ForeignTokenError, accept
 from core.programs.keys import KEY_SETS
-from core.programs.uses import record_use
+from core.programs.uses import note_foreign_use, record_use
 from core.signin.attempts import address_of
 
 BEARER_CREDENTIALS = re.compile(r"Bearer +([A-Za-z0-9\-._~+/]+=*)\Z", re.IGNORECASE)
@@ -70,7 +70,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         one of theirs. Raises AuthenticationFailed.
         """
         if settings.FEDHUB_JWT_ISSUERS and COMPACT.match(raw):
-            return self.authenticate_foreign(raw)
+            return self.authenticate_foreign(raw, address)
         checksum = hashlib.sha256(raw.encode()).hexdigest()
         model = get_access_token_model()
         related = ("user", "application__user", "last_use")
@@ -87,7 +87,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         record_use(token, address)
         return user, Credential(scopes_of_roles(user, token.scope.split()))
 
-    def authenticate_foreign(self, raw: str) -> tuple[AbstractBaseUser, Credential]:
+    def authenticate_foreign(self, raw: str, address: str) -> tuple[AbstractBaseUser, Credential]:
         """Return the user that FEDHUB_JWT_ISSUERS names for a JWT, and its scopes that the user's roles give.
 
         Raises AuthenticationFailed.
@@ -99,6 +99,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         user = get_user_model()._default_manager.filter(username=accepted.user).first()
         if user is None or not user.is_active:
             raise refusal(f"the tokens of {accepted.issuer} have no active user")
+        note_foreign_use(accepted, address)
         return user, Credential(scopes_of_roles(user, accepted.scopes))
 
     def authenticate_header(self, request: Request) -> str:

@@ -1,8 +1,9 @@
-"""Records when and from where an access token was last used, without slowing the request that uses it."""
+"""Records when and from where a token was last used, without slowing the request that uses it."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,12 +12,18 @@ from typing import Any
 from django.db import OperationalError, connections, router
 from django.utils import timezone
 
+from core.programs.foreign_tokens import Accepted
 from core.programs.models import TokenUse
 
 INTERVAL = timedelta(minutes=1)
 """The shortest time between two writes of one token's last use."""
 
+MAX_NOTED = 1000
+
 logger = logging.getLogger(__name__)
+
+_noted: dict[tuple[str, str, str], float] = {}
+"""When the log last named a subject of an issuer at an address, on the monotonic clock."""
 
 
 def record_use(token: Any, address: str) -> None:
@@ -39,6 +46,20 @@ def record_use(token: Any, address: str) -> None:
                 TokenUse.objects.filter(pk=token.pk, used_at=known.used_at).update(**use)
     except OperationalError as exc:
         logger.info("The use of token %s was not recorded: %s", token.pk, exc)
+
+
+def note_foreign_use(accepted: Accepted, address: str) -> None:
+    """Name in the log the issuer and the subject of a JWT, and the user for whom it acts: once a minute at most.
+
+    The audit log names that user alone.
+    """
+    key, now = (accepted.issuer, accepted.subject, address), time.monotonic()
+    if now - _noted.get(key, -INTERVAL.total_seconds()) < INTERVAL.total_seconds():
+        return
+    if len(_noted) >= MAX_NOTED:
+        _noted.clear()
+    _noted[key] = now
+    logger.info("A JWT of %s for %r acts for %r from %s", accepted.issuer, accepted.subject, accepted.user, address)
 
 
 @contextmanager

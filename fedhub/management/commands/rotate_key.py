@@ -11,6 +11,7 @@ from core.actors import Actor
 from core.errors import HubError
 from core.oidc.rotation import announce_oidc_key, switch_oidc_key
 from core.oidc.signing_key import SigningKeyError
+from core.people.factor_rotation import reencrypt_factors
 from peers.services.trust.rotation import announce_key, fingerprint_of, switch_key
 from peers.services.trust.secret_rotation import reencrypt_secrets
 
@@ -61,11 +62,11 @@ class Command(BaseCommand):
             self.stdout.write("Wait until verifiers have read the key set again, a day at most; then add --switch.")
 
     def _secrets(self, is_switch: bool) -> None:
-        done = reencrypt_secrets(by=SHELL)
+        done = reencrypt_secrets(by=SHELL) + reencrypt_factors()
         self.stdout.write(f"{done.rewritten} encrypted again, {done.unchanged} had the first key already.")
         if done.unreadable:
             raise CommandError(
-                f"No key of FEDHUB_SECRETS_KEY reads the outbound key of {', '.join(done.unreadable)}: set it anew "
-                "with `peer outbound-key`."
+                f"No key of FEDHUB_SECRETS_KEY reads {', '.join(done.unreadable)}: set an outbound key anew with `peer "
+                "outbound-key`, and let a person add the app again."
             )
         self.stdout.write("Every stored secret has the first key of FEDHUB_SECRETS_KEY; the other keys can be dropped.")

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import InternalError
+from core.reencryption import Reencryption
 from core.store.unit_of_work import retried, unit_of_work
 from peers.models import JournalKind, Peer
 from peers.services.trust.journal import note
 from peers.services.trust.secrets import decrypt, encrypt, is_of_first_key
-
-
-@dataclass(frozen=True, slots=True)
-class Reencryption:
-    """How many stored secrets were encrypted again or had the first key already, and which no key can read.
-
-    `unreadable` holds the server URLs of the peers whose secret must be set anew.
-    """
-
-    rewritten: int
-    unchanged: int
-    unreadable: tuple[str, ...]
 
 
 def reencrypt_secrets(*, by: Actor) -> Reencryption:
@@ -36,7 +23,7 @@ def reencrypt_secrets(*, by: Actor) -> Reencryption:
         try:
             rewritten += _reencrypt(peer, encrypt(decrypt(peer.outbound_key)), by=by)
         except InternalError:
-            unreadable.append(peer.server_url)
+            unreadable.append(f"the outbound key of {peer.server_url}")
     return Reencryption(rewritten, unchanged, tuple(unreadable))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +10,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
+from jwcrypto.jwk import JWK
+from jwcrypto.jwt import JWT
 from oauth2_provider.models import get_access_token_model
+from pytest_django import Settings
 
 from core.actors import actor_of
+from core.programs.issuers import read_issuers
+from core.programs.keys import KeySets, usable_keys
 from core.tokens.services import issue_token
 from federations.models import A2aAgent, AccessLevel, Federation, McpServer, RuntimeObservation, StoredPlan, SyncJob
 from federations.services.access import grant
@@ -172,6 +179,32 @@ def callers_by_grant(federation: Federation) -> Iterator[Caller]:
     member.groups.add(group)
     grant(federation, level=AccessLevel.EDIT, group=group)
     yield caller("group's grant EDIT", member, OF_EVERYONE | {WRITE}, GRANT_RIGHTS[AccessLevel.EDIT])
+
+
+def callers_by_jwt(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[Caller]:
+    """Yield programs with a JWT: for a user with a role, for one without, and of an unknown issuer."""
+    key = JWK.generate(kty="OKP", crv="Ed25519", kid="k")
+    published = usable_keys({"keys": [key.export_public(as_dict=True)]})
+    monkeypatch.setattr("core.api.authentication.KEY_SETS", KeySets(lambda issuer: published))
+    entries = [
+        {"issuer": f"https://{name}.example", "audience": "hub", "user": name, "algorithms": "EdDSA",
+         "required_claims": {"sub": "build"}, "scopes": [READ, WRITE, RUN]}
+        for name in ("trusted", "bounded")
+    ]  # fmt: skip
+    settings.FEDHUB_JWT_ISSUERS = read_issuers(json.dumps(entries), scopes=SCOPES)
+
+    def jwt_of(name: str) -> str:
+        now = int(timezone.now().timestamp())
+        claims = {"iss": f"https://{name}.example", "aud": "hub", "sub": "build", "iat": now, "exp": now + 900}
+        token = JWT(header={"alg": "EdDSA", "kid": "k"}, claims=claims, algs=["EdDSA"])
+        token.make_signed_token(key)
+        return str(token.serialize())
+
+    person("trusted").groups.add(Group.objects.get(name="Administrator"))
+    person("bounded")
+    yield Caller("foreign JWT", token=jwt_of("trusted"), scopes=frozenset({READ, WRITE, RUN}), rights=RIGHTS)
+    yield Caller("foreign JWT of a user without a role", token=jwt_of("bounded"), scopes=OF_EVERYONE)
+    yield Caller("JWT of an unknown issuer", token=jwt_of("unknown"), is_known=False)
 
 
 def caller(name: str, user: User, scopes: Any, rights: Any) -> Caller:

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
+from pytest_django import Settings
 
+from peers.protocol.federation_log import EXCHANGE_TYPE
 from tests.app.fedhub.matrix import (
     APPROVE,
     CREATE,
@@ -23,6 +25,7 @@ from tests.app.fedhub.matrix import (
     VIEW,
     WRITE,
     Caller,
+    callers_by_jwt,
     make_world,
     undone,
     without_logs,
@@ -58,6 +61,13 @@ ENVELOPE = {
     "intent_title": "Reconcile",
     "intent_state": {},
     "created_at": timezone.now().isoformat(),
+}
+EXCHANGE = {
+    "type": EXCHANGE_TYPE,
+    "source_server": "https://partner.example.org",
+    "target_server": "http://127.0.0.1:8000",
+    "created_at": timezone.now().isoformat(),
+    "checkpoint": None,
 }
 OF_A_PEER = Need(scope="a peer's proof")
 CALLBACK = {"dispatch_id": "d-1", "event_type": "state_delta", "state_delta": {}}
@@ -102,13 +112,15 @@ TABLE: dict[tuple[str, str], Need] = {
     ("federation-status", "get"): Need(PEERS_READ),
     ("federation-receive", "post"): OF_A_PEER._replace(body=ENVELOPE),
     ("federation-callback", "post"): OF_A_PEER._replace(body=CALLBACK),
+    ("federation-checkpoints", "post"): OF_A_PEER._replace(body=EXCHANGE),
     ("federation-dispatch", "post"): Need(PEERS_WRITE, status=422, body={}),
     ("intents", "get"): Need(PEERS_READ),
     ("intents", "post"): Need(PEERS_WRITE, status=201, body={"title": "New"}),
     ("intent", "get"): Need(PEERS_READ),
 }
 BESIDE = {"oidc-discovery", "oidc-jwks", "healthz", "token", "revoke-token", "schema", "docs", "login", "logout"}
-"""Endpoints outside the API, which do not look at a caller's rights; the token endpoints ask for a client's secret."""
+BESIDE |= {"authorize", "oauth-server-metadata", "metrics", "readyz"}
+"""Endpoints outside the API, which do not look at a caller's rights; some ask for a secret or a token of their own."""
 
 
 def endpoints() -> Iterator[tuple[str, str, tuple[str, ...]]]:
@@ -150,8 +162,11 @@ def test_every_endpoint_is_in_the_table() -> None:
 
 # Twelve seconds of one core alone.
 @pytest.mark.timeout(240)
-def test_every_caller_gets_the_expected_status_of_every_endpoint() -> None:
+def test_every_caller_gets_the_expected_status_of_every_endpoint(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
     world = make_world()
+    world.callers += callers_by_jwt(monkeypatch, settings)
     wrong: list[str] = []
     for caller in world.callers:
         client = caller.client()

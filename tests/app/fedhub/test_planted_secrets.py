@@ -9,12 +9,15 @@ from __future__ import annotations
 import base64
 import logging
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db import connection
@@ -26,6 +29,7 @@ from rest_framework.test import APIClient
 
 from core import environment
 from core.oidc.rotation import announce_oidc_key, switch_oidc_key
+from core.people import codes
 from core.tokens.services import issue_token
 from peers.models import Peer
 from peers.services.trust.identity import hub_identity
@@ -210,6 +214,7 @@ def plant_by_doors(search: Search, root: Client) -> None:
     assert outbound_key_of(peer) == key
     search.look_at_response("outbound key", sent)
     plant_sign_in(search, root)
+    plant_factors(search)
 
     # A federation needs no credentials: what somebody sends nevertheless is neither stored nor repeated.
     key = search.plant("credentials of a federation", new_secret("aws"))
@@ -219,6 +224,20 @@ def plant_by_doors(search: Search, root: Client) -> None:
         answer = root.post("/api/v1/federations", body, "application/json")
         assert answer.status_code == status
         search.look_at_response("federation", answer)
+
+
+def plant_factors(search: Search) -> None:
+    """Give a person an authenticator app and recovery codes."""
+    user = User.objects.get(username="grace")
+    key = search.plant("key of an app", codes.new_key())
+    search.plant("octets of the key", base64.b32decode(key))
+    code = TOTP(base64.b32decode(key), codes.DIGITS, SHA1(), codes.STEP_SECONDS).generate(time.time()).decode()
+    assert codes.add_app(user, key, name="Phone", code=code)
+    # A code alone is too short to be told from chance; two of them in a row are not.
+    recovery = codes.make_recovery_codes(user)
+    assert len(recovery) == codes.RECOVERY_CODES
+    search.plant("recovery codes", "".join(recovery[:2]))
+    search.plant("plain recovery codes", "".join(recovery[:2]).replace("-", ""))
 
 
 def plant_sign_in(search: Search, root: Client) -> None:
@@ -278,6 +297,11 @@ def walk(search: Search, root: Client) -> None:
             pages.append(address(model, "export_changelist"))
         except NoReverseMatch:
             continue
+    figures = {"Authorization": f"Bearer {search.planted['FEDHUB_METRICS_TOKEN'].decode()}"}
+    for path in ("/metrics", "/readyz"):
+        response = Client(headers=figures).get(path)
+        assert response.status_code in (200, 503) and response.content, path
+        search.look_at_response(path, response)
     for path in dict.fromkeys(pages):
         for accept in ("text/html", "application/json") if path.startswith("/api/") else ("text/html",):
             response = root.get(path, headers={"accept": accept}, follow=True)

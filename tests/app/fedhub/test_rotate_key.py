@@ -17,6 +17,8 @@ from pytest_django import Settings
 
 from core.oidc.rotation import KEY_OVERLAP
 from core.oidc.signing_key import load_or_create
+from core.people import ciphers
+from core.people.models import SecondFactor
 from peers.models import JournalEntry, Peer
 from peers.services.trust.peers import add_peer, outbound_key_of, set_outbound_key
 from peers.services.trust.secrets import is_of_first_key
@@ -82,24 +84,27 @@ def test_the_identity_is_rotated_by_the_same_command(settings: Settings, tmp_pat
 
 
 @pytest.mark.django_db
-def test_stored_secrets_move_to_the_first_key(settings: Settings) -> None:
+def test_stored_secrets_move_to_the_first_key(settings: Settings, make_user: MakeUser) -> None:
     settings.FEDHUB_SECRETS_KEY = "old"
+    app = SecondFactor.objects.create(user=make_user("ada"), kind="app", name="Phone", secret=ciphers.encrypt("JBSW"))
     peers = [add_peer(f"https://p{number}.example", by=STAFF) for number in range(3)]
     for peer in peers[:2]:
         set_outbound_key(peer, "k-1 of p".replace(" ", "-"), by=STAFF)
     settings.FEDHUB_SECRETS_KEY = "new,old"
     assert outbound_key_of(peers[0]) == "k-1-of-p"
 
-    assert rotate("secrets")[0] == "2 encrypted again, 0 had the first key already."
-    assert rotate("secrets")[0] == "0 encrypted again, 2 had the first key already."
+    assert rotate("secrets")[0] == "3 encrypted again, 0 had the first key already."
+    assert rotate("secrets")[0] == "0 encrypted again, 3 had the first key already."
     assert JournalEntry.objects.filter(text="Outbound key encrypted again").count() == 2
     settings.FEDHUB_SECRETS_KEY = "new"
     stored = Peer.objects.exclude(outbound_key="")
     assert [outbound_key_of(peer) for peer in stored] == ["k-1-of-p"] * 2
     assert all(is_of_first_key(peer.outbound_key) for peer in stored)
+    app.refresh_from_db()
+    assert ciphers.decrypt(app.secret) == "JBSW"
 
     settings.FEDHUB_SECRETS_KEY = "another"
-    with pytest.raises(CommandError, match=r"reads the outbound key of https://p0\.example, https://p1\.example"):
+    with pytest.raises(CommandError, match=r"https://p1\.example, the app of ada:"):
         rotate("secrets")
     with pytest.raises(CommandError, match="one step"):
         rotate("secrets", "--switch")

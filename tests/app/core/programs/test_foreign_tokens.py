@@ -23,6 +23,7 @@ from pytest_httpserver import HTTPServer
 from rest_framework.test import APIClient
 from werkzeug import Response
 
+from core.programs import uses
 from core.programs.foreign_tokens import ForeignTokenError, accept
 from core.programs.issuers import read_issuers
 from core.programs.keys import KEEP_SECONDS, KEY_SETS, REFRESH_SECONDS, RETRY_SECONDS, KeySets, fetch_keys
@@ -92,6 +93,7 @@ def issuer(httpserver: HTTPServer, settings: Settings) -> Iterator[IssuerDouble]
     settings.FEDHUB_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
     settings.FEDHUB_JWT_ISSUERS = double.setting()
     KEY_SETS.forget_all()
+    uses._noted.clear()
     yield double
     KEY_SETS.forget_all()
 
@@ -132,6 +134,16 @@ def signed_by(key: str, header: bytes, claims: bytes) -> str:
 @pytest.mark.parametrize("header", ["Authorization", "X-API-Key"])
 def test_a_token_of_the_issuer_acts_for_the_named_user(issuer: IssuerDouble, key: str, header: str) -> None:
     assert get(issuer.token(key), header).status_code == 200
+
+
+def test_the_log_says_once_a_minute_which_subject_acts_for_the_user(
+    issuer: IssuerDouble, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        assert get(issuer.token()).status_code == 200
+    assert get(issuer.token(sub="deploy")).status_code == 200
+    told = [record.getMessage() for record in caplog.records if record.name == "core.programs.uses"]
+    assert told == [f"A JWT of {issuer.url} for {sub!r} acts for 'robot' from 127.0.0.1" for sub in ("build", "deploy")]
 
 
 def test_the_scopes_are_those_of_setting_and_claims_that_the_users_roles_give(
