@@ -1,4 +1,7 @@
-"""The people, tokens and rows of the matrix tests: one table of who has which scope and which right."""
+"""The people, tokens and rows of the matrix tests: one table of who has which scope and which right.
+
+A further kind of credential is one more function that yields callers, and one more line in `make_world`.
+"""
 
 from __future__ import annotations
 
