@@ -19,7 +19,7 @@ def _each(app: str, action: str, models: str) -> tuple[str, ...]:
 _READER = (
     *_each("federations", "view", "federation mcpserver a2aagent runtimeobservation syncjob storedplan agentrun"),
     *_each("peers", "view", "peer peerkey intent dispatch receiveddispatch inboundcallback outboundcallback"),
-    *_each("peers", "view", "handlerevent registeredagent agentvisibilitychoice journalentry"),
+    *_each("peers", "view", "handlerevent registeredagent agentvisibilitychoice journalentry dispatchreceipt"),
 )
 _OPERATOR = (*_READER, "federations.sync_federation", "federations.run_a2aagent")
 _APPROVER = (*_READER, "federations.approve_agentrun", "peers.change_peer", "peers.change_receiveddispatch")
@@ -58,7 +58,7 @@ ROLES = (
     RoleDefinition(
         "reader",
         "Reader",
-        "see every federation, resource, runtime, job, plan and run, and every peer, intent, dispatch and line of the "
+        "see every federation, resource, runtime, job, plan and run, and every peer, intent, dispatch, receipt and line of the "
         "journal",
         _READER,
     ),

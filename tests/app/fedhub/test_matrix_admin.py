@@ -52,6 +52,7 @@ WRITTEN_BY_THE_HUB = {
         )
     },
     "logentry": "auditlog.view_logentry",
+    "usersession": ROOT,
 }  # fmt: skip
 # The others: what adding, changing and deleting needs where it is not the permission of that name.
 OTHERS = {
@@ -108,6 +109,8 @@ ACTIONS = {
     **dict.fromkeys(("enable_selected", "disable_selected", "enable_tasks", "disable_tasks"), "change"),
     **dict.fromkeys(("retry_selected", "put_away_selected", "revoke_tokens"), "change"),
     "delete_selected": "delete",
+    "end_selected": ROOT,
+    "remove_factors": ROOT,
 }
 
 # The same code serves these pages of every list.
@@ -120,7 +123,11 @@ GRANTED = ("grant EDIT", "grant OWNER", "group's grant and sync_federation")
 # The rows of the tests have no such part: a view, a change, an event, an artifact, an undo.
 WITHOUT_A_ROW = ("view", "body", "event", "artifact", "undo", "document", "answer_file")
 ONLY_POST = ("check", "check_new", "test", "test_new", "apply", "dismiss", "share", "withdraw")
-FILES = {"peer": "peers.export_peer", **dict.fromkeys(("previewslot", "intervalschedule"), NOBODY)}
+FILES = {
+    "peer": "peers.export_peer",
+    "usersession": ROOT,
+    **dict.fromkeys(("previewslot", "intervalschedule"), NOBODY),
+}
 FILES |= dict.fromkeys(("crontabschedule", "solarschedule"), NOBODY)
 
 AdminPage = tuple[str, str, type[Model] | None, tuple[str, ...]]
@@ -344,9 +351,11 @@ def offered(page: Any, person: Person) -> set[str]:
 
 @contextmanager
 def counted_writes() -> Iterator[list[str]]:
-    """Collect the statements of the block that change rows, apart from those of sessions."""
+    """Collect the statements of the block that change rows, apart from those of sessions and of their last use."""
     with counted_queries() as queries:
         written: list[str] = []
         yield written
-    changes = ("INSERT", "UPDATE", "DELETE")
-    written += [each for each in queries if each.startswith(changes) and "django_session" not in each]
+    changes, of_sessions = ("INSERT", "UPDATE", "DELETE"), ("django_session", "people_usersession")
+    written += [
+        each for each in queries if each.startswith(changes) and not any(table in each for table in of_sessions)
+    ]
