@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ('peer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='receipts', to='peers.peer')),
             ],
             options={
+                'verbose_name': 'receipt',
                 'ordering': ['-made_at', '-id'],
                 'indexes': [models.Index(fields=['-made_at', '-id'], name='receipt_newest')],
                 'constraints': [models.UniqueConstraint(fields=('peer', 'is_sent', 'dispatch_id'), name='receipt_once')],

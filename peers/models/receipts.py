@@ -43,6 +43,7 @@ class DispatchReceipt(models.Model):
 
     class Meta:
         ordering = ["-made_at", "-id"]
+        verbose_name = "receipt"
         indexes = [models.Index(fields=["-made_at", "-id"], name="receipt_newest")]
         constraints = [
             models.UniqueConstraint(fields=["peer", "is_sent", "dispatch_id"], name="receipt_once"),
