@@ -107,7 +107,19 @@ TABLE: dict[tuple[str, str], Need] = {
     ("intents", "post"): Need(PEERS_WRITE, status=201, body={"title": "New"}),
     ("intent", "get"): Need(PEERS_READ),
 }
-BESIDE = {"oidc-discovery", "oidc-jwks", "healthz", "token", "revoke-token", "schema", "docs", "login", "logout"}
+BESIDE = {
+    "oidc-discovery",
+    "oidc-jwks",
+    "healthz",
+    "readyz",
+    "metrics",
+    "token",
+    "revoke-token",
+    "schema",
+    "docs",
+    "login",
+    "logout",
+}
 """Endpoints outside the API, which do not look at a caller's rights; the token endpoints ask for a client's secret."""
 
 
