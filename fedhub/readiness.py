@@ -12,11 +12,13 @@ from typing import Any
 
 from celery import current_app
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 from kombu.exceptions import KombuError
 
 from core.figures.keeping import latest_figure
+from core.store.databases import REGISTRY_APPS
+from core.store.unit_of_work import REGISTRY
 from federations.providers.base import CLOUD_CLOCK_SKEW
 from federations.search.base import SearchError
 from federations.search.registry import search_index
@@ -92,10 +94,17 @@ class _Migrations:
         unapplied = 0
         for alias in settings.DATABASES:
             executor = MigrationExecutor(connections[alias])
-            unapplied += len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+            # The registry's database has the migrations of its own apps and of those that they depend on.
+            targets = [node for node in executor.loader.graph.leaf_nodes() if alias != REGISTRY or _has_tables(node[0])]
+            unapplied += len(executor.migration_plan(targets))
         if unapplied:
             raise NotReadyError(f"{unapplied} unapplied: run manage.py migrate")
         self._valid_until = time.monotonic() + MIGRATIONS_VALID_SECONDS
+
+
+def _has_tables(app_label: str) -> bool:
+    """Tell whether the registry's database has the tables of an app."""
+    return REGISTRY == DEFAULT_DB_ALIAS or app_label in REGISTRY_APPS
 
 
 def check_index() -> None:

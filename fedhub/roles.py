@@ -58,8 +58,8 @@ ROLES = (
     RoleDefinition(
         "reader",
         "Reader",
-        "see every federation, resource, runtime, job, plan and run, and every peer, intent, dispatch, receipt and line of the "
-        "journal",
+        "see every federation, resource, runtime, job, plan and run, and every peer, intent, dispatch, receipt and "
+        "line of the journal",
         _READER,
     ),
     RoleDefinition(

@@ -33,8 +33,9 @@ def count_ended_job(job: SyncJob, outcome: str, ended_at: datetime) -> None:
         ("indexing", job.indexing_at),
     ]
     reached = [(phase, at) for phase, at in begun if at is not None]
+    # A job that was cancelled while it waited has reached no phase.
     ends = [*(at for _, at in reached[1:]), ended_at]
-    for (phase, at), end in zip(reached, ends, strict=True):
+    for (phase, at), end in zip(reached, ends, strict=False):
         # A step of the clock could make a phase end before it began.
         PHASE_SECONDS.observe(max(0.0, (end - at).total_seconds()), phase)
 

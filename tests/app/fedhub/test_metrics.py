@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from core.actors import Actor
 from core.counts import take_all
 from core.ids import new_object_id
 from federations.models import AgentRun, Federation, JobTrigger, JobType, SyncJob
@@ -89,6 +90,15 @@ def test_an_ended_sync_is_counted_with_its_phases(client: Client, federation: Fe
     assert found["fedhub_sync_jobs_ended_total"] == {("full_sync", "success"): 1}
     assert found["fedhub_sync_warnings_total"] == {(): 3}
     assert found["fedhub_sync_phase_seconds_count"] == {("discovering",): 1, ("applying",): 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sync_that_was_cancelled_while_it_waited_is_counted_without_phases(client: Client) -> None:
+    job = SyncJob.objects.create(lock_key="one", job_type=JobType.FULL_SYNC, trigger=JobTrigger.API)
+    jobs.cancel(job.id, by=Actor("1", "tests"))
+    found = scrape(client)
+    assert found["fedhub_sync_jobs_ended_total"] == {("full_sync", "cancelled"): 1}
+    assert "fedhub_sync_phase_seconds_count" not in found
 
 
 def test_a_group_of_submissions_is_counted_by_its_size(client: Client) -> None:
