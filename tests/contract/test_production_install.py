@@ -70,6 +70,7 @@ class Installation:
             "FEDHUB_TRUSTED_PROXIES": "127.0.0.1",
             "SECRET_KEY": secrets.token_hex(64),
             "FEDHUB_SECRETS_KEY": secrets.token_urlsafe(32),
+            "FEDHUB_ASSUMABLE_ROLES": "arn:aws:iam::*:role/fedhub-*",
             "FEDHUB_SWEEP_SECONDS": "1",
             "FEDHUB_WORKER_PROCESSES": "1",
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -205,7 +206,7 @@ def test_web_worker_and_beat_work_with_production_settings(installation: Install
         for name, command in programs.items():
             stack.enter_context(installation.running(name, command))
         wait_for(
-            lambda: (answer := installation.get("/healthz")) is not None and answer.status_code == 200, installation
+            lambda: (answer := installation.get("/readyz")) is not None and answer.status_code == 200, installation
         )
         page = installation.get("/admin/login/")
         assert page is not None

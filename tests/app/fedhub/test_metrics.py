@@ -59,9 +59,7 @@ def test_only_the_token_opens_metrics(client: Client, settings: LazySettings) ->
         assert client.get("/metrics", headers={"Authorization": sent}).status_code == 404
 
 
-def test_figures_are_those_of_the_rows(
-    client: Client, federation: Federation, django_capture_on_commit_callbacks: object
-) -> None:
+def test_figures_are_those_of_the_rows(client: Client, federation: Federation) -> None:
     new_run("queued", due_seconds_ago=90)
     new_run("queued", due_seconds_ago=30)
     new_run("completed")

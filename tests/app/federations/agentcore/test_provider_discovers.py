@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from core.counts import take_all
 from federations.providers.agentcore.bearer import BearerKey
 from federations.providers.agentcore.provider import AgentCoreProvider
 from federations.providers.base import DiscoveryRequest, InvalidProviderConfigError, Progress, ProviderError
@@ -64,6 +65,18 @@ def test_a_role_is_assumed_with_the_external_id_once_for_the_whole_run(aws: AwsS
     assert "AKIAHUB" in assume.headers["authorization"]
     others = [sent for sent in aws.sent if sent is not assume]
     assert all("ASIAROLE1" in sent.headers["authorization"] for sent in others)
+
+
+def test_calls_are_counted_and_the_clock_is_compared_with_the_cloud_s(aws: AwsServer, discover: Discover) -> None:
+    aws.serve_runtimes("a")
+    aws.on_invocation("a", mcp_server())
+    take_all()
+    discover()
+    added, latest = take_all()
+    assert added["fedhub_aws_requests_total", ("2xx",)] == len(
+        [sent for sent in aws.sent if "/invocations" not in sent.target]
+    )
+    assert abs(latest["fedhub_cloud_clock_skew_seconds"]) < 10
 
 
 def test_without_a_role_the_hubs_own_credentials_are_used(aws: AwsServer, discover: Discover) -> None:
