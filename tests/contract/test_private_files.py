@@ -80,6 +80,8 @@ def test_the_commands_and_the_web_process_make_private_files(folder: Path) -> No
     )
     try:
         wait_for(f"http://127.0.0.1:{port}/healthz")
+        # The health check opens no database; this does.
+        httpx.get(f"http://127.0.0.1:{port}/api/v1/federation/agents", timeout=20)
         names = {path.name for path in folder.iterdir()}
         assert {"fedhub.sqlite3", "fedhub.sqlite3-wal", "search.sqlite3", "hub_key", "oidc_key.pem", "static"} <= names
         assert list((folder / "broker" / "queue").rglob("*.msg"))
