@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.utils import timezone
+from oauth2_provider.models import get_access_token_model
 from rest_framework.test import APIClient
 
 from core.actors import actor_of
+from core.programs.models import TokenUse
 from core.tokens.services import issue_token
 from federations.models import (
     A2aAgent,
@@ -136,6 +139,9 @@ def api(db: None) -> Api:
             give_scopes(user, scopes.split())
             token = issue_token(user.username, scopes=scopes.split(), days=1)
             client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+            # Else the first request alone would record the use of the token, and ask more queries than the second.
+            used = get_access_token_model().objects.latest("pk")
+            TokenUse.objects.create(token=used, used_at=timezone.now(), address="127.0.0.1")
         return client
 
     return make

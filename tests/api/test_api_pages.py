@@ -192,7 +192,7 @@ def test_an_endpoint_for_peers_has_no_page_and_the_list_says_so(name: str, every
     page = browser(everyone).get(f"{ROOT}/")
     assert operation.path not in addresses(page)
     assert f"{operation.path}</span>" in page.content.decode()
-    assert text_of(page).count("For hubs: it takes a peer's signature or token") == len(SIGNED) == 2
+    assert text_of(page).count("For hubs: it takes a peer's signature or token") == len(SIGNED) == 3
 
 
 @pytest.mark.parametrize("path", ["/api/v1/federation/status", "/api/v1/federation/agents", "/api/v1/intents"])

@@ -52,6 +52,7 @@ OPERATIONS = [
 # tests.api.peers.test_conformance tests these operations.
 PEER_OPERATIONS = [
     "federation_status", "federation_agents", "federation_dispatch", "federation_receive", "federation_callback",
+    "federation_checkpoints",
     "list_intents", "create_intent", "retrieve_intent",
 ]  # fmt: skip
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 
 from core.actors import actor_of
 from core.tokens.services import issue_token
+from peers.protocol.federation_log import EXCHANGE_TYPE
 from peers.services.catalog.intents import create_intent
 from peers.services.outbox.dispatch import create_dispatch
 from peers.services.trust.peer_tokens import issue_peer_token
@@ -17,7 +19,7 @@ from tests.api.peers.partner import OPERATOR, Partner
 from tests.api.test_conformance import CHECKS, EXAMPLES, MORE_EXAMPLES, PEER_OPERATIONS, SCHEMA, requests_to
 from tests.conftest import MakeAgent
 
-BY_PEERS = ("federation_receive", "federation_callback")
+BY_PEERS = ("federation_receive", "federation_callback", "federation_checkpoints")
 
 
 @pytest.fixture
@@ -41,9 +43,12 @@ def test_no_request_gets_an_answer_that_the_schema_does_not_describe(
     dispatch = create_dispatch(intent_id=intent.id, target_server=alpha.url, by=by)
     answered: set[int] = set()
     # Otherwise every request would be refused for its source or for an unknown dispatch, and test nothing more.
-    known = {"source_server": alpha.url, "target_server": alpha.url}
-    if operation_id == "federation_receive":
+    known: dict[str, Any] = {"source_server": alpha.url, "target_server": alpha.url}
+    if operation_id in ("federation_receive", "federation_checkpoints"):
         known["target_server"] = "http://127.0.0.1:8000"
+    if operation_id == "federation_checkpoints":
+        # An invented checkpoint is never signed by the peer.
+        known |= {"type": EXCHANGE_TYPE, "created_at": timezone.now().isoformat(), "checkpoint": None}
     if operation_id == "federation_callback":
         known = {"dispatch_id": dispatch.pk}
 

@@ -112,6 +112,7 @@ def test_the_router_has_every_endpoint_of_federation() -> None:
         r"\.well-known/openintent-federation\.json",
         r"\.well-known/did\.json",
         *(f"api/v1/federation/{name}" for name in ("status", "agents", "dispatch", "receive", "callback")),
+        "api/v1/federation/log/checkpoints",
     }
 
 
