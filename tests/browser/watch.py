@@ -5,6 +5,10 @@ from __future__ import annotations
 from playwright.sync_api import ConsoleMessage, Page, Response
 
 
+# What htmx writes when the person leaves the page while a request of it is under way; a failed one has other texts.
+LEFT_THE_PAGE = ("htmx:sendAbort", "htmx:afterRequest")
+
+
 def watch(page: Page, errors: list[str]) -> None:
     """Add each later error of the page to `errors`.
 
@@ -12,7 +16,7 @@ def watch(page: Page, errors: list[str]) -> None:
     """
 
     def note_message(message: ConsoleMessage) -> None:
-        if message.type == "error":
+        if message.type == "error" and message.text not in LEFT_THE_PAGE:
             errors.append(f"{page.url}: {message.text} ({message.location.get('url', '')})")
 
     def note_response(response: Response) -> None:
