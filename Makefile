@@ -22,7 +22,7 @@ DEV := --group dev
 # Production gets the versions that the tests use.
 PRODUCTION := -c requirements-dev.lock
 # Test processes, each with its own files. Many tests wait for servers, so three keep two processors busy. The files
-# keep the order of tests/conftest.py: xdist would begin with those of the most tests, which are the shortest.
+# keep the order of tests/conftest.py: xdist would begin with those of the most tests and end with the longest.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 # Beside SQLite; `make test STORES=` leaves them out.
 STORES ?= postgresql mongodb
@@ -43,7 +43,8 @@ STORE_TESTS := tests/app/core/store tests/app/core/jobs tests/app/federations/se
 NOT_ON_MONGODB := $(patsubst %,tests/api/peers/test_%.py,attacks_by_input dispatch intents numbers) \
 	$(patsubst %,tests/app/peers/staff/test_%.py,dead_letters decisions proposals visibility_pages work_pages) \
 	$(patsubst %,tests/app/federations/admin/test_%.py,plans runs) tests/app/federations/runs/test_drive.py \
-	$(patsubst %,tests/contract/test_%.py,commands two_hubs)
+	$(patsubst %,tests/contract/test_%.py,commands plan_concurrency plan_processes sync_faults sync_processes two_hubs \
+		worker)
 SOURCES := core fedhub federations peers sandbox tests benchmarks
 # The test folders of the packages that differ from the branch `main`, committed or not.
 CHANGED_TESTS = $(shell { git diff --name-only "$$(git merge-base HEAD main 2>/dev/null || echo HEAD)"; \

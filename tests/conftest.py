@@ -51,16 +51,19 @@ MakeRuntime = Callable[..., RuntimeObservation]
 
 TESTS = Path(__file__).parent
 LONG = ("browser", "contract")
-"""The folders whose files have few tests, and long ones."""
+"""The folders whose files have few tests, and long ones that often wait for servers."""
+SPREAD = 0.8
+"""The share of the other files among which the long ones are spread."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long tests first, and restore the order of the file in modules that are marked `in_order`.
+    """Spread the long files, and restore the order of the file in modules that are marked `in_order`.
 
-    pytest-randomly has shuffled the modules and their tests. If a long file came last, the processor would be idle
-    beside it.
+    pytest-randomly has shuffled the modules and their tests. Where long files run beside each other alone, or one comes
+    last, the processors are idle.
     """
-    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] not in LONG)
+    ranks = _spread(list(dict.fromkeys(item.path for item in items)))
+    items.sort(key=lambda item: ranks[item.path])
     places: dict[str, list[int]] = {}
     for place, item in enumerate(items):
         if item.get_closest_marker("in_order"):
@@ -69,6 +72,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         ordered = sorted((items[place] for place in of_module), key=lambda item: item.reportinfo()[1] or 0)
         for place, item in zip(of_module, ordered, strict=True):
             items[place] = item
+
+
+def _spread(paths: list[Path]) -> dict[Path, float]:
+    """Return the place of each file: the long files at even distances among the first of the others."""
+    long = [path for path in paths if path.relative_to(TESTS).parts[0] in LONG]
+    others = [path for path in paths if path not in long]
+    distance = SPREAD * len(others) / max(1, len(long))
+    return {path: float(place) for place, path in enumerate(others)} | {
+        path: place * distance - 0.5 for place, path in enumerate(long)
+    }
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ from sandbox.client import SandboxClient
 from tests.api.contract import with_job
 from tests.conftest import MakeAgent, MakeRuntime, MakeServer
 
-EXAMPLES = 80
+EXAMPLES = 50
 # So many requests until one of them is valid.
 MORE_EXAMPLES = {"update_federation": 200, "federation_receive": 200}
 # The contract's answers to a reserved provider and to a failing cloud.

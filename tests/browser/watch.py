@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from playwright.sync_api import ConsoleMessage, Page, Response
 
-
 # What htmx writes when the person leaves the page while a request of it is under way; a failed one has other texts.
 LEFT_THE_PAGE = ("htmx:sendAbort", "htmx:afterRequest")
 
