@@ -38,12 +38,12 @@ STORE_TESTS := tests/app/core/store tests/app/core/jobs tests/app/federations/se
 	$(patsubst %,tests/app/peers/staff/test_%.py,dead_letters decisions every_page lost_decisions proposals \
 		visibility_pages work_pages) \
 	$(wildcard tests/contract/test_sync_*.py) $(patsubst %,tests/contract/test_%.py,commands copy_registry kills \
-		plan_concurrency plan_processes two_hubs worker)
+		plan_concurrency plan_processes worker)
 # MongoDB's double is the slowest server: it gets the tests whose queries and races PostgreSQL does not stand for.
 NOT_ON_MONGODB := $(patsubst %,tests/api/peers/test_%.py,attacks_by_input dispatch intents numbers) \
 	$(patsubst %,tests/app/peers/staff/test_%.py,dead_letters decisions proposals visibility_pages work_pages) \
 	$(patsubst %,tests/app/federations/admin/test_%.py,plans runs) tests/app/federations/runs/test_drive.py \
-	$(patsubst %,tests/contract/test_%.py,commands plan_concurrency plan_processes sync_faults sync_processes two_hubs \
+	$(patsubst %,tests/contract/test_%.py,commands kills plan_concurrency plan_processes sync_faults sync_processes \
 		worker)
 SOURCES := core fedhub federations peers sandbox tests benchmarks
 # The test folders of the packages that differ from the branch `main`, committed or not.
