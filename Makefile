@@ -21,9 +21,10 @@ COMPILE := $(BIN)/uv pip compile -q pyproject.toml --no-emit-index-url --no-emit
 DEV := --group dev
 # Production gets the versions that the tests use.
 PRODUCTION := -c requirements-dev.lock
-# Test processes, each with its own files. Many tests wait for servers, so three keep two processors busy. The files
-# keep the order of tests/conftest.py: xdist would begin with those of the most tests and end with the longest.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+# Test processes, each with its own files. Many tests wait for servers, so three keep two processors busy.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
+# All files keep the order of tests/conftest.py: xdist would begin with those of the most tests and end with the longest.
+IN_ORDER := --no-loadscope-reorder
 # Beside SQLite; `make test STORES=` leaves them out.
 STORES ?= postgresql mongodb
 # What a request, an answer or a form may look like, and who may send it, is the same on each: SQLite alone tests it.
@@ -102,7 +103,7 @@ test: install
 else
 test: install ## run all tests on each store; ONE=path::name runs some, on STORE=postgresql or mongodb if named
 	@echo "All tests, on SQLite"
-	@$(PYTEST)
+	@$(PYTEST) $(IN_ORDER)
 	@for store in $(STORES); do echo "The tests of the registry, on $$store"; $(PYTEST) --store=$$store $(STORE_TESTS) \
 		$$([ "$$store" = mongodb ] && echo $(NOT_ON_MONGODB:%=--deselect=%)); done
 endif
