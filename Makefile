@@ -41,11 +41,12 @@ STORE_TESTS := tests/app/core/store tests/app/core/jobs tests/app/federations/se
 	$(wildcard tests/contract/test_sync_*.py) $(patsubst %,tests/contract/test_%.py,commands copy_registry kills \
 		plan_concurrency plan_processes worker)
 # MongoDB's double is the slowest server: it gets the tests whose queries and races PostgreSQL does not stand for.
-NOT_ON_MONGODB := $(patsubst %,tests/api/peers/test_%.py,attacks_by_input dispatch intents numbers) \
+NOT_ON_MONGODB := $(filter tests/contract/% tests/app/federations/admin/%,$(STORE_TESTS)) \
+	$(patsubst %,tests/api/test_%.py,cancelled_sync change_policy delete_federation list_federations pagination) \
+	$(patsubst %,tests/api/peers/test_%.py,attacks_by_input dispatch intents numbers) \
 	$(patsubst %,tests/app/peers/staff/test_%.py,dead_letters decisions proposals visibility_pages work_pages) \
-	$(patsubst %,tests/app/federations/admin/test_%.py,plans runs) tests/app/federations/runs/test_drive.py \
-	$(patsubst %,tests/contract/test_%.py,commands kills plan_concurrency plan_processes sync_faults sync_processes \
-		worker)
+	tests/app/core/store/test_old_databases.py tests/app/federations/runs/test_drive.py \
+	tests/app/peers/outbox/test_sweep.py
 SOURCES := core fedhub federations peers sandbox tests benchmarks
 # The test folders of the packages that differ from the branch `main`, committed or not.
 CHANGED_TESTS = $(shell { git diff --name-only "$$(git merge-base HEAD main 2>/dev/null || echo HEAD)"; \
