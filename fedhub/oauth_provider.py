@@ -39,7 +39,9 @@ def oauth_provider(issuer: str) -> dict[str, Any]:
         "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,
         "PKCE_REQUIRED": True,
         "ALLOW_URI_WILDCARDS": False,
-        "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
+        # Plain http is for programs on the person's own machine alone (core.tokens.redirects), on any port (RFC 8252).
+        "ALLOWED_REDIRECT_URI_SCHEMES": ["https", "http"],
+        "ALLOW_LOCALHOST_LOOPBACK": True,
         "DCR_ENABLED": False,
         "CIMD_ENABLED": False,
         # Each of these makes the toolkit refuse, or `check --deploy` report, what RFC 9700 forbids.
@@ -50,7 +52,6 @@ def oauth_provider(issuer: str) -> dict[str, Any]:
         "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
         "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
         "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN": True,
-        "COMPLIANT_BCP_RFC9700_REDIRECT_URI_SCHEME": True,
         "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING": True,
         # The database holds only checksums of tokens (RFC 9700), so that a copy of it gives no access.
         "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,

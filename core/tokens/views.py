@@ -14,4 +14,7 @@ class HubTokenView(TokenView):  # type: ignore[misc]
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer the grants of core.tokens.server; every other one is refused."""
         response: HttpResponse = self.authorization_flow_token_response(request)
+        # The toolkit sends the errors that the storing of tokens finds without these headers (RFC 6749, section 5).
+        response["Content-Type"] = "application/json"
+        response["Cache-Control"] = "no-store"
         return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django import forms
 from django.contrib import admin
 from oauth2_provider.admin import AccessTokenAdmin as StockAccessTokenAdmin
 from oauth2_provider.admin import ApplicationAdmin as StockApplicationAdmin
@@ -19,6 +20,7 @@ from unfold.decorators import display
 
 from core.admin.cells import time_from_now, time_since
 from core.admin.list_page import ListPageMixin
+from core.tokens.redirects import may_receive_codes
 from fedhub.admin.list_pages import (
     ACCESS_TOKEN_EXPORT,
     ACCESS_TOKEN_TABS,
@@ -56,6 +58,20 @@ for model in (
     admin.site.unregister(model)
 
 
+class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The form of an application, which refuses addresses that codes must not reach."""
+
+    def clean_redirect_uris(self) -> str:
+        """Return the addresses; raise ValidationError for plain http to another machine than the person's own."""
+        uris = str(self.cleaned_data["redirect_uris"])
+        if unsafe := [uri for uri in uris.split() if uri.startswith("http:") and not may_receive_codes(uri)]:
+            raise forms.ValidationError(
+                f"{unsafe[0]} is plain http. Use https; only a program on the person's own machine may use http, with "
+                "the host 127.0.0.1, [::1] or localhost."
+            )
+        return uris
+
+
 @admin.register(get_application_model())
 class ApplicationAdmin(ListPageMixin, StockApplicationAdmin, ModelAdmin):
     """The admin pages of OAuth applications: the programs that may request tokens.
@@ -64,6 +80,7 @@ class ApplicationAdmin(ListPageMixin, StockApplicationAdmin, ModelAdmin):
     let a program skip the question for consent, or change the program of another person.
     """
 
+    form = ApplicationForm
     list_display = ["name", "client_id", "user", "client_type", "authorization_grant_type"]
     list_select_related = ["user"]
     tabs, export_fields = APPLICATION_TABS, APPLICATION_EXPORT

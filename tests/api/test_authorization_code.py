@@ -20,6 +20,7 @@ from oauth2_provider.models import (
 )
 from rest_framework.test import APIClient
 
+from core.tokens.validators import HubValidator
 from tests.api.test_authentication import everything_stored
 from tests.conftest import MakeUser
 
@@ -141,6 +142,76 @@ def test_a_code_gives_tokens_once(browser: Client) -> None:
     assert exchange(code=code).status_code == 200
     again = exchange(code=code)
     assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+
+
+def test_a_second_use_of_a_code_ends_the_tokens_of_the_first(browser: Client) -> None:
+    code, other = code_of(browser), exchange(code=code_of(browser)).json()
+    first = exchange(code=code).json()
+    second = refresh(first["refresh_token"]).json()
+    assert use(second["access_token"]) == 200
+
+    assert exchange(code=code, code_verifier="x" * 43).json()["error"] == "invalid_grant"
+
+    assert use(second["access_token"]) == 401
+    assert refresh(second["refresh_token"]).status_code == 400
+    assert use(other["access_token"]) == 200
+
+
+def test_the_slower_of_two_exchanges_of_a_code_ends_the_tokens_of_both(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, faster = code_of(browser), []
+
+    def save_later(validator: HubValidator, token: dict[str, Any], request: Any) -> None:
+        monkeypatch.undo()
+        faster.append(exchange(code=code).json())
+        HubValidator.save_token(validator, token, request)
+
+    monkeypatch.setattr(HubValidator, "save_token", save_later)
+    slower = exchange(code=code)
+    assert (slower.status_code, slower.json()["error"]) == (400, "invalid_grant")
+    assert use(faster[0]["access_token"]) == 401
+    assert not get_access_token_model().objects.exists()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_a_program_on_the_persons_machine_gets_its_code_on_any_port(browser: Client, desk: Any, host: str) -> None:
+    desk.redirect_uris = f"http://{host}/cb?x=1"
+    desk.save()
+    redirect = f"http://{host}:49152/cb?x=1"
+    page = browser.get(address(redirect_uri=redirect))
+    assert f"form-action 'self' http://{host}:49152;" in page["Content-Security-Policy"] + ";"
+    answer = browser.post(address(redirect_uri=redirect), {"allow": "1"})
+    code = dict(parse_qsl(urlsplit(answer["Location"]).query))["code"]
+    assert answer["Location"].startswith(f"{redirect}&")
+    assert exchange(code=code, redirect_uri=f"http://{host}:49153/cb?x=1").json()["error"] == "invalid_request"
+    assert exchange(code=code, redirect_uri=redirect).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1:49152/other",
+        "http://127.0.0.1:49152/cb?x=1",
+        "http://127.0.0.1:0/cb",
+        "http://127.0.0.1:99999/cb",
+        "http://127.0.0.1:x/cb",
+        "http://user@127.0.0.1:49152/cb",
+        "http://127.0.0.1:49152@evil.example/cb",
+        "http://localhost:49152/cb",
+        "http://127.0.0.2:49152/cb",
+        "http://127.1:49152/cb",
+        "https://127.0.0.1:49152/cb",
+        "http://hub.example/cb",
+    ],
+)
+def test_an_address_that_only_resembles_the_persons_machine_gets_nothing(browser: Client, desk: Any, uri: str) -> None:
+    desk.redirect_uris = "http://127.0.0.1/cb http://hub.example/cb"
+    desk.save()
+    for answer in (browser.get(address(redirect_uri=uri)), browser.post(address(redirect_uri=uri), {"allow": "1"})):
+        assert answer.status_code == 400
+        assert "Location" not in answer
+    assert not get_grant_model().objects.exists()
 
 
 def test_a_person_who_declines_gives_nothing(browser: Client) -> None:

@@ -181,6 +181,32 @@ def test_a_superuser_chooses_the_owner_of_a_program(root: Client, make_user: Mak
     assert Application.objects.get().user.username == (chosen or "root")
 
 
+@pytest.mark.parametrize(
+    ("uri", "is_allowed"),
+    [
+        ("https://client.example/cb", True),
+        ("http://127.0.0.1/cb", True),
+        ("http://[::1]/cb", True),
+        ("http://client.example/cb", False),
+        ("http://127.0.0.1.client.example/cb", False),
+        ("https://client.example/cb http://client.example/cb", False),
+    ],
+)
+def test_a_program_gets_codes_over_plain_http_on_the_persons_machine_alone(
+    root: Client, uri: str, is_allowed: bool
+) -> None:
+    form = program_form(
+        authorization_grant_type=Application.GRANT_AUTHORIZATION_CODE, redirect_uris=uri, user=root_key(), algorithm=""
+    )
+    answer = root.post(reverse("admin:oauth2_provider_application_add"), form)
+    assert Application.objects.exists() == is_allowed
+    assert ("is plain http" in answer.content.decode()) != is_allowed
+
+
+def root_key() -> int:
+    return User.objects.get(username="root").pk
+
+
 def make_program(user: User) -> Any:
     return Application.objects.create(user=user, **program_form())
 
