@@ -24,6 +24,8 @@ KIND_COLORS = {
     JournalKind.KEY.label: "warning",
     JournalKind.DISPATCH.label: "info",
     JournalKind.RECEIVE.label: "success",
+    JournalKind.REFUSED.label: "danger",
+    JournalKind.LOG.label: "warning",
 }
 MAX_ID_CHARS = 13
 

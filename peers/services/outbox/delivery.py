@@ -36,6 +36,7 @@ from peers.services.outbox.delegations import delegation_of
 from peers.services.outbox.dispatch import reason_to_hold, signed_envelope
 from peers.services.outbox.leases import (
     Message,
+    failure_text,
     hold,
     lease_length,
     leased_row,
@@ -148,6 +149,8 @@ def settle_dispatch(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult
         else:
             reason = _dispatch_hold_reason(Peer.objects.get(pk=peer.pk))
             put_off(dispatch, token, sent.error, now=now, not_before=not_before, hold_reason=reason)
+            text, digest = failure_text(dispatch, sent.error), idempotency_digest(json.loads(dispatch.envelope))
+            note(JournalKind.DISPATCH, text, peer_url=peer.server_url, dispatch_id=dispatch.pk, digest=digest)
 
 
 def _record_answer(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult, *, now: datetime) -> None:
@@ -231,21 +234,22 @@ def _settle_callback(callback: OutboundCallback, peer: Peer, token: str, sent: S
         row.update(last_status_code=sent.status_code)
         if sent.is_delivered:
             if row.update(delivered_at=now, due_at=None, lease_token="", last_error=""):
-                _note_delivered(callback)
+                _note_callback(callback, f"Reported {callback.event_type}")
         elif sent.is_final or callback.attempts >= MAX_ATTEMPTS:
             give_up(callback, token, sent.error, now=now)
         else:
             reason = _callback_hold_reason(Peer.objects.get(pk=peer.pk))
             put_off(callback, token, sent.error, now=now, not_before=not_before, hold_reason=reason)
+            _note_callback(callback, f"{callback.event_type}: {failure_text(callback, sent.error)}")
             return
         _nudge_next(callback, now=now)
 
 
-def _note_delivered(callback: OutboundCallback) -> None:
-    """Write the journal line of a callback that the peer took; its digest is the one that the peer computes."""
+def _note_callback(callback: OutboundCallback, text: str) -> None:
+    """Write the journal line of an attempt to send a callback; its digest is the one that the peer computes."""
     note(
         JournalKind.CALLBACK,
-        f"Reported {callback.event_type}",
+        text,
         peer_url=callback.peer.server_url,
         dispatch_id=callback.received.dispatch_id,
         digest=hashlib.sha256(SignedObject(json.loads(callback.body)).signed_bytes).hexdigest(),
