@@ -47,6 +47,7 @@ from peers.services.outbox.leases import (
 )
 from peers.services.outbox.pauses import pause_end, record_pause
 from peers.services.outbox.receipts import receipt_headers, take_countersignature
+from peers.services.outbox.sender_receipts import countersign_rejection
 from peers.services.outbox.signed_requests import SendResult, post
 from peers.services.trust.held_work import NOT_ENABLED, reason_of_state
 from peers.services.trust.identity import is_enabled
@@ -164,6 +165,8 @@ def _record_answer(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult,
         digest = idempotency_digest(json.loads(dispatch.envelope))
         line = f"Answered {status}: {text}"
         note(JournalKind.DISPATCH, line, peer_url=peer.server_url, dispatch_id=dispatch.pk, digest=digest)
+        if status == DispatchState.REJECTED:
+            countersign_rejection(dispatch, peer, sent, now=now)
     row.update(lease_token="")
 
 
