@@ -16,7 +16,8 @@ from peers.protocol.receipts import COUNTERSIGNATURE_HEADER, RECEIPT_HEADER, Cou
 from peers.services.outbox.delegations import delegation_of
 from peers.services.trust.identity import hub_identity
 from tests.api.peers.callbacks import CALLBACK, attestation, callback, dispatch_to
-from tests.api.peers.partner import HUB, HUB_DID, Partner, body_of, deliver, send
+from tests.api.peers.partner import HUB_DID, Partner, body_of, deliver, send
+from tests.api.peers.test_checkpoints import exchange
 
 META = "HTTP_FEDHUB_RECEIPT"
 
@@ -129,19 +130,5 @@ def test_a_rejection_carries_a_receipt_and_the_exchange_brings_its_countersignat
             "both",
         ),
     ):
-        assert exchange(alpha, countersignatures=sent)["countersigned"] == confirmed
+        assert exchange(alpha, None, countersignatures=sent).json()["countersigned"] == confirmed
         assert DispatchReceipt.objects.get().standing == standing
-
-
-def exchange(partner: Partner, **members: object) -> Any:
-    """POST an exchange of checkpoints and return the answer's body."""
-    message = {
-        "type": "fedhub-log-exchange/1",
-        "source_server": partner.url,
-        "target_server": HUB,
-        "created_at": datetime.now(UTC).isoformat(),
-        "checkpoint": None,
-    }
-    path = "/api/v1/federation/log/checkpoints"
-    body = body_of(partner.sign(message | members))
-    return send(body, partner.headers(body, path=path), path=path).json()

@@ -142,7 +142,7 @@ def test_a_rejection_is_countersigned_and_owed_until_the_peer_confirms_it(
         answer = {"checkpoint": None, "held": [], "countersigned": confirmed}
         httpserver.expect_ordered_request(EXCHANGE_PATH, method="POST").respond_with_json(answer)
         exchange_checkpoints(partner.peer.pk, now=timezone.now())
-        (sent,) = json_of(httpserver.log[-1][0])["countersignatures"]  # type: ignore[misc]
+        sent = json_of(httpserver.log[-1][0])["countersignatures"]
         row = DispatchReceipt.objects.get(dispatch_id=dispatches[0].pk)
-        assert sent == {"dispatch": dispatches[0].pk, "countersignature": row.countersignature}
+        assert sent == [{"dispatch": dispatches[0].pk, "countersignature": row.countersignature}]
         assert row.is_owed == is_owed
