@@ -57,28 +57,35 @@ def verify(lines, trusted, held):
     head = json.loads(next(lines, "{}"), object_pairs_hook=members)
     if head.get("type") != EXPORT:
         raise Fault("not an export of a federation log")
-    position, last_hash, last = 0, "0" * 64, None
+    position, last_hash, last, entry, ended, lost = 0, "0" * 64, None, {}, set(), []
     for number, line in enumerate(lines, start=2):
         record = json.loads(line, object_pairs_hook=members)
         if record.get("type") == ENTRY:
             stated = record.pop("hash")
             if (record["position"], record["previous"], stated) != (position + 1, last_hash, sha256(record)):
                 raise Fault(f"line {number}: entry {record['position']} was changed, moved, added, or follows a gap")
-            position, last_hash = position + 1, stated
+            position, last_hash, entry = position + 1, stated, record
         elif record.get("type") == CHECKPOINT:
-            follows = (last["log"], last["batch"] + 1, sha256(last)) if last else (record["log"], 1, "0" * 64)
-            if (record["log"], record["batch"], record["previous"]) != follows:
+            follows = (last["batch"] + 1, sha256(last)) if last else (1, "0" * 64)
+            if (record["batch"], record["previous"]) != follows:
                 raise Fault(f"line {number}: checkpoint {record['batch']} does not follow from the one before")
+            if last and record["log"] != last["log"]:  # Another log begins, after a restore: one entry says so.
+                if position != last["position"] + 1 or (entry["kind"], entry["digest"]) != ("log", sha256(last)):
+                    raise Fault(f"line {number}: checkpoint {record['batch']} is of another log")
+                ended.add(last["log"])
+                print(f"position {position}: {entry['actor']} began another log: {entry['text']}")
             if (record["position"], record["hash"]) != (position, last_hash):
                 raise Fault(f"line {number}: checkpoint {record['batch']} states another position or hash")
             check_signature(record)
-            if any(other != record for other in held.pop(position, [])):
-                raise Fault(f"position {position}: somebody holds another checkpoint: the log was rewritten")
+            lost += [other for other in held.pop(position, []) if other != record]
             last = record
         else:
             raise Fault(f"line {number}: neither an entry nor a checkpoint")
-    if position != (last["position"] if last else 0) or held:
+    lost = sum(held.values(), lost)
+    if position != (last["position"] if last else 0) or any(other["log"] not in ended for other in lost):
         raise Fault(f"position {position}: the end is missing, or somebody holds a checkpoint that is not in the log")
+    if lost:
+        print(f"{len(lost)} checkpoints that others hold are of the lost end of an earlier log")
     if last and last["key"] not in (trusted or head["keys"]):
         raise Fault("the newest checkpoint is not signed by a key of the hub")
     return f"{position} entries" + (f", signed by {last['key']} of {last['did']}" if last else "")

@@ -17,11 +17,13 @@ def refuse(path: str, status: int) -> Answer:
     return Answer(status, [(b"content-type", b"application/json"), (b"connection", b"close")], response.content)
 
 
-def _keep_figures() -> None:
-    # The table of figures needs the apps, which fedhub.wsgi loads.
+def _keep_figures_and_lines() -> None:
+    # The tables need the apps, which fedhub.wsgi loads.
     from core.figures.keeping import keep_figures
+    from peers.services.trust.passing_lines import keep_lines
 
     keep_figures()
+    keep_lines()
 
 
 _front = Front(
@@ -37,7 +39,7 @@ application = take_request_ids(
     wrap_asgi_with_proxy_headers(_front, [str(network) for network in settings.FEDHUB_TRUSTED_PROXIES]),
     settings.FEDHUB_TRUSTED_PROXIES,
 )
-_keep_figures()
+_keep_figures_and_lines()
 
 # Objects that are loaded by now stay, and requests leave few cycles: looking for them took a tenth of a request's time.
 gc.collect()

@@ -39,6 +39,7 @@ _ADMINISTRATOR = tuple(
             "peers.change_registeredagent",
             "peers.delete_registeredagent",
             "peers.export_peer",
+            "peers.change_federationlog",
             *_each("auth", "add", "user group"),
             *_each("auth", "change", "user group"),
             *_each("auth", "view", "user group"),

@@ -27,6 +27,8 @@ ASK_AT_SENDING: Mapping[str, str] = {
     "peers_peer_changelist": "decide about several peers",
     "peers_peer_resume": "trust a peer again",
     "peers_peer_repropose": "propose a refused peer again",
+    "peers_peer_acknowledge_log": "let the rewritten log of a peer go on",
+    "peers_journalentry_start_log": "begin another federation log",
     "peers_peer_outbound_key": "change the key for a peer",
     "peers_peerkey_changelist": "decide about several keys",
     "auth_user_change": "change the roles and permissions of an account",

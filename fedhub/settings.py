@@ -344,6 +344,8 @@ FEDHUB_PEER_REQUESTS_PER_MINUTE = environment.integer(
 FEDHUB_REFUSALS_PER_MINUTE = environment.integer(
     "FEDHUB_REFUSALS_PER_MINUTE", default=600, minimum=0, maximum=1_000_000
 )
+# The lines of the journal for refused messages and copies of one source and reason in a minute, in each web process.
+FEDHUB_REFUSAL_LINES = environment.integer("FEDHUB_REFUSAL_LINES", default=10, minimum=0, maximum=1000)
 FEDHUB_STRANGER_REQUESTS_PER_MINUTE = environment.integer(
     "FEDHUB_STRANGER_REQUESTS_PER_MINUTE", default=120, minimum=0, maximum=1_000_000
 )

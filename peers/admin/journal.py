@@ -5,25 +5,32 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
 
+from core.actors import actor_of
 from core.admin.cells import copyable, once_a_row, row_link, time_since
 from core.admin.read_only import ReadOnlyAdmin
+from core.admin.refusals import show_refusals
 from core.admin.row_pages import RowPagesMixin
+from peers.admin.dialogs import RequiredReasonForm, dialog
 from peers.admin.labels import peer_link
 from peers.admin.list_pages import JOURNAL_EXPORT, JOURNAL_TABS
 from peers.models import Dispatch, JournalEntry, JournalKind, Peer, ReceivedDispatch
+from peers.services.trust.log_sealing import start_log
 
 KIND_COLORS = {
     JournalKind.PEER.label: "primary",
     JournalKind.KEY.label: "warning",
     JournalKind.DISPATCH.label: "info",
     JournalKind.RECEIVE.label: "success",
+    JournalKind.REFUSED.label: "danger",
+    JournalKind.LOG.label: "warning",
 }
 MAX_ID_CHARS = 13
 
@@ -32,6 +39,7 @@ MAX_ID_CHARS = 13
 class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
     """The admin page of the journal: a line for each decision about a peer and each message between hubs."""
 
+    actions_list = ["start_log"]
     list_display = ["when", "kind_label", "text", "peer", "dispatch", "by"]
     list_display_links = ["when"]
     list_filter = [("kind", ChoicesDropdownFilter)]
@@ -43,6 +51,29 @@ class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
     search_help_text = "Peer, dispatch id, text or person"
     fields = ["at", "kind_label", "text", "peer_page", "dispatch_page", "by", "in_log", "digest"]
     empty_hint = "The hub writes a line for every decision about a peer and for every message between hubs."
+
+    def has_start_log_permission(self, request: HttpRequest) -> bool:
+        """Tell whether this person may begin another federation log."""
+        return self.has_view_permission(request) and request.user.has_perm("peers.change_federationlog")
+
+    @action(
+        description="Begin another log",
+        icon="restart_alt",
+        permissions=["start_log"],
+        url_path="start-log",
+        dialog=dialog(
+            "Begin another log",
+            "After a restore from a backup the peers hold checkpoints that this hub's log does not have, and "
+            "verify_log reports a fork. Another log goes on from here under another id, with your reason as its first "
+            "entry. Tell the peers' staff: their hubs show it, and they acknowledge it.",
+            RequiredReasonForm,
+        ),
+    )
+    def start_log(self, request: HttpRequest, form: RequiredReasonForm) -> HttpResponse:
+        with show_refusals(request):
+            log_id = start_log(reason=form.cleaned_data["reason"], by=actor_of(request.user))
+            messages.success(request, f"The log {log_id} has begun. Tell the staff of your peers.")
+        return self.redirect_to(request, reverse("admin:peers_journalentry_changelist"))
 
     @display(description="When", ordering="at")
     def when(self, entry: JournalEntry) -> str:

@@ -18,6 +18,7 @@ from peers.admin.labels import key_origin, plural, short_fingerprint
 from peers.admin.peer_forms import ApprovalForm, TokenForm
 from peers.models import Peer, PeerState
 from peers.services.trust import peers
+from peers.services.trust.log_checkpoints import acknowledge_log, warnings_about
 from peers.services.trust.peer_documents import refresh_documents
 from peers.services.trust.peer_tokens import issue_peer_token, revoke_all
 
@@ -50,12 +51,15 @@ class PeerActionsMixin(RowPagesMixin):
         "suspend",
         "resume",
         "repropose",
+        "acknowledge_log",
         {"title": "More", "items": ["issue_token", "revoke_all_tokens", "outbound_key", "retire"]},
     ]
 
     def actions_of_row(self, request: HttpRequest, object_id: str) -> set[str]:
         peer = Peer.objects.filter(pk=object_id).first()
-        return ACTIONS_BY_STATE[peer.state] if peer else set()
+        if peer is None:
+            return set()
+        return ACTIONS_BY_STATE[peer.state] | ({"acknowledge_log"} if warnings_about(peer) else set())
 
     @action(
         description="Fetch documents",
@@ -187,6 +191,25 @@ class PeerActionsMixin(RowPagesMixin):
     )
     def repropose(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
         return self._decide(request, object_id, peers.repropose_peer, form)
+
+    @action(
+        description="Acknowledge the log",
+        icon="history",
+        permissions=["change"],
+        url_path="acknowledge-log",
+        dialog=dialog(
+            "Acknowledge the log",
+            "Ask the peer's staff first: a restore from a backup is harmless, a changed past is not. The hub keeps "
+            "what it holds as proof, and compares the peer's further checkpoints with the latest one only.",
+            RequiredReasonForm,
+        ),
+    )
+    def acknowledge_log(self, request: HttpRequest, form: RequiredReasonForm, object_id: str) -> HttpResponse:
+        peer = self.row_or_404(request, object_id)
+        with show_refusals(request):
+            acknowledge_log(peer, reason=form.cleaned_data["reason"], by=actor_of(request.user))
+            messages.success(request, f"The log of {peer} goes on. The journal has your reason.")
+        return self.redirect_to(request, self.row_url(object_id))
 
     @action(description="Issue a token…", icon="key", permissions=["change"], url_path="issue-token")
     def issue_token(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -1,8 +1,8 @@
 """Error responses of the protocol's endpoints, and the log line of each refusal.
 
 The body is always JSON, with `detail` (a sentence, or the list of field errors) and `message`, on 400 and 422 also
-`errors`: OpenIntent clients fail on any other body. A refusal writes a line to the text log and raises a counter, and
-writes no row.
+`errors`: OpenIntent clients fail on any other body. A refusal writes a line to the text log and raises a counter. That
+of a peer's message also gets a line of the journal, which the request does not wait for.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from core.api.errors import INTERNAL_ERROR, BadRequestError, api_error_headers, 
 from core.counts import Count
 from core.errors import HubError
 from peers.protocol import DelegationError, MalformedMessage, ProtocolError
+from peers.services.inbox.refused import see_refusal
 from peers.services.trust.proofs import UNPROVEN
 from peers.services.trust.rate_limits import RateLimitedError, spend_refusal
 
@@ -75,6 +76,8 @@ def limiting_exception_handler(exc: Exception, context: dict[str, Any]) -> Respo
     refusal, request = refusal_of(exc), context.get("request")
     if refusal.status < 500 and request is not None:
         refusal = _refusal_or_429(refusal, request)
+        if request.method == "POST":
+            _see_message(refusal, request)
     return _answer(refusal, exc, request)
 
 
@@ -136,6 +139,20 @@ def _refusal_or_429(refusal: Refusal, request: Request) -> Refusal:
     except RateLimitedError as exc:
         return replace(refusal_of(exc), reason=f"{type(exc).__name__}: {refusal.reason}")
     return refusal
+
+
+def _see_message(refusal: Refusal, request: Request) -> None:
+    """Let the journal tell of a refused message."""
+    # `request.auth` would authenticate again where the authentication has failed.
+    peer = getattr(getattr(request, "_auth", None), "peer", None)
+    see_refusal(
+        refusal.reason.partition(":")[0],
+        status=refusal.status,
+        address=request.META.get("REMOTE_ADDR", ""),
+        peer=peer,
+        # Empty where the body was not read, such as a body that is too long.
+        body=getattr(request._request, "_body", b""),
+    )
 
 
 def _log_refusal(refusal: Refusal, request: Request | None) -> None:

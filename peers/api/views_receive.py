@@ -12,6 +12,7 @@ from peers.api import schema
 from peers.api.authentication import IsProvenPeer, PeerCredential, ReceiveAuthentication
 from peers.api.viewsets import PeersViewSet
 from peers.services.inbox.receive.store import receive
+from peers.services.outbox.receipts import rejection_headers
 from peers.services.trust.proofs import NotTrustedError
 
 
@@ -27,4 +28,6 @@ class ReceiveViewSet(PeersViewSet):
         credential = cast(PeerCredential, request.auth)
         if credential.submission is None:
             raise NotTrustedError(credential.peer.server_url)
-        return Response(receive(credential.submission, now=timezone.now()).to_dict())
+        result = receive(credential.submission, now=timezone.now())
+        headers = None if result.accepted else rejection_headers(credential.peer, result.dispatch_id)
+        return Response(result.to_dict(), headers=headers)

@@ -122,12 +122,13 @@ class CheckpointStanding(models.TextChoices):
     """What a stored checkpoint of a peer is for.
 
     NEWEST is the last one of a log. KEPT is the last one of an earlier day. FORK contradicts another stored one: the
-    peer has rewritten its log.
+    peer has rewritten its log. PROVED is the last one that the peer has proved to extend the first one of its log.
     """
 
     NEWEST = "newest"
     KEPT = "kept"
     FORK = "fork"
+    PROVED = "proved"
 
 
 class PeerCheckpoint(models.Model):
@@ -135,6 +136,9 @@ class PeerCheckpoint(models.Model):
 
     With `is_ours` it is a checkpoint of this hub's log that the peer has answered that it holds; otherwise it is of the
     peer's log, and this hub holds it. `reason` says what a FORK contradicts.
+
+    Staff may acknowledge a fork, or that the peer began another log: then the earlier rows stay, with the time, the
+    reason and the person's name, and new checkpoints are not compared with them.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -147,6 +151,9 @@ class PeerCheckpoint(models.Model):
     reason = models.CharField(max_length=300, blank=True)
     document = DocumentField()
     received_at = models.DateTimeField(default=timezone.now)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_reason = models.TextField(blank=True)
+    acknowledged_by_name = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["-position", "-id"]

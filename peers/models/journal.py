@@ -22,6 +22,9 @@ class JournalKind(models.TextChoices):
     CALLBACK = "callback"
     HANDLER = "handler"
     KEY = "key"
+    COPY = "copy"
+    REFUSED = "refused"
+    LOG = "log"
 
 
 class SealedEntryError(ConflictError):

@@ -27,7 +27,8 @@ class DispatchReceipt(models.Model):
     """The receipt of one ended dispatch, which this hub sent (`is_sent`) or received.
 
     `receipt` and `countersignature` are the wire forms (`peers.protocol.receipts`); the latter is None with one
-    signature. `differs` names the members that the sender's book has otherwise, separated by blanks.
+    signature. `differs` names the members that the sender's book has otherwise, separated by blanks. `is_owed` tells
+    that this hub has countersigned and that the peer has not confirmed that it has the countersignature.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -39,12 +40,16 @@ class DispatchReceipt(models.Model):
     differs = models.CharField(max_length=200, blank=True)
     receipt = DocumentField()
     countersignature = DocumentField(null=True)
+    is_owed = models.BooleanField(default=False)
     made_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ["-made_at", "-id"]
         verbose_name = "receipt"
-        indexes = [models.Index(fields=["-made_at", "-id"], name="receipt_newest")]
+        indexes = [
+            models.Index(fields=["-made_at", "-id"], name="receipt_newest"),
+            models.Index(fields=["peer"], name="receipt_owed", condition=models.Q(is_owed=True)),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["peer", "is_sent", "dispatch_id"], name="receipt_once"),
         ]

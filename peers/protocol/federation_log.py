@@ -26,6 +26,9 @@ EXCHANGE_PATH = "/api/v1/federation/log/checkpoints"
 GENESIS: Final = "0" * 64
 """The hash before the first entry, and the digest before the first checkpoint."""
 
+LOG_BEGINS: Final = "log"
+"""The kind of the entry with which a hub begins another log; its digest is that of the last checkpoint before."""
+
 MAX_HEADER_CHARS = 2048
 MAX_EXCHANGE_BYTES = 8 * 1024
 MAX_DID_CHARS = 500

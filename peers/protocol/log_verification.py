@@ -2,6 +2,10 @@
 
 The verifier reads entries and checkpoints once, in their order, and keeps one of each, so its memory does not grow with
 the log. It stops at the first fault: all later hashes depend on the entry before.
+
+A hub may begin another log, such as after a restore: the chain goes on under another id. The batch that begins it is
+one entry of the kind `log`, which names the last checkpoint before. Checkpoints of the earlier log that others hold and
+that the chain does not have are then no fault, but lost: the hub has stated that the end of that log is gone.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -10,7 +14,7 @@ from enum import StrEnum
 
 from peers.protocol.ed25519_keys import VerificationKey
 from peers.protocol.errors import MalformedMessage
-from peers.protocol.federation_log import GENESIS, Checkpoint, LogEntry
+from peers.protocol.federation_log import GENESIS, LOG_BEGINS, Checkpoint, LogEntry
 
 SealedEntry = tuple[int, str, LogEntry]
 """A position, the stored hash, and the entry."""
@@ -59,27 +63,46 @@ class StatedEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class LogStart:
+    """The beginning of another log: its position, the id of the log before, and who began it and why."""
+
+    position: int
+    before: str
+    actor: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class VerifiedLog:
     """The result for a log without a fault: the number of entries and checkpoints, and the last checkpoint.
 
-    `held` tells how many checkpoints of others agree with the log.
+    `held` tells how many checkpoints of others agree with the log. `starts` are the beginnings of further logs, and
+    `lost` the checkpoints of others that are of a log before one of them, and that the log does not have.
     """
 
     entries: int
     checkpoints: int
     last: Checkpoint | None
     held: int
+    starts: tuple[LogStart, ...] = ()
+    lost: tuple[Held, ...] = ()
 
 
 @dataclass(slots=True)
 class _Chain:
-    """The state of the verification between two entries: the last position and hash, and the checkpoints so far."""
+    """The state of the verification between two entries: the last position and hash, and the checkpoints so far.
+
+    `held` are the checkpoints of others that are not compared yet; `differing` are those that the log does not have,
+    with the fault that they are unless their log has ended.
+    """
 
     last_hash: str = GENESIS
     position: int = 0
     last: Checkpoint | None = None
     agreed: int = 0
     held: list[Held] = field(default_factory=list)
+    differing: list[tuple[Held, LogFaultError]] = field(default_factory=list)
+    starts: list[LogStart] = field(default_factory=list)
 
 
 def verify_log(
@@ -103,6 +126,8 @@ def verify_log(
     following = _next_checkpoint(waiting, chain)
     for position, stored_hash, entry in entries:
         _check_entry(chain, position, stored_hash, entry)
+        if following is not None and chain.last is not None and following.log != chain.last.log:
+            _begin_log(chain, following, entry)
         if following is not None and following.position == position:
             chain.last = following
             following = _next_checkpoint(waiting, chain)
@@ -111,7 +136,9 @@ def verify_log(
             progress(PROGRESS_STEP)
     progress(chain.position % PROGRESS_STEP)
     _check_end(chain, following, stated, keys)
-    return VerifiedLog(chain.position, chain.last.batch if chain.last else 0, chain.last, chain.agreed)
+    lost = tuple(found for found, _ in chain.differing)
+    number = chain.last.batch if chain.last else 0
+    return VerifiedLog(chain.position, number, chain.last, chain.agreed, tuple(chain.starts), lost)
 
 
 def _check_entry(chain: _Chain, position: int, stored_hash: str, entry: LogEntry) -> None:
@@ -130,6 +157,17 @@ def _check_entry(chain: _Chain, position: int, stored_hash: str, entry: LogEntry
     chain.position, chain.last_hash = position, found
 
 
+def _begin_log(chain: _Chain, following: Checkpoint, entry: LogEntry) -> None:
+    """Check the batch that begins another log: it is one entry that names the last checkpoint before."""
+    last = chain.last
+    if last is None or following.position != last.position + 1:
+        raise LogFaultError(LogFault.CHECKPOINT, chain.position, f"checkpoint {following.batch} is of another log")
+    if entry.kind != LOG_BEGINS or entry.digest != last.digest:
+        detail = f"checkpoint {following.batch} begins another log, and entry {entry.id} does not say so"
+        raise LogFaultError(LogFault.CHECKPOINT, chain.position, detail)
+    chain.starts.append(LogStart(chain.position, last.log, entry.actor, entry.text))
+
+
 def _next_checkpoint(waiting: Iterator[Checkpoint], chain: _Chain) -> Checkpoint | None:
     """Return the next checkpoint, checked against the last one; its hash is compared when its entry is reached."""
     last, new = chain.last, next(waiting, None)
@@ -143,8 +181,8 @@ def _next_checkpoint(waiting: Iterator[Checkpoint], chain: _Chain) -> Checkpoint
         raise LogFaultError(LogFault.CHECKPOINT, position + 1, f"checkpoint {new.batch} follows checkpoint {batch}")
     if new.previous != (last.digest if last else GENESIS):
         raise LogFaultError(LogFault.CHECKPOINT, max(position, 1), f"checkpoint {batch} is not the one that followed")
-    if last is not None and (new.log != last.log or new.at < last.at):
-        raise LogFaultError(LogFault.CHECKPOINT, position + 1, f"checkpoint {new.batch} is of another log or earlier")
+    if last is not None and new.at < last.at:
+        raise LogFaultError(LogFault.CHECKPOINT, position + 1, f"checkpoint {new.batch} is of an earlier time")
     if not new.is_signed_by_its_key:
         raise LogFaultError(LogFault.SIGNATURE, position + 1, f"checkpoint {new.batch}")
     return new
@@ -154,17 +192,35 @@ def _compare_held(chain: _Chain, following: Checkpoint | None) -> None:
     """Compare the held checkpoints at the position that was just verified with the log's own."""
     while chain.held and chain.held[-1].checkpoint.position <= chain.position:
         found = chain.held.pop()
-        checkpoint, own = found.checkpoint, chain.last
-        log = own or following
-        if log is not None and checkpoint.log != log.log:
-            raise LogFaultError(LogFault.FORK, checkpoint.position, f"{found.holder} holds a checkpoint of another log")
-        if checkpoint.hash != chain.last_hash:
-            detail = f"{found.holder} holds the hash {checkpoint.hash[:16]}…, this log has {chain.last_hash[:16]}…"
-            raise LogFaultError(LogFault.FORK, checkpoint.position, detail)
-        if own is None or own.digest != checkpoint.digest:
-            detail = f"{found.holder} holds checkpoint {checkpoint.batch}, which this log does not have"
-            raise LogFaultError(LogFault.FORK, checkpoint.position, detail)
-        chain.agreed += 1
+        if detail := _difference(found, chain, following):
+            chain.differing.append((found, LogFaultError(LogFault.FORK, found.checkpoint.position, detail)))
+        else:
+            chain.agreed += 1
+
+
+def _difference(found: Held, chain: _Chain, following: Checkpoint | None) -> str:
+    """Return in what a held checkpoint differs from the log's own at its position, "" if it is the same."""
+    checkpoint, own = found.checkpoint, chain.last
+    log = own or following
+    if log is not None and checkpoint.log != log.log:
+        return f"{found.holder} holds a checkpoint of another log"
+    if checkpoint.hash != chain.last_hash:
+        return f"{found.holder} holds the hash {checkpoint.hash[:16]}…, this log has {chain.last_hash[:16]}…"
+    if own is None or own.digest != checkpoint.digest:
+        return f"{found.holder} holds checkpoint {checkpoint.batch}, which this log does not have"
+    return ""
+
+
+def _set_lost_apart(chain: _Chain) -> None:
+    """Raise the first difference from a checkpoint that others hold, unless the log of the checkpoint has ended."""
+    for found in reversed(chain.held):
+        position = found.checkpoint.position
+        detail = f"{found.holder} holds a checkpoint of position {position}"
+        chain.differing.append((found, LogFaultError(LogFault.TRUNCATED, chain.position + 1, detail)))
+    ended = {start.before for start in chain.starts}
+    for found, fault in chain.differing:
+        if found.checkpoint.log not in ended:
+            raise fault
 
 
 def _check_end(
@@ -177,10 +233,7 @@ def _check_end(
     sealed = last.position if last else 0
     if chain.position > sealed:
         raise LogFaultError(LogFault.CHECKPOINT, sealed + 1, "the last entries have no checkpoint")
-    if chain.held:
-        found = chain.held[-1]
-        detail = f"{found.holder} holds a checkpoint of position {found.checkpoint.position}"
-        raise LogFaultError(LogFault.TRUNCATED, chain.position + 1, detail)
+    _set_lost_apart(chain)
     if stated is not None and stated != StatedEnd(last.log if last else stated.log, chain.position, chain.last_hash):
         detail = f"the hub has stored that position {stated.position} is the last one"
         raise LogFaultError(LogFault.TRUNCATED, min(stated.position, chain.position) + 1, detail)

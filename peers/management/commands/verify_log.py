@@ -56,10 +56,17 @@ class Command(BaseCommand):
             console.print(f"  {exc.detail}")
             if exc.fault in (LogFault.FORK, LogFault.TRUNCATED):
                 console.print("  The log was rewritten, or the hub was restored from a backup.")
+                console.print("  After a restore, begin another log: the button is on the page Journal of the admin.")
             raise CommandError("The federation log does not verify.") from exc
         console.print(f"{verified.entries} entries and {verified.checkpoints} checkpoints verify.", style="green")
         if verified.last:
             console.print(f"Last entry: position {verified.last.position}, sealed {verified.last.at}")
+        for start in verified.starts:
+            console.print(f"Position {start.position}: {start.actor or 'the hub'} began another log.", style="yellow")
+            console.print(f"  {start.text}")
+        if lost := [found.checkpoint.position for found in verified.lost]:
+            text = f"{len(lost)} checkpoints that peers hold are of the lost end of an earlier log"
+            console.print(f"{text}, up to position {max(lost)}.", style="yellow")
         text = f"{verified.held} checkpoints that peers hold agree with the log"
         console.print(text if verified.held else "No peer's checkpoint was compared: a cut-off end stays unseen")
 

@@ -46,6 +46,7 @@ from peers.services.inbox.handler_events import queue_event
 from peers.services.outbox.callbacks import STATE_PATCH, is_in_scope
 from peers.services.trust.identity import DISABLED, is_enabled
 from peers.services.trust.journal import note
+from peers.services.trust.passing_lines import see_copy
 from peers.services.trust.proofs import (
     UNPROVEN,
     IncomingRequest,
@@ -130,6 +131,8 @@ def accept_callback(proven: ProvenCallback, *, now: datetime) -> JsonObject:
     """
     with unit_of_work():
         message = _apply(proven, now=now)
+    if message == ALREADY_PROCESSED:
+        see_copy(proven.proof.peer, proven.dispatch_id, proven.read.digest)
     return {"dispatch_id": proven.dispatch_id, "accepted": True, "message": message}
 
 

@@ -15,6 +15,7 @@ from peers.protocol.envelope_signatures import SignedObject
 from peers.protocol.federation_log import EXCHANGE_TYPE, MAX_EXCHANGE_BYTES, Checkpoint
 from peers.protocol.json_fields import read_text
 from peers.services.inbox.receive.prove_sender import check_fresh_here
+from peers.services.outbox.receipts import take_owed_countersignatures
 from peers.services.trust.identity import DISABLED, is_enabled
 from peers.services.trust.log_checkpoints import held_of, own_checkpoint, record_checkpoint
 from peers.services.trust.proofs import IncomingRequest, NotTrustedError, look_up_source, prove
@@ -23,10 +24,14 @@ from peers.services.trust.rate_limits import spend_request
 
 @dataclass(frozen=True, slots=True)
 class ProvenExchange:
-    """A request whose sender is proved to be an approved peer, with the peer's newest checkpoint, if it has one."""
+    """A request whose sender is proved to be an approved peer, with the peer's newest checkpoint, if it has one.
+
+    `countersignatures` is the member of that name as it came.
+    """
 
     peer: Peer
     checkpoint: Checkpoint | None
+    countersignatures: object = None
 
 
 def prove_exchange(request: IncomingRequest, *, now: datetime) -> ProvenExchange:
@@ -49,12 +54,19 @@ def prove_exchange(request: IncomingRequest, *, now: datetime) -> ProvenExchange
     check_fresh_here(message, now)
     spend_request(proof.peer)
     sent = message.get("checkpoint")
-    return ProvenExchange(proof.peer, None if sent is None else Checkpoint.from_dict(sent))
+    checkpoint = None if sent is None else Checkpoint.from_dict(sent)
+    return ProvenExchange(proof.peer, checkpoint, message.get("countersignatures"))
 
 
 def answer_exchange(proven: ProvenExchange, *, now: datetime) -> JsonObject:
-    """Store the peer's checkpoint and return the answer; raises VerificationError unless the peer signed it."""
+    """Store the peer's checkpoint and countersignatures, and return the answer.
+
+    Raises VerificationError for a checkpoint that the peer has not signed.
+    """
     if proven.checkpoint:
         record_checkpoint(proven.peer, proven.checkpoint, now=now)
     newest = own_checkpoint()
-    return {"checkpoint": newest.to_dict() if newest else None, "held": [*held_of(proven.peer)]}
+    answer: JsonObject = {"checkpoint": newest.to_dict() if newest else None, "held": [*held_of(proven.peer)]}
+    if proven.countersignatures:
+        answer["countersigned"] = [*take_owed_countersignatures(proven.peer, proven.countersignatures)]
+    return answer

@@ -36,6 +36,7 @@ from peers.services.outbox.delegations import delegation_of
 from peers.services.outbox.dispatch import reason_to_hold, signed_envelope
 from peers.services.outbox.leases import (
     Message,
+    failure_text,
     hold,
     lease_length,
     leased_row,
@@ -46,6 +47,7 @@ from peers.services.outbox.leases import (
 )
 from peers.services.outbox.pauses import pause_end, record_pause
 from peers.services.outbox.receipts import receipt_headers, take_countersignature
+from peers.services.outbox.sender_receipts import countersign_rejection
 from peers.services.outbox.signed_requests import SendResult, post
 from peers.services.trust.held_work import NOT_ENABLED, reason_of_state
 from peers.services.trust.identity import is_enabled
@@ -148,6 +150,8 @@ def settle_dispatch(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult
         else:
             reason = _dispatch_hold_reason(Peer.objects.get(pk=peer.pk))
             put_off(dispatch, token, sent.error, now=now, not_before=not_before, hold_reason=reason)
+            text, digest = failure_text(dispatch, sent.error), idempotency_digest(json.loads(dispatch.envelope))
+            note(JournalKind.DISPATCH, text, peer_url=peer.server_url, dispatch_id=dispatch.pk, digest=digest)
 
 
 def _record_answer(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult, *, now: datetime) -> None:
@@ -161,6 +165,8 @@ def _record_answer(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult,
         digest = idempotency_digest(json.loads(dispatch.envelope))
         line = f"Answered {status}: {text}"
         note(JournalKind.DISPATCH, line, peer_url=peer.server_url, dispatch_id=dispatch.pk, digest=digest)
+        if status == DispatchState.REJECTED:
+            countersign_rejection(dispatch, peer, sent, now=now)
     row.update(lease_token="")
 
 
@@ -231,21 +237,22 @@ def _settle_callback(callback: OutboundCallback, peer: Peer, token: str, sent: S
         row.update(last_status_code=sent.status_code)
         if sent.is_delivered:
             if row.update(delivered_at=now, due_at=None, lease_token="", last_error=""):
-                _note_delivered(callback)
+                _note_callback(callback, f"Reported {callback.event_type}")
         elif sent.is_final or callback.attempts >= MAX_ATTEMPTS:
             give_up(callback, token, sent.error, now=now)
         else:
             reason = _callback_hold_reason(Peer.objects.get(pk=peer.pk))
             put_off(callback, token, sent.error, now=now, not_before=not_before, hold_reason=reason)
+            _note_callback(callback, f"{callback.event_type}: {failure_text(callback, sent.error)}")
             return
         _nudge_next(callback, now=now)
 
 
-def _note_delivered(callback: OutboundCallback) -> None:
-    """Write the journal line of a callback that the peer took; its digest is the one that the peer computes."""
+def _note_callback(callback: OutboundCallback, text: str) -> None:
+    """Write the journal line of an attempt to send a callback; its digest is the one that the peer computes."""
     note(
         JournalKind.CALLBACK,
-        f"Reported {callback.event_type}",
+        text,
         peer_url=callback.peer.server_url,
         dispatch_id=callback.received.dispatch_id,
         digest=hashlib.sha256(SignedObject(json.loads(callback.body)).signed_bytes).hexdigest(),

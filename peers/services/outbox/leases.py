@@ -74,6 +74,12 @@ def hold(message: Message, token: str, why: str) -> None:
     leased_row(message, token).update(due_at=None, lease_token="", attempts=message.attempts, **columns)
 
 
+def failure_text(message: Message, error: str) -> str:
+    """Return the text of the journal line of an attempt that failed and is followed by another one."""
+    # The circuit breaker and the number of attempts bound these lines.
+    return f"Attempt {message.attempts} failed: {error}"
+
+
 def reason_columns(row: OutboxRow, text: str) -> dict[str, str]:
     """Return the columns in which the row stores the text of an error or a reason: a dispatch has two, others one."""
     return {"last_error": text, "reason": text} if isinstance(row, Dispatch) else {"last_error": text}

@@ -9,6 +9,7 @@ from core.jobs.queue import enqueue
 from peers.models import Peer, PeerState
 from peers.protocol import Json, JsonObject, ProtocolError, parse_json_object
 from peers.protocol.federation_log import EXCHANGE_PATH, EXCHANGE_TYPE, Checkpoint
+from peers.services.outbox.sender_receipts import note_confirmed, owed_countersignatures
 from peers.services.outbox.signed_requests import post
 from peers.services.trust.identity import hub_url, is_enabled, signed_json
 from peers.services.trust.log_checkpoints import own_checkpoint, record_checkpoint, record_held
@@ -45,6 +46,8 @@ def exchange_checkpoints(peer_id: str, *, now: datetime) -> str:
         "created_at": now.isoformat(),
         "checkpoint": newest.to_dict() if newest else None,
     }
+    if owed := owed_countersignatures(peer):
+        body["countersignatures"] = [*owed]
     sent = post(peer, peer.server_url + EXCHANGE_PATH, signed_json(body), now=now)
     if sent.answer is not None and sent.status_code in NO_EXCHANGE:
         return "the peer does not exchange checkpoints"
@@ -61,6 +64,9 @@ def exchange_checkpoints(peer_id: str, *, now: datetime) -> str:
 def _record(peer: Peer, answer: JsonObject, *, now: datetime) -> str:
     held: Json = answer.get("held")
     count = record_held(peer, held if isinstance(held, list) else [], now=now)
+    confirmed = answer.get("countersigned")
+    if isinstance(confirmed, list):
+        note_confirmed(peer, [pk for pk in confirmed if isinstance(pk, str)])
     theirs = answer.get("checkpoint")
     if isinstance(theirs, dict):
         record_checkpoint(peer, Checkpoint.from_dict(theirs), now=now)

@@ -3,7 +3,7 @@
 Each delivery and each answer to one carries the sender's newest checkpoint in a header; a daily request sends it too
 and asks which checkpoints of this hub the peer holds. A checkpoint proves itself by its signature, with the approved
 keys of the peer. A hub stores of each peer the newest checkpoint, the last one of each earlier day, and those that show
-a fork. After a fork it stores no further checkpoint of that log.
+a fork. After a fork it stores no further checkpoint of that log, until staff acknowledge it.
 
 A request makes no query for this: the own checkpoint is cached, and a worker verifies and stores the peer's.
 """
@@ -16,7 +16,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
+from core.actors import Actor
+from core.errors import ConflictError, InvalidRequestError
 from core.jobs.queue import enqueue
 from core.store.unit_of_work import locked, retried, unit_of_work
 from peers.models import CheckpointStanding, JournalKind, LogBatch, Peer, PeerCheckpoint, PeerState
@@ -115,10 +118,36 @@ def held_of(peer: Peer) -> list[JsonObject]:
 
 def warnings_about(peer: Peer) -> list[str]:
     """Return what staff must know about the peer's log: its forks, and that it was replaced by another log."""
-    rows = list(PeerCheckpoint.objects.filter(peer=peer, is_ours=False).exclude(standing=CheckpointStanding.KEPT))
+    open_rows = PeerCheckpoint.objects.filter(peer=peer, is_ours=False, acknowledged_at=None)
+    rows = list(open_rows.exclude(standing=CheckpointStanding.KEPT))
     forks = [row.reason for row in rows if row.standing == CheckpointStanding.FORK]
     logs = {row.log_id for row in rows if row.standing == CheckpointStanding.NEWEST}
     return forks[:1] or ([f"the peer has begun {len(logs)} logs"] if len(logs) > 1 else [])
+
+
+@retried
+def acknowledge_log(peer: Peer, *, reason: str, by: Actor) -> None:
+    """Acknowledge that the peer rewrote its log or began another one, such as after a restore from a backup.
+
+    Of the checkpoints that the hub holds, the one with the latest time becomes the one that further checkpoints must
+    extend. All others stay as proof, with the reason and the person, and nothing is compared with them any more. Raises
+    InvalidRequestError without a reason, ConflictError where nothing is wrong with the peer's log.
+    """
+    if not reason.strip():
+        raise InvalidRequestError("Say why the peer's log may go on")
+    with unit_of_work():
+        rows = list(locked(PeerCheckpoint.objects.filter(peer=peer, is_ours=False, acknowledged_at=None)))
+        warnings = warnings_about(peer)
+        if not warnings:
+            raise ConflictError("Nothing is wrong with the log of this peer")
+        latest = max(rows, key=lambda row: (row.checkpoint.at, row.position))
+        others = PeerCheckpoint.objects.filter(pk__in=[row.pk for row in rows if row.pk != latest.pk])
+        others.update(
+            acknowledged_at=timezone.now(), acknowledged_reason=reason.strip(), acknowledged_by_name=by.name[:200]
+        )
+        PeerCheckpoint.objects.filter(pk=latest.pk).update(standing=CheckpointStanding.NEWEST, reason="")
+        text = f"Acknowledged ({warnings[0]}); the log goes on from position {latest.position}: {reason.strip()}"
+        note(JournalKind.LOG, text, peer_url=peer.server_url, digest=latest.digest, by=by)
 
 
 # Checkpoints of this hub's log --------------------------------------------------------------------------------------
@@ -171,7 +200,8 @@ def _all_own_keys() -> list[VerificationKey]:
 def _store(peer: Peer, checkpoint: Checkpoint, *, is_ours: bool, now: datetime) -> None:
     with unit_of_work():
         rows = PeerCheckpoint.objects.filter(peer=peer, is_ours=is_ours)
-        of_log = rows.filter(log_id=checkpoint.log)
+        open_rows = rows.filter(acknowledged_at=None)
+        of_log = open_rows.filter(log_id=checkpoint.log)
         newest = list(locked(of_log.filter(standing=CheckpointStanding.NEWEST)))
         if rows.filter(digest=checkpoint.digest).exists():
             return
@@ -184,7 +214,7 @@ def _store(peer: Peer, checkpoint: Checkpoint, *, is_ours: bool, now: datetime) 
             text = f"{of_whom}, does not fit: {reason}" if is_ours else f"{of_whom} has a fork: {reason}"
             note(JournalKind.PEER, text, peer_url=peer.server_url, digest=checkpoint.digest)
             return
-        if not newest and not _begin_log(peer, rows, checkpoint, is_ours=is_ours):
+        if not newest and not _begin_log(peer, open_rows, checkpoint, is_ours=is_ours):
             return
         if any(row.position > checkpoint.position for row in newest):
             return

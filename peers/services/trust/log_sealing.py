@@ -25,12 +25,15 @@ from django.conf import settings
 from django.db import IntegrityError
 from django.utils import timezone
 
+from core.actors import Actor
+from core.errors import ConflictError, InvalidRequestError
 from core.store.unit_of_work import LostRaceError, locked, retried, unit_of_work, update_each
-from peers.models import FederationLog, JournalEntry, LogBatch
-from peers.models.federation_log import ONLY_LOG
+from peers.models import FederationLog, JournalEntry, JournalKind, LogBatch
+from peers.models.federation_log import ONLY_LOG, new_log_id
 from peers.models.journal import in_milliseconds
 from peers.protocol.federation_log import GENESIS, Checkpoint, LogEntry
 from peers.services.trust.identity import hub_identity
+from peers.services.trust.journal import new_line
 
 SEALED_TOGETHER = 1000
 _STATEMENT_ROWS = 250
@@ -62,16 +65,38 @@ def seal_batch(token: str) -> int:
         lines = list(JournalEntry.objects.filter(position=0).order_by("at", "id")[:SEALED_TOGETHER]) if log else []
         if log is None or not lines:
             return 0
-        first = log.position + 1
-        position, last_hash = _chain(lines, log)
-        _write(lines)
-        checkpoint = _next_checkpoint(log, position, last_hash)
-        LogBatch.of_checkpoint(checkpoint, first_position=first).save(force_insert=True)
-        end = FederationLog.objects.filter(pk=ONLY_LOG, lease_token=token, position=log.position, hash=log.hash)
-        written = JournalEntry.objects.filter(position__gte=first, position__lte=position).count()
-        if not end.update(position=position, hash=last_hash) or written != len(lines):
-            raise LostRaceError
+        _seal(log, lines, token)
     return len(lines)
+
+
+@retried
+def start_log(*, reason: str, by: Actor) -> str:
+    """Begin another log, such as after a restore, and return its id.
+
+    The chain goes on: the lines that wait are sealed in the log before, and one line with the reason and the person,
+    alone in its batch, begins the other one. Raises InvalidRequestError without a reason, ConflictError for an empty
+    log, or while a sealer works.
+    """
+    if not reason.strip():
+        raise InvalidRequestError("Say why another log begins")
+    seal_log()
+    token, now = secrets.token_hex(16), timezone.now()
+    if not _take(token, now=now, lease=timedelta(seconds=settings.FEDHUB_JOB_LEASE_SECONDS)):
+        raise ConflictError("The log is being sealed at this moment. Try again.")
+    try:
+        with unit_of_work():
+            log = locked(FederationLog.objects.filter(pk=ONLY_LOG, lease_token=token)).get()
+            last = LogBatch.objects.order_by("-number").first()
+            if last is None:
+                raise ConflictError("The log has no entry yet")
+            old, log.log_id = log.log_id, new_log_id()
+            text = f"Another log begins. The log {old} ended at position {log.position}: {reason.strip()}"
+            line = new_line(JournalKind.LOG, text, by=by, digest=last.checkpoint.digest)
+            line.save(force_insert=True)
+            _seal(log, [line], token)
+    finally:
+        FederationLog.objects.filter(pk=ONLY_LOG, lease_token=token).update(due_at=timezone.now(), lease_token="")
+    return log.log_id
 
 
 def entry_of(line: JournalEntry) -> LogEntry:
@@ -116,6 +141,19 @@ def _chain(lines: Sequence[JournalEntry], log: FederationLog) -> tuple[int, str]
 
 def _write(lines: Sequence[JournalEntry]) -> None:
     update_each(lines, ["at", "position", "hash"], batch_size=_STATEMENT_ROWS)
+
+
+def _seal(log: FederationLog, lines: Sequence[JournalEntry], token: str) -> None:
+    """Seal lines as one batch behind the end of the log, in the caller's unit of work; raises LostRaceError."""
+    first = log.position + 1
+    position, last_hash = _chain(lines, log)
+    _write(lines)
+    checkpoint = _next_checkpoint(log, position, last_hash)
+    LogBatch.of_checkpoint(checkpoint, first_position=first).save(force_insert=True)
+    end = FederationLog.objects.filter(pk=ONLY_LOG, lease_token=token, position=log.position, hash=log.hash)
+    written = JournalEntry.objects.filter(position__gte=first, position__lte=position).count()
+    if not end.update(log_id=log.log_id, position=position, hash=last_hash) or written != len(lines):
+        raise LostRaceError
 
 
 def _next_checkpoint(log: FederationLog, position: int, last_hash: str) -> Checkpoint:

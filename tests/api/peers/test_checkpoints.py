@@ -9,13 +9,21 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from core.actors import Actor
+from core.errors import ConflictError, InvalidRequestError
 from core.jobs import queue
 from peers.models import JournalEntry, JournalKind, Peer, PeerCheckpoint
 from peers.protocol.federation_log import CHECKPOINT_HEADER, EXCHANGE_PATH, EXCHANGE_TYPE, GENESIS, Checkpoint
 from peers.services.trust import log_checkpoints
 from peers.services.trust.identity import hub_identity
 from peers.services.trust.journal import note
-from peers.services.trust.log_checkpoints import held_by_peers, record_held, take_checkpoint, warnings_about
+from peers.services.trust.log_checkpoints import (
+    acknowledge_log,
+    held_by_peers,
+    record_held,
+    take_checkpoint,
+    warnings_about,
+)
 from peers.services.trust.log_sealing import seal_log
 from tests.api.peers.conftest import Refused
 from tests.api.peers.partner import HUB, Partner, body_of, deliver, get, send
@@ -138,6 +146,31 @@ def test_a_peer_that_begins_another_log_is_noted(alpha: Partner, alpha_peer: Pee
         take_checkpoint(alpha_peer.pk, checkpoint(alpha, 20, log=log).to_header(), now=timezone.now())
     assert warnings_about(alpha_peer) == ["the peer has begun 2 logs"]
     assert JournalEntry.objects.filter(text__startswith="The peer has begun another log").count() == 1
+
+
+def test_a_fork_that_staff_acknowledge_lets_the_log_go_on(alpha: Partner, alpha_peer: Peer) -> None:
+    now, staff = timezone.now(), Actor(id="1", name="approver")
+    with pytest.raises(ConflictError):
+        acknowledge_log(alpha_peer, reason="nothing is wrong", by=staff)
+    forked = checkpoint(alpha, 20, hash="f" * 64, at="2026-01-01T05:00:00.000Z")
+    for found in (checkpoint(alpha, 20), forked, checkpoint(alpha, 20, log="cd" * 16)):
+        take_checkpoint(alpha_peer.pk, found.to_header(), now=now)
+    with pytest.raises(InvalidRequestError):
+        acknowledge_log(alpha_peer, reason=" ", by=staff)
+    acknowledge_log(alpha_peer, reason="They restored a backup", by=staff)
+
+    assert warnings_about(alpha_peer) == []
+    line = JournalEntry.objects.get(kind=JournalKind.LOG)
+    assert (line.actor_name, line.peer_url, line.digest) == ("approver", alpha.url, forked.digest)
+    assert "They restored a backup" in line.text
+    stored = PeerCheckpoint.objects.exclude(acknowledged_at=None).values_list("acknowledged_by_name", flat=True)
+    assert list(stored) == ["approver"] * 2
+    # The log goes on from the checkpoint that showed the fork, and the branch before it is a fork now.
+    later = checkpoint(alpha, 90, at="2026-01-01T06:00:00.000Z")
+    take_checkpoint(alpha_peer.pk, later.to_header(), now=now)
+    assert PeerCheckpoint.objects.filter(position=90, standing="newest").exists()
+    take_checkpoint(alpha_peer.pk, checkpoint(alpha, 90, hash="e" * 64).to_header(), now=now)
+    assert len(warnings_about(alpha_peer)) == 1
 
 
 def test_an_exchange_stores_the_peer_s_checkpoint_and_answers_what_this_hub_holds(

@@ -12,11 +12,12 @@ import pytest
 
 from peers.models import Dispatch, DispatchReceipt, Peer
 from peers.protocol import SigningKey, canonical_bytes, idempotency_digest
-from peers.protocol.receipts import COUNTERSIGNATURE_HEADER, Countersignature, Receipt
+from peers.protocol.receipts import COUNTERSIGNATURE_HEADER, RECEIPT_HEADER, Countersignature, Receipt
 from peers.services.outbox.delegations import delegation_of
 from peers.services.trust.identity import hub_identity
 from tests.api.peers.callbacks import CALLBACK, attestation, callback, dispatch_to
-from tests.api.peers.partner import HUB_DID, Partner, body_of, send
+from tests.api.peers.partner import HUB_DID, Partner, body_of, deliver, send
+from tests.api.peers.test_checkpoints import exchange
 
 META = "HTTP_FEDHUB_RECEIPT"
 
@@ -102,3 +103,32 @@ def test_a_peer_without_receipts_leaves_one_signature_until_one_comes(
         row.signed_receipt.verify(hub_identity().verification_keys)
     report(alpha, body, receipt.to_header())
     assert DispatchReceipt.objects.get().standing == "both"
+
+
+def test_a_rejection_carries_a_receipt_and_the_exchange_brings_its_countersignature(
+    alpha: Partner, alpha_peer: Peer
+) -> None:
+    envelope = alpha.signed(federation_policy={"budget": {"max_llm_tokens": 0}})
+    first, again = (deliver(alpha, envelope).headers[RECEIPT_HEADER] for _ in range(2))
+    assert RECEIPT_HEADER not in deliver(alpha, alpha.signed()).headers
+    receipt = Receipt.from_header(first)
+    receipt.verify(hub_identity().verification_keys)
+    assert first == again
+    assert (receipt.decision, receipt.outcome, receipt.result) == ("rejected", "rejected", "")
+    assert (receipt.sender, receipt.intent) == (alpha.identity.did, idempotency_digest(envelope))
+
+    values = {"receipt": receipt.digest, "signer": alpha.identity.did, "differs": "", "log": "", "position": 0}
+    answer = Countersignature(**values, at="2026-01-01T00:00:00.000000Z")  # type: ignore[arg-type]
+    wrong = (replace(answer, receipt="0" * 64).signed(alpha.key), answer.signed(SigningKey(b"x" * 32)))
+    for sent, confirmed, standing in (
+        *(([{"dispatch": receipt.dispatch, "countersignature": each.to_dict()}], [], "one") for each in wrong),
+        ("garbage", [], "one"),
+        ([{"dispatch": ["x"]}, {"dispatch": "unknown"}], [], "one"),
+        (
+            [{"dispatch": receipt.dispatch, "countersignature": answer.signed(alpha.key).to_dict()}],
+            [receipt.dispatch],
+            "both",
+        ),
+    ):
+        assert exchange(alpha, None, countersignatures=sent).json()["countersigned"] == confirmed
+        assert DispatchReceipt.objects.get().standing == standing

@@ -87,6 +87,8 @@ PAGES = {
     **dict.fromkeys(("answer_work", "refuse_work"), ANSWER),
     **dict.fromkeys(("approve", "revoke", "fetch", "reject", "suspend", "resume", "repropose"), "peers.change_peer"),
     **dict.fromkeys(("issue_token", "revoke_all_tokens", "outbound_key", "retire"), "peers.change_peer"),
+    "acknowledge_log": "peers.change_peer",
+    "start_log": "peers.change_federationlog",
     "import_peers": "peers.add_peer",
     **dict.fromkeys(("export_as_csv", "export_as_json"), "peers.export_peer"),
     "password_change": ROOT,

@@ -28,8 +28,9 @@ A message passes through eight values, in this order. Each name says what is est
     7  ReceiveOutcome      the answer, and the new rows for workers
     8  ReceiveResult       the answer on the wire, sent after the commit
 
-A refused request stores nothing. It writes a line to the text log and raises a counter. An unknown sender that signs
-with a key which it shows also gets a proposal (`trust.proposals`).
+A refused request stores nothing. It writes a line to the text log, raises a counter, and gets a line of the journal
+later (`trust.passing_lines`). An unknown sender that signs with a key which it shows also gets a proposal
+(`trust.proposals`).
 
 Group commit (`group_commit`): a transaction has a fixed price, the write lock and the disk's acknowledgment, which
 requests of the same moment share. The first request's thread stores the requests that wait, and each thread gets its

@@ -36,6 +36,7 @@ from peers.services.inbox.receive.takers import NO_ROOM, Room, Taker, taker_of
 from peers.services.outbox.nudges import nudge_new
 from peers.services.trust import peer_cache
 from peers.services.trust.identity import hub_url
+from peers.services.trust.passing_lines import see_copy
 from peers.services.trust.proofs import NotTrustedError
 from peers.services.trust.recheck_under_lock import LockedPeer, check_proof, check_trust, lock_peers
 from peers.services.trust.replay import ALREADY_PROCESSED, NonceReplayedError, new_nonce, seen_nonces
@@ -79,7 +80,10 @@ def receive(submission: Submission, *, now: datetime) -> ReceiveResult:
     except Exception:
         peer_cache.forget(submission.proof.peer.server_url)
         raise
-    RECEIVED.add("known" if result.message == ALREADY_PROCESSED else "accepted" if result.accepted else "rejected")
+    is_known = result.message == ALREADY_PROCESSED
+    RECEIVED.add("known" if is_known else "accepted" if result.accepted else "rejected")
+    if is_known:
+        see_copy(submission.proof.peer, result.dispatch_id, submission.digest)
     return result
 
 

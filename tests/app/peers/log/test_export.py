@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from peers.models import JournalEntry, LogBatch
+from core.actors import Actor
+from core.errors import InvalidRequestError
+from peers.models import FederationLog, JournalEntry, LogBatch
 from peers.services.trust import log_sealing
 from peers.services.trust.identity import hub_identity
-from peers.services.trust.log_sealing import seal_log
+from peers.services.trust.log_sealing import seal_log, start_log
 from tests.app.peers.log.test_sealing import lines
 
 SCRIPT = Path(__file__).resolve().parents[4] / "docs" / "verify_log.py"
@@ -111,3 +114,52 @@ def test_the_command_names_the_position_and_what_was_found(export: Path, tmp_pat
     held.write_text('{"type": "fedhub-log-checkpoint/1"}')
     with pytest.raises(CommandError, match="line 1: not a checkpoint that this hub signed"):
         output_of("verify_log", "--peer-checkpoints", held)
+
+
+def test_a_log_that_was_begun_after_a_restore_verifies_and_says_so(export: Path, tmp_path: Path) -> None:
+    """The restore took the last batch away, and peers hold its checkpoint."""
+    lost = LogBatch.objects.get(number=2).checkpoint
+    LogBatch._base_manager.filter(number=2).delete()
+    JournalEntry._base_manager.filter(position__gt=4).delete()
+    first = LogBatch.objects.get().checkpoint
+    FederationLog.objects.update(position=4, hash=first.hash)
+    lines(2)
+    seal_log()
+    held = tmp_path / "held.jsonl"
+    held.write_text("\n".join(json.dumps(each.to_dict()) for each in (first, lost)))
+    with pytest.raises(CommandError):
+        output_of("verify_log", "--peer-checkpoints", held)
+
+    before = FederationLog.objects.get().log_id
+    with pytest.raises(InvalidRequestError):
+        start_log(reason=" ", by=Actor(id="1", name="root"))
+    assert start_log(reason="Disk failure", by=Actor(id="1", name="root")) != before
+    lines(1)
+    seal_log()
+    said = output_of("verify_log", "--peer-checkpoints", held)
+    assert "Position 7: root began another log." in said
+    assert f"The log {before} ended at position 6: Disk failure" in said.replace("\n", " ")
+    assert "1 checkpoints that peers hold are of the lost end of an earlier log, up to position 7." in said
+    assert "1 checkpoints that peers hold agree with the log" in said
+
+    again = tmp_path / "again.jsonl"
+    output_of("export_log", "--output", again)
+    code, text = verify(again, "--held", held)
+    assert (code, "verified: 8 entries" in text, "position 7: root began another log" in text) == (0, True, True)
+    stored = [json.loads(line) for line in again.read_text(encoding="utf-8").split("\n") if line]
+    (start,) = (row for row in stored if row.get("kind") == "log")
+    for change in ({"kind": "peer"}, {"digest": "0" * 64}, {"actor": "other"}):
+        rows = [{**row, **change} if row is start else row for row in stored]
+        again.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+        assert verify(again, "--held", held)[0] == 1
+
+
+def test_another_log_is_no_excuse_for_a_checkpoint_of_the_log_that_goes_on(export: Path, tmp_path: Path) -> None:
+    start_log(reason="Restored", by=Actor(id="1", name="root"))
+    end = LogBatch.objects.order_by("-number")[0].checkpoint
+    held = tmp_path / "held.jsonl"
+    for forged in (replace(end, hash="0" * 64), replace(end, position=20, batch=9), replace(end, log="f" * 32)):
+        held.write_text(json.dumps(forged.signed(hub_identity().signing_key()).to_dict()))
+        with pytest.raises(CommandError):
+            output_of("verify_log", "--peer-checkpoints", held)
+        assert verify(export, "--held", held)[0] == 1

@@ -1,0 +1,46 @@
+"""Let the journal tell of refused messages of peers, with what the message says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from core.strict_json import parse_json_object
+from peers.models import JournalKind, Peer
+from peers.protocol import ProtocolError, idempotency_digest, normalize_server_url
+from peers.protocol.envelope_signatures import SignedObject
+from peers.services.inbox.receive.prove_sender import DISPATCH_ID
+from peers.services.trust.passing_lines import About, Cause, see
+
+MAX_READ_BYTES = 128 * 1024
+"""The longest body of which a line tells the dispatch and the digest."""
+
+_REASON = re.compile(r"[A-Za-z]{1,60}", re.ASCII)
+
+
+def see_refusal(reason: str, *, status: int, address: str, peer: Peer | None, body: bytes) -> None:
+    """Let the journal tell of a refused message from an address; `peer` is its sender if a proof holds, else None."""
+    # A reason is the name of a class; other texts would be causes without number.
+    name = reason if _REASON.fullmatch(reason) else f"HTTP {status}"
+    source = peer.server_url if peer else address
+    see(Cause(JournalKind.REFUSED, name, source, is_proven=peer is not None), lambda: _read(body))
+
+
+def _read(body: bytes) -> About:
+    """Return what a message says of itself; nothing of a long message, or of one that cannot be read."""
+    try:
+        message = parse_json_object(body, max_bytes=MAX_READ_BYTES)
+        dispatch_id, source = message.get("dispatch_id"), message.get("source_server")
+        is_callback = "event_type" in message
+        digest = (
+            hashlib.sha256(SignedObject(message).signed_bytes).hexdigest()
+            if is_callback
+            else idempotency_digest(message)
+        )
+        return About(
+            dispatch_id=dispatch_id if isinstance(dispatch_id, str) and DISPATCH_ID.fullmatch(dispatch_id) else "",
+            digest=digest,
+            claimed_url=normalize_server_url(source) if isinstance(source, str) and not is_callback else "",
+        )
+    except ProtocolError:
+        return About()
