@@ -215,5 +215,15 @@ SECTIONS: dict[str, type[Entry]] = {
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of the file (draft 2020-12), for editors and other checks."""
-    schema = HubFile.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "fedhub configuration file"}
+    schema: dict[str, Any] = _without_defaults(HubFile.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "fedhub configuration file", **schema}
+
+
+def _without_defaults(schema: Any, *, are_properties: bool = False) -> Any:
+    """Return a schema without titles, and without defaults: what is absent from the file has no default."""
+    if isinstance(schema, list):
+        return [_without_defaults(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: value for key, value in schema.items() if are_properties or key not in ("title", "default")}
+    return {key: _without_defaults(value, are_properties=key == "properties") for key, value in kept.items()}
