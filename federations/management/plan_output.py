@@ -115,7 +115,7 @@ def _field_lines(field: Mapping[str, Any], *, indent: int) -> Iterator[Line]:
     found = changed_members(str(field["field"]), field["before"], field["after"])
     shown = list(islice(found, _MEMBERS_SHOWN + 1))
     for path, before, after in shown[:_MEMBERS_SHOWN]:
-        yield f"{' ' * indent}{visible(path)}: {_value(before)} -> {_value(after)}", ""
+        yield f"{' ' * indent}{visible(path)}: {value_text(before)} -> {value_text(after)}", ""
     if len(shown) > _MEMBERS_SHOWN:
         yield f"{' ' * indent}… and more members of {visible(field['field'])}", "dim"
 
@@ -138,7 +138,8 @@ def changed_members(path: str, before: Any, after: Any, depth: int = 0) -> Itera
             yield from changed_members(f"{path}.{name}", old, new, depth + 1)
 
 
-def _value(value: Json) -> str:
+def value_text(value: Json) -> str:
+    """Return a value as one line of JSON; a long one is cut."""
     if value is None:
         return "(none)"
     text = visible(_text(value))

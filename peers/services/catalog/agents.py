@@ -243,6 +243,15 @@ def register_agent(
     return _describe_registered(row, _place())
 
 
+@retried
+def remove_registered_agent(agent_id: str) -> None:
+    """Delete the registered agent of this id; raises NotFoundError. A discovered agent that it hid is shown again."""
+    with unit_of_work():
+        deleted, _ = RegisteredAgent.objects.filter(agent_id=agent_id).delete()
+        if not deleted:
+            raise NotFoundError(f"There is no registered agent {agent_id}")
+
+
 def _choices() -> dict[tuple[str, str], str]:
     """Return the visibilities that staff chose, by federation id and path."""
     return {(row.federation_id, row.path): row.visibility for row in AgentVisibilityChoice.objects.all()}

@@ -117,6 +117,15 @@ def undo_visibilities(change_id: str, places: Collection[Place], by: Actor) -> i
     return len(rows)
 
 
+@retried
+def forget_visibilities(places: Collection[Place]) -> None:
+    """Take the choices of staff for the agents at `places` back, so that the hub's default applies to them again."""
+    with unit_of_work():
+        rows = choices_at(places, lock=True).values()
+        for batch in batches([row.pk for row in rows]):
+            AgentVisibilityChoice.objects.filter(pk__in=batch).delete()
+
+
 def choices_at(places: Collection[Place], *, lock: bool = False) -> dict[Place, AgentVisibilityChoice]:
     """Return the choices of staff for the agents at `places`; an agent with the hub's default has none."""
     wanted, rows = set(places), AgentVisibilityChoice.objects.all()

@@ -1,0 +1,144 @@
+"""For any hub: its export changes nothing on it, and makes an equal hub of an empty one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.contrib.auth.models import Group, User
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.roles.models import Role
+from federations.models import Federation
+from federations.search.registry import search_index
+from fedhub.config_file.apply import apply_plan, make_plan
+from fedhub.config_file.document import fingerprint_of
+from fedhub.config_file.export import export_config
+from fedhub.roles import ROLES
+from peers.models import AgentVisibilityChoice, AgentWorkSetting, Peer, PeerDecision, RegisteredAgent
+from tests.app.fedhub.config_file.conftest import ROLE_ARN
+from tests.app.peers.staff.conftest import KEY, NEXT_KEY, Partner
+from tests.examples import examples
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+USERS = ("alice", "bob", "no")
+SIGNS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+TEXT = st.text(SIGNS, max_size=8)
+NAME = st.text(SIGNS, min_size=1, max_size=8)
+VISIBILITY = st.sampled_from(["public", "unlisted", "private"])
+MEMBERS = st.lists(st.sampled_from(USERS), unique=True)
+FINGERPRINTS = [fingerprint_of(key.verification_key.fingerprint) for key in (KEY, NEXT_KEY)]
+
+
+def entries(key: str, keys: st.SearchStrategy[str], **values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Draw up to three entries with different keys; each has some of the values."""
+    entry = st.fixed_dictionaries({key: keys}, optional=values)
+    return st.lists(entry, max_size=3, unique_by=lambda found: found[key].strip())
+
+
+def federations(names: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
+    config: dict[str, Any] = {"region": "us-east-1", "assumeRoleArn": ROLE_ARN}
+    grants = st.dictionaries(st.sampled_from(USERS), st.sampled_from(["view", "edit", "owner"]))
+    return entries(
+        "name",
+        names,
+        description=TEXT,
+        tags=st.lists(NAME, max_size=3),
+        provider_config=st.dictionaries(NAME, TEXT, max_size=2).map(
+            lambda tags: {**config, "resourceTagsFilter": tags}
+        ),
+        enabled=st.booleans(),
+        change_policy=st.sampled_from(["flow", "review"]),
+        schedule=st.integers(5, 90).map(lambda minutes: {"interval_minutes": minutes}),
+        grants=grants.map(lambda found: [{"user": name, "level": level} for name, level in found.items()]),
+    )
+
+
+def files(partner_url: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw the values of a file in which one peer publishes its keys and another one is unreachable."""
+    urls = st.sampled_from(["https://a.example.org", "https://b.example.org/hub"])
+    partner = {
+        "server_url": partner_url,
+        "fingerprints": FINGERPRINTS[:1],
+        "state": st.sampled_from(["approved", "suspended"]),
+        "outbound_key": {"env": "FEDHUB_TEST_ROUND_TRIP"},
+    }
+    peers = entries(
+        "server_url",
+        urls,
+        name=TEXT,
+        notes=TEXT,
+        requires_signature=st.booleans(),
+        relationship=st.sampled_from(["peer", "upstream"]),
+        review_by=st.dates().map(str),
+        callback_origins=st.lists(st.just("https://callbacks.example.org"), max_size=1),
+        state=st.sampled_from(["proposed", "rejected"]),
+    )
+    known = st.fixed_dictionaries(
+        {name: each if isinstance(each, st.SearchStrategy) else st.just(each) for name, each in partner.items()}
+    )
+    agents = entries("agent", st.sampled_from(["a", "/b", "c"]), visibility=VISIBILITY, asks_before_work=st.booleans())
+    skills = st.lists(TEXT, max_size=2)
+    ids = NAME.filter(str.isprintable)
+    registered = entries("id", ids, name=TEXT, description=TEXT, skills=skills, visibility=VISIBILITY)
+    return st.fixed_dictionaries(
+        {
+            "version": st.just(1),
+            "roles": entries("role", st.sampled_from(["reader", "operator"]), members=MEMBERS),
+            "groups": entries("name", NAME.map(lambda name: f"g{name}"), members=MEMBERS),
+            "federations": federations(NAME),
+            "agents": agents,
+            "registered_agents": registered,
+            "peers": st.tuples(peers, st.lists(known, max_size=1)).map(lambda pair: [*pair[0], *pair[1]]),
+        }
+    )
+
+
+def empty_the_hub() -> None:
+    for model in (Federation, AgentVisibilityChoice, AgentWorkSetting, RegisteredAgent, PeerDecision, Peer):
+        model.objects.all().delete()
+    Group.objects.filter(role=None).delete()
+    for definition in ROLES:
+        group = Role.objects.get(key=definition.key).group
+        assert group is not None
+        group.name = definition.name
+        group.save()
+        group.user_set.clear()
+
+
+def apply_whole(text: str) -> None:
+    plan = make_plan(text, folder=Path(), prune=False)
+    assert plan.errors == ()
+    assert [outcome for outcome in apply_plan(plan) if not outcome.is_whole] == []
+
+
+def test_an_export_changes_nothing_here_and_makes_an_equal_hub_elsewhere(
+    partner: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    User.objects.bulk_create(User(username=name) for name in USERS)
+    partner.publish(KEY)
+    monkeypatch.setenv("FEDHUB_TEST_ROUND_TRIP", "a-key-of-the-test")
+
+    @examples(12)
+    @given(files(partner.url))
+    def holds(values: dict[str, Any]) -> None:
+        empty_the_hub()
+        apply_whole(yaml.safe_dump(values, allow_unicode=True))
+        first = export_config()
+        for name in first.variables:
+            monkeypatch.setenv(name, "a-key-of-the-test")
+        assert make_plan(first.text, folder=Path(), prune=True).to_do == []
+
+        empty_the_hub()
+        apply_whole(first.text)
+
+        assert export_config().text == first.text
+
+    run: Callable[[], None] = holds
+    run()
+    search_index().clear()
