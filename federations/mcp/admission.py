@@ -36,7 +36,6 @@ from core.api.parsers import parse_body
 from core.api.scopes import READ, HasRequiredScope
 from core.api.viewsets import check_body_readable
 from core.signin.attempts import address_of
-from core.strict_json import JsonObject
 
 MCP_PATH = "/mcp"
 METADATA_PATH = f"/.well-known/oauth-protected-resource{MCP_PATH}"
@@ -50,7 +49,7 @@ class Refused:
 
     status: int
     headers: Mapping[str, str]
-    body: JsonObject
+    body: Mapping[str, Any]
 
 
 def admit(environ: Mapping[str, Any], body: bytes, length: int) -> User | Refused:
@@ -71,8 +70,8 @@ def admit(environ: Mapping[str, Any], body: bytes, length: int) -> User | Refuse
         return Refused(400, {}, error_body("invalid_request", "The request is malformed"))
     except APIException as exc:
         allowed = {"Allow": "POST"} if isinstance(exc, MethodNotAllowed) else {}
-        body_of_error = {"detail": NEEDED} if exc.status_code == 401 else api_error_body(exc)
-        return Refused(exc.status_code, {**api_error_headers(exc), **allowed}, body_of_error)
+        told: dict[str, Any] = {"detail": NEEDED} if exc.status_code == 401 else api_error_body(exc)
+        return Refused(exc.status_code, {**api_error_headers(exc), **allowed}, told)
     return user
 
 
