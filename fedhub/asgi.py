@@ -6,7 +6,7 @@ from django.conf import settings
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 
 from core.api.errors import answer_outside_views
-from fedhub.asgi_front import Answer, Front
+from fedhub.asgi_front import Answer, Front, Mounted
 from fedhub.request_ids import take_request_ids
 from fedhub.wsgi import application as django_application
 
@@ -15,6 +15,13 @@ def refuse(path: str, status: int) -> Answer:
     """Return the response to a request that does not reach Django; the path's endpoint family gives its body."""
     response = answer_outside_views(path, status, "The request body did not arrive in time")
     return Answer(status, [(b"content-type", b"application/json"), (b"connection", b"close")], response.content)
+
+
+def _mcp() -> Mounted:
+    # The registry's models need the apps, which fedhub.wsgi loads.
+    from federations.mcp.face import McpFace
+
+    return McpFace()
 
 
 def _keep_figures_and_lines() -> None:
@@ -33,6 +40,7 @@ _front = Front(
     # Django refuses a larger body, so the front need not read it.
     max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     threads=settings.FEDHUB_WEB_THREADS,
+    mounted=(_mcp(),),
 )
 # Only a trusted proxy may say which address called, and by which scheme.
 application = take_request_ids(

@@ -8,7 +8,9 @@ the event loop reads the body, and a thread is used only while Django answers:
    (RFC 9110, section 15.5.9).
 3. A body larger than `max_body_bytes` is not read to its end. Django sees its length and no body, and answers 413.
 4. Django's WSGI application runs in one of `threads` threads. Further requests wait in the pool's queue.
-5. The answer is sent whole. The front writes one line to the access log, in which the path cannot start a line.
+5. An application that is mounted beside Django, such as the MCP server, gets the requests to its own path instead; it
+   runs on the event loop and does its work with the database in the threads of the same pool.
+6. The answer is sent whole. The front writes one line to the access log, in which the path cannot start a line.
 
 A chunked body has a length once it was read, so Django may read it.
 """
@@ -20,10 +22,12 @@ import io
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from core.log_ids import REQUEST_ID, new_request_id
 
@@ -32,6 +36,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Environ = dict[str, Any]
+T = TypeVar("T")
 WsgiApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 # A header is one line of a proxy or of the client; these describe how the body came, which is over once it is read.
@@ -52,13 +57,38 @@ class Answer:
     body: bytes
 
 
+class InThread(Protocol):
+    """Runs a function in a thread of the front's pool, in the caller's context; returns what the function returns."""
+
+    def __call__(self, function: Callable[..., T], *arguments: Any) -> Awaitable[T]: ...
+
+
+class Mounted(Protocol):
+    """An application beside Django, which gets each request to `path` with its body, up to the front's bounds."""
+
+    @property
+    def path(self) -> str:
+        """Return the one path that the application answers."""
+        ...
+
+    async def answer(
+        self, scope: Scope, environ: Environ, body: bytes, length: int, in_thread: InThread
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Return the status, the headers and the body; `body` is empty if `length` is above the front's bound."""
+        ...
+
+    async def close(self) -> None:
+        """End what the application runs."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Front:
     """The ASGI application that reads each request whole and then calls the WSGI application `application`.
 
     `refuse` takes a path and a status and makes the response to a request that `application` does not get. The body of
     a request must arrive within `body_seconds` seconds; a body of more than `max_body_bytes` bytes is not read to its
-    end. `threads` is the greatest number of threads that run `application`.
+    end. `threads` is the greatest number of threads that run `application` and the work of the applications `mounted`.
     """
 
     application: WsgiApplication
@@ -66,6 +96,7 @@ class Front:
     body_seconds: float
     max_body_bytes: int
     threads: int
+    mounted: Sequence[Mounted] = ()
     _pool: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,6 +118,8 @@ class Front:
             event = (await receive())["type"]
             await send({"type": f"{event}.complete"})
             if event == "lifespan.shutdown":
+                for other in self.mounted:
+                    await other.close()
                 self._pool.shutdown(wait=True)
                 return
 
@@ -102,11 +135,22 @@ class Front:
         except ConnectionResetError:
             return
         else:
-            environ = build_environ(scope, body, length) | {REQUEST_ID: scope[REQUEST_ID]}
-            answer = await asyncio.get_running_loop().run_in_executor(self._pool, call, self.application, environ)
+            answer = await self._answer(scope, body, length)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
         _log(scope, answer, time.monotonic() - started_at)
+
+    async def _answer(self, scope: Scope, body: bytes, length: int) -> Answer:
+        environ = build_environ(scope, body, length) | {REQUEST_ID: scope[REQUEST_ID]}
+        mounted = next((each for each in self.mounted if each.path == scope["path"]), None)
+        if mounted is None:
+            return await self._in_thread(call, self.application, environ)
+        status, headers, content = await mounted.answer(scope, environ, body, length, self._in_thread)
+        return Answer(status, [*headers, (b"x-request-id", scope[REQUEST_ID].encode())], content)
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        work = partial(copy_context().run, function, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
 
 async def _read_body(receive: Receive, declared: int, max_bytes: int) -> tuple[bytes, int]:

@@ -12,9 +12,12 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from core.api.browsable.root import RootViewSet
 from core.api.errors import not_found
 from federations.admin.parts import skills_page, tools_page
+from federations.mcp.admission import METADATA_PATH
+from federations.mcp.views import McpResourceMetadataView
 from fedhub.admin.dashboard import live_part
 from fedhub.admin.own_password import change_own_password
 from fedhub.admin.search import search_everything
+from fedhub.consent import ResourceConsentView
 from fedhub.health import healthz, readyz
 from fedhub.metrics import metrics
 
@@ -33,7 +36,10 @@ urlpatterns = [
     re_path(r"^healthz/?\Z", healthz, name="healthz"),
     re_path(r"^readyz/?\Z", readyz, name="readyz"),
     re_path(r"^metrics/?\Z", metrics, name="metrics"),
+    # Before the view of core.tokens at the same address, which knows no `resource`.
+    re_path(r"^o/authorize/?\Z", ResourceConsentView.as_view()),
     path("", include("core.tokens.urls")),
+    path(METADATA_PATH.lstrip("/"), McpResourceMetadataView.as_view(), name="mcp-resource-metadata"),
     path("api/auth/", include("rest_framework.urls")),
     re_path(r"^api/schema/?\Z", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^api/docs/?\Z", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),

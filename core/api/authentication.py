@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
 from oauth2_provider.models import get_access_token_model
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -59,12 +60,15 @@ class TokenOrSessionAuthentication(BaseAuthentication):
             return None
         return found[0], Credential(scopes_of_roles(found[0]))
 
-    def authenticate_token(self, raw: str, address: str = "") -> tuple[AbstractBaseUser, Credential]:
+    def authenticate_token(
+        self, raw: str, address: str = "", *, audience: str = ""
+    ) -> tuple[AbstractBaseUser, Credential]:
         """Return the token's user and scopes; a token without a user acts for the owner of its application.
 
         The returned scopes are the scopes of the token that the roles of the user give at the time of the request. So
         if the user loses a right, each token issued earlier loses that right too.
 
+        A token that names audiences must be for `audience`, an address of this hub; the default is FEDHUB_SERVER_URL.
         The database holds only checksums of tokens (RFC 9700), so the token is looked up by its checksum. A use from
         `address` is recorded at most once a minute. If other issuers are trusted, a token in the form of a JWT must be
         one of theirs. Raises AuthenticationFailed.
@@ -79,7 +83,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
             raise refusal("unknown token")
         if token.is_expired():
             raise refusal(f"token {token.pk} has expired")
-        if not token.allows_audience(settings.FEDHUB_SERVER_URL):
+        if not token.allows_audience(audience or settings.FEDHUB_SERVER_URL):
             raise refusal(f"token {token.pk} has another server as its audience")
         user = token.user or (token.application.user if token.application else None)
         if user is None or not user.is_active:
@@ -107,7 +111,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         return 'Bearer realm="fedhub"'
 
 
-def presented_tokens(request: Request) -> set[str]:
+def presented_tokens(request: Request | HttpRequest) -> set[str]:
     """Return the tokens in the request's headers; raise AuthenticationFailed for a header of another form."""
     tokens = set()
     if (header := read_header(request, "HTTP_AUTHORIZATION")) is not None:
@@ -122,7 +126,7 @@ def presented_tokens(request: Request) -> set[str]:
     return tokens
 
 
-def read_header(request: Request, name: str) -> str | None:
+def read_header(request: Request | HttpRequest, name: str) -> str | None:
     """Return a header without surrounding white space, or None; raise AuthenticationFailed for an oversized one."""
     value: Any = request.META.get(name)
     if value is None:

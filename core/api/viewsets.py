@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -51,7 +52,7 @@ def read_json_object(request: Request) -> dict[str, Any]:
     return dict(body)
 
 
-def check_body_readable(request: Request) -> None:
+def check_body_readable(request: Request | HttpRequest) -> None:
     """Raise LengthRequiredError for a body of unknown length, ContentCodingError for any coding but `identity`."""
     if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
         raise LengthRequiredError()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-DOORS = ("federations/admin", "federations/api", "fedhub/admin", "peers/admin", "peers/api")
+DOORS = ("federations/admin", "federations/api", "federations/mcp", "fedhub/admin", "peers/admin", "peers/api")
 HIDDEN = {
     "Federation", "McpServer", "A2aAgent", "DiscoveredAgent", "RuntimeObservation", "SyncJob", "StoredPlan", "AgentRun",
     "AgentRunEvent", "PlannedChange", "ResourceVersion", "FederationTag", "FederationGrant", "DailyCount",

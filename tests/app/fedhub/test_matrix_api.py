@@ -74,6 +74,7 @@ CALLBACK = {"dispatch_id": "d-1", "event_type": "state_delta", "state_delta": {}
 
 TABLE: dict[tuple[str, str], Need] = {
     ("api", "get"): PUBLIC,
+    ("mcp-resource-metadata", "get"): PUBLIC,
     ("federations", "get"): Need(READ),
     ("federations", "post"): Need(WRITE, CREATE, 201, FEDERATION),
     ("federation", "get"): SEE,
