@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError
-from core.store.unit_of_work import after_commit, locked, retried, unit_of_work
+from core.store.unit_of_work import locked, retried, unit_of_work
 from federations.models import (
     AccessLevel,
     ChangePolicy,
@@ -36,7 +36,7 @@ from federations.services.audit import audited
 from federations.services.discover import check_config, normalize_config
 from federations.services.run import run_sync
 from federations.services.runs.cancel_many import cancel_runs_of_federation
-from federations.services.schedule import refresh_schedule, remove_schedule
+from federations.services.schedule import write_next_sync
 from federations.services.start import check_force, open_job
 from federations.services.stored_plans.end import delete_histories
 from federations.services.sync_targets import target_of
@@ -206,7 +206,7 @@ def set_enabled(federation: Federation, enabled: bool, *, by: Actor) -> None:
             raise ConflictError(f"Only a federation in status '{old}' can be {'enabled' if enabled else 'disabled'}")
         if not enabled:
             cancel_runs_of_federation(federation.id, reason="the agent's federation was disabled", by=by)
-        after_commit(refresh_schedule, federation.id)
+        write_next_sync(federation.id)
 
 
 def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger = JobTrigger.API) -> SyncJob:
@@ -229,7 +229,7 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
         # After any error the federation must leave the status deleting.
         jobs.fail(lease, "The deletion failed; nothing was removed")
         raise
-    index_error = _remove_schedule_and_documents(federation.id)
+    index_error = _remove_documents(federation.id)
     with suppress(jobs.LeaseLostError):
         # Only the sweep can have taken the lease, and it ends the job with the recorded outcome.
         jobs.finish(lease, index_error=index_error)
@@ -274,12 +274,11 @@ def _open_deletion(federation: Federation, by: Actor, trigger: JobTrigger) -> Sy
     return job
 
 
-def _remove_schedule_and_documents(federation_id: str) -> str:
-    """Delete the schedule and the search documents of a deleted federation; return the error of the index, or empty.
+def _remove_documents(federation_id: str) -> str:
+    """Delete the search documents of a deleted federation; return the error of the index, or empty.
 
     After an error the documents stay in the index until `manage.py rebuild_search`.
     """
-    remove_schedule(federation_id)
     try:
         search_index().delete_federation(federation_id)
     except SearchError as exc:
