@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "core.people",
     "core.lists",
     "core.figures",
+    "core.beat",
     "federations",
     # After the apps whose permissions the roles have.
     "core.roles",
@@ -258,7 +259,7 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 FEDHUB_SHORTEST_SYNC_SECONDS = environment.integer(
     "FEDHUB_SHORTEST_SYNC_SECONDS", default=300, minimum=1, maximum=86_400
 )
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "fedhub.beat:HubScheduler"
 FEDHUB_SWEEP_SECONDS = environment.integer("FEDHUB_SWEEP_SECONDS", default=30, minimum=1, maximum=3600)
 # The database scheduler writes these entries to its table when the beat starts.
 CELERY_BEAT_SCHEDULE = {
