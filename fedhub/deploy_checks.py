@@ -202,7 +202,7 @@ def _joined(networks: Iterable[Network]) -> str:
     return ", ".join(map(str, networks))
 
 
-@register(deploy=True)
+@register(Tags.security, deploy=True)
 def check_shortest_sync(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Refuse syncs at gaps under five minutes: AWS throttles the listings, and each sync reads a whole account."""
     seconds = settings.FEDHUB_SHORTEST_SYNC_SECONDS

@@ -8,15 +8,14 @@ from django.db.models import F, Q
 
 def minutes_to_seconds(apps: Any, schema_editor: Any) -> None:
     federations = apps.get_model("federations", "Federation").objects.using(schema_editor.connection.alias)
-    federations.filter(sync_interval_minutes__isnull=False).update(sync_interval_seconds=F("sync_interval_minutes") * 60)
+    federations.filter(sync_interval_seconds__isnull=False).update(sync_interval_seconds=F("sync_interval_seconds") * 60)
 
 
 def seconds_to_minutes(apps: Any, schema_editor: Any) -> None:
     # The older version has no crontab, and no interval under five minutes.
     federations = apps.get_model("federations", "Federation").objects.using(schema_editor.connection.alias)
-    for federation in federations.filter(sync_interval_seconds__isnull=False).only("sync_interval_seconds"):
-        minutes = max(5, federation.sync_interval_seconds // 60)
-        federations.filter(pk=federation.pk).update(sync_interval_minutes=minutes)
+    for pk, seconds in federations.filter(sync_interval_seconds__isnull=False).values_list("pk", "sync_interval_seconds"):
+        federations.filter(pk=pk).update(sync_interval_seconds=max(5, seconds // 60))
 
 
 class Migration(migrations.Migration):
@@ -26,7 +25,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddField(
+        migrations.RemoveConstraint(model_name="federation", name="federation_interval_is_5_or_more"),
+        migrations.RenameField(
+            model_name="federation", old_name="sync_interval_minutes", new_name="sync_interval_seconds"
+        ),
+        migrations.AlterField(
             model_name="federation",
             name="sync_interval_seconds",
             field=models.PositiveIntegerField(blank=True, null=True),
@@ -52,8 +55,6 @@ class Migration(migrations.Migration):
             field=models.DateTimeField(blank=True, editable=False, null=True),
         ),
         migrations.RunPython(minutes_to_seconds, seconds_to_minutes),
-        migrations.RemoveConstraint(model_name="federation", name="federation_interval_is_5_or_more"),
-        migrations.RemoveField(model_name="federation", name="sync_interval_minutes"),
         migrations.AddIndex(
             model_name="federation",
             index=models.Index(fields=["next_sync_at"], name="federation_next_sync"),
