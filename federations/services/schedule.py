@@ -6,7 +6,9 @@ writes it in the same transaction; `services.due_syncs` moves it on when a sync 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
@@ -23,9 +25,33 @@ REPAIR_BATCH = 500
 _RULE = ("id", "status", "is_sync_paused", "sync_interval_seconds", "sync_crontab", "sync_time_zone", "next_sync_at")
 
 
+@dataclass(frozen=True, slots=True)
+class PausableSchedule:
+    """A schedule, and whether it is paused."""
+
+    rule: Schedule
+    is_paused: bool = False
+
+
 def schedule_of(federation: Federation) -> Schedule:
     """Return the stored schedule of a federation."""
     return Schedule(federation.sync_interval_seconds, federation.sync_crontab, federation.sync_time_zone)
+
+
+def columns_of(schedule: Schedule, *, is_paused: bool | None = None) -> dict[str, Any]:
+    """Return the columns of a federation with `schedule`; without `is_paused` the pause stays, if there is a schedule.
+
+    Raises InvalidRequestError for a schedule that the hub cannot keep.
+    """
+    check_schedule(schedule, shortest_seconds=settings.FEDHUB_SHORTEST_SYNC_SECONDS)
+    values: dict[str, Any] = {
+        "sync_interval_seconds": schedule.interval_seconds,
+        "sync_crontab": schedule.crontab,
+        "sync_time_zone": schedule.time_zone,
+    }
+    if not schedule or is_paused is not None:
+        values["is_sync_paused"] = bool(schedule and is_paused)
+    return values
 
 
 @retried
@@ -35,13 +61,7 @@ def set_schedule(federation: Federation, schedule: Schedule) -> None:
     Raises InvalidRequestError for a schedule that the hub cannot keep, or that is shorter than
     FEDHUB_SHORTEST_SYNC_SECONDS.
     """
-    check_schedule(schedule, shortest_seconds=settings.FEDHUB_SHORTEST_SYNC_SECONDS)
-    values = {
-        "sync_interval_seconds": schedule.interval_seconds,
-        "sync_crontab": schedule.crontab,
-        "sync_time_zone": schedule.time_zone,
-        **({} if schedule else {"is_sync_paused": False}),
-    }
+    values = columns_of(schedule)
     with unit_of_work():
         Federation.objects.filter(pk=federation.pk).update(**values)
         write_next_sync(federation.id)
