@@ -11,19 +11,16 @@ import logging
 from celery import shared_task
 from django.db import DatabaseError, OperationalError
 
-from core.actors import SCHEDULE
 from core.errors import HubError
 from core.jobs.queue import enqueue_again
 from core.jobs.stopping import is_stopping
-from federations.models import Federation, JobTrigger, JobType
 from federations.services.daily_counts import record_daily_counts
 from federations.services.jobs import end_lapsed_jobs, make_due, pick_due_jobs
 from federations.services.run import run_sync
 from federations.services.runs import drive
 from federations.services.runs.claim import nudge_due_runs
 from federations.services.runs.drive import DRIVE_SECONDS
-from federations.services.schedule import remove_schedule, repair_schedules
-from federations.services.start import start_sync
+from federations.services.schedule import repair_schedules
 from federations.services.stored_plans.end import prune_plans
 
 logger = logging.getLogger(__name__)
@@ -40,33 +37,6 @@ def run_job(job_id: str) -> None:
         run_sync(job_id)
     except HubError as exc:
         logger.warning("Job %s: %s", job_id, exc)
-
-
-@shared_task(
-    name="federations.sync_on_schedule",
-    autoretry_for=(OperationalError,),
-    retry_backoff=True,
-    retry_kwargs={"max_retries": 5},
-)
-def sync_on_schedule(federation_id: str) -> None:
-    """Sync a federation, unless it is busy or disabled; delete the schedule of one that is no longer stored."""
-    federation = Federation.objects.filter(pk=federation_id).first()
-    if federation is None:
-        remove_schedule(federation_id)
-        return
-    try:
-        job = start_sync(
-            federation,
-            job_type=JobType.FULL_SYNC,
-            trigger=JobTrigger.SCHEDULE,
-            reason="",
-            force=False,
-            by=SCHEDULE,
-            queued=False,
-        )
-        run_sync(job.id)
-    except HubError as exc:
-        logger.warning("Scheduled sync of federation %s: %s", federation_id, exc)
 
 
 @shared_task(

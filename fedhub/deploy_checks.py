@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from django.apps.config import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from core.net.addresses import holds_metadata_addresses, holds_public_addresses
 
@@ -29,6 +29,7 @@ ARBITRARY_ROLES = tuple(
 )
 # A block of this size or larger is more than one operator's proxies.
 LARGE_PREFIXES = {4: 8, 6: 19}
+SHORTEST_SYNC_SECONDS = 300
 
 
 def _warning(number: int, message: str, hint: str) -> Warning:
@@ -199,3 +200,18 @@ def _is_large(network: Network) -> bool:
 
 def _joined(networks: Iterable[Network]) -> str:
     return ", ".join(map(str, networks))
+
+
+@register(Tags.security, deploy=True)
+def check_shortest_sync(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse syncs at gaps under five minutes: AWS throttles the listings, and each sync reads a whole account."""
+    seconds = settings.FEDHUB_SHORTEST_SYNC_SECONDS
+    if seconds >= SHORTEST_SYNC_SECONDS:
+        return []
+    return [
+        Error(
+            f"FEDHUB_SHORTEST_SYNC_SECONDS is {seconds}, which is for tests.",
+            hint=f"Remove it, or set it to {SHORTEST_SYNC_SECONDS} or more.",
+            id="fedhub.E007",
+        )
+    ]

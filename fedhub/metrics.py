@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from core.api.errors import not_found
+from core.beat.lease import beat_gauges
 from core.figures.gauges import Gauge, queue_gauges
 from core.figures.keeping import store_figures, stored_figures
 from core.figures.prometheus import exposition
@@ -31,7 +32,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def gauges() -> list[Gauge]:
     """Return the figures of all apps that are computed from rows, in a constant number of queries."""
-    return [*federation_gauges(), *peer_gauges(), *queue_gauges([*federation_queues(), *peer_queues()])]
+    return [*beat_gauges(), *federation_gauges(), *peer_gauges(), *queue_gauges([*federation_queues(), *peer_queues()])]
 
 
 def has_metrics_token(request: HttpRequest) -> bool:

@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "core.people",
     "core.lists",
     "core.figures",
+    "core.beat",
     "federations",
     # After the apps whose permissions the roles have.
     "core.roles",
@@ -220,8 +221,7 @@ FEDHUB_QUEUES = ("sync", "peers", "agents", "handlers", "sweep")
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in FEDHUB_QUEUES]
 _QUEUES = {
     # A fetch of a peer's documents takes up to 30 s, and no message waits for it.
-    "sync": "federations.run_job federations.sync_on_schedule peers.refresh_peer_keys peers.pin_provisionally "
-    "peers.exchange_checkpoints",
+    "sync": "federations.run_job peers.refresh_peer_keys peers.pin_provisionally peers.exchange_checkpoints",
     "peers": "peers.deliver_dispatch peers.deliver_callback peers.nudge_each peers.take_checkpoint",
     "agents": "federations.run_agents",
     "handlers": "peers.run_event",
@@ -256,7 +256,11 @@ CELERY_WORKER_LOST_WAIT = 2.0
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 # The hub does not use remote control, and with the file broker each reply would be a file.
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# The shortest time between two scheduled syncs of one federation; a check of a deployment refuses less than 300.
+FEDHUB_SHORTEST_SYNC_SECONDS = environment.integer(
+    "FEDHUB_SHORTEST_SYNC_SECONDS", default=300, minimum=1, maximum=86_400
+)
+CELERY_BEAT_SCHEDULER = "fedhub.beat:HubScheduler"
 FEDHUB_SWEEP_SECONDS = environment.integer("FEDHUB_SWEEP_SECONDS", default=30, minimum=1, maximum=3600)
 # The database scheduler writes these entries to its table when the beat starts.
 CELERY_BEAT_SCHEDULE = {

@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
+from django.utils.timesince import timesince, timeuntil
 
 
 def label(text: str, colors: Mapping[str, str]) -> SafeString:
@@ -23,6 +23,15 @@ def format_age(moment: datetime | None) -> str:
         return ""
     age = timesince(moment, timezone.now(), depth=1)
     text = "just now" if age.startswith("0") else f"{age} ago"
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), format_time(moment), text)
+
+
+def format_until(moment: datetime | None) -> str:
+    """Return the time until `moment` in its largest unit, with the full time as the tooltip; "" for None."""
+    if moment is None:
+        return ""
+    wait = timeuntil(moment, timezone.now(), depth=1)
+    text = "now" if wait.startswith("0") else f"in {wait}"
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), format_time(moment), text)
 
 

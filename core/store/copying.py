@@ -29,8 +29,8 @@ from django.db.utils import load_backend
 from core.store.databases import REGISTRY_APPS, database
 
 CHUNK_ROWS = 500
-# Users sign in again; PeriodicTasks only tells the beat that its schedules have changed.
-EXCLUDED_MODELS = ("sessions.Session", "django_celery_beat.PeriodicTasks")
+# Users sign in again; PeriodicTasks only tells the beat that its schedules have changed, and BeatLease which beat acts.
+EXCLUDED_MODELS = ("sessions.Session", "django_celery_beat.PeriodicTasks", "beat.BeatLease")
 _DIGEST_BYTES = 32
 
 Progress: TypeAlias = Callable[[str, int], None]

@@ -27,8 +27,11 @@ from federations.admin.permissions import GrantedPermissionsMixin
 from federations.models import AccessLevel, Federation, FederationStatus, JobTrigger, JobType, StoredPlan, SyncJob
 from federations.services.access import federations_visible_to
 from federations.services.federations import delete_federation, set_enabled
+from federations.services.schedule import schedule_of, set_paused
 from federations.services.start import start_sync
 from federations.services.stored_plans.make import create_plan
+
+SCHEDULE_FIELDS = ("is_sync_paused", "sync_interval_seconds", "sync_crontab", "sync_time_zone")
 
 
 class FederationActionsMixin(GrantedPermissionsMixin):
@@ -37,13 +40,13 @@ class FederationActionsMixin(GrantedPermissionsMixin):
     The buttons start a sync, make a plan, and enable, disable or delete a federation.
     """
 
-    actions = ["sync_selected", "enable_selected", "disable_selected"]
+    actions = ["sync_selected", "pause_selected", "resume_selected", "enable_selected", "disable_selected"]
     actions_row = ["sync_now", "dry_run"]
     actions_detail = [
         "edit",
         "sync_now",
         "dry_run",
-        {"title": "More", "items": ["enable", "disable", "remove"]},
+        {"title": "More", "items": ["pause_schedule", "resume_schedule", "enable", "disable", "remove"]},
     ]
 
     def get_actions(self, request: HttpRequest) -> Any:
@@ -51,7 +54,7 @@ class FederationActionsMixin(GrantedPermissionsMixin):
         return {name: described for name, described in actions.items() if name != "delete_selected"}
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        federation = federations_visible_to(request.user).filter(pk=object_id).only("status").first()
+        federation = federations_visible_to(request.user).filter(pk=object_id).only("status", *SCHEDULE_FIELDS).first()
         allowed = allowed_actions(federation) if federation else set()
         actions = super().get_actions_detail(request, object_id)
         return [button for button in actions if button.method.original_function_name in allowed]
@@ -89,6 +92,37 @@ class FederationActionsMixin(GrantedPermissionsMixin):
             else:
                 return _replace_page(request, page_of(plan))
         return self._page(request, federation, "federations/make_plan.html", f"Dry run of {federation}", context)
+
+    @action(
+        description="Pause schedule",
+        icon="pause_circle",
+        permissions=["change"],
+        url_path="pause-schedule",
+        dialog={
+            "title": "Pause schedule",
+            "description": "The hub starts no scheduled sync until staff resume the schedule. Staff and programs can "
+            "still start syncs. What would have run in the meantime is not caught up.",
+            "form_class": BaseDialogForm,
+            "form_submit_text": "Pause schedule",
+        },
+    )
+    def pause_schedule(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._pause(request, object_id, paused=True)
+
+    @action(
+        description="Resume schedule",
+        icon="play_circle",
+        permissions=["change"],
+        url_path="resume-schedule",
+        dialog={
+            "title": "Resume schedule",
+            "description": "The next sync starts at the next time of the schedule.",
+            "form_class": BaseDialogForm,
+            "form_submit_text": "Resume schedule",
+        },
+    )
+    def resume_schedule(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._pause(request, object_id, paused=False)
 
     @action(
         description="Enable",
@@ -145,6 +179,18 @@ class FederationActionsMixin(GrantedPermissionsMixin):
             verb="sync",
         )
 
+    @admin.action(description="Pause schedules of selected federations", permissions=["change"])
+    def pause_selected(self, request: HttpRequest, queryset: QuerySet[Federation]) -> None:
+        by = actor_of(request.user)
+        self._for_each(request, queryset, lambda federation: set_paused(federation, True, by=by), "the schedule pauses")
+
+    @admin.action(description="Resume schedules of selected federations", permissions=["change"])
+    def resume_selected(self, request: HttpRequest, queryset: QuerySet[Federation]) -> None:
+        by = actor_of(request.user)
+        self._for_each(
+            request, queryset, lambda federation: set_paused(federation, False, by=by), "the schedule continues"
+        )
+
     @admin.action(description="Enable selected federations", permissions=["change"])
     def enable_selected(self, request: HttpRequest, queryset: QuerySet[Federation]) -> None:
         self._for_each(request, queryset, lambda federation: _set_enabled(federation, request, True), "enabled")
@@ -184,6 +230,13 @@ class FederationActionsMixin(GrantedPermissionsMixin):
             messages.success(request, f"{federation} is {'enabled' if enabled else 'disabled'}.")
         return self._redirect(request, page_of(federation))
 
+    def _pause(self, request: HttpRequest, object_id: str, *, paused: bool) -> HttpResponse:
+        federation = self._federation(request, object_id)
+        with show_refusals(request):
+            set_paused(federation, paused, by=actor_of(request.user))
+            messages.success(request, f"The schedule of {federation} {'is paused' if paused else 'continues'}.")
+        return self._redirect(request, page_of(federation))
+
     def _delete(self, request: HttpRequest, federation: Federation) -> HttpResponse:
         try:
             job = delete_federation(federation, by=actor_of(request.user), trigger=JobTrigger.MANUAL)
@@ -219,7 +272,9 @@ def allowed_actions(federation: Federation) -> set[str]:
         return {"enable"}
     if federation.status != FederationStatus.ACTIVE:
         return set()
-    return {"edit", "sync_now", "dry_run", "disable", "remove"}
+    switch = "resume_schedule" if federation.is_sync_paused else "pause_schedule"
+    schedule = {switch} if schedule_of(federation) else set()
+    return {"edit", "sync_now", "dry_run", "disable", "remove"} | schedule
 
 
 def deletion_effects(federation: Federation) -> dict[str, Any]:
@@ -229,7 +284,7 @@ def deletion_effects(federation: Federation) -> dict[str, Any]:
             ("MCP servers", federation.mcp_server_count),
             ("tools of those servers", federation.tool_count),
             ("A2A agents", federation.agent_count),
-            ("schedules", 1 if federation.sync_interval_minutes else 0),
+            ("schedules", 1 if schedule_of(federation) else 0),
             ("grants", federation.grants.count()),
         ],
         "owner_names": federation.grants.filter(level=AccessLevel.OWNER).values_list("holder_name", flat=True),

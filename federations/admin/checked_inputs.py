@@ -13,7 +13,7 @@ from django import forms
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from federations.admin.list_fields import PairsWidget
 
@@ -37,10 +37,6 @@ class Checked(forms.Widget):
 
 class CheckedTextInput(Checked, UnfoldAdminTextInputWidget):
     """A checked line of text."""
-
-
-class CheckedNumberInput(Checked, UnfoldAdminIntegerFieldWidget):
-    """A checked number."""
 
 
 class CheckedPairsWidget(Checked, PairsWidget):

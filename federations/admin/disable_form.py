@@ -8,10 +8,11 @@ from django.http import HttpRequest
 from unfold.forms import BaseDialogForm
 
 from core.admin.labels import count_text
-from federations.admin.schedule_words import interval_words
 from federations.models import Federation
+from federations.schedules.words import schedule_words
 from federations.services.access import federations_visible_to
 from federations.services.agent_readers import count_shown_agents
+from federations.services.schedule import schedule_of
 
 
 class DisableForm(BaseDialogForm):
@@ -26,10 +27,10 @@ class DisableForm(BaseDialogForm):
 
 def effects_of_disabling(federation: Federation) -> list[str]:
     """Return sentences about what a disabled federation does no more, and about what stays as it is."""
-    minutes = federation.sync_interval_minutes
+    schedule = schedule_of(federation)
     stored = [count_text(federation.mcp_server_count, "MCP server"), count_text(federation.agent_count, "A2A agent")]
     lines = [
-        f"Its schedule ({interval_words(minutes)}) pauses." if minutes else "It has no schedule, so none pauses.",
+        f"Its schedule ({schedule_words(schedule)}) pauses." if schedule else "It has no schedule, so none pauses.",
         f"Its {' and '.join(stored)} stay in the registry and in the search; changes in the cloud no longer arrive.",
     ]
     if shown := count_shown_agents(federation.pk):

@@ -21,10 +21,12 @@ from federations.admin.labels import STATUS_COLORS, sync_label
 from federations.admin.linked_filters import CauseFilter, FailingFilter
 from federations.admin.list_pages import FEDERATION_EXPORT, FEDERATION_TABS
 from federations.admin.permissions import GrantedPermissionsMixin
-from federations.admin.schedule_words import ON_REQUEST, interval_words
+from federations.admin.schedule_cells import next_sync_words
 from federations.admin.share import ShareMixin
 from federations.models import Federation, ProviderType
+from federations.schedules.words import schedule_words
 from federations.services.access import federations_visible_to
+from federations.services.schedule import schedule_of
 
 SHORT_PROVIDERS = {ProviderType.AWS_AGENTCORE: "AWS AgentCore", ProviderType.AZURE_AI_FOUNDRY: "Azure AI Foundry"}
 
@@ -51,7 +53,7 @@ class FederationAdmin(
         "agents",
         "tools",
         "last_sync_ago",
-        "interval",
+        "schedule",
     ]
     list_filter = [
         ("provider_type", ChoicesDropdownFilter),
@@ -114,9 +116,7 @@ class FederationAdmin(
         job = federation.last_sync
         return format_age(job.finished_at or job.started_at or job.created_at) if job else "-"
 
-    @display(description="Interval", ordering="sync_interval_minutes")
-    def interval(self, federation: Federation) -> str:
-        words = interval_words(federation.sync_interval_minutes).removeprefix("every ")
-        if words == ON_REQUEST:
-            return "-"
-        return words if words[0].isdigit() else f"1 {words}"
+    @display(description="Schedule", ordering="next_sync_at", header=True)
+    def schedule(self, federation: Federation) -> list[str]:
+        schedule = schedule_of(federation)
+        return [schedule_words(schedule), next_sync_words(federation)] if schedule else ["-"]

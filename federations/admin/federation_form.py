@@ -24,7 +24,7 @@ from federations.admin.trust_policy import trust_policy_of
 from federations.models import Federation, JobTrigger, JobType
 from federations.services.audit import audited
 from federations.services.federations import check_updatable, create_federation, update_federation
-from federations.services.schedule import set_interval
+from federations.services.schedule import set_schedule
 from federations.services.start import start_sync
 
 CONFIRMED, BACK = "_confirmed", "_back"
@@ -48,7 +48,7 @@ class FederationFormMixin(FederationActionsMixin, UnitOfWorkMixin):
     change_form_template = "federations/edit.html"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        schedule = ["sync_interval_minutes", "change_policy", "sync_after_save"]
+        schedule = ["sync_interval", "sync_crontab", "sync_time_zone", "change_policy", "sync_after_save"]
         return [
             (None, {"fields": ["display_name", "description", "tags"]}),
             ("Cloud account", {"fields": ["provider_type", "region", "role_arn", "tag_filter", "connection"]}),
@@ -178,7 +178,7 @@ class FederationFormMixin(FederationActionsMixin, UnitOfWorkMixin):
         created = create_federation(provider_type=typed["provider_type"], **editable, external_id=external_id, by=by)
         obj.pk = created.pk
         obj._state.adding = False
-        set_interval(obj, typed["sync_interval_minutes"])
+        set_schedule(obj, typed["schedule"])
 
     def _update(
         self,
@@ -195,7 +195,7 @@ class FederationFormMixin(FederationActionsMixin, UnitOfWorkMixin):
             # The form checked the right to end the reviews for this policy; the service refuses another one.
             obj.change_policy = stored_policy
             update_federation(obj, **editable, sync_after_update=False, force=False, by=by)
-            set_interval(obj, typed["sync_interval_minutes"])
+            set_schedule(obj, typed["schedule"])
 
     def _confirmation(self, request: HttpRequest, object_id: str | None, effects: SaveEffects) -> HttpResponse:
         federation = self._federation(request, object_id) if object_id else None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
 from django.urls import URLPattern, path
+from django.utils import timezone
 
 from core.actors import actor_of
 from core.errors import HubError
@@ -15,14 +17,15 @@ from federations.admin.actions import FederationActionsMixin
 from federations.admin.connection_words import Tested, found_words, kept_words, seal
 from federations.admin.form_words import in_form_words
 from federations.admin.forms import PROVIDER_FIELDS, FederationForm
-from federations.admin.schedule_words import interval_words
 from federations.models import Federation
+from federations.schedules.rule import Schedule, next_run
+from federations.schedules.words import crontab_words, interval_words
 from federations.services.agent_readers import count_shown_agents
 from federations.services.connection import ConnectionReport, check_connection
 from federations.services.discover import ConnectionRefusedError
 from federations.sync.naming import region_and_account
 
-CHECKED = ("region", "role_arn", "tag_filter", "sync_interval_minutes")
+CHECKED = ("region", "role_arn", "tag_filter", "sync_interval", "sync_crontab", "sync_time_zone")
 
 
 class FormChecksMixin(FederationActionsMixin):
@@ -112,7 +115,21 @@ def note_of(form: FederationForm, name: str) -> str:
     if name == "tag_filter":
         pairs = " and ".join(f"{key}:{text}" for key, text in (value or {}).items())
         return f"Keeps the runtimes with {pairs}." if pairs else "Without a filter the hub discovers every runtime."
-    return f"The hub syncs {interval_words(value)}."
+    if name == "sync_interval":
+        return "" if form.cleaned_data.get("sync_crontab") and not value else f"The hub syncs {interval_words(value)}."
+    return _crontab_note(form, name)
+
+
+def _crontab_note(form: FederationForm, name: str) -> str:
+    """Return the words of the crontab at its field, and the time of the next sync at the time zone."""
+    crontab, zone = form.cleaned_data.get("sync_crontab"), form.cleaned_data.get("sync_time_zone")
+    if not crontab:
+        return ""
+    if name == "sync_crontab":
+        return f"The hub syncs {crontab_words(crontab)}."
+    run = next_run(Schedule(crontab=crontab, time_zone=str(zone)), form.instance.id, timezone.now())
+    local = run.astimezone(ZoneInfo(str(zone))) if run else None
+    return f"The next sync is on {local:%a, %d %b %Y at %H:%M %Z}." if local else ""
 
 
 def faults(form: FederationForm) -> str:

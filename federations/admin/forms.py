@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core import signing
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
+from core.errors import InvalidRequestError
 from federations.admin.checked_inputs import (
-    CheckedNumberInput,
     CheckedPairsWidget,
     CheckedTextInput,
     ConnectionWidget,
@@ -23,7 +26,15 @@ from federations.admin.region_names import judge_region
 from federations.models import ChangePolicy, Federation
 from federations.providers.base import ProviderError, ProviderNotImplementedError
 from federations.providers.registry import provider_for
-from federations.services.schedule import LONGEST_INTERVAL_MINUTES, SHORTEST_INTERVAL_MINUTES
+from federations.schedules.rule import (
+    Schedule,
+    check_crontab,
+    check_interval,
+    check_time_zone,
+    length_words,
+    time_zones,
+)
+from federations.schedules.typed import read_interval
 from federations.sync.resources import JsonObject
 
 MAXIMUM_TAG_LENGTH = 200
@@ -77,6 +88,12 @@ class FederationForm(forms.ModelForm[Federation]):
         widget=ConnectionWidget(),
         help_text="Assumes the role, lists the runtimes and applies the filter, as typed above. Nothing is saved.",
     )
+    sync_interval = forms.CharField(
+        required=False,
+        max_length=40,
+        label="Interval",
+        widget=CheckedTextInput(attrs={"placeholder": "6 hours"}),
+    )
     sync_after_save = forms.BooleanField(
         required=False,
         widget=UnfoldBooleanSwitchWidget(),
@@ -91,13 +108,23 @@ class FederationForm(forms.ModelForm[Federation]):
 
     class Meta:
         model = Federation
-        fields = ["display_name", "description", "provider_type", "sync_interval_minutes", "change_policy"]
-        widgets = {"sync_interval_minutes": CheckedNumberInput(attrs={"placeholder": "1440"})}
-        labels = {"provider_type": "Provider", "sync_interval_minutes": "Interval in minutes"}
+        fields = [
+            "display_name", "description", "provider_type", "sync_crontab", "sync_time_zone", "change_policy",
+        ]  # fmt: skip
+        widgets = {
+            "sync_crontab": CheckedTextInput(attrs={"placeholder": "0 2 * * *"}),
+            "sync_time_zone": CheckedTextInput(attrs={"placeholder": "Europe/Berlin"}),
+        }
+        labels = {"provider_type": "Provider", "sync_crontab": "Crontab", "sync_time_zone": "Time zone"}
         help_texts = {
-            "sync_interval_minutes": (
-                f"The hub syncs the federation at this interval, {SHORTEST_INTERVAL_MINUTES} minutes or more. "
-                "Without an interval it syncs only when staff or a program asks."
+            "sync_crontab": (
+                "Instead of an interval, the times of the syncs: minute, hour, day of the month, month, day of the "
+                "week. 0 2 * * * is every day at 02:00; 30 6 * * 1-5 is Monday to Friday at 06:30. A sync starts "
+                "within the minute."
+            ),
+            "sync_time_zone": (
+                "The time zone of the crontab. A time that the clock change skips runs just after it; a time that "
+                "comes twice runs once."
             ),
             "change_policy": (
                 "Flow: a sync applies every change. Review: a sync with a breaking or risky change is held as a whole, "
@@ -112,6 +139,7 @@ class FederationForm(forms.ModelForm[Federation]):
         self.warnings: dict[str, str] = {}
         if self.instance._state.adding:
             self._keep_external_id()
+        self._show_schedule()
         if "region" in self.fields:
             self.fields["region"].widget.known = self._known_regions()
         self.stored_tags: list[str] = [] if self.instance._state.adding else self.instance.tags
@@ -124,6 +152,23 @@ class FederationForm(forms.ModelForm[Federation]):
             "tag_filter": list(self.stored_filter.items()),
         }
         self.initial = {**stored, **self.initial}
+
+    def _show_schedule(self) -> None:
+        shortest = length_words(settings.FEDHUB_SHORTEST_SYNC_SECONDS)
+        if "sync_interval" not in self.fields:
+            return
+        self.fields["sync_interval"].help_text = (
+            f"The hub syncs the federation at this interval, {shortest} or more, at a moment of its own so that "
+            "federations do not start together. Without an interval and a crontab it syncs only when staff or a "
+            "program asks."
+        )
+        self.fields["sync_time_zone"].widget.known = dict.fromkeys(time_zones(), "")
+        self.fields["sync_time_zone"].required = False
+        seconds = self.instance.sync_interval_seconds
+        self.initial.setdefault("sync_interval", length_words(seconds) if seconds else "")
+        person_zone = timezone.get_current_timezone_name()
+        if self.instance._state.adding and person_zone in time_zones():
+            self.initial["sync_time_zone"] = person_zone
 
     def _keep_external_id(self) -> None:
         """Give a new federation the external id that the page showed, so that its role can be tested before a save."""
@@ -178,14 +223,29 @@ class FederationForm(forms.ModelForm[Federation]):
         """Return the key and value pairs in the rows of the tag filter input."""
         return read_pairs(self.cleaned_data["tag_filter"], stored=self.stored_filter)
 
-    def clean_sync_interval_minutes(self) -> int | None:
-        """Refuse an interval so short that the hub would sync without a pause, or longer than a year."""
-        minutes: int | None = self.cleaned_data["sync_interval_minutes"]
-        if minutes is not None and not SHORTEST_INTERVAL_MINUTES <= minutes <= LONGEST_INTERVAL_MINUTES:
-            raise ValidationError(
-                f"Use {SHORTEST_INTERVAL_MINUTES} to {LONGEST_INTERVAL_MINUTES:,} minutes, or leave the interval empty."
-            )
-        return minutes
+    def clean_sync_interval(self) -> int | None:
+        """Return the interval in seconds; refuse one so short that the hub would sync without a pause."""
+        with _as_field_error():
+            seconds = read_interval(str(self.cleaned_data["sync_interval"]))
+            check_interval(seconds, shortest_seconds=settings.FEDHUB_SHORTEST_SYNC_SECONDS)
+        return seconds
+
+    def clean_sync_crontab(self) -> str:
+        """Refuse a crontab that is malformed, never runs, or runs too often."""
+        crontab = " ".join(str(self.cleaned_data["sync_crontab"]).split())
+        if crontab:
+            with _as_field_error():
+                check_crontab(crontab, shortest_seconds=settings.FEDHUB_SHORTEST_SYNC_SECONDS)
+            if self.cleaned_data.get("sync_interval"):
+                raise ValidationError("Use an interval or a crontab, not both.")
+        return crontab
+
+    def clean_sync_time_zone(self) -> str:
+        """Refuse a name that is not in the tz database; an empty one is UTC."""
+        name = str(self.cleaned_data["sync_time_zone"]).strip() or "UTC"
+        with _as_field_error():
+            check_time_zone(name)
+        return name
 
     def clean_change_policy(self) -> ChangePolicy:
         """Refuse the end of the reviews by a user who is not an owner."""
@@ -207,6 +267,10 @@ class FederationForm(forms.ModelForm[Federation]):
         if not config:
             self._check(provider_type, {}, "region")
         if not self.errors:
+            crontab = cleaned["sync_crontab"]
+            cleaned["schedule"] = Schedule(
+                cleaned["sync_interval"], crontab, cleaned["sync_time_zone"] if crontab else "UTC"
+            )
             cleaned["provider_config"] = provider_for(provider_type).normalize_config(config)
             if cleaned["sync_after_save"] or not self.instance._state.adding:
                 self._check_complete(provider_type, cleaned["provider_config"])
@@ -242,6 +306,14 @@ class FederationForm(forms.ModelForm[Federation]):
             missing = [PROVIDER_FIELDS[key] for key in ("region", "assumeRoleArn") if not config.get(key)]
             for field in missing or ["region"]:
                 self.add_error(field, in_form_words(error.message))
+
+
+@contextmanager
+def _as_field_error() -> Iterator[None]:
+    try:
+        yield
+    except InvalidRequestError as error:
+        raise ValidationError(f"{error.message}.") from error
 
 
 def seal_external_id(external_id: str, user_id: str) -> str:

@@ -21,7 +21,9 @@ from federations.models import (
     SyncStatus,
 )
 from federations.runs.states import RunState
+from federations.schedules.words import schedule_words
 from federations.services.inventory import IS_BROKEN, NEEDS_A_LOOK
+from federations.services.schedule import schedule_of
 from federations.services.shown import shows_status
 
 READY = "READY"
@@ -34,6 +36,8 @@ FEDERATION_TABS = (
     Tab("held", "Held", _LAST_SYNC_HELD),
     Tab("failed", "Failed, or with errors", Q(sync_status=SyncStatus.FAILED) & _LAST_SYNC_NOT_HELD),
     Tab("never", "Never synced", Q(sync_status=SyncStatus.IDLE)),
+    Tab("scheduled", "Scheduled", Q(next_sync_at__isnull=False)),
+    Tab("paused", "Schedule paused", Q(is_sync_paused=True)),
     Tab("disabled", "Disabled", Q(status=FederationStatus.DISABLED)),
 )
 FEDERATION_EXPORT: tuple[ExportField, ...] = (
@@ -48,7 +52,8 @@ FEDERATION_EXPORT: tuple[ExportField, ...] = (
     ("Servers", "mcp_server_count"),
     ("Agents", "agent_count"),
     ("Tools", "tool_count"),
-    ("Interval in minutes", "sync_interval_minutes"),
+    ("Schedule", lambda row: schedule_words(schedule_of(row))),
+    ("Next sync", "next_sync_at"),
     ("Created", "created_at"),
 )
 

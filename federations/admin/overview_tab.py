@@ -20,13 +20,15 @@ from federations.admin.labels import (
 )
 from federations.admin.plan_tables import open_held_plan
 from federations.admin.save_effects import filter_text
-from federations.admin.schedule_words import interval_words
+from federations.admin.schedule_cells import next_sync_words
 from federations.admin.skipped import notice_of_last_sync
 from federations.admin.trust_policy import trust_policy_of
 from federations.models import ChangePolicy, Federation, FederationStatus, SyncStatus
+from federations.schedules.words import schedule_words
 from federations.services.access import runtimes_visible_to
 from federations.services.discover import is_complete_config, known_regions
 from federations.services.inventory import IS_BROKEN
+from federations.services.schedule import schedule_of
 
 POLICY_WORDS = {
     ChangePolicy.FLOW: "Flow: a sync applies every change.",
@@ -54,7 +56,8 @@ def overview_tab(request: HttpRequest, federation: Federation) -> dict[str, Any]
         "broken": _broken(request, federation),
         "is_disabled": federation.status == FederationStatus.DISABLED,
         "is_complete": is_complete_config(federation.provider_type, federation.provider_config),
-        "interval": _interval(federation),
+        "schedule": schedule_words(schedule_of(federation)),
+        "next_sync": next_sync_words(federation),
         "policy": POLICY_WORDS[ChangePolicy(federation.change_policy)],
         "region": _region(federation),
         "role_arn": federation.provider_config.get("assumeRoleArn", ""),
@@ -90,12 +93,6 @@ def _broken(request: HttpRequest, federation: Federation) -> dict[str, Any] | No
         "since": time_since(oldest.error_since) if oldest else "",
         "href": reverse("admin:federations_federation_runtimes", args=[federation.pk]),
     }
-
-
-def _interval(federation: Federation) -> str:
-    words = interval_words(federation.sync_interval_minutes)
-    is_paused = federation.sync_interval_minutes and federation.status != FederationStatus.ACTIVE
-    return f"{words}, paused" if is_paused else words
 
 
 def _region(federation: Federation) -> str:

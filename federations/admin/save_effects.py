@@ -10,10 +10,11 @@ from typing import Any
 
 from core.admin.labels import count_text
 from federations.admin.connection_words import Tested, held_words, withdrawn_words
-from federations.admin.schedule_words import interval_words
 from federations.models import ChangePolicy, Federation
+from federations.schedules.words import schedule_words
 from federations.services.agent_readers import count_shown_agents
 from federations.services.config_effects import ConfigEffect, effect_of_config
+from federations.services.schedule import schedule_of
 from federations.sync.resources import JsonObject
 
 NONE = "none"
@@ -134,15 +135,15 @@ def removal_words(federation: Federation, effect: ConfigEffect) -> Iterator[str]
 
 
 def _schedule_changes(federation: Federation, typed: Mapping[str, Any]) -> Iterator[FieldChange]:
-    old, new = federation.sync_interval_minutes, typed["sync_interval_minutes"]
+    old, new = schedule_of(federation), typed["schedule"]
     if old != new:
-        if new is None:
+        if not new:
             follows = "The schedule ends: the hub syncs only when staff or a program asks."
-        elif old is None:
-            follows = f"A schedule begins: the hub syncs {interval_words(new)}, and by itself."
+        elif not old:
+            follows = f"A schedule begins: the hub syncs {schedule_words(new)}, and by itself."
         else:
-            follows = f"The hub syncs {interval_words(new)} instead of {interval_words(old)}."
-        yield FieldChange("Interval", interval_words(old), interval_words(new), (follows,))
+            follows = f"The hub syncs {schedule_words(new)} instead of {schedule_words(old)}."
+        yield FieldChange("Schedule", schedule_words(old), schedule_words(new), (follows,))
     policy = ChangePolicy(typed["change_policy"])
     if federation.change_policy != policy:
         before = ChangePolicy(federation.change_policy).label

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from core.api.fields import Flag, JsonObjectField, Text, UtcTime
 from core.api.viewsets import serialize_each
+from federations.api.schedule_serializers import ScheduleRequestSerializer, ScheduleSerializer
 from federations.models import (
     A2aAgent,
     ChangePolicy,
@@ -58,6 +59,11 @@ class FederationFieldsSerializer(serializers.Serializer[Any]):
         required=False,
         help_text="`flow`: a sync applies every change. `review`: breaking and risky changes wait for a person. "
         "A new federation has `flow`, and an update without it keeps the policy.",
+    )
+    schedule = ScheduleRequestSerializer(
+        required=False,
+        allow_null=True,
+        help_text="When the hub syncs by itself; null: only on request. An update without it keeps the schedule.",
     )
 
 
@@ -241,6 +247,7 @@ class FederationDetailSerializer(serializers.Serializer[Federation]):
     updatedAt = UtcTime(source="updated_at")
     externalId = serializers.CharField(source="external_id")
     changePolicy = serializers.ChoiceField(ChangePolicy.choices, source="change_policy")
+    schedule = ScheduleSerializer(allow_null=True)
 
     @extend_schema_field(JobSerializer(many=True))
     def get_recentJobs(self, federation: Federation) -> Any:

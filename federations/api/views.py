@@ -32,6 +32,7 @@ from federations.api.page_facts import facts_of_federation, facts_of_list, facts
 from federations.api.plan_serializers import ListedJobSerializer, ShownJobSerializer
 from federations.api.run_facts import facts_of_agent
 from federations.api.runtime_serializers import RuntimeSerializer
+from federations.api.schedule_serializers import asked_schedule
 from federations.api.serializers import (
     AgentDetailSerializer,
     AgentSerializer,
@@ -158,6 +159,7 @@ class FederationViewSet(HubViewSet):
             tags=asked["tags"],
             provider_config=asked["providerConfig"],
             change_policy=asked.get("changePolicy", ChangePolicy.FLOW),
+            schedule=asked_schedule(asked),
             by=actor_of(user_of(request)),
         )
         return Response(FederationDetailSerializer(federation).data, status=201)
@@ -186,6 +188,7 @@ class FederationViewSet(HubViewSet):
             tags=asked["tags"],
             provider_config=asked["providerConfig"],
             change_policy=change_policy,
+            schedule=asked_schedule(asked),
             sync_after_update=asked["syncAfterUpdate"],
             force=asked["force"],
             by=actor_of(user_of(request)),

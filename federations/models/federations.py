@@ -79,8 +79,10 @@ class FederationQuerySet(models.QuerySet["Federation"]):
 class Federation(models.Model):
     """One cloud account and region in which the hub discovers MCP servers and A2A agents.
 
-    People enter the provider, name, description, configuration (`provider_config`) and interval; the hub writes the
-    other columns. `external_id` is the `ExternalId` of the role in the account. `status` says whether the federation is
+    People enter the provider, name, description, configuration (`provider_config`) and schedule; the hub writes the
+    other columns. The schedule is an interval or a crontab in `sync_time_zone`, or neither. `next_sync_at` is the time
+    of the next scheduled sync; it is empty without a schedule, while the schedule is paused, and while the federation
+    is not active. `external_id` is the `ExternalId` of the role in the account. `status` says whether the federation is
     usable, `sync_status` and `sync_message` say how its last sync went. `mcp_server_count`, `agent_count` and
     `tool_count` count its stored resources. `last_sync` is its newest sync job, finished or not. `last_listed_at` is
     the time of the last complete listing of the account that a sync applied. `failing_since` is the end of the first of
@@ -96,11 +98,11 @@ class Federation(models.Model):
     status = models.CharField(max_length=16, choices=FederationStatus, default=FederationStatus.ACTIVE, editable=False)
     sync_status = models.CharField(max_length=16, choices=SyncStatus, default=SyncStatus.IDLE, editable=False)
     sync_message = models.TextField(null=True, blank=True, editable=False)
-    sync_interval_minutes = models.PositiveIntegerField(
-        null=True,
-        blank=True,
-        help_text="Minutes between two scheduled syncs, 5 or more. Leave it empty to sync only on request.",
-    )
+    sync_interval_seconds = models.PositiveIntegerField(null=True, blank=True)
+    sync_crontab = models.CharField(max_length=100, blank=True)
+    sync_time_zone = models.CharField(max_length=64, default="UTC")
+    is_sync_paused = models.BooleanField(default=False, editable=False)
+    next_sync_at = models.DateTimeField(null=True, blank=True, editable=False)
     change_policy = models.CharField(
         max_length=16,
         choices=ChangePolicy,
@@ -139,6 +141,7 @@ class Federation(models.Model):
             models.Index(fields=["-updated_at", "-id"], name="federation_newest"),
             models.Index(fields=["provider_type"], name="federation_provider"),
             models.Index(fields=["sync_status"], name="federation_sync_status"),
+            models.Index(fields=["next_sync_at"], name="federation_next_sync"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=FederationStatus.values), name="federation_status_is_known"),
@@ -149,8 +152,11 @@ class Federation(models.Model):
                 condition=Q(change_policy__in=ChangePolicy.values), name="federation_change_policy_is_known"
             ),
             models.CheckConstraint(
-                condition=Q(sync_interval_minutes__isnull=True) | Q(sync_interval_minutes__gte=5),
-                name="federation_interval_is_5_or_more",
+                condition=Q(sync_interval_seconds__isnull=True) | Q(sync_interval_seconds__gte=1),
+                name="federation_interval_is_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(sync_interval_seconds__isnull=True) | Q(sync_crontab=""), name="federation_has_one_schedule"
             ),
         ]
 

@@ -22,8 +22,8 @@ from core.store.unit_of_work import unit_of_work
 from federations.models import Federation, FederationGrant
 
 AUDITED_FIELDS = [
-    "provider_type", "display_name", "description", "provider_config", "sync_interval_minutes", "change_policy",
-    "status",
+    "provider_type", "display_name", "description", "provider_config", "sync_interval_seconds", "sync_crontab",
+    "sync_time_zone", "is_sync_paused", "change_policy", "status",
 ]  # fmt: skip
 
 auditlog.register(Federation, include_fields=AUDITED_FIELDS)

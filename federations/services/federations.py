@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError
-from core.store.unit_of_work import after_commit, locked, retried, unit_of_work
+from core.store.unit_of_work import locked, retried, unit_of_work
 from federations.models import (
     AccessLevel,
     ChangePolicy,
@@ -36,7 +36,7 @@ from federations.services.audit import audited
 from federations.services.discover import check_config, normalize_config
 from federations.services.run import run_sync
 from federations.services.runs.cancel_many import cancel_runs_of_federation
-from federations.services.schedule import refresh_schedule, remove_schedule
+from federations.services.schedule import PausableSchedule, columns_of, next_sync_of, write_next_sync
 from federations.services.start import check_force, open_job
 from federations.services.stored_plans.end import delete_histories
 from federations.services.sync_targets import target_of
@@ -57,15 +57,18 @@ def create_federation(
     by: Actor,
     change_policy: ChangePolicy = ChangePolicy.FLOW,
     external_id: str = "",
+    schedule: PausableSchedule | None = None,
 ) -> Federation:
     """Store a federation and an owner's grant for its creator, without a sync.
 
     `external_id` is an id of `new_external_id` that staff were shown before the save; by default a new one is made.
-    Raises InvalidRequestError (unknown provider, bad configuration), NotImplementedYetError.
+    Raises InvalidRequestError (unknown provider, bad configuration or schedule), NotImplementedYetError.
     """
     config = normalize_config(provider_type, provider_config)
+    columns = columns_of(schedule.rule, is_paused=schedule.is_paused) if schedule else {}
     with unit_of_work(with_accounts=True):
-        federation = Federation.objects.create(
+        federation = Federation(
+            **columns,
             provider_type=ProviderType(provider_type),
             display_name=display_name,
             description=description,
@@ -77,6 +80,8 @@ def create_federation(
             updated_by_id=by.id,
             updated_by_name=by.name,
         )
+        federation.next_sync_at = next_sync_of(federation, timezone.now())
+        federation.save(force_insert=True)
         _write_tags(federation, tags)
         if by.id:
             FederationGrant.objects.create(
@@ -100,12 +105,13 @@ def update_federation(
     provider_config: JsonObject,
     by: Actor,
     change_policy: ChangePolicy | None = None,
+    schedule: PausableSchedule | None = None,
     sync_after_update: bool = False,
     force: bool = False,
 ) -> Federation:
     """Replace the columns of a federation that people edit; return it as it is stored afterwards.
 
-    Without a `change_policy` the stored one stays. The caller has checked that `by` may set it. With
+    Without a `change_policy` or a `schedule` the stored one stays. The caller has checked that `by` may set it. With
     `sync_after_update` a sync runs if the configuration changed. With `force` no guard holds the next sync after a
     changed configuration. Raises ConflictError, InvalidRequestError and
     NotImplementedYetError before any change. Raises ExternalServiceError and HeldPlanError if the sync after the
@@ -118,6 +124,8 @@ def update_federation(
     values: dict[str, Any] = {"display_name": display_name, "description": description, "provider_config": config}
     if change_policy is not None:
         values["change_policy"] = change_policy
+    if schedule is not None:
+        values |= columns_of(schedule.rule, is_paused=schedule.is_paused)
     if sync_after_update:
         job = _update_and_open_job(federation, values, tags, force, by)
         if job is not None:
@@ -175,6 +183,8 @@ def _write_update(federation: Federation, values: dict[str, Any], tags: list[str
     if not changed:
         raise ConflictError("Federation is being deleted or was disabled meanwhile, so it cannot be updated")
     _write_tags(federation, tags)
+    if "sync_crontab" in values:
+        write_next_sync(federation.id)
     if is_new_config:
         # Another account or region may have other runtimes with the same ids, so the old observations are wrong.
         RuntimeObservation.objects.filter(scope=federation.id).delete()
@@ -206,7 +216,7 @@ def set_enabled(federation: Federation, enabled: bool, *, by: Actor) -> None:
             raise ConflictError(f"Only a federation in status '{old}' can be {'enabled' if enabled else 'disabled'}")
         if not enabled:
             cancel_runs_of_federation(federation.id, reason="the agent's federation was disabled", by=by)
-        after_commit(refresh_schedule, federation.id)
+        write_next_sync(federation.id)
 
 
 def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger = JobTrigger.API) -> SyncJob:
@@ -229,7 +239,7 @@ def delete_federation(federation: Federation, *, by: Actor, trigger: JobTrigger 
         # After any error the federation must leave the status deleting.
         jobs.fail(lease, "The deletion failed; nothing was removed")
         raise
-    index_error = _remove_schedule_and_documents(federation.id)
+    index_error = _remove_documents(federation.id)
     with suppress(jobs.LeaseLostError):
         # Only the sweep can have taken the lease, and it ends the job with the recorded outcome.
         jobs.finish(lease, index_error=index_error)
@@ -274,12 +284,11 @@ def _open_deletion(federation: Federation, by: Actor, trigger: JobTrigger) -> Sy
     return job
 
 
-def _remove_schedule_and_documents(federation_id: str) -> str:
-    """Delete the schedule and the search documents of a deleted federation; return the error of the index, or empty.
+def _remove_documents(federation_id: str) -> str:
+    """Delete the search documents of a deleted federation; return the error of the index, or empty.
 
     After an error the documents stay in the index until `manage.py rebuild_search`.
     """
-    remove_schedule(federation_id)
     try:
         search_index().delete_federation(federation_id)
     except SearchError as exc:

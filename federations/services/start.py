@@ -75,10 +75,39 @@ def open_job(
     job: the database decides between two simultaneous starts. Raises ConflictError or NotFoundError if the federation
     is no longer active.
     """
-    now = timezone.now()
-    before = Federation.objects.filter(id=federation.id).values_list("last_sync_id", "force_next_sync").first()
-    last_sync_id, is_forced = before or (None, False)
-    job = SyncJob.objects.create(
+    before = Federation.objects.filter(id=federation.id).only("last_sync", "force_next_sync", "display_name").first()
+    job = new_job(
+        before or federation,
+        trigger=trigger,
+        reason=reason,
+        by=by,
+        job_type=job_type,
+        force=force,
+        queued=queued,
+        plan_id=plan_id,
+    )
+    job.save(force_insert=True)
+    marked = Federation.objects.filter(id=federation.id, status=FederationStatus.ACTIVE).update(
+        sync_status=SyncStatus.PENDING, last_sync=job
+    )
+    if not marked:
+        raise _no_longer_active(federation)
+    return job
+
+
+def new_job(
+    federation: Federation,
+    *,
+    trigger: JobTrigger,
+    reason: str | None,
+    by: Actor,
+    job_type: JobType = JobType.FULL_SYNC,
+    force: bool = False,
+    queued: bool = False,
+    plan_id: str = "",
+) -> SyncJob:
+    """Return a job that is not stored yet, of the federation as it was just read."""
+    return SyncJob(
         lock_key=federation.id,
         federation_id=federation.id,
         federation_name=federation.display_name,
@@ -88,18 +117,12 @@ def open_job(
         requested_by_id=by.id,
         requested_by_name=by.name,
         # The force of a changed configuration may be older than the setting.
-        force=force or (is_forced and not settings.FEDHUB_PLAN_SECOND_PERSON),
+        force=force or (federation.force_next_sync and not settings.FEDHUB_PLAN_SECOND_PERSON),
         plan_id=plan_id,
-        previous_sync_id=last_sync_id or "",
-        due_at=now + jobs.NUDGE_DELAY if queued else None,
+        previous_sync_id=federation.last_sync_id or "",
+        due_at=timezone.now() + jobs.NUDGE_DELAY if queued else None,
         lease_expires_at=jobs.lease_end(queued=queued),
     )
-    marked = Federation.objects.filter(id=federation.id, status=FederationStatus.ACTIVE).update(
-        sync_status=SyncStatus.PENDING, last_sync=job
-    )
-    if not marked:
-        raise _no_longer_active(federation)
-    return job
 
 
 def _no_longer_active(federation: Federation) -> HubError:

@@ -1,9 +1,8 @@
-"""The admin pages of the beat's periodic tasks and schedules, with unfold's components.
+"""The admin pages of the hub's own periodic tasks, such as the sweeps, with unfold's components.
 
 A task runs with the rights of the hub, so nobody may choose a task or its arguments on these pages. The hub creates
 the periodic tasks; staff, and superusers too, can only pause a task or change its times. To run any other task, use
-`manage.py shell`. The schedule of a federation is changed on the federation's page, because that page checks the
-user's right to the federation.
+`manage.py shell`. The schedules of federations are not here: each federation's row and page hold its own.
 """
 
 from __future__ import annotations
@@ -27,9 +26,8 @@ from django_celery_beat.models import (
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from core.admin.cells import once_a_row, time_since
+from core.admin.cells import time_since
 from core.admin.list_page import ListPageMixin
-from federations.services.schedule import TASK as SYNC_OF_A_FEDERATION
 from fedhub.admin.list_pages import TASK_EXPORT, TASK_TABS
 
 for model in (PeriodicTask, IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule):
@@ -56,7 +54,7 @@ class PeriodicTaskAdmin(ListPageMixin, StockPeriodicTaskAdmin, ModelAdmin):
     tabs, export_fields = TASK_TABS, TASK_EXPORT
     date_field, date_title = "last_run_at", "Last run"
     actions = ["enable_tasks", "disable_tasks"]
-    empty_hint = "A federation with an interval has a task here."
+    empty_hint = "The beat writes the tasks of the hub when it starts. Start a beat."
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [field.name for field in self.opts.concrete_fields if field.name not in self.TIMES]
@@ -67,9 +65,6 @@ class PeriodicTaskAdmin(ListPageMixin, StockPeriodicTaskAdmin, ModelAdmin):
     @display(description="Last run", ordering="last_run_at")
     def last_run(self, task: PeriodicTask) -> str:
         return time_since(task.last_run_at)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and (obj is None or obj.task != SYNC_OF_A_FEDERATION)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -83,39 +78,21 @@ class PeriodicTaskAdmin(ListPageMixin, StockPeriodicTaskAdmin, ModelAdmin):
         self._set_enabled(request, queryset, enabled=False)
 
     def _set_enabled(self, request: HttpRequest, queryset: QuerySet[PeriodicTask], *, enabled: bool) -> None:
-        own = queryset.exclude(task=SYNC_OF_A_FEDERATION)
-        count = own.update(enabled=enabled) if enabled else own.update(enabled=False, last_run_at=None)
+        count = queryset.update(**({"enabled": True} if enabled else {"enabled": False, "last_run_at": None}))
         PeriodicTasks.update_changed()
         messages.success(request, f"{'Resumed' if enabled else 'Paused'}: {count}")
-        if left := queryset.filter(task=SYNC_OF_A_FEDERATION).count():
-            messages.warning(request, f"Left as they were: {left}. A federation's schedule is set on its own page.")
-
-
-class ScheduleAdmin(ListPageMixin):
-    """The admin pages of one kind of schedule; a federation's schedule is changed only on the federation's page."""
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and not (obj and _is_of_federation(obj))
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and not (obj and _is_of_federation(obj))
 
 
 @admin.register(IntervalSchedule)
-class IntervalScheduleAdmin(ScheduleAdmin):
+class IntervalScheduleAdmin(ListPageMixin):
     pass
 
 
 @admin.register(CrontabSchedule)
-class CrontabScheduleAdmin(ScheduleAdmin, StockCrontabScheduleAdmin):
+class CrontabScheduleAdmin(ListPageMixin, StockCrontabScheduleAdmin):
     inlines: list[Any] = []
 
 
 @admin.register(SolarSchedule)
-class SolarScheduleAdmin(ScheduleAdmin):
+class SolarScheduleAdmin(ListPageMixin):
     pass
-
-
-@once_a_row
-def _is_of_federation(schedule: Any) -> bool:
-    return bool(schedule.periodictask_set.filter(task=SYNC_OF_A_FEDERATION).exists())

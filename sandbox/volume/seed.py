@@ -10,10 +10,10 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Model
 
 from core.actors import actor_of
-from federations.models import AccessLevel, DailyCount, Federation, FederationStatus
+from federations.models import AccessLevel, DailyCount, Federation
 from federations.services.access import grant
 from federations.services.index import rebuild_index
-from federations.services.schedule import refresh_schedule
+from federations.services.schedule import write_next_sync
 from sandbox.volume.accounts import make_accounts
 from sandbox.volume.daily_rows import store_daily_counts
 from sandbox.volume.dispatch_rows import store_dispatches
@@ -74,5 +74,4 @@ def _give_access(federations: Sequence[Federation]) -> None:
     for number, federation in enumerate(federations):
         grant(federation, level=AccessLevel.OWNER, user=users[number % len(users)])
         grant(federation, level=AccessLevel.VIEW, group=groups[number % len(groups)])
-        if federation.sync_interval_minutes and federation.status == FederationStatus.ACTIVE:
-            refresh_schedule(federation.id)
+        write_next_sync(federation.id)

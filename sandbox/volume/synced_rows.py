@@ -49,7 +49,7 @@ from sandbox.volume.findings import (
 from sandbox.volume.sizes import VolumeSizes
 
 ROLE = "arn:aws:iam::{account_id}:role/fedhub-discovery"
-INTERVALS = (None, 60, 360, 1_440)
+INTERVALS = (None, 3600, 21_600, 86_400)
 ENDED_PLANS = (PlanStatus.APPLIED, PlanStatus.STALE, PlanStatus.EXPIRED, PlanStatus.DISMISSED)
 
 
@@ -100,7 +100,7 @@ def _federation(account: Account, draws: Draws, by: Actor, at: datetime) -> Fede
         },
         external_id=f"fedhub-{draws.hex_digest()[:32]}",
         status=FederationStatus.DISABLED if account.outcome is Outcome.DISABLED else FederationStatus.ACTIVE,
-        sync_interval_minutes=INTERVALS[account.number % len(INTERVALS)],
+        sync_interval_seconds=INTERVALS[account.number % len(INTERVALS)],
         change_policy=ChangePolicy.REVIEW if is_held else ChangePolicy.FLOW,
         created_by_id=by.id,
         created_by_name=by.name,

@@ -17,7 +17,7 @@ NOT_FOUND = {"detail": {"error": "not_found", "message": "Federation not found"}
 DETAIL_KEYS = [
     "id", "providerType", "displayName", "description", "tags", "status", "syncStatus", "syncMessage",
     "providerConfig", "stats", "lastSync", "recentJobs", "createdBy", "updatedBy", "createdAt", "updatedAt",
-    "externalId", "changePolicy",
+    "externalId", "changePolicy", "schedule",
 ]  # fmt: skip
 ITEM_KEYS = [key for key in DETAIL_KEYS if key not in ("providerConfig", "recentJobs", "createdBy", "updatedBy")][:-2]
 SUMMARY_KEYS = [

@@ -33,7 +33,7 @@ def policy_of(federation: Federation) -> str:
 
 def test_a_federation_is_created_with_a_policy(api: Api, owner: User) -> None:
     created = api(owner).post(FEDERATIONS, CREATE | {"changePolicy": "review"}, format="json").json()
-    assert list(created)[-2:] == ["externalId", "changePolicy"]
+    assert list(created)[-3:] == ["externalId", "changePolicy", "schedule"]
     assert created["changePolicy"] == "review"
     assert api(owner).get(path_of(created["id"])).json() == created
     assert "changePolicy" not in api(owner).get(FEDERATIONS).json()["federations"][0]

@@ -54,6 +54,7 @@ def test_create_stores_the_definition_and_returns_all_of_it(api: Api, owner: Use
         "updatedAt": f"{stored.updated_at:%Y-%m-%dT%H:%M:%SZ}",
         "externalId": stored.external_id,
         "changePolicy": "flow",
+        "schedule": None,
     }
     assert created["externalId"].startswith("fedhub-")
     assert api(owner).get(path_of(stored)).json() == created

@@ -12,7 +12,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask
 from oauth2_provider.models import AccessToken
 from pytest_django import DjangoDbBlocker
 
@@ -21,7 +20,8 @@ from core.store.copying import connect_as
 from core.store.unit_of_work import REGISTRY
 from core.tokens.services import issue_token
 from federations.models import Federation, FederationTag, McpServer
-from federations.services.schedule import set_interval
+from federations.schedules.rule import Schedule
+from federations.services.schedule import set_schedule
 from peers.models import Dispatch, Peer
 from tests.conftest import MakeFederation, MakeServer
 from tests.stores.databases import variables_of_test_database
@@ -35,7 +35,7 @@ THERE = "there"
 def stored(make_federation: MakeFederation, make_server: MakeServer) -> Federation:
     """A federation with a schedule, more servers than one chunk holds, a peer and a dispatch to it; and a token."""
     federation = make_federation(tags=["prod", "ältere"])
-    set_interval(federation, 30)
+    set_schedule(federation, Schedule(1800))
     for number in range(7):
         make_server(federation, f"server-{number}", tags=("team:ml", f"n:{number}"), num_tools=number)
     peer = Peer.objects.create(server_url="https://hub.example.com", callback_origins=["https://b.example.com"])
@@ -101,10 +101,10 @@ def test_copy_into_a_new_database_holds_every_row_with_its_columns(stored: Feder
 
 
 @pytest.mark.skipif(REGISTRY != "default", reason="users are not in the registry's database, so they do not move")
-def test_users_tokens_and_schedules_go_along_between_relational_databases(stored: Federation, url: str) -> None:
+def test_users_and_tokens_go_along_between_relational_databases(stored: Federation, url: str) -> None:
     copy(url)
     with connect_as(THERE, url):
-        for model in (User, AccessToken, PeriodicTask):
+        for model in (User, AccessToken, Federation):
             here, there = (
                 list(model._base_manager.using(using).order_by("pk").values()) for using in (REGISTRY, THERE)
             )

@@ -94,6 +94,8 @@ def test_production_settings_are_not_warned_of(settings: Settings) -> None:
         ("FEDHUB_REFUSALS_PER_MINUTE", 0, {"W020"}),
         ("FEDHUB_A_FUTURE_LIMIT_PER_MINUTE", 0, {"W020"}),
         ("FEDHUB_REFUSALS_PER_MINUTE", 1, set()),
+        ("FEDHUB_SHORTEST_SYNC_SECONDS", 299, {"E007"}),
+        ("FEDHUB_SHORTEST_SYNC_SECONDS", 300, set()),
         ("FEDHUB_SERVER_URL", "http://hub.acme.example", {"W001"}),
     ],
     ids=lambda value: "+".join(sorted(value)) if isinstance(value, set) else str(value)[:60],

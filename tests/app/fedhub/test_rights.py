@@ -20,8 +20,9 @@ from oauth2_provider.models import get_access_token_model, get_application_model
 from core.api.scopes import scopes_of_roles
 from core.tokens.services import issue_token
 from federations.models import AccessLevel, FederationGrant
+from federations.schedules.rule import Schedule
 from federations.services.access import grant
-from federations.services.schedule import refresh_schedule, set_interval
+from federations.services.schedule import set_schedule
 from tests.conftest import MakeFederation
 
 pytestmark = pytest.mark.django_db
@@ -93,8 +94,7 @@ class World:
         self.federation = make_federation("Payments")
         # The cheapest right on a federation's page is the attacker's, so that its forms open for the attacker.
         grant(self.federation, level=AccessLevel.EDIT, user=self.eve)
-        set_interval(self.federation, 30)
-        refresh_schedule(self.federation.pk)
+        set_schedule(self.federation, Schedule(1800))
         self.interval = IntervalSchedule.objects.create(every=7, period=IntervalSchedule.DAYS)
         self.clocked = ClockedSchedule.objects.create(clocked_time="2020-01-01T00:00:00Z")
         self.sweep = PeriodicTask.objects.create(name="Sweep", task="peers.sweep", interval=self.interval)
@@ -231,8 +231,8 @@ def attack_programs(world: World) -> None:
 def attack_schedules(world: World) -> None:
     """Try to run a task, now or by a schedule."""
     task = {
-        "task": "federations.sync_on_schedule",
-        "regtask": "federations.sync_on_schedule",
+        "task": "federations.sweep",
+        "regtask": "federations.sweep",
         "args": f'["{world.federation.pk}"]',
         "kwargs": "{}",
         "headers": "{}",

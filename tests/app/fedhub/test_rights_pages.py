@@ -13,9 +13,8 @@ from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from oauth2_provider.models import get_access_token_model, get_application_model
 
-from federations.models import AccessLevel, Federation
+from federations.models import AccessLevel
 from federations.services.access import grant
-from federations.services.schedule import refresh_schedule, set_interval
 from tests.app.fedhub.test_rights import submit
 from tests.conftest import MakeFederation, MakeUser
 
@@ -277,17 +276,12 @@ def test_staff_pause_a_task_and_change_its_times_and_nothing_else(
     fields = client.get(path).context["adminform"].form.fields
     assert set(fields) == {"enabled", "interval", "crontab", "solar", "start_time"}
     hourly = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.HOURS)
-    evil = {"task": "federations.sync_on_schedule", "regtask": "peers.sweep", "args": '["x"]', "one_off": "on"}
+    evil = {"task": "federations.run_job", "regtask": "peers.sweep", "args": '["x"]', "one_off": "on"}
     answer = client.post(path, {"interval": hourly.pk, **evil})
     assert answer.status_code == 302
     sweep.refresh_from_db()
     assert (sweep.enabled, sweep.interval) == (False, hourly)
     assert (sweep.task, sweep.args, sweep.one_off) == ("federations.sweep", "[]", False)
-
-
-def schedule_sync(federation: Federation) -> None:
-    set_interval(federation, 30)
-    refresh_schedule(federation.pk)
 
 
 def test_nobody_adds_or_deletes_a_task_by_a_page(root: Client, sweep: PeriodicTask) -> None:
@@ -300,9 +294,8 @@ def test_nobody_adds_or_deletes_a_task_by_a_page(root: Client, sweep: PeriodicTa
 
 
 def test_tasks_are_paused_and_resumed_from_the_list_and_never_run(
-    sign_in: SignIn, root: Client, sweep: PeriodicTask, make_federation: MakeFederation
+    sign_in: SignIn, root: Client, sweep: PeriodicTask
 ) -> None:
-    schedule_sync(make_federation())
     path = reverse("admin:django_celery_beat_periodictask_changelist")
     viewer = sign_in("django_celery_beat.view_periodictask")
     keys = list(PeriodicTask.objects.values_list("pk", flat=True))
@@ -311,23 +304,11 @@ def test_tasks_are_paused_and_resumed_from_the_list_and_never_run(
         client.post(path, {"action": name, "_selected_action": keys})
         return list(PeriodicTask.objects.order_by("name").values_list("enabled", flat=True))
 
-    assert send(viewer, "disable_tasks") == [True, True]
-    assert send(root, "disable_tasks") == [False, True]
-    assert send(root, "enable_tasks") == [True, True]
+    assert send(viewer, "disable_tasks") == [True]
+    assert send(root, "disable_tasks") == [False]
+    assert send(root, "enable_tasks") == [True]
     choices = root.get(path).context["action_form"].fields["action"].choices
     assert {name for name, _ in choices if name} == {"enable_tasks", "disable_tasks"}
-
-
-def test_the_schedule_of_a_federation_is_changed_on_its_own_page(root: Client, make_federation: MakeFederation) -> None:
-    schedule_sync(make_federation())
-    task = PeriodicTask.objects.get(task="federations.sync_on_schedule")
-    path = reverse("admin:django_celery_beat_periodictask_change", args=[task.pk])
-    assert root.get(path).status_code == 200
-    assert root.post(path, {"interval": task.interval.pk}).status_code == 403
-    path = reverse("admin:django_celery_beat_intervalschedule_change", args=[task.interval.pk])
-    assert root.post(path, {"every": 1, "period": "seconds"}).status_code == 403
-    task.refresh_from_db()
-    assert (task.enabled, task.interval.every, task.interval.period) == (True, 30, "minutes")
 
 
 # Grants -------------------------------------------------------------------------------------------------------------

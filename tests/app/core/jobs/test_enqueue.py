@@ -94,7 +94,7 @@ def test_every_task_has_a_route_to_a_queue_that_workers_serve() -> None:
 
 def test_work_that_takes_long_shares_no_queue_with_work_that_must_not_wait() -> None:
     queues = {name: route["queue"] for name, route in settings.CELERY_TASK_ROUTES.items()}
-    long = {queues[name] for name in ("federations.run_job", "federations.sync_on_schedule", "peers.run_event",
+    long = {queues[name] for name in ("federations.run_job", "peers.run_event",
                                       "peers.refresh_peer_keys", "peers.pin_provisionally")}  # fmt: skip
     urgent = {queues[name] for name in ("peers.deliver_dispatch", "peers.deliver_callback")}
     assert long.isdisjoint(urgent)

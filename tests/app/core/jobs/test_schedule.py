@@ -1,143 +1,157 @@
-"""A federation's interval and its periodic task agree."""
+"""The stored time of the next scheduled sync, and the start of the syncs that are due."""
 
 from __future__ import annotations
 
-import json
+from datetime import datetime, timedelta
+from threading import Thread
 
 import pytest
 from django.contrib.auth.models import User
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django.db import connections
+from django.utils import timezone
+from pytest_django import Settings
 
 from core.actors import actor_of
-from core.errors import InvalidRequestError
-from federations.models import Federation, JobTrigger, SyncJob
-from federations.services.federations import delete_federation, set_enabled
-from federations.services.schedule import refresh_schedule, remove_schedule, set_interval
+from core.errors import ConflictError, InvalidRequestError
+from federations.models import Federation, JobStatus, JobTrigger, SyncJob
+from federations.schedules.rule import Schedule, next_run
+from federations.services.due_syncs import start_due_syncs
+from federations.services.federations import set_enabled
+from federations.services.schedule import repair_schedules, set_paused, set_schedule
 from federations.services.start import start_sync
-from federations.tasks import run_job, sweep, sync_on_schedule
+from federations.tasks import run_job
 from sandbox.client import SandboxClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-
-def task_of(federation: Federation) -> PeriodicTask:
-    """Return the federation's periodic task."""
-    return PeriodicTask.objects.get(name=f"Sync federation {federation.id}")
+HOURLY = Schedule(3600)
+NIGHTLY = Schedule(crontab="0 2 * * *", time_zone="Europe/Berlin")
 
 
-def test_interval_makes_one_enabled_periodic_task(federation: Federation) -> None:
-    set_interval(federation, 15)
-    task = task_of(federation)
-    assert (task.task, json.loads(task.args), task.enabled) == ("federations.sync_on_schedule", [federation.id], True)
-    assert (task.interval.every, task.interval.period) == (15, "minutes")
-    assert task.expire_seconds == 15 * 60
-    assert Federation.objects.get(id=federation.id).sync_interval_minutes == 15
+def next_sync(federation: Federation) -> datetime | None:
+    """Return the stored time of the next sync."""
+    return Federation.objects.values_list("next_sync_at", flat=True).get(pk=federation.pk)
 
 
-def test_another_interval_changes_the_task_and_shares_the_interval_row(federation: Federation) -> None:
-    set_interval(federation, 15)
-    set_interval(federation, 60)
-    set_interval(federation, 15)
-    assert task_of(federation).interval.every == 15
-    assert PeriodicTask.objects.filter(task="federations.sync_on_schedule").count() == 1
-    assert IntervalSchedule.objects.filter(every=15, period="minutes").count() == 1
+def make_due(federation: Federation, *, since: timedelta = timedelta(seconds=1)) -> None:
+    """Let the next sync be `since` ago."""
+    Federation.objects.filter(pk=federation.pk).update(next_sync_at=timezone.now() - since)
 
 
-def test_no_interval_removes_the_task(federation: Federation) -> None:
-    set_interval(federation, 15)
-    set_interval(federation, None)
-    assert not PeriodicTask.objects.filter(task="federations.sync_on_schedule").exists()
-    assert Federation.objects.get(id=federation.id).sync_interval_minutes is None
+def jobs_of(federation: Federation) -> list[SyncJob]:
+    """Return the jobs of a federation, the oldest first."""
+    return list(SyncJob.objects.filter(federation_id=federation.id).order_by("created_at", "id"))
 
 
-@pytest.mark.parametrize("minutes", [-1, 0, 4, 527_041])
-def test_interval_out_of_bounds_is_refused_and_nothing_changes(federation: Federation, minutes: int) -> None:
-    set_interval(federation, 15)
-    with pytest.raises(InvalidRequestError, match="from 5 to 527040 minutes"):
-        set_interval(federation, minutes)
-    assert task_of(federation).interval.every == 15
-    assert Federation.objects.get(id=federation.id).sync_interval_minutes == 15
+def test_a_schedule_has_a_next_sync_and_none_has_none(federation: Federation) -> None:
+    for schedule in (HOURLY, NIGHTLY):
+        set_schedule(federation, schedule)
+        assert next_sync(federation) == next_run(schedule, federation.id, timezone.now())
+    set_schedule(federation, Schedule())
+    assert next_sync(federation) is None
 
 
-def test_disabled_federation_pauses_and_enabled_one_goes_on(federation: Federation, owner: User) -> None:
-    set_interval(federation, 15)
-    set_enabled(federation, False, by=actor_of(owner))
-    assert not task_of(federation).enabled
-    set_enabled(federation, True, by=actor_of(owner))
-    assert task_of(federation).enabled
+def test_a_refused_schedule_changes_nothing_and_the_floor_is_a_setting(
+    federation: Federation, settings: Settings
+) -> None:
+    set_schedule(federation, NIGHTLY)
+    with pytest.raises(InvalidRequestError, match="from 5 minutes"):
+        set_schedule(federation, Schedule(30))
+    assert Federation.objects.get(pk=federation.pk).sync_crontab == "0 2 * * *"
+    settings.FEDHUB_SHORTEST_SYNC_SECONDS = 30
+    set_schedule(federation, Schedule(30))
+    assert (next_sync(federation) or timezone.now()) <= timezone.now() + timedelta(seconds=30)
 
 
-def test_deleted_federation_has_no_task(federation: Federation, owner: User) -> None:
-    set_interval(federation, 15)
-    delete_federation(federation, by=actor_of(owner))
-    assert not PeriodicTask.objects.filter(task="federations.sync_on_schedule").exists()
+def test_a_paused_or_disabled_federation_is_not_due_and_catches_up_nothing(federation: Federation, owner: User) -> None:
+    by = actor_of(owner)
+    with pytest.raises(ConflictError, match="no schedule that can be paused"):
+        set_paused(federation, True, by=by)
+    set_schedule(federation, HOURLY)
+    set_paused(federation, True, by=by)
+    assert next_sync(federation) is None
+    set_paused(federation, False, by=by)
+    assert (next_sync(federation) or timezone.now()) > timezone.now()
+    set_enabled(federation, False, by=by)
+    assert next_sync(federation) is None
+    # A row that another program has written is not started either.
+    make_due(federation)
+    assert start_due_syncs() == 0
+    set_enabled(federation, True, by=by)
+    assert (next_sync(federation) or timezone.now()) > timezone.now()
 
 
-def test_removing_or_refreshing_a_missing_schedule_is_not_an_error() -> None:
-    before = list(PeriodicTask.objects.values())
-    remove_schedule("0" * 24)
-    refresh_schedule("0" * 24)
-    assert list(PeriodicTask.objects.values()) == before
-
-
-def test_scheduled_sync_runs_the_service_with_its_trigger(federation: Federation, cloud: SandboxClient) -> None:
+def test_a_due_sync_is_queued_once_however_many_runs_were_missed(federation: Federation, cloud: SandboxClient) -> None:
     cloud.add("weather_forecast_mcp")
-    sync_on_schedule(federation.id)
-    job = SyncJob.objects.get(federation_id=federation.id)
-    assert (job.status, job.trigger, job.requested_by_name) == ("success", JobTrigger.SCHEDULE, "schedule")
+    set_schedule(federation, HOURLY)
+    make_due(federation, since=timedelta(hours=10))
+    assert (start_due_syncs(), start_due_syncs()) == (1, 0)
+    assert next_sync(federation) == next_run(HOURLY, federation.id, timezone.now())
+    (job,) = jobs_of(federation)
+    assert (job.trigger, job.requested_by_name, job.phase) == (JobTrigger.SCHEDULE, "schedule", "queued")
+    assert job.due_at is not None
+    # Without a worker the job waits for its next run, if that is later than the lease of a queued job.
+    assert job.lease_expires_at and job.lease_expires_at >= (next_sync(federation) or timezone.now())
+    run_job(job.id)
+    assert jobs_of(federation)[0].status == JobStatus.SUCCESS
     assert Federation.objects.get(id=federation.id).mcp_server_count == 1
 
 
-def test_scheduled_sync_of_a_busy_federation_is_left_for_its_next_turn(federation: Federation, owner: User) -> None:
-    start_sync(federation, by=actor_of(owner))
-    sync_on_schedule(federation.id)
-    assert SyncJob.objects.filter(federation_id=federation.id).count() == 1
+def test_a_busy_federation_is_left_for_its_next_run(federation: Federation, owner: User) -> None:
+    set_schedule(federation, HOURLY)
+    running = start_sync(federation, by=actor_of(owner))
+    make_due(federation)
+    assert start_due_syncs() == 0
+    assert jobs_of(federation) == [running]
+    assert (next_sync(federation) or timezone.now()) > timezone.now()
+    assert Federation.objects.get(pk=federation.pk).last_sync_id == running.id
 
 
-def test_scheduled_sync_of_a_disabled_federation_does_nothing(federation: Federation, owner: User) -> None:
-    set_enabled(federation, False, by=actor_of(owner))
-    sync_on_schedule(federation.id)
-    assert not SyncJob.objects.filter(federation_id=federation.id).exists()
+def test_a_federation_without_a_role_does_not_stop_the_others(federation: Federation, owner: User) -> None:
+    set_schedule(federation, HOURLY)
+    bare = Federation.objects.create(display_name="Bare", sync_interval_seconds=3600)
+    make_due(bare)
+    make_due(federation)
+    assert start_due_syncs() == 1
+    assert jobs_of(bare) == []
+    assert (next_sync(bare) or timezone.now()) > timezone.now()
 
 
-def test_scheduled_sync_of_a_federation_that_is_gone_removes_its_task(federation: Federation) -> None:
-    set_interval(federation, 15)
-    federation_id = federation.id
-    Federation.objects.filter(id=federation_id).delete()
-    sync_on_schedule(federation_id)
-    assert not PeriodicTask.objects.filter(task="federations.sync_on_schedule").exists()
+def test_beats_that_act_at_the_same_time_start_each_sync_once(federation: Federation) -> None:
+    config = federation.provider_config
+    Federation.objects.bulk_create(
+        Federation(display_name=f"F{number}", provider_config=config, sync_interval_seconds=3600)
+        for number in range(20)
+    )
+    Federation.objects.exclude(pk=federation.pk).update(next_sync_at=timezone.now() - timedelta(seconds=1))
+    counts: list[int] = []
+
+    def beat() -> None:
+        try:
+            counts.append(start_due_syncs())
+        finally:
+            connections.close_all()
+
+    threads = [Thread(target=beat) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(counts) == SyncJob.objects.count() == 20
+    assert SyncJob.objects.values("federation_id").distinct().order_by().count() == 20
 
 
-def test_scheduled_sync_whose_cloud_fails_ends_its_job_and_is_not_an_error(
-    federation: Federation, cloud: SandboxClient
-) -> None:
-    cloud.faults({"operation": "ListAgentRuntimes", "error": "AccessDeniedException", "times": 1})
-    sync_on_schedule(federation.id)
-    job = SyncJob.objects.get(federation_id=federation.id)
-    assert job.status == "failed"
-    assert "Failed to list AgentCore runtimes" in job.error
-
-
-def test_job_that_is_gone_or_ended_is_not_an_error_for_the_worker(federation: Federation, cloud: SandboxClient) -> None:
-    run_job("0" * 24)
-    sync_on_schedule(federation.id)
-    job = SyncJob.objects.get(federation_id=federation.id)
-    run_job(job.id)
-    assert SyncJob.objects.get(id=job.id).finished_at == job.finished_at
-
-
-def test_sweep_with_nothing_to_do_does_nothing() -> None:
-    before = list(PeriodicTask.objects.values())
-    sweep()
-    assert list(PeriodicTask.objects.values()) == before
-    assert not SyncJob.objects.exists()
-
-
-def test_the_sweep_mends_a_schedule_that_is_out_of_step(federation: Federation) -> None:
-    set_interval(federation, 15)
-    PeriodicTask.objects.filter(name=f"Sync federation {federation.id}").delete()
-    stray = IntervalSchedule.objects.create(every=7, period="minutes")
-    PeriodicTask.objects.create(name=f"Sync federation {'0' * 24}", task="federations.sync_on_schedule", interval=stray)
-    sweep()
-    assert task_of(federation).interval.every == 15
-    assert PeriodicTask.objects.filter(task="federations.sync_on_schedule").count() == 1
+def test_the_sweep_repairs_what_does_not_follow_from_the_row(federation: Federation) -> None:
+    set_schedule(federation, HOURLY)
+    right = next_sync(federation)
+    for wrong in (None, timezone.now() + timedelta(days=2)):
+        Federation.objects.filter(pk=federation.pk).update(next_sync_at=wrong)
+        repair_schedules()
+        assert next_sync(federation) == right
+    make_due(federation)
+    due = next_sync(federation)
+    repair_schedules()
+    assert next_sync(federation) == due
+    Federation.objects.filter(pk=federation.pk).update(sync_interval_seconds=None)
+    repair_schedules()
+    assert next_sync(federation) is None

@@ -93,7 +93,7 @@ def test_an_idempotency_key_is_used_once_and_its_absence_often() -> None:
     refused(lambda: received("d", "key"))
 
 
-@pytest.mark.parametrize("values", [{"status": "melted"}, {"sync_status": "melted"}, {"sync_interval_minutes": 4}])
+@pytest.mark.parametrize("values", [{"status": "melted"}, {"sync_status": "melted"}, {"sync_interval_seconds": 0}])
 def test_a_federation_in_an_unknown_state_is_refused(values: dict[str, object]) -> None:
     refused(lambda: Federation.objects.create(display_name="One", **values))
     federation = Federation.objects.create(display_name="One")

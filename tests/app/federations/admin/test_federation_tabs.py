@@ -8,10 +8,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from core.actors import Actor
 from federations.admin import federation_tabs
 from federations.models import AccessLevel, Federation, RuntimeObservation
+from federations.schedules.rule import Schedule
 from federations.services.access import grant
-from federations.services.schedule import set_interval
+from federations.services.schedule import set_paused, set_schedule
 from tests.app.federations.admin.cloud import MemoryCloud, agent, failed_agent, federation, server, sync
 from tests.stores.counting import counted_queries
 
@@ -150,10 +152,13 @@ def test_the_tabs_of_a_new_federation_say_what_to_do_next(admin: Client) -> None
     assert "A sync needs a region and a role." in text_of(admin, found, "change")
 
 
-def test_an_interval_is_told_in_words_on_the_page_and_in_the_list(admin: Client) -> None:
+def test_a_schedule_is_told_in_words_with_its_next_run_on_the_page_and_in_the_list(admin: Client) -> None:
     found = federation()
-    set_interval(found, 1440)
+    assert "none: staff or a program starts each sync" in text_of(admin, found, "change")
+    set_schedule(found, Schedule(crontab="0 2 * * *", time_zone="Europe/Berlin"))
 
-    assert "Every day" in text_of(admin, found, "change")
     listed = admin.get(reverse("admin:federations_federation_changelist")).content.decode()
-    assert re.search(r">\s*1 day\s*<", listed) and "1440" not in listed
+    for text in (text_of(admin, found, "change"), listed):
+        assert "very day at 02:00 Europe/Berlin" in text and re.search(r"in\s\d+\s(hour|minute)", text)
+    set_paused(found, True, by=Actor("900", "staff"))
+    assert "none: the schedule is paused" in text_of(admin, found, "change")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from html import unescape
 from typing import Any
 
@@ -11,7 +10,6 @@ from auditlog.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
-from django_celery_beat.models import PeriodicTask
 
 from federations.models import AccessLevel, Federation, FederationGrant, JobType, SyncJob
 from federations.services.federations import set_enabled
@@ -29,7 +27,9 @@ TYPED = {
     "region": "us-east-1",
     "role_arn": ROLE,
     "tag_filter": "env:production, team:platform",
-    "sync_interval_minutes": "",
+    "sync_interval": "",
+    "sync_crontab": "",
+    "sync_time_zone": "UTC",
     "change_policy": "flow",
     **NO_GRANTS,
 }
@@ -102,8 +102,13 @@ def test_a_federation_can_be_saved_without_region_and_role(admin: Client) -> Non
         ({"tag_filter": "production"}, "tag_filter", "This part has no value: production"),
         ({"tag_filter": "env:a, env:b"}, "tag_filter", "The tag filter has the key env twice"),
         ({"tags": "x" * 201}, "tags", "at most 200 characters"),
-        ({"sync_interval_minutes": "4"}, "sync_interval_minutes", "Use 5 to 527,040 minutes"),
-        ({"sync_interval_minutes": "999999"}, "sync_interval_minutes", "Use 5 to 527,040 minutes"),
+        ({"sync_interval": "4"}, "sync_interval", "from 5 minutes to 366 days"),
+        ({"sync_interval": "367 days"}, "sync_interval", "from 5 minutes to 366 days"),
+        ({"sync_interval": "soon"}, "sync_interval", "Type a number and a unit"),
+        ({"sync_interval": "1 h", "sync_crontab": "0 2 * * *"}, "sync_crontab", "an interval or a crontab, not both"),
+        ({"sync_crontab": "@daily"}, "sync_crontab", "A crontab has five fields"),
+        ({"sync_crontab": "0 25 * * *"}, "sync_crontab", "its hour is wrong"),
+        ({"sync_time_zone": "europe/berlin"}, "sync_time_zone", "is not a time zone"),
         ({"provider_type": "azure_ai_foundry"}, "provider_type", "not implemented yet"),
         ({"provider_type": "else"}, "provider_type", "Select a valid choice"),
         (
@@ -224,18 +229,23 @@ def test_a_services_refusal_becomes_a_form_error_and_keeps_the_typed_values(admi
     assert found.display_name == "Payments"
 
 
-def test_an_interval_creates_a_periodic_task_and_no_interval_deletes_it(
-    admin: Client, django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]]
-) -> None:
+def test_a_schedule_is_saved_and_an_empty_one_ends_it(admin: Client) -> None:
     found = federation()
 
-    with django_capture_on_commit_callbacks(execute=True):
-        save(admin, edit(found), TYPED | {"sync_interval_minutes": "30"})
-    assert PeriodicTask.objects.filter(args__contains=found.pk, interval__every=30).count() == 1
+    save(admin, edit(found), TYPED | {"sync_interval": "30 minutes"})
+    found.refresh_from_db()
+    assert (found.sync_interval_seconds, found.sync_crontab, found.next_sync_at is None) == (1800, "", False)
 
-    with django_capture_on_commit_callbacks(execute=True):
-        save(admin, edit(found), TYPED)
-    assert PeriodicTask.objects.filter(args__contains=found.pk).count() == 0
+    save(admin, edit(found), TYPED | {"sync_crontab": " 0  2 * * *", "sync_time_zone": "Europe/Berlin"})
+    found.refresh_from_db()
+    assert (found.sync_interval_seconds, found.sync_crontab) == (None, "0 2 * * *")
+    assert found.sync_time_zone == "Europe/Berlin"
+    form = admin.get(edit(found)).context["adminform"].form
+    assert (form["sync_interval"].value(), form["sync_crontab"].value()) == ("", "0 2 * * *")
+
+    save(admin, edit(found), TYPED)
+    found.refresh_from_db()
+    assert (found.sync_crontab, found.next_sync_at) == ("", None)
 
 
 def test_sync_after_saving_queues_a_sync(admin: Client) -> None:

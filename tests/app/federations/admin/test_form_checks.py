@@ -12,7 +12,6 @@ from django.urls import reverse
 from core.actors import actor_of
 from federations.admin.form_words import in_form_words
 from federations.admin.region_names import judge_region
-from federations.admin.schedule_words import interval_words
 from federations.models import AccessLevel, ConnectionTestSlot, Federation, PreviewSlot
 from federations.providers.agentcore.regions import known_regions
 from federations.providers.base import DiscoveryRequest, ProviderError
@@ -49,8 +48,11 @@ VERDICTS = (
     ("tag_filter", "env:production", "Keeps the runtimes with env:production."),
     ("tag_filter", "production", "This part has no value: production"),
     ("tag_filter", "", "Without a filter the hub discovers every runtime."),
-    ("sync_interval_minutes", "1440", "The hub syncs every day."),
-    ("sync_interval_minutes", "4", "Use 5 to 527,040 minutes"),
+    ("sync_interval", "1 day", "The hub syncs every day."),
+    ("sync_interval", "4 minutes", "The sync interval must be from 5 minutes to 366 days."),
+    ("sync_crontab", "30 6 * * 1-5", "The hub syncs on Monday through Friday at 06:30."),
+    ("sync_crontab", "*/2 * * * *", "the shortest allowed time between two syncs is 5 minutes."),
+    ("sync_time_zone", "Europe/Atlantis", "is not a time zone"),
 )
 
 
@@ -208,24 +210,6 @@ def test_a_region_is_known_doubtful_or_wrong(name: str, error: str, warning: str
     assert error in verdict.error and warning in verdict.warning
 
 
-@pytest.mark.parametrize(
-    ("minutes", "words"),
-    [
-        (None, "only on request"),
-        (5, "every 5 minutes"),
-        (60, "every hour"),
-        (90, "every 90 minutes"),
-        (1440, "every day"),
-        (2880, "every 2 days"),
-        (10080, "every week"),
-        (1500, "every 25 hours"),
-        (1441, "every 1 day 1 minute"),
-    ],
-)
-def test_an_interval_is_told_in_words(minutes: int | None, words: str) -> None:
-    assert interval_words(minutes) == words
-
-
 def test_errors_of_the_form_never_use_the_names_of_the_api() -> None:
     message = "AWS AgentCore federation requires providerConfig.region, providerConfig.assumeRoleArn"
     assert in_form_words(message) == "AWS AgentCore federation requires Region, Role ARN"
@@ -240,7 +224,7 @@ WRONG: tuple[dict[str, Any], ...] = (
     {"tag_filter": ["k" * 129], "tag_filter_value": ["v"]},
     {"tag_filter": [f"k{number}" for number in range(51)], "tag_filter_value": ["v"] * 51},
     {"region": "", "role_arn": "", "sync_after_save": "on"},
-    {"sync_interval_minutes": "1"},
+    {"sync_interval": "1"},
     {"provider_type": "azure_ai_foundry"},
     {"tags": "x" * 201},
     {"display_name": ""},

@@ -55,7 +55,7 @@ EFFECTS: tuple[tuple[dict[str, Any], str, str], ...] = (
     ({"tag_filter": "env:production, x:y"}, "Tag filter", "The deletion guard holds such a sync: its plan waits"),
     ({"tag_filter": "env:production, team:payments"}, "Tag filter", "removes none of the 12 stored resources"),
     ({"tag_filter": ""}, "Tag filter", "removes none of the 12 stored resources"),
-    ({"sync_interval_minutes": "60"}, "Interval", "A schedule begins: the hub syncs every hour"),
+    ({"sync_interval": "60"}, "Schedule", "A schedule begins: the hub syncs every hour"),
     ({"change_policy": "review"}, "Change policy", "waits until staff apply or dismiss it"),
     ({"tags": "eu"}, "Tags", "that ask for the tag production no longer find this federation"),
     ({"tags": "production, eu"}, "Tags", "that ask for the tag eu find this federation"),
@@ -70,12 +70,12 @@ def test_a_save_says_first_what_follows(admin: Client, cloud: MemoryCloud) -> No
 
 def test_a_changed_and_an_ended_schedule_are_told_in_words(admin: Client) -> None:
     found = federation()
-    save(admin, edit(found), STORED | {"sync_interval_minutes": "1440"})
+    save(admin, edit(found), STORED | {"sync_interval": "1440"})
 
-    assert follows(admin, found, {"sync_interval_minutes": "60"})["Interval"] == (
+    assert follows(admin, found, {"sync_interval": "60"})["Schedule"] == (
         "The hub syncs every hour instead of every day."
     )
-    assert "The schedule ends" in follows(admin, found, {"sync_interval_minutes": ""})["Interval"]
+    assert "The schedule ends" in follows(admin, found, {"sync_interval": ""})["Schedule"]
 
 
 def test_agents_that_peers_see_are_counted_before_they_are_withdrawn(admin: Client, cloud: MemoryCloud) -> None:
