@@ -38,7 +38,7 @@ STORE_TESTS := tests/app/core/store tests/app/core/jobs tests/app/federations/se
 	$(patsubst %,tests/app/peers/%,agent_work catalog inbox outbox) \
 	$(patsubst %,tests/app/peers/staff/test_%.py,dead_letters decisions every_page lost_decisions proposals \
 		visibility_pages work_pages) \
-	tests/app/fedhub/config_file/test_round_trip.py \
+	$(patsubst %,tests/app/fedhub/config_file/test_%.py,round_trip two_runs) \
 	$(wildcard tests/contract/test_sync_*.py) $(patsubst %,tests/contract/test_%.py,commands copy_registry kills \
 		plan_concurrency plan_processes worker)
 # MongoDB's double is the slowest server: it gets the tests whose queries and races PostgreSQL does not stand for.

@@ -11,8 +11,8 @@ The way from a file to the hub has five steps, each in modules of its own:
     write     `apply`        one transaction for each object, by the services that the admin calls
 
 `observe` returns the objects of the hub in the same form as `Wanted`, so the diff compares equal things, and `export`
-writes what `observe` returns. The modules `yaml_reader`, `document`, `parse` and `plan` are pure: they know no
-framework, clock, environment or network.
+writes what `observe` returns. The modules `yaml_reader`, `yaml_writer`, `document`, `parse` and `plan` are
+pure: they know no framework, clock, environment or network.
 
 What is absent from the file stays as it is: a section, an object, a key of an object, and an item of a list of grants,
 members or fingerprints. With `--prune` an object of a section that stands in the file is deleted if the file does not

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from core.errors import ConflictError
 from fedhub.config_file.agents import shown_agent
 from fedhub.config_file.document import SECTIONS, VERSION
 from fedhub.config_file.parse import parse_file
 from fedhub.config_file.plan import Key, Observed
 from fedhub.config_file.registry import KINDS
+from fedhub.config_file.yaml_writer import write_yaml
 
 _HEAD = "# The configuration of a fedhub hub. Check and apply it: manage.py apply_config FILE [--plan] [--prune]\n"
 _NOT_EXPORTED = ("retired",)
@@ -40,17 +39,10 @@ def export_config() -> Export:
     document: dict[str, Any] = {"version": VERSION}
     for section, found in hub.items():
         document[section] = [entry for key, each in found if (entry := _entry(section, key, each, variables))]
-    text = _HEAD + yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000)
+    text = _HEAD + write_yaml(document)
     if errors := parse_file(text).errors:
         raise ConflictError(f"The hub has a value that the file does not allow: {errors[0].path}: {errors[0].message}")
     return Export(text, {name: url for url, name in variables.items()})
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes equal values out, and not as anchors, which the reader refuses."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
 
 
 def _check_names(federations: Sequence[tuple[Key, Observed]]) -> None:

@@ -45,14 +45,14 @@ class Secret:
 class Wanted:
     """An object as the file wants it: `values` has only the fields that stand in the file, in the form of the hub.
 
-    `grants` maps holders to levels. `members` and `fingerprints` are sorted.
+    `grants` maps holders to levels. `members` and `fingerprints` are sorted. `notes` are sentences for the person who
+    reads the plan.
     """
 
     section: str
     key: Key
     values: Values
-    path: tuple[str | int, ...] = ()
-    line: int = 0
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,17 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an apply does to one object: its action, the fields that change, and why parts of it wait for staff."""
+    """What an apply does to one object: its action, the fields that change, and why parts of it wait for staff.
+
+    Two changes are equal if they do the same, whatever their `notes` say.
+    """
 
     section: str
     key: Key
     action: str
     fields: Sequence[FieldChange] = ()
     held: Sequence[str] = ()
+    notes: Sequence[str] = field(default=(), compare=False)
 
     @property
     def name(self) -> str:
@@ -102,7 +106,7 @@ def change_of(wanted: Wanted, observed: Observed | None, *, prune: bool) -> Chan
     """Return the change that brings an object in step with the file; with `prune` unnamed items are removed."""
     fields = field_changes(wanted.values, observed, prune=prune)
     action = CREATE if observed is None else UPDATE if fields else UNCHANGED
-    return Change(wanted.section, wanted.key, action, fields)
+    return Change(wanted.section, wanted.key, action, fields, notes=wanted.notes)
 
 
 def field_changes(values: Values, observed: Observed | None, *, prune: bool) -> tuple[FieldChange, ...]:
@@ -152,11 +156,12 @@ def as_json(change: Change) -> dict[str, Any]:
         "action": change.action,
         "fields": fields,
         "held": list(change.held),
+        "notes": list(change.notes),
     }
 
 
 def digest_of(changes: Sequence[Change]) -> str:
-    """Return the SHA-256 of the changes as they are shown; the value of a secret is not part of it."""
-    shown = [as_json(change) for change in changes if change.action != UNCHANGED]
+    """Return the SHA-256 of the changes as they are shown, without their notes and the values of secrets."""
+    shown = [{**as_json(change), "notes": []} for change in changes if change.action != UNCHANGED]
     text = json.dumps(shown, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -15,6 +15,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 from core.errors import HubError
+from federations.models import A2aAgent
+from federations.services.batches import batches
 from federations.services.discover import check_config, normalize_config
 from fedhub.config_file.agents import path_of
 from fedhub.config_file.document import (
@@ -36,6 +38,8 @@ from peers.services.trust.peers import checked_origins
 Hub = Mapping[str, Mapping[Key, Observed]]
 """The objects of the hub, by section and key."""
 
+_PLACE = ("region", "assumeRoleArn")
+_OTHER_PLACE = "another account or region; the guard may hold the next sync, which would delete {} stored resources"
 # What `update_federation` writes, and for which it asks for a complete configuration.
 _UPDATED = ("description", "tags", "provider_config", "change_policy")
 
@@ -59,6 +63,7 @@ class _Resolver:
         self.done = Resolved()
         self.users = _known_users(parsed.entries)
         self.groups = set(Group.objects.values_list("name", flat=True)) | set(_groups_of_file(parsed.entries))
+        self.discovered = _discovered(parsed.entries)
         self.federations = {name for (name,) in hub["federations"]} | {
             each.entry.name for each in parsed.entries if isinstance(each.entry, FederationEntry)
         }
@@ -83,7 +88,7 @@ class _Resolver:
         key, values = _RESOLVERS[type(entry)](self, entry, item.path)
         if len(self.done.errors) > number:
             return None
-        return Wanted(item.section, key, values, item.path, item.line)
+        return Wanted(item.section, key, values, self._notes(item.section, key, values))
 
     def _error(self, path: Path, message: str) -> None:
         self.done.errors.append(FileError(self.parsed.source.line_of(path), path_text(path), message))
@@ -95,6 +100,18 @@ class _Resolver:
         except HubError as exc:
             self._error(path, exc.message)
             return None
+
+    def _notes(self, section: str, key: Key, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return what the person who reads the plan should know of a change of this object."""
+        if section == "agents" and key not in self.discovered:
+            return ("no agent of this path is discovered yet",)
+        observed = self.hub["federations"].get(key) if section == "federations" else None
+        config = values.get("provider_config")
+        if observed is None or config is None or not observed.facts["resources"]:
+            return ()
+        stored = observed.values["provider_config"]
+        is_other = any(config.get(name) != stored.get(name) for name in _PLACE)
+        return (_OTHER_PLACE.format(observed.facts["resources"]),) if is_other else ()
 
     # The sections ---------------------------------------------------------------------------------------------------
     def federation(self, entry: FederationEntry, path: Path) -> tuple[Key, dict[str, Any]]:
@@ -223,6 +240,14 @@ def _known_users(entries: Collection[ParsedEntry]) -> dict[str, bool]:
     """Return the users that the file names: the name, and whether the account is active."""
     names = {name for each in entries for name in _user_names(each.entry)}
     return dict(get_user_model().objects.filter(username__in=names).values_list("username", "is_active"))
+
+
+def _discovered(entries: Collection[ParsedEntry]) -> set[Key]:
+    """Return the agents of the file that are discovered, by the federation's name and the path."""
+    paths = [path_of(each.entry.agent) for each in entries if isinstance(each.entry, AgentEntry)]
+    rows = A2aAgent.objects.values_list("federation__display_name", "path")
+    found = (row for batch in batches(paths) for row in rows.filter(path__in=batch))
+    return {(name or "", path) for name, path in found}
 
 
 def _user_names(entry: Entry) -> Iterator[str]:

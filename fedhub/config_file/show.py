@@ -80,6 +80,8 @@ def _lines(change: Change) -> Iterator[Line]:
     for field in change.fields:
         for path, before, after in _members(field):
             yield f"    {visible(path)}: {value_text(before)} -> {value_text(after)}", ""
+    for sentence in change.notes:
+        yield f"    note: {visible(sentence)}", "yellow"
     for sentence in change.held:
         yield f"    held: {visible(sentence)}", "yellow"
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fedhub.config_file import yaml_reader
 from fedhub.config_file.parse import parse_file
 from fedhub.config_file.yaml_reader import MAX_BYTES, UnreadableError, read_yaml
+from fedhub.config_file.yaml_writer import write_yaml
 from tests.examples import examples
 
 ALL_WRONG = """\
 version: 2
 federations:
   - name: A
-    provder: aws
+    provider_type: aws
     schedule: {interval_minutes: 3}
     grants:
       - {user: a, level: boss}
@@ -37,7 +39,7 @@ agnts: []
 """
 ERRORS = [
     "line 1: version: this hub reads version 1",
-    "line 4: federations[0].provder: unknown key; did you mean provider?",
+    "line 4: federations[0].provider_type: unknown key; did you mean provider?",
     "line 5: federations[0].schedule.interval_minutes: must be greater than or equal to 5",
     "line 7: federations[0].grants[0].level: must be view, edit or owner",
     "line 8: federations[0].grants[1]: name a user or a group",
@@ -108,7 +110,10 @@ VALUES = st.recursive(
 )
 
 
-@examples(100)
+@examples(200)
 @given(VALUES)
-def test_what_pyyaml_writes_is_read_as_the_same_values(value: object) -> None:
-    assert read_yaml(yaml.safe_dump(value, allow_unicode=True)).value == value
+@example(
+    {"\x85": ["\u2028", "\u2029", "\ufeff", "a\x85b", "no", "1:30", "=", "<<", "~", "a: b", " a", "a\n", "\r\n\t"]}
+)
+def test_what_is_written_is_read_as_the_same_values(value: Any) -> None:
+    assert read_yaml(write_yaml(value)).value == value

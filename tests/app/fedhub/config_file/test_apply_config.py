@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from auditlog.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import CommandError
 
+from core.roles.models import Role
 from federations.models import Federation, FederationGrant, SyncJob
 from federations.services.federations import set_enabled
 from fedhub.config_file.apply import BY, apply_plan, make_plan
 from fedhub.config_file.document import fingerprint_of
-from fedhub.management.commands import apply_config
 from peers.models import AgentVisibilityChoice, JournalEntry, KeyState, Peer, PeerState, RegisteredAgent
 from peers.protocol import SigningKey
 from peers.services.trust.peers import add_peer, outbound_key_of
@@ -65,6 +65,7 @@ def test_a_file_is_planned_applied_and_then_in_step(apply: Apply) -> None:
     assert "+ create federation Production" in printed
     assert '    grants.user:alice: (none) -> "owner"' in printed
     assert '    group: "Reader" -> "Readers of Berlin"' in printed
+    assert "note: no agent of this path is discovered yet" in printed
     assert not Federation.objects.exists()
 
     assert apply(WHOLE, "--yes")[0] == 0
@@ -72,7 +73,7 @@ def test_a_file_is_planned_applied_and_then_in_step(apply: Apply) -> None:
     row = Federation.objects.get()
     assert (row.status, row.sync_interval_minutes, row.tags) == ("disabled", 15, ["prod"])
     assert {(grant.holder_name, grant.level) for grant in row.grants.all()} == {("alice", 3), ("On call", 1)}
-    assert User.objects.get(username="alice").groups.get().role.key == "reader"  # type: ignore[attr-defined]
+    assert Role.objects.get(group__user__username="alice").key == "reader"
     assert AgentVisibilityChoice.objects.get().visibility == "unlisted"
     assert RegisteredAgent.objects.get().capabilities == ["triage"]
     assert apply(WHOLE, "--plan", "--prune", "--json")[0] == 0
@@ -89,6 +90,8 @@ def test_a_disabled_federation_is_changed_and_stays_disabled(apply: Apply) -> No
     row = Federation.objects.get()
     assert (code, row.status, row.description, row.sync_interval_minutes) == (0, "disabled", "For Berlin", 15)
     assert '    description: "" -> "For Berlin"' in printed
+    Federation.objects.update(agent_count=7)
+    assert "delete 7 stored resources" in apply(WHOLE.replace("us-east-1", "eu-west-1"), "--plan")[1]
 
 
 def test_only_prune_deletes_and_only_in_sections_of_the_file(apply: Apply) -> None:
@@ -190,7 +193,6 @@ def test_a_run_that_ends_early_is_finished_by_the_next_one(apply: Apply, tmp_pat
     plan = make_plan(WHOLE, folder=tmp_path, prune=False)
     ended = apply_plan(plan)
     done = [next(ended).change, next(ended).change, next(ended).change]
-    ended.close()
 
     rest = make_plan(WHOLE, folder=tmp_path, prune=False)
 
@@ -263,9 +265,14 @@ def test_without_a_terminal_or_the_right_digest_nothing_is_applied(
 ) -> None:
     assert "Give --yes" in apply(WHOLE)[1]
     assert "not the one with this digest" in apply(WHOLE, "--digest", "0" * 64)[1]
-    answers: list[Any] = []
-    monkeypatch.setattr(apply_config.sys.stdin, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr("builtins.input", lambda question: answers.append(question) or "n")
+    answers: list[str] = []
+
+    def refuse(question: str) -> str:
+        answers.append(question)
+        return "n"
+
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", refuse)
     assert apply(WHOLE)[0] == 1
     assert answers == ["Apply these 5 changes? [y/N] "]
     assert not FederationGrant.objects.exists()

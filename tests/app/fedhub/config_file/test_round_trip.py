@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from django.contrib.auth.models import Group, User
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +17,7 @@ from federations.search.registry import search_index
 from fedhub.config_file.apply import apply_plan, make_plan
 from fedhub.config_file.document import fingerprint_of
 from fedhub.config_file.export import export_config
+from fedhub.config_file.yaml_writer import write_yaml
 from fedhub.roles import ROLES
 from peers.models import AgentVisibilityChoice, AgentWorkSetting, Peer, PeerDecision, RegisteredAgent
 from tests.app.fedhub.config_file.conftest import ROLE_ARN
@@ -128,7 +128,7 @@ def test_an_export_changes_nothing_here_and_makes_an_equal_hub_elsewhere(
     @given(files(partner.url))
     def holds(values: dict[str, Any]) -> None:
         empty_the_hub()
-        apply_whole(yaml.safe_dump(values, allow_unicode=True))
+        apply_whole(write_yaml(values))
         first = export_config()
         for name in first.variables:
             monkeypatch.setenv(name, "a-key-of-the-test")
