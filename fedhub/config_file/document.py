@@ -99,11 +99,16 @@ class Grant(Strict):
 
 
 class Schedule(Strict):
-    """When a federation is synced. A further kind of schedule adds its keys here, and to `schedules.py`."""
+    """When a federation is synced: an interval, or a crontab in a time zone; neither: only on request."""
 
-    interval_minutes: Annotated[int, Field(ge=5, le=527_040)] | None = Field(
-        default=None, description="Minutes between two syncs; null: only on request."
+    interval_seconds: Annotated[int, Field(ge=1, le=31_622_400)] | None = Field(
+        default=None, description="Seconds between two syncs."
     )
+    crontab: str = Field(
+        default="", max_length=100, description="Minute, hour, day of the month, month, day of the week: 0 2 * * *"
+    )
+    time_zone: str = Field(default="UTC", max_length=64, description="The crontab's time zone, such as Europe/Berlin.")
+    paused: bool = Field(default=False, description="No scheduled sync starts while true. Leave it out to keep it.")
 
 
 class FederationEntry(Entry):

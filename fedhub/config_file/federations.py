@@ -138,7 +138,7 @@ def _update(row: Federation, change: Change, by: Actor) -> None:
             change_policy=ChangePolicy(new["change_policy"]) if "change_policy" in new else None,
         )
     if "schedule" in new:
-        write_schedule(row, new["schedule"])
+        write_schedule(row, new["schedule"], by=by)
     if "grants" in new:
         _write_grants(row, change.before["grants"] or {}, new["grants"])
     if row.status == FederationStatus.ACTIVE and not new.get("enabled", was_enabled):

@@ -30,6 +30,7 @@ from fedhub.config_file.document import (
 )
 from fedhub.config_file.parse import ParsedEntry, ParsedFile
 from fedhub.config_file.plan import Key, Observed, Wanted
+from fedhub.config_file.schedules import wanted_schedule
 from fedhub.config_file.secret_values import MissingSecretError, read_secret
 from fedhub.config_file.yaml_reader import FileError, Path, path_text
 from peers.services.trust.peer_addresses import checked_place
@@ -130,7 +131,9 @@ class _Resolver:
         if "tags" in values:
             values["tags"] = list(dict.fromkeys(values["tags"]))
         if "schedule" in values:
-            values["schedule"] = entry.schedule.model_dump()
+            stored = observed.values["schedule"] if observed else None
+            place = (*path, "schedule")
+            values["schedule"] = self._checked(place, lambda: wanted_schedule(entry.schedule, stored))
         if "grants" in values:
             values["grants"] = self._grants(entry, path, observed)
         self._resolve_config(values, provider, observed, path)

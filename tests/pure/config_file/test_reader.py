@@ -19,7 +19,7 @@ version: 2
 federations:
   - name: A
     provider_type: aws
-    schedule: {interval_minutes: 3}
+    schedule: {interval_seconds: 0}
     grants:
       - {user: a, level: boss}
       - {level: view}
@@ -40,7 +40,7 @@ agnts: []
 ERRORS = [
     "line 1: version: this hub reads version 1",
     "line 4: federations[0].provider_type: unknown key; did you mean provider?",
-    "line 5: federations[0].schedule.interval_minutes: must be greater than or equal to 5",
+    "line 5: federations[0].schedule.interval_seconds: must be greater than or equal to 1",
     "line 7: federations[0].grants[0].level: must be view, edit or owner",
     "line 8: federations[0].grants[1]: name a user or a group",
     "line 11: federations[1].name: The key stands here a second time; it stands in line 10 already",

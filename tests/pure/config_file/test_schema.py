@@ -11,7 +11,7 @@ import pytest
 
 from core.strict_json import Json
 from federations.models import AccessLevel, ChangePolicy, ProviderType
-from federations.services.schedule import LONGEST_INTERVAL_MINUTES, SHORTEST_INTERVAL_MINUTES
+from federations.schedules.rule import LONGEST_INTERVAL_SECONDS
 from fedhub.config_file import document
 from fedhub.config_file.parse import parse_file
 from fedhub.config_file.registry import KINDS
@@ -28,7 +28,7 @@ REFUSED = [
     "{version: 1, oops: []}",
     "{version: 1, federations: [{provider: aws_agentcore}]}",
     "{version: 1, federations: [{name: A, oops: 1}]}",
-    "{version: 1, federations: [{name: A, schedule: {interval_minutes: 4}}]}",
+    "{version: 1, federations: [{name: A, schedule: {interval_seconds: 0}}]}",
     "{version: 1, federations: [{name: A, grants: [{user: a, group: b, level: view}]}]}",
     "{version: 1, peers: [{server_url: https://a.example.org, outbound_key: text}]}",
     "{version: 1, peers: [{server_url: https://a.example.org, outbound_key: {}}]}",
@@ -66,6 +66,6 @@ def test_the_words_of_the_file_are_those_of_the_hub() -> None:
     assert words(document.PeerEntry, "relationship") == set(Relationship.values)
     assert words(document.PeerEntry, "state") == set(PeerState.values)
     assert set(get_args(document.Level)) == {level.name.lower() for level in AccessLevel}
-    bounds: Any = SCHEMA["$defs"]["Schedule"]["properties"]["interval_minutes"]["anyOf"][0]
-    assert (bounds["minimum"], bounds["maximum"]) == (SHORTEST_INTERVAL_MINUTES, LONGEST_INTERVAL_MINUTES)
+    bounds: Any = SCHEMA["$defs"]["Schedule"]["properties"]["interval_seconds"]["anyOf"][0]
+    assert (bounds["minimum"], bounds["maximum"]) == (1, LONGEST_INTERVAL_SECONDS)
     assert list(KINDS) == list(document.SECTIONS)

@@ -14,6 +14,7 @@ from django.core.management import CommandError
 from core.roles.models import Role
 from federations.models import Federation, FederationGrant, SyncJob
 from federations.services.federations import set_enabled
+from federations.services.schedule import set_paused
 from fedhub.config_file.apply import BY, apply_plan, make_plan
 from fedhub.config_file.document import fingerprint_of
 from peers.models import AgentVisibilityChoice, JournalEntry, KeyState, Peer, PeerState, RegisteredAgent
@@ -38,7 +39,7 @@ federations:
     {CONFIG}
     tags: [prod]
     enabled: false
-    schedule: {{interval_minutes: 15}}
+    schedule: {{interval_seconds: 900}}
     grants:
       - {{user: alice, level: owner}}
       - {{group: On call, level: view}}
@@ -71,7 +72,7 @@ def test_a_file_is_planned_applied_and_then_in_step(apply: Apply) -> None:
     assert apply(WHOLE, "--yes")[0] == 0
 
     row = Federation.objects.get()
-    assert (row.status, row.sync_interval_minutes, row.tags) == ("disabled", 15, ["prod"])
+    assert (row.status, row.sync_interval_seconds, row.tags) == ("disabled", 900, ["prod"])
     assert {(grant.holder_name, grant.level) for grant in row.grants.all()} == {("alice", 3), ("On call", 1)}
     assert Role.objects.get(group__user__username="alice").key == "reader"
     assert AgentVisibilityChoice.objects.get().visibility == "unlisted"
@@ -88,10 +89,24 @@ def test_a_disabled_federation_is_changed_and_stays_disabled(apply: Apply) -> No
     )
 
     row = Federation.objects.get()
-    assert (code, row.status, row.description, row.sync_interval_minutes) == (0, "disabled", "For Berlin", 15)
+    assert (code, row.status, row.description, row.sync_interval_seconds) == (0, "disabled", "For Berlin", 900)
     assert '    description: "" -> "For Berlin"' in printed
     Federation.objects.update(agent_count=7)
     assert "delete 7 stored resources" in apply(WHOLE.replace("us-east-1", "eu-west-1"), "--plan")[1]
+
+
+def test_a_pause_stays_unless_the_file_names_it(apply: Apply) -> None:
+    night = WHOLE.replace("{interval_seconds: 900}", "{crontab: 0  2 * * *, time_zone: Europe/Berlin}")
+    apply(night, "--yes")
+    set_paused(Federation.objects.get(), True, by=OPERATOR)
+    assert apply(night, "--plan")[0] == 0
+    assert "paused: true" in exported()
+
+    code, printed = apply(night.replace("Berlin}", "Berlin, paused: false}"), "--yes")
+
+    row = Federation.objects.get()
+    assert (code, "schedule.paused: true -> false" in printed) == (0, True)
+    assert (row.sync_crontab, row.sync_time_zone, row.is_sync_paused) == ("0 2 * * *", "Europe/Berlin", False)
 
 
 def test_only_prune_deletes_and_only_in_sections_of_the_file(apply: Apply) -> None:
@@ -142,6 +157,7 @@ version: 1
 federations:
   - name: A
     provider_config: {region: nowhere}
+    schedule: {crontab: "* * * * *"}
     grants: [{user: carol, level: view}, {group: Nobody, level: view}]
   - name: A
 agents:
@@ -162,14 +178,15 @@ peers:
     assert code == 1
     assert found == [
         (4, "federations[0].provider_config"),
-        (5, "federations[0].grants[0]"),
-        (5, "federations[0].grants[1]"),
-        (8, "agents[0].federation"),
-        (10, "groups[0].name"),
-        (12, "peers[0]"),
-        (14, "peers[1].outbound_key"),
-        (15, "peers[1].callback_origins"),
-        (17, "peers[3].oops"),
+        (5, "federations[0].schedule"),
+        (6, "federations[0].grants[0]"),
+        (6, "federations[0].grants[1]"),
+        (9, "agents[0].federation"),
+        (11, "groups[0].name"),
+        (13, "peers[0]"),
+        (15, "peers[1].outbound_key"),
+        (16, "peers[1].callback_origins"),
+        (18, "peers[3].oops"),
     ]
     assert not Federation.objects.exists()
 

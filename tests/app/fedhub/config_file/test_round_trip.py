@@ -54,7 +54,11 @@ def federations(names: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
         ),
         enabled=st.booleans(),
         change_policy=st.sampled_from(["flow", "review"]),
-        schedule=st.integers(5, 90).map(lambda minutes: {"interval_minutes": minutes}),
+        schedule=st.fixed_dictionaries({}, optional={"time_zone": st.just("Europe/Berlin")}).flatmap(
+            lambda base: st.sampled_from(
+                [base, base | {"interval_seconds": 300}, base | {"crontab": "0 2 * * *", "paused": True}]
+            )
+        ),
         grants=grants.map(lambda found: [{"user": name, "level": level} for name, level in found.items()]),
     )
 

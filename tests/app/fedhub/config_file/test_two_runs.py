@@ -19,7 +19,7 @@ RUNS = 3
 FILE = """\
 version: 1
 groups: [{name: On call}]
-federations: [{name: A}, {name: B, enabled: false, schedule: {interval_minutes: 5}}]
+federations: [{name: A}, {name: B, enabled: false, schedule: {interval_seconds: 300}}]
 peers: [{server_url: https://partner.example.org, name: Partner}]
 """
 
