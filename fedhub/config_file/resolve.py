@@ -63,11 +63,10 @@ class _Resolver:
         self.parsed, self.hub, self.folder = parsed, hub, folder
         self.done = Resolved()
         self.users = _known_users(parsed.entries)
-        self.groups = set(Group.objects.values_list("name", flat=True)) | set(_groups_of_file(parsed.entries))
         self.discovered = _discovered(parsed.entries)
-        self.federations = {name for (name,) in hub["federations"]} | {
-            each.entry.name for each in parsed.entries if isinstance(each.entry, FederationEntry)
-        }
+        self.groups = set(Group.objects.values_list("name", flat=True))
+        self.groups |= _named(parsed, "groups", "name") | _named(parsed, "roles", "group")
+        self.federations = {name for (name,) in hub["federations"]} | _named(parsed, "federations", "name")
 
     def resolve(self) -> Resolved:
         first: dict[tuple[str, Key], int] = {}
@@ -260,9 +259,9 @@ def _user_names(entry: Entry) -> Iterator[str]:
         yield from (grant.user for grant in entry.grants if grant.user)
 
 
-def _groups_of_file(entries: Collection[ParsedEntry]) -> Iterator[str]:
-    for each in entries:
-        if isinstance(each.entry, GroupEntry):
-            yield each.entry.name
-        if isinstance(each.entry, RoleEntry) and each.entry.group:
-            yield each.entry.group
+def _named(parsed: ParsedFile, section: str, key: str) -> set[str]:
+    """Return the names in a section, also those of entries with errors, so that one error does not cause others."""
+    root = parsed.source.value
+    items = root.get(section) if isinstance(root, dict) else None
+    names = [item.get(key) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return {name for name in names if isinstance(name, str)}

@@ -160,8 +160,10 @@ federations:
     schedule: {crontab: "* * * * *"}
     grants: [{user: carol, level: view}, {group: Nobody, level: view}]
   - name: A
+  - {name: C, enabled: maybe}
 agents:
   - {federation: B, agent: planner}
+  - {federation: C, agent: planner}
 groups:
   - {name: Reader}
 peers:
@@ -181,12 +183,13 @@ peers:
         (5, "federations[0].schedule"),
         (6, "federations[0].grants[0]"),
         (6, "federations[0].grants[1]"),
-        (9, "agents[0].federation"),
-        (11, "groups[0].name"),
-        (13, "peers[0]"),
-        (15, "peers[1].outbound_key"),
-        (16, "peers[1].callback_origins"),
-        (18, "peers[3].oops"),
+        (8, "federations[2].enabled"),
+        (10, "agents[0].federation"),
+        (13, "groups[0].name"),
+        (15, "peers[0]"),
+        (17, "peers[1].outbound_key"),
+        (18, "peers[1].callback_origins"),
+        (20, "peers[3].oops"),
     ]
     assert not Federation.objects.exists()
 
