@@ -80,7 +80,7 @@ def write(task: Write) -> Written:
     rows = AgentVisibilityChoice.objects.filter(federation_id=federation_id, path=path)
     settings = AgentWorkSetting.objects.filter(federation_id=federation_id, path=path)
     if row := rows.first() or settings.first():
-        record(row, task.change, by=task.by)
+        record(row, task.change)
     if task.change.action == DELETE:
         forget_visibilities([place])
     return Written()
@@ -127,7 +127,7 @@ def write_registered(task: Write) -> Written:
     """Write one change of a registered agent, in its transaction."""
     change, (agent_id,) = task.change, task.change.key
     if change.action == DELETE:
-        record(RegisteredAgent.objects.get(agent_id=agent_id), change, by=task.by)
+        record(RegisteredAgent.objects.get(agent_id=agent_id), change)
         remove_registered_agent(agent_id)
         return Written()
     values = {**(task.old.values if task.old else {}), **change.after}
@@ -139,7 +139,7 @@ def write_registered(task: Write) -> Written:
         name=values.get("name"),
         description=values.get("description"),
     )
-    record(RegisteredAgent.objects.get(agent_id=agent_id), change, by=task.by)
+    record(RegisteredAgent.objects.get(agent_id=agent_id), change)
     return Written()
 
 

@@ -11,6 +11,7 @@ from core.actors import Actor
 from core.errors import HubError
 from core.roles.models import Role
 from core.store.unit_of_work import retried, unit_of_work
+from fedhub.config_file.audit import entries_by
 from fedhub.config_file.kinds import ChangedMeanwhileError, Kind, Write, Written
 from fedhub.config_file.parse import parse_file
 from fedhub.config_file.plan import ACTIONS, CHANGING, DELETE, Change, Key, Observed, Wanted, digest_of
@@ -97,9 +98,11 @@ def apply_plan(plan: ConfigPlan, *, by: Actor = BY) -> Iterator[Outcome]:
     for change in plan.to_do:
         wanted = (plan.wanted or {}).get((change.section, change.key))
         try:
-            written = _write(change, wanted, plan.prune, KINDS[change.section].prepare(change), by)
-            if written.afterwards:
-                written.afterwards()
+            prepared = KINDS[change.section].prepare(change)
+            with entries_by(by):
+                written = _write(change, wanted, plan.prune, prepared, by)
+                if written.afterwards:
+                    written.afterwards()
         except HubError as exc:
             yield Outcome(change, refusal=exc.message)
         else:

@@ -80,7 +80,7 @@ def write(task: Write) -> Written:
         group.save(update_fields=["name"])
     if "members" in change.after and change.action != DELETE:
         _set_members(group, set(change.before["members"] or ()), change.after["members"])
-    record(group, change, by=task.by)
+    record(group, change)
     if change.action == DELETE:
         group.delete()
     return Written()

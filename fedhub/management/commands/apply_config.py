@@ -68,7 +68,8 @@ class Command(BaseCommand):
             show_errors(console, plan.errors)
         else:
             show_plan(console, plan)
-            console.print(f"Digest {plan.digest}", soft_wrap=True)
+            if has_changes(plan):
+                console.print(f"Digest {plan.digest}", soft_wrap=True)
 
     def _check_consent(self, plan: ConfigPlan, options: dict[str, Any]) -> None:
         """Raise CommandError unless these very changes may be applied."""
