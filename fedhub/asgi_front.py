@@ -68,7 +68,7 @@ class Mounted(Protocol):
 
     @property
     def path(self) -> str:
-        """Return the one path that the application answers."""
+        """Return the one path that the application answers, also with a slash at its end."""
         ...
 
     async def answer(
@@ -142,7 +142,8 @@ class Front:
 
     async def _answer(self, scope: Scope, body: bytes, length: int) -> Answer:
         environ = build_environ(scope, body, length) | {REQUEST_ID: scope[REQUEST_ID]}
-        mounted = next((each for each in self.mounted if each.path == scope["path"]), None)
+        path = scope["path"].removesuffix("/")
+        mounted = next((each for each in self.mounted if each.path == path), None)
         if mounted is None:
             return await self._in_thread(call, self.application, environ)
         status, headers, content = await mounted.answer(scope, environ, body, length, self._in_thread)

@@ -63,7 +63,7 @@ class McpFace:
     path = MCP_PATH
 
     def __init__(self) -> None:
-        self._server = build_server()
+        self._server = build_server(settings.SPECTACULAR_SETTINGS["VERSION"])
         self._running: _Running | None = None
 
     async def answer(

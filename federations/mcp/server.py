@@ -126,6 +126,7 @@ TOOLS = {
     )
 }
 LISTED_TOOLS = [tool.listed() for tool in TOOLS.values()]
+INPUT_SCHEMAS = {tool.name: tool.input_schema for tool in LISTED_TOOLS}
 TEMPLATES = [
     types.ResourceTemplate(
         name=name, uri_template=f"fedhub://{kind}/{{id}}", description=f"{text} by its id.", mime_type=JSON_TYPE
@@ -134,7 +135,7 @@ TEMPLATES = [
 ]
 
 
-def build_server(version: str = "") -> Server[Any]:
+def build_server(version: str) -> Server[Any]:
     """Return the hub's server. Its handlers find the caller in the scope of the HTTP request, under CALL."""
     return Server(
         "fedhub",
@@ -142,7 +143,7 @@ def build_server(version: str = "") -> Server[Any]:
         title="fedhub registry",
         instructions=INSTRUCTIONS,
         cache_hints={"tools/list": SAME_FOR_ALL, "resources/templates/list": SAME_FOR_ALL},
-        get_tool_input_schema=lambda name: TOOLS[name].arguments.model_json_schema() if name in TOOLS else None,
+        get_tool_input_schema=INPUT_SCHEMAS.get,
         on_list_tools=_list_tools,
         on_call_tool=_call_tool,
         on_list_resources=_list_resources,

@@ -57,11 +57,11 @@ class OperatorAuthentication(TokenOrSessionAuthentication):
     A peer-bound token is a known token without the scopes of these endpoints, so the response is 403, not 401.
     """
 
-    def authenticate_token(self, raw: str, address: str = "") -> tuple[Any, Credential]:
+    def authenticate_token(self, raw: str, address: str = "", *, audience: str = "") -> tuple[Any, Credential]:
         """Return the token's user and scopes, an anonymous user for a peer-bound token; raise AuthenticationFailed."""
         if peer_of_token(raw, timezone.now()) is not None:
             return AnonymousUser(), Credential(frozenset({PEERS_RECEIVE}))
-        return super().authenticate_token(raw, address)
+        return super().authenticate_token(raw, address, audience=audience)
 
 
 class ReceiveAuthentication(BaseAuthentication):

@@ -22,6 +22,7 @@ DOORS = (
     "/o/token",
     "/admin/login/",
     "/api/v1/federations",
+    "/mcp",
 )
 
 

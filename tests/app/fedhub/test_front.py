@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from fedhub.asgi_front import Answer, Front, Message
+from fedhub.asgi_front import Answer, Front, InThread, Message, Mounted
 
 LIMIT = 100
 
@@ -27,7 +30,11 @@ def late(path: str, status: int) -> Answer:
 
 
 def serve(
-    *messages: Message | float, headers: Iterable[tuple[bytes, bytes]] = (), path: str = "/x", seconds: float = 0.2
+    *messages: Message | float,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    path: str = "/x",
+    seconds: float = 0.2,
+    mounted: Sequence[Mounted] = (),
 ) -> tuple[int, dict[bytes, bytes], bytes]:
     """Send one request, whose events come after the pauses between them; return status, headers and body."""
     pending, sent = list(messages), []
@@ -53,7 +60,7 @@ def serve(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    front = Front(echo, late, body_seconds=seconds, max_body_bytes=LIMIT, threads=2)
+    front = Front(echo, late, body_seconds=seconds, max_body_bytes=LIMIT, threads=2, mounted=mounted)
     asyncio.run(front(scope, receive, send))
     if not sent:
         return 0, {}, b""
@@ -129,3 +136,45 @@ def test_the_access_log_has_one_line_whatever_the_path_holds(caplog: pytest.LogC
     assert record.getMessage().isascii()
     assert "\n" not in record.getMessage()
     assert "FAKE" in record.getMessage()
+
+
+@dataclass(slots=True)
+class Beside:
+    """An application that is mounted at `/beside`, and says what it got."""
+
+    path: str = "/beside"
+    is_closed: bool = False
+
+    async def answer(
+        self, scope: Message, environ: dict[str, Any], body: bytes, length: int, in_thread: InThread
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        name = await in_thread(lambda: threading.current_thread().name)
+        return 299, [(b"x-length", str(length).encode())], name.encode() + b" " + body
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("path", ["/beside", "/beside/"])
+def test_a_mounted_application_gets_its_path_and_the_threads_of_the_front(path: str) -> None:
+    status, headers, body = serve(part(b"abc"), path=path, mounted=(Beside(),))
+    assert (status, headers[b"x-length"], len(headers[b"x-request-id"])) == (299, b"3", 32)
+    assert re.fullmatch(rb"django_\d+ abc", body)
+    assert serve(part(b"abc"), path=f"{path.rstrip('/')}/other", mounted=(Beside(),))[0] == 200
+    # The application refuses a large body itself.
+    status, headers, body = serve(headers=[(b"content-length", b"9999999")], path=path, mounted=(Beside(),))
+    assert (headers[b"x-length"], body[-1:]) == (b"9999999", b" ")
+
+
+def test_the_end_of_the_server_closes_a_mounted_application() -> None:
+    beside, events, sent = Beside(), ["lifespan.startup", "lifespan.shutdown"], []
+
+    async def receive() -> Message:
+        return {"type": events.pop(0)}
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    front = Front(echo, late, body_seconds=1, max_body_bytes=LIMIT, threads=2, mounted=(beside,))
+    asyncio.run(front({"type": "lifespan"}, receive, send))
+    assert (beside.is_closed, sent) == (True, ["lifespan.startup.complete", "lifespan.shutdown.complete"])

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 from pytest_django import Settings
 
+from federations.mcp.admission import MCP_PATH, Refused, admit
 from peers.protocol.federation_log import EXCHANGE_TYPE
 from tests.app.fedhub.matrix import (
     APPROVE,
@@ -34,7 +36,7 @@ from tests.conftest import CONFIG
 
 pytestmark = pytest.mark.django_db
 
-DOCUMENTS = ("federation-manifest", "did-document")
+DOCUMENTS = ("federation-manifest", "did-document", "mcp-resource-metadata")
 """The endpoints that look at no proof."""
 
 PEERS = ("federation-status", "federation-dispatch", "intents", "intent")
@@ -157,6 +159,23 @@ def expected(caller: Caller, name: str, need: Need) -> int:
     return need.status if not need.right or need.right in caller.rights else 403
 
 
+def mcp_status(caller: Caller, client: Client) -> int:
+    """Return the status by which the MCP server, which is no view of Django, refuses a caller; 200 for no refusal."""
+    headers = {"authorization": f"Bearer {caller.token}"} if caller.token else {}
+    headers["cookie"] = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
+    request = RequestFactory().post(MCP_PATH, b"{}", content_type="application/json", headers=headers)
+    with undone(), without_logs():
+        admitted = admit(request.META, b"{}", 2)
+    return admitted.status if isinstance(admitted, Refused) else 200
+
+
+def expected_at_mcp(caller: Caller) -> int:
+    """Return the status that a caller gets there: a session is no proof, and a token needs the reading scope."""
+    if not caller.token or not caller.is_known:
+        return 401
+    return 200 if READ in caller.scopes else 403
+
+
 def test_every_endpoint_is_in_the_table() -> None:
     assert {(name, method) for name, method, _ in endpoints()} == set(TABLE)
 
@@ -178,5 +197,7 @@ def test_every_caller_gets_the_expected_status_of_every_endpoint(
                 status = getattr(client, method)(path, need.body or {}, content_type="application/json").status_code
             if status != expected(caller, name, need):
                 wrong.append(f"{caller.name}: {method.upper()} {path}: {status}, not {expected(caller, name, need)}")
+        if (status := mcp_status(caller, client)) != expected_at_mcp(caller):
+            wrong.append(f"{caller.name}: POST /mcp: {status}, not {expected_at_mcp(caller)}")
     assert len(world.callers) > 20
     assert not wrong, "\n".join(wrong)
