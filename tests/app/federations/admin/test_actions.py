@@ -110,7 +110,7 @@ def test_a_schedule_is_paused_and_resumed_on_the_page_and_for_ticked_rows(admin:
     found.refresh_from_db()
     assert (found.is_sync_paused, found.next_sync_at is None) == (False, False)
     assert "Bare: The federation has no schedule that can be resumed" in answer
-    assert LogEntry.objects.filter(changes__has_key="is_sync_paused").count() == 2
+    assert LogEntry.objects.filter(action=LogEntry.Action.UPDATE, changes__has_key="is_sync_paused").count() == 2
 
 
 @pytest.mark.parametrize(("is_enabled", "shown", "hidden"), [(True, "disable", "enable"), (False, "enable", "disable")])
