@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 BENCHMARKS = (
-    *("sync", "protocol", "receive", "runs", "log"),
+    *("sync", "schedules", "protocol", "receive", "runs", "log"),
     *("ranking", "compatibility", "search", "query_plans", "pages"),
 )
 

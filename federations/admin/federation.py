@@ -21,12 +21,10 @@ from federations.admin.labels import STATUS_COLORS, sync_label
 from federations.admin.linked_filters import CauseFilter, FailingFilter
 from federations.admin.list_pages import FEDERATION_EXPORT, FEDERATION_TABS
 from federations.admin.permissions import GrantedPermissionsMixin
-from federations.admin.schedule_cells import next_sync_words
+from federations.admin.schedule_cells import ScheduleFilter, schedule_cell
 from federations.admin.share import ShareMixin
 from federations.models import Federation, ProviderType
-from federations.schedules.words import schedule_words
 from federations.services.access import federations_visible_to
-from federations.services.schedule import schedule_of
 
 SHORT_PROVIDERS = {ProviderType.AWS_AGENTCORE: "AWS AgentCore", ProviderType.AZURE_AI_FOUNDRY: "Azure AI Foundry"}
 
@@ -60,6 +58,7 @@ class FederationAdmin(
         ("status", ChoicesDropdownFilter),
         ("sync_status", ChoicesDropdownFilter),
         HeldSyncFilter,
+        ScheduleFilter,
         FederationTagFilter,
         FailingFilter,
         CauseFilter,
@@ -118,5 +117,4 @@ class FederationAdmin(
 
     @display(description="Schedule", ordering="next_sync_at", header=True)
     def schedule(self, federation: Federation) -> list[str]:
-        schedule = schedule_of(federation)
-        return [schedule_words(schedule), next_sync_words(federation)] if schedule else ["-"]
+        return schedule_cell(federation)

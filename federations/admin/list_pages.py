@@ -36,8 +36,6 @@ FEDERATION_TABS = (
     Tab("held", "Held", _LAST_SYNC_HELD),
     Tab("failed", "Failed, or with errors", Q(sync_status=SyncStatus.FAILED) & _LAST_SYNC_NOT_HELD),
     Tab("never", "Never synced", Q(sync_status=SyncStatus.IDLE)),
-    Tab("scheduled", "Scheduled", Q(next_sync_at__isnull=False)),
-    Tab("paused", "Schedule paused", Q(is_sync_paused=True)),
     Tab("disabled", "Disabled", Q(status=FederationStatus.DISABLED)),
 )
 FEDERATION_EXPORT: tuple[ExportField, ...] = (

@@ -34,9 +34,11 @@ MOST_ATTEMPTS = 3
 def start_due_syncs() -> int:
     """Queue a sync of each federation whose scheduled time has come; return the number of queued syncs."""
     started = attempts = 0
-    while ids := _due_ids():
+    while due := _due():
+        # Before the transaction: the first check imports the provider, which takes seconds.
+        syncable = {row.id for row in due if _is_syncable(row)}
         try:
-            started += _start(ids)
+            started += _start([row.id for row in due], syncable)
         except IntegrityError:
             attempts += 1
             if attempts == MOST_ATTEMPTS:
@@ -45,13 +47,13 @@ def start_due_syncs() -> int:
     return started
 
 
-def _due_ids() -> list[str]:
+def _due() -> list[Federation]:
     due = Federation.objects.filter(status=FederationStatus.ACTIVE, next_sync_at__lte=timezone.now())
-    return list(due.order_by("next_sync_at", "id").values_list("id", flat=True)[:BATCH])
+    return list(due.order_by("next_sync_at", "id")[:BATCH])
 
 
 @retried
-def _start(ids: list[str]) -> int:
+def _start(ids: list[str], syncable: set[str]) -> int:
     """Queue the syncs of these federations in one transaction, and move all of them to their next run."""
     with unit_of_work():
         due = Federation.objects.filter(id__in=ids, status=FederationStatus.ACTIVE, next_sync_at__lte=timezone.now())
@@ -63,9 +65,9 @@ def _start(ids: list[str]) -> int:
             row.next_sync_at = next_sync_of(row, now)
             if row.id in busy:
                 logger.info("Federation %s is busy, so its scheduled sync is left for %s", row.id, row.next_sync_at)
-            elif job := _job_of(row):
-                jobs.append(job)
-                row.last_sync, row.sync_status = job, SyncStatus.PENDING
+            elif row.id in syncable:
+                jobs.append(_job_of(row))
+                row.last_sync, row.sync_status = jobs[-1], SyncStatus.PENDING
         SyncJob.objects.bulk_create(jobs)
         update_each(rows, ["next_sync_at", "last_sync", "sync_status"], batch_size=BATCH)
         for job in jobs:
@@ -73,15 +75,18 @@ def _start(ids: list[str]) -> int:
     return len(jobs)
 
 
-def _job_of(federation: Federation) -> SyncJob | None:
-    """Return the new job of a scheduled sync, or None for a federation that cannot be synced."""
+def _is_syncable(federation: Federation) -> bool:
     try:
         check_syncable(federation)
     except HubError as exc:
         logger.warning("Scheduled sync of federation %s: %s", federation.id, exc)
-        return None
+        return False
+    return True
+
+
+def _job_of(federation: Federation) -> SyncJob:
+    """Return the job of a scheduled sync. Without a worker it waits until the next run, and is not lost before it."""
     job = new_job(federation, trigger=JobTrigger.SCHEDULE, reason="", by=SCHEDULE, queued=True)
-    # Without a worker the job waits until the next run, and is not lost before it.
     if federation.next_sync_at and job.lease_expires_at:
         job.lease_expires_at = max(job.lease_expires_at, federation.next_sync_at)
     return job

@@ -70,7 +70,9 @@ OTHERS = {
 # Pages beside those of Django's admin, by the end of their name.
 PAGES = {
     **dict.fromkeys(("servers", "agents", "runtimes", "jobs", "access"), VIEW),
-    **dict.fromkeys(("edit", "dry_run", "enable", "disable", "check", "test"), EDIT),
+    **dict.fromkeys(
+        ("edit", "dry_run", "enable", "disable", "pause_schedule", "resume_schedule", "check", "test"), EDIT
+    ),
     **dict.fromkeys(("check_new", "test_new"), "federations.add_federation"),
     **dict.fromkeys(("sync_now", "cancel_sync", "sync_again"), SYNC),
     **dict.fromkeys(("remove", "share", "withdraw"), OWN),
@@ -108,7 +110,10 @@ ELSEWHERE = {"login", "logout", "autocomplete", "view_on_site", "app_list", "pas
 ACTIONS = {
     "sync_selected": "federations.sync_federation",
     **dict.fromkeys(("make_public", "make_unlisted", "make_private"), CHOOSE),
-    **dict.fromkeys(("enable_selected", "disable_selected", "enable_tasks", "disable_tasks"), "change"),
+    **dict.fromkeys(
+        ("enable_selected", "disable_selected", "pause_selected", "resume_selected", "enable_tasks", "disable_tasks"),
+        "change",
+    ),
     **dict.fromkeys(("retry_selected", "put_away_selected", "revoke_tokens"), "change"),
     "delete_selected": "delete",
     "end_selected": ROOT,

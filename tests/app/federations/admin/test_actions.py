@@ -10,8 +10,10 @@ from django.urls import reverse
 
 from federations.models import A2aAgent, AccessLevel, Federation, McpServer, SyncJob
 from federations.providers.base import ProviderError
+from federations.schedules.rule import Schedule
 from federations.services.access import grant
 from federations.services.federations import set_enabled
+from federations.services.schedule import set_schedule
 from tests.app.federations.admin.cloud import STAFF, MemoryCloud, agent, federation, server, sync
 
 # The heartbeat of a sync writes through a separate database connection.
@@ -89,6 +91,26 @@ def test_disable_and_enable_switch_the_state_and_are_audited(admin: Client) -> N
     found.refresh_from_db()
     assert found.status == "active"
     assert LogEntry.objects.filter(action=LogEntry.Action.UPDATE, changes__has_key="status").count() == 2
+
+
+def test_a_schedule_is_paused_and_resumed_on_the_page_and_for_ticked_rows(admin: Client) -> None:
+    found, bare = federation("Payments"), federation("Bare")
+    assert url(found, "pause_schedule") not in admin.get(url(found, "change")).content.decode()
+    set_schedule(found, Schedule(3600))
+
+    assert url(found, "pause_schedule") in admin.get(url(found, "change")).content.decode()
+    admin.post(url(found, "pause_schedule"), CONFIRMED)
+    found.refresh_from_db()
+    assert (found.is_sync_paused, found.next_sync_at) == (True, None)
+
+    page = admin.get(url(found, "change")).content.decode()
+    assert url(found, "resume_schedule") in page and url(found, "pause_schedule") not in page
+    ticked = {"action": "resume_selected", "_selected_action": [found.pk, bare.pk]}
+    answer = admin.post(LIST, ticked, follow=True).content.decode()
+    found.refresh_from_db()
+    assert (found.is_sync_paused, found.next_sync_at is None) == (False, False)
+    assert "Bare: The federation has no schedule that can be resumed" in answer
+    assert LogEntry.objects.filter(action=LogEntry.Action.UPDATE, changes__has_key="is_sync_paused").count() == 2
 
 
 @pytest.mark.parametrize(("is_enabled", "shown", "hidden"), [(True, "disable", "enable"), (False, "enable", "disable")])
