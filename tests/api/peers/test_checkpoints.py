@@ -266,7 +266,8 @@ def test_a_chain_that_leaves_out_a_stored_checkpoint_is_a_fork(
     rewritten = chain[: number - 1]
     while len(rewritten) < 8:
         batch = len(rewritten) + 1
-        values: dict[str, Any] = {"position": batch * 10, "previous": rewritten[-1].digest} | (changes if batch == number else {})
+        values: dict[str, Any] = {"position": batch * 10, "previous": rewritten[-1].digest}
+        values |= changes if batch == number else {}
         rewritten.append(checkpoint(alpha, values.pop("position"), batch=batch, **values))
     record_checkpoint(alpha_peer, rewritten[-1], now=now + timedelta(days=2))
     assert (warnings_about(alpha_peer), proved_end(alpha_peer)) == ([], chain[1])
