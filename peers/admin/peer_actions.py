@@ -59,7 +59,14 @@ class PeerActionsMixin(RowPagesMixin):
         peer = Peer.objects.filter(pk=object_id).first()
         if peer is None:
             return set()
-        return ACTIONS_BY_STATE[peer.state] | ({"acknowledge_log"} if warnings_about(peer) else set())
+        return ACTIONS_BY_STATE[peer.state] | ({"acknowledge_log"} if self.log_warnings(request, peer) else set())
+
+    def log_warnings(self, request: HttpRequest, peer: Peer) -> list[str]:
+        """Return what is wrong with the peer's federation log; a request asks once, for the page and for the button."""
+        known: dict[str, list[str]] = request.__dict__.setdefault("log_warnings", {})
+        if peer.pk not in known:
+            known[peer.pk] = warnings_about(peer)
+        return known[peer.pk]
 
     @action(
         description="Fetch documents",

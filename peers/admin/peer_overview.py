@@ -23,13 +23,12 @@ from peers.admin.labels import (
 )
 from peers.admin.peer_actions import NEXT_STEP
 from peers.models import Dispatch, JournalEntry, KeyState, Peer, PeerDecision, PeerKey, PeerState, ReceivedDispatch
-from peers.services.trust.log_checkpoints import warnings_about
 
 MAX_LINES_SHOWN = 8
 
 
 def overview_of(peer: Peer) -> dict[str, Any]:
-    """Return the context of `peers/peer_overview.html`."""
+    """Return the context of `peers/peer_overview.html` without `log_warnings`."""
     now = timezone.now()
     keys = list(peer.keys.all())
     proposed = [key for key in keys if key.state == KeyState.PROPOSED and key.is_offered]
@@ -38,7 +37,6 @@ def overview_of(peer: Peer) -> dict[str, Any]:
         "state_label": label(peer.get_state_display(), PEER_COLORS),
         "changed_keys": proposed if peer.state == PeerState.APPROVED else [],
         "withdrawn_keys": [key for key in keys if key.withdrawal and key.is_valid_at(now)],
-        "log_warnings": warnings_about(peer),
         "last_decision": peer.decisions.first(),
         "next_step": NEXT_STEP[peer.state],
         "is_without_traffic": _is_without_traffic(peer),

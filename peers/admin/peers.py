@@ -133,7 +133,7 @@ class PeerAdmin(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
         if obj:
-            context.update(overview_of(obj))
+            context.update(overview_of(obj), log_warnings=self.log_warnings(request, obj))
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     @display(description="Peer", header=True, ordering="server_url")

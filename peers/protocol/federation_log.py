@@ -7,7 +7,7 @@ their keys and signatures.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -202,6 +202,19 @@ def contradiction(known: Checkpoint, new: Checkpoint) -> str:
     if last.batch == first.batch + 1 and last.previous != first.digest:
         return f"checkpoint {last.batch} does not follow from checkpoint {first.batch}"
     return ""
+
+
+def check_chain(first: Checkpoint, following: Sequence[Checkpoint]) -> None:
+    """Check that checkpoints follow `first` without a gap: then the last one covers all before it.
+
+    Another log may begin within the chain. Raises MalformedMessage.
+    """
+    before = first
+    for each in following:
+        is_next = each.batch == before.batch + 1 and each.previous == before.digest
+        if not is_next or each.position <= before.position or each.at < before.at:
+            raise MalformedMessage(f"checkpoint {each.batch} does not follow from checkpoint {before.batch}")
+        before = each
 
 
 def _named(checkpoint: Checkpoint) -> str:

@@ -82,12 +82,13 @@ def attacked_pair(folder: Path, attacker: Attacker) -> Iterator[Pair]:
     database = template(folder / "template")
     hubs = [ProxiedHub(name, folder / name, extra=VARIABLES) for name in ("left", "right")]
     with ExitStack() as stack:
-        for hub, other in (hubs, reversed(hubs)):
-            road = Road(hub.name, hub.port, hub.url, sender=other.url)
+        roads = [Road(hub.name, hub.port, hub.url, other.url) for hub, other in (hubs, reversed(hubs))]
+        for hub, road in zip(hubs, roads, strict=True):
             stack.enter_context(proxy(attacker, road, hub.public_port))
-        for hub in hubs:
             stack.callback(hub.kill)
             hub.create(database)
+            # Another program may have taken the port that was free before.
+            road.port = hub.port = free_port()
             hub.start(*PROGRAMS)
         yield Pair(*hubs)
 

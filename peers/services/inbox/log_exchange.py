@@ -18,6 +18,7 @@ from peers.services.inbox.receive.prove_sender import check_fresh_here
 from peers.services.outbox.receipts import take_owed_countersignatures
 from peers.services.trust.identity import DISABLED, is_enabled
 from peers.services.trust.log_checkpoints import held_of, own_checkpoint, record_checkpoint
+from peers.services.trust.log_consistency import following_own
 from peers.services.trust.proofs import IncomingRequest, NotTrustedError, look_up_source, prove
 from peers.services.trust.rate_limits import spend_request
 
@@ -26,12 +27,13 @@ from peers.services.trust.rate_limits import spend_request
 class ProvenExchange:
     """A request whose sender is proved to be an approved peer, with the peer's newest checkpoint, if it has one.
 
-    `countersignatures` is the member of that name as it came.
+    `countersignatures` and `after` are the members of these names as they came.
     """
 
     peer: Peer
     checkpoint: Checkpoint | None
     countersignatures: object = None
+    after: object = None
 
 
 def prove_exchange(request: IncomingRequest, *, now: datetime) -> ProvenExchange:
@@ -55,7 +57,7 @@ def prove_exchange(request: IncomingRequest, *, now: datetime) -> ProvenExchange
     spend_request(proof.peer)
     sent = message.get("checkpoint")
     checkpoint = None if sent is None else Checkpoint.from_dict(sent)
-    return ProvenExchange(proof.peer, checkpoint, message.get("countersignatures"))
+    return ProvenExchange(proof.peer, checkpoint, message.get("countersignatures"), message.get("after"))
 
 
 def answer_exchange(proven: ProvenExchange, *, now: datetime) -> JsonObject:
@@ -67,6 +69,8 @@ def answer_exchange(proven: ProvenExchange, *, now: datetime) -> JsonObject:
         record_checkpoint(proven.peer, proven.checkpoint, now=now)
     newest = own_checkpoint()
     answer: JsonObject = {"checkpoint": newest.to_dict() if newest else None, "held": [*held_of(proven.peer)]}
+    if (following := following_own(proven.after)) is not None:
+        answer["following"] = [*following]
     if proven.countersignatures:
         answer["countersigned"] = [*take_owed_countersignatures(proven.peer, proven.countersignatures)]
     return answer

@@ -40,7 +40,15 @@ def _read(body: bytes) -> About:
         return About(
             dispatch_id=dispatch_id if isinstance(dispatch_id, str) and DISPATCH_ID.fullmatch(dispatch_id) else "",
             digest=digest,
-            claimed_url=normalize_server_url(source) if isinstance(source, str) and not is_callback else "",
+            claimed_url="" if is_callback else _server_of(source),
         )
     except ProtocolError:
         return About()
+
+
+def _server_of(source: object) -> str:
+    """Return the URL of the server that a message names, "" for a malformed one."""
+    try:
+        return normalize_server_url(source) if isinstance(source, str) else ""
+    except ProtocolError:
+        return ""

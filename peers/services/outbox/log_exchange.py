@@ -13,6 +13,7 @@ from peers.services.outbox.sender_receipts import note_confirmed, owed_countersi
 from peers.services.outbox.signed_requests import post
 from peers.services.trust.identity import hub_url, is_enabled, signed_json
 from peers.services.trust.log_checkpoints import own_checkpoint, record_checkpoint, record_held
+from peers.services.trust.log_consistency import proved_end, record_following
 
 NO_EXCHANGE = (404, 405)
 """How a hub answers that does not know the exchange, such as one of plain OpenIntent."""
@@ -46,6 +47,8 @@ def exchange_checkpoints(peer_id: str, *, now: datetime) -> str:
         "created_at": now.isoformat(),
         "checkpoint": newest.to_dict() if newest else None,
     }
+    if end := proved_end(peer):
+        body["after"] = end.batch
     if owed := owed_countersignatures(peer):
         body["countersignatures"] = [*owed]
     sent = post(peer, peer.server_url + EXCHANGE_PATH, signed_json(body), now=now)
@@ -55,13 +58,13 @@ def exchange_checkpoints(peer_id: str, *, now: datetime) -> str:
         logger.warning("%s did not exchange checkpoints: %s", peer.server_url, sent.error)
         return sent.error
     try:
-        return _record(peer, parse_json_object(sent.answer.body), now=now)
+        return _record(peer, parse_json_object(sent.answer.body), end, now=now)
     except ProtocolError as exc:
         logger.warning("The checkpoints of %s are refused: %s", peer.server_url, exc)
         return f"refused: {exc}"
 
 
-def _record(peer: Peer, answer: JsonObject, *, now: datetime) -> str:
+def _record(peer: Peer, answer: JsonObject, end: Checkpoint | None, *, now: datetime) -> str:
     held: Json = answer.get("held")
     count = record_held(peer, held if isinstance(held, list) else [], now=now)
     confirmed = answer.get("countersigned")
@@ -70,4 +73,8 @@ def _record(peer: Peer, answer: JsonObject, *, now: datetime) -> str:
     theirs = answer.get("checkpoint")
     if isinstance(theirs, dict):
         record_checkpoint(peer, Checkpoint.from_dict(theirs), now=now)
-    return f"the peer holds {count} checkpoints of this hub"
+    said = f"the peer holds {count} checkpoints of this hub"
+    following = answer.get("following")
+    if end is None or not isinstance(following, list):
+        return said
+    return f"{said}; {record_following(peer, end, following, now=now)}"

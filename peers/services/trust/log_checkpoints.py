@@ -40,6 +40,8 @@ MAX_PEERS_REMEMBERED = 5000
 MAX_LOGS, MAX_FORKS = 5, 10
 MAX_HELD_SENT = 50
 
+_LATEST = (CheckpointStanding.NEWEST, CheckpointStanding.PROVED)
+
 logger = logging.getLogger(__name__)
 _own: tuple[float, str] = (0.0, "")
 _offered: dict[str, tuple[float, str]] = {}
@@ -121,7 +123,7 @@ def warnings_about(peer: Peer) -> list[str]:
     open_rows = PeerCheckpoint.objects.filter(peer=peer, is_ours=False, acknowledged_at=None)
     rows = list(open_rows.exclude(standing=CheckpointStanding.KEPT))
     forks = [row.reason for row in rows if row.standing == CheckpointStanding.FORK]
-    logs = {row.log_id for row in rows if row.standing == CheckpointStanding.NEWEST}
+    logs = {row.log_id for row in rows if row.standing in _LATEST}
     return forks[:1] or ([f"the peer has begun {len(logs)} logs"] if len(logs) > 1 else [])
 
 
@@ -214,9 +216,9 @@ def _store(peer: Peer, checkpoint: Checkpoint, *, is_ours: bool, now: datetime) 
             text = f"{of_whom}, does not fit: {reason}" if is_ours else f"{of_whom} has a fork: {reason}"
             note(JournalKind.PEER, text, peer_url=peer.server_url, digest=checkpoint.digest)
             return
-        if not newest and not _begin_log(peer, open_rows, checkpoint, is_ours=is_ours):
+        if not of_log.exists() and not _begin_log(peer, open_rows, checkpoint, is_ours=is_ours):
             return
-        if any(row.position > checkpoint.position for row in newest):
+        if of_log.filter(standing__in=_LATEST, position__gt=checkpoint.position).exists():
             return
         for row in newest:
             _retire(row, now=now)
@@ -229,7 +231,7 @@ def _fork(of_log: QuerySet[PeerCheckpoint], checkpoint: Checkpoint, *, is_ours: 
         batch = LogBatch.objects.filter(last_position=checkpoint.position).first()
         if batch is None or batch.checkpoint.digest != checkpoint.digest:
             return f"checkpoint {checkpoint.batch} of position {checkpoint.position} is not in the log"
-    near = of_log.filter(Q(standing=CheckpointStanding.NEWEST) | Q(position__gte=checkpoint.position))
+    near = of_log.filter(Q(standing__in=_LATEST) | Q(position__gte=checkpoint.position))
     return next((reason for row in near if (reason := contradiction(row.checkpoint, checkpoint))), "")
 
 

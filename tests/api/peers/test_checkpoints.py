@@ -13,6 +13,7 @@ from core.actors import Actor
 from core.errors import ConflictError, InvalidRequestError
 from core.jobs import queue
 from peers.models import JournalEntry, JournalKind, Peer, PeerCheckpoint
+from peers.protocol import MalformedMessage, SignatureMismatch
 from peers.protocol.federation_log import CHECKPOINT_HEADER, EXCHANGE_PATH, EXCHANGE_TYPE, GENESIS, Checkpoint
 from peers.services.trust import log_checkpoints
 from peers.services.trust.identity import hub_identity
@@ -20,10 +21,12 @@ from peers.services.trust.journal import note
 from peers.services.trust.log_checkpoints import (
     acknowledge_log,
     held_by_peers,
+    record_checkpoint,
     record_held,
     take_checkpoint,
     warnings_about,
 )
+from peers.services.trust.log_consistency import proved_end, record_following
 from peers.services.trust.log_sealing import seal_log
 from tests.api.peers.conftest import Refused
 from tests.api.peers.partner import HUB, Partner, body_of, deliver, get, send
@@ -222,3 +225,62 @@ def test_what_a_peer_holds_of_this_hub_is_compared_with_the_log(alpha: Partner, 
     assert record_held(alpha_peer, [rewritten.to_dict()], now=now) == 1
     assert JournalEntry.objects.filter(text__contains="does not fit").count() == 1
     assert len(held_by_peers()) == 2
+
+
+def chain_of(partner: Partner, length: int) -> list[Checkpoint]:
+    """Return the checkpoints of a partner's log, each of which names the one before."""
+    chain: list[Checkpoint] = []
+    for number in range(1, length + 1):
+        before = chain[-1].digest if chain else GENESIS
+        chain.append(checkpoint(partner, number * 10, batch=number, previous=before))
+    return chain
+
+
+def test_a_newer_checkpoint_is_proved_to_extend_the_first_one(alpha: Partner, alpha_peer: Peer) -> None:
+    now, chain = timezone.now(), chain_of(alpha, 8)
+    assert proved_end(alpha_peer) is None
+    record_checkpoint(alpha_peer, chain[1], now=now)
+    record_checkpoint(alpha_peer, chain[4], now=now + timedelta(days=1))
+    assert proved_end(alpha_peer) == chain[1]
+    wire = [each.to_dict() for each in chain]
+    for gap in (wire[3:], [wire[2], wire[4]], [wire[3], wire[2]]):
+        with pytest.raises(MalformedMessage):
+            record_following(alpha_peer, chain[1], gap, now=now)
+    with pytest.raises(SignatureMismatch):
+        record_following(alpha_peer, chain[1], [wire[2], {**wire[3], "signature": wire[2]["signature"]}], now=now)
+    assert record_following(alpha_peer, chain[1], wire[2:], now=now).endswith("up to position 80")
+    assert proved_end(alpha_peer) == chain[7]
+    record_checkpoint(alpha_peer, chain_of(alpha, 9)[8], now=now)
+    assert record_following(alpha_peer, chain[7], [chain_of(alpha, 9)[8].to_dict()], now=now).endswith("position 90")
+    assert warnings_about(alpha_peer) == []
+
+
+@pytest.mark.parametrize(("number", "changes"), [(3, {"previous": "e" * 64}), (5, {"position": 49})])
+def test_a_chain_that_leaves_out_a_stored_checkpoint_is_a_fork(
+    alpha: Partner, alpha_peer: Peer, number: int, changes: dict[str, Any]
+) -> None:
+    """The stored checkpoints 2 and 5 do not contradict the newest one by themselves."""
+    now, chain = timezone.now(), chain_of(alpha, 8)
+    record_checkpoint(alpha_peer, chain[1], now=now)
+    record_checkpoint(alpha_peer, chain[4], now=now + timedelta(days=1))
+    rewritten = chain[: number - 1]
+    while len(rewritten) < 8:
+        batch = len(rewritten) + 1
+        values: dict[str, Any] = {"position": batch * 10, "previous": rewritten[-1].digest}
+        values |= changes if batch == number else {}
+        rewritten.append(checkpoint(alpha, values.pop("position"), batch=batch, **values))
+    record_checkpoint(alpha_peer, rewritten[-1], now=now + timedelta(days=2))
+    assert (warnings_about(alpha_peer), proved_end(alpha_peer)) == ([], chain[1])
+    record_following(alpha_peer, chain[1], [each.to_dict() for each in rewritten[2:]], now=now)
+    assert len(warnings_about(alpha_peer)) == 1
+
+
+def test_an_exchange_answers_what_follows_in_this_hub_s_log(alpha: Partner, alpha_peer: Peer) -> None:
+    for number in range(3):
+        note(JournalKind.PEER, f"Decision {number}")
+        seal_log()
+    assert "following" not in exchange(alpha, None).json()
+    for after, count in ((1, 2), (3, 0), (2**62, 0)):
+        found = exchange(alpha, None, after=after).json()["following"]
+        assert [each["batch"] for each in found] == list(range(after + 1, after + 1 + count))
+    assert "following" not in exchange(alpha, None, after="1").json()
