@@ -35,7 +35,7 @@ STORE_TESTS := tests/app/core/store tests/app/core/jobs tests/app/federations/se
 		intents numbers receive receive_concurrency receive_groups receive_limits) \
 	$(patsubst %,tests/app/federations/admin/test_%.py,pages parts plans runs runtimes) \
 	$(patsubst %,tests/app/federations/runs/test_%.py,cancel claim drive resume) \
-	$(patsubst %,tests/app/peers/%,agent_work catalog inbox outbox) \
+	$(patsubst %,tests/app/peers/%,agent_work catalog inbox outbox retention) tests/app/peers/log/test_pruning.py \
 	$(patsubst %,tests/app/peers/staff/test_%.py,dead_letters decisions every_page lost_decisions proposals \
 		visibility_pages work_pages) \
 	tests/app/fedhub/config_file/test_round_trip.py \

@@ -68,4 +68,4 @@ class PruneTurn(models.Model):
     def give_back(cls, token: str, *, now: datetime, is_complete: bool) -> None:
         """End the pass of the prune that has the lease; change nothing where another prune has taken it."""
         held = cls.objects.filter(name=ONLY_TURN, lease_token=token)
-        held.update(due_at=now, lease_token="", ended_at=now, is_complete=is_complete)
+        held.update(due_at=now, lease_token="", ended_at=timezone.now(), is_complete=is_complete)

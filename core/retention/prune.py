@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, router
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, models, router
 from django.db.models import Q
-from django.utils import timezone
 
 from core.counts import Count
 from core.retention.kinds import Keys, Kind
@@ -22,7 +23,7 @@ from core.store.unit_of_work import REGISTRY, LostRaceError, locked, retried, un
 
 PASS_SECONDS = 120.0
 LEASE = timedelta(minutes=10)
-BATCH = 200
+BATCH, BELOW = 200, 2000
 """The most rows of a kind in one transaction, and the most rows below them."""
 
 PRUNED = Count("fedhub_pruned_rows_total", "Rows that the prune deleted, without the rows below them.", ("kind",))
@@ -61,7 +62,7 @@ def prune(kinds: Sequence[Kind], *, now: datetime, seconds: float = PASS_SECONDS
         result.is_complete = all(_prune_kind(kind, result, now=now, deadline=deadline) for kind in kinds)
         record_counts(kinds, result.taken, result.errors, now=now)
     finally:
-        PruneTurn.give_back(token, now=timezone.now(), is_complete=result.is_complete)
+        PruneTurn.give_back(token, now=now, is_complete=result.is_complete)
     return result
 
 
@@ -85,6 +86,8 @@ def _batches(kind: Kind, now: datetime) -> Iterator[int]:
         while taken := kind.take(now, BATCH):
             yield taken
         return
+    if kind.ended is None:
+        return
     old, after = kind.old(now), Q()
     while rows := list(old.filter(after).order_by(kind.since, "pk").values_list("pk", kind.since)[:BATCH]):
         keys = [key for key, _ in rows]
@@ -106,13 +109,11 @@ def _take(kind: Kind, keys: Keys, now: datetime) -> tuple[int, bool]:
     with unit_of_work(with_accounts=not _is_registry(kind)):
         found = list(_locked(kind, kind.old(now).filter(pk__in=keys)).values_list("pk", flat=True))
         needed = kind.needed(found, cutoff) if found else set()
-        going = [key for key in found if key not in needed]
+        going, is_rest = _delete_below(kind, [key for key in found if key not in needed])
         if not going:
-            return 0, False
-        if _delete_below(kind, going):
-            return 0, True
+            return 0, is_rest
         delete: Callable[[Keys, datetime], int] = kind.delete or (lambda keys, _: delete_rows(kind, keys))
-        return delete(going, cutoff), False
+        return delete(going, cutoff), is_rest
 
 
 def delete_rows(kind: Kind, keys: Keys) -> int:
@@ -122,17 +123,23 @@ def delete_rows(kind: Kind, keys: Keys) -> int:
     return len(keys)
 
 
-def _delete_below(kind: Kind, keys: Keys) -> bool:
-    """Delete up to BATCH of the rows below the rows with these keys; tell whether some of them are left."""
-    room = BATCH
+def _delete_below(kind: Kind, keys: Keys) -> tuple[Keys, bool]:
+    """Delete up to BELOW rows below the rows with these keys.
+
+    Return the keys below which nothing is left, and whether others are left. The rows below one row go at once; only if
+    they are more than BELOW, they go in several transactions.
+    """
+    counts: Counter[Any] = Counter()
     for model, column in kind.below:
-        rows: Any = model._default_manager.filter(**{f"{column}__in": keys}).order_by()
-        found = list(rows.values_list("pk", flat=True)[: room + 1])
-        model._default_manager.filter(pk__in=found[:room]).only("pk").delete()
-        if len(found) > room:
-            return True
-        room -= len(found)
-    return False
+        rows = model._default_manager.filter(**{f"{column}__in": keys}).order_by()
+        counts.update(dict(rows.values_list(column).annotate(number=models.Count("pk"))))
+    sums = accumulate(counts[key] for key in keys)
+    going = [key for key, total in zip(keys, sums, strict=True) if total <= BELOW]
+    for model, column in kind.below:
+        rows = model._default_manager.filter(**{f"{column}__in": going or keys[:1]}).order_by()
+        found = rows if going else model._default_manager.filter(pk__in=list(rows.values_list("pk", flat=True)[:BELOW]))
+        found.only("pk").delete()
+    return going, len(going) < len(keys)
 
 
 def _locked(kind: Kind, rows: Any) -> Any:

@@ -144,7 +144,7 @@ def _open_works(keys: Keys, cutoff: datetime) -> set[Any]:
     return {key for key, dispatch_id in works.items() if dispatch_id in is_open}
 
 
-# The order matters: a dispatch stays while an event or a run of its is left.
+# The order matters: a dispatch stays while an event, a run or an unsigned receipt of it is left.
 KINDS: Sequence[Kind] = (
     Kind(
         "handler_events", "Handler events", "after their end, or after staff put them away",
@@ -155,6 +155,8 @@ KINDS: Sequence[Kind] = (
         AgentRun, "created_at", ended_runs, among=Q(source=RunSource.PEER.value), needed=_open_works,
         below=[(AgentRunEvent, "run")],
     ),
+    # Small, and signed by both hubs: what a bill or a dispute is about, long after the work.
+    Kind("receipts", "Receipts", "after four times the days", DispatchReceipt, "made_at", always, times=EVIDENCE),
     Kind(
         "dispatches", "Dispatches", "after their end; later where a receipt lacks a signature or the books differ",
         Dispatch, "created_at", _ended_dispatches, needed=_needed_dispatches,
@@ -177,8 +179,6 @@ KINDS: Sequence[Kind] = (
     Kind("intents", "Intents", "with their last dispatch; one that was never sent stays", Intent, "created_at"),
     Kind("nonces", "Nonces", "when their signatures have expired, by the sweep", SeenNonce, "expires_at"),
     Kind("peer_tokens", "Tokens of peers", "after their end", PeerToken, "expires_at", always),
-    # Small, and signed by both hubs: what a bill or a dispute is about, long after the work.
-    Kind("receipts", "Receipts", "after four times the days", DispatchReceipt, "made_at", always, times=EVIDENCE),
     Kind(
         "checkpoints", "Checkpoints of peers", "after four times the days; the newest one and forks stay",
         PeerCheckpoint, "received_at", lambda cutoff: Q(standing=CheckpointStanding.KEPT), times=EVIDENCE,

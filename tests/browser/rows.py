@@ -207,7 +207,7 @@ def example(model: type[Model], page: str = "change") -> Model | None:
 def addresses() -> Iterator[str]:
     """Yield the address of each page of the admin for which a row exists."""
     yield from ("/admin/", "/admin/password_change/", "/admin/peers/peer/import/")
-    yield from (reverse("admin-tools"), reverse("admin-skills"))
+    yield from (reverse("admin-tools"), reverse("admin-skills"), reverse("admin-storage"))
     yield from (reverse(f"sign-in-{name}") for name in ("security", "add-app", "confirm"))
     yield address(Federation, "history", example(Federation))
     for model, pages in SPECIAL_PAGES.items():

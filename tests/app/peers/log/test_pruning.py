@@ -84,6 +84,8 @@ def test_entries_go_after_the_log_has_said_so_and_a_peer_holds_that(peer: Peer, 
         (lambda rows: rows[0].update(pruned=rows[-1]), "line 2"),
         (lambda rows: [row.update(kind="peer") for row in rows if row.get("kind") == "prune"], "changed"),
         (lambda rows: rows[0].update(type="fedhub-log-export/1"), "line 2"),
+        # The next batch is cut off, too, and no entry says so.
+        (lambda rows: rows.__setitem__(slice(0, 4), [rows[0] | {"pruned": rows[3]}]), "no entry says"),
     ]
     for change, text in changes:
         rows = [json.loads(line) for line in stored.splitlines()]
