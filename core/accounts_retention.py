@@ -37,7 +37,7 @@ KINDS: Sequence[Kind] = (
     Kind("sign_ins", "Records of failed sign-ins", "when they have no effect", SigninRecord, "forget_at", always,
          times=0),
     # Small, and the only record of who changed what; questions about an incident come months later.
-    Kind("audit_log", "Audit log", "after four times the days", get_logentry_model(), "timestamp", always,
+    Kind("audit_log", "Audit log", "evidence, so four times as long as work", get_logentry_model(), "timestamp", always,
          times=EVIDENCE),
     Kind("figures", "Figures", "never: their number is bounded", Figure, "updated_at"),
 )  # fmt: skip

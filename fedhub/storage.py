@@ -25,8 +25,13 @@ def hub_disks() -> list[Disk]:
 
 
 def low_disks() -> list[Disk]:
-    """Return the disks with less free space than FEDHUB_LOW_DISK_MB."""
-    return [disk for disk in hub_disks() if disk.free < settings.FEDHUB_LOW_DISK_MB * MEGABYTE]
+    """Return the disks with little free space."""
+    return [disk for disk in hub_disks() if is_low(disk)]
+
+
+def is_low(disk: Disk) -> bool:
+    """Tell whether the disk has less free space than FEDHUB_LOW_DISK_MB."""
+    return bool(disk.free < settings.FEDHUB_LOW_DISK_MB * MEGABYTE)
 
 
 def full_disks() -> list[Disk]:

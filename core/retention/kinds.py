@@ -29,8 +29,7 @@ class Kind:
     `name` is its name in figures, `title` and `rule` are for people; `rule` says when a row goes. `since` is a column
     with an index and the time of a row, "" where there is none; rows go in its order. A row is old when `since` lies
     before the cutoff and the condition `ended`, which gets the cutoff, holds. Without `ended` the prune only counts the
-    rows: other kinds or other tasks delete them. The cutoff is `times` times FEDHUB_KEEP_DAYS ago, at least
-    `least_days` days.
+    rows: other kinds or other tasks delete them. The cutoff is `times` times FEDHUB_KEEP_DAYS ago.
 
     `among` is the condition of the rows that are of this kind, where a table has several kinds.
 
@@ -48,7 +47,6 @@ class Kind:
     ended: Callable[[datetime], Q] | None = None
     among: Q = field(default_factory=Q)
     times: int = 1
-    least_days: int = 0
     needed: Callable[[Keys, datetime], set[Any]] = keep_nothing
     below: Sequence[tuple[type[Model], str]] = ()
     delete: Callable[[Keys, datetime], int] | None = None
@@ -59,9 +57,14 @@ class Kind:
         """Return all rows of the kind."""
         return self.model._default_manager.filter(self.among).order_by()
 
+    @property
+    def kept_days(self) -> int:
+        """Return the number of days that rows stay; 0 where the age of a row does not count."""
+        return self.times * settings.FEDHUB_KEEP_DAYS if self.ended or self.take else 0
+
     def cutoff(self, now: datetime) -> datetime:
         """Return the time before which a row is old."""
-        return now - timedelta(days=max(self.times * settings.FEDHUB_KEEP_DAYS, self.least_days))
+        return now - timedelta(days=self.kept_days)
 
     def old(self, now: datetime) -> QuerySet[Any]:
         """Return the rows that are old and have ended; `needed` may still keep some of them."""

@@ -156,7 +156,10 @@ KINDS: Sequence[Kind] = (
         below=[(AgentRunEvent, "run")],
     ),
     # Small, and signed by both hubs: what a bill or a dispute is about, long after the work.
-    Kind("receipts", "Receipts", "after four times the days", DispatchReceipt, "made_at", always, times=EVIDENCE),
+    Kind(
+        "receipts", "Receipts", "evidence, so four times as long as work",
+        DispatchReceipt, "made_at", always, times=EVIDENCE,
+    ),
     Kind(
         "dispatches", "Dispatches", "after their end; later where a receipt lacks a signature or the books differ",
         Dispatch, "created_at", _ended_dispatches, needed=_needed_dispatches,
@@ -170,7 +173,7 @@ KINDS: Sequence[Kind] = (
     ),
     Kind(
         "undated_dispatches", "Received dispatches without a time",
-        "their contents, as above; their ids stay, because nothing else refuses a copy",
+        "their contents go like those of the others; their ids stay, because nothing else refuses a copy",
         ReceivedDispatch, "received_at", _finished, among=Q(has_time=False, emptied_at__isnull=True),
         needed=_needed_received, below=[(OutboundCallback, "received")], delete=_empty_received,
     ),
@@ -180,11 +183,11 @@ KINDS: Sequence[Kind] = (
     Kind("nonces", "Nonces", "when their signatures have expired, by the sweep", SeenNonce, "expires_at"),
     Kind("peer_tokens", "Tokens of peers", "after their end", PeerToken, "expires_at", always),
     Kind(
-        "checkpoints", "Checkpoints of peers", "after four times the days; the newest one and forks stay",
+        "checkpoints", "Checkpoints of peers", "evidence, so four times as long as work; the newest one and forks stay",
         PeerCheckpoint, "received_at", lambda cutoff: Q(standing=CheckpointStanding.KEPT), times=EVIDENCE,
     ),
     Kind(
-        "journal", "Journal", "when it is sealed, the log says so, and the peers hold a checkpoint behind it",
+        "journal", "Journal", "when the log has named the sealed lines that go, and the peers hold that",
         JournalEntry, "at", prunable_entries, take=prune_log,
     ),
     Kind("log_batches", "Batches of the federation log", WITH_LOG, LogBatch),
