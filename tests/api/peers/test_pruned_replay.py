@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 
 from core.retention.prune import prune
@@ -58,5 +60,9 @@ def test_a_message_without_a_time_is_refused_by_its_id_for_ever(alpha: Partner, 
     assert (again.status_code, again.json()["message"]) == (200, "Already processed (idempotent)")
     assert again.json()["local_intent_id"] == first["local_intent_id"]
     assert deliver(alpha, undated | {"intent_title": "Other"}).status_code == 409
+    client = Client()
+    client.force_login(User.objects.create_superuser("operator"))
+    page = client.get(f"/admin/peers/receiveddispatch/{row.pk}/change/").content.decode()
+    assert "because the work ended long ago" in page
     prune(KINDS, now=timezone.now() + OLD * 10)
     assert ReceivedDispatch.objects.count() == 1
