@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from auditlog import get_logentry_model
+from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.db.models import Q
 from oauth2_provider.models import get_access_token_model, get_grant_model, get_refresh_token_model
@@ -16,6 +17,7 @@ from oauth2_provider.models import get_access_token_model, get_grant_model, get_
 from core.figures.models import Figure
 from core.people.models import UserSession
 from core.retention.kinds import EVIDENCE, Kind, always
+from core.retention.models import KindCount
 from core.signin.models import SigninRecord
 from core.tokens.services import old_access_tokens, old_refresh_tokens
 
@@ -38,6 +40,10 @@ KINDS: Sequence[Kind] = (
          times=0),
     # Small, and the only record of who changed what; questions about an incident come months later.
     Kind("audit_log", "Audit log", "evidence, so four times as long as work", get_logentry_model(), "timestamp", always,
+         times=EVIDENCE),
+    Kind("admin_log", "Histories of admin pages", "evidence, so four times as long as work",
+         LogEntry, "action_time", always, times=EVIDENCE),
+    Kind("row_counts", "Numbers of rows by day", "after four times the days of work", KindCount, "day", always,
          times=EVIDENCE),
     Kind("figures", "Figures", "never: their number is bounded", Figure, "updated_at"),
 )  # fmt: skip

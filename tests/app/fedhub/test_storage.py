@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from auditlog.models import LogEntry
+from django.apps import apps
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
@@ -28,6 +29,20 @@ from fedhub.retention import KINDS
 
 pytestmark = pytest.mark.django_db
 PAGE, DAY = "/admin/storage/", timedelta(days=1)
+
+
+# Tables whose rows people enter, or of which each such row has a few.
+BOUNDED = """
+    auth.Permission auth.Group auth.User contenttypes.ContentType oauth2_provider.Application roles.Role
+    django_celery_beat.SolarSchedule django_celery_beat.IntervalSchedule django_celery_beat.ClockedSchedule
+    django_celery_beat.CrontabSchedule django_celery_beat.PeriodicTasks django_celery_beat.PeriodicTask
+    peers.AgentVisibilityChoice peers.AgentWorkSetting peers.RegisteredAgent peers.Peer peers.PeerKey
+    peers.PeerDecision peers.FederationLog programs.TokenUse people.SignInIdentity people.SecondFactor
+    people.RecoveryCode lists.SavedView lists.HiddenColumns beat.BeatLease retention.PruneTurn roles.GivenPermission
+    federations.Federation federations.FederationTag federations.FederationGrant federations.PreviewSlot
+    federations.ConnectionTestSlot federations.McpServerTag federations.A2aAgentTag federations.RuntimeTag
+    federations.AgentQueueTurn oauth2_provider.IDToken oauth2_provider.DeviceGrant
+"""
 
 
 class Usage(NamedTuple):
@@ -134,6 +149,14 @@ def test_a_disk_with_little_space_is_told_and_a_full_one_makes_the_hub_unready(
 def test_a_disk_is_named_once_and_a_folder_need_not_exist(tmp_path: Path) -> None:
     (disk,) = disks({"files": tmp_path, "index": tmp_path / "not" / "there"})
     assert (disk.names, 0 < disk.free <= disk.total) == (("files", "index"), True)
+
+
+def test_each_table_that_grows_with_traffic_or_time_is_a_kind() -> None:
+    known = {kind.model for kind in KINDS} | {model for kind in KINDS for model, _ in kind.below}
+    found = {model._meta.label for model in apps.get_models() if model not in known and not model._meta.proxy}
+    assert found <= set(BOUNDED.split()), (
+        "Write a kind for the rows, or name the table here if what people enter bounds it."
+    )
 
 
 def test_each_kind_has_its_own_name_and_a_rule() -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from core.actors import Actor
 from peers.models import CheckpointStanding, FederationLog, JournalEntry, LogBatch, Peer, PeerCheckpoint, PeerState
 from peers.protocol.log_verification import LogFault, LogFaultError
 from peers.services.trust import log_pruning, log_sealing
 from peers.services.trust.log_checkpoints import held_by_peers, record_held
 from peers.services.trust.log_pruning import prune_log
 from peers.services.trust.log_reading import count_entries, verify_own_log
-from peers.services.trust.log_sealing import seal_log
+from peers.services.trust.log_sealing import seal_log, start_log
 from tests.app.peers.log.test_export import Change, output_of, verify
 from tests.app.peers.log.test_sealing import lines
 
@@ -133,6 +134,13 @@ def test_a_peer_that_told_of_less_keeps_the_entries_until_they_are_overdue(peer:
 def test_a_writer_in_the_database_cannot_pass_a_deletion_off_as_a_prune(peer: Peer) -> None:
     seal_log()
     FederationLog.objects.update(pruned_batch=2)
+    with pytest.raises(LogFaultError) as caught:
+        verify_own_log()
+    assert (caught.value.fault, "no entry says" in caught.value.detail) == (LogFault.ENTRY_MISSING, True)
+    # The line that begins another log names the checkpoint before, and is not a statement either.
+    FederationLog.objects.update(pruned_batch=0)
+    start_log(reason="restored", by=Actor("1", "ada"))
+    FederationLog.objects.update(pruned_batch=5)
     with pytest.raises(LogFaultError) as caught:
         verify_own_log()
     assert (caught.value.fault, "no entry says" in caught.value.detail) == (LogFault.ENTRY_MISSING, True)
