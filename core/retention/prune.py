@@ -107,7 +107,9 @@ def _take(kind: Kind, keys: Keys, now: datetime) -> tuple[int, bool]:
     """
     cutoff = kind.cutoff(now)
     with unit_of_work(with_accounts=not _is_registry(kind)):
-        found = list(_locked(kind, kind.old(now).filter(pk__in=keys)).values_list("pk", flat=True))
+        # Locked by their keys alone: PostgreSQL locks no rows of a query that joins another table.
+        present = list(_locked(kind, kind.rows.filter(pk__in=keys)).values_list("pk", flat=True))
+        found = list(kind.old(now).filter(pk__in=present).values_list("pk", flat=True))
         needed = kind.needed(found, cutoff) if found else set()
         going, is_rest = _delete_below(kind, [key for key in found if key not in needed])
         if not going:

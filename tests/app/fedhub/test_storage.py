@@ -18,6 +18,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 from django.test import Client
 from django.utils import timezone
+from oauth2_provider.models import get_access_token_model, get_application_model, get_refresh_token_model
 
 from core.retention.kinds import names_of
 from core.retention.models import KindCount, PruneTurn
@@ -58,8 +59,14 @@ def admin(client: Client) -> Client:
 
 
 def make_rows() -> None:
-    """One session that is over, one that is not, and entries of the audit log of 300, 370 and 0 days ago."""
-    now = timezone.now()
+    """Two sessions, two access tokens and a refresh token, half of them over, and three entries of the audit log."""
+    now, person = timezone.now(), User.objects.create_user("ada")
+    for name, days in (("over", -400), ("alive", 1)):
+        token = get_access_token_model().objects.create(user=person, token=name, expires=now + days * DAY)
+        get_access_token_model().objects.filter(pk=token.pk).update(created=now - 500 * DAY)
+    app = get_application_model().objects.create(user=person, authorization_grant_type="authorization-code")
+    get_refresh_token_model().objects.create(user=person, token="r", application=app, revoked=now - 40 * DAY)
+    get_refresh_token_model().objects.update(created=now - 50 * DAY)
     for name, days in (("over", -1), ("alive", 1)):
         Session.objects.create(session_key=name, session_data="", expire_date=now + days * DAY)
     for age in (300, 370, 0):
@@ -83,6 +90,8 @@ def test_the_page_is_empty_before_the_first_count_and_shows_rows_after_it(admin:
     assert "Browser sessions" in dry and Session.objects.filter(session_key="over").exists()
     assert "Audit log: 1" in run()
 
+    assert [token.token for token in get_access_token_model().objects.all()] == ["alive"]
+    assert not get_refresh_token_model().objects.exists()
     assert not Session.objects.filter(session_key="over").exists()
     assert Session.objects.filter(session_key="alive").exists()
     assert set(LogEntry.objects.exclude(object_pk="").values_list("object_pk", flat=True)) >= {"300", "0"}
