@@ -32,10 +32,10 @@ STORE_TESTS := tests/app/core/store tests/app/core/jobs tests/app/federations/se
 	$(patsubst %,tests/api/test_%.py,cancelled_sync change_policy delete_federation list_federations pagination \
 		plan_changes plans resources runs runtimes sync_federation) \
 	$(patsubst %,tests/api/peers/test_%.py,agent_work agents_pages attacks_by_input attacks_by_replay callback dispatch \
-		intents numbers receive receive_concurrency receive_groups receive_limits) \
+		intents numbers pruned_replay receive receive_concurrency receive_groups receive_limits) \
 	$(patsubst %,tests/app/federations/admin/test_%.py,pages parts plans runs runtimes) \
 	$(patsubst %,tests/app/federations/runs/test_%.py,cancel claim drive resume) \
-	$(patsubst %,tests/app/peers/%,agent_work catalog inbox outbox) \
+	$(patsubst %,tests/app/peers/%,agent_work catalog inbox outbox retention) tests/app/peers/log/test_pruning.py \
 	$(patsubst %,tests/app/peers/staff/test_%.py,dead_letters decisions every_page lost_decisions proposals \
 		visibility_pages work_pages) \
 	$(patsubst %,tests/app/fedhub/config_file/test_%.py,round_trip two_runs) \

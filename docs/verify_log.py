@@ -16,7 +16,8 @@ from pathlib import Path
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-ENTRY, CHECKPOINT, EXPORT = "fedhub-log-entry/1", "fedhub-log-checkpoint/1", "fedhub-log-export/1"
+ENTRY, CHECKPOINT = "fedhub-log-entry/1", "fedhub-log-checkpoint/1"
+EXPORT, PRUNED_EXPORT = "fedhub-log-export/1", "fedhub-log-export/2"
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 Fault = ValueError
 
@@ -55,9 +56,19 @@ def check_signature(record):
 
 def verify(lines, trusted, held):
     head = json.loads(next(lines, "{}"), object_pairs_hook=members)
-    if head.get("type") != EXPORT:
+    if head.get("type") not in (EXPORT, PRUNED_EXPORT):
         raise Fault("not an export of a federation log")
     position, last_hash, last, entry, ended, lost = 0, "0" * 64, None, {}, set(), []
+    said = head["type"] == EXPORT
+    if not said:  # The log is pruned: it begins behind this checkpoint, and an entry must say so.
+        last = head["pruned"]
+        check_signature(last)
+        position, last_hash = last["position"], last["hash"]
+        for earlier in [each for each in held if each < position]:
+            print(f"not compared: a held checkpoint of position {earlier}, in the pruned part", file=sys.stderr)
+            del held[earlier]
+        lost += [other for other in held.pop(position, []) if other != last]
+    start = position
     for number, line in enumerate(lines, start=2):
         record = json.loads(line, object_pairs_hook=members)
         if record.get("type") == ENTRY:
@@ -65,6 +76,7 @@ def verify(lines, trusted, held):
             if (record["position"], record["previous"], stated) != (position + 1, last_hash, sha256(record)):
                 raise Fault(f"line {number}: entry {record['position']} was changed, moved, added, or follows a gap")
             position, last_hash, entry = position + 1, stated, record
+            said = said or (record["kind"], record["digest"]) == ("prune", sha256(head["pruned"]))
         elif record.get("type") == CHECKPOINT:
             follows = (last["batch"] + 1, sha256(last)) if last else (1, "0" * 64)
             if (record["batch"], record["previous"]) != follows:
@@ -88,7 +100,13 @@ def verify(lines, trusted, held):
         print(f"{len(lost)} checkpoints that others hold are of the lost end of an earlier log")
     if last and last["key"] not in (trusted or head["keys"]):
         raise Fault("the newest checkpoint is not signed by a key of the hub")
-    return f"{position} entries" + (f", signed by {last['key']} of {last['did']}" if last else "")
+    if not said:
+        raise Fault(f"the entries up to position {start} are missing, and no entry says that they were pruned")
+    return (
+        f"{position - start} entries"
+        + (f" behind position {start}" if start else "")
+        + (f", signed by {last['key']} of {last['did']}" if last else "")
+    )
 
 
 parser = argparse.ArgumentParser(description="Verify an export of a hub's federation log.")

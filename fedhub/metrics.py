@@ -15,6 +15,7 @@ from core.figures.gauges import Gauge, queue_gauges
 from core.figures.keeping import store_figures, stored_figures
 from core.figures.prometheus import exposition
 from federations.services.figures import federation_gauges, federation_queues
+from fedhub.storage import storage_gauges
 from peers.services.outbox.figures import peer_gauges, peer_queues
 
 
@@ -32,7 +33,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def gauges() -> list[Gauge]:
     """Return the figures of all apps that are computed from rows, in a constant number of queries."""
-    return [*beat_gauges(), *federation_gauges(), *peer_gauges(), *queue_gauges([*federation_queues(), *peer_queues()])]
+    queues = queue_gauges([*federation_queues(), *peer_queues()])
+    return [*beat_gauges(), *federation_gauges(), *peer_gauges(), *queues, *storage_gauges()]
 
 
 def has_metrics_token(request: HttpRequest) -> bool:

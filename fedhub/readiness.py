@@ -22,6 +22,7 @@ from core.store.unit_of_work import REGISTRY
 from federations.providers.base import CLOUD_CLOCK_SKEW
 from federations.search.base import SearchError
 from federations.search.registry import search_index
+from fedhub.storage import MEGABYTE, full_disks
 
 Check = Callable[[], None]
 
@@ -47,6 +48,7 @@ def all_checks() -> dict[str, Check]:
         "index": check_index,
         "keys": check_keys,
         "clock": check_clock,
+        "disk": check_disk,
     }
 
 
@@ -145,3 +147,9 @@ def check_clock() -> None:
     skew = latest_figure(CLOUD_CLOCK_SKEW.name, within=SKEW_VALID)
     if skew is not None and abs(skew) > MAX_SKEW_SECONDS:
         raise NotReadyError(f"{abs(skew):.0f} seconds {'behind' if skew > 0 else 'ahead of'} the cloud's")
+
+
+def check_disk() -> None:
+    """Raise NotReadyError if a disk that the hub writes to is almost full: writes fail soon."""
+    if full := full_disks():
+        raise NotReadyError("; ".join(f"{', '.join(disk.names)}: {disk.free // MEGABYTE} MB free" for disk in full))

@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "core.lists",
     "core.figures",
     "core.beat",
+    "core.retention",
     "federations",
     # After the apps whose permissions the roles have.
     "core.roles",
@@ -221,7 +222,9 @@ FEDHUB_QUEUES = ("sync", "peers", "agents", "handlers", "sweep")
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in FEDHUB_QUEUES]
 _QUEUES = {
     # A fetch of a peer's documents takes up to 30 s, and no message waits for it.
-    "sync": "federations.run_job peers.refresh_peer_keys peers.pin_provisionally peers.exchange_checkpoints",
+    # A prune takes up to two minutes.
+    "sync": "federations.run_job peers.refresh_peer_keys peers.pin_provisionally peers.exchange_checkpoints "
+    "fedhub.prune",
     "peers": "peers.deliver_dispatch peers.deliver_callback peers.nudge_each peers.take_checkpoint",
     "agents": "federations.run_agents",
     "handlers": "peers.run_event",
@@ -290,6 +293,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 86_400,
         "options": {"expire_seconds": 86_400},
     },
+    "Prune old rows": {"task": "fedhub.prune", "schedule": 86_400, "options": {"expire_seconds": 86_400}},
     "Forget old tokens": {"task": "tokens.forget", "schedule": 86_400, "options": {"expire_seconds": 86_400}},
     "Forget old failed sign-ins": {
         "task": "signin.forget",
@@ -314,6 +318,11 @@ WEAVIATE_VECTORIZER = environment.text("WEAVIATE_VECTORIZER")
 WEAVIATE_COLLECTION = environment.text("WEAVIATE_COLLECTION") or "Fedhub"
 FEDHUB_OIDC_KEY_PATH = Path(environment.text("FEDHUB_OIDC_KEY_PATH") or VAR_DIR / "oidc_key.pem")
 FEDHUB_DEFAULT_REGION = environment.text("FEDHUB_DEFAULT_REGION") or os.environ.get("AWS_REGION", "us-east-1")
+# How long the hub keeps the rows of work that has ended: longer than an envelope may be old, so that the age of a copy
+# refuses it.
+FEDHUB_KEEP_DAYS = environment.integer("FEDHUB_KEEP_DAYS", default=90, minimum=8, maximum=3650)
+# The free space of a disk, in MB, below which the hub warns; below a tenth of it `/readyz` says 503.
+FEDHUB_LOW_DISK_MB = environment.integer("FEDHUB_LOW_DISK_MB", default=1024, minimum=10, maximum=10_000_000)
 FEDHUB_ASSUMABLE_ROLES = environment.words("FEDHUB_ASSUMABLE_ROLES", "*")
 FEDHUB_PLAN_SECOND_PERSON = environment.boolean("FEDHUB_PLAN_SECOND_PERSON", default=False)
 FEDHUB_DISCOVERY_CONCURRENCY = environment.integer("FEDHUB_DISCOVERY_CONCURRENCY", default=16, minimum=1, maximum=256)

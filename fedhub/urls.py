@@ -17,6 +17,7 @@ from federations.mcp.views import McpResourceMetadataView
 from fedhub.admin.dashboard import live_part
 from fedhub.admin.own_password import change_own_password
 from fedhub.admin.search import search_everything
+from fedhub.admin.storage import storage_page
 from fedhub.consent import ResourceConsentView
 from fedhub.health import healthz, readyz
 from fedhub.metrics import metrics
@@ -32,6 +33,7 @@ urlpatterns = [
     path("admin/search/", admin.site.admin_view(search_everything)),
     path("admin/tools/", admin.site.admin_view(tools_page), name="admin-tools"),
     path("admin/skills/", admin.site.admin_view(skills_page), name="admin-skills"),
+    path("admin/storage/", admin.site.admin_view(storage_page), name="admin-storage"),
     path("admin/", admin.site.urls),
     re_path(r"^healthz/?\Z", healthz, name="healthz"),
     re_path(r"^readyz/?\Z", readyz, name="readyz"),

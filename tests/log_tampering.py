@@ -9,7 +9,14 @@ from typing import Any
 
 from peers.protocol import SigningKey
 from peers.protocol.federation_log import GENESIS, Checkpoint, LogEntry
-from peers.protocol.log_verification import Held, LogFaultError, SealedEntry, VerifiedLog, verify_log
+from peers.protocol.log_verification import (
+    PRUNING_KIND,
+    Held,
+    LogFaultError,
+    SealedEntry,
+    VerifiedLog,
+    verify_log,
+)
 
 KEY = SigningKey(b"l" * 32)
 FOREIGN = SigningKey(b"f" * 32)
@@ -22,14 +29,20 @@ class SealedLog:
 
     entries: list[SealedEntry]
     checkpoints: list[Checkpoint]
+    anchor: Checkpoint | None = None
 
     def verify(self, *held: Held) -> VerifiedLog:
         """Verify the log as its hub does."""
-        return verify_log(self.entries, self.checkpoints, keys=[KEY.verification_key], held=held)
+        return verify_log(self.entries, self.checkpoints, keys=[KEY.verification_key], held=held, anchor=self.anchor)
 
     def copy(self) -> SealedLog:
         """Return a log that can be changed alone."""
-        return SealedLog(list(self.entries), list(self.checkpoints))
+        return SealedLog(list(self.entries), list(self.checkpoints), self.anchor)
+
+    def pruned(self, batches: int) -> SealedLog:
+        """Return the log without the entries of the first batches, whose last checkpoint is the anchor."""
+        anchor = self.checkpoints[batches - 1]
+        return SealedLog(self.entries[anchor.position :], self.checkpoints[batches:], anchor)
 
 
 def entry(number: int) -> LogEntry:
@@ -46,13 +59,18 @@ def entry(number: int) -> LogEntry:
     )
 
 
-def sealed_log(size: int, *, together: int) -> SealedLog:
-    """Return a log of `size` entries, sealed `together` at a time."""
+def sealed_log(size: int, *, together: int, says_at: int = 0, says: int = 1) -> SealedLog:
+    """Return a log of `size` entries, sealed `together` at a time.
+
+    The entry at the position `says_at` says that the log will be pruned up to checkpoint `says`.
+    """
     entries: list[SealedEntry] = []
     checkpoints: list[Checkpoint] = []
     last_hash, before = GENESIS, None
     for position in range(1, size + 1):
         line = entry(position)
+        if position == says_at:
+            line = replace(line, kind=PRUNING_KIND, digest=checkpoints[says - 1].digest)
         last_hash = line.hash(position=position, previous=last_hash)
         entries.append((position, last_hash, line))
         if position % together == 0 or position == size:
@@ -86,7 +104,7 @@ def _edit(log: SealedLog, draw: random.Random) -> None:
 def _edit_and_rehash(log: SealedLog, draw: random.Random) -> None:
     """Change an entry and all hashes after it, as an attacker does who knows the scheme."""
     _edit(log, draw)
-    last_hash = GENESIS
+    last_hash = log.anchor.hash if log.anchor else GENESIS
     for place, (position, _, line) in enumerate(log.entries):
         last_hash = line.hash(position=position, previous=last_hash)
         log.entries[place] = position, last_hash, line
@@ -117,7 +135,8 @@ def _append(log: SealedLog, draw: random.Random) -> None:
 def _truncate(log: SealedLog, draw: random.Random) -> None:
     """Cut off whole batches, so that only a checkpoint that somebody else holds tells of them."""
     del log.checkpoints[draw.randrange(len(log.checkpoints)) :]
-    del log.entries[log.checkpoints[-1].position if log.checkpoints else 0 :]
+    start = log.anchor.position if log.anchor else 0
+    del log.entries[log.checkpoints[-1].position - start if log.checkpoints else 0 :]
 
 
 def _truncate_entries(log: SealedLog, draw: random.Random) -> None:
@@ -158,9 +177,9 @@ def _delete_batch(log: SealedLog, draw: random.Random) -> None:
 def _rewrite(log: SealedLog, draw: random.Random) -> None:
     """Change an entry, and sign all checkpoints anew with the hub's own key, as a hub does that rewrites its past."""
     _edit_and_rehash(log, draw)
-    before = None
+    before, start = log.anchor, log.anchor.position if log.anchor else 0
     for place, found in enumerate(log.checkpoints):
-        before = checkpoint_after(before, found.position, log.entries[found.position - 1][1])
+        before = checkpoint_after(before, found.position, log.entries[found.position - start - 1][1])
         log.checkpoints[place] = before
 
 
@@ -190,9 +209,10 @@ def _altered(text: str, draw: random.Random) -> str:
     return made if made != text else text + "x"
 
 
-def unfound(tries: int, seed: int) -> list[str]:
+def unfound(tries: int, seed: int, *, is_pruned: bool = False) -> list[str]:
     """Tamper `tries` times with a sealed log of which a peer holds the newest checkpoint; return what was not found."""
-    log = sealed_log(60, together=9)
+    log = sealed_log(60, together=9, says_at=40, says=2)
+    log = log.pruned(2) if is_pruned else log
     held = Held(log.checkpoints[-1], "a peer")
     draw = random.Random(seed)
     missed = []

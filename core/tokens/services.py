@@ -81,12 +81,20 @@ def forget_old_tokens(now: datetime) -> None:
 
     A refresh token that was used stays as long, so that its second use is recognized.
     """
-    old = now - KEPT
     get_grant_model().objects.filter(expires__lt=now).delete()
+    get_refresh_token_model().objects.filter(old_refresh_tokens(now)).delete()
+    get_access_token_model().objects.filter(old_access_tokens(now)).delete()
+
+
+def old_refresh_tokens(now: datetime) -> Q:
+    """Return the condition of the refresh tokens that ended more than KEPT before `now`."""
     lifetime = refresh_token_expire_timedelta() or timedelta.max
-    ended = Q(revoked__lt=old) | Q(revoked=None, access_token__expires__lt=old - lifetime)
-    get_refresh_token_model().objects.filter(ended).delete()
-    get_access_token_model().objects.filter(expires__lt=old, refresh_token=None).delete()
+    return Q(revoked__lt=now - KEPT) | Q(revoked=None, access_token__expires__lt=now - KEPT - lifetime)
+
+
+def old_access_tokens(now: datetime) -> Q:
+    """Return the condition of the access tokens that ended more than KEPT before `now`, without a refresh token."""
+    return Q(expires__lt=now - KEPT, refresh_token=None)
 
 
 def find_active_user(username: str) -> AbstractUser:

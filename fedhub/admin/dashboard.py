@@ -34,6 +34,7 @@ from federations.admin.labels import (
 )
 from federations.models import SyncJob, SyncStatus
 from federations.services.access import jobs_visible_to
+from fedhub.admin.storage import waiting_cards as storage_cards
 from peers.admin.dashboard_cards import dispatch_chart
 from peers.admin.dashboard_cards import waiting_cards as peer_cards
 
@@ -75,7 +76,7 @@ def live_part(request: HttpRequest) -> HttpResponse:
 
 def _live_context(request: HttpRequest, registry: RegistryNumbers) -> dict[str, Any]:
     federations = federation_numbers(request)
-    waiting = [*waiting_cards(federations, registry), *peer_cards(request)]
+    waiting = [*waiting_cards(federations, registry), *peer_cards(request), *storage_cards(request)]
     counts = federations.by_status
     return {
         "federation_count": f"{federations.total:,}" if federations.total else "",

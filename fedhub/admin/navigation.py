@@ -122,6 +122,7 @@ def _access_items() -> list[dict[str, Any]]:
 
 def _technical_items() -> list[dict[str, Any]]:
     return [
+        _for_permission("Storage", "hard_drive", "admin-storage", "retention.view_kindcount"),
         _item("Periodic tasks", "schedule", "django_celery_beat_periodictask"),
         _item("Dry runs under way", "preview", "federations_previewslot"),
         _item("Peer keys", "key", "peers_peerkey"),
@@ -154,5 +155,12 @@ def _item(title: str, icon: str, model: str, permission: Callable[[HttpRequest],
 def _page(title: str, icon: str, url_name: str, permission: str) -> dict[str, Any]:
     def has_permission(request: HttpRequest) -> bool:
         return request.user.has_perm(permission) or sees_any_federation(request)
+
+    return {"title": title, "icon": icon, "link": reverse(url_name), "permission": has_permission}
+
+
+def _for_permission(title: str, icon: str, url_name: str, permission: str) -> dict[str, Any]:
+    def has_permission(request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(permission))
 
     return {"title": title, "icon": icon, "link": reverse(url_name), "permission": has_permission}

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 from unfold.decorators import display
@@ -133,5 +134,7 @@ class ReceivedDispatchAdmin(ByHandMixin, ReadOnlyAdmin):
         return received.callback_url or "nowhere: the peer named no URL"
 
     @display(description="Envelope")
-    def envelope_text(self, received: ReceivedDispatch) -> SafeString:
+    def envelope_text(self, received: ReceivedDispatch) -> SafeString | str:
+        if received.emptied_at:
+            return format_html("Deleted {}, because the work ended long ago", time_since(received.emptied_at))
         return json_as_fields(received.envelope)

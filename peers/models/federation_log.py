@@ -17,6 +17,7 @@ from core.store.documents import DocumentField
 from peers.models.journal import SealedEntryError
 from peers.models.peers import Peer
 from peers.protocol.federation_log import GENESIS, Checkpoint
+from peers.protocol.log_verification import LogFault, LogFaultError
 
 ONLY_LOG = "log"
 
@@ -32,6 +33,10 @@ class FederationLog(models.Model):
     `log_id` names the log in its checkpoints. `position` and `hash` are those of the last sealed entry. A sealer moves
     them by compare-and-set, so that two sealers never seal one position twice. `due_at` is the time from which a sealer
     may take the log: the end of the lease of the sealer that `lease_token` names, or a time in the past.
+
+    `pruned_batch` is the number of the batch whose checkpoint anchors the log after a prune: the entries up to its
+    position are deleted, or being deleted. It is 0 before the first prune. `stated_batch` is the number of the batch up
+    to which the journal line `stated_entry` says that the entries will be deleted; 0 without such a line.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=ONLY_LOG, editable=False)
@@ -40,6 +45,9 @@ class FederationLog(models.Model):
     hash = models.CharField(max_length=64, default=GENESIS)
     due_at = models.DateTimeField(default=timezone.now)
     lease_token = models.CharField(max_length=32, blank=True)
+    pruned_batch = models.BigIntegerField(default=0)
+    stated_batch = models.BigIntegerField(default=0)
+    stated_entry = models.CharField(max_length=24, blank=True)
 
     def __str__(self) -> str:
         return f"{self.log_id} up to position {self.position}"
@@ -100,6 +108,20 @@ class LogBatch(models.Model):
             previous=self.previous,
             signature=self.signature,
         )
+
+    @classmethod
+    def anchor(cls) -> Self | None:
+        """Return the batch whose checkpoint anchors the pruned log; None for a log that has all its entries.
+
+        Raises LogFaultError if the row of that batch is gone.
+        """
+        number = FederationLog.objects.filter(pk=ONLY_LOG).values_list("pruned_batch", flat=True).first()
+        if not number:
+            return None
+        found = cls.objects.filter(number=number).first()
+        if found is None:
+            raise LogFaultError(LogFault.CHECKPOINT, 1, f"checkpoint {number}, which anchors the log, is missing")
+        return found
 
     @classmethod
     def of_checkpoint(cls, checkpoint: Checkpoint, *, first_position: int) -> Self:

@@ -25,6 +25,7 @@ class JournalKind(models.TextChoices):
     COPY = "copy"
     REFUSED = "refused"
     LOG = "log"
+    PRUNE = "prune"
 
 
 class SealedEntryError(ConflictError):
@@ -56,6 +57,13 @@ class JournalQuerySet(models.QuerySet["JournalEntry"]):
         """Delete the lines; raise SealedEntryError if one of them is sealed."""
         self._refuse_sealed()
         return super().delete()
+
+    def delete_pruned(self, *, up_to: int) -> int:
+        """Delete the sealed lines up to a position, which the log's anchor replaces; return their number.
+
+        Only `trust.log_pruning` calls this, after it has moved the anchor.
+        """
+        return super(JournalQuerySet, self.filter(position__gt=0, position__lte=up_to)).delete()[0]
 
     def _refuse_sealed(self) -> None:
         if self.filter(position__gt=0).exists():

@@ -29,7 +29,9 @@ class ReceivedDispatch(models.Model):
     delegation, the UCAN token in `delegation`. `policy` is the strictest combination of the peer's and this hub's
     policies. `message` is the text of this hub's response. `taken_by` is empty for a rejected dispatch, and for one
     that was received before the column existed. `delta_bytes` is the size of the state_deltas that an agent's run has
-    sent. `is_finished` is set when the work is rejected, completed or failed.
+    sent. `is_finished` is set when the work is rejected, completed or failed. `has_time` tells that the message has a
+    `created_at`: a copy that is too old is refused by its time, so the prune may delete the row. The prune keeps the
+    other rows, which alone refuse a copy, and empties them: `emptied_at` is the time of that.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -51,6 +53,8 @@ class ReceivedDispatch(models.Model):
     taken_by = models.CharField(max_length=8, choices=TakenBy, blank=True)
     delta_bytes = models.PositiveIntegerField(default=0, editable=False)
     is_finished = models.BooleanField(default=False)
+    has_time = models.BooleanField(default=False, editable=False)
+    emptied_at = models.DateTimeField(null=True, blank=True, editable=False)
     received_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -6,6 +6,10 @@ the log. It stops at the first fault: all later hashes depend on the entry befor
 A hub may begin another log, such as after a restore: the chain goes on under another id. The batch that begins it is
 one entry of the kind `log`, which names the last checkpoint before. Checkpoints of the earlier log that others hold and
 that the chain does not have are then no fault, but lost: the hub has stated that the end of that log is gone.
+
+A log may be pruned: the checkpoint of a batch, the anchor, then stands for all entries up to its position. The chain
+begins with the hash of the anchor, and an entry of the kind `prune` behind it names the anchor. So the deletion of old
+entries is signed, as everything else in the log.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -20,6 +24,8 @@ SealedEntry = tuple[int, str, LogEntry]
 """A position, the stored hash, and the entry."""
 
 PROGRESS_STEP = 1000
+PRUNING_KIND = "prune"
+"""The kind of the entries that say up to which checkpoint the log is pruned; `digest` is that of the checkpoint."""
 
 
 class LogFault(StrEnum):
@@ -77,7 +83,9 @@ class VerifiedLog:
     """The result for a log without a fault: the number of entries and checkpoints, and the last checkpoint.
 
     `held` tells how many checkpoints of others agree with the log. `starts` are the beginnings of further logs, and
-    `lost` the checkpoints of others that are of a log before one of them, and that the log does not have.
+    `lost` the checkpoints of others that are of a log before one of them, and that the log does not have. `pruned` is
+    the position up to which the entries are deleted, and `earlier` the number of the checkpoints of others that are
+    before it and cannot be compared.
     """
 
     entries: int
@@ -86,6 +94,8 @@ class VerifiedLog:
     held: int
     starts: tuple[LogStart, ...] = ()
     lost: tuple[Held, ...] = ()
+    pruned: int = 0
+    earlier: int = 0
 
 
 @dataclass(slots=True)
@@ -100,6 +110,7 @@ class _Chain:
     position: int = 0
     last: Checkpoint | None = None
     agreed: int = 0
+    earlier: int = 0
     held: list[Held] = field(default_factory=list)
     differing: list[tuple[Held, LogFaultError]] = field(default_factory=list)
     starts: list[LogStart] = field(default_factory=list)
@@ -112,33 +123,65 @@ def verify_log(
     keys: Collection[VerificationKey],
     held: Iterable[Held] = (),
     stated: StatedEnd | None = None,
+    anchor: Checkpoint | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> VerifiedLog:
     """Verify a whole log and return the result; raise LogFaultError at the first fault.
 
     `entries` and `checkpoints` come in the order of their positions. `keys` are the hub's own keys, one of which must
     have signed the newest checkpoint. `held` are checkpoints of this log that others hold; their signatures must be
-    verified. `stated` is the end that the hub has stored beside the log. `progress` gets the number of entries that
-    were verified since its last call.
+    verified. `stated` is the end that the hub has stored beside the log. `anchor` is the checkpoint with which a pruned
+    log begins; `entries` and `checkpoints` are then those behind it. `progress` gets the number of entries that were
+    verified since its last call.
     """
-    chain = _Chain(held=sorted(held, key=lambda each: each.checkpoint.position, reverse=True))
+    chain = _begin(anchor, held)
+    start, batch = chain.position, chain.last.batch if chain.last else 0
     waiting = iter(checkpoints)
     following = _next_checkpoint(waiting, chain)
+    is_said = anchor is None
     for position, stored_hash, entry in entries:
         _check_entry(chain, position, stored_hash, entry)
+        is_said |= anchor is not None and entry.kind == PRUNING_KIND and entry.digest == anchor.digest
         if following is not None and chain.last is not None and following.log != chain.last.log:
             _begin_log(chain, following, entry)
         if following is not None and following.position == position:
             chain.last = following
             following = _next_checkpoint(waiting, chain)
         _compare_held(chain, following)
-        if not position % PROGRESS_STEP:
+        if not (position - start) % PROGRESS_STEP:
             progress(PROGRESS_STEP)
-    progress(chain.position % PROGRESS_STEP)
+    progress((chain.position - start) % PROGRESS_STEP)
     _check_end(chain, following, stated, keys)
-    lost = tuple(found for found, _ in chain.differing)
-    number = chain.last.batch if chain.last else 0
-    return VerifiedLog(chain.position, number, chain.last, chain.agreed, tuple(chain.starts), lost)
+    if not is_said:
+        raise LogFaultError(LogFault.ENTRY_MISSING, 1, f"no entry says that the log is pruned up to position {start}")
+    return _result(chain, start, batch)
+
+
+def _result(chain: _Chain, start: int, batch: int) -> VerifiedLog:
+    """Return the result for a log that begins behind the position `start` and the checkpoint `batch`."""
+    return VerifiedLog(
+        entries=chain.position - start,
+        checkpoints=(chain.last.batch if chain.last else 0) - batch,
+        last=chain.last,
+        held=chain.agreed,
+        starts=tuple(chain.starts),
+        lost=tuple(found for found, _ in chain.differing),
+        pruned=start,
+        earlier=chain.earlier,
+    )
+
+
+def _begin(anchor: Checkpoint | None, held: Iterable[Held]) -> _Chain:
+    """Return the state before the first entry; raise LogFaultError for an anchor that does not hold."""
+    waiting = sorted(held, key=lambda each: each.checkpoint.position, reverse=True)
+    if anchor is None:
+        return _Chain(held=waiting)
+    if not anchor.is_signed_by_its_key:
+        raise LogFaultError(LogFault.SIGNATURE, 1, f"checkpoint {anchor.batch}, which anchors the log")
+    behind = [each for each in waiting if each.checkpoint.position >= anchor.position]
+    chain = _Chain(anchor.hash, anchor.position, anchor, held=behind, earlier=len(waiting) - len(behind))
+    _compare_held(chain, None)
+    return chain
 
 
 def _check_entry(chain: _Chain, position: int, stored_hash: str, entry: LogEntry) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,9 @@ from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from core.actors import Actor
+from core.retention.models import KindCount, PruneTurn
+from core.retention.sizes import record_counts
+from core.store.days import hub_today
 from core.strict_json import JsonObject
 from core.tokens.services import issue_token
 from federations.models import (
@@ -33,6 +37,7 @@ from federations.services.access import grant
 from federations.services.runs.make import WAIT, Work, make_run
 from federations.services.runs.write import end_values, ended_event, write_run
 from federations.services.start import start_sync
+from fedhub.retention import KINDS
 from peers.models import (
     DiscoveredAgent,
     Dispatch,
@@ -76,6 +81,22 @@ def make_periodic_task() -> None:
     """Store a periodic task of the hub, as a beat does when it starts."""
     every_day, _ = IntervalSchedule.objects.get_or_create(every=1, period="days")
     PeriodicTask.objects.get_or_create(name="Sweep jobs", defaults={"task": "federations.sweep", "interval": every_day})
+    count_rows()
+
+
+def count_rows() -> None:
+    """Count the stored rows of each kind, as the prune does, and as if the hub had counted them on earlier days."""
+    now = timezone.now()
+    record_counts(KINDS, {"handler_events": 12}, {"nonces": "OperationalError"}, now=now)
+    for count in KindCount.objects.filter(day=hub_today()):
+        rows = [
+            KindCount(
+                day=count.day - timedelta(days=back), kind=count.kind, rows=max(0, count.rows - back), counted_at=now
+            )
+            for back in range(1, 12)
+        ]
+        KindCount.objects.bulk_create(rows)
+    PruneTurn.objects.update_or_create(defaults={"ended_at": now, "is_complete": True})
 
 
 def make_runs(agent: A2aAgent, times: int = 1) -> None:
@@ -212,7 +233,7 @@ def example(model: type[Model], page: str = "change") -> Model | None:
 def addresses() -> Iterator[str]:
     """Yield the address of each page of the admin for which a row exists."""
     yield from ("/admin/", "/admin/password_change/", "/admin/peers/peer/import/")
-    yield from (reverse("admin-tools"), reverse("admin-skills"))
+    yield from (reverse("admin-tools"), reverse("admin-skills"), reverse("admin-storage"))
     yield from (reverse(f"sign-in-{name}") for name in ("security", "add-app", "confirm"))
     yield address(Federation, "history", example(Federation))
     for model, pages in SPECIAL_PAGES.items():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from django.utils import timezone
 
 from core.actors import Actor
@@ -14,8 +12,6 @@ from federations.services.batches import batches
 from federations.services.kinds import KINDS
 from federations.services.sync_targets import SyncTarget
 
-# The row of an ended plan says who decided what; its changes are gone before.
-ROWS_KEPT = timedelta(days=90)
 _BATCH = 100
 
 
@@ -46,9 +42,10 @@ def end_held_plans(target: SyncTarget) -> None:
 
 @retried
 def prune_plans() -> None:
-    """Let open plans expire, delete the contents of ended plans, and delete the rows of plans that ended long ago.
+    """Let open plans expire, and delete the contents of ended plans.
 
-    The changes that a job lists stay with the job, without their contents.
+    The row of an ended plan says who decided what; `services.retention` deletes it later. The changes that a job lists
+    stay with the job, without their contents.
     """
     now = timezone.now()
     with unit_of_work():
@@ -68,7 +65,6 @@ def prune_plans() -> None:
         changes.filter(job__isnull=True).delete()
         changes.update(content=b"")
         StoredPlan.objects.filter(id__in=ended).update(findings=b"")
-        StoredPlan.objects.filter(expires_at__lte=now - ROWS_KEPT).exclude(status=PlanStatus.OPEN).delete()
 
 
 def delete_histories(target: SyncTarget) -> None:

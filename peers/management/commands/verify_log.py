@@ -59,6 +59,8 @@ class Command(BaseCommand):
                 console.print("  After a restore, begin another log: the button is on the page Journal of the admin.")
             raise CommandError("The federation log does not verify.") from exc
         console.print(f"{verified.entries} entries and {verified.checkpoints} checkpoints verify.", style="green")
+        if verified.pruned:
+            console.print(f"The entries up to position {verified.pruned} are pruned, as the log says")
         if verified.last:
             console.print(f"Last entry: position {verified.last.position}, sealed {verified.last.at}")
         for start in verified.starts:
@@ -68,6 +70,8 @@ class Command(BaseCommand):
             text = f"{len(lost)} checkpoints that peers hold are of the lost end of an earlier log"
             console.print(f"{text}, up to position {max(lost)}.", style="yellow")
         text = f"{verified.held} checkpoints that peers hold agree with the log"
+        if verified.earlier:
+            text += f"; {verified.earlier} are of the pruned part and were not compared"
         console.print(text if verified.held else "No peer's checkpoint was compared: a cut-off end stays unseen")
 
 

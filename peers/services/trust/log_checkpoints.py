@@ -200,6 +200,10 @@ def _all_own_keys() -> list[VerificationKey]:
 # Both ---------------------------------------------------------------------------------------------------------------
 @retried
 def _store(peer: Peer, checkpoint: Checkpoint, *, is_ours: bool, now: datetime) -> None:
+    anchor = LogBatch.anchor() if is_ours else None
+    if anchor is not None and checkpoint.position < anchor.last_position:
+        # The entries are pruned, so nothing can be compared. A later checkpoint of the peer covers them.
+        return
     with unit_of_work():
         rows = PeerCheckpoint.objects.filter(peer=peer, is_ours=is_ours)
         open_rows = rows.filter(acknowledged_at=None)

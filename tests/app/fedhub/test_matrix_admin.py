@@ -103,7 +103,7 @@ PAGES = {
 # Pages of the whole site. The others of Django's own answer everybody or only redirect.
 SITE_PAGES = {
     "index": STAFF, "admin-dashboard-live": STAFF, "search": STAFF, "admin-tools": VIEW, "admin-skills": VIEW,
-    "password_change_done": STAFF, "jsi18n": STAFF,
+    "password_change_done": STAFF, "jsi18n": STAFF, "admin-storage": "retention.view_kindcount",
 }  # fmt: skip
 ELSEWHERE = {"login", "logout", "autocomplete", "view_on_site", "app_list", "password_change"}
 # Actions on ticked rows by name, and their permissions; a verb stands for that permission on the rows of the list.

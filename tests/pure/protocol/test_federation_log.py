@@ -29,6 +29,35 @@ def test_an_entry_s_hash_covers_the_canonical_bytes_of_rfc_8785() -> None:
 
 def test_every_random_tampering_is_found() -> None:
     assert unfound(420, seed=15) == []
+    assert unfound(210, seed=16, is_pruned=True) == []
+
+
+def test_a_pruned_log_begins_at_a_checkpoint_that_the_log_names() -> None:
+    whole = sealed_log(40, together=10, says_at=25, says=2)
+    log = whole.pruned(2)
+    verified = log.verify(*(Held(found, "a peer") for found in whole.checkpoints))
+    assert (verified.pruned, verified.entries, verified.checkpoints) == (20, 20, 2)
+    assert (verified.held, verified.earlier) == (3, 1)
+    assert log.anchor is not None
+
+    other = sealed_log(40, together=5).checkpoints[3]
+    wrong: list[tuple[SealedLog, LogFault, int]] = [
+        # More entries are gone than the log says, or none of its entries says anything.
+        (whole.pruned(1), LogFault.ENTRY_MISSING, 1),
+        (whole.pruned(3), LogFault.ENTRY_MISSING, 1),
+        (sealed_log(40, together=10).pruned(2), LogFault.ENTRY_MISSING, 1),
+        (SealedLog(log.entries, log.checkpoints, replace(log.anchor, at="2026-01-01T00:00:00.000Z")),
+         LogFault.SIGNATURE, 1),
+        (SealedLog(log.entries, log.checkpoints, log.anchor.signed(FOREIGN)), LogFault.CHECKPOINT, 20),
+        (SealedLog(log.entries[1:], log.checkpoints, log.anchor), LogFault.ENTRY_MISSING, 21),
+    ]  # fmt: skip
+    for changed, fault, position in wrong:
+        with pytest.raises(LogFaultError) as caught:
+            changed.verify()
+        assert (caught.value.fault, caught.value.position) == (fault, position)
+    with pytest.raises(LogFaultError) as caught:
+        log.verify(Held(other, "a peer"))
+    assert caught.value.fault == LogFault.FORK
 
 
 def test_the_fault_names_the_first_position_that_is_affected() -> None:

@@ -112,6 +112,7 @@ def new_received(
         callback_url=envelope.callback_url or "",
         taken_by=taker.taken_by if taker else "",
         is_finished=intent is None,
+        has_time=bool(submission.message.get("created_at")),
         received_at=now,
     )
 

@@ -260,9 +260,6 @@ def test_contents_go_with_their_plan_and_the_changes_of_jobs_stay(federation: Fe
     assert not PlannedChange.objects.filter(plan=unused).exists()
     assert {bytes(row.content) for row in job.change_rows.all()} == {b""}
     assert job.change_rows.count() == 5
-    StoredPlan.objects.update(expires_at=timezone.now() - timedelta(days=91))
-    prune_plans()
-    assert (StoredPlan.objects.count(), job.change_rows.count()) == (0, 5)
 
 
 def test_each_content_of_a_resource_is_a_version_and_the_newest_are_kept(federation: Federation) -> None:
