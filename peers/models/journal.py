@@ -25,6 +25,7 @@ class JournalKind(models.TextChoices):
     COPY = "copy"
     REFUSED = "refused"
     LOG = "log"
+    RESTORED = "restored"
 
 
 class SealedEntryError(ConflictError):
