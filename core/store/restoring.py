@@ -71,7 +71,10 @@ def check_empty(chosen: Sequence[type[Row]], *, filled_by_setup: Sequence[str]) 
     ]
     if found:
         more = f" and {len(found) - 3} more tables" if len(found) > 3 else ""
-        raise NotEmptyError(f"This hub is not empty: it has rows of {', '.join(found[:3])}{more}.")
+        raise NotEmptyError(
+            f"This hub is not empty: it has rows of {', '.join(found[:3])}{more}. Restore into a new database: set its "
+            "address, run manage.py migrate, restore."
+        )
 
 
 def insert_rows(model: type[Row], rows: Sequence[Row]) -> None:
@@ -87,7 +90,7 @@ def insert_rows(model: type[Row], rows: Sequence[Row]) -> None:
 def _finish_or_clear(marker: _Marker, chosen: Sequence[type[Row]]) -> None:
     if User.objects.using(DEFAULT_DB_ALIAS).exists():
         marker.clear()
-        raise NotEmptyError("The earlier restore of this hub is complete; only its last step was missing.")
+        raise NotEmptyError("The earlier restore of this hub is complete; run manage.py rebuild_search.")
     _delete_rows([model for model in chosen if model._meta.app_label in REGISTRY_APPS])
     marker.clear()
 

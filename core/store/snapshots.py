@@ -8,7 +8,10 @@ from typing import Any
 
 from django.db import DatabaseError, connections
 from django.db.utils import load_backend
+from pymongo.errors import PyMongoError
 
+# Cursors of MongoDB raise the driver's errors.
+READ_ERRORS = (DatabaseError, PyMongoError)
 # The first query of each transaction chooses its moment.
 _BEGIN = {
     "sqlite": ("BEGIN DEFERRED", "SELECT count(*) FROM sqlite_master"),
@@ -22,7 +25,7 @@ def snapshot_of(alias: str) -> Iterator[str]:
 
     SQLite (in WAL mode) and PostgreSQL keep the moment in a transaction that reads. MongoDB keeps it in a snapshot
     session: the server holds the moment for `minSnapshotHistoryWindowInSeconds`, five minutes by default, and a later
-    read raises DatabaseError. Raises DatabaseError.
+    read fails. Reads and this function raise READ_ERRORS.
     """
     known: Any = connections[alias]
     name = f"snapshot_of_{alias}"

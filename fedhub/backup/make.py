@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from django.db import DatabaseError
 from django.db.models import Model
 
 from core.private_files import create_private_file
@@ -19,7 +18,7 @@ from core.sealed_stream import DEFAULT_COSTS, Costs
 from core.store.copying import add_digest, chunks_of_rows, digest_text
 from core.store.restoring import database_of
 from core.store.row_values import field_names, row_text
-from core.store.snapshots import snapshot_of
+from core.store.snapshots import READ_ERRORS, snapshot_of
 from core.store.unit_of_work import REGISTRY
 from fedhub import VERSION
 from fedhub.backup.contents import Head, applied_migrations, backup_models
@@ -75,7 +74,7 @@ def make_backup(
             )
             writer.write({"tables": [asdict(table) for table in tables]})
             writer.close()
-    except (OSError, DatabaseError, ValueError) as exc:
+    except (OSError, ValueError, *READ_ERRORS) as exc:
         raise BackupError(f"The backup could not be made: {exc}") from exc
     return Backup(head, tables)
 

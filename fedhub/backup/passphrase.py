@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from core import environment
-from core.private_files import is_open_to_others
 from core.sealed_stream import MIN_PASSPHRASE_CHARS
 from fedhub.backup.errors import BackupError
 
@@ -15,8 +14,8 @@ from fedhub.backup.errors import BackupError
 def find_passphrase(path: Path | None, *, is_new: bool) -> str:
     """Return the passphrase in the file, else FEDHUB_BACKUP_PASSPHRASE, else the one that a person types.
 
-    A new one is typed twice. Raises BackupError if there is none, if the file cannot be read or others can read it, and
-    for a new one that is too short.
+    A new one is typed twice. Raises BackupError if there is none, if the file cannot be read, and for a new one that is
+    too short.
     """
     passphrase = _from_file(path) if path else environment.secret("FEDHUB_BACKUP_PASSPHRASE") or _typed(is_new=is_new)
     if is_new and len(passphrase) < MIN_PASSPHRASE_CHARS:
@@ -25,8 +24,6 @@ def find_passphrase(path: Path | None, *, is_new: bool) -> str:
 
 
 def _from_file(path: Path) -> str:
-    if is_open_to_others(path):
-        raise BackupError(f"Group or others may open {path}: take their rights from it (chmod 600).")
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as exc:

@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError
 from django.utils import timezone
 
 from core.actors import Actor
@@ -23,6 +22,7 @@ from core.store.restoring import (
     insert_rows,
     restore_into_empty_hub,
 )
+from core.store.snapshots import READ_ERRORS
 from fedhub.backup.contents import FILLED_BY_SETUP, Head, backup_models
 from fedhub.backup.errors import BackupError
 from fedhub.backup.key_files import check_keys, secrets_key_of, write_keys
@@ -57,22 +57,19 @@ def restore_backup(path: Path, passphrase: str, *, accept_new_key: bool, progres
     not empty or has another key, and for rows that the database does not hold as the backup has them. Then the hub is
     as it was before.
     """
-    started_at = timezone.now()
     backup = verify_backup(path, passphrase, progress=progress)
     check_hub(backup.head)
     check_keys(backup.head, accept_new_key=accept_new_key)
     models = backup_models()
     try:
-        # Before a key is written, and again in the transaction; an interrupted restore in MongoDB is cleared there.
         with restore_into_empty_hub(models, filled_by_setup=FILLED_BY_SETUP):
             written_keys = write_keys(backup.head)
             _write_rows(path, passphrase, backup, progress)
-            begin_after_restore(started_at, text=_log_text(backup, started_at), digest=_digest_of(backup))
+            restored_at = timezone.now()
+            begin_after_restore(restored_at, text=_log_text(backup, restored_at), digest=_digest_of(backup))
     except NotEmptyError as exc:
-        raise BackupError(
-            f"{exc} Restore into a new database: set its address, run manage.py migrate, restore."
-        ) from exc
-    except (DatabaseError, OSError) as exc:
+        raise BackupError(str(exc)) from exc
+    except (OSError, *READ_ERRORS) as exc:
         raise BackupError(f"The backup could not be restored: {exc}") from exc
     unreadable = _reencrypt(backup.head)
     # The entry of the restore is signed at once, and not by the next run of the sealer.
@@ -97,18 +94,18 @@ def _write_rows(path: Path, passphrase: str, backup: Backup, progress: Progress)
     for model in backup_models():
         count, digest = table_digest(model, database_of(model))
         found = TableSum(model._meta.label, count, digest)
-        if found != expected.get(found.label, TableSum(found.label, 0, table_sum_of_nothing())):
+        if found != expected.get(found.label, TableSum(found.label, 0, _sum_of_nothing())):
             raise BackupError(f"The database does not hold {found.label} as the backup has it: {found.rows} rows.")
 
 
-def table_sum_of_nothing() -> str:
+def _sum_of_nothing() -> str:
     """Return the digest of a table without rows."""
     return "0" * 64
 
 
-def _log_text(backup: Backup, started_at: datetime) -> str:
-    made_at, started = backup.head.made_at, started_at.isoformat(timespec="seconds")
-    return f"Restored at {started} from a backup of {made_at} with {backup.rows} rows"
+def _log_text(backup: Backup, restored_at: datetime) -> str:
+    made_at, moment = backup.head.made_at, restored_at.isoformat(timespec="seconds")
+    return f"Restored at {moment} from a backup of {made_at} with {backup.rows} rows"
 
 
 def _digest_of(backup: Backup) -> str:

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("peers", "0013_dispatch_receipts"),
+        ("peers", "0014_two_books"),
     ]
 
     operations = [
@@ -25,6 +25,9 @@ class Migration(migrations.Migration):
                     ("callback", "Callback"),
                     ("handler", "Handler"),
                     ("key", "Key"),
+                    ("copy", "Copy"),
+                    ("refused", "Refused"),
+                    ("log", "Log"),
                     ("restored", "Restored"),
                 ],
                 max_length=16,

@@ -28,9 +28,7 @@ class Command(BaseCommand):
         """Declare the file, the passphrase and the choice of keys."""
         parser.add_argument("file", type=Path, help="a new file; it gets mode 0600")
         parser.add_argument("--with-keys", action="store_true", help="add the key files and FEDHUB_SECRETS_KEY")
-        parser.add_argument(
-            "--passphrase-file", type=Path, metavar="FILE", help="instead of FEDHUB_BACKUP_PASSPHRASE; mode 0600"
-        )
+        parser.add_argument("--passphrase-file", type=Path, metavar="FILE", help="instead of FEDHUB_BACKUP_PASSPHRASE")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the file; raise CommandError if that is refused or fails, and leave no file then."""

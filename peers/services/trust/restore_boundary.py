@@ -6,7 +6,7 @@ restore and whose dispatch the hub does not know gets 425, and its sender sends 
 the peer's staff and allow such envelopes. The row of each peer has the boundary, so the lock that a receive holds on
 this row orders the receive with the decision of staff.
 
-The boundary is MAX_AHEAD_SECONDS after the start of the restore, because the clock of a peer may be ahead by as much.
+The boundary is MAX_AHEAD_SECONDS after the end of the restore, because the clock of a peer may be ahead by as much.
 It ends by itself FEDHUB_ENVELOPE_MAX_AGE later, when all envelopes from before it are too old. A message without a
 time, which only a peer with a token may send, is put off until then too.
 """
@@ -58,12 +58,12 @@ def is_held_back(peer: Peer, now: datetime) -> bool:
     return boundary is not None and now < boundary + timedelta(seconds=settings.FEDHUB_ENVELOPE_MAX_AGE)
 
 
-def begin_after_restore(started_at: datetime, *, text: str, digest: str) -> None:
+def begin_after_restore(restored_at: datetime, *, text: str, digest: str) -> None:
     """Set the boundary of all peers and write the log's entry of the restore, in the transaction of the restore.
 
     `digest` is the SHA-256, in hex, of what was restored.
     """
-    boundary = started_at + timedelta(seconds=MAX_AHEAD_SECONDS)
+    boundary = restored_at + timedelta(seconds=MAX_AHEAD_SECONDS)
     Peer.objects.update(restore_boundary=boundary)
     note(JournalKind.RESTORED, text, digest=digest)
 

@@ -40,7 +40,7 @@ def restored_peer(alpha: Partner, alpha_peer: Peer) -> Peer:
 def test_an_unknown_envelope_from_before_is_put_off_however_often_it_comes(
     alpha: Partner, restored_peer: Peer, assert_refused: Refused, age: int
 ) -> None:
-    # 301 s: the partner's clock may be 300 s ahead, and the restore began 600 s ago.
+    # 301 s: the partner's clock may be 300 s ahead, and the restore ended 600 s ago.
     envelope = alpha.signed(created_at=in_seconds(-age))
     assert_refused.start()
     for _ in range(2):
