@@ -117,7 +117,7 @@ class Hub:
             capture_output=True,
             text=True,
             check=False,
-            timeout=400,
+            timeout=100,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
