@@ -39,10 +39,11 @@ STORE_TESTS := tests/app/core/store tests/app/core/jobs tests/app/federations/se
 	$(patsubst %,tests/app/peers/staff/test_%.py,dead_letters decisions every_page lost_decisions proposals \
 		visibility_pages work_pages) \
 	$(patsubst %,tests/app/fedhub/config_file/test_%.py,round_trip two_runs) \
-	$(wildcard tests/contract/test_sync_*.py) $(patsubst %,tests/contract/test_%.py,commands copy_registry kills \
+	$(wildcard tests/contract/test_sync_*.py) $(patsubst %,tests/contract/test_%.py,backup commands copy_registry kills \
 		plan_concurrency plan_processes worker)
 # MongoDB's double is the slowest server: it gets the tests whose queries and races PostgreSQL does not stand for.
-NOT_ON_MONGODB := $(filter tests/contract/% tests/app/federations/admin/%,$(STORE_TESTS)) \
+NOT_ON_MONGODB := $(filter-out tests/contract/test_backup.py,$(filter tests/contract/%,$(STORE_TESTS))) \
+	$(filter tests/app/federations/admin/%,$(STORE_TESTS)) \
 	$(patsubst %,tests/api/test_%.py,cancelled_sync change_policy delete_federation list_federations pagination) \
 	$(patsubst %,tests/api/peers/test_%.py,attacks_by_input dispatch intents numbers) \
 	$(patsubst %,tests/app/peers/staff/test_%.py,dead_letters decisions proposals visibility_pages work_pages) \

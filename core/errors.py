@@ -55,6 +55,13 @@ class ConflictError(HubError):
     code = "conflict"
 
 
+class TooEarlyError(HubError):
+    """The hub cannot tell yet if it has done what the request asks for; the sender must repeat the request later."""
+
+    status_hint = 425
+    code = "too_early"
+
+
 class TooManyRequestsError(HubError):
     """The sender must wait: too many requests of this kind have failed lately or are under way."""
 

@@ -7,4 +7,7 @@ restrict_umask()
 
 from fedhub.celery import app as celery_app  # noqa: E402 - after the umask
 
-__all__ = ["celery_app"]
+VERSION = "0.1.0"
+"""The version in pyproject.toml, which is not part of every installation."""
+
+__all__ = ["VERSION", "celery_app"]

@@ -119,7 +119,7 @@ def replace_accounts(*, source: str, target: str, progress: Progress) -> list[Ta
         for model in chosen:
             model._base_manager.using(target).all().delete()
         written = {model: _insert_all(model, source, target, progress) for model in chosen}
-    _restart_sequences(chosen, target)
+    restart_sequences(chosen, target)
     return [verify_table(model, source=source, target=target, written=written[model]) for model in chosen]
 
 
@@ -148,8 +148,18 @@ def table_digest(model: type[Row], using: str) -> tuple[int, str]:
     count, total = 0, 0
     for row in model._base_manager.using(using).order_by("pk").iterator(CHUNK_ROWS):
         count += 1
-        total += int.from_bytes(row_digest(row), "big")
-    return count, (total % (1 << 8 * _DIGEST_BYTES)).to_bytes(_DIGEST_BYTES, "big").hex()
+        total = add_digest(total, row)
+    return count, digest_text(total)
+
+
+def add_digest(total: int, row: Row) -> int:
+    """Return the sum `total` of digests of rows, with the digest of `row` added."""
+    return (total + int.from_bytes(row_digest(row), "big")) % (1 << 8 * _DIGEST_BYTES)
+
+
+def digest_text(total: int) -> str:
+    """Return a sum of digests of rows as `table_digest` returns it."""
+    return total.to_bytes(_DIGEST_BYTES, "big").hex()
 
 
 def row_digest(row: Row) -> bytes:
@@ -186,13 +196,13 @@ def _referred_models(model: type[Row], chosen: Sequence[type[Row]]) -> Iterator[
 
 def _copy_table(model: type[Row], source: str, target: str, progress: Progress) -> int:
     written = 0
-    for rows in _chunks(model, source):
+    for rows in chunks_of_rows(model, source):
         written += _write_changed(model, rows, target)
         progress(model._meta.label, len(rows))
     return written
 
 
-def _chunks(model: type[Row], using: str) -> Iterator[list[Row]]:
+def chunks_of_rows(model: type[Row], using: str) -> Iterator[list[Row]]:
     """Yield the rows in the order of their ids, 500 at a time; each chunk is a query, so that no cursor stays open."""
     ordered = model._base_manager.using(using).order_by("pk")
     rows = list(ordered[:CHUNK_ROWS])
@@ -231,14 +241,18 @@ def _delete_or_refuse_surplus(model: type[Row], source: str, target: str, *, del
 def _insert_all(model: type[Row], source: str, target: str, progress: Progress) -> int:
     written = 0
     for row in model._base_manager.using(source).iterator(CHUNK_ROWS):
-        # A raw save keeps the times of the row, which a usual save would set to now.
-        row.save_base(using=target, raw=True, force_insert=True)
+        insert_account_row(row, target)
         written += 1
         progress(model._meta.label, 1)
     return written
 
 
-def _restart_sequences(chosen: Sequence[type[Row]], target: str) -> None:
+def insert_account_row(row: Row, using: str) -> None:
+    """Insert a row of one of Django's own tables; keep its times, which a usual save would set to now."""
+    row.save_base(using=using, raw=True, force_insert=True)
+
+
+def restart_sequences(chosen: Sequence[type[Row]], target: str) -> None:
     """Set the sequences of automatic ids behind the copied ids."""
     statements = connections[target].ops.sequence_reset_sql(no_style(), list(chosen))
     with connections[target].cursor() as cursor:

@@ -147,6 +147,14 @@ def after_commit(callback: Callable[..., object], *args: object) -> None:
     transaction.on_commit(partial(callback, *args), using=REGISTRY)
 
 
+def restore_transaction() -> AbstractContextManager[object]:
+    """Return the transaction of a restore, which may take longer than MongoDB lets a transaction live (60 s).
+
+    On a relational store it covers all tables. With the registry in MongoDB it covers Django's own tables alone.
+    """
+    return transaction.atomic(using=DEFAULT_DB_ALIAS)
+
+
 def is_lost_race(error: BaseException | None) -> bool:
     """Tell whether `error` or one of its causes is a collision with another transaction."""
     while error is not None:

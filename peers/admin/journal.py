@@ -27,6 +27,7 @@ from peers.services.trust.log_sealing import start_log
 KIND_COLORS = {
     JournalKind.PEER.label: "primary",
     JournalKind.KEY.label: "warning",
+    JournalKind.RESTORED.label: "warning",
     JournalKind.DISPATCH.label: "info",
     JournalKind.RECEIVE.label: "success",
     JournalKind.REFUSED.label: "danger",

@@ -21,6 +21,7 @@ from peers.services.trust import peers
 from peers.services.trust.log_checkpoints import acknowledge_log, warnings_about
 from peers.services.trust.peer_documents import refresh_documents
 from peers.services.trust.peer_tokens import issue_peer_token, revoke_all
+from peers.services.trust.restore_boundary import allow_older, is_held_back
 
 ACTIONS_BY_STATE: dict[str, set[str]] = {
     PeerState.PROPOSED: {"approve", "fetch", "reject"},
@@ -52,6 +53,7 @@ class PeerActionsMixin(RowPagesMixin):
         "resume",
         "repropose",
         "acknowledge_log",
+        "allow_older",
         {"title": "More", "items": ["issue_token", "revoke_all_tokens", "outbound_key", "retire"]},
     ]
 
@@ -59,7 +61,9 @@ class PeerActionsMixin(RowPagesMixin):
         peer = Peer.objects.filter(pk=object_id).first()
         if peer is None:
             return set()
-        return ACTIONS_BY_STATE[peer.state] | ({"acknowledge_log"} if self.log_warnings(request, peer) else set())
+        further = {"acknowledge_log"} if self.log_warnings(request, peer) else set()
+        further |= {"allow_older"} if is_held_back(peer, timezone.now()) else set()
+        return ACTIONS_BY_STATE[peer.state] | further
 
     def log_warnings(self, request: HttpRequest, peer: Peer) -> list[str]:
         """Return what is wrong with the peer's federation log; a request asks once, for the page and for the button."""
@@ -262,6 +266,25 @@ class PeerActionsMixin(RowPagesMixin):
             messages.success(
                 request, "The outbound key is saved." if peer.outbound_key else "The outbound key is removed."
             )
+        return self.redirect_to(request, self.row_url(object_id))
+
+    @action(
+        description="Allow older envelopes",
+        icon="history",
+        permissions=["change"],
+        url_path="allow-older",
+        dialog=dialog(
+            "Allow older envelopes",
+            "The hub takes in envelopes of this peer from before the restore that it does not know. If the hub had "
+            "taken one in after the backup, its work is done a second time. Compare with the peer's staff first.",
+            RequiredReasonForm,
+        ),
+    )
+    def allow_older(self, request: HttpRequest, form: RequiredReasonForm, object_id: str) -> HttpResponse:
+        peer = self.row_or_404(request, object_id)
+        with show_refusals(request):
+            allow_older(peer, reason=form.cleaned_data["reason"], by=actor_of(request.user))
+            messages.success(request, f"{peer} may send envelopes from before the restore.")
         return self.redirect_to(request, self.row_url(object_id))
 
     def _decide(self, request: HttpRequest, object_id: str, service: Any, form: Any) -> HttpResponse:

@@ -23,6 +23,7 @@ from peers.admin.labels import (
 )
 from peers.admin.peer_actions import NEXT_STEP
 from peers.models import Dispatch, JournalEntry, KeyState, Peer, PeerDecision, PeerKey, PeerState, ReceivedDispatch
+from peers.services.trust.restore_boundary import is_held_back
 
 MAX_LINES_SHOWN = 8
 
@@ -37,6 +38,7 @@ def overview_of(peer: Peer) -> dict[str, Any]:
         "state_label": label(peer.get_state_display(), PEER_COLORS),
         "changed_keys": proposed if peer.state == PeerState.APPROVED else [],
         "withdrawn_keys": [key for key in keys if key.withdrawal and key.is_valid_at(now)],
+        "is_held_back": is_held_back(peer, now),
         "last_decision": peer.decisions.first(),
         "next_step": NEXT_STEP[peer.state],
         "is_without_traffic": _is_without_traffic(peer),

@@ -26,6 +26,7 @@ from peers.protocol import DelegationError, MalformedMessage, ProtocolError
 from peers.services.inbox.refused import see_refusal
 from peers.services.trust.proofs import UNPROVEN
 from peers.services.trust.rate_limits import RateLimitedError, spend_refusal
+from peers.services.trust.restore_boundary import BeforeRestoreError
 
 PROTOCOL_PATHS = re.compile(
     r"/api/v1/(federation(?!/agentcore(/|\Z))|intents)(/|\Z)|/\.well-known/(did|openintent-federation)\.json/?\Z"
@@ -99,7 +100,7 @@ def refusal_of(exc: Exception) -> Refusal:
     if isinstance(exc, HubError):
         message = exc.message if exc.status_hint < 500 or exc.status_hint == 501 else INTERNAL_ERROR
         headers = CHALLENGE if exc.status_hint == 401 else {}
-        if isinstance(exc, RateLimitedError):
+        if isinstance(exc, RateLimitedError | BeforeRestoreError):
             headers = {"Retry-After": str(exc.retry_after_seconds)}
         return Refusal(exc.status_hint, message, f"{type(exc).__name__}: {exc.__cause__ or exc}", headers=headers)
     known = as_api_exception(exc)

@@ -125,6 +125,7 @@ MESSAGES = {
     413: "The request body is larger than 1048576 bytes",
     415: 'Unsupported media type "text/plain" in request.',
     422: "title: This field is required.",
+    425: "This server was restored from a backup and cannot tell yet if it has this dispatch",
     429: "Too many requests",
     500: INTERNAL_ERROR,
 }
@@ -245,6 +246,7 @@ federation_receive = extend_schema(
             404,
             409,
             *WITH_BODY,
+            425,
             429,
             e403="Source server https://hub.example.com not trusted",
             e404="Agent not found",

@@ -26,6 +26,7 @@ class JournalKind(models.TextChoices):
     REFUSED = "refused"
     LOG = "log"
     PRUNE = "prune"
+    RESTORED = "restored"
 
 
 class SealedEntryError(ConflictError):

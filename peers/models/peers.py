@@ -74,6 +74,9 @@ class Peer(models.Model):
     pause. `documents_tried_at` is the time of the last attempt to fetch the peer's manifest and DID document,
     `documents_fetched_at` the time of the last fetch that succeeded, or, for a proposed peer under policy `open`, that
     started.
+
+    `restore_boundary` is set at a restore from a backup: an envelope of this peer that was made before it, and whose
+    dispatch the hub does not know, is put off (`trust.restore_boundary`), until staff allow such envelopes.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -97,6 +100,7 @@ class Peer(models.Model):
     circuit_open_until = models.DateTimeField(null=True, blank=True, editable=False)
     paused_until = models.DateTimeField(null=True, blank=True, editable=False)
     documents_tried_at = models.DateTimeField(null=True, blank=True, editable=False)
+    restore_boundary = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -7,11 +7,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.errors import HubError
-from peers.management.peer_verbs import agents, credentials, decisions, files, listing, own_key
+from peers.management.peer_verbs import agents, credentials, decisions, files, listing, older_envelopes, own_key
 from peers.management.peer_verbs.verb import Verb
 
 VERBS: dict[str, Verb] = {
-    verb.name: verb for module in (decisions, credentials, listing, files, agents, own_key) for verb in module.VERBS
+    verb.name: verb
+    for module in (decisions, credentials, listing, files, agents, own_key, older_envelopes)
+    for verb in module.VERBS
 }
 
 

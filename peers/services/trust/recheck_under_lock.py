@@ -23,7 +23,15 @@ from peers.services.trust.peers import trusted_keys
 from peers.services.trust.proofs import UNPROVEN, NotTrustedError, Proof, is_trusted_state
 
 # Every receive makes this query, so it reads few columns.
-PEER_COLUMNS = ("server_url", "did", "state", "relationship", "requires_signature", "callback_origins")
+PEER_COLUMNS = (
+    "server_url",
+    "did",
+    "state",
+    "relationship",
+    "requires_signature",
+    "callback_origins",
+    "restore_boundary",
+)
 KEY_COLUMNS = ("peer", "public_key", "state", "valid_from", "valid_until", "created_at")
 
 

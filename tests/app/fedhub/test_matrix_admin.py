@@ -88,7 +88,7 @@ PAGES = {
     "dispatch_on": "peers.add_dispatch",
     **dict.fromkeys(("answer_work", "refuse_work"), ANSWER),
     **dict.fromkeys(("approve", "revoke", "fetch", "reject", "suspend", "resume", "repropose"), "peers.change_peer"),
-    **dict.fromkeys(("issue_token", "revoke_all_tokens", "outbound_key", "retire"), "peers.change_peer"),
+    **dict.fromkeys(("issue_token", "revoke_all_tokens", "outbound_key", "retire", "allow_older"), "peers.change_peer"),
     "acknowledge_log": "peers.change_peer",
     "start_log": "peers.change_federationlog",
     "import_peers": "peers.add_peer",

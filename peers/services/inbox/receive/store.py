@@ -40,6 +40,7 @@ from peers.services.trust.passing_lines import see_copy
 from peers.services.trust.proofs import NotTrustedError
 from peers.services.trust.recheck_under_lock import LockedPeer, check_proof, check_trust, lock_peers
 from peers.services.trust.replay import ALREADY_PROCESSED, NonceReplayedError, new_nonce, seen_nonces
+from peers.services.trust.restore_boundary import check_restore_boundary
 
 MAX_GROUP = 64
 """Submissions in one transaction: their rows fit into a few statements, and the lock is held for a short time."""
@@ -71,7 +72,8 @@ def receive(submission: Submission, *, now: datetime) -> ReceiveResult:
     """Store an intent of a proven peer and return the result, after the commit; a replay gets the first result again.
 
     Raises NotTrustedError, VerificationError, UnauthenticatedError, ConflictError for a known id with another body,
-    InvalidRequestError for the callback URL, DelegationError, NotFoundError for an agent that the peer may not see.
+    InvalidRequestError for the callback URL, DelegationError, NotFoundError for an agent that the peer may not see,
+    BeforeRestoreError for an unknown envelope from before a restore.
     """
     check_trust(submission.proof.peer)
     check_fresh(submission, now)
@@ -188,6 +190,7 @@ class _Group:
         if known := self._find_known(submission, peer):
             outcome, rows = ReceiveOutcome(_result_of(known, ALREADY_PROCESSED)), NewRows()
         else:
+            check_restore_boundary(peer, submission.message.get("created_at"), self.now)
             outcome, rows = self._accept(submission, locked_peer)
         rows.nonces += [new_nonce(peer, signature) for signature in signatures]
         return outcome, rows

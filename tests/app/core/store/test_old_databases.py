@@ -3,6 +3,9 @@
 The folder `old_schema` records what those migrations made: SQLite's `sqlite_master`, the statements of `sqlmigrate` on
 PostgreSQL, and MongoDB's collections with their options and indexes. The migrations are listed in `OLD_MIGRATIONS`. Do
 not update the record, because the databases of that time do not change either.
+
+`rows.json` has rows of each kind of a hub with the migrations `RELEASED`. A test takes the later migrations back,
+writes these rows, and runs the later migrations.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
 from pymongo.operations import IndexModel
@@ -36,6 +40,7 @@ OLD_MIGRATIONS = (
     ("peers", "0002_tried_since"),
     ("peers", "0003_newest_first"),
 )
+RELEASED = (("federations", "0017_sync_permission"), ("peers", "0013_dispatch_receipts"))
 # The tables of users, sessions and schedules, which lie in another database than the registry on MongoDB.
 MIGRATE_ACCOUNTS = """
 import django
@@ -45,6 +50,37 @@ from django.db.migrations.loader import MigrationLoader
 apps = {label for label, _ in MigrationLoader(None).disk_migrations} - {"federations", "peers"}
 for label in sorted(apps):
     call_command("migrate", label, verbosity=0)
+"""
+# Rows are written with the models of that state, which are those of its migrations.
+WRITE_ROWS = f"""
+import json, sys
+import django
+django.setup()
+from django.core.management import call_command
+from django.db import transaction
+from django.db.migrations.loader import MigrationLoader
+from core.store.row_values import row_of_values
+released = {RELEASED!r}
+for label, name in reversed(released):
+    call_command("migrate", label, name, verbosity=0)
+loader = MigrationLoader(None)
+state = loader.project_state([*released, *loader.graph.leaf_nodes("auth")]).apps
+with open(sys.argv[1]) as file, transaction.atomic():
+    for table in json.load(file):
+        model = state.get_model(table["model"])
+        # The columns of migrations are in the order in which they were added.
+        places = [table["columns"].index(field.attname) for field in model._meta.concrete_fields]
+        rows = [row_of_values(model, [row[place] for place in places]) for row in table["rows"]]
+        model._base_manager.bulk_create(rows)
+"""
+COUNT_ROWS = """
+import json
+from django.apps import apps
+from core.store.row_values import row_text
+tables = {}
+for model in apps.get_models():
+    tables[model._meta.label] = [row_text(row) and row.pk for row in model._base_manager.all()]
+print(json.dumps(tables, default=str))
 """
 POSTGRESQL_SCHEMA = (
     "SELECT table_name, column_name, ordinal_position, data_type, character_maximum_length, is_nullable,"
@@ -300,3 +336,16 @@ def test_doubled_rows_are_deleted_before_their_constraints_are_made(old_hub: Hub
         "print([row.server_name for row in McpServer.objects.all()], McpServerTag.objects.count())",
     )
     assert "['server2'] 1" in shown
+
+
+def test_rows_of_a_released_hub_survive_the_later_migrations(tmp_path: Path, new_hub: Hub) -> None:
+    hub, record = Hub(tmp_path), RECORD / "rows.json"
+    hub_database(tmp_path).create_as(new_hub.folder)
+    hub.run("-c", WRITE_ROWS, str(record))
+    assert hub.planned()
+    hub.run("manage.py", "migrate", "--verbosity=0")
+    found = json.loads(hub.run("manage.py", "shell", "--no-imports", "--command", COUNT_ROWS))
+    for table in json.loads(record.read_text(encoding="utf-8")):
+        place = table["columns"].index(apps.get_model(table["model"])._meta.pk.attname)
+        keys = {str(row[place]) for row in table["rows"]}
+        assert keys <= set(map(str, found[table["model"]])), table["model"]
