@@ -1,0 +1,64 @@
+"""Run the hub for minutes while its processes are killed: `python -m benchmarks.soak [--minutes 10] [--mixed]`.
+
+The benchmark prints its figures and each violation, and writes them to benchmarks/results. It exits with 1 after a
+violation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import django
+from rich.console import Console
+from rich.table import Table
+
+# This process stores nothing. The hubs have their own databases.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+django.setup()
+
+from benchmarks.measure import save_results  # noqa: E402 - Django must be set up first
+from benchmarks.soak.campaign import SoakOutcome, SoakPlan, run_soak  # noqa: E402
+from tests.stores.databases import hub_databases  # noqa: E402
+
+SHOWN = 10
+
+
+def main() -> int:
+    """Run the soak; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--federations", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", type=Path, help="folder for the files of the hubs")
+    arguments = parser.parse_args()
+    plan = SoakPlan(seconds=60 * arguments.minutes, federations=arguments.federations, seed=arguments.seed)
+    with tempfile.TemporaryDirectory(prefix="fedhub-soak-") as name, hub_databases():
+        outcome, _ = run_soak(arguments.folder or Path(name), plan)
+    save_results("soak", {"plan": asdict(plan), **asdict(outcome)})
+    _report(outcome)
+    return 0 if outcome.is_clean else 1
+
+
+def _report(outcome: SoakOutcome) -> None:
+    console = Console()
+    table = Table(title=f"A soak of {outcome.seconds:.0f} s")
+    table.add_column("figure")
+    table.add_column("value", overflow="fold")
+    for name, value in outcome.figures.items():
+        table.add_row(name, str(value))
+    console.print(table)
+    for name, found in outcome.violations.items():
+        console.print(f"{name}: {len(found) or 'none'}")
+        for line in found[:SHOWN]:
+            console.print(f"  {line}", style="red", markup=False)
+    for line in outcome.trouble:
+        console.print(line, style="red", markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
