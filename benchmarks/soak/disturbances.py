@@ -16,8 +16,9 @@ from benchmarks.soak.stack import PROGRAMS, Stack
 STOPPED_SECONDS = 8.0
 # After a server is back, its clients connect again within this time.
 RECONNECT_SECONDS = 10.0
-# The time that a killed program may take from a schedule: a lease lapses, a sweep ends the job, the program boots.
-GRACE_SECONDS = 25.0
+# The time that a killed program may take from a schedule, beyond the interval: the message for a job is lost with its
+# worker, and the sweep sends another one after 30 s; or the worker dies at work, and its lease of 10 s must lapse.
+GRACE_SECONDS = 45.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,16 +34,11 @@ for account, role in {accounts}:
     ).id
 """
 _SCHEDULE = """
-from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
 from federations.models import Federation
-from federations.services.schedule import refresh_schedule
-Federation.objects.filter(id__in={ids}).update(sync_interval_minutes={seconds})
-for key in {ids}:
-    refresh_schedule(key)
-if {seconds}:
-    each = IntervalSchedule.objects.create(every={seconds}, period=IntervalSchedule.SECONDS)
-    PeriodicTask.objects.filter(name__startswith="Sync federation").update(interval=each, expire_seconds={seconds})
-PeriodicTasks.update_changed()
+from federations.schedules.rule import Schedule
+from federations.services.schedule import set_schedule
+for federation in Federation.objects.filter(id__in={ids}):
+    set_schedule(federation, Schedule(interval_seconds={seconds}))
 """
 
 
