@@ -15,11 +15,10 @@ from core.strict_json import JsonObject
 from sandbox.client import SandboxClient, SandboxClientError
 from tests.sandbox_server import REGION
 
-CHANGE_SECONDS = 1.0
-FAULT_SECONDS = 5.0
+CHANGE_SECONDS = 1
+FAULT_SECONDS = 5
 # A hanging runtime keeps its sync for a minute, the longest conversation that the hub has.
 HANG_EVERY = 24
-FEWEST, MOST = 2, 5
 SLOW_SECONDS = 4.0
 ERRORS = ("ThrottlingException", "InternalServerException", "ServiceUnavailableException")
 FAULTY = ("AssumeRole", "ListAgentRuntimes", "GetAgentRuntime", "InvokeAgentRuntime", "GetAgentCard")
@@ -40,33 +39,37 @@ def role_of(number: int) -> str:
 class Accounts:
     """The accounts of `count` federations, and the runtimes that each has, by name.
 
-    `done` counts the changes and faults by kind.
+    `spare` are further accounts, whose runtimes do not change. An account begins with `size` runtimes. `done` counts
+    the changes and faults by kind.
     """
 
     cloud: SandboxClient
     count: int
     chance: random.Random
+    spare: int = 0
+    size: int = 3
+    has_faults: bool = True
     names: dict[int, list[str]] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
     seen: list[str] = field(default_factory=list)
     _added: int = 0
 
     def fill(self) -> None:
-        """Give each account two MCP servers and an A2A agent."""
-        for number in range(self.count):
+        """Give each account MCP servers and half as many A2A agents."""
+        for number in range(self.count + self.spare):
             self.names[number] = []
-            for protocol in ("MCP", "MCP", "A2A"):
-                self._add(number, protocol)
+            for place in range(self.size):
+                self._add(number, "A2A" if place % 3 == 2 else "MCP")
 
     def disturb(self, is_over: threading.Event) -> None:
-        """Change a runtime each second, and plan faults of the cloud every five seconds, until `is_over` is set."""
+        """Change a runtime each second, and plan a fault of the cloud every five seconds, until `is_over` is set."""
         turn = 0
         while not is_over.wait(CHANGE_SECONDS):
             turn += 1
             try:
                 self._change()
-                if turn % FAULT_SECONDS == 0:
-                    self._plan_fault(int(turn // FAULT_SECONDS))
+                if self.has_faults and turn % FAULT_SECONDS == 0:
+                    self._plan_fault(turn // FAULT_SECONDS)
             except SandboxClientError as exc:
                 self.seen.append(f"the sandbox refused a change: {exc}")
 
@@ -81,11 +84,12 @@ class Accounts:
     def _change(self) -> None:
         number = self.chance.randrange(self.count)
         names = self.names[number]
-        kind = self.chance.choice(("add", "remove", "describe", "describe", "tools", "slow", "touch"))
+        kinds = ("add", "remove", "describe", "describe", "tools", "touch", *(("slow",) if self.has_faults else ()))
+        kind = self.chance.choice(kinds)
         name = self.chance.choice(names)
-        if kind == "add" and len(names) < MOST:
+        if kind == "add" and len(names) < self.size + 2:
             self._add(number, self.chance.choice(("MCP", "A2A")))
-        elif kind == "remove" and len(names) > FEWEST:
+        elif kind == "remove" and len(names) > self.size - 1:
             names.remove(name)
             self.cloud.remove(name)
         elif kind == "tools":

@@ -18,6 +18,7 @@ from benchmarks.soak.checks import find_violations, net_waits
 from benchmarks.soak.collect import open_rows, read_runs, read_sent, read_stored, read_syncs, read_waiting, read_wanted
 from benchmarks.soak.disturbances import GRACE_SECONDS, Disturbances, plan_kills, plan_stops
 from benchmarks.soak.load import Load
+from benchmarks.soak.mixed import Mixed
 from benchmarks.soak.prepare import Prepared, prepare
 from benchmarks.soak.records import Evidence
 from benchmarks.soak.stack import Stack, soak_stack
@@ -26,11 +27,18 @@ from tests.sandbox_server import start_sandbox
 SETTLE_SECONDS = 180.0
 # A hanging runtime keeps its sync this long, so the calm sync of its federation comes that late.
 CALM_SECONDS = 120.0
+# The runtimes of an account.
+SIZE, MIXED_SIZE = 3, 12
+# Federations without a schedule, which clients of the mixed load sync.
+MIXED_SPARE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class SoakPlan:
-    """The size of a soak, and the seed of its changes, faults and kills."""
+    """The size of a soak, and the seed of its changes, faults and kills.
+
+    `is_mixed` is the mixed load on a hub that nothing disturbs; the numbers of kills and stops are then 0.
+    """
 
     seconds: float
     federations: int = 50
@@ -38,6 +46,7 @@ class SoakPlan:
     kill_seconds: float = 20.0
     stops_of_each: int = 2
     seed: int = 1
+    is_mixed: bool = False
 
 
 @dataclass(slots=True)
@@ -57,16 +66,18 @@ class SoakOutcome:
 
 def run_soak(folder: Path, plan: SoakPlan) -> tuple[SoakOutcome, Evidence]:
     """Run the soak in `folder`; return its outcome and the evidence."""
-    chance = random.Random(plan.seed)
     with (
         start_sandbox(runtimes=0) as sandbox,
         soak_stack(folder, sandbox, interval_seconds=plan.interval_seconds) as stack,
     ):
-        accounts = Accounts(sandbox.admin, plan.federations, random.Random(chance.random()))
+        size, spare = (MIXED_SIZE, MIXED_SPARE) if plan.is_mixed else (SIZE, 0)
+        accounts = Accounts(
+            sandbox.admin, plan.federations, random.Random(plan.seed), spare, size, has_faults=not plan.is_mixed
+        )
         prepared = prepare(stack, accounts)
-        stops = plan_stops(plan.seconds, plan.stops_of_each)
-        disturbances = Disturbances(stack, stops, plan_kills(plan.seconds, plan.kill_seconds, chance))
-        return Soak(plan, stack, accounts, prepared, disturbances).run()
+        stops = [] if plan.is_mixed else plan_stops(plan.seconds, plan.stops_of_each)
+        kills = [] if plan.is_mixed else plan_kills(plan.seconds, plan.kill_seconds, random.Random(plan.seed))
+        return Soak(plan, stack, accounts, prepared, Disturbances(stack, stops, kills)).run()
 
 
 @dataclass
@@ -83,9 +94,12 @@ class Soak:
     def run(self) -> tuple[SoakOutcome, Evidence]:
         """Disturb and load the hub, let it settle, and compare."""
         load, is_over = Load(self.stack, self.prepared), threading.Event()
+        mixed = Mixed(self.stack, self.prepared, self.plan.seed) if self.plan.is_mixed else None
         self.prepared.schedule(self.stack, self.plan.interval_seconds)
         began = time.time()
         load.start(is_over)
+        if mixed:
+            mixed.start(is_over)
         threads = [
             threading.Thread(target=work, args=(is_over,), name=work.__qualname__)
             for work in (self.accounts.disturb, self.disturbances.run)
@@ -97,12 +111,16 @@ class Soak:
         for thread in threads:
             thread.join()
         load.join()
+        if mixed:
+            mixed.join()
+            self.trouble += [*mixed.faults(), *load.faults()]
         ended = time.time()
         self.trouble += self.accounts.seen + self.disturbances.seen
         self._settle()
         evidence = self._collect(began, ended, load)
         violations = find_violations(evidence, interval=self.plan.interval_seconds, grace=GRACE_SECONDS)
-        return SoakOutcome(round(ended - began, 1), self._figures(evidence), violations, self.trouble), evidence
+        figures = self._figures(evidence) | ({"answers": mixed.figures()} if mixed else {})
+        return SoakOutcome(round(ended - began, 1), figures, violations, self.trouble), evidence
 
     # The end ----------------------------------------------------------------------------------------------------------
     def _settle(self) -> None:

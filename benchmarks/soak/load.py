@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count, cycle
 
@@ -59,6 +59,12 @@ class Load:
             arguments = (post, asked, key, headers, is_over)
             self._threads.append(threading.Thread(target=_ask, args=arguments, name=f"load-{post.__name__}"))
             self._threads[-1].start()
+
+    def faults(self) -> Iterator[str]:
+        """Yield the kinds of work of which a request had no answer with success; for a hub that nothing disturbs."""
+        for name, asked in (("to the hub", self.to_hub), ("to the peer", self.to_peer), ("runs", self.runs)):
+            if asked.unanswered or not asked.answered:
+                yield f"{name}: {len(asked.answered)} requests were answered with success, {asked.unanswered} not"
 
     def join(self) -> None:
         """Wait until the threads have ended."""

@@ -44,10 +44,14 @@ for federation in Federation.objects.filter(id__in={ids}):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The prepared hubs: the pair that trusts each other, and the federation of each account."""
+    """The prepared hubs: the pair that trusts each other, and the federation of each account.
+
+    `unscheduled` are federations of the same accounts without a schedule.
+    """
 
     pair: AgentPair
     federations: dict[str, str]
+    unscheduled: list[str]
 
     def schedule(self, stack: Stack, seconds: int | None) -> None:
         """Sync each federation every `seconds`, or only on request for None."""
@@ -62,8 +66,9 @@ def prepare(stack: Stack, accounts: Accounts) -> Prepared:
     pair = AgentPair(stack.peer, stack.hub, cloud, dict.fromkeys(WORKERS, False))
     stack.peer.do(REGISTER)
     accounts.fill()
-    numbers = range(accounts.count)
+    numbers = range(accounts.count + accounts.spare)
     stored = stack.hub.do(
         _CREATE.format(accounts=json.dumps([[account_of(n), role_of(n)] for n in numbers]), region=REGION)
     )
-    return Prepared(pair, {account_of(number): str(stored[account_of(number)]) for number in numbers})
+    federations = {account_of(number): str(stored[account_of(number)]) for number in numbers[: accounts.count]}
+    return Prepared(pair, federations, [str(stored[account_of(number)]) for number in numbers[accounts.count :]])

@@ -29,6 +29,7 @@ QUEUES = {"sync-1": "sync,handlers", "sync-2": "sync,handlers", "peers-1": "peer
 WEBS, BEATS = ("web-1", "web-2"), ("beat-1", "beat-2")
 PROGRAMS = (*WEBS, *BEATS, *QUEUES)
 LEASE_SECONDS, SWEEP_SECONDS = 10, 5
+WEB_THREADS = 16
 # As RestartSec of deploy/systemd.
 RESTART_SECONDS = 2.0
 LOOK_SECONDS = 0.25
@@ -189,4 +190,9 @@ def _variables(sandbox: RunningSandbox, redis: Redis, interval_seconds: int) -> 
         "FEDHUB_SHORTEST_SYNC_SECONDS": str(interval_seconds),
         "FEDHUB_HANDLERS": "peers.handlers.A2aAgents",
         "LOG_LEVEL": "WARNING",
+        "DEBUG": "false",
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "SECRET_KEY": "s" * 64,
+        "FEDHUB_SECRETS_KEY": "s" * 64,
+        "FEDHUB_WEB_THREADS": str(WEB_THREADS),
     }
