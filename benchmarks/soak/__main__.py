@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from dataclasses import asdict
@@ -44,6 +45,8 @@ def main() -> int:
         seed=arguments.seed,
         is_mixed=arguments.mixed,
     )
+    # A stop must end the hubs and servers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="fedhub-soak-") as name, hub_databases():
         outcome, _ = run_soak(arguments.folder or Path(name), plan)
     save_results("mixed_load" if plan.is_mixed else "soak", {"plan": asdict(plan), **asdict(outcome)})

@@ -45,6 +45,7 @@ class SoakPlan:
     interval_seconds: int = 30
     kill_seconds: float = 20.0
     stops_of_each: int = 2
+    stopped_seconds: float = 8.0
     seed: int = 1
     is_mixed: bool = False
 
@@ -77,7 +78,7 @@ def run_soak(folder: Path, plan: SoakPlan) -> tuple[SoakOutcome, Evidence]:
         prepared = prepare(stack, accounts)
         stops = [] if plan.is_mixed else plan_stops(plan.seconds, plan.stops_of_each)
         kills = [] if plan.is_mixed else plan_kills(plan.seconds, plan.kill_seconds, random.Random(plan.seed))
-        return Soak(plan, stack, accounts, prepared, Disturbances(stack, stops, kills)).run()
+        return Soak(plan, stack, accounts, prepared, Disturbances(stack, stops, kills, plan.stopped_seconds)).run()
 
 
 @dataclass
@@ -93,34 +94,43 @@ class Soak:
 
     def run(self) -> tuple[SoakOutcome, Evidence]:
         """Disturb and load the hub, let it settle, and compare."""
-        load, is_over = Load(self.stack, self.prepared), threading.Event()
+        load = Load(self.stack, self.prepared)
         mixed = Mixed(self.stack, self.prepared, self.plan.seed) if self.plan.is_mixed else None
         self.prepared.schedule(self.stack, self.plan.interval_seconds)
         began = time.time()
-        load.start(is_over)
-        if mixed:
-            mixed.start(is_over)
-        threads = [
-            threading.Thread(target=work, args=(is_over,), name=work.__qualname__)
-            for work in (self.accounts.disturb, self.disturbances.run)
-        ]
-        for thread in threads:
-            thread.start()
-        is_over.wait(self.plan.seconds)
-        is_over.set()
-        for thread in threads:
-            thread.join()
-        load.join()
-        if mixed:
-            mixed.join()
-            self.trouble += [*mixed.faults(), *load.faults()]
+        self._work(load, mixed)
         ended = time.time()
-        self.trouble += self.accounts.seen + self.disturbances.seen
+        self.trouble += [*self.accounts.seen, *self.disturbances.seen]
+        if mixed:
+            self.trouble += [*mixed.faults(), *load.faults()]
         self._settle()
         evidence = self._collect(began, ended, load)
         violations = find_violations(evidence, interval=self.plan.interval_seconds, grace=GRACE_SECONDS)
         figures = self._figures(evidence) | ({"answers": mixed.figures()} if mixed else {})
         return SoakOutcome(round(ended - began, 1), figures, violations, self.trouble), evidence
+
+    def _work(self, load: Load, mixed: Mixed | None) -> None:
+        """Run all threads for the time of the plan; they end too if this process is told to stop."""
+        is_over = threading.Event()
+        threads = [
+            threading.Thread(target=work, args=(is_over,), name=work.__qualname__)
+            for work in (self.accounts.disturb, self.disturbances.run)
+        ]
+        try:
+            load.start(is_over)
+            if mixed:
+                mixed.start(is_over)
+            for thread in threads:
+                thread.start()
+            is_over.wait(self.plan.seconds)
+        finally:
+            is_over.set()
+            for thread in threads:
+                if thread.ident:
+                    thread.join()
+            load.join()
+            if mixed:
+                mixed.join()
 
     # The end ----------------------------------------------------------------------------------------------------------
     def _settle(self) -> None:

@@ -12,8 +12,6 @@ from benchmarks.soak.records import Outage
 from benchmarks.soak.servers import StoppableServer
 from benchmarks.soak.stack import PROGRAMS, Stack
 
-# How long a server is away.
-STOPPED_SECONDS = 8.0
 # After a server is back, its clients connect again within this time.
 RECONNECT_SECONDS = 10.0
 # The time that a killed program may take from a schedule, beyond the interval: the message for a job is lost with its
@@ -50,7 +48,7 @@ def plan_kills(seconds: float, distance: float, chance: random.Random) -> list[t
 
 @dataclass
 class Disturbances:
-    """Does what was planned, and remembers each outage of a server.
+    """Does what was planned, and remembers each outage of a server, which is away for `stopped_seconds`.
 
     A kill is not an outage: the other programs must do without the killed one.
     """
@@ -58,6 +56,7 @@ class Disturbances:
     stack: Stack
     stops: list[Stop]
     kills: list[tuple[float, str]]
+    stopped_seconds: float
     outages: list[Outage] = field(default_factory=list)
     killed: Counter[str] = field(default_factory=Counter)
     seen: list[str] = field(default_factory=list)
@@ -78,7 +77,7 @@ class Disturbances:
         servers: dict[str, StoppableServer] = {"redis": self.stack.redis, "postgresql": self.stack.postgresql}
         server, began = servers[stop.server], time.time()
         server.stop(by_crash=stop.by_crash)
-        time.sleep(STOPPED_SECONDS)
+        time.sleep(self.stopped_seconds)
         try:
             server.start()
         except RuntimeError as exc:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -167,8 +168,10 @@ def soak_stack(folder: Path, sandbox: RunningSandbox, *, interval_seconds: int) 
     }
     supervisor = Supervisor(hub)
     try:
-        peer.create(template(folder / "template"))
-        hub.run("-m", "django", "migrate", "--verbosity", "0")
+        with ThreadPoolExecutor(2) as pool:
+            migrated = pool.submit(hub.run, "-m", "django", "migrate", "--verbosity", "0")
+            peer.create(template(folder / "template"))
+            migrated.result()
         peer.start("web", "worker", "beat")
         supervisor.start()
         yield Stack(postgresql, redis, hub, peer, sandbox, supervisor)
