@@ -96,7 +96,7 @@ class Soak:
         """Disturb and load the hub, let it settle, and compare."""
         load = Load(self.stack, self.prepared)
         mixed = Mixed(self.stack, self.prepared, self.plan.seed) if self.plan.is_mixed else None
-        self.prepared.schedule(self.stack, self.plan.interval_seconds)
+        self.prepared.schedule(self.plan.interval_seconds)
         began = time.time()
         self._work(load, mixed)
         ended = time.time()
@@ -142,7 +142,7 @@ class Soak:
         self._wait(
             lambda: self._synced_since(calm_since), CALM_SECONDS, "not every federation was synced after the end"
         )
-        self.prepared.schedule(self.stack, None)
+        self.prepared.schedule(None)
         self._wait(lambda: not any(map(open_rows, (self.stack.hub, self.stack.peer))), SETTLE_SECONDS, "rows are open")
         connections.close_all()
 

@@ -35,12 +35,12 @@ class Load:
 
     def start(self, is_over: threading.Event) -> None:
         """Give work of each kind every two seconds until `is_over` is set."""
-        pair, hub = self.prepared.pair, self.stack.hub
+        prepared, hub = self.prepared, self.stack.hub
         agents = dict(hub.stored(A2aAgent).filter(name__in=WORKERS).values_list("name", "id"))
         if len(agents) != len(WORKERS):
             raise RuntimeError(f"the hub has the agents {sorted(agents)} alone")
         paths, ids = cycle(name.replace("_", "-") for name in WORKERS), cycle(agents.values())
-        dispatch, staff = {"X-API-Key": pair.token}, {"Authorization": f"Bearer {pair.staff_token}"}
+        peer, staff = ({"Authorization": f"Bearer {token}"} for token in (prepared.peer_token, prepared.token))
 
         def to_hub(client: httpx.Client, number: int) -> httpx.Response:
             return _dispatch(client, self.stack.peer.url, hub.url, next(paths), f"to-hub-{number}")
@@ -52,7 +52,7 @@ class Load:
             return client.post(f"{hub.url}/api/v1/agents/{next(ids)}/runs", json={"text": f"Add 1000 and {number}"})
 
         for post, asked, key, headers in (
-            (to_hub, self.to_hub, "dispatch_id", dispatch),
+            (to_hub, self.to_hub, "dispatch_id", peer),
             (to_peer, self.to_peer, "dispatch_id", staff),
             (run, self.runs, "id", staff),
         ):

@@ -77,7 +77,7 @@ class Mixed:
         hub.do(APPROVE.format(peers=peers))
         pages, lists = hub.do(_PAGES)
         pages, lists = ([path for path in paths if not LEFT_OUT.search(path)] for paths in (pages, lists))
-        cookies, bearer = self._sign_in(), {"Authorization": f"Bearer {self.prepared.pair.staff_token}"}
+        cookies, bearer = self._sign_in(), {"Authorization": f"Bearer {self.prepared.token}"}
         html = {"Accept": "text/html"}
         asks: dict[str, tuple[dict[str, str], Callable[[httpx.Client, random.Random], httpx.Response]]] = {
             "search": (bearer, lambda client, chance: client.get("/api/v1/search", params=_search(chance))),
