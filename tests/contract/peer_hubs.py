@@ -104,10 +104,10 @@ class Hub:
         """Start with a copy of the database of the hub in the folder `other`."""
         self.store.create_as(other)
 
-    def start(self, *programs: str) -> None:
-        """Start `web`, `worker` or `beat`; return after the web process answers."""
+    def commands(self) -> dict[str, tuple[str, ...]]:
+        """Return the command of each program."""
         celery = (sys.executable, "-m", "celery", "-A")
-        commands = {
+        return {
             "web": (
                 *(sys.executable, "-m", "granian", "--interface", "asgi", "--host", self.host, "--no-ws"),
                 *("--port", str(self.port), "--workers", "1", self.web),
@@ -122,6 +122,10 @@ class Hub:
             },
             "beat": (*celery, "fedhub", "beat", "--pidfile=", "--max-interval", "1"),
         }
+
+    def start(self, *programs: str) -> None:
+        """Start `web`, `worker` or `beat`; return after the web process answers."""
+        commands = self.commands()
         for program in programs:
             with self.log.open("ab") as output:
                 self.processes[program] = subprocess.Popen(
@@ -134,7 +138,7 @@ class Hub:
                     start_new_session=True,
                 )
         if "web" in programs:
-            self.wait(self._answers, "the web process does not answer")
+            self.wait(self.answers, "the web process does not answer")
 
     def kill(self, *programs: str) -> None:
         """Kill processes and their children at once, as a power failure does; all processes without a name."""
@@ -174,7 +178,7 @@ class Hub:
             assert time.monotonic() < deadline, f"{self.name}: {what} within {seconds:g} s; its log ends:\n{log}"
             time.sleep(0.1)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         try:
             return httpx.get(f"{self.url}/healthz", timeout=2).status_code < 500
         except httpx.HTTPError:
