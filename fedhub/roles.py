@@ -50,6 +50,7 @@ _ADMINISTRATOR = tuple(
             *_each("django_celery_beat", "view", "periodictask intervalschedule crontabschedule"),
             "django_celery_beat.change_periodictask",
             "auditlog.view_logentry",
+            "notifications.change_rule",
         )
     )
 )
@@ -80,8 +81,8 @@ ROLES = (
         "administrator",
         "Administrator",
         "do what the other roles may do, change and delete every federation and peer, give grants, export lists, "
-        "manage accounts that have no further rights, programs and schedules, and read the audit log; not give "
-        "roles, permissions or the fields staff and superuser, which only superusers may do",
+        "manage accounts that have no further rights, programs, schedules and notifications, and read the audit log; "
+        "not give roles, permissions or the fields staff and superuser, which only superusers may do",
         _ADMINISTRATOR,
     ),
 )

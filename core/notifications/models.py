@@ -65,6 +65,8 @@ class Rule(models.Model):
     class Meta:
         ordering = ["name", "id"]
         verbose_name = "notification rule"
+        # One right: on the rules and deliveries of everybody. A person's own rules need none.
+        default_permissions = ("change",)
         constraints = [
             models.CheckConstraint(
                 condition=Q(target=Target.PERSON, user__isnull=False, group__isnull=True, url="")
@@ -170,8 +172,7 @@ class Delivery(models.Model):
     class Meta:
         ordering = ["-created_at", "-id"]
         verbose_name_plural = "deliveries"
-        # Rows that only the hub writes.
-        default_permissions = ("view",)
+        default_permissions = ()
         indexes = [
             models.Index(fields=["state", "due_at"], name="delivery_due"),
             models.Index(fields=["-created_at", "-id"], name="delivery_newest"),

@@ -1,4 +1,4 @@
-"""The kinds of events of the hub itself: storage that runs low, and a beat that was silent."""
+"""The kinds of events of the hub itself: storage that runs low, and sweeps that had stopped."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from core.notifications.events import EventKind, NewEvent, record
+from core.counts import Latest
+from core.figures.models import Figure
+from core.notifications.events import EventKind, NewEvent, in_key, record
 from core.notifications.models import Event
 
 STORAGE_LOW, BEAT_SILENT = "storage.low", "beat.silent"
 LEAST_SHARE, LEAST_BYTES = 0.1, 2 * 1024**3
 """Storage is low below a tenth of the whole and below 2 GiB: a large disk has enough with less than a tenth."""
+LEAST_SILENCE, SILENT_SWEEPS = timedelta(minutes=10), 10
+BEAT_HEARD = Latest("fedhub_last_sweep_seconds", "The Unix time of the last sweep that the beat started.")
 SEES_THE_HUB = "federations.system_ops"
 """The permission on the whole hub, which this app knows by name alone."""
 
@@ -34,8 +38,8 @@ KINDS = (
     ),
     EventKind(
         BEAT_SILENT,
-        "The beat was silent",
-        "Start the beat, and see that something starts it again when it ends.",
+        "The sweeps had stopped",
+        "See why the beat or the workers ended, and that something starts them again.",
         seen_by_operators,
     ),
 )
@@ -54,8 +58,13 @@ def check_storage(now: datetime) -> None:
         report_low_storage("the disk of the hub's files", usage.free, usage.total, now=now)
 
 
-def report_silence(since: datetime, *, now: datetime) -> None:
-    """Record that the beat has sent nothing since a time."""
-    minutes = (now - since) // timedelta(minutes=1)
-    text = f"The beat was silent for {minutes} minutes: no sync was scheduled and no lost work was found"
-    record(NewEvent(BEAT_SILENT, f"{BEAT_SILENT} {since.isoformat()}", text, at=now))
+def hear_beat(now: datetime) -> None:
+    """Note that a sweep runs, and record it if the one before was long ago: the beat or the workers had stopped."""
+    before = Figure.objects.filter(name=BEAT_HEARD.name).values_list("updated_at", flat=True).first()
+    longest = max(LEAST_SILENCE, SILENT_SWEEPS * timedelta(seconds=settings.FEDHUB_SWEEP_SECONDS))
+    if before is not None and now - before > longest:
+        minutes = (now - before) // timedelta(minutes=1)
+        text = f"No sweep ran for {minutes} minutes: the beat or the workers had stopped. Missed syncs start now"
+        record(NewEvent(BEAT_SILENT, f"{BEAT_SILENT} {in_key(before)}", text, at=now))
+    values = {"value": now.timestamp(), "updated_at": now}
+    Figure.objects.update_or_create(name=BEAT_HEARD.name, labels="[]", defaults=values)

@@ -27,8 +27,10 @@ def deliver(delivery_id: str) -> None:
 
 @shared_task(name="notifications.sweep")
 def sweep() -> None:
-    """Find lost events, make digests, and nudge workers to due deliveries."""
-    sweeping.sweep(timezone.now())
+    """Note the beat, find lost events, make digests, and nudge workers to due deliveries."""
+    now = timezone.now()
+    of_the_hub.hear_beat(now)
+    sweeping.sweep(now)
 
 
 @shared_task(name="notifications.look_after")

@@ -18,7 +18,7 @@ from federations.models import A2aAgent
 from federations.search.registry import search_index
 from sandbox.volume.seed import seed_volume
 from sandbox.volume.sizes import VolumeSizes
-from tests.browser.rows import ORDERS, addresses, api_addresses, make_runs, page_name
+from tests.browser.rows import ORDERS, addresses, api_addresses, make_notifications, make_runs, page_name
 from tests.stores.counting import counted_queries
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +55,7 @@ def measure(client: Client, sizes: VolumeSizes) -> dict[str, int]:
     """Store rows, and return the number of queries of each page, by the page's name."""
     try:
         seed_volume(sizes, seed=7, now=datetime(2026, 6, 1, 12, tzinfo=UTC), report=lambda line: None)
+        make_notifications(sizes.peers)
         make_runs(A2aAgent.objects.order_by(*ORDERS[A2aAgent])[0], times=sizes.peers)
         client.force_login(User.objects.create_superuser("operator"))
         # Django keeps content types once they are read.
