@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class FederationsConfig(AppConfig):
-    """Registers the grants on federations as roles that give a scope, and the links of the answers' pages."""
+    """Registers the grants on federations as roles that give a scope, the links of answers, and events to notify of."""
 
     name = "federations"
     verbose_name = "Registry"
@@ -16,8 +16,14 @@ class FederationsConfig(AppConfig):
         """Let a person who may change one federation use the scope of writing."""
         from core.api.browsable.links import register_links
         from core.api.scopes import WRITE, register_role
+        from core.notifications.events import register_kind
         from federations.api.links import LINKS
         from federations.services.access import edits_any_federation
+        from federations.services.notices import KINDS, note_waiting_run
+        from federations.services.runs.listeners import register_listener
 
+        for kind in KINDS:
+            register_kind(kind)
+        register_listener(note_waiting_run)
         register_links(LINKS)
         register_role(WRITE, edits_any_federation)

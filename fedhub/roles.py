@@ -52,6 +52,7 @@ _ADMINISTRATOR = tuple(
             "django_celery_beat.change_periodictask",
             "auditlog.view_logentry",
             "retention.view_kindcount",
+            "notifications.change_rule",
         )
     )
 )
@@ -82,8 +83,9 @@ ROLES = (
         "administrator",
         "Administrator",
         "do what the other roles may do, change and delete every federation and peer, give grants, export lists, "
-        "manage accounts that have no further rights, programs and schedules, read the audit log, and see what is "
-        "stored; not give roles, permissions or the fields staff and superuser, which only superusers may do",
+        "manage accounts that have no further rights, programs, schedules and notifications, read the audit log, and "
+        "see what is stored; not give roles, permissions or the fields staff and superuser, which only superusers may "
+        "do",
         _ADMINISTRATOR,
     ),
 )

@@ -18,6 +18,7 @@ ASK_AT_ONCE: Mapping[str, str] = {
     "auth_user_add": "make an account",
     "auth_user_password_change": "set the password of an account",
     "oauth2_provider_application_add": "make a program that may request tokens",
+    "notifications_rule_secret": "make the secret of a webhook",
 }
 """Pages that serve the sensitive step alone: they ask as soon as they are opened."""
 
@@ -40,6 +41,8 @@ ASK_AT_SENDING: Mapping[str, str] = {
     "auth_group_delete": "delete a role",
     "oauth2_provider_application_change": "change a program that may request tokens",
     "people_usersession_changelist": "end sessions of other people",
+    "notifications_rule_add": "send news of the hub to a further receiver",
+    "notifications_rule_change": "change who gets news of the hub",
 }
 """Pages that people also open to read: they ask when a form is sent."""
 

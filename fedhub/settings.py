@@ -19,6 +19,7 @@ from kombu import Queue
 
 from core import environment
 from core.key_files import development_secret_key
+from core.notifications.email_url import email_settings
 from core.private_files import (
     PRIVATE_FILE,
     PRIVATE_FOLDER,
@@ -79,6 +80,7 @@ INSTALLED_APPS = [
     "core.figures",
     "core.beat",
     "core.retention",
+    "core.notifications",
     "federations",
     # After the apps whose permissions the roles have.
     "core.roles",
@@ -225,11 +227,12 @@ _QUEUES = {
     # A prune takes up to two minutes.
     "sync": "federations.run_job peers.refresh_peer_keys peers.pin_provisionally peers.exchange_checkpoints "
     "fedhub.prune",
-    "peers": "peers.deliver_dispatch peers.deliver_callback peers.nudge_each peers.take_checkpoint",
+    "peers": "peers.deliver_dispatch peers.deliver_callback peers.nudge_each peers.take_checkpoint "
+    "notifications.deliver",
     "agents": "federations.run_agents",
     "handlers": "peers.run_event",
     "sweep": "federations.sweep peers.sweep peers.seal_log peers.refresh_keys peers.ask_for_checkpoints "
-    "signin.forget tokens.forget people.forget",
+    "signin.forget tokens.forget people.forget notifications.tell notifications.sweep notifications.look_after",
 }
 CELERY_TASK_ROUTES = {name: {"queue": queue} for queue, names in _QUEUES.items() for name in names.split()}
 # For a task without a route: it may take long, so it goes where long tasks go.
@@ -305,6 +308,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600,
         "options": {"expire_seconds": 3600},
     },
+    "Sweep the notifications": {
+        "task": "notifications.sweep",
+        "schedule": FEDHUB_SWEEP_SECONDS,
+        "options": {"expire_seconds": FEDHUB_SWEEP_SECONDS},
+    },
+    "Look at the disk, and forget old notifications": {
+        "task": "notifications.look_after",
+        "schedule": 3600,
+        "options": {"expire_seconds": 3600},
+    },
 }
 CELERY_TIMEZONE = "UTC"
 
@@ -369,6 +382,15 @@ FEDHUB_POLICY = environment.json_sections("FEDHUB_POLICY", ("governance", "budge
 FEDHUB_HANDLER_SECONDS = environment.integer("FEDHUB_HANDLER_SECONDS", default=300, minimum=1, maximum=3600)
 # The first pause after a failed delivery; each further pause is twice as long, up to an hour.
 FEDHUB_RETRY_SECONDS = environment.integer("FEDHUB_RETRY_SECONDS", default=5, minimum=1, maximum=3600)
+
+# Mail ---------------------------------------------------------------------------------------------------------------
+# Without a mail server the rules for people send nothing.
+try:
+    _MAIL = email_settings(environment.secret("FEDHUB_EMAIL_URL"))
+except ValueError as exc:
+    raise ImproperlyConfigured(f"FEDHUB_EMAIL_URL: {exc}.") from exc
+globals().update(_MAIL)
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.text("FEDHUB_EMAIL_FROM")
 
 # Language, static files, logs ---------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"

@@ -15,6 +15,7 @@ class PeersConfig(AppConfig):
     def ready(self) -> None:
         from core.api.browsable.links import register_links
         from core.api.endpoint_families import EndpointFamily, register_family
+        from core.notifications.events import register_kind
         from federations.admin.agent_extensions import register_agent_extension
         from federations.services.agent_readers import register_readers
         from federations.services.runs.listeners import register_gate, register_listener
@@ -25,7 +26,10 @@ class PeersConfig(AppConfig):
         from peers.services.agent_work.begin import why_not_started
         from peers.services.agent_work.report import report_events
         from peers.services.catalog.agents import count_shown_to_peers
+        from peers.services.trust.notices import KINDS
 
+        for kind in KINDS:
+            register_kind(kind)
         register_links(LINKS)
         register_family(EndpointFamily(PROTOCOL_PATHS, error_body, is_audited=False))
         register_agent_extension(EXTENSION)

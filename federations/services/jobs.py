@@ -52,6 +52,7 @@ from federations.models import (
     SyncStatus,
 )
 from federations.services.figures import count_ended_job
+from federations.services.notices import note_sync_end
 from federations.sync.summary import failed_summary
 
 logger = logging.getLogger(__name__)
@@ -282,6 +283,8 @@ def _finish_row(job: SyncJob, *, index_error: str) -> None:
         index_error=index_error,
     )
     after_commit(count_ended_job, job, str(job.outcome), now)
+    error = None if succeeded else job.error
+    note_sync_end(Federation.objects.filter(last_sync=job.id).first(), error, now=now)
     Federation.objects.filter(last_sync=job.id).update(
         sync_status=job.outcome,
         sync_message=job.error or None,
@@ -298,7 +301,9 @@ def _fail_row(job: SyncJob, error: str, **values: Any) -> None:
             status=FederationStatus.ACTIVE, updated_at=now
         )
     # A held plan waits for staff; the sync read the account without a failure.
-    since = None if values.get("held") else Coalesce("failing_since", Value(now))
+    is_held = bool(values.get("held"))
+    note_sync_end(Federation.objects.filter(last_sync=job.id).first(), None if is_held else error, now=now)
+    since = None if is_held else Coalesce("failing_since", Value(now))
     Federation.objects.filter(last_sync=job.id).update(
         sync_status=SyncStatus.FAILED, sync_message=error, failing_since=since, updated_at=now
     )

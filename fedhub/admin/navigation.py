@@ -27,6 +27,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 def account_links(request: HttpRequest) -> list[dict[str, str]]:
     """Return the links of the person's own menu."""
     links = [{"title": "Sign-in and security", "link": reverse("sign-in-security")}]
+    if request.user.is_staff:
+        links.append({"title": "Notifications", "link": reverse("admin:notifications_rule_changelist")})
     if request.user.is_authenticated and request.user.has_usable_password() and settings.FEDHUB_PASSWORD_LOGIN:
         links.append({"title": "Change password", "link": reverse("admin:password_change")})
     return links
@@ -122,6 +124,8 @@ def _access_items() -> list[dict[str, Any]]:
 
 def _technical_items() -> list[dict[str, Any]]:
     return [
+        _item("Notification rules", "notifications", "notifications_rule", _is_staff),
+        _item("Deliveries", "outgoing_mail", "notifications_delivery", _is_staff),
         _for_permission("Storage", "hard_drive", "admin-storage", "retention.view_kindcount"),
         _item("Periodic tasks", "schedule", "django_celery_beat_periodictask"),
         _item("Dry runs under way", "preview", "federations_previewslot"),
@@ -131,6 +135,11 @@ def _technical_items() -> list[dict[str, Any]]:
         _item("Handler events", "bolt", "peers_handlerevent"),
         _item("Refresh tokens", "autorenew", "oauth2_provider_refreshtoken"),
     ]
+
+
+def _is_staff(request: HttpRequest) -> bool:
+    """Tell whether the user is staff: each has a right to rules for the own mails."""
+    return bool(request.user.is_staff)
 
 
 def _may_choose_visibility(request: HttpRequest) -> bool:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from core.actors import Actor
+from core.notifications.models import Attempt, Delivery, Event, Item, Rule
 from core.retention.models import KindCount, PruneTurn
 from core.retention.sizes import record_counts
 from core.store.days import hub_today
@@ -72,6 +73,7 @@ def make_rows(cloud: MemoryCloud) -> None:
     start_sync(federation("Waiting", region="eu-north-1"), by=STAFF)
     make_runs(A2aAgent.objects.order_by("path")[0])
     _make_peer_rows()
+    make_notifications()
     Group.objects.create(name="Operators")
     issue_token("operator", scopes=["federations-read"], days=1)
     make_periodic_task()
@@ -137,6 +139,35 @@ def make_runs(agent: A2aAgent, times: int = 1) -> None:
             _end(ended, Ending(state, error), usage={"seconds": 3.0, "requests": 2, "sends": 2})
 
 
+def make_notifications(times: int = 1) -> None:
+    """Store rules of each kind, and deliveries in each state."""
+    for number in range(times):
+        team = Group.objects.create(name=f"On call {number}")
+        ines, _ = User.objects.get_or_create(username="ines.hartmann")
+        values: dict[str, Any] = {"kinds": ["sync.failed", "plan.held", "dead_letter"], "created_by_name": "operator"}
+        chat = Rule.objects.create(
+            name=f"Everything to the chat {number}", target="webhook", url="https://chat.example.org/hooks/7", **values
+        )
+        Rule.objects.create(name=f"Nights {number}", target="group", group=team, paused_at=timezone.now(), **values)
+        mine = Rule.objects.create(name=f"My federations {number}", user=ines, federations=["0" * 24], **values)
+        event = Event.objects.create(
+            kind="sync.failed",
+            key=f"example {number}",
+            text="The sync of Payments failed: AccessDenied",
+            at=timezone.now(),
+        )
+        Item.objects.create(rule=chat, event=event, digest=f"digest-{number}")
+        body = '{"type":"fedhub.notification","data":{"count":1,"events":[{"kind":"sync.failed"}]}}'
+        dead = Delivery.objects.create(
+            rule=chat, digest=f"digest-{number}", event_count=1, body=body, state="dead", attempts=2, due_at=None,
+            last_error="Bad Gateway", ended_at=timezone.now(),
+        )  # fmt: skip
+        for code, text in ((None, "no complete answer within 10 seconds"), (502, "Bad Gateway")):
+            Attempt.objects.create(delivery=dead, code=code, milliseconds=10_003, text=text)
+        Delivery.objects.create(rule=mine, user=ines, event_count=3, state="sent", due_at=None)
+        Delivery.objects.create(rule=mine, user=ines, is_test=True)
+
+
 def _begin(run: AgentRun, sends: int = 1) -> None:
     now = timezone.now()
     sent = NewEvent(EventKind.SENT, {"messageId": message_id(run.id), "sends": sends})
@@ -188,7 +219,7 @@ def _make_peer_rows() -> None:
     )  # fmt: skip
 
 
-ADDED = (Federation, Peer, Intent, RegisteredAgent, User, Group)
+ADDED = (Federation, Peer, Intent, RegisteredAgent, User, Group, Rule)
 SPECIAL_PAGES = {
     Federation: ("remove", "edit", "servers", "agents", "runtimes", "jobs", "access"),
     Peer: ("approve", "issue_token"),
@@ -196,6 +227,7 @@ SPECIAL_PAGES = {
     Intent: ("dispatch_on",),
     DiscoveredAgent: ("make_public", "seen_as", "asks"),
     A2aAgent: ("try_it",),
+    Rule: ("secret",),
 }
 # A page that shows more than one kind of row is looked at with a row of each.
 STATES_OF_RUNS = ("waiting_approval", "input_required", "failed")
@@ -221,6 +253,9 @@ CONDITIONS: Mapping[tuple[type[Model], str], Mapping[str, Any]] = {
     (ReceivedDispatch, "change"): {"accepted": True, "is_finished": False},
     (OutboundCallback, "change"): {"dead_at__isnull": False},
     (AgentRun, "change"): {"state": "completed"},
+    (Rule, "change"): {"target": "webhook"},
+    (Rule, "secret"): {"target": "webhook"},
+    (Delivery, "change"): {"state": "dead"},
 }
 
 

@@ -14,6 +14,7 @@ from core.store.unit_of_work import retried, unit_of_work
 from federations.models import Federation, PlannedChange, PlanStatus, StoredPlan
 from federations.services.discover import discover
 from federations.services.dry_run_slots import dry_run_slot
+from federations.services.notices import note_held_plan
 from federations.services.plans import describe_warnings, plan_sync
 from federations.services.start import check_syncable
 from federations.services.stored_plans.basis import rows_basis, settings_basis
@@ -65,9 +66,11 @@ def hold_plan(
         return StoredPlan.objects.get(id=same.id)
     of_syncs.update(status=PlanStatus.STALE, ended_at=now, end_reason="a later sync made another plan")
     try:
-        return write_plan(federation, target, discovery, described, by=by, is_from_sync=True)
+        held = write_plan(federation, target, discovery, described, by=by, is_from_sync=True)
     except IntegrityError as exc:
         raise ConflictError("Another sync stored its held plan at the same moment") from exc
+    note_held_plan(held)
+    return held
 
 
 def write_plan(

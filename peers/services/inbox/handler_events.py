@@ -28,6 +28,7 @@ from peers.protocol.handler_decorators import HANDLER_ATTRIBUTE
 from peers.services.inbox.handler_classes import HandlerImportError, import_handler
 from peers.services.outbox.backoff import MAX_ATTEMPTS, retry_delay
 from peers.services.trust.journal import note
+from peers.services.trust.notices import note_dead_letter
 
 # A handler that exceeds its time limit has this long to end before another worker may take its event.
 LEASE_MARGIN = timedelta(seconds=15)
@@ -171,6 +172,7 @@ def _schedule_retry(event: HandlerEvent, token: str, text: str) -> None:
         if event.attempts >= MAX_ATTEMPTS:
             if leased.update(due_at=None, dead_at=now, lease_token="", last_error=text):
                 note(JournalKind.HANDLER, f"{event.handler} given up: {text}", dispatch_id=event.dispatch_id)
+                note_dead_letter(event, text, now=now)
             return
         leased.update(due_at=_next(now, event.attempts), lease_token="", last_error=text)
 

@@ -28,6 +28,7 @@ from peers.models import (
 from peers.services.outbox.leases import Message, reason_columns, unanswered_row
 from peers.services.outbox.nudges import nudge
 from peers.services.trust.journal import new_line, note
+from peers.services.trust.notices import note_dead_letter
 
 DeadRow = TypeVar("DeadRow", Dispatch, OutboundCallback, HandlerEvent)
 _BATCH = 200
@@ -49,6 +50,7 @@ def give_up(message: Message, token: str, error: str, *, now: datetime, is_refus
         attempts = "1 attempt" if message.attempts == 1 else f"{message.attempts} attempts"
         text = "Refused" if is_refused else f"Given up after {attempts}"
         note(kind, f"{text}: {error}", peer_url=peer_url, dispatch_id=dispatch_id)
+        note_dead_letter(message, error, now=now)
 
 
 @retried

@@ -16,6 +16,7 @@ from core.store.unit_of_work import locked, retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerKey, PeerState
 from peers.protocol import InvalidKey, VerificationKey
 from peers.services.trust.journal import note
+from peers.services.trust.notices import note_new_key
 
 MAX_SHOWN_KEYS = 8
 """The most keys of one peer that wait for a decision: staff would not compare more."""
@@ -46,6 +47,7 @@ def store_proposed_key(
         return None, False
     if known is None:
         created = PeerKey.objects.create(peer=peer, public_key=key.base64, origin=origin, is_continuous=is_continuous)
+        note_new_key(created)
         return created, True
     if _STRENGTH[origin] > _STRENGTH[KeyOrigin(known.origin)] or (is_continuous and not known.is_continuous):
         known.origin = max(origin, KeyOrigin(known.origin), key=_STRENGTH.__getitem__)

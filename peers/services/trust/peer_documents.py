@@ -33,6 +33,7 @@ from peers.protocol.ed25519_keys import MAX_KEYS_TRIED
 from peers.protocol.key_continuity import is_continued
 from peers.services.trust.journal import note
 from peers.services.trust.keys import store_proposed_key
+from peers.services.trust.notices import note_withdrawal
 
 MANIFEST_PATH = "/.well-known/openintent-federation.json"
 MAX_DOCUMENT_BYTES = 262_144
@@ -139,6 +140,7 @@ def _note_withdrawal(key: PeerKey, published: PublishedKeys, peer: Peer, by: Act
         key.save(update_fields=["withdrawal", "withdrawn_at", "state"])
         text = f"Key {withdrawal.label}" if withdrawal else "Key published again"
         note(JournalKind.KEY, f"{text}: {key.fingerprint}", peer_url=peer.server_url, by=by)
+        note_withdrawal(key)
     return bool(withdrawal)
 
 

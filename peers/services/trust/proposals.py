@@ -30,6 +30,7 @@ from peers.protocol import (
 )
 from peers.services.trust.journal import note
 from peers.services.trust.keys import store_proposed_key
+from peers.services.trust.notices import note_proposal
 
 MAX_OPEN = 200
 MAX_PER_ADDRESS = 5
@@ -98,6 +99,7 @@ def _new_proposal(url: str, *, address: str, now: datetime) -> Peer | None:
     peer, is_new = Peer.objects.get_or_create(server_url=url, defaults=values)
     if is_new:
         note(JournalKind.PEER, f"Proposed by its own signed request, from {address}", peer_url=url)
+        note_proposal(peer)
     return peer
 
 

@@ -37,6 +37,7 @@ STAFF, NOBODY, ROOT = "staff", "nobody", "superuser"
 VIEW, EDIT, OWN, SYNC = "VIEW", "EDIT", "OWNER", "VIEW and sync_federation, or EDIT"
 VIEW_AGENTS = "VIEW or view_agentvisibilitychoice"
 RUN, APPROVE = "federations.run_a2aagent", "federations.approve_agentrun"
+MANAGE = "notifications.change_rule"
 CHOOSE, ANSWER, EXPORT = "peers.change_agentvisibilitychoice", "peers.change_receiveddispatch", "lists.export_list"
 
 # The pages of rows that only the hub writes have no page to add, change or delete; the need is that to view.
@@ -53,7 +54,10 @@ WRITTEN_BY_THE_HUB = {
     },
     "logentry": "auditlog.view_logentry",
     "usersession": ROOT,
+    "delivery": MANAGE,
 }  # fmt: skip
+# Lists on which all staff find their own rows; the need of the table is that of other people's rows.
+LISTS_OF_OWN_ROWS = ("rule", "delivery")
 # The others: what adding, changing and deleting needs where it is not the permission of that name.
 OTHERS = {
     "federation": {"view": VIEW, "change": NOBODY, "delete": OWN},
@@ -65,6 +69,7 @@ OTHERS = {
     "application": {"change": ROOT, "delete": ROOT},
     **{key: {"add": NOBODY, "delete": NOBODY} for key in ("accesstoken", "refreshtoken")},
     **{name: {} for name in ("group", "registeredagent")},
+    "rule": {"view": MANAGE, "add": STAFF, "delete": MANAGE},
     **{name: {} for name in ("intervalschedule", "crontabschedule", "solarschedule")},
 }
 # Pages beside those of Django's admin, by the end of their name.
@@ -94,6 +99,7 @@ PAGES = {
     "import_peers": "peers.add_peer",
     **dict.fromkeys(("export_as_csv", "export_as_json"), "peers.export_peer"),
     "password_change": ROOT,
+    **dict.fromkeys(("send_test", "secret", "pause", "rule_resume", "send_again"), MANAGE),
     **{
         f"{model}_{page}": f"peers.change_{model}"
         for model in ("dispatch", "outboundcallback", "handlerevent")
@@ -171,6 +177,8 @@ def need_of(end: str, model: type[Model] | None) -> str:
         needs = {"view": WRITTEN_BY_THE_HUB[name], "add": NOBODY, "change": NOBODY, "delete": NOBODY}
     else:
         needs |= OTHERS[name]
+    if name in LISTS_OF_OWN_ROWS and end in ("changelist", *OF_EVERY_LIST):
+        return STAFF
     if end in ("changelist", "change", "history", "columns", "views", "view"):
         return needs["view"]
     if end in needs:

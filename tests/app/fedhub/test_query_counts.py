@@ -23,6 +23,7 @@ from tests.browser.rows import (
     addresses,
     api_addresses,
     count_rows,
+    make_notifications,
     make_periodic_task,
     make_runs,
     page_name,
@@ -63,6 +64,7 @@ def measure(client: Client, sizes: VolumeSizes) -> dict[str, int]:
     """Store rows, and return the number of queries of each page, by the page's name."""
     try:
         seed_volume(sizes, seed=7, now=datetime(2026, 6, 1, 12, tzinfo=UTC), report=lambda line: None)
+        make_notifications(sizes.peers)
         make_runs(A2aAgent.objects.order_by(*ORDERS[A2aAgent])[0], times=sizes.peers)
         make_periodic_task()
         count_rows()

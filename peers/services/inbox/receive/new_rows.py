@@ -25,6 +25,7 @@ from peers.services.inbox.receive.scope_and_policy import trace_id_of
 from peers.services.inbox.receive.takers import NO_ROOM, Taker
 from peers.services.outbox.callbacks import new_callback, why_unreported
 from peers.services.trust.journal import new_line
+from peers.services.trust.notices import note_work_by_hand
 
 ACCEPTED = "Intent received and accepted for processing"
 SPENT = "Rejected: budget constraints too restrictive"
@@ -64,6 +65,7 @@ class NewRows:
         OutboundCallback.objects.bulk_create(self.callbacks)
         JournalEntry.objects.bulk_create(self.journal)
         SeenNonce.objects.bulk_create(self.nonces)
+        note_work_by_hand(self.received)
 
 
 def new_intent(envelope: FederationEnvelope, peer: Peer, now: datetime) -> Intent:

@@ -1,0 +1,190 @@
+"""The events between hubs that people are notified of: waiting peers, changed keys, work for staff, dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import Model
+
+from core.notifications.events import EventKind, NewEvent, in_key, record
+from core.notifications.models import Event
+from peers.models import (
+    Dispatch,
+    HandlerEvent,
+    KeyOrigin,
+    OutboundCallback,
+    Peer,
+    PeerKey,
+    PeerState,
+    ReceivedDispatch,
+    TakenBy,
+)
+
+PEER_WAITING, KEY_CHANGED, WORK_BY_HAND, DEAD_LETTER = "peer.waiting", "key.changed", "work.by_hand", "dead_letter"
+MAX_MISSED = 1000
+
+
+def note_proposal(peer: Peer) -> None:
+    """Record that an unknown peer waits for a decision of staff, in the open unit of work."""
+    record(_proposal(peer))
+
+
+def note_new_key(key: PeerKey) -> None:
+    """Record that an approved peer has a new key which staff did not type."""
+    if key.peer.state == PeerState.APPROVED and key.origin != KeyOrigin.ENTERED:
+        record(_new_key(key))
+
+
+def note_withdrawal(key: PeerKey) -> None:
+    """Record that an approved peer withdrew a key."""
+    if key.peer.state == PeerState.APPROVED:
+        record(*_withdrawal(key))
+
+
+def note_work_by_hand(received: Sequence[ReceivedDispatch]) -> None:
+    """Record that work which neither an agent nor a handler takes waits for staff: once for each peer and hour.
+
+    A peer may send hundreds of dispatches in a second, and one event says as much as all.
+    """
+    record(*_by_hand(row for row in received if row.taken_by == TakenBy.STAFF))
+
+
+def note_dead_letter(row: Dispatch | OutboundCallback | HandlerEvent, error: str, *, now: datetime) -> None:
+    """Record that the hub has given up a message or a call of a handler."""
+    record(_dead_letter(row, error, now))
+
+
+def _of_peer(kind: str, key: str, peer: Peer, text: str, at: datetime) -> NewEvent:
+    page = "admin:peers_peer_change"
+    return NewEvent(kind, f"{kind} {key}", text, peer_id=peer.pk, page=page, object_id=peer.pk, at=at)
+
+
+def _proposal(peer: Peer) -> NewEvent:
+    return _of_peer(PEER_WAITING, peer.pk, peer, f"The hub {peer.server_url} waits for a decision", peer.created_at)
+
+
+def _new_key(key: PeerKey) -> NewEvent:
+    return _of_peer(KEY_CHANGED, key.pk, key.peer, f"{key.peer} has a new key: {key.fingerprint}", key.created_at)
+
+
+def _withdrawal(key: PeerKey) -> Iterator[NewEvent]:
+    if key.withdrawn_at is not None:
+        name, text = f"{key.pk} {in_key(key.withdrawn_at)}", f"{key.peer} withdrew the key {key.fingerprint}"
+        yield _of_peer(KEY_CHANGED, name, key.peer, text, key.withdrawn_at)
+
+
+def _by_hand(rows: Iterable[ReceivedDispatch]) -> Iterator[NewEvent]:
+    told = set()
+    for row in rows:
+        key = f"{WORK_BY_HAND} {row.peer_id} {row.received_at:%Y-%m-%dT%H}"
+        if key not in told:
+            told.add(key)
+            yield NewEvent(
+                WORK_BY_HAND,
+                key,
+                f"Work of {row.peer} waits for staff; further work of this hour is not told",
+                peer_id=row.peer_id,
+                page="admin:peers_receiveddispatch_change",
+                object_id=row.pk,
+                at=row.received_at,
+            )
+
+
+def _dead_letter(row: Dispatch | OutboundCallback | HandlerEvent, error: str, at: datetime) -> NewEvent:
+    what, peer_id = "A handler event", ""
+    if isinstance(row, Dispatch):
+        what, peer_id = f"The dispatch to {row.target_server}", row.peer_id or ""
+    elif isinstance(row, OutboundCallback):
+        what, peer_id = f"A callback to {row.peer}", row.peer_id
+    return NewEvent(
+        DEAD_LETTER,
+        f"{DEAD_LETTER} {row.pk} {in_key(at)}",
+        f"{what} was given up: {error}",
+        peer_id=peer_id,
+        page=_page_of(type(row)),
+        object_id=row.pk,
+        at=at,
+    )
+
+
+def _page_of(model: type[Model]) -> str:
+    return f"admin:peers_{model._meta.model_name}_change"
+
+
+# What the sweep finds of a registry in a database of its own ---------------------------------------------------------
+def _missed_proposals(since: datetime) -> Iterable[NewEvent]:
+    rows = Peer.objects.filter(state=PeerState.PROPOSED, created_at__gte=since).exclude(proposed_from="")
+    return [_proposal(peer) for peer in rows.order_by("created_at", "pk")[:MAX_MISSED]]
+
+
+def _missed_keys(since: datetime) -> Iterator[NewEvent]:
+    keys = PeerKey.objects.filter(peer__state=PeerState.APPROVED).select_related("peer")
+    new = keys.filter(created_at__gte=since).exclude(origin=KeyOrigin.ENTERED).order_by("created_at", "pk")
+    yield from (_new_key(key) for key in new[:MAX_MISSED] if key.created_at > _approved_at(key.peer))
+    for key in keys.filter(withdrawn_at__gte=since).order_by("withdrawn_at", "pk")[:MAX_MISSED]:
+        yield from _withdrawal(key)
+
+
+def _approved_at(peer: Peer) -> datetime:
+    """Return the time of the last decision about a peer; the keys from before it are not changes."""
+    last = peer.decisions.order_by("-decided_at").first()
+    return last.decided_at if last else peer.created_at
+
+
+def _missed_work(since: datetime) -> Iterator[NewEvent]:
+    rows = ReceivedDispatch.objects.filter(taken_by=TakenBy.STAFF, received_at__gte=since).select_related("peer")
+    return _by_hand(rows.order_by("received_at", "pk")[:MAX_MISSED])
+
+
+def _missed_dead(since: datetime) -> Iterator[NewEvent]:
+    models: tuple[Any, ...] = (Dispatch, OutboundCallback, HandlerEvent)
+    for model in models:
+        rows = model._default_manager.filter(dead_at__gte=since).order_by("dead_at", "pk")
+        for row in (rows.select_related("peer") if model is OutboundCallback else rows)[:MAX_MISSED]:
+            yield _dead_letter(row, row.last_error, row.dead_at)
+
+
+# Who sees which event ------------------------------------------------------------------------------------------------
+def _see_peers(user: User, events: Sequence[Event]) -> set[str]:
+    return {event.key for event in events} if user.has_perm("peers.view_peer") else set()
+
+
+def _see_received(user: User, events: Sequence[Event]) -> set[str]:
+    return {event.key for event in events} if user.has_perm("peers.view_receiveddispatch") else set()
+
+
+def _see_dead(user: User, events: Sequence[Event]) -> set[str]:
+    models = (Dispatch, OutboundCallback, HandlerEvent)
+    pages = {_page_of(model) for model in models if user.has_perm(f"peers.view_{model._meta.model_name}")}
+    return {event.key for event in events if event.page in pages}
+
+
+KINDS = (
+    EventKind(
+        PEER_WAITING,
+        "A peer waits",
+        "Compare the key's fingerprint with the staff of the other hub, then approve or reject the peer.",
+        _see_peers,
+        _missed_proposals,
+    ),
+    EventKind(
+        KEY_CHANGED,
+        "A peer's key changed",
+        "Ask the staff of the other hub whether they changed it, before you approve a key.",
+        _see_peers,
+        _missed_keys,
+    ),
+    EventKind(
+        WORK_BY_HAND,
+        "Received work waits for staff",
+        "Open the received dispatch, and answer or refuse the work.",
+        _see_received,
+        _missed_work,
+    ),
+    EventKind(
+        DEAD_LETTER, "A message was given up", "See the error; try it again, or put it away.", _see_dead, _missed_dead
+    ),
+)
