@@ -9,7 +9,7 @@ from federations.mcp.shapes import Description, Part
 MAX_ANSWER_BYTES = 262_144
 MAX_TEXT_CHARS = 4_000
 SHORT_TEXT_CHARS = 200
-MAX_PARTS = 200
+MAX_PARTS = (200, 20)
 PART_LISTS = ("tools", "resources", "prompts", "skills")
 
 
@@ -24,7 +24,7 @@ def within_bounds(found: Description) -> Description:
     """Return `found`, shortened step by step until its JSON has at most MAX_ANSWER_BYTES bytes.
 
     First the definitions of the parts are left out, which `describe` returns for each part alone; then the card, the
-    definition and the other documents; at last all parts but the first MAX_PARTS of each list.
+    definition and the other documents; at last all parts but the first of each list, as many as MAX_PARTS says.
     """
     for shorter in (found, *_shorter(found)):
         if len(shorter.model_dump_json(by_alias=True)) <= MAX_ANSWER_BYTES:
@@ -39,7 +39,8 @@ def _shorter(found: Description) -> Iterator[Description]:
     documents = dict.fromkeys(("card", "definition", "capabilities", "server_info"))
     found = found.model_copy(update={**documents, "resource_templates": []})
     yield found
-    yield found.model_copy(update={name: listed[:MAX_PARTS] for name, listed in parts.items()})
+    for limit in MAX_PARTS:
+        yield found.model_copy(update={name: listed[:limit] for name, listed in parts.items()})
 
 
 def _short(part: Part) -> Part:

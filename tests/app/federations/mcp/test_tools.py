@@ -203,9 +203,11 @@ def test_a_large_server_is_shortened_and_its_tools_are_described_one_by_one(
     assert len(found["tools"]) == 400
     assert found["tools"][399]["definition"] is None
     assert call(reader, "describe", id=found["tools"][399]["id"])["definition"] == tools[399]
-    huge = make_server(federation, "huge", tools=[{"name": "n" * 250, "description": "d" * 900}] * 3000, num_tools=3000)
+    many = [{"name": "語" * 250, "description": "語" * 900}] * 3000
+    huge = make_server(federation, "huge", tools=many, resources=many, prompts=many, num_tools=3000)
     short = call(reader, "describe", id=huge.id)
-    assert len(json.dumps(short).encode()) < MAX_ANSWER_BYTES
+    assert len(json.dumps(short, ensure_ascii=False).encode()) < MAX_ANSWER_BYTES
+    assert len(short["tools"]) == 20
     card = {"name": "Large", "version": "1", "description": "x" * MAX_ANSWER_BYTES, "skills": []}
     agent = call(reader, "describe", id=make_agent(federation, "large", card=card).id)
     assert (agent["card"], agent["isShortened"]) == (None, True)
