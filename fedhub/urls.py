@@ -18,7 +18,6 @@ from fedhub.admin.dashboard import live_part
 from fedhub.admin.own_password import change_own_password
 from fedhub.admin.search import search_everything
 from fedhub.admin.storage import storage_page
-from fedhub.consent import ResourceConsentView
 from fedhub.health import healthz, readyz
 from fedhub.metrics import metrics
 
@@ -38,8 +37,6 @@ urlpatterns = [
     re_path(r"^healthz/?\Z", healthz, name="healthz"),
     re_path(r"^readyz/?\Z", readyz, name="readyz"),
     re_path(r"^metrics/?\Z", metrics, name="metrics"),
-    # Before the view of core.tokens at the same address, which knows no `resource`.
-    re_path(r"^o/authorize/?\Z", ResourceConsentView.as_view()),
     path("", include("core.tokens.urls")),
     path(METADATA_PATH.lstrip("/"), McpResourceMetadataView.as_view(), name="mcp-resource-metadata"),
     path("api/auth/", include("rest_framework.urls")),

@@ -14,15 +14,19 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from oauth2_provider.exceptions import OAuthToolkitError
 from oauth2_provider.models import get_application_model
+from oauth2_provider.oauth2_validators import is_valid_resource_uri
 from oauth2_provider.settings import oauth2_settings
 from oauth2_provider.views.base import BaseAuthorizationView
 from oauthlib.oauth2 import InvalidScopeError
+from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
 
 from core.api.middleware import ADMIN_POLICY
 from core.api.scopes import scopes_of_roles
 
 CREDENTIALS = ("client_id", "redirect_uri", "response_type", "state", "code_challenge", "code_challenge_method")
 """The parameters of an authorization request that are stored with its code."""
+
+MAX_RESOURCES = 10
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -31,7 +35,8 @@ class ConsentView(BaseAuthorizationView):  # type: ignore[misc]
 
     The form has no copy of the request: it is sent to the address of the page, so each answer is checked against the
     same query as the page. The person is asked each time, because a public client cannot prove which program it is
-    (RFC 8252, section 8.6). The code gets the requested scopes that the roles of the person give.
+    (RFC 8252, section 8.6). The code gets the requested scopes that the roles of the person give, and the addresses
+    (`resource`, RFC 8707) at which alone the token is accepted; clients of MCP name one with each request.
     """
 
     login_url = reverse_lazy("rest_framework:login")
@@ -65,7 +70,9 @@ class ConsentView(BaseAuthorizationView):  # type: ignore[misc]
             uri, *_ = self.create_authorization_response(
                 request=request,
                 scopes=" ".join(granted),
-                credentials={name: credentials.get(name) for name in CREDENTIALS},
+                # oauthlib would take the last `resource` alone, as a text, which the toolkit's row refuses.
+                credentials={name: credentials.get(name) for name in CREDENTIALS}
+                | {"resource": request.GET.getlist("resource")},
                 allow="allow" in request.POST,
             )
         except OAuthToolkitError as error:
@@ -79,6 +86,16 @@ class ConsentView(BaseAuthorizationView):  # type: ignore[misc]
             # RFC 9207, section 2: an error response names its issuer too.
             return self._redirect(f"{found['url']}&{urlencode({'iss': oauth2_settings.OIDC_ISS_ENDPOINT})}")
         return self._page({"error": error.oauthlib_error}, status=error.oauthlib_error.status_code)
+
+    def validate_authorization_request(self, request: HttpRequest) -> tuple[list[str], dict[str, Any]]:
+        """Return the scopes and the credentials; raise OAuthToolkitError with `invalid_target` for a bad `resource`."""
+        scopes, credentials = super().validate_authorization_request(request)
+        resources = request.GET.getlist("resource")
+        if len(resources) > MAX_RESOURCES or not all(is_valid_resource_uri(each) for each in resources):
+            text = f"resource: at most {MAX_RESOURCES} absolute addresses without a fragment"
+            error = CustomOAuth2Error(error="invalid_target", description=text, state=credentials.get("state"))
+            raise OAuthToolkitError(error, redirect_uri=credentials["redirect_uri"])
+        return scopes, credentials
 
     def _granted(self, scopes: Collection[str], credentials: dict[str, Any]) -> list[str]:
         """Return the scopes that the roles of the person give; raise OAuthToolkitError if they give none of them."""
