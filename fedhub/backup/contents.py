@@ -14,7 +14,7 @@ from fedhub.backup.errors import BackupError
 
 FORMAT = "fedhub-backup/1"
 # Sessions end at a restore. A nonce, an authorization code and a device code is valid once and for minutes, so an old
-# copy of these tables is of no use. A slot is the lease of a running process.
+# copy of these tables is of no use. A slot and a turn are leases of running processes.
 EXCLUDED = frozenset(
     {
         "people.UserSession",
@@ -24,9 +24,10 @@ EXCLUDED = frozenset(
         "oauth2_provider.DeviceGrant",
         "federations.PreviewSlot",
         "federations.ConnectionTestSlot",
+        "retention.PruneTurn",
     }
 )
-# `migrate` fills these tables, or the first start of the beat or of a web process does.
+# `migrate` fills these tables, or the first start of a web process or of the beat, whose sweeps count an empty hub too.
 FILLED_BY_SETUP = (
     "contenttypes.ContentType",
     "auth.Permission",
@@ -35,6 +36,8 @@ FILLED_BY_SETUP = (
     "roles.Role",
     "roles.GivenPermission",
     "figures.Figure",
+    "federations.DailyCount",
+    "retention.KindCount",
     "peers.FederationLog",
     "django_celery_beat.SolarSchedule",
     "django_celery_beat.IntervalSchedule",

@@ -14,6 +14,7 @@ from django.utils import timezone
 from core.actors import Actor
 from core.environment import listed
 from core.errors import InternalError
+from core.notifications.webhooks import reencrypt_webhook_secrets
 from core.people.factor_rotation import reencrypt_factors
 from core.store.copying import table_digest
 from core.store.restoring import (
@@ -119,7 +120,7 @@ def _reencrypt(head: Head) -> tuple[str, ...]:
     try:
         # The backup's keys decrypt, and the first key of this hub encrypts.
         settings.FEDHUB_SECRETS_KEY = ",".join(dict.fromkeys([*listed(before), *listed(secrets_key_of(head))]))
-        return (reencrypt_secrets(by=SHELL) + reencrypt_factors()).unreadable
+        return (reencrypt_secrets(by=SHELL) + reencrypt_factors() + reencrypt_webhook_secrets()).unreadable
     except InternalError as exc:
         return (f"every stored secret ({exc.message})",)
     finally:
