@@ -20,7 +20,7 @@ from tests.contract.peer_hubs import Hub, free_port, template
 from tests.contract.peer_pair import Pair
 
 IN_FLIGHT = 24
-REJECTED_EACH = 8
+REJECTED_EACH = 4
 SETTLE_SECONDS = 120.0
 QUIET_SECONDS = 2.5
 VARIABLES = {
@@ -29,7 +29,8 @@ VARIABLES = {
     "FEDHUB_JOB_LEASE_SECONDS": "20",
     "LOG_LEVEL": "ERROR",
 }
-PROGRAMS = ("web", "worker-sync,handlers", "worker-peers,sweep", "beat")
+# A worker of several processes: while the attacker holds one message, others must pass it.
+PROGRAMS = ("web", "worker-sync,handlers,peers,sweep", "beat")
 RETRY_DEAD = """
 from core.actors import Actor
 from peers.models import OutboundCallback
