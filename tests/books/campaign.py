@@ -95,11 +95,11 @@ def attacked_pair(folder: Path, attacker: Attacker) -> Iterator[Pair]:
 
 
 def run(folder: Path, plans: Sequence[Plan], *, seed: int, seconds: float) -> Outcome:
-    """Dispatch until each planned act is done, wait until all rows are settled, and compare."""
+    """Dispatch until each planned act is done, at most for `seconds`, wait until all rows are settled, and compare."""
     attacker = Attacker(plans, seed)
     started = time.monotonic()
     with attacked_pair(folder, attacker) as pair:
-        seen = _dispatch_all(pair, attacker, until=started + seconds)
+        seen = _dispatch_all(pair, attacker, until=time.monotonic() + seconds)
         seen += _settle(pair)
         books = read_books(pair.left, pair.right, log_errors=_verify_logs(pair))
     violations = [*seen, *find_violations(books, attacker.acts)]
