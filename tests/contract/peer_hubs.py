@@ -24,7 +24,13 @@ from tests.stores.databases import HubDatabase, Row, hub_database, rows_of
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 3
 WAIT_SECONDS = 60.0
-WORKERS = {"sync,handlers": "4", "peers,sweep": "4", "handlers,peers,sweep": "2", "agents": "1"}
+WORKERS = {
+    "sync,handlers": "4",
+    "peers,sweep": "4",
+    "handlers,peers,sweep": "2",
+    "sync,handlers,peers,sweep": "3",
+    "agents": "1",
+}
 """The number of processes of each worker that serves some queues alone."""
 SETUP = "import django; django.setup(); "
 
