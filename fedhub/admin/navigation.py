@@ -125,7 +125,7 @@ def _access_items() -> list[dict[str, Any]]:
 def _technical_items() -> list[dict[str, Any]]:
     return [
         _item("Notification rules", "notifications", "notifications_rule", _is_staff),
-        _item("Deliveries", "outgoing_mail", "notifications_delivery", _is_staff),
+        _item("Notifications sent", "outgoing_mail", "notifications_delivery", _is_staff),
         _for_permission("Storage", "hard_drive", "admin-storage", "retention.view_kindcount"),
         _item("Periodic tasks", "schedule", "django_celery_beat_periodictask"),
         _item("Dry runs under way", "preview", "federations_previewslot"),

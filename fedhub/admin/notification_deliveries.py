@@ -25,7 +25,7 @@ from core.admin.row_pages import RowPagesMixin
 from core.notifications.events import seen_by
 from core.notifications.models import Attempt, Delivery, DeliveryState, Event, Rule
 from core.notifications.rules import send_again
-from fedhub.admin.notification_rules import manages
+from fedhub.admin.notification_rules import manages, may_see
 from peers.admin.dialogs import ConfirmForm, dialog
 
 COLORS = {"Waiting": "info", "Sent": "success", "Nothing to tell": "default", "Given up": "danger"}
@@ -64,8 +64,9 @@ class AttemptInline(TabularInline):
     """The attempts of a delivery."""
 
     model = Attempt
-    fields = readonly_fields = ["when", "code", "milliseconds", "text"]
+    fields = readonly_fields = ["when", "code", "milliseconds", "answer"]
     extra = 0
+    hide_title = True
     verbose_name_plural = "Attempts"
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -79,6 +80,10 @@ class AttemptInline(TabularInline):
     @display(description="When")
     def when(self, attempt: Attempt) -> str:
         return format_time(attempt.at)
+
+    @display(description="Answer or error")
+    def answer(self, attempt: Attempt) -> str:
+        return attempt.text or "-"
 
 
 @admin.register(Delivery)
@@ -104,9 +109,7 @@ class DeliveryAdmin(RowPagesMixin, ReadOnlyAdmin):
         return rows if manages(request) else rows.filter(user=request.user.pk)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        if not isinstance(obj, Delivery):
-            return bool(request.user.is_active and request.user.is_staff)
-        return manages(request) or obj.user_id == request.user.pk
+        return may_see(request, Delivery, obj)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from django import forms
@@ -73,7 +74,7 @@ class RuleForm(forms.ModelForm[Rule]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.is_manager = self.viewer.has_perm(MANAGE)
-        self._choose("kinds", [(kind.key, kind.title) for kind in all_kinds()])
+        self._choose("kinds", sorted(((kind.key, kind.title) for kind in all_kinds()), key=itemgetter(1)))
         visible = federations_visible_to(self.viewer).order_by("display_name", "pk")
         self._choose("federations", list(visible.values_list("pk", "display_name")))
         peers = Peer.objects.order_by("server_url") if self.viewer.has_perm("peers.view_peer") else Peer.objects.none()

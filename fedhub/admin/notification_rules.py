@@ -25,7 +25,7 @@ from core.admin.saving import UnitOfWorkMixin
 from core.notifications.digests import receivers
 from core.notifications.events import find_kind
 from core.notifications.mail import NOT_SET_UP
-from core.notifications.models import DeliveryState, Rule, Target
+from core.notifications.models import Delivery, DeliveryState, Rule, Target
 from core.notifications.rules import make_secret, pause_rule, resume_rule, send_test
 from fedhub.admin.notification_forms import MANAGE, RuleForm
 from peers.admin.dialogs import ConfirmForm, dialog
@@ -57,6 +57,18 @@ def manages(request: HttpRequest) -> bool:
     return bool(request.user.has_perm(MANAGE))
 
 
+def may_see(request: HttpRequest, model: type[Rule | Delivery], row: Any = None) -> bool:
+    """Tell whether the user may see a rule or a delivery: all staff see their own, and the list without a row.
+
+    `row` is a row, or its id where unfold passes the id.
+    """
+    if row is None or manages(request):
+        return bool(request.user.is_active and request.user.is_staff)
+    if isinstance(row, str):
+        return model._default_manager.filter(pk=row, user=request.user.pk).exists()
+    return bool(row.user_id == request.user.pk)
+
+
 @admin.register(Rule)
 class RuleAdmin(UnitOfWorkMixin, RowPagesMixin, ListPageMixin):
     """The admin pages of rules. A rule that is not a person's own is hidden from a person without the permission."""
@@ -82,10 +94,7 @@ class RuleAdmin(UnitOfWorkMixin, RowPagesMixin, ListPageMixin):
         return rows if manages(request) else rows.filter(user=request.user.pk)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        if not isinstance(obj, Rule):
-            # The pages of single rules look for the rule among those that the person may see.
-            return bool(request.user.is_active and request.user.is_staff)
-        return manages(request) or obj.user_id == request.user.pk
+        return may_see(request, Rule, obj)
 
     has_change_permission = has_delete_permission = has_view_permission
 

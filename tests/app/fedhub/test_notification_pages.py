@@ -13,6 +13,7 @@ from standardwebhooks import Webhook
 
 from core.notifications.models import Delivery, Rule
 from tests.app.core.notifications.conftest import loopback_allowed  # noqa: F401 (a fixture)
+from tests.app.core.notifications.test_webhooks import received
 from tests.conftest import MakeFederation, MakeUser
 
 pytestmark = pytest.mark.django_db
@@ -90,7 +91,7 @@ def test_a_webhook_is_checked_gets_a_secret_once_and_is_tested(
     delivery = Delivery.objects.get()
     answer = client.get(reverse("admin:notifications_delivery_change", args=[delivery.pk])).content.decode()
     assert "hello hub" in answer and "202" in answer and delivery.webhook_id in answer
-    request, _ = httpserver.log[0]
+    (request,) = received(httpserver)
     assert Webhook(secret).verify(request.data, dict(request.headers))
 
 
