@@ -96,6 +96,8 @@ class Soak:
         """Disturb and load the hub, let it settle, and compare."""
         load = Load(self.stack, self.prepared)
         mixed = Mixed(self.stack, self.prepared, self.plan.seed) if self.plan.is_mixed else None
+        if mixed:
+            mixed.prepare()
         self.prepared.schedule(self.plan.interval_seconds)
         began = time.time()
         self._work(load, mixed)

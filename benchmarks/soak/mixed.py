@@ -66,24 +66,30 @@ class Mixed:
     seed: int
     milliseconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     errors: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    _pages: list[str] = field(default_factory=list)
+    _lists: list[str] = field(default_factory=list)
+    _cookies: httpx.Cookies = field(default_factory=httpx.Cookies)
     _threads: list[threading.Thread] = field(default_factory=list)
     _began: float = 0.0
     _seconds: float = 0.0
 
-    def start(self, is_over: threading.Event) -> None:
-        """Prepare peers, a session and the addresses of all pages; then let the clients ask until `is_over` is set."""
+    def prepare(self) -> None:
+        """Add the peers, sign a person in, and find the addresses of all pages."""
         hub = self.stack.hub
         peers = [(peer_url(number), peer_identity(number).public_key_b64) for number in range(PEERS)]
         hub.do(APPROVE.format(peers=peers))
-        pages, lists = hub.do(_PAGES)
-        pages, lists = ([path for path in paths if not LEFT_OUT.search(path)] for paths in (pages, lists))
-        cookies, bearer = self._sign_in(), {"Authorization": f"Bearer {self.prepared.token}"}
+        self._pages, self._lists = ([path for path in paths if not LEFT_OUT.search(path)] for paths in hub.do(_PAGES))
+        self._cookies = self._sign_in()
+
+    def start(self, is_over: threading.Event) -> None:
+        """Let the clients ask until `is_over` is set."""
+        pages, lists, bearer = self._pages, self._lists, {"Authorization": f"Bearer {self.prepared.token}"}
         html = {"Accept": "text/html"}
         asks: dict[str, tuple[dict[str, str], Callable[[httpx.Client, random.Random], httpx.Response]]] = {
             "search": (bearer, lambda client, chance: client.get("/api/v1/search", params=_search(chance))),
             "list": (bearer, lambda client, chance: client.get(chance.choice(lists))),
             "receive": ({}, self._receive),
-            "admin page": (html, lambda client, chance: client.get(chance.choice(pages), cookies=cookies)),
+            "admin page": (html, lambda client, chance: client.get(chance.choice(pages))),
             "sync": (bearer, self._sync),
         }
         self._began = time.monotonic()
@@ -138,7 +144,11 @@ class Mixed:
         is_over: threading.Event,
     ) -> None:
         with httpx.Client(
-            base_url=self.stack.hub.url, headers=headers, timeout=ANSWER_SECONDS, follow_redirects=True
+            base_url=self.stack.hub.url,
+            headers=headers,
+            cookies=self._cookies if kind == "admin page" else None,
+            timeout=ANSWER_SECONDS,
+            follow_redirects=True,
         ) as client:
             while not is_over.wait(chance.uniform(0, 2 * PAUSE_SECONDS)):
                 began = time.perf_counter()

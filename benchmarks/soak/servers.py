@@ -106,7 +106,7 @@ class Postgresql(StoppableServer):
         folder = self.folder
         if self.owner():
             shutil.chown(folder, "postgres", "postgres")
-        arguments = [binaries / "initdb", "-D", folder / "data", *INITDB]
+        arguments = [f"{binaries}/initdb", "-D", f"{folder}/data", *INITDB]
         subprocess.run(arguments, check=True, capture_output=True, cwd=folder, **self.owner())
         self.start()
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:

@@ -69,9 +69,9 @@ def double_syncs(evidence: Evidence) -> None:
     evidence.syncs[:] = [sync(number, 10 + 15 * number) for number in range(7)]
 
 
-def leave_a_row(**change: bool) -> Callable[[Evidence], None]:
+def leave_a_row(**change: object) -> Callable[[Evidence], None]:
     def spoil(evidence: Evidence) -> None:
-        evidence.waiting[0] = replace(evidence.waiting[0], **change)
+        evidence.waiting[0] = replace(evidence.waiting[0], **change)  # type: ignore[arg-type]
 
     return spoil
 
