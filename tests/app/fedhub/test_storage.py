@@ -42,7 +42,7 @@ BOUNDED = """
     people.RecoveryCode lists.SavedView lists.HiddenColumns beat.BeatLease retention.PruneTurn roles.GivenPermission
     federations.Federation federations.FederationTag federations.FederationGrant federations.PreviewSlot
     federations.ConnectionTestSlot federations.McpServerTag federations.A2aAgentTag federations.RuntimeTag
-    federations.AgentQueueTurn oauth2_provider.IDToken oauth2_provider.DeviceGrant
+    federations.AgentQueueTurn notifications.Rule oauth2_provider.IDToken oauth2_provider.DeviceGrant
 """
 
 
