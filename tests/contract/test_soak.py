@@ -14,11 +14,11 @@ from django.db import connections
 from benchmarks.soak.campaign import SoakPlan, run_soak
 
 PLAN = SoakPlan(
-    seconds=40, federations=6, interval_seconds=10, kill_seconds=5, stops_of_each=1, stopped_seconds=3, seed=3
+    seconds=40, federations=6, interval_seconds=10, kill_seconds=8, stops_of_each=1, stopped_seconds=3, seed=3
 )
 
 pytestmark = [
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(
         connections["default"].vendor != "postgresql", reason="runs once, beside the tests on PostgreSQL"
     ),
@@ -29,7 +29,7 @@ def test_killed_programs_and_stopped_servers_lose_no_work(tmp_path: Path, hub_ro
     outcome, evidence = run_soak(tmp_path, PLAN)
     assert outcome.trouble == []
     assert {name: found for name, found in outcome.violations.items() if found} == {}
-    assert sum(outcome.figures["kills"].values()) == 7
+    assert sum(outcome.figures["kills"].values()) == 4
     # Something happened at all.
     assert len(evidence.outages) == 2
     assert len(evidence.syncs) > PLAN.federations and len(evidence.runs) > 5 and len(evidence.sent) > 10
