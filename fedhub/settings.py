@@ -313,7 +313,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": FEDHUB_SWEEP_SECONDS,
         "options": {"expire_seconds": FEDHUB_SWEEP_SECONDS},
     },
-    "Look at the disk, and forget old notifications": {
+    "Look at the disk": {
         "task": "notifications.look_after",
         "schedule": 3600,
         "options": {"expire_seconds": 3600},

@@ -16,8 +16,7 @@ from core.notifications.events import EventKind, NewEvent, in_key, record
 from core.notifications.models import Event
 
 STORAGE_LOW, BEAT_SILENT = "storage.low", "beat.silent"
-LEAST_SHARE, LEAST_BYTES = 0.1, 2 * 1024**3
-"""Storage is low below a tenth of the whole and below 2 GiB: a large disk has enough with less than a tenth."""
+MEGABYTE = 1024**2
 LEAST_SILENCE, SILENT_SWEEPS = timedelta(minutes=10), 10
 BEAT_HEARD = Latest("fedhub_last_sweep_seconds", "The Unix time of the last sweep that the beat started.")
 SEES_THE_HUB = "federations.system_ops"
@@ -52,9 +51,9 @@ def report_low_storage(what: str, free_bytes: int, total_bytes: int, *, now: dat
 
 
 def check_storage(now: datetime) -> None:
-    """Look at the disk of the hub's files, and report it if it is nearly full."""
+    """Look at the disk of the hub's files, and report it if less than FEDHUB_LOW_DISK_MB is free."""
     usage = shutil.disk_usage(Path(settings.VAR_DIR))
-    if usage.free < min(LEAST_BYTES, usage.total * LEAST_SHARE):
+    if usage.free < settings.FEDHUB_LOW_DISK_MB * MEGABYTE:
         report_low_storage("the disk of the hub's files", usage.free, usage.total, now=now)
 
 

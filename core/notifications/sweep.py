@@ -1,4 +1,4 @@
-"""The sweep of notifications: lost events, digests that are due, deliveries that are due, rows that are old."""
+"""The sweep of notifications: lost events, digests that are due, and deliveries that are due."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from django.db import DEFAULT_DB_ALIAS
 from core.notifications.delivery import nudge_due
 from core.notifications.digests import tell
 from core.notifications.events import all_kinds, store_events
-from core.notifications.models import Delivery, DeliveryState, Event
+from core.notifications.models import Event
 from core.store.unit_of_work import REGISTRY
 
 LOOK_BACK = timedelta(hours=6)
 """How old a lost event may be that the sweep still finds."""
-BATCH = 1000
 
 
 def sweep(now: datetime) -> None:
@@ -31,17 +30,3 @@ def find_missed(since: datetime) -> None:
         found = {event.key: event for event in kind.missed(since)}
         known = set(Event.objects.filter(key__in=list(found)).values_list("key", flat=True))
         store_events([event for key, event in found.items() if key not in known])
-
-
-def forget(before: datetime) -> int:
-    """Delete at most 1,000 deliveries and 1,000 events that are older than `before`; return the number of both.
-
-    What still waits for a worker or a digest stays.
-    """
-    ended = Delivery.objects.filter(created_at__lt=before).exclude(state=DeliveryState.WAITING)
-    deliveries = list(ended.order_by("pk").values_list("pk", flat=True)[:BATCH])
-    Delivery.objects.filter(pk__in=deliveries).delete()
-    told = Event.objects.filter(at__lt=before, sorted_at__isnull=False).exclude(items__digest="")
-    events = list(told.order_by("pk").values_list("pk", flat=True)[:BATCH])
-    Event.objects.filter(pk__in=events).delete()
-    return len(deliveries) + len(events)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from celery import shared_task
 from django.utils import timezone
 
 from core.notifications import delivery, digests, of_the_hub
 from core.notifications import sweep as sweeping
-
-KEEP = timedelta(days=90)
 
 
 @shared_task(name="notifications.tell")
@@ -35,8 +31,5 @@ def sweep() -> None:
 
 @shared_task(name="notifications.look_after")
 def look_after() -> None:
-    """Look at the hub's disk, and forget old events and deliveries."""
-    now = timezone.now()
-    of_the_hub.check_storage(now)
-    while sweeping.forget(now - KEEP):
-        pass
+    """Look at the hub's disk."""
+    of_the_hub.check_storage(timezone.now())

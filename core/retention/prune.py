@@ -108,7 +108,7 @@ def _take(kind: Kind, keys: Keys, now: datetime) -> tuple[int, bool]:
     cutoff = kind.cutoff(now)
     with unit_of_work(with_accounts=not _is_registry(kind)):
         # Locked by their keys alone: PostgreSQL locks no rows of a query that joins another table.
-        present = list(_locked(kind, kind.rows.filter(pk__in=keys)).values_list("pk", flat=True))
+        present = list(locked(kind.rows.filter(pk__in=keys)).values_list("pk", flat=True))
         found = list(kind.old(now).filter(pk__in=present).values_list("pk", flat=True))
         needed = kind.needed(found, cutoff) if found else set()
         going, is_rest = _delete_below(kind, [key for key in found if key not in needed])
@@ -144,10 +144,6 @@ def _delete_below(kind: Kind, keys: Keys) -> tuple[Keys, bool]:
     return going, len(going) < len(keys)
 
 
-def _locked(kind: Kind, rows: Any) -> Any:
-    return locked(rows) if _is_registry(kind) else rows
-
-
 def _is_registry(kind: Kind) -> bool:
-    """Tell whether the rows are in the database that `unit_of_work` and `locked` are about."""
+    """Tell whether the rows are in the database on which `unit_of_work` opens a transaction in any case."""
     return (router.db_for_write(kind.model) or DEFAULT_DB_ALIAS) == REGISTRY

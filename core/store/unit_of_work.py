@@ -14,7 +14,7 @@ from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
 from django.db.models import Model, QuerySet
 from django.db.transaction import TransactionManagementError
 
@@ -96,10 +96,11 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
 def locked(rows: QuerySet[M], *, no_key: bool = False) -> QuerySet[M]:
     """Return `rows`, locked: other transactions cannot change or lock them until the open unit of work ends.
 
-    With `no_key` other transactions may insert rows that refer to `rows`. If another transaction has locked the rows,
-    SQLite and PostgreSQL wait, and MongoDB raises LostRaceError.
+    Rows of Django's own tables need a unit of work `with_accounts`. With `no_key` other transactions may insert rows
+    that refer to `rows`. If another transaction has locked the rows, SQLite and PostgreSQL wait, and MongoDB raises
+    LostRaceError.
     """
-    connection: Any = connections[REGISTRY]
+    connection: Any = connections[router.db_for_write(rows.model)]
     if connection.vendor != "mongodb":
         return rows.select_for_update(no_key=no_key)
     # The filter saw the snapshot of this transaction; the write fails if the rows have changed since.

@@ -48,8 +48,8 @@ def _ended_jobs(cutoff: datetime) -> Q:
 def _newest_jobs(keys: Keys, cutoff: datetime) -> set[Any]:
     """Return the jobs that are the newest of their federation, or of a region without one."""
     newest = set(Federation.objects.filter(last_sync_id__in=keys).order_by().values_list("last_sync_id", flat=True))
-    regions = SyncJob.objects.filter(pk__in=keys, lock_key__startswith=UNFEDERATED).order_by("lock_key")
-    for lock_key in regions.values_list("lock_key", flat=True).distinct():
+    regions = SyncJob.objects.filter(pk__in=keys, lock_key__startswith=UNFEDERATED)
+    for lock_key in regions.values_list("lock_key", flat=True).order_by("lock_key").distinct():
         newest |= set(SyncJob.objects.filter(lock_key=lock_key).values_list("pk", flat=True)[:1])
     return newest
 

@@ -10,7 +10,7 @@ from typing import Any
 from core.actors import Actor
 from core.errors import HubError
 from core.roles.models import Role
-from core.store.unit_of_work import retried, unit_of_work
+from core.store.unit_of_work import locked, retried, unit_of_work
 from fedhub.config_file.audit import entries_by
 from fedhub.config_file.kinds import ChangedMeanwhileError, Kind, Write, Written
 from fedhub.config_file.parse import parse_file
@@ -115,7 +115,7 @@ def _write(change: Change, wanted: Wanted | None, prune: bool, prepared: Any, by
     kind = KINDS[change.section]
     with unit_of_work(with_accounts=True):
         # Two runs write one after another, since two transactions could create an object of one name.
-        list(Role.objects.select_for_update().order_by("pk")[:1])
+        list(locked(Role.objects.order_by("pk"))[:1])
         kind.lock(change.key)
         observed = kind.observe([change.key]).get(change.key, kind.absent)
         if _change_now(kind, change, wanted, observed, prune) != change:

@@ -13,6 +13,7 @@ from django.contrib.auth.models import Group
 
 from core.errors import ConflictError, NotFoundError
 from core.roles.models import Role
+from core.store.unit_of_work import locked
 from fedhub.config_file.audit import record
 from fedhub.config_file.kinds import Kind, Write, Written
 from fedhub.config_file.plan import CREATE, DELETE, HELD, Change, FieldChange, Key, Observed
@@ -51,12 +52,12 @@ def _members(group: Group) -> list[str]:
 
 def lock_role(key: Key) -> None:
     """Lock the role's group."""
-    list(Group.objects.select_for_update(of=("self",)).filter(pk__in=Role.objects.filter(key=key[0]).values("group")))
+    list(locked(Group.objects.filter(pk__in=Role.objects.filter(key=key[0]).values("group"))))
 
 
 def lock_group(key: Key) -> None:
     """Lock the group of this name."""
-    list(Group.objects.select_for_update().filter(name=key[0]))
+    list(locked(Group.objects.filter(name=key[0])))
 
 
 def deletion_of(key: Key, observed: Observed) -> Change | None:

@@ -11,6 +11,8 @@ from core.strict_json import Json
 
 # YAML 1.1 reads these as ends of lines, or drops them. PyYAML writes them raw in some styles, so they are escaped.
 _ODD_SIGNS = re.compile("[\x85\u2028\u2029\ufeff]")
+# PyYAML leaves out the quotes of some texts that are numbers in YAML 1.2, such as 0E0, and not in YAML 1.1.
+_LIKE_NUMBER = re.compile(r"[-+.0-9]")
 _WIDTH = 1_000_000
 
 
@@ -21,8 +23,8 @@ class _Dumper(yaml.SafeDumper):
         return True
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
-        """Return the node of a text; one with odd signs is in double quotes, where signs are escaped."""
-        style = '"' if _ODD_SIGNS.search(text) else None
+        """Return the node of a text; one with odd signs, or that begins as a number does, is in double quotes."""
+        style = '"' if _ODD_SIGNS.search(text) or _LIKE_NUMBER.match(text) else None
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

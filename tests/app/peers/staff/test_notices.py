@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -39,7 +39,7 @@ def everything(peer: Peer) -> None:
     NewRows(received=rows).write()
 
 
-def kinds(events: Sequence[Event]) -> list[str]:
+def kinds(events: Iterable[Event]) -> list[str]:
     return sorted(event.kind for event in events)
 
 
