@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.defaults import page_not_found, server_error
@@ -66,6 +67,15 @@ class ContentCodingError(exceptions.APIException):
     headers: ClassVar[dict[str, str]] = {"Accept-Encoding": "identity"}
 
 
+class DatabaseAwayError(exceptions.APIException):
+    """Raised for a request during which a database cannot be reached, is full, or stays locked; it may come again."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "The hub cannot reach its database; send the request again"
+    wait = 5
+    """Seconds, for the header Retry-After."""
+
+
 CODES: dict[int, str] = {
     400: "invalid_request",
     404: "not_found",
@@ -76,6 +86,7 @@ CODES: dict[int, str] = {
     413: "payload_too_large",
     415: "unsupported_media_type",
     429: "too_many_requests",
+    503: "unavailable",
 }
 
 
@@ -94,11 +105,13 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     if known is None:
         logger.error("Unexpected error in a request", exc_info=exc)
         return Response(error_body("internal_error", INTERNAL_ERROR), status=500)
+    if known.status_code >= 500:
+        logger.error("%s", known.detail, exc_info=exc)
     return Response(api_error_body(known), status=known.status_code, headers=api_error_headers(known))
 
 
 def as_api_exception(exc: Exception) -> exceptions.APIException | None:
-    """Return `exc` as an exception of the framework, or None for an exception that a caller cannot cause."""
+    """Return `exc` as an exception of the framework, or None for an error of the hub that nobody foresaw."""
     if isinstance(exc, exceptions.APIException):
         return exc
     if isinstance(exc, Http404):
@@ -109,6 +122,8 @@ def as_api_exception(exc: Exception) -> exceptions.APIException | None:
         return PayloadTooLargeError()
     if isinstance(exc, SuspiciousOperation):
         return BadRequestError("The request is malformed")
+    if isinstance(exc, (OperationalError, InterfaceError)):
+        return DatabaseAwayError()
     return None
 
 

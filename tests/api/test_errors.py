@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError, connection
 from django.http import Http404
 from django.test import Client, RequestFactory
 from rest_framework import exceptions
@@ -22,6 +23,8 @@ from tests.api.contract import CREATE, FEDERATIONS, answer, error, path_of, raw
 from tests.conftest import Api, MakeUser
 
 pytestmark = pytest.mark.django_db
+MESSAGE = {"dispatch_id": "1", "source_server": "https://a.example", "intent_id": "1", "intent_title": "x"}
+AWAY = "The hub cannot reach its database; send the request again"
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,8 @@ pytestmark = pytest.mark.django_db
         (DjangoPermissionDenied("secret"), 403, {"detail": "You do not have permission to perform this action."}),
         (Http404("secret"), 404, error("not_found", "Not found.")),
         (exceptions.Throttled(wait=3), 429, None),
+        (OperationalError("secret"), 503, error("unavailable", AWAY)),
+        (InterfaceError("secret"), 503, error("unavailable", AWAY)),
         (RuntimeError("secret"), 500, error("internal_error", "Internal server error")),
         (KeyError("not found"), 500, error("internal_error", "Internal server error")),
     ],
@@ -252,3 +257,29 @@ def test_no_cache_may_keep_an_answer(api: Api, owner: User) -> None:
 def test_prefer_is_read_as_a_list(header: str, is_async: bool) -> None:
     request: Any = RequestFactory().post("/", headers={"Prefer": header})
     assert prefers_async(request) is is_async
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "message"),
+    [
+        ("get", "/api/v1/federations", "detail.message"),
+        ("post", "/api/v1/federations", "detail.message"),
+        ("get", "/api/v1/federation/agents", "message"),
+        ("post", "/api/v1/federation/receive", "message"),
+    ],
+)
+def test_a_caller_is_asked_to_come_again_while_the_database_is_away(
+    api: Api, owner: User, method: str, path: str, message: str
+) -> None:
+    client = api(owner)
+
+    def fail(*args: Any) -> Any:
+        raise OperationalError("connection refused at db.example")
+
+    with connection.execute_wrapper(fail):
+        found = getattr(client, method)(path, MESSAGE, "json")
+    assert (found.status_code, found["Retry-After"]) == (503, "5")
+    body: Any = found.json()
+    for name in message.split("."):
+        body = body[name]
+    assert body == AWAY
