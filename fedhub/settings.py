@@ -410,3 +410,5 @@ STORAGES = {
 LOGGING = logging_settings()
 # Empty: /metrics answers 404.
 FEDHUB_METRICS_TOKEN = environment.secret("FEDHUB_METRICS_TOKEN")
+# The commands read the variable themselves; here it becomes known as a secret, which error pages and logs hide.
+FEDHUB_BACKUP_PASSPHRASE = environment.secret("FEDHUB_BACKUP_PASSPHRASE")

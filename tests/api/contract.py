@@ -19,7 +19,7 @@ DETAIL_KEYS = [
     "providerConfig", "stats", "lastSync", "recentJobs", "createdBy", "updatedBy", "createdAt", "updatedAt",
     "externalId", "changePolicy", "schedule",
 ]  # fmt: skip
-ITEM_KEYS = [key for key in DETAIL_KEYS if key not in ("providerConfig", "recentJobs", "createdBy", "updatedBy")][:-2]
+ITEM_KEYS = [key for key in DETAIL_KEYS if key not in ("providerConfig", "recentJobs", "createdBy", "updatedBy")][:-3]
 SUMMARY_KEYS = [
     "discoveredMcpServers", "discoveredAgents", "createdMcpServers", "updatedMcpServers", "deletedMcpServers",
     "unchangedMcpServers", "skippedMcpServers", "createdAgents", "updatedAgents", "deletedAgents", "unchangedAgents",

@@ -77,13 +77,13 @@ def make_rows(cloud: MemoryCloud) -> None:
     Group.objects.create(name="Operators")
     issue_token("operator", scopes=["federations-read"], days=1)
     make_periodic_task()
+    count_rows()
 
 
 def make_periodic_task() -> None:
     """Store a periodic task of the hub, as a beat does when it starts."""
     every_day, _ = IntervalSchedule.objects.get_or_create(every=1, period="days")
     PeriodicTask.objects.get_or_create(name="Sweep jobs", defaults={"task": "federations.sweep", "interval": every_day})
-    count_rows()
 
 
 def count_rows() -> None:
