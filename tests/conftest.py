@@ -31,7 +31,7 @@ from federations.models import (
 from federations.search.registry import search_index
 from federations.services.access import grant
 from federations.services.federations import create_federation
-from peers.services.trust import log_checkpoints, passing_lines, peer_cache, rate_limits
+from peers.services.trust import log_checkpoints, notices, passing_lines, peer_cache, rate_limits
 from sandbox.client import SandboxClient
 from tests.examples import choose_profile
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
@@ -91,6 +91,7 @@ def nothing_remembered(request: pytest.FixtureRequest) -> None:
     A test that commits nothing leaves nothing in the index, since indexing follows a commit.
     """
     log_checkpoints.forget_all()
+    notices.forget_all()
     passing_lines.forget_all()
     peer_cache.forget_all()
     rate_limits.forget_all()

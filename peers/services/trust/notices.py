@@ -11,6 +11,7 @@ from django.db.models import Model
 
 from core.notifications.events import EventKind, NewEvent, in_key, record
 from core.notifications.models import Event
+from core.store.unit_of_work import after_commit
 from peers.models import (
     Dispatch,
     HandlerEvent,
@@ -25,6 +26,9 @@ from peers.models import (
 
 PEER_WAITING, KEY_CHANGED, WORK_BY_HAND, DEAD_LETTER = "peer.waiting", "key.changed", "work.by_hand", "dead_letter"
 MAX_MISSED = 1000
+MAX_TOLD = 10_000
+# The keys of stored events about work for staff, so that the further receives of an hour write none.
+_told: set[str] = set()
 
 
 def note_proposal(peer: Peer) -> None:
@@ -49,7 +53,23 @@ def note_work_by_hand(received: Sequence[ReceivedDispatch]) -> None:
 
     A peer may send hundreds of dispatches in a second, and one event says as much as all.
     """
-    record(*_by_hand(row for row in received if row.taken_by == TakenBy.STAFF))
+    events = [
+        each for each in _by_hand(row for row in received if row.taken_by == TakenBy.STAFF) if each.key not in _told
+    ]
+    if events:
+        record(*events)
+        after_commit(_remember, [each.key for each in events])
+
+
+def forget_all() -> None:
+    """Forget which events this process has stored, as a new process does."""
+    _told.clear()
+
+
+def _remember(keys: Iterable[str]) -> None:
+    if len(_told) > MAX_TOLD:
+        _told.clear()
+    _told.update(keys)
 
 
 def note_dead_letter(row: Dispatch | OutboundCallback | HandlerEvent, error: str, *, now: datetime) -> None:

@@ -25,6 +25,7 @@ from peers.services.trust.proofs import UNPROVEN, NotTrustedError, Proof, is_tru
 # Every receive makes this query, so it reads few columns.
 PEER_COLUMNS = (
     "server_url",
+    "display_name",
     "did",
     "state",
     "relationship",

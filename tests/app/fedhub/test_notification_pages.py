@@ -59,7 +59,11 @@ def test_every_member_of_staff_makes_rules_for_the_own_mails_alone(clerk: User, 
     listed = client.get(LIST).content.decode()
     assert ("Mine" in listed, "Another person" in listed) == (True, False)
     for name in ("change", "delete", "pause", "secret"):
-        assert client.post(page(others, name), {"_form_submitted": "True", "post": "yes"}).status_code in (302, 403, 404)
+        assert client.post(page(others, name), {"_form_submitted": "True", "post": "yes"}).status_code in (
+            302,
+            403,
+            404,
+        )
     others.refresh_from_db()
     assert others.paused_at is None
     assert client.post(page(own, "pause"), {"_form_submitted": "True"}).status_code in (200, 302)
