@@ -48,7 +48,7 @@ NOT_ON_MONGODB := $(filter-out tests/contract/test_backup.py,$(filter tests/cont
 	$(patsubst %,tests/api/peers/test_%.py,attacks_by_input dispatch intents numbers) \
 	$(patsubst %,tests/app/peers/staff/test_%.py,dead_letters decisions proposals visibility_pages work_pages) \
 	tests/app/core/store/test_old_databases.py tests/app/federations/runs/test_drive.py \
-	tests/app/peers/outbox/test_sweep.py
+	$(filter tests/app/fedhub/config_file/%,$(STORE_TESTS)) tests/app/peers/outbox/test_sweep.py
 SOURCES := core fedhub federations peers sandbox tests benchmarks
 # The test folders of the packages that differ from the branch `main`, committed or not.
 CHANGED_TESTS = $(shell { git diff --name-only "$$(git merge-base HEAD main 2>/dev/null || echo HEAD)"; \

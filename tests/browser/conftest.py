@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.app.federations.admin.cloud import MemoryCloud, put_in_place
 from tests.browser.watch import watch
@@ -30,6 +30,9 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 PASSWORD = "a long enough password"
+LONGEST_WAIT_MS = 15_000
+# A page may take this long on a busy machine; Playwright's own limit for what a test expects is 5 s.
+expect.set_options(timeout=LONGEST_WAIT_MS)
 Session = Callable[..., Page]
 
 
@@ -69,7 +72,7 @@ def session(transactional_db: None, browser: Browser, live_server: Any, cloud: M
     def log_in(user: User, **options: Any) -> Page:
         context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900}, **options)
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(LONGEST_WAIT_MS)
         opened = context.new_page()
         watch(opened, errors)
         opened.goto("/admin/")

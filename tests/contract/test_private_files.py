@@ -62,6 +62,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("folder", ["found"], indirect=True)
 def test_the_commands_and_the_web_process_make_private_files(folder: Path) -> None:
     variables = environment(folder)
     for arguments in (["migrate", "--verbosity=0"], ["collectstatic", "--no-input", "--verbosity=0"]):
@@ -91,8 +92,7 @@ def test_the_commands_and_the_web_process_make_private_files(folder: Path) -> No
         web.wait()
 
 
-# The test above makes the folder both ways.
-@pytest.mark.parametrize("folder", ["found"], indirect=True)
+@pytest.mark.parametrize("folder", ["new"], indirect=True)
 def test_a_worker_and_a_beat_make_private_files(folder: Path) -> None:
     variables = environment(folder)
     run(["manage.py", "migrate", "--verbosity=0"], variables)

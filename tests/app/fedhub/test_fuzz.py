@@ -36,7 +36,7 @@ from tests.browser.rows import addresses, example, make_rows
 
 pytestmark = [pytest.mark.timeout(24 * 3600), pytest.mark.django_db(transaction=True)]
 
-EXAMPLES = int(os.environ.get("FEDHUB_TEST_EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("FEDHUB_TEST_EXAMPLES", "1"))
 PEOPLE = {"administrator": EXAMPLES} | dict.fromkeys(("reader", "operator", "approver", "nobody"), EXAMPLES // 10)
 TRACES = (b"Traceback", b'File "', b"site-packages", str(django_settings.BASE_DIR).encode())
 ROWS = {
