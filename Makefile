@@ -108,7 +108,7 @@ test: install ## run all tests on each store; ONE=path::name runs some, on STORE
 	@echo "All tests, on SQLite"
 	@$(PYTEST) $(IN_ORDER)
 	@for store in $(STORES); do echo "The tests of the registry, on $$store"; $(PYTEST) --store=$$store $(STORE_TESTS) \
-		$$([ "$$store" = mongodb ] && echo $(NOT_ON_MONGODB:%=--deselect=%)); done
+		$$([ "$$store" = mongodb ] && echo $(NOT_ON_MONGODB:%=--deselect=%) || echo $(IN_ORDER)); done
 endif
 
 test-fast: install ## run tests/pure, then tests/app of the packages that differ from the branch main, on SQLite
