@@ -76,21 +76,25 @@ def hub(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Searc
 
 
 def test_no_invented_request_gets_more_than_an_answer(hub: Search) -> None:
-    create_plan(Federation.objects.get(pk=getattr(example(Federation), "pk", None)), by=STAFF)
+    federation = example(Federation)
+    assert isinstance(federation, Federation)
+    create_plan(federation, by=STAFF)
     known = {name: str(row.pk) for name, model in ROWS.items() if (row := example(model)) is not None}
     assert set(known) == set(ROWS)
     # The federation goes last, and every row of its resources with it.
     operations = [found.ok() for found in SCHEMA.get_all_operations()]
     for operation in sorted(operations, key=lambda one: one.definition.raw["operationId"] == "delete_federation"):
-        for name, examples in PEOPLE.items():
-            token = issue_token(f"test-{name}", scopes=list(oauth2_settings.SCOPES), days=1)
-            ask(hub, operation, known, {"Authorization": f"Bearer {token}"}, max(1, examples), name)
+        for name in PEOPLE:
+            ask(hub, operation, known, federation, name)
         assert_clean(hub)
 
 
-def ask(hub: Search, operation: Any, known: dict[str, str], headers: dict[str, str], examples: int, name: str) -> None:
+def ask(hub: Search, operation: Any, known: dict[str, str], federation: Federation, name: str) -> None:
+    """Send drawn requests to an operation, for existing and for unknown objects, with a token of that person."""
+    token = issue_token(f"test-{name}", scopes=list(oauth2_settings.SCOPES), days=1)
+    headers = {"Authorization": f"Bearer {token}"}
+    examples = max(1, PEOPLE[name])
     there = {parameter.name: known[parameter.name] for parameter in operation.path_parameters}
-    federation = Federation.objects.get(id=known["federation_id"])
     drawn = [operation.as_strategy(mode, path_parameters=there) for mode in GenerationMode]
     drawn.append(operation.as_strategy())
 
