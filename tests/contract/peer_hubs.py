@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 from django.db.models import QuerySet
 
-from tests.stores.databases import HubDatabase, Row, hub_database, rows_of
+from tests.stores.databases import HubDatabase, MongodbDatabase, Row, SqliteDatabase, hub_database, rows_of
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 3
@@ -45,8 +49,20 @@ def free_port() -> int:
 def template(folder: Path) -> Path:
     """Make a migrated, empty hub, whose database other hubs copy; return its folder."""
     hub = Hub("template", folder)
-    hub.store.create()
-    hub.run("-m", "django", "migrate", "--verbosity", "0")
+    if isinstance(hub.store, SqliteDatabase) and not isinstance(hub.store, MongodbDatabase):
+        hub.create(_migrated_file())
+    else:
+        hub.store.create()
+        hub.migrate()
+    return folder
+
+
+@cache
+def _migrated_file() -> Path:
+    """Make a migrated hub on SQLite, once for all tests of this process, which takes seconds; return its folder."""
+    folder = Path(tempfile.mkdtemp(prefix="fedhub-template-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    Hub("template", folder).migrate()
     return folder
 
 
@@ -109,6 +125,10 @@ class Hub:
     def create(self, other: Path) -> None:
         """Start with a copy of the database of the hub in the folder `other`."""
         self.store.create_as(other)
+
+    def migrate(self) -> None:
+        """Make the tables."""
+        self.run("-m", "django", "migrate", "--verbosity", "0")
 
     def commands(self) -> dict[str, tuple[str, ...]]:
         """Return the command of each program."""
