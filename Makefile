@@ -39,7 +39,7 @@ STORE_TESTS := tests/app/core/store tests/app/core/jobs tests/app/federations/se
 	$(patsubst %,tests/app/peers/staff/test_%.py,dead_letters decisions every_page lost_decisions proposals \
 		visibility_pages work_pages) \
 	$(patsubst %,tests/app/fedhub/config_file/test_%.py,round_trip two_runs) \
-	$(wildcard tests/contract/test_sync_*.py) $(patsubst %,tests/contract/test_%.py,backup copy_registry kills soak \
+	$(wildcard tests/contract/test_sync_*.py) $(patsubst %,tests/contract/test_%.py,backup copy_registry soak \
 		plan_concurrency plan_processes worker)
 # MongoDB's double is the slowest server: it gets the tests whose queries and races PostgreSQL does not stand for.
 NOT_ON_MONGODB := $(filter-out tests/contract/test_backup.py,$(filter tests/contract/%,$(STORE_TESTS))) \
