@@ -67,7 +67,8 @@ def test_a_federation_is_added_by_keyboard_alone(page: Page, cloud: MemoryCloud)
     tab_to(page, "^Save")
     page.keyboard.press("Enter")
 
-    expect(page.get_by_text("Payments is added.")).to_be_visible()
+    # On a busy machine the page that follows took longer than the usual 15 s.
+    expect(page.get_by_text("Payments is added.")).to_be_visible(timeout=60_000)
     found = Federation.objects.get()
     assert (found.external_id, found.provider_config) == (shown, {"region": "us-east-1", "assumeRoleArn": ROLE})
     for _ in range(50):
