@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ DATABASE = "fedhub"
 POSTGRESQL = tuple(setting for setting in SETTINGS if not setting.startswith("synchronous_commit"))
 
 
-class StoppableServer:
+class StoppableServer(ABC):
     """A server in a process of its own; `start` returns once it answers, and `stop` ends it as its service would."""
 
     name = ""
@@ -75,17 +76,17 @@ class StoppableServer:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    @abstractmethod
     def command(self) -> Sequence[str]:
         """Return the command that runs the server in the foreground."""
-        raise NotImplementedError
 
     def owner(self) -> dict[str, Any]:
         """Return the arguments of Popen that choose the user of the server."""
         return {}
 
+    @abstractmethod
     def answers(self) -> bool:
         """Tell whether the server serves requests."""
-        raise NotImplementedError
 
 
 class Postgresql(StoppableServer):

@@ -4,36 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import ArgumentParser
-from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from core.console import make_console
+from federations.management.plan_command import WOULD_CHANGE, PlanCommand
 from fedhub.config_file.apply import ConfigPlan, Outcome, apply_plan, make_plan
 from fedhub.config_file.show import has_changes, plan_as_json, show_errors, show_outcome, show_plan
 from fedhub.config_file.yaml_reader import MAX_BYTES
 
-WOULD_CHANGE = 2
 
-
-class Command(BaseCommand):
+class Command(PlanCommand):
     """Exit with 0 if the hub is in step with the file, with 2 if --plan finds changes, and with 1 on an error."""
 
     help = (
         "Show how the hub differs from a configuration file, and apply it. "
         "Exit code: 0 in step, 2 changes (with --plan), 1 error."
     )
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Return the parser, which ends with 1 on a wrong option: argparse's 2 would mean that something changes."""
-        parser = super().create_parser(prog_name, subcommand, **kwargs)
-        if parser.called_from_command_line:
-            parser.error = partial(_refuse_options, parser)  # type: ignore[method-assign]
-        return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
@@ -102,8 +92,3 @@ def _text_of(path: Path) -> str:
         raise CommandError(f"{path} cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise CommandError(f"{path} is not a UTF-8 text.") from exc
-
-
-def _refuse_options(parser: ArgumentParser, message: str) -> NoReturn:
-    parser.print_usage()
-    parser.exit(1, f"{parser.prog}: error: {message}\n")
