@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import Lock
 
 Values = tuple[str, ...]
@@ -117,6 +118,7 @@ def _notify() -> None:
         callback()
 
 
+@lru_cache(maxsize=256)
 def _clean(values: Values) -> Values:
     return tuple(value if _LABEL_VALUE.fullmatch(value) else OTHER for value in values)
 

@@ -22,6 +22,17 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            # OpenAPI has no scheme for signatures in headers and in the body.
+            "peer": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "X-API-Key",
+                "description": "A token bound to this peer. Signed requests (RFC 9421) and signed envelopes need none.",
+            }
+        }
+    },
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "PREPROCESSING_HOOKS": ["core.api.schema.strip_optional_slash"],
     "ENUM_NAME_OVERRIDES": {

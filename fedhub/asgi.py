@@ -3,10 +3,12 @@
 import gc
 
 from django.conf import settings
+from django.urls import reverse
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 
 from core.api.errors import answer_outside_views
 from fedhub.asgi_front import Answer, Front, Mounted
+from fedhub.message_handler import MessageHandler
 from fedhub.request_ids import take_request_ids
 from fedhub.wsgi import application as django_application
 
@@ -33,6 +35,13 @@ def _keep_figures_and_lines() -> None:
     keep_lines()
 
 
+def message_handlers() -> dict[str, MessageHandler]:
+    """Return the handler of each path to which peers post messages, by its path without a slash at the end."""
+    from peers.api.urls import message_patterns
+
+    return {reverse(pattern.name): MessageHandler(pattern.callback) for pattern in message_patterns}
+
+
 _front = Front(
     django_application,
     refuse,
@@ -41,6 +50,7 @@ _front = Front(
     max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     threads=settings.FEDHUB_WEB_THREADS,
     mounted=(_mcp(),),
+    direct=message_handlers(),
 )
 # Only a trusted proxy may say which address called, and by which scheme.
 application = take_request_ids(

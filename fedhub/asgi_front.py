@@ -7,7 +7,8 @@ the event loop reads the body, and a thread is used only while Django answers:
 2. The body must arrive within `body_seconds` of the head; otherwise the answer is 408 and the connection is closed
    (RFC 9110, section 15.5.9).
 3. A body larger than `max_body_bytes` is not read to its end. Django sees its length and no body, and answers 413.
-4. Django's WSGI application runs in one of `threads` threads. Further requests wait in the pool's queue.
+4. Django's WSGI application runs in one of `threads` threads. Further requests wait in the pool's queue. A path in
+   `direct` has a WSGI application of its own.
 5. An application that is mounted beside Django, such as the MCP server, gets the requests to its own path instead; it
    runs on the event loop and does its work with the database in the threads of the same pool.
 6. The answer is sent whole. The front writes one line to the access log, in which the path cannot start a line.
@@ -89,6 +90,7 @@ class Front:
     `refuse` takes a path and a status and makes the response to a request that `application` does not get. The body of
     a request must arrive within `body_seconds` seconds; a body of more than `max_body_bytes` bytes is not read to its
     end. `threads` is the greatest number of threads that run `application` and the work of the applications `mounted`.
+    `direct` maps a path, without a slash at its end, to the WSGI application that answers it instead of `application`.
     """
 
     application: WsgiApplication
@@ -97,6 +99,7 @@ class Front:
     max_body_bytes: int
     threads: int
     mounted: Sequence[Mounted] = ()
+    direct: Mapping[str, WsgiApplication] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -145,7 +148,7 @@ class Front:
         path = scope["path"].removesuffix("/")
         mounted = next((each for each in self.mounted if each.path == path), None)
         if mounted is None:
-            return await self._in_thread(call, self.application, environ)
+            return await self._in_thread(call, self.direct.get(path, self.application), environ)
         status, headers, content = await mounted.answer(scope, environ, body, length, self._in_thread)
         return Answer(status, [*headers, (b"x-request-id", scope[REQUEST_ID].encode())], content)
 

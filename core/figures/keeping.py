@@ -20,8 +20,7 @@ STORE_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
 _storing = threading.Lock()
-_thread_of = 0
-"""The process whose thread runs; a forked child has none of its parent's threads."""
+_has_thread = False
 
 
 def keep_figures() -> None:
@@ -73,9 +72,9 @@ def _add_to_row(key: Key, amount: float, now: datetime) -> None:
 
 
 def _see_to_thread() -> None:
-    global _thread_of
-    if _thread_of != os.getpid():
-        _thread_of = os.getpid()
+    global _has_thread
+    if not _has_thread:
+        _has_thread = True
         threading.Thread(target=_store_for_ever, name="figures", daemon=True).start()
 
 
@@ -88,9 +87,9 @@ def _store_for_ever() -> None:
 
 
 def _start_anew() -> None:
-    """Give a forked child a lock of its own: a thread of the parent may hold the parent's."""
-    global _storing
-    _storing = threading.Lock()
+    """Give a forked child a lock of its own, because a thread of the parent may hold the parent's; it has no thread."""
+    global _storing, _has_thread
+    _storing, _has_thread = threading.Lock(), False
 
 
 os.register_at_fork(after_in_child=_start_anew)

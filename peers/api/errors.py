@@ -15,6 +15,7 @@ from http import HTTPStatus
 from threading import Lock
 from typing import Any
 
+from django.http import HttpRequest
 from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,6 +23,7 @@ from rest_framework.response import Response
 from core.api.errors import INTERNAL_ERROR, BadRequestError, api_error_headers, as_api_exception, messages
 from core.counts import Count
 from core.errors import HubError
+from peers.models import Peer
 from peers.protocol import DelegationError, MalformedMessage, ProtocolError
 from peers.services.inbox.refused import see_refusal
 from peers.services.trust.proofs import UNPROVEN
@@ -77,20 +79,37 @@ def limiting_exception_handler(exc: Exception, context: dict[str, Any]) -> Respo
     refusal, request = refusal_of(exc), context.get("request")
     if refusal.status < 500 and request is not None:
         refusal = _refusal_or_429(refusal, request)
-        if request.method == "POST":
-            _see_message(refusal, request)
     return _answer(refusal, exc, request)
 
 
+def refuse_message(exc: Exception, request: HttpRequest, peer: Peer | None) -> Refusal:
+    """Return the refusal of a message that raised `exc`; `peer` is its sender if the proofs held.
+
+    The refusal is counted against the caller's address, and the journal tells of a refused POST.
+    """
+    refusal = refusal_of(exc)
+    if refusal.status < 500:
+        refusal = _refusal_or_429(refusal, request)
+        if request.method == "POST":
+            _see_message(refusal, request, peer)
+    _write(refusal, exc, request)
+    return refusal
+
+
 def _answer(refusal: Refusal, exc: Exception, request: Request | None) -> Response:
+    _write(refusal, exc, request)
     response = Response(refusal.body, status=refusal.status, headers=refusal.headers)
+    if refusal.status < 500:
+        # Otherwise Django writes a second line without the reason (django.utils.log.log_response).
+        response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
+def _write(refusal: Refusal, exc: Exception, request: Request | HttpRequest | None) -> None:
     if refusal.status >= 500:
         logger.error("Unexpected error while answering a peer", exc_info=exc)
     else:
         _log_refusal(refusal, request)
-        # Otherwise Django writes a second line without the reason (django.utils.log.log_response).
-        response._has_been_logged = True  # type: ignore[attr-defined]
-    return response
 
 
 def refusal_of(exc: Exception) -> Refusal:
@@ -132,7 +151,7 @@ def _of_framework(exc: APIException) -> Refusal:
     return Refusal(status, message, type(exc).__name__, headers=headers)
 
 
-def _refusal_or_429(refusal: Refusal, request: Request) -> Refusal:
+def _refusal_or_429(refusal: Refusal, request: Request | HttpRequest) -> Refusal:
     """Count a refusal against the caller's address; return the refusal, or a 429 if the address has too many."""
     try:
         if refusal.status != HTTPStatus.TOO_MANY_REQUESTS:
@@ -142,21 +161,19 @@ def _refusal_or_429(refusal: Refusal, request: Request) -> Refusal:
     return refusal
 
 
-def _see_message(refusal: Refusal, request: Request) -> None:
+def _see_message(refusal: Refusal, request: HttpRequest, peer: Peer | None) -> None:
     """Let the journal tell of a refused message."""
-    # `request.auth` would authenticate again where the authentication has failed.
-    peer = getattr(getattr(request, "_auth", None), "peer", None)
     see_refusal(
         refusal.reason.partition(":")[0],
         status=refusal.status,
         address=request.META.get("REMOTE_ADDR", ""),
         peer=peer,
         # Empty where the body was not read, such as a body that is too long.
-        body=getattr(request._request, "_body", b""),
+        body=getattr(request, "_body", b""),
     )
 
 
-def _log_refusal(refusal: Refusal, request: Request | None) -> None:
+def _log_refusal(refusal: Refusal, request: Request | HttpRequest | None) -> None:
     """Count the refusal by the class of its reason, and write the log line."""
     kind = refusal.reason.partition(":")[0]
     with _refusals_lock:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from django.http import HttpRequest, HttpResponse
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
+from rest_framework.viewsets import ViewSet
 
 from core.api.errors import INTERNAL_ERROR
 from core.api.schema import TokenOrSessionScheme
@@ -30,6 +32,8 @@ from peers.api.serializers import (
 from peers.protocol import UCAN_HEADER
 from peers.services.trust.identity import DISABLED
 from peers.services.trust.proofs import PUBLIC_KEY_HEADER, UNPROVEN
+
+View = Callable[[HttpRequest], HttpResponse]
 
 
 class OperatorScheme(TokenOrSessionScheme):  # type: ignore[no-untyped-call]
@@ -55,42 +59,6 @@ class AnyCallerScheme(OperatorScheme):  # type: ignore[no-untyped-call]
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
         """Return each credential as an alternative."""
         return [*super().get_security_requirement(auto_schema), {}]
-
-
-class PeerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Describes ReceiveAuthentication: a peer-bound token, if staff do not require a signature of the peer."""
-
-    target_class = "peers.api.authentication.ReceiveAuthentication"
-    name: list[str] = ["peer"]
-
-    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
-        """Return only the token, because OpenAPI has no scheme for signatures in headers and in the body."""
-        return [
-            {
-                "type": "apiKey",
-                "in": "header",
-                "name": "X-API-Key",
-                "description": "A token bound to this peer. Signed requests (RFC 9421) and signed envelopes need none.",
-            }
-        ]
-
-    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
-        """Return the token."""
-        return [{"peer": []}]
-
-
-class CallbackScheme(PeerScheme):  # type: ignore[no-untyped-call]
-    """Describes CallbackAuthentication: the peer-bound token that PeerScheme defines."""
-
-    target_class = "peers.api.authentication.CallbackAuthentication"
-    name: list[str] = []
-
-
-class ExchangeScheme(PeerScheme):  # type: ignore[no-untyped-call]
-    """Describes ExchangeAuthentication: the peer-bound token that PeerScheme defines."""
-
-    target_class = "peers.api.authentication.ExchangeAuthentication"
-    name: list[str] = []
 
 
 class PeerErrorSerializer(serializers.Serializer[Any]):
@@ -223,37 +191,6 @@ retrieve_intent = extend_schema(
     tags=["peers"],
     responses={200: IntentSerializer, **peer_errors(403, 404)},
 )
-federation_receive = extend_schema(
-    operation_id="federation_receive",
-    summary="Receive an intent from a peer",
-    tags=["peers"],
-    parameters=[
-        *SIGNED,
-        OpenApiParameter(UCAN_HEADER, str, OpenApiParameter.HEADER, description="A UCAN chain, root grant to leaf."),
-        OpenApiParameter(
-            PUBLIC_KEY_HEADER,
-            str,
-            OpenApiParameter.HEADER,
-            description="The signer's key, for a hub that does not know it yet.",
-        ),
-    ],
-    request=EnvelopeSerializer,
-    responses={
-        200: ReceiveResultSerializer,
-        **peer_errors(
-            400,
-            403,
-            404,
-            409,
-            *WITH_BODY,
-            425,
-            429,
-            e403="Source server https://hub.example.com not trusted",
-            e404="Agent not found",
-            e422="missing: dispatch_id",
-        ),
-    },
-)
 federation_dispatch = extend_schema(
     operation_id="federation_dispatch",
     summary="Dispatch an intent to a peer",
@@ -278,44 +215,114 @@ federation_dispatch = extend_schema(
         **peer_errors(400, 403, *WITH_BODY, e422="intent_id: This field is required."),
     },
 )
-federation_checkpoints = extend_schema(
-    operation_id="federation_checkpoints",
-    summary="Exchange checkpoints of the federation log",
-    tags=["peers"],
-    parameters=SIGNED,
-    request=CheckpointExchangeSerializer,
-    responses={
-        200: HeldCheckpointsSerializer,
-        **peer_errors(
-            400,
-            403,
-            *WITH_BODY,
-            429,
-            e403="Source server https://hub.example.com not trusted",
-            e422="type is not fedhub-log-exchange/1",
-        ),
-    },
-)
 
-federation_callback = extend_schema(
-    operation_id="federation_callback",
-    summary="Receive a callback from a peer",
-    tags=["peers"],
-    parameters=SIGNED,
-    request=CallbackSerializer,
-    responses={
-        200: CallbackResultSerializer,
-        **peer_errors(
-            400,
-            403,
-            404,
-            409,
-            *WITH_BODY,
-            429,
-            e403="Source server https://hub.example.com not trusted",
-            e404="Dispatch not found",
-            e409="The idempotency key was used for another callback",
-            e422="missing: dispatch_id",
-        ),
-    },
-)
+
+# The endpoints of messages are plain views --------------------------------------------------------------------------
+BY_PEER: Any = [{"peer": []}]
+
+
+class ReceiveDescription(ViewSet):
+    """Intents that peers dispatch to this hub."""
+
+    @extend_schema(
+        operation_id="federation_receive",
+        summary="Receive an intent from a peer",
+        tags=["peers"],
+        auth=BY_PEER,
+        parameters=[
+            *SIGNED,
+            OpenApiParameter(
+                UCAN_HEADER, str, OpenApiParameter.HEADER, description="A UCAN chain, root grant to leaf."
+            ),
+            OpenApiParameter(
+                PUBLIC_KEY_HEADER,
+                str,
+                OpenApiParameter.HEADER,
+                description="The signer's key, for a hub that does not know it yet.",
+            ),
+        ],
+        request=EnvelopeSerializer,
+        responses={
+            200: ReceiveResultSerializer,
+            **peer_errors(
+                400,
+                403,
+                404,
+                409,
+                *WITH_BODY,
+                425,
+                429,
+                e403="Source server https://hub.example.com not trusted",
+                e404="Agent not found",
+                e422="missing: dispatch_id",
+            ),
+        },
+    )
+    def create(self) -> None:
+        """Store an intent of a peer, once, then answer."""
+
+
+class CallbackDescription(ViewSet):
+    """Reports of peers about work that this hub dispatched to them."""
+
+    @extend_schema(
+        operation_id="federation_callback",
+        summary="Receive a callback from a peer",
+        tags=["peers"],
+        auth=BY_PEER,
+        parameters=SIGNED,
+        request=CallbackSerializer,
+        responses={
+            200: CallbackResultSerializer,
+            **peer_errors(
+                400,
+                403,
+                404,
+                409,
+                *WITH_BODY,
+                429,
+                e403="Source server https://hub.example.com not trusted",
+                e404="Dispatch not found",
+                e409="The idempotency key was used for another callback",
+                e422="missing: dispatch_id",
+            ),
+        },
+    )
+    def create(self) -> None:
+        """Store a callback of the peer that got the dispatch, once, then answer."""
+
+
+class CheckpointsDescription(ViewSet):
+    """Checkpoints of the peers' logs and of this hub's log; docs/protocol-extensions.md describes the bodies."""
+
+    @extend_schema(
+        operation_id="federation_checkpoints",
+        summary="Exchange checkpoints of the federation log",
+        tags=["peers"],
+        auth=BY_PEER,
+        parameters=SIGNED,
+        request=CheckpointExchangeSerializer,
+        responses={
+            200: HeldCheckpointsSerializer,
+            **peer_errors(
+                400,
+                403,
+                *WITH_BODY,
+                429,
+                e403="Source server https://hub.example.com not trusted",
+                e422="type is not fedhub-log-exchange/1",
+            ),
+        },
+    )
+    def create(self) -> None:
+        """Store the peer's newest checkpoint, then answer with this hub's, and with those of the peer that it holds."""
+
+
+def described_by(description: type[ViewSet]) -> Callable[[View], View]:
+    """Return the decorator that lets drf-spectacular describe a plain view by the method `create` of `description`."""
+
+    def decorate(view: View) -> View:
+        view.cls, view.initkwargs, view.actions = description, {}, {"post": "create"}  # type: ignore[attr-defined]
+        return view
+
+    return decorate

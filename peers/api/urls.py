@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from django.urls import URLPattern, re_path
 
+from peers.api.message_views import callback, checkpoints, receive
 from peers.api.views import AgentsViewSet, DocumentViewSet, IntentViewSet, StatusViewSet
-from peers.api.views_checkpoints import CheckpointsViewSet
-from peers.api.views_dispatch import CallbackViewSet, DispatchViewSet
-from peers.api.views_receive import ReceiveViewSet
+from peers.api.views_dispatch import DispatchViewSet
 
 FEDERATION = r"^api/v1/federation"
 INTENTS = r"^api/v1/intents"
@@ -20,21 +19,19 @@ document_patterns: list[URLPattern] = [
     ),
     re_path(r"^\.well-known/did\.json/?\Z", DocumentViewSet.as_view({"get": "did_document"}), name="did-document"),
 ]
+message_patterns: list[URLPattern] = [
+    re_path(rf"{FEDERATION}/receive/?\Z", receive, name="federation-receive"),
+    re_path(rf"{FEDERATION}/callback/?\Z", callback, name="federation-callback"),
+    re_path(rf"{FEDERATION}/log/checkpoints/?\Z", checkpoints, name="federation-checkpoints"),
+]
 federation_patterns: list[URLPattern] = [
     re_path(rf"{FEDERATION}/status/?\Z", StatusViewSet.as_view({"get": "retrieve"}), name="federation-status"),
     re_path(rf"{FEDERATION}/agents/?\Z", AgentsViewSet.as_view({"get": "list"}), name="federation-agents"),
-    re_path(rf"{FEDERATION}/receive/?\Z", ReceiveViewSet.as_view({"post": "create"}), name="federation-receive"),
     re_path(rf"{FEDERATION}/dispatch/?\Z", DispatchViewSet.as_view({"post": "create"}), name="federation-dispatch"),
-    re_path(rf"{FEDERATION}/callback/?\Z", CallbackViewSet.as_view({"post": "create"}), name="federation-callback"),
-    re_path(
-        rf"{FEDERATION}/log/checkpoints/?\Z",
-        CheckpointsViewSet.as_view({"post": "create"}),
-        name="federation-checkpoints",
-    ),
 ]
 intent_patterns: list[URLPattern] = [
     re_path(rf"{INTENTS}/?\Z", IntentViewSet.as_view({"get": "list", "post": "create"}), name="intents"),
     re_path(rf"{INTENTS}/(?P<intent_id>[^/]+)/?\Z", IntentViewSet.as_view({"get": "retrieve"}), name="intent"),
 ]
 
-urlpatterns = [*document_patterns, *federation_patterns, *intent_patterns]
+urlpatterns = [*document_patterns, *message_patterns, *federation_patterns, *intent_patterns]

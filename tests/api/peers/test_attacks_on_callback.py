@@ -9,7 +9,7 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
-from peers.api import authentication
+from peers.api import message_views
 from peers.models import Dispatch, Peer, PeerKey
 from peers.protocol import DelegationScope
 from peers.services.inbox import callbacks
@@ -102,7 +102,7 @@ def test_a_key_or_token_revoked_between_its_proof_and_the_transaction(
         assert_refused.start()
         return proven
 
-    monkeypatch.setattr(authentication, "prove_callback", prove_then_revoke)
+    monkeypatch.setattr(message_views, "prove_callback", prove_then_revoke)
     message = callback(dispatch.pk)
     answer = send(message, {"HTTP_X_API_KEY": token}, path=CALLBACK) if is_token else report(alpha, message)
     assert_refused(answer, 401)

@@ -2,15 +2,20 @@
 
 The first thread that submits an item leads. The leader takes all items that wait at that moment, works on them
 together, and gives each thread the outcome of its own item. It makes the oldest thread that came meanwhile the next
-leader. So the hub needs no further thread, a lone request is a group of one and does not wait, and each request costs
-less the more requests come at once ("flat combining", Hendler, Incze, Shavit and Tzafrir, 2010).
+leader. So the hub needs no further thread, and each request costs less the more requests come at once ("flat
+combining", Hendler, Incze, Shavit and Tzafrir, 2010).
+
+A group costs much more than an item more in it. So the leader waits for the items of the threads that have begun a
+request (`expected`), for a few milliseconds at most, as PostgreSQL does by `commit_delay`. A lone request does not
+wait.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -48,7 +53,8 @@ class GroupCommit(Generic[Item, Result]):
 
     `work` returns a result or an exception for each item, in the order of the items. `follow_up` gets the results of a
     group, in the leader's thread, after each thread of the group has its outcome. A group has at most `most` items, and
-    a thread waits for its outcome for at most `wait_seconds`.
+    a thread waits for its outcome for at most `wait_seconds`. A leader waits for expected items for at most
+    `delay_seconds`.
     """
 
     def __init__(
@@ -58,13 +64,29 @@ class GroupCommit(Generic[Item, Result]):
         *,
         most: int,
         wait_seconds: float,
+        delay_seconds: float = 0.0,
     ) -> None:
-        """Take the functions `work` and `follow_up`, and the bounds `most` and `wait_seconds`."""
+        """Take the functions `work` and `follow_up`, and the bounds."""
         self._work, self._follow_up = work, follow_up
-        self._most, self._wait_seconds = most, wait_seconds
+        self._most, self._wait_seconds, self._delay_seconds = most, wait_seconds, delay_seconds
         self._lock = threading.Lock()
+        self._none_expected = threading.Condition(self._lock)
+        self._expected = 0
+        self._of_thread = threading.local()
         self._waiting: deque[_Ticket[Item, Result]] = deque()
         self._is_led = False
+
+    @contextmanager
+    def expected(self) -> Iterator[None]:
+        """Let leaders expect an item of this thread, until the thread submits it or the block ends."""
+        with self._lock:
+            self._expected += 1
+        self._of_thread.is_expected = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._arrive()
 
     def submit(self, item: Item) -> Result:
         """Submit the item and return its result or raise its exception; UnfinishedError after `wait_seconds`.
@@ -73,6 +95,7 @@ class GroupCommit(Generic[Item, Result]):
         """
         ticket = _Ticket[Item, Result](item)
         with self._lock:
+            self._arrive()
             self._waiting.append(ticket)
             ticket.leads, self._is_led = not self._is_led, True
         if ticket.leads or self._wait_to_lead(ticket):
@@ -80,6 +103,14 @@ class GroupCommit(Generic[Item, Result]):
         if isinstance(ticket.outcome, Exception):
             raise ticket.outcome
         return ticket.outcome
+
+    def _arrive(self) -> None:
+        """Expect no item of this thread any more; the caller has the lock."""
+        if getattr(self._of_thread, "is_expected", False):
+            self._of_thread.is_expected = False
+            self._expected -= 1
+            if not self._expected:
+                self._none_expected.notify()
 
     def _wait_to_lead(self, ticket: _Ticket[Item, Result]) -> bool:
         """Wait until the ticket has its outcome (False) or leads from now on (True)."""
@@ -93,6 +124,7 @@ class GroupCommit(Generic[Item, Result]):
     def _lead(self) -> None:
         """Do the work for a group. The leader's own ticket is always in the group, because it is the oldest ticket."""
         with self._lock:
+            self._none_expected.wait_for(self._is_complete, self._delay_seconds)
             group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
         GROUP_SIZE.observe(len(group))
         results: list[Result] = []
@@ -107,6 +139,9 @@ class GroupCommit(Generic[Item, Result]):
             for ticket in group:
                 ticket.told.set()
         self._follow_up(results)
+
+    def _is_complete(self) -> bool:
+        return not self._expected or len(self._waiting) >= self._most
 
     def _hand_over(self) -> None:
         with self._lock:

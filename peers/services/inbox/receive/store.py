@@ -48,6 +48,9 @@ MAX_GROUP = 64
 WAIT_SECONDS = 30.0
 """Longer than the database waits for a lock, so that the database's own error comes first."""
 
+DELAY_SECONDS = 0.005
+"""How long a group waits for submissions that are being proved."""
+
 RECEIVED = Count("fedhub_peer_dispatches_received_total", "Dispatches of peers that got a result.", ("result",))
 
 KNOWN_COLUMNS = ("peer", "dispatch_id", "idempotency_key", "body_digest", "accepted", "local_intent_id")
@@ -140,7 +143,10 @@ def _nudge(outcomes: Sequence[ReceiveOutcome]) -> None:
     )
 
 
-_groups = GroupCommit(store_submissions, _nudge, most=MAX_GROUP, wait_seconds=WAIT_SECONDS)
+_groups = GroupCommit(store_submissions, _nudge, most=MAX_GROUP, wait_seconds=WAIT_SECONDS, delay_seconds=DELAY_SECONDS)
+
+expect_submission = _groups.expected
+"""Let a group wait for the submission of this thread, whose proof begins now."""
 
 
 class _Group:

@@ -1,0 +1,34 @@
+"""Django's handler for one view that programs call: with the middleware that a message needs, and no other.
+
+Middleware for pages, people and sessions took a fifth of the time of a peer's message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.handlers.exception import convert_exception_to_response
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse
+from django.middleware.security import SecurityMiddleware
+
+from core.api.middleware import refuse_disallowed_hosts
+from core.api.request_ids import request_ids
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+class MessageHandler(WSGIHandler):
+    """A WSGI application that answers every request with one view, whatever its path."""
+
+    def __init__(self, view: View) -> None:
+        """Take the view."""
+        self._view = view
+        super().__init__()
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        """Put the middleware of messages around the view, instead of that of the setting MIDDLEWARE."""
+        answer = refuse_disallowed_hosts(self._view)
+        secured: Any = SecurityMiddleware(answer)
+        self._middleware_chain = convert_exception_to_response(request_ids(secured))
