@@ -17,12 +17,14 @@ SECONDS = 20.0
 class Desk:
     """Doubles numbers, waits at `gate` for each group, and notes the groups; 13 is refused, 666 ends the work."""
 
-    def __init__(self, *, most: int = 64, wait_seconds: float = SECONDS) -> None:
+    def __init__(self, *, most: int = 64, wait_seconds: float = SECONDS, delay_seconds: float = 0.0) -> None:
         self.groups: list[list[int]] = []
         self.followed_up: list[list[int]] = []
         self.gate = threading.Event()
         self.begun = threading.Semaphore(0)
-        self.commit = GroupCommit[int, int](self.work, self.follow_up, most=most, wait_seconds=wait_seconds)
+        self.commit = GroupCommit[int, int](
+            self.work, self.follow_up, most=most, wait_seconds=wait_seconds, delay_seconds=delay_seconds
+        )
 
     def work(self, items: Sequence[int]) -> list[int | Exception]:
         self.groups.append(list(items))
@@ -110,6 +112,28 @@ def test_an_item_that_waited_too_long_fails_and_is_never_worked_on() -> None:
         assert futures[0].result(SECONDS) == 2
     assert desk.commit.submit(3) == 6
     assert desk.groups == [[1], [3]]
+
+
+def test_a_leader_waits_for_an_expected_item_and_not_beyond_its_delay() -> None:
+    desk = Desk(delay_seconds=SECONDS)
+    desk.gate.set()
+    with ThreadPoolExecutor(2) as pool:
+        with desk.commit.expected():
+            other = pool.submit(desk.commit.submit, 2)
+            until(lambda: desk.waiting(1))
+            assert desk.commit.submit(1) == 2
+        assert other.result(SECONDS) == 4
+        with desk.commit.expected():
+            other = pool.submit(desk.commit.submit, 3)
+            until(lambda: desk.waiting(1))
+        assert other.result(SECONDS) == 6
+    assert desk.groups == [[2, 1], [3]]
+
+    impatient = Desk(delay_seconds=0.01)
+    impatient.gate.set()
+    with impatient.commit.expected(), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(impatient.commit.submit, 4).result(SECONDS) == 8
+    assert impatient.groups == [[4]]
 
 
 def test_many_threads_each_get_their_own_result() -> None:
