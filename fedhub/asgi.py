@@ -7,8 +7,7 @@ from django.urls import reverse
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 
 from core.api.errors import answer_outside_views
-from fedhub.asgi_front import Answer, Front, Mounted
-from fedhub.message_handler import MessageHandler
+from fedhub.asgi_front import Answer, Front, Mounted, WsgiApplication
 from fedhub.request_ids import take_request_ids
 from fedhub.wsgi import application as django_application
 
@@ -35,8 +34,10 @@ def _keep_figures_and_lines() -> None:
     keep_lines()
 
 
-def message_handlers() -> dict[str, MessageHandler]:
+def message_handlers() -> dict[str, WsgiApplication]:
     """Return the handler of each path to which peers post messages, by its path without a slash at the end."""
+    # The views' models need the apps, which fedhub.wsgi loads.
+    from fedhub.message_handler import MessageHandler
     from peers.api.urls import message_patterns
 
     return {reverse(pattern.name): MessageHandler(pattern.callback) for pattern in message_patterns}
