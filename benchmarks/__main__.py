@@ -10,7 +10,7 @@ import sys
 
 BENCHMARKS = (
     *("sync", "schedules", "protocol", "receive", "runs", "log"),
-    *("ranking", "compatibility", "search", "query_plans", "pages"),
+    *("ranking", "compatibility", "search", "query_plans", "pages", "growth"),
 )
 
 

@@ -18,17 +18,14 @@ from functools import partial, wraps
 from typing import Any
 from unittest import mock
 
+from benchmarks.invented import NOUNS, queries, sentence, tool
+
 SERVERS = 1_000
 TOOLS = 10
 SEARCHES = 300
 AIM_P95_MS = 200.0
 # The benchmark has its own collection and empties it at the end. Other objects of a server would change the figures.
 COLLECTION = "FedhubSearchBenchmark"
-VERBS = ["get", "list", "create", "update", "delete", "find", "export", "import", "approve", "cancel", "send", "check"]
-PREFIXES = ["tax", "gold", "city", "fleet", "home", "night", "river", "store", "team", "trade", "water", "young"]
-SUFFIXES = ["account", "book", "card", "desk", "file", "form", "guide", "line", "list", "map", "note", "plan", "rate"]
-# As many words as in a catalog of thousands of tools: some are in a few documents, some in hundreds.
-NOUNS = [f"{prefix}{suffix}" for prefix in PREFIXES for suffix in SUFFIXES] + PREFIXES + SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,7 @@ def _store() -> None:
             federation=federation,
             server_name=f"{rng.choice(NOUNS)}_{number}_mcp",
             path=f"/agentcore/mcp/{number}",
-            description=_sentence(rng),
+            description=sentence(rng),
             status="READY",
             region="us-east-1",
             account_id="123456789012",
@@ -83,39 +80,12 @@ def _store() -> None:
             access_mode="iam",
             runtime_access={"mode": "iam"},
             url=f"https://runtime.example/{number}",
-            tools=[_tool(rng) for _ in range(TOOLS)],
+            tools=[tool(rng) for _ in range(TOOLS)],
             num_tools=TOOLS,
             enriched_at=now,
         )
         for number in range(SERVERS)
     )
-
-
-def _tool(rng: random.Random) -> dict[str, Any]:
-    properties = {rng.choice(NOUNS) + "_id": {"type": "string", "description": _sentence(rng)} for _ in range(3)}
-    return {
-        "name": f"{rng.choice(VERBS)}_{rng.choice(NOUNS)}",
-        "description": _sentence(rng),
-        "inputSchema": {"type": "object", "properties": properties},
-    }
-
-
-def _sentence(rng: random.Random) -> str:
-    verb, nouns = rng.choice(VERBS).capitalize(), rng.sample(NOUNS, 3)
-    return f"{verb} the {nouns[0]} of a {nouns[1]} by {nouns[2]} number"
-
-
-def _queries() -> list[str]:
-    """Return typical queries: a name, two words, the beginning of a word, a word that thousands of documents have."""
-    rng = random.Random(11)
-    kinds: list[Callable[[], str]] = [
-        lambda: f"{rng.choice(VERBS)}_{rng.choice(NOUNS)}",
-        lambda: f"{rng.choice(NOUNS)} {rng.choice(NOUNS)}",
-        lambda: rng.choice(NOUNS)[:4],
-        lambda: f"{rng.choice(NOUNS)}_{rng.randrange(SERVERS)}_mcp",
-        lambda: rng.choice([*NOUNS, "number"]),
-    ]
-    return [kinds[number % len(kinds)]() for number in range(SEARCHES)]
 
 
 def _runs() -> list[Run]:
@@ -148,7 +118,7 @@ def _measure(name: str, calls: list[str]) -> Run:
             raise SystemExit(f"{name}: built {built}, mended {mended}")
         check_calls = len(calls)
         calls.clear()
-        searches = [partial(index.search, SearchQuery(text)) for text in _queries()]
+        searches = [partial(index.search, SearchQuery(text)) for text in queries(SEARCHES, SERVERS)]
         times = sorted(_timed(search)[0] * 1000 for search in searches)
         p50, p95 = (times[int(len(times) * share)] for share in (0.5, 0.95))
         return Run(name, rebuild_seconds, rebuild_calls, check_seconds, check_calls, p50, p95, len(calls) / len(times))
