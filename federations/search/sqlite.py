@@ -1,8 +1,12 @@
-"""The embedded search index: SQLite's FTS5, ranked by bm25, in its own file.
+"""The embedded search index: SQLite's FTS5 finds the documents, in its own file, and `bm25` ranks them.
 
 A document is a row of `documents` (the JSON that a hit returns) and a row of `words` with the same number (the words
 that find it). `words.py` makes the words, of letters and digits only, so the text of a user never contains the syntax
 of an FTS5 query.
+
+The time of a search is bounded, whatever the size of the index. The column `facets` has the kind, the federation and
+the whole names of a document as words that no user can type, so that FTS5 itself filters by them. A search counts
+MOST_HITS hits at most and ranks CANDIDATES of them; if there are more, those with the words in their names come first.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 
 from federations.search.base import IndexedResource, SearchDocument, SearchHit, SearchPage, SearchQuery
+from federations.search.bm25 import Candidate, Phrase, phrases_of, rank, words_of
 from federations.search.columns import (
     JOINED_NAMES_WEIGHT,
     JOINED_WEIGHT,
@@ -29,21 +34,37 @@ from federations.search.words import Term, query_terms, single_words, squash
 
 BUSY_TIMEOUT_SECONDS = 30.0
 
-# bm25 is negative, and lower for a better hit. CROSS JOIN fixes the order in SQLite:
-# first the rows with the words, then the filters.
-_RANK = f"bm25(words, {NAMES_WEIGHT}, {TAGS_WEIGHT}, {TEXT_WEIGHT}, {JOINED_NAMES_WEIGHT}, {JOINED_WEIGHT})"
-_FOUND = """
-    FROM words CROSS JOIN documents ON documents.number = words.rowid
-    WHERE words MATCH :expression
-    AND (:kinds IS NULL OR documents.kind IN (SELECT value FROM json_each(:kinds)))
-    AND (:federation_ids IS NULL OR documents.federation_id IN (SELECT value FROM json_each(:federation_ids)))
+MOST_HITS = 10_000
+"""A search has at most so many hits: the total of a common word is this number."""
+
+CANDIDATES = 300
+"""So many hits are ranked; those behind them follow in the order of the index."""
+
+MOST_COUNTED = 20_000
+"""A word in more documents counts as a word in so many."""
+
+MOST_FACETS = 100
+"""A search within more federations compares them row by row."""
+
+_COLUMN_WEIGHTS = (NAMES_WEIGHT, TAGS_WEIGHT, TEXT_WEIGHT, JOINED_NAMES_WEIGHT, JOINED_WEIGHT)
+# Letters of a private use area, which are in no word that words.py makes (UAX #44: general category Co).
+_KIND, _FEDERATION, _NAME = "\ue001", "\ue002", "\ue003"
+
+_FOUND = "SELECT rowid FROM words WHERE words MATCH :expression LIMIT :most"
+# CROSS JOIN fixes the order in SQLite: first the rows with the words, then the filter.
+_FOUND_WITHIN = """
+    SELECT words.rowid FROM words CROSS JOIN documents ON documents.number = words.rowid
+    WHERE words MATCH :expression AND documents.federation_id IN (SELECT value FROM json_each(:federation_ids))
+    LIMIT :most
 """
-_COUNT = "SELECT count(*)" + _FOUND
-_PAGE = (
-    f"SELECT body, :name IN (squashed_name, squashed_card_name) AS exact, {_RANK} AS rank"
-    + _FOUND
-    + "ORDER BY exact DESC, rank, documents.id LIMIT :limit OFFSET :offset"
-)
+_FREQUENCY = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)"
+_SIZE = "SELECT coalesce(max(number), 0) FROM documents"
+_CANDIDATES = """
+    SELECT words.rowid, documents.id, names, tags, text, joined_names, joined, facets
+    FROM words JOIN documents ON documents.number = words.rowid
+    WHERE words.rowid IN (SELECT value FROM json_each(?))
+"""
+_BODIES = "SELECT number, body FROM documents WHERE number IN (SELECT value FROM json_each(?))"
 
 _DELETES = (
     """DELETE FROM words WHERE rowid IN (
@@ -98,7 +119,7 @@ class SqliteSearchIndex:
         return self._file.read(lambda connection: _stamps(connection, federation_id))
 
     def search(self, query: SearchQuery) -> SearchPage:
-        """Return ranked hits. The count and the page come from one snapshot."""
+        """Return ranked hits, MOST_HITS in all at most. The count and the page come from one snapshot."""
         asked = query_terms(query.text)
         if not asked:
             return SearchPage((), 0)
@@ -110,65 +131,151 @@ class SqliteSearchIndex:
 
 
 def _search_operation(query: SearchQuery, asked: Sequence[Term]) -> Callable[[sqlite3.Connection], SearchPage]:
-    expressions = (
-        " AND ".join(map(_expression, asked)),
-        " OR ".join(map(_expression, single_words(asked))),
-    )
-    filters = {
-        "kinds": json.dumps(sorted(query.kinds)) if query.kinds else None,
-        "federation_ids": None if query.federation_ids is None else json.dumps(sorted(query.federation_ids)),
-    }
-    page = {"name": squash(query.text), "limit": query.limit, "offset": query.offset}
+    name = f"{_NAME}{squash(query.text)}"
 
     def search(connection: sqlite3.Connection) -> SearchPage:
-        for expression in expressions:
-            found = filters | {"expression": expression}
-            (total,) = connection.execute(_COUNT, found).fetchone()
-            if total:
-                # An offset past the end has no hits, and may exceed SQLite's integers.
-                rows = connection.execute(_PAGE, found | page) if query.offset < total else ()
-                return SearchPage(tuple(_hit(row, asked) for row in rows), total)
+        for terms, joint in ((asked, " AND "), (single_words(asked), " OR ")):
+            find = _Finder(connection, query, joint, terms)
+            numbers = find(MOST_HITS)
+            if numbers:
+                # An offset past the end has no hits.
+                page = _page(find, numbers, terms, name) if query.offset < len(numbers) else []
+                return SearchPage(tuple(_hits(connection, page, asked)), len(numbers))
         return SearchPage((), 0)
 
     return search
 
 
-def _expression(term: Term) -> str:
-    """Return the term in FTS5's syntax: all its parts, or its joined form, each by prefix.
+class _Finder:
+    """Finds the numbers of documents with the terms that pass the filters of a query, on one connection.
 
-    The expression has each part twice, so that a document with the whole word ranks above one with a longer word. It
-    also has a plural as the user typed it, so that the plural ranks above the singular.
+    `joint` joins the terms in an expression of FTS5.
     """
-    parts = " AND ".join(f'("{part}" OR "{part}"*)' for part in term.parts)
+
+    def __init__(self, connection: sqlite3.Connection, query: SearchQuery, joint: str, terms: Sequence[Term]) -> None:
+        """Take the query, and how its terms are joined."""
+        self.connection, self.query, self._joint, self._terms = connection, query, joint, terms
+        self._facets = "".join(f" AND facets : ({facets})" for facets in _facets_of(query))
+
+    def __call__(self, most: int) -> list[int]:
+        """Return at most `most` numbers of documents that have the terms anywhere, by prefix."""
+        return self._find(self._joined("*"), most)
+
+    def by_names(self, most: int) -> list[int]:
+        """Return at most `most` numbers of documents that have the terms in their names, as whole words if any has.
+
+        To look for beginnings of words takes many times as long as to look for words.
+        """
+        whole, beginnings = (f"{{names joined_names}} : ({self._joined(ending)})" for ending in ("", "*"))
+        return self._find(whole, most) or self._find(beginnings, most)
+
+    def by_whole_name(self, name: str, most: int) -> list[int]:
+        """Return at most `most` numbers of documents with this facet of their whole name."""
+        return self._find(f'facets : "{name}"', most)
+
+    def _joined(self, ending: str) -> str:
+        return self._joint.join(_expression(term, ending) for term in self._terms)
+
+    def _find(self, words: str, most: int) -> list[int]:
+        expression = f"({words}){self._facets}"
+        federation_ids = self.query.federation_ids
+        is_by_facet = federation_ids is None or len(federation_ids) <= MOST_FACETS
+        found = self.connection.execute(
+            _FOUND if is_by_facet else _FOUND_WITHIN,
+            {
+                "expression": expression,
+                "most": most,
+                **({} if is_by_facet else {"federation_ids": json.dumps(sorted(federation_ids or ()))}),
+            },
+        )
+        return [number for (number,) in found]
+
+
+def _facets_of(query: SearchQuery) -> Iterator[str]:
+    """Yield the alternatives of each filter of a query, as an expression of FTS5."""
+    if query.kinds:
+        yield " OR ".join(f'"{_KIND}{kind}"' for kind in sorted(query.kinds))
+    if query.federation_ids is not None and len(query.federation_ids) <= MOST_FACETS:
+        # A search within no federation has no hits, so it needs a word that no document has.
+        yield " OR ".join(f'"{_federation_facet(each)}"' for each in sorted(query.federation_ids)) or f'"{_NAME}"'
+
+
+def _federation_facet(federation_id: str) -> str:
+    # An id may have characters at which the tokenizer splits.
+    return _FEDERATION + federation_id.encode("utf-8", "surrogatepass").hex()
+
+
+def _page(find: _Finder, numbers: Sequence[int], terms: Sequence[Term], name: str) -> list[tuple[int, float]]:
+    """Return the numbers of the page's documents and their scores, best first."""
+    chosen = numbers
+    if len(numbers) > CANDIDATES:
+        known = set(numbers) if len(numbers) < MOST_HITS else None
+        exact = [each for each in find.by_whole_name(name, CANDIDATES) if known is None or each in known]
+        chosen = list(dict.fromkeys([*exact, *find.by_names(CANDIDATES), *numbers[:CANDIDATES]]))[:CANDIDATES]
+    candidates = _read_candidates(find.connection, chosen, name)
+    ranked = rank(candidates, _weighed_phrases(find.connection, terms), _COLUMN_WEIGHTS)
+    best = [(candidate.number, candidate.is_exact + score / (score + 1.0)) for score, candidate in ranked]
+    # A document with the words in its name may be beyond the first MOST_HITS; it takes the place of another one.
+    end = min(find.query.offset + find.query.limit, len(numbers))
+    if end > len(best):
+        known = {number for number, _ in best}
+        best += [(number, 0.0) for number in numbers if number not in known]
+    return best[find.query.offset : end]
+
+
+def _read_candidates(connection: sqlite3.Connection, numbers: Sequence[int], name: str) -> list[Candidate]:
+    return [
+        Candidate(number, id_, name in facets.split(" "), tuple(f" {column.replace(' ', '  ')} " for column in columns))
+        for number, id_, *columns, facets in connection.execute(_CANDIDATES, (json.dumps(numbers),))
+    ]
+
+
+def _weighed_phrases(connection: sqlite3.Connection, terms: Sequence[Term]) -> list[Phrase]:
+    words = words_of(terms)
+    if len(words) == 1:
+        # All documents have the word, so its weight changes no order.
+        return phrases_of(words, [0], 1)
+    counted = (connection.execute(_FREQUENCY, (f'"{word}"', MOST_COUNTED)) for word in words)
+    return phrases_of(words, [found.fetchone()[0] for found in counted], connection.execute(_SIZE).fetchone()[0])
+
+
+def _hits(
+    connection: sqlite3.Connection, page: Sequence[tuple[int, float]], asked: Sequence[Term]
+) -> Iterator[SearchHit]:
+    bodies = dict(connection.execute(_BODIES, (json.dumps([number for number, _ in page]),)))
+    for number, score in page:
+        document = document_from_json(bodies[number])
+        yield SearchHit(document, score, excerpt(document.text, asked))
+
+
+def _expression(term: Term, ending: str = "*") -> str:
+    """Return the term in FTS5's syntax: all its parts, or its joined form, each by prefix or by the ending "" whole."""
+    parts = " AND ".join(f'"{part}"{ending}' for part in term.parts)
     is_one_word = term.parts == (term.joined,)
-    return f"({parts})" if is_one_word else f'(({parts}) OR ("{term.joined}" OR "{term.joined}"*))'
-
-
-def _hit(row: tuple[str, int, float], asked: Sequence[Term]) -> SearchHit:
-    body, exact, rank = row
-    document = document_from_json(body)
-    return SearchHit(document, exact + rank / (rank - 1.0), excerpt(document.text, asked))
+    return f"({parts})" if is_one_word else f'(({parts}) OR "{term.joined}"{ending})'
 
 
 def _table_row(document: SearchDocument) -> Row:
     words = word_columns(document)
     return (
         document.id,
-        document.kind,
         document.resource_id,
         document.federation_id,
-        *squashed_names(document),
         document_to_json(document),
         *map(" ".join, (words.names, words.tags, words.text, words.joined_names, words.joined)),
+        " ".join(
+            [f"{_KIND}{document.kind}", _federation_facet(document.federation_id)]
+            + [f"{_NAME}{name}" for name in squashed_names(document) if name]
+        ),
     )
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM documents").fetchone()
-    connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _numbered(rows, last, slice(0, 7)))
+    (last,) = connection.execute(_SIZE).fetchone()
+    connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", _numbered(rows, last, slice(0, 4)))
     connection.executemany(
-        "INSERT INTO words (rowid, names, tags, text, joined_names, joined) VALUES (?, ?, ?, ?, ?, ?)",
-        _numbered(rows, last, slice(7, 12)),
+        "INSERT INTO words (rowid, names, tags, text, joined_names, joined, facets) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        _numbered(rows, last, slice(4, 10)),
     )
 
 

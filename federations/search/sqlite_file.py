@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 # Raise it with every change of the schema or of the words that words.py makes. An index of another version is dropped.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 APPLICATION_ID = 0x66656468
 
 # words.py makes the words, so the tokenizer only splits at spaces. `ascii` does that, and treats every letter beyond
@@ -43,13 +43,12 @@ _SCHEMA = (
     ) WITHOUT ROWID""",
     "CREATE INDEX resources_of_federation ON resources (federation_id)",
     """CREATE TABLE documents (
-        number INTEGER PRIMARY KEY, id TEXT NOT NULL, kind TEXT NOT NULL, resource_id TEXT NOT NULL,
-        federation_id TEXT NOT NULL, squashed_name TEXT NOT NULL, squashed_card_name TEXT NOT NULL,
+        number INTEGER PRIMARY KEY, id TEXT NOT NULL, resource_id TEXT NOT NULL, federation_id TEXT NOT NULL,
         body TEXT NOT NULL
     )""",
     "CREATE INDEX documents_of_resource ON documents (resource_id)",
     """CREATE VIRTUAL TABLE words USING fts5 (
-        names, tags, text, joined_names, joined, tokenize='ascii', detail='column', prefix='2 3'
+        names, tags, text, joined_names, joined, facets, tokenize='ascii', detail='column', prefix='2 3 4'
     )""",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
