@@ -25,6 +25,7 @@ message_patterns: list[URLPattern] = [
     re_path(rf"{FEDERATION}/log/checkpoints/?\Z", checkpoints, name="federation-checkpoints"),
 ]
 federation_patterns: list[URLPattern] = [
+    *message_patterns,
     re_path(rf"{FEDERATION}/status/?\Z", StatusViewSet.as_view({"get": "retrieve"}), name="federation-status"),
     re_path(rf"{FEDERATION}/agents/?\Z", AgentsViewSet.as_view({"get": "list"}), name="federation-agents"),
     re_path(rf"{FEDERATION}/dispatch/?\Z", DispatchViewSet.as_view({"post": "create"}), name="federation-dispatch"),
@@ -34,4 +35,4 @@ intent_patterns: list[URLPattern] = [
     re_path(rf"{INTENTS}/(?P<intent_id>[^/]+)/?\Z", IntentViewSet.as_view({"get": "retrieve"}), name="intent"),
 ]
 
-urlpatterns = [*document_patterns, *message_patterns, *federation_patterns, *intent_patterns]
+urlpatterns = [*document_patterns, *federation_patterns, *intent_patterns]
