@@ -352,7 +352,12 @@ class CardSignatureSerializer(serializers.Serializer[A2aAgent]):
     `keyName` is the name of the pinned key and `kid` the id that the card gives its key; both are empty without one.
     """
 
-    state = serializers.ChoiceField(SignatureChoice.choices, allow_null=True, source="shown_signature_state")
+    # Not a ChoiceField: the schema's name for the states of runs would then change.
+    state = serializers.CharField(
+        allow_null=True,
+        source="shown_signature_state",
+        help_text=f"One of {', '.join(SignatureChoice.values)}; null until the first check.",
+    )
     keyName = serializers.CharField(source="signature_key_name")
     kid = serializers.CharField(source="signature_kid")
     reason = serializers.CharField(source="signature_reason", help_text="Why the card is not verified, or empty.")
