@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -55,6 +55,7 @@ class CardKeyForm(ShowsRefusal, forms.ModelForm[CardKeyPin]):
     class Meta:
         model = CardKeyPin
         fields = ["name", "federation", "organization", "note"]
+        widgets = {"note": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
 
 
 class RetireForm(BaseDialogForm):
@@ -176,20 +177,20 @@ class CardKeyPinAdmin(RefusalOnFormMixin, UnitOfWorkMixin, RowPagesMixin, ListPa
         return format_html_join("", "<p>{}</p>", ((copyable(document_text(jwk)),) for jwk in pin.jwks)) or "-"
 
     @display(description="Pinned", ordering="created_at")
-    def pinned(self, pin: CardKeyPin) -> str:
+    def pinned(self, pin: CardKeyPin) -> SafeString:
         by = f" by {pin.created_by_name}" if pin.created_by_name else ""
-        return f"{time_since(pin.created_at)}{by}"
+        return format_html("{}{}", time_since(pin.created_at), by)
 
     @display(description="Last fetch")
-    def last_fetch(self, pin: CardKeyPin) -> str:
+    def last_fetch(self, pin: CardKeyPin) -> SafeString | str:
         if not pin.jwks_url:
             return "-"
         if pin.fetch_error:
-            return f"failed {time_since(pin.tried_at)}: {pin.fetch_error}"
+            return format_html("failed {}: {}", time_since(pin.tried_at), pin.fetch_error)
         return time_since(pin.fetched_at) if pin.fetched_at else "a worker will fetch it soon"
 
     @display(description="Retired")
-    def retired(self, pin: CardKeyPin) -> str:
+    def retired(self, pin: CardKeyPin) -> SafeString | str:
         if not pin.is_retired:
             return "-"
-        return f"{time_since(pin.retired_at)} by {pin.retired_by_name}: {pin.retired_reason}"
+        return format_html("{} by {}: {}", time_since(pin.retired_at), pin.retired_by_name, pin.retired_reason)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from core.admin.labels import format_age
+from core.admin.labels import format_time
 from federations.admin.catalog_view import strings
 from federations.models import A2aAgent, McpServer, SignatureChoice
 from federations.sync.agent_cards import with_json_names
@@ -68,7 +68,7 @@ def signature_words(agent: A2aAgent) -> str:
     kid = f", key id {agent.signature_kid}" if agent.signature_kid else ""
     reason = f". {agent.signature_reason}" if agent.signature_reason else ""
     state = agent.get_signature_state_display()
-    return f"{state}{key}{kid}, checked {format_age(agent.signature_checked_at)}{reason}"
+    return f"{state}{key}{kid}, checked {format_time(agent.signature_checked_at)}{reason}"
 
 
 def _interfaces(card: JsonObject) -> Iterator[str]:

@@ -28,6 +28,7 @@ from federations.services.shown import shows_status
 
 READY = "READY"
 _LAST_SYNC_HELD = Q(last_sync__held=True)
+_NOT_FETCHED = ~Q(jwks_url="") & Q(fetched_at__isnull=True)
 _LAST_SYNC_NOT_HELD = Q(last_sync__isnull=True) | Q(last_sync__held=False)
 
 FEDERATION_TABS = (
@@ -88,8 +89,8 @@ AGENT_EXPORT: tuple[ExportField, ...] = (
 )  # fmt: skip
 
 CARD_KEY_TABS = (
-    Tab("in_use", "In use", Q(retired_at__isnull=True)),
-    Tab("not_fetched", "Not fetched", ~Q(jwks_url="") & Q(fetched_at__isnull=True, retired_at__isnull=True)),
+    Tab("in_use", "In use", Q(retired_at__isnull=True) & ~_NOT_FETCHED),
+    Tab("not_fetched", "Not fetched", Q(retired_at__isnull=True) & _NOT_FETCHED),
     Tab("retired", "Retired", Q(retired_at__isnull=False)),
 )
 CARD_KEY_EXPORT: tuple[ExportField, ...] = (

@@ -165,3 +165,5 @@ def test_staff_pin_a_key_see_the_verdict_and_retire_the_key(
     assert CardKeyPin.objects.get().retired_at is None
     client.post(retire, {"reason": "The provider rotated it", "_form_submitted": "True"})
     assert CardKeyPin.objects.get().retired_reason == "The provider rotated it"
+    for name, keys in (("changelist", []), ("change", [pin.pk])):
+        assert "&lt;time" not in client.get(reverse(f"admin:federations_cardkeypin_{name}", args=keys)).content.decode()
