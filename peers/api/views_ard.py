@@ -5,11 +5,10 @@ Errors have the body of ARD's appendix B.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
 from django.http import QueryDict
 from django.utils.cache import get_conditional_response
@@ -18,20 +17,19 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api.errors import PayloadTooLargeError
-from core.api.parsers import StrictJSONParser
+from core.api.parsers import StrictJSONParser, parse_body
 from core.errors import InvalidRequestError, NotImplementedYetError
-from core.jcs import canonical_bytes
 from core.strict_json import JsonObject
 from peers.api.cursors import make_cursor, read_cursor
 from peers.api.errors import refusal_of
 from peers.api.viewsets import ProtocolViewSet
-from peers.services.catalog.ard import check_is_on, find_card, find_entry, manifest
+from peers.services.catalog.ard import CATALOGUE, check_is_on, digest_of, find_card, find_entry
 from peers.services.catalog.ard_search import read_query, search_public
 from peers.services.trust.rate_limits import spend_stranger_request
 
 MAX_BODY_BYTES = 16_384
 CACHED = "public, max-age=300"
+OFFSET = re.compile(r"[0-9]{1,9}\Z", re.ASCII)
 SOON = "public, max-age=30"
 CODES: Mapping[int, str] = {
     400: "INVALID_ARGUMENT",
@@ -66,13 +64,23 @@ def ard_exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     return Response(ard_error_body(status, refusal.message), status=status, headers=headers)
 
 
+class SmallJSONParser(StrictJSONParser):
+    """Parses the body of a search, of at most MAX_BODY_BYTES."""
+
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Return the body's value; raise BadRequestError or PayloadTooLargeError."""
+        return parse_body(stream.read(MAX_BODY_BYTES + 1), max_bytes=MAX_BODY_BYTES)
+
+
 @extend_schema(exclude=True)
 class ArdViewSet(ProtocolViewSet):
     """The manifest, the search, single entries and the cards of public agents."""
 
     authentication_classes = ()
     permission_classes = ()
-    parser_classes: list[type[BaseParser]] = [StrictJSONParser]
+    parser_classes: list[type[BaseParser]] = [SmallJSONParser]
 
     def get_exception_handler(self) -> Any:
         """Return the handler that answers exceptions with ARD's bodies."""
@@ -86,20 +94,21 @@ class ArdViewSet(ProtocolViewSet):
 
     def manifest(self, request: Request) -> Response:
         """Return the signed manifest."""
-        return _cacheable(request, manifest())
+        catalogue = CATALOGUE.get()
+        return _cacheable(request, catalogue.manifest, catalogue.manifest_digest)
 
     def entry(self, request: Request, identifier: str) -> Response:
         """Return one signed entry (section 5.3.4)."""
-        return _cacheable(request, find_entry(identifier))
+        found = find_entry(identifier)
+        return _cacheable(request, found, digest_of(found))
 
     def card(self, request: Request, kind: str, name: str) -> Response:
         """Return the card that an entry names."""
-        return _cacheable(request, find_card(kind, name))
+        found = find_card(kind, name)
+        return _cacheable(request, found, digest_of(found))
 
     def search(self, request: Request) -> Response:
         """Return the public resources that match, best first (section 5.3.2)."""
-        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
-            raise PayloadTooLargeError(f"The request body is larger than {MAX_BODY_BYTES} bytes")
         answer, following = search_public(read_query(request.data, offset=_read_offset(request.data)))
         if following is not None:
             answer["pageToken"] = make_cursor(str(following))
@@ -110,9 +119,9 @@ class ArdViewSet(ProtocolViewSet):
         raise NotImplementedYetError("This hub does not have this optional endpoint")
 
 
-def _cacheable(request: Request, document: JsonObject) -> Response:
+def _cacheable(request: Request, document: JsonObject, digest: str) -> Response:
     """Return a document with its caching headers, or 304 for a caller that has it."""
-    etag = f'"{hashlib.sha256(canonical_bytes(document)).hexdigest()[:32]}"'
+    etag = f'"{digest}"'
     response = Response(document, headers={"Cache-Control": CACHED, "ETag": etag})
     found = get_conditional_response(request._request, etag=etag, response=response)
     if found is None or found is response:
@@ -126,7 +135,7 @@ def _read_offset(body: Any) -> int:
         return 0
     query = QueryDict(mutable=True)
     query["cursor"] = token if isinstance(token, str) else "-"
-    try:
-        return int(read_cursor(query))
-    except ValueError as exc:
-        raise InvalidRequestError("pageToken: is not a token of this search") from exc
+    offset = read_cursor(query)
+    if not OFFSET.match(offset):
+        raise InvalidRequestError("pageToken: is not a token of this search")
+    return int(offset)

@@ -1,24 +1,23 @@
 """The search of the public resources by Agentic Resource Discovery (section 5.3.2), and the referrals to other hubs.
 
-A search reads the public resources of the moment and ranks them in memory, by the rules of the hub's own search. It
-never asks another hub: a stranger would otherwise make this hub send requests.
+A search ranks the public resources in memory, by the rules of the hub's own search. It never asks another hub, because
+a stranger would otherwise make this hub send requests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import islice
 
 from django.conf import settings
 
 from core.errors import InvalidRequestError
 from core.strict_json import Json, JsonObject
-from federations.search.base import MAX_LIMIT, DocumentKind, IndexedResource, SearchDocument, SearchQuery
-from federations.search.memory import MemorySearchIndex
+from federations.search.base import MAX_LIMIT, SearchQuery
 from peers.models import Peer, PeerState
 from peers.protocol.ard import ArtifactType, publisher_of
-from peers.services.catalog.ard import Published, published, registry_url
+from peers.services.catalog.ard import CATALOGUE, Catalogue, Published, registry_url, values_of
 from peers.services.trust.identity import hub_url
 
 DEFAULT_PAGE, MAX_PAGE = 10, 100
@@ -63,13 +62,10 @@ def read_query(body: Json, *, offset: int) -> ArdQuery:
 
 def search_public(query: ArdQuery) -> tuple[JsonObject, int | None]:
     """Return the answer without its page token, and the offset of the next page or None."""
-    known = {str(each.entry["identifier"]): each for each in published()}
-    found = [
-        (known[identifier], score)
-        for identifier, score in _ranked(query.text, known)
-        if _passes(known[identifier].entry, query.filters)
-    ]
+    catalogue = CATALOGUE.get()
     end = query.offset + query.page_size
+    # One more than the page tells whether another one follows.
+    found = list(islice(_passing(query, catalogue), end + 1))
     source = registry_url() + "/"
     results: list[Json] = [
         {**{name: each.entry[name] for name in SHOWN if name in each.entry}, "score": score, "source": source}
@@ -118,46 +114,17 @@ def _passes(entry: JsonObject, filters: Mapping[str, frozenset[str]]) -> bool:
     return all(not values.isdisjoint(_values_of(entry, name)) for name, values in filters.items())
 
 
-def _values_of(entry: JsonObject, name: str) -> Sequence[str]:
-    if name == "publisher":
-        return [publisher_of(hub_url())]
-    value = entry.get(name)
-    return [str(each) for each in value] if isinstance(value, list) else [str(value)] if value else []
-
-
-def _ranked(text: str, known: Mapping[str, Published]) -> list[tuple[str, int]]:
-    """Return the identifiers that match a text, best first, with scores from 1 to 100."""
-    index = _index_of(tuple(_document(identifier, each) for identifier, each in known.items()))
-    ranked: list[tuple[str, int]] = []
-    for offset in range(0, len(known), MAX_LIMIT):
-        page = index.search(SearchQuery(text, limit=MAX_LIMIT, offset=offset))
-        ranked += [(hit.document.id, max(1, min(100, round(100 * hit.score)))) for hit in page.hits]
+def _passing(query: ArdQuery, catalogue: Catalogue) -> Iterator[tuple[Published, int]]:
+    """Yield the resources that match, best first, each with a score from 1 to 100."""
+    for offset in range(0, len(catalogue.resources), MAX_LIMIT):
+        page = catalogue.index.search(SearchQuery(query.text, limit=MAX_LIMIT, offset=offset))
+        for hit in page.hits:
+            each = catalogue.resources[hit.document.id]
+            if _passes(each.entry, query.filters):
+                yield each, max(1, min(100, round(100 * hit.score)))
         if offset + MAX_LIMIT >= page.total:
-            break
-    return ranked
+            return
 
 
-def _document(identifier: str, each: Published) -> SearchDocument:
-    entry = each.entry
-    lists = [*_values_of(entry, "capabilities"), *_values_of(entry, "representativeQueries")]
-    parts = [f"{part.get('name', '')}\n{part.get('description', '')}" for part in each.resource.parts]
-    is_agent = each.resource.type is ArtifactType.AGENT
-    return SearchDocument(
-        id=identifier,
-        kind=DocumentKind.AGENT if is_agent else DocumentKind.SERVER,
-        resource_id=identifier,
-        federation_id="",
-        name=each.resource.name,
-        path="",
-        text="\n".join([each.resource.description, *parts, *lists])[:8000],
-        tags=tuple(_values_of(entry, "tags")),
-        card_name=each.resource.title,
-    )
-
-
-@lru_cache(maxsize=1)
-def _index_of(documents: tuple[SearchDocument, ...]) -> MemorySearchIndex:
-    """Return an index of the documents; that of the last documents is kept, because strangers search one catalogue."""
-    index = MemorySearchIndex()
-    index.replace(IndexedResource(document.id, "", "", (document,)) for document in documents)
-    return index
+def _values_of(entry: JsonObject, name: str) -> list[str]:
+    return [publisher_of(hub_url())] if name == "publisher" else values_of(entry, name)

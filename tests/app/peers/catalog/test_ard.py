@@ -16,10 +16,12 @@ from jwcrypto.jws import JWS, InvalidJWSSignature
 
 from core.actors import Actor
 from federations.models import Federation
+from peers.api.cursors import make_cursor
 from peers.models import Peer
 from peers.protocol import FederationManifest
 from peers.protocol.ard import ArtifactType, PublicResource, entry_of, server_card
 from peers.services.catalog.agents import register_agent, set_visibility
+from peers.services.catalog.ard import CATALOGUE
 from peers.services.catalog.hub_status import manifest as hub_manifest
 from peers.services.trust import peer_documents
 from tests.conftest import MakeAgent
@@ -136,6 +138,9 @@ def test_a_manifest_is_cached_by_its_tag_and_costs_the_same_queries(
         for name in names:
             agent = make_agent(federation, name)
             set_visibility(federation.pk, agent.path, "public", by=OPERATOR)
+        # A change takes effect when the kept catalogue is too old.
+        assert ard.get("/.well-known/ard.json")["ETag"] == answer["ETag"]
+        CATALOGUE.forget()
         with counted_queries() as queries:
             assert ard.get("/.well-known/ard.json").status_code == 200
         counts.append(len(queries))
@@ -171,6 +176,7 @@ def test_wrong_requests_get_the_error_of_the_specification(ard: Client) -> None:
         "", "[]", "{", '{"query":{"text":"x"},"query":{}}', {}, {"query": {}}, {"query": {"text": " "}},
         {"query": {"text": "x" * 501}}, {**good, "federation": "all"}, {**good, "pageSize": 101},
         {**good, "pageSize": True}, {**good, "pageToken": "x"}, {**good, "pageToken": 7},
+        {**good, "pageToken": make_cursor("-5")},
         {"query": {"text": "x", "filter": {"metadata.x": ["y"]}}}, {"query": {"text": "x", "filter": {"tags": [7]}}},
     ]  # fmt: skip
     for body in wrong:
