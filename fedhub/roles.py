@@ -17,7 +17,9 @@ def _each(app: str, action: str, models: str) -> tuple[str, ...]:
 
 
 _READER = (
-    *_each("federations", "view", "federation mcpserver a2aagent runtimeobservation syncjob storedplan agentrun"),
+    *_each(
+        "federations", "view", "federation mcpserver a2aagent runtimeobservation syncjob storedplan agentrun cardkeypin"
+    ),
     *_each("peers", "view", "peer peerkey intent dispatch receiveddispatch inboundcallback outboundcallback"),
     *_each("peers", "view", "handlerevent registeredagent agentvisibilitychoice journalentry dispatchreceipt"),
 )
@@ -29,8 +31,8 @@ _ADMINISTRATOR = tuple(
             *_OPERATOR,
             *_APPROVER,
             "lists.export_list",
-            *_each("federations", "add", "federation federationgrant"),
-            *_each("federations", "change", "federation federationgrant"),
+            *_each("federations", "add", "federation federationgrant cardkeypin"),
+            *_each("federations", "change", "federation federationgrant cardkeypin"),
             *_each("federations", "delete", "federation federationgrant"),
             *_each("federations", "view", "federationgrant previewslot"),
             "federations.system_ops",

@@ -32,6 +32,7 @@ ASK_AT_SENDING: Mapping[str, str] = {
     "peers_journalentry_start_log": "begin another federation log",
     "peers_peer_outbound_key": "change the key for a peer",
     "peers_peerkey_changelist": "decide about several keys",
+    "federations_cardkeypin_add": "pin a key for agent cards",
     "auth_user_change": "change the roles and permissions of an account",
     "auth_user_changelist": "change several accounts",
     "auth_user_delete": "delete an account",

@@ -226,7 +226,7 @@ _QUEUES = {
     # A fetch of a peer's documents takes up to 30 s, and no message waits for it.
     # A prune takes up to two minutes.
     "sync": "federations.run_job peers.refresh_peer_keys peers.pin_provisionally peers.exchange_checkpoints "
-    "fedhub.prune",
+    "fedhub.prune federations.check_cards federations.fetch_card_keys",
     "peers": "peers.deliver_dispatch peers.deliver_callback peers.nudge_each peers.take_checkpoint "
     "notifications.deliver",
     "agents": "federations.run_agents",
@@ -358,6 +358,8 @@ FEDHUB_VISIBILITY_DEFAULT = environment.choice(
 )
 FEDHUB_ALLOWED_NETWORKS = environment.networks("FEDHUB_ALLOWED_NETWORKS")
 FEDHUB_PUBLISH_PEERS = environment.boolean("FEDHUB_PUBLISH_PEERS", default=False)
+# The version of Agentic Resource Discovery in which the hub tells everyone of its public agents.
+FEDHUB_ARD = environment.choice("FEDHUB_ARD", "off", ("off", "0.91"))
 # At least as long as the hub retries a delivery.
 FEDHUB_ENVELOPE_MAX_AGE = environment.integer(
     "FEDHUB_ENVELOPE_MAX_AGE", default=86_400, minimum=43_200, maximum=604_800

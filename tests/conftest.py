@@ -31,6 +31,7 @@ from federations.models import (
 from federations.search.registry import search_index
 from federations.services.access import grant
 from federations.services.federations import create_federation
+from peers.services.catalog import ard
 from peers.services.trust import log_checkpoints, notices, passing_lines, peer_cache, rate_limits
 from sandbox.client import SandboxClient
 from tests.examples import choose_profile
@@ -90,6 +91,7 @@ def nothing_remembered(request: pytest.FixtureRequest) -> None:
 
     A test that commits nothing leaves nothing in the index, since indexing follows a commit.
     """
+    ard.CATALOGUE.forget()
     log_checkpoints.forget_all()
     notices.forget_all()
     passing_lines.forget_all()

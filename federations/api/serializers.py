@@ -21,6 +21,7 @@ from federations.models import (
     JobType,
     McpServer,
     ProviderType,
+    SignatureChoice,
     SyncJob,
     SyncStatus,
 )
@@ -345,6 +346,24 @@ class ServerDetailSerializer(ServerSerializer):
     federationMetadata = FederationMetadataSerializer(source="*")
 
 
+class CardSignatureSerializer(serializers.Serializer[A2aAgent]):
+    """What the hub found about the signatures of an agent's card, and when; `state` is null until the first check.
+
+    `keyName` is the name of the pinned key and `kid` the id that the card gives its key; both are empty without one.
+    """
+
+    # Not a ChoiceField: the schema's name for the states of runs would then change.
+    state = serializers.CharField(
+        allow_null=True,
+        source="shown_signature_state",
+        help_text=f"One of {', '.join(SignatureChoice.values)}; null until the first check.",
+    )
+    keyName = serializers.CharField(source="signature_key_name")
+    kid = serializers.CharField(source="signature_kid")
+    reason = serializers.CharField(source="signature_reason", help_text="Why the card is not verified, or empty.")
+    checkedAt = UtcTime(source="signature_checked_at", allow_null=True)
+
+
 class AgentSerializer(serializers.Serializer[A2aAgent]):
     """An A2A agent in a list."""
 
@@ -362,6 +381,7 @@ class AgentSerializer(serializers.Serializer[A2aAgent]):
     updatedAt = UtcTime(source="updated_at")
     cardName = serializers.CharField(source="card_name", help_text="The name in the agent's card.")
     organization = serializers.CharField(help_text="The organization of the card's provider.")
+    cardSignature = CardSignatureSerializer(source="*")
 
 
 class AgentDetailSerializer(AgentSerializer):

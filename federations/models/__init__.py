@@ -4,6 +4,7 @@ A row refers to a user by id and name and not by foreign key, because the regist
 users.
 """
 
+from federations.models.card_keys import CardKeyPin
 from federations.models.daily_counts import DailyCount
 from federations.models.federations import (
     AccessLevel,
@@ -38,6 +39,7 @@ from federations.models.resources import (
     McpServerTag,
     RuntimeObservation,
     RuntimeTag,
+    SignatureChoice,
 )
 from federations.models.runs import AgentQueueTurn, AgentRun, AgentRunEvent
 
@@ -51,6 +53,7 @@ __all__ = [
     "AgentQueueTurn",
     "AgentRun",
     "AgentRunEvent",
+    "CardKeyPin",
     "ChangePolicy",
     "ConnectionTestSlot",
     "DailyCount",
@@ -73,6 +76,7 @@ __all__ = [
     "ResourceVersion",
     "RuntimeObservation",
     "RuntimeTag",
+    "SignatureChoice",
     "StoredPlan",
     "SyncJob",
     "SyncStatus",

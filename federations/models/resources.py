@@ -12,6 +12,8 @@ from core.ids import new_object_id
 from core.store.documents import DocumentField
 from federations.models.federations import Federation
 from federations.sync.agent_cards import shown_card
+from federations.sync.card_keys import MAX_KID_CHARS
+from federations.sync.card_signatures import SignatureState
 from federations.sync.resources import JsonObject, ResourceKind
 
 
@@ -132,12 +134,24 @@ class McpServer(DiscoveredResource):
         return self.server_name
 
 
+class SignatureChoice(models.TextChoices):
+    """What the hub found about the signatures of a card; the values are those of `SignatureState`."""
+
+    VERIFIED = SignatureState.VERIFIED.value, "verified"
+    UNSIGNED = SignatureState.UNSIGNED.value, "unsigned"
+    UNKNOWN_KEY = SignatureState.UNKNOWN_KEY.value, "unknown key"
+    BAD = SignatureState.BAD.value, "bad"
+
+
 class A2aAgent(DiscoveredResource):
     """A discovered A2A agent.
 
     `card` is the agent card as the agent sent it, and `skills` are the card's skills in the form that the hub uses.
     `card_name` is the name in the card, which people see, and `organization` the name of the card's provider.
     The hub calls the agent at `url`, and not at an address in the card.
+
+    `signature_state` is what the hub found about the card's signatures at `signature_checked_at`; both are empty until
+    the first check. `signature_kid`, `signature_key_name` and `signature_reason` belong to it (`CardVerdict`).
     """
 
     kind = ResourceKind.A2A_AGENT
@@ -149,6 +163,11 @@ class A2aAgent(DiscoveredResource):
     card = DocumentField(default=dict)
     skills = DocumentField(default=list)
     num_skills = models.PositiveIntegerField(default=0)
+    signature_state = models.CharField(max_length=16, choices=SignatureChoice, blank=True, db_index=True)
+    signature_kid = models.CharField(max_length=MAX_KID_CHARS, blank=True)
+    signature_key_name = models.CharField(max_length=100, blank=True)
+    signature_reason = models.CharField(max_length=200, blank=True)
+    signature_checked_at = models.DateTimeField(null=True, blank=True, db_index=True)
 
     class Meta(DiscoveredResource.Meta):
         abstract = False
@@ -166,6 +185,11 @@ class A2aAgent(DiscoveredResource):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def shown_signature_state(self) -> str | None:
+        """Return the state of the card's signatures, or None until the first check."""
+        return self.signature_state or None
 
     @property
     def shown_card(self) -> JsonObject:

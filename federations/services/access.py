@@ -17,6 +17,7 @@ from federations.models import (
     A2aAgent,
     AccessLevel,
     AgentRun,
+    CardKeyPin,
     DiscoveredResource,
     Federation,
     FederationGrant,
@@ -106,6 +107,11 @@ def plans_visible_to(user: AnyUser) -> QuerySet[StoredPlan]:
         return StoredPlan.objects.all()
     visible = federations_visible_to(user).order_by()
     return StoredPlan.objects.filter(federation_id__in=subquery_or_list(visible.values_list("id", flat=True)))
+
+
+def card_keys_visible_to(user: AnyUser) -> QuerySet[CardKeyPin]:
+    """Return the pinned keys of agent cards: all with the permission `view_cardkeypin`, none without it."""
+    return CardKeyPin.objects.all() if user.has_perm("federations.view_cardkeypin") else CardKeyPin.objects.none()
 
 
 def may_run_agents(user: AnyUser) -> bool:

@@ -18,6 +18,7 @@ from federations.providers.base import Progress
 from federations.search.base import SearchError
 from federations.services import jobs
 from federations.services.apply import apply_changes, count_stored
+from federations.services.card_checks import check_cards
 from federations.services.discover import discover
 from federations.services.heartbeat import Heartbeat
 from federations.services.index import update_index
@@ -239,6 +240,7 @@ def _apply(run: _Run, discovery: Discovery) -> tuple[Plan, frozenset[str]]:
                 raise HeldPlanError(described, discovery)
             written = apply_changes(target, described)
             touched = written.touched
+            check_cards(touched)
             if is_current:
                 touched |= write_observations(target, plan, discovery.findings, keeps_others=keeps_all)
             touched |= write_observed_tags(target, plan, discovery.findings)

@@ -89,6 +89,7 @@ def _registry_items() -> list[dict[str, Any]]:
         _item("Federations", "hub", "federations_federation", sees_any_federation),
         _item("MCP servers", "dns", "federations_mcpserver", sees_any_federation),
         _item("A2A agents", "smart_toy", "federations_a2aagent", sees_any_federation),
+        _item("Card keys", "key_vertical", "federations_cardkeypin"),
         _item("Runs", "play_circle", "federations_agentrun", sees_any_federation),
         _page("Tools", "build", "admin-tools", "federations.view_mcpserver"),
         _page("Skills", "psychology", "admin-skills", "federations.view_a2aagent"),

@@ -75,6 +75,8 @@ class Peer(models.Model):
     `documents_fetched_at` the time of the last fetch that succeeded, or, for a proposed peer under policy `open`, that
     started.
 
+    `ard_url` is the peer's search by Agentic Resource Discovery, as its manifest named it at the last fetch, or "".
+
     `restore_boundary` is set at a restore from a backup: an envelope of this peer that was made before it, and whose
     dispatch the hub does not know, is put off (`trust.restore_boundary`), until staff allow such envelopes.
     """
@@ -100,6 +102,7 @@ class Peer(models.Model):
     circuit_open_until = models.DateTimeField(null=True, blank=True, editable=False)
     paused_until = models.DateTimeField(null=True, blank=True, editable=False)
     documents_tried_at = models.DateTimeField(null=True, blank=True, editable=False)
+    ard_url = models.CharField(max_length=500, blank=True, editable=False)
     restore_boundary = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)

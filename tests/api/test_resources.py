@@ -26,7 +26,7 @@ SERVER_KEYS = [
 ]  # fmt: skip
 AGENT_KEYS = [
     "id", "federationId", "name", "path", "description", "status", "runtimeVersion", "skills", "tags", "config",
-    "createdAt", "updatedAt", "cardName", "organization",
+    "createdAt", "updatedAt", "cardName", "organization", "cardSignature",
 ]  # fmt: skip
 METADATA_KEYS = [
     "runtimeArn", "runtimeId", "runtimeName", "runtimeVersion", "runtimeStatus", "region", "accountId",

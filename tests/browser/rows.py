@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -25,6 +26,7 @@ from federations.models import (
     A2aAgent,
     AccessLevel,
     AgentRun,
+    CardKeyPin,
     Federation,
     McpServer,
     RuntimeObservation,
@@ -35,6 +37,7 @@ from federations.runs.message import message_id
 from federations.runs.progress import Ending, NewEvent
 from federations.runs.states import EventKind, RunSource, RunState
 from federations.services.access import grant
+from federations.services.card_keys import pin_card_key
 from federations.services.runs.make import WAIT, Work, make_run
 from federations.services.runs.write import end_values, ended_event, write_run
 from federations.services.start import start_sync
@@ -54,6 +57,7 @@ from peers.models import (
     RegisteredAgent,
 )
 from peers.protocol import SigningKey
+from peers.protocol.base_encodings import encode_base64url
 from peers.services.trust.peer_tokens import issue_peer_token
 from peers.services.trust.peers import add_peer
 from tests.app.federations.admin.cloud import STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
@@ -71,6 +75,7 @@ def make_rows(cloud: MemoryCloud) -> None:
     sync(found, cloud, *findings[1:])
     sync(federation("Never well", region="eu-west-1"), cloud, failed_agent("broken"))
     start_sync(federation("Waiting", region="eu-north-1"), by=STAFF)
+    pin_keys()
     make_runs(A2aAgent.objects.order_by("path")[0])
     _make_peer_rows()
     make_notifications()
@@ -78,6 +83,21 @@ def make_rows(cloud: MemoryCloud) -> None:
     issue_token("operator", scopes=["federations-read"], days=1)
     make_periodic_task()
     count_rows()
+
+
+def pin_keys() -> None:
+    """Pin a key and a JWK Set that is not fetched yet, and let an agent have a verified card."""
+    jwk = {"kty": "OKP", "crv": "Ed25519", "kid": "cards-2026", "x": encode_base64url(bytes(KEY))}
+    pin = pin_card_key(
+        name="Apothecary Ltd",
+        jwk=json.dumps(jwk),
+        organization="Apothecary Ltd",
+        note="Compared on the phone.",
+        by=STAFF,
+    )
+    pin_card_key(name="Partner Bank", jwks_url="https://partner.example.org/jwks.json", by=STAFF)
+    verified = {"signature_state": "verified", "signature_kid": pin.kid, "signature_key_name": pin.name}
+    A2aAgent.objects.update(signature_checked_at=timezone.now(), **verified)
 
 
 def make_periodic_task() -> None:
@@ -219,7 +239,7 @@ def _make_peer_rows() -> None:
     )  # fmt: skip
 
 
-ADDED = (Federation, Peer, Intent, RegisteredAgent, User, Group, Rule)
+ADDED = (Federation, CardKeyPin, Peer, Intent, RegisteredAgent, User, Group, Rule)
 SPECIAL_PAGES = {
     Federation: ("remove", "edit", "servers", "agents", "runtimes", "jobs", "access"),
     Peer: ("approve", "issue_token"),

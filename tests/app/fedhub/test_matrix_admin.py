@@ -69,6 +69,7 @@ OTHERS = {
     "application": {"change": ROOT, "delete": ROOT},
     **{key: {"add": NOBODY, "delete": NOBODY} for key in ("accesstoken", "refreshtoken")},
     **{name: {} for name in ("group", "registeredagent")},
+    "cardkeypin": {"change": NOBODY, "delete": NOBODY},
     "rule": {"view": MANAGE, "add": STAFF, "delete": MANAGE},
     **{name: {} for name in ("intervalschedule", "crontabschedule", "solarschedule")},
 }
@@ -95,6 +96,7 @@ PAGES = {
     **dict.fromkeys(("approve", "revoke", "fetch", "reject", "suspend", "resume", "repropose"), "peers.change_peer"),
     **dict.fromkeys(("issue_token", "revoke_all_tokens", "outbound_key", "retire", "allow_older"), "peers.change_peer"),
     "acknowledge_log": "peers.change_peer",
+    **dict.fromkeys(("fetch_again", "cardkeypin_retire"), "federations.change_cardkeypin"),
     "start_log": "peers.change_federationlog",
     "import_peers": "peers.add_peer",
     **dict.fromkeys(("export_as_csv", "export_as_json"), "peers.export_peer"),

@@ -42,7 +42,8 @@ BOUNDED = """
     people.RecoveryCode lists.SavedView lists.HiddenColumns beat.BeatLease retention.PruneTurn roles.GivenPermission
     federations.Federation federations.FederationTag federations.FederationGrant federations.PreviewSlot
     federations.ConnectionTestSlot federations.McpServerTag federations.A2aAgentTag federations.RuntimeTag
-    federations.AgentQueueTurn notifications.Rule oauth2_provider.IDToken oauth2_provider.DeviceGrant
+    federations.AgentQueueTurn federations.CardKeyPin notifications.Rule
+    oauth2_provider.IDToken oauth2_provider.DeviceGrant
 """
 
 
