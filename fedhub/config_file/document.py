@@ -200,15 +200,16 @@ class PeerEntry(Entry):
     outbound_key: SecretReference | None = Field(default=None, description="null removes the key.")
 
 
+_TWO_RECEIVERS: list[JsonValue] = [
+    {"required": ["user", "group"]}, {"required": ["user", "url"]}, {"required": ["group", "url"]},
+]  # fmt: skip
+
+
 class NotificationRuleEntry(Entry):
     """A rule that tells a person, a group or a webhook of events."""
 
     KEYS = ("name", "user")
-    model_config = ConfigDict(
-        json_schema_extra={
-            "not": {"anyOf": [{"required": pair} for pair in (["user", "group"], ["user", "url"], ["group", "url"])]}
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"not": {"anyOf": _TWO_RECEIVERS}})
 
     name: Annotated[str, _text(100, 1)]
     user: str = Field(default="", max_length=150, description="The user who gets a mail.")
