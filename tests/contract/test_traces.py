@@ -13,13 +13,13 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from pytest_httpserver import HTTPServer
 
 from core.actors import actor_of
-from core.jobs import queue
 from core.net.client import send
 from core.tracing import span, start_tracing, stop_tracing, trace_headers
 from federations.models import Federation
@@ -126,10 +126,10 @@ def test_a_sync_and_its_calls_are_one_trace_from_the_request_to_the_worker(
 ) -> None:
     cloud.add("weather_forecast_mcp")
     sent: list[dict[str, Any]] = []
-    monkeypatch.setattr(queue.current_app, "send_task", lambda name, **options: sent.append(options))
+    monkeypatch.setattr(current_app, "send_task", lambda name, **options: sent.append(options))
     with span("a request", "server"):
         job = start_sync(federation, by=actor_of(owner), queued=True)
-    run_job.apply(args=[job.id], headers=sent[0]["headers"])
+    run_job.apply(args=(job.id,), headers=sent[0]["headers"])
 
     spans = collector.spans()
 
