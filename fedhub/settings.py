@@ -330,6 +330,12 @@ WEAVIATE_API_KEY = environment.secret("WEAVIATE_API_KEY")
 WEAVIATE_VECTORIZER = environment.text("WEAVIATE_VECTORIZER")
 WEAVIATE_COLLECTION = environment.text("WEAVIATE_COLLECTION") or "Fedhub"
 FEDHUB_OIDC_KEY_PATH = Path(environment.text("FEDHUB_OIDC_KEY_PATH") or VAR_DIR / "oidc_key.pem")
+# Where spans go (core.tracing), with which headers, and of which share of the traces.
+FEDHUB_OTEL_ENDPOINT = environment.address("FEDHUB_OTEL_ENDPOINT", may_have_path=True)
+FEDHUB_OTEL_HEADERS = environment.secret("FEDHUB_OTEL_HEADERS")
+FEDHUB_OTEL_PERCENT = environment.integer("FEDHUB_OTEL_PERCENT", default=100, minimum=1, maximum=100)
+if FEDHUB_OTEL_ENDPOINT and not find_spec("opentelemetry.sdk"):
+    raise ImproperlyConfigured("FEDHUB_OTEL_ENDPOINT needs the packages of the extra tracing: docs/operations.md.")
 FEDHUB_DEFAULT_REGION = environment.text("FEDHUB_DEFAULT_REGION") or os.environ.get("AWS_REGION", "us-east-1")
 # How long the hub keeps the rows of work that has ended: longer than an envelope may be old, so that the age of a copy
 # refuses it.

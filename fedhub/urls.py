@@ -51,4 +51,4 @@ urlpatterns = [
 
 handler400 = "core.api.errors.bad_request"
 handler404 = "core.api.errors.not_found"
-handler500 = "core.api.errors.internal_error"
+handler500 = "core.api.pages.answer_failure"

@@ -37,27 +37,34 @@ def resume_rule(rule: Rule) -> None:
     Rule.objects.filter(pk=rule.pk).update(paused_at=None, paused_why="")
 
 
-@retried
 def make_secret(rule: Rule) -> str:
     """Give a webhook's rule a new secret, and return it; the one before signs for a further day.
 
     Raises ConflictError for a rule without a webhook, InternalError without FEDHUB_SECRETS_KEY.
     """
     secret = new_secret()
+    set_secret(rule, secret)
+    return secret
+
+
+@retried
+def set_secret(rule: Rule, secret: str) -> None:
+    """Store the secret of a webhook's rule, or remove it (""); the one before signs for a further day beside another.
+
+    Raises ConflictError for a rule without a webhook, InternalError without FEDHUB_SECRETS_KEY.
+    """
     with unit_of_work(with_accounts=True):
         stored = Rule.objects.filter(pk=rule.pk, target=Target.WEBHOOK).first()
         if stored is None:
             raise ConflictError("Only a webhook has a secret")
+        is_replaced = bool(stored.secret and secret)
         values = {
-            "previous_secret": stored.secret,
-            "previous_until": timezone.now() + OVERLAP if stored.secret else None,
+            "previous_secret": stored.secret if is_replaced else "",
+            "previous_until": timezone.now() + OVERLAP if is_replaced else None,
         }
-        changed = Rule.objects.filter(pk=rule.pk, secret=stored.secret).update(
-            secret=WEBHOOK_KEYS.encrypt(secret), **values
-        )
-        if not changed:
+        encrypted = WEBHOOK_KEYS.encrypt(secret) if secret else ""
+        if not Rule.objects.filter(pk=rule.pk, secret=stored.secret).update(secret=encrypted, **values):
             raise ConflictError("Another person has made a secret meanwhile")
-    return secret
 
 
 def send_test(rule: Rule, *, to: User) -> Delivery:

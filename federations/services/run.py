@@ -13,6 +13,7 @@ from django.utils import timezone
 from core.actors import Actor
 from core.errors import ConflictError, HubError, NotFoundError
 from core.store.unit_of_work import locked, retried, unit_of_work
+from core.tracing import describe, span
 from federations.models import Federation, FederationStatus, JobPhase, JobStatus, StoredPlan, SyncJob
 from federations.providers.base import Progress
 from federations.search.base import SearchError
@@ -107,18 +108,23 @@ def execute_job(
     """
     try:
         lease = jobs.take(job.id)
-        with Heartbeat(lease) as heartbeat:
+        with span("sync", attributes=_about(job, target)), Heartbeat(lease) as heartbeat:
             applied = _discover_and_apply(_Run(lease, job, target, in_transaction, plan, runtime_arn), heartbeat)
             # The changes are committed. A process that takes the lease from here on ends the job as recorded.
             with suppress(jobs.LeaseLostError):
                 count = len(applied.discovery.findings)
                 heartbeat.report(Progress(JobPhase.INDEXING, count, count))
-            index_error = _update_index(target, applied.touched)
+            with span("sync index"):
+                index_error = _update_index(target, applied.touched)
     except jobs.LeaseLostError as exc:
         raise ConflictError(_why_lost(job.id)) from exc
     with suppress(jobs.LeaseLostError):
         jobs.finish(lease, index_error=index_error)
     return applied
+
+
+def _about(job: SyncJob, target: SyncTarget) -> dict[str, str]:
+    return {"fedhub.job_id": job.id, "fedhub.job_type": job.job_type, "fedhub.federation_id": target.federation_id}
 
 
 def _why_lost(job_id: str) -> str:
@@ -143,12 +149,15 @@ def _discover_and_apply(run: _Run, heartbeat: Heartbeat) -> AppliedSync:
     """Discover and apply. On every error except a lost lease, end the job and raise the error again."""
     lease = run.lease
     try:
-        if run.plan is None:
-            discovery = discover(run.target, heartbeat.report, runtime_arn=run.runtime_arn)
-        else:
-            discovery = _read_plan(run.plan, run.job)
+        with span("sync discover"):
+            if run.plan is None:
+                discovery = discover(run.target, heartbeat.report, runtime_arn=run.runtime_arn)
+            else:
+                discovery = _read_plan(run.plan, run.job)
+            describe({"fedhub.findings": len(discovery.findings)})
         heartbeat.report(Progress(JobPhase.APPLYING, len(discovery.findings), len(discovery.findings)))
-        plan, touched = _apply(run, discovery)
+        with span("sync apply"):
+            plan, touched = _apply(run, discovery)
     except jobs.LeaseLostError:
         raise
     except HeldPlanError as exc:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
@@ -172,7 +173,8 @@ class AgentCoreProvider:
         """Call for each runtime in threads; return the results in order. `report` gets the number of finished calls."""
         with ThreadPoolExecutor(self.concurrency, thread_name_prefix="discovery") as threads:
             try:
-                futures = [threads.submit(call, summary) for summary in summaries]
+                # Each thread goes on with the ids of the log lines and with the trace.
+                futures = [threads.submit(copy_context().run, call, summary) for summary in summaries]
                 for done, _ in enumerate(as_completed(futures), start=1):
                     report(done)
             except BaseException:
