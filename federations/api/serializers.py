@@ -47,6 +47,12 @@ class DisplayName(Text):
         return text
 
 
+ABOUT_CREDENTIAL = (
+    "A token for the registry that `mcp_registry` reads; no answer shows it. An update without it keeps the stored "
+    "one, null removes it, and it goes if `providerConfig.url` names another server."
+)
+
+
 class FederationFieldsSerializer(serializers.Serializer[Any]):
     """The common fields of the bodies that create and update a federation. Unknown members are ignored."""
 
@@ -60,6 +66,9 @@ class FederationFieldsSerializer(serializers.Serializer[Any]):
         help_text="`flow`: a sync applies every change. `review`: breaking and risky changes wait for a person. "
         "A new federation has `flow`, and an update without it keeps the policy.",
     )
+    providerSecret = Text(
+        required=False, allow_null=True, allow_blank=True, max_length=4000, help_text=ABOUT_CREDENTIAL
+    )
     schedule = ScheduleRequestSerializer(
         required=False,
         allow_null=True,
@@ -71,7 +80,8 @@ class CreateFederationSerializer(FederationFieldsSerializer):
     """The body of POST /federations, which creates a federation."""
 
     providerType = Text(
-        max_length=64, help_text="`aws_agentcore`. `azure_ai_foundry` is reserved; the hub answers 501."
+        max_length=64,
+        help_text="`aws_agentcore` or `mcp_registry`. `azure_ai_foundry` is reserved: 501.",
     )
 
 

@@ -5,6 +5,7 @@ users.
 """
 
 from federations.models.daily_counts import DailyCount
+from federations.models.deleted_servers import DeletedServer
 from federations.models.federations import (
     AccessLevel,
     ChangePolicy,
@@ -54,6 +55,7 @@ __all__ = [
     "ChangePolicy",
     "ConnectionTestSlot",
     "DailyCount",
+    "DeletedServer",
     "DiscoveredResource",
     "Federation",
     "FederationGrant",

@@ -44,7 +44,13 @@ class ConnectionReport:
 
 
 def check_connection(
-    *, provider_type: str, config: JsonObject, external_id: str, federation: Federation | None, by: Actor
+    *,
+    provider_type: str,
+    config: JsonObject,
+    external_id: str,
+    federation: Federation | None,
+    by: Actor,
+    secret: str = "",
 ) -> ConnectionReport:
     """Assume the role of `config`, list the runtimes, and count them by protocol and by the tags filter.
 
@@ -54,7 +60,7 @@ def check_connection(
     """
     check_config(provider_type, config)
     observations = read_observations(target_of(federation)) if federation else {}
-    request = DiscoveryRequest(config=config, external_id=external_id, observations=observations)
+    request = DiscoveryRequest(config=config, external_id=external_id, observations=observations, secret=secret)
     slot = dry_run_slot(federation) if federation else connection_test_slot(by)
     with slot:
         probed = probe(provider_type, request, seconds=SECONDS)
