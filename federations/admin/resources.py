@@ -232,6 +232,8 @@ def _best_first(rows: QuerySet[Any], ids: Sequence[str]) -> QuerySet[Any]:
 
 def describe_access(access: Mapping[str, Json]) -> list[str]:
     """Return sentences that explain `config.runtimeAccess`: how a caller authenticates to the runtime."""
+    if access.get("mode") == "none":
+        return ["The registry does not say how callers prove who they are."]
     jwt = access.get("jwt")
     if not isinstance(jwt, dict):
         return ["IAM: the hub signs each call with the credentials of the federation's role."]

@@ -47,12 +47,6 @@ class DisplayName(Text):
         return text
 
 
-ABOUT_CREDENTIAL = (
-    "A token for the registry that `mcp_registry` reads; no answer shows it. An update without it keeps the stored "
-    "one, null removes it, and it goes if `providerConfig.url` names another server."
-)
-
-
 class FederationFieldsSerializer(serializers.Serializer[Any]):
     """The common fields of the bodies that create and update a federation. Unknown members are ignored."""
 
@@ -67,7 +61,11 @@ class FederationFieldsSerializer(serializers.Serializer[Any]):
         "A new federation has `flow`, and an update without it keeps the policy.",
     )
     providerSecret = Text(
-        required=False, allow_null=True, allow_blank=True, max_length=4000, help_text=ABOUT_CREDENTIAL
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        max_length=4000,
+        help_text="A token for `mcp_registry`; never shown.",
     )
     schedule = ScheduleRequestSerializer(
         required=False,

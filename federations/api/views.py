@@ -160,7 +160,7 @@ class FederationViewSet(HubViewSet):
             provider_config=asked["providerConfig"],
             change_policy=asked.get("changePolicy", ChangePolicy.FLOW),
             schedule=asked_schedule(asked),
-            provider_secret=asked.get("providerSecret") or "",
+            provider_secret=asked.get("providerSecret"),
             by=actor_of(user_of(request)),
         )
         return Response(FederationDetailSerializer(federation).data, status=201)

@@ -24,7 +24,7 @@ class DiscoveredResource(models.Model):
     """The columns that MCP servers and A2A agents have in common. A sync writes them from an enriched runtime.
 
     `federation` is empty for a resource of the manual sync of a region. `path` is the resource's path in the registry.
-    `url` is the URL under which the hub calls the runtime. `access_mode` is `iam` or `jwt`, and `runtime_access`
+    `url` is the URL under which the hub calls the runtime. `access_mode` is `iam`, `jwt` or `none`; `runtime_access`
     has the details. `enriched_at` is the time at which a sync last wrote the resource.
     """
 

@@ -20,13 +20,14 @@ SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class ConnectionReport:
-    """What a test found with a configuration.
+    """What a test found with a configuration: of the registry at the URL `registry`, or else of `region`.
 
     `servers`, `agents` and `others` count the runtimes by protocol, and `unread` counts those whose protocol the test
     did not read. With a tags filter `kept` counts the runtimes that pass it, and `without_tags` those whose tags the
     test could not read in its time. `effect` is the effect on a stored federation.
     """
 
+    registry: str
     region: str
     servers: int
     agents: int
@@ -72,6 +73,7 @@ def _report(config: JsonObject, probed: tuple[ProbedRuntime, ...], effect: Confi
     servers, agents, unread = (protocols.count(name) for name in ("MCP", "A2A", None))
     has_filter = bool(config.get("resourceTagsFilter"))
     return ConnectionReport(
+        registry=str(config.get("url", "")),
         region=str(config.get("region", "")),
         servers=servers,
         agents=agents,

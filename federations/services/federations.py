@@ -62,7 +62,7 @@ def create_federation(
     change_policy: ChangePolicy = ChangePolicy.FLOW,
     external_id: str = "",
     schedule: PausableSchedule | None = None,
-    provider_secret: str = "",
+    provider_secret: str | None = None,
 ) -> Federation:
     """Store a federation and an owner's grant for its creator, without a sync.
 
@@ -71,7 +71,7 @@ def create_federation(
     Raises InvalidRequestError (unknown provider, bad configuration or schedule), NotImplementedYetError.
     """
     config = normalize_config(provider_type, provider_config)
-    check_secret(provider_type, provider_secret)
+    check_secret(provider_type, provider_secret or "")
     columns = columns_of(schedule.rule, is_paused=schedule.is_paused) if schedule else {}
     with unit_of_work(with_accounts=True):
         federation = Federation(
@@ -80,7 +80,7 @@ def create_federation(
             display_name=display_name,
             description=description,
             provider_config=config,
-            provider_secret=encrypted(provider_secret),
+            provider_secret=encrypted(provider_secret or ""),
             change_policy=change_policy,
             external_id=external_id or new_external_id(),
             created_by_id=by.id,

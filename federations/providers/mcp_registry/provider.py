@@ -119,7 +119,7 @@ def _unchanged(url: str, entry: RegistryEntry, seen: Observation | None) -> Unch
         return None
     return UnchangedRuntime(
         runtime_id=runtime_id_of(entry.name),
-        arn=arn_of(url, entry.name),
+        arn=arn_of(url, entry),
         name=entry.name,
         version=version_of(entry),
         last_updated_at=entry.updated_at,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -31,6 +32,7 @@ from federations.sync.resources import (
 
 MAX_RUNTIME_ID = 128
 MAX_RUNTIME_VERSION = 32
+_AGENTCORE = re.compile(r"https://bedrock-agentcore\.(?P<region>[a-z0-9-]{1,32})\.amazonaws\.")
 READY, DEPRECATED = "READY", "DEPRECATED"
 
 
@@ -50,9 +52,13 @@ def runtime_id_of(name: str) -> str:
     return name if len(name) <= MAX_RUNTIME_ID else f"{name[:95]}-{_digest(name)[:32]}"
 
 
-def arn_of(url: str, name: str) -> str:
-    """Return the identifier of a server in the form of an ARN, with a digest of the registry's URL as its account."""
-    return f"mcp:registry:server::{_digest(url)[:16]}:{name}"
+def arn_of(url: str, entry: RegistryEntry) -> str:
+    """Return the identifier of a server in the form of an ARN, with a digest of the registry's URL as its account.
+
+    Its region is that of an address of AgentCore, so that people are told how to sign their calls.
+    """
+    found = _AGENTCORE.match(entry.remote_url)
+    return f"mcp:registry:server:{found['region'] if found else ''}:{_digest(url)[:16]}:{entry.name}"
 
 
 def version_of(entry: RegistryEntry) -> str:
@@ -88,7 +94,7 @@ def failed(url: str, entry: RegistryEntry, reason: str) -> FailedRuntime:
     """Return the failure of a server, which protects what is stored of it."""
     return FailedRuntime(
         runtime_id=runtime_id_of(entry.name),
-        arn=arn_of(url, entry.name),
+        arn=arn_of(url, entry),
         name=entry.name,
         version=version_of(entry),
         error=clean_error(f"enrichment failed: {reason}"),
@@ -132,7 +138,7 @@ def _finding(door: RegistryDoor, entry: RegistryEntry, word: _Word, source: Sour
     told: JsonObject = {"url": door.url, "name": entry.name, "version": entry.version, "toolsFrom": source.value}
     runtime = Runtime(
         runtime_id=runtime_id_of(entry.name),
-        arn=arn_of(door.url, entry.name),
+        arn=arn_of(door.url, entry),
         name=entry.name,
         version=version_of(entry),
         status=status_of(entry),
