@@ -91,7 +91,7 @@ class FederationForm(RegistryFields, forms.ModelForm[Federation]):
     connection = forms.Field(
         required=False,
         widget=ConnectionWidget(),
-        help_text="Assumes the role, lists the runtimes and applies the filter, as typed above. Nothing is saved.",
+        help_text="Asks the account or the registry as typed above, and says what is found. Nothing is saved.",
     )
     sync_interval = forms.CharField(
         required=False,

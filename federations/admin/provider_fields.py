@@ -21,7 +21,7 @@ from federations.sync.resources import JsonObject
 AGENTCORE_FIELDS = {"region": "region", "assumeRoleArn": "role_arn", "resourceTagsFilter": "tag_filter"}
 REGISTRY_FIELDS = {"url": "registry_url", "names": "registry_names", "status": "registry_active"}
 REGISTRY_ONLY = (*REGISTRY_FIELDS.values(), "registry_token", "forget_token")
-AGENTCORE_ONLY = (*AGENTCORE_FIELDS.values(), "external_id_copy", "trust_policy")
+AGENTCORE_ONLY = tuple(AGENTCORE_FIELDS.values())
 REQUIRED = {ProviderType.MCP_REGISTRY: ("url",)}
 MAX_PATTERN = 200
 
@@ -39,7 +39,9 @@ def required_of(provider_type: str) -> tuple[str, ...]:
 def source_fieldsets(federation: Federation | None) -> list[tuple[str, dict[str, Any]]]:
     """Return the fieldsets of the source: of the provider of a stored federation, or of all providers."""
     cloud = ["region", "role_arn", "tag_filter"]
-    trust = ("Trust", {"fields": ["external_id_copy", "trust_policy"]})
+    # The class is for the page's script: the rows of fields that nobody can edit have none of their own.
+    classes = [f"fedhub-of-{ProviderType.AWS_AGENTCORE.value}"]
+    trust = ("Trust", {"fields": ["external_id_copy", "trust_policy"], "classes": classes})
     registry = ["registry_url", "registry_token", "registry_names", "registry_active"]
     if federation is None:
         return [("Source", {"fields": ["provider_type", *cloud, *registry, "connection"]}), trust]

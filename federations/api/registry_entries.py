@@ -21,7 +21,6 @@ from federations.sync.resources import Json, JsonObject, ResourceKind
 SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
 OFFICIAL_META = "io.modelcontextprotocol.registry/official"
 MAX_SHORT_TEXT = 100
-MAX_URL = 1024
 _CONTENT = KINDS[ResourceKind.MCP_SERVER].content
 
 

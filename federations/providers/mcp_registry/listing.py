@@ -36,14 +36,15 @@ class Limits:
 class RegistryDoor:
     """The requests to the registry at `url`, with `token` as bearer.
 
-    An address in `allowed_networks` may be private. `is_internal` tells, after the first request, whether it is.
+    An address in `allowed_networks` may be private. `is_internal` tells, from the first request on, whether it is: a
+    name that later leads into a private network does not change this.
     """
 
     url: str
     token: str = field(default="", repr=False)
     allowed_networks: Sequence[Network] = ()
     limits: Limits = field(default_factory=Limits)
-    is_internal: bool = False
+    is_internal: bool | None = None
 
     @property
     def remote_networks(self) -> Sequence[Network]:
@@ -52,14 +53,12 @@ class RegistryDoor:
 
     def get(self, path: str) -> Answer:
         """Return the answer to a request of any status; raise TransportError."""
-        if not self.is_internal:
-            try:
-                return self._send(path, ())
-            except Blocked:
-                if not self.allowed_networks:
-                    raise
-        answer = self._send(path, self.allowed_networks)
-        self.is_internal = True
+        if self.is_internal is not None or not self.allowed_networks:
+            return self._send(path, self.remote_networks)
+        try:
+            answer, self.is_internal = self._send(path, ()), False
+        except Blocked:
+            answer, self.is_internal = self._send(path, self.allowed_networks), True
         return answer
 
     def _send(self, path: str, networks: Sequence[Network]) -> Answer:
