@@ -36,6 +36,7 @@ _ADMINISTRATOR = tuple(
             *_each("federations", "delete", "federation federationgrant"),
             *_each("federations", "view", "federationgrant previewslot"),
             "federations.system_ops",
+            "federations.publish_mcpserver",
             *_each("peers", "add", "peer intent dispatch registeredagent"),
             *_each("peers", "change", "peerkey dispatch outboundcallback handlerevent agentvisibilitychoice"),
             "peers.change_registeredagent",
@@ -85,9 +86,9 @@ ROLES = (
         "administrator",
         "Administrator",
         "do what the other roles may do, change and delete every federation and peer, give grants, export lists, "
-        "manage accounts that have no further rights, programs, schedules and notifications, read the audit log, and "
-        "see what is stored; not give roles, permissions or the fields staff and superuser, which only superusers may "
-        "do",
+        "show MCP servers to everyone, manage accounts that have no further rights, programs, schedules and "
+        "notifications, read the audit log, and see what is stored; not give roles, permissions or the fields staff "
+        "and superuser, which only superusers may do",
         _ADMINISTRATOR,
     ),
 )

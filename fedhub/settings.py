@@ -173,7 +173,7 @@ FEDHUB_TRUSTED_PROXIES = environment.networks("FEDHUB_TRUSTED_PROXIES")
 # Without a trusted proxy every request looks like plain http, and a redirect would never end. Programs are not
 # redirected: OpenIntent's client takes the empty body of a redirect for success.
 SECURE_SSL_REDIRECT = IS_HTTPS and bool(FEDHUB_TRUSTED_PROXIES)
-SECURE_REDIRECT_EXEMPT = [r"^api/v1/", r"^o/", r"^\.well-known/", r"^(healthz|readyz|metrics)"]
+SECURE_REDIRECT_EXEMPT = [r"^api/v1/", r"^v0\.1/", r"^o/", r"^\.well-known/", r"^(healthz|readyz|metrics)"]
 # Who signs in where, and by how many proofs (core.people).
 FEDHUB_PASSWORD_LOGIN = environment.boolean("FEDHUB_PASSWORD_LOGIN", default=True)
 FEDHUB_SIGN_IN_PROVIDERS = environment.secret("FEDHUB_SIGN_IN_PROVIDERS")
@@ -363,6 +363,8 @@ FEDHUB_VISIBILITY_DEFAULT = environment.choice(
     "FEDHUB_VISIBILITY_DEFAULT", "private", ("public", "unlisted", "private")
 )
 FEDHUB_ALLOWED_NETWORKS = environment.networks("FEDHUB_ALLOWED_NETWORKS")
+# Whether callers without a token may read the MCP servers that staff made public, at /v0.1/servers.
+FEDHUB_PUBLIC_REGISTRY = environment.boolean("FEDHUB_PUBLIC_REGISTRY", default=False)
 FEDHUB_PUBLISH_PEERS = environment.boolean("FEDHUB_PUBLISH_PEERS", default=False)
 # The version of Agentic Resource Discovery in which the hub tells everyone of its public agents.
 FEDHUB_ARD = environment.choice("FEDHUB_ARD", "off", ("off", "0.91"))

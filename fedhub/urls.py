@@ -44,6 +44,7 @@ urlpatterns = [
     re_path(r"^api/docs/?\Z", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     re_path(r"^api/v1/?\Z", RootViewSet.as_view({"get": "list"}), name="api"),
     path("api/v1/", include("federations.api.urls")),
+    path("v0.1/", include("federations.api.registry_urls")),
     path("", include("peers.api.urls")),
     # handler404 is not enough: with DEBUG on, Django answers an unknown URL in HTML, and a POST there with a CSRF page.
     re_path(r"^api(/.*)?\Z", csrf_exempt(not_found)),

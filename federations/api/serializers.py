@@ -61,6 +61,13 @@ class FederationFieldsSerializer(serializers.Serializer[Any]):
         help_text="`flow`: a sync applies every change. `review`: breaking and risky changes wait for a person. "
         "A new federation has `flow`, and an update without it keeps the policy.",
     )
+    providerSecret = Text(
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        max_length=4000,
+        help_text="A token for `mcp_registry`; never shown.",
+    )
     schedule = ScheduleRequestSerializer(
         required=False,
         allow_null=True,
@@ -72,7 +79,8 @@ class CreateFederationSerializer(FederationFieldsSerializer):
     """The body of POST /federations, which creates a federation."""
 
     providerType = Text(
-        max_length=64, help_text="`aws_agentcore`. `azure_ai_foundry` is reserved; the hub answers 501."
+        max_length=64,
+        help_text="`aws_agentcore` or `mcp_registry`. `azure_ai_foundry` is reserved: 501.",
     )
 
 

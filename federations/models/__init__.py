@@ -6,6 +6,7 @@ users.
 
 from federations.models.card_keys import CardKeyPin
 from federations.models.daily_counts import DailyCount
+from federations.models.deleted_servers import DeletedServer
 from federations.models.federations import (
     AccessLevel,
     ChangePolicy,
@@ -57,6 +58,7 @@ __all__ = [
     "ChangePolicy",
     "ConnectionTestSlot",
     "DailyCount",
+    "DeletedServer",
     "DiscoveredResource",
     "Federation",
     "FederationGrant",

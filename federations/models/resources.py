@@ -26,7 +26,7 @@ class DiscoveredResource(models.Model):
     """The columns that MCP servers and A2A agents have in common. A sync writes them from an enriched runtime.
 
     `federation` is empty for a resource of the manual sync of a region. `path` is the resource's path in the registry.
-    `url` is the URL under which the hub calls the runtime. `access_mode` is `iam` or `jwt`, and `runtime_access`
+    `url` is the URL under which the hub calls the runtime. `access_mode` is `iam`, `jwt` or `none`; `runtime_access`
     has the details. `enriched_at` is the time at which a sync last wrote the resource.
     """
 
@@ -94,7 +94,9 @@ class McpServer(DiscoveredResource):
 
     `tools`, `resources`, `resource_templates` and `prompts` are the JSON objects that the server listed. `server_info`
     is the `serverInfo` of its handshake, and `title` the title or name in it. `protocol_version` is the MCP revision
-    that the next sync begins with; it is empty if the next sync must find the revision.
+    that the next sync begins with; it is empty if the next sync must find the revision. `is_public` tells whether staff
+    show the server to callers of the registry's API without a token; no sync writes it, and a server that is discovered
+    anew is not public.
     """
 
     kind = ResourceKind.MCP_SERVER
@@ -110,10 +112,14 @@ class McpServer(DiscoveredResource):
     prompts = DocumentField(default=list)
     capabilities = DocumentField(default=dict)
     num_tools = models.PositiveIntegerField(default=0)
+    is_public = models.BooleanField("public", default=False, db_index=True, editable=False)
+    visibility_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    visibility_changed_by_name = models.CharField(max_length=200, blank=True, editable=False)
 
     class Meta(DiscoveredResource.Meta):
         abstract = False
         verbose_name = "MCP server"
+        permissions = [("publish_mcpserver", "Can make an MCP server public, and hide it again")]
         indexes = [models.Index(fields=["-updated_at", "-id"], name="server_newest"), _jwt_index("server_jwt")]
         constraints = [
             models.UniqueConstraint(fields=["federation", "runtime_id"], name="server_runtime_once"),

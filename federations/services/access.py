@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db.models import Max, Q, QuerySet
 
@@ -18,6 +19,7 @@ from federations.models import (
     AccessLevel,
     AgentRun,
     CardKeyPin,
+    DeletedServer,
     DiscoveredResource,
     Federation,
     FederationGrant,
@@ -55,6 +57,26 @@ def federations_visible_to(user: AnyUser) -> QuerySet[Federation]:
 def servers_visible_to(user: AnyUser) -> QuerySet[McpServer]:
     """Return the MCP servers that `user` may view."""
     return _visible(McpServer.objects.all(), user, "federations.view_mcpserver")
+
+
+def public_servers() -> QuerySet[McpServer]:
+    """Return the MCP servers that staff show to everyone; none unless FEDHUB_PUBLIC_REGISTRY is on."""
+    return McpServer.objects.filter(is_public=True) if settings.FEDHUB_PUBLIC_REGISTRY else McpServer.objects.none()
+
+
+def deleted_servers_visible_to(user: AnyUser) -> QuerySet[DeletedServer]:
+    """Return the deleted MCP servers of the federations that `user` may view, and of none as for servers."""
+    sees_federated = user.has_perm(PERMISSION_OF[AccessLevel.VIEW])
+    allowed = ~Q(federation_id="") if sees_federated else Q(federation_id__in=_granted_to(user))
+    if user.has_perm("federations.view_mcpserver"):
+        allowed |= Q(federation_id="")
+    return DeletedServer.objects.filter(allowed, is_only_hidden=False)
+
+
+def deleted_public_servers() -> QuerySet[DeletedServer]:
+    """Return the servers that everyone saw and no longer sees; none unless FEDHUB_PUBLIC_REGISTRY is on."""
+    rows = DeletedServer.objects.filter(was_public=True)
+    return rows if settings.FEDHUB_PUBLIC_REGISTRY else rows.none()
 
 
 def agents_visible_to(user: AnyUser) -> QuerySet[A2aAgent]:

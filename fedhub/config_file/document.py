@@ -119,7 +119,7 @@ class FederationEntry(Entry):
     """A federation, which its name identifies."""
 
     name: Name
-    provider: Literal["aws_agentcore", "azure_ai_foundry"] = Field(
+    provider: Literal["aws_agentcore", "azure_ai_foundry", "mcp_registry"] = Field(
         default="aws_agentcore", description="It cannot be changed later."
     )
     description: Notes | None = None

@@ -246,6 +246,7 @@ SPECIAL_PAGES = {
     PeerKey: ("approve",),
     Intent: ("dispatch_on",),
     DiscoveredAgent: ("make_public", "seen_as", "asks"),
+    McpServer: ("publish",),
     A2aAgent: ("try_it",),
     Rule: ("secret",),
 }

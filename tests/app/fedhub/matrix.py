@@ -27,6 +27,7 @@ from core.actors import actor_of
 from core.programs.issuers import read_issuers
 from core.programs.keys import KeySets, usable_keys
 from core.tokens.services import issue_token
+from federations.api.registry_entries import name_of
 from federations.models import A2aAgent, AccessLevel, Federation, McpServer, RuntimeObservation, StoredPlan, SyncJob
 from federations.services.access import grant
 from federations.services.federations import create_federation
@@ -128,7 +129,8 @@ def make_rows(federation: Federation) -> dict[str, str]:
     )
     rows = {"federation": federation, "server": server, "agent": agent, "runtime": runtime, "job": job, "plan": plan}
     rows |= {"run": waiting, "intent": intent}
-    return {f"{name}_id": str(row.pk) for name, row in rows.items()}
+    of_registry = {"registry_name": name_of(server), "version": server.runtime_version}
+    return {**{f"{name}_id": str(row.pk) for name, row in rows.items()}, **of_registry}
 
 
 def refused_callers() -> Iterator[Caller]:

@@ -37,6 +37,7 @@ STAFF, NOBODY, ROOT = "staff", "nobody", "superuser"
 VIEW, EDIT, OWN, SYNC = "VIEW", "EDIT", "OWNER", "VIEW and sync_federation, or EDIT"
 VIEW_AGENTS = "VIEW or view_agentvisibilitychoice"
 RUN, APPROVE = "federations.run_a2aagent", "federations.approve_agentrun"
+PUBLISH = "federations.publish_mcpserver"
 MANAGE = "notifications.change_rule"
 CHOOSE, ANSWER, EXPORT = "peers.change_agentvisibilitychoice", "peers.change_receiveddispatch", "lists.export_list"
 
@@ -90,6 +91,7 @@ PAGES = {
     **dict.fromkeys(("approve_run", "refuse_run"), APPROVE),
     **dict.fromkeys(("apply", "dismiss"), EDIT),
     **dict.fromkeys(("undo", "asks", "make_public", "make_unlisted", "make_private"), CHOOSE),
+    **dict.fromkeys(("publish", "hide"), PUBLISH),
     "seen_as": "peers.view_peer",
     "dispatch_on": "peers.add_dispatch",
     **dict.fromkeys(("answer_work", "refuse_work"), ANSWER),
@@ -123,6 +125,7 @@ ACTIONS = {
         "change",
     ),
     **dict.fromkeys(("retry_selected", "put_away_selected", "revoke_tokens"), "change"),
+    **dict.fromkeys(("publish_servers", "hide_servers"), PUBLISH),
     "delete_selected": "delete",
     "end_selected": ROOT,
     "remove_factors": ROOT,

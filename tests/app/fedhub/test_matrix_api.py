@@ -44,12 +44,16 @@ PEERS = ("federation-status", "federation-dispatch", "intents", "intent")
 
 
 class Need(NamedTuple):
-    """What a request needs: a scope, and a right on the row; the status for callers who have both, and the body."""
+    """What a request needs: a scope, and a right on the row; the status for callers who have both, and the body.
+
+    `hidden` is the status for callers without the right.
+    """
 
     scope: str = ""
     right: str = ""
     status: int = 200
     body: dict[str, Any] | None = None
+    hidden: int = 403
 
 
 FEDERATION = {"providerType": "aws_agentcore", "displayName": "New", "providerConfig": CONFIG}
@@ -95,6 +99,9 @@ TABLE: dict[tuple[str, str], Need] = {
     ("plan-dismiss", "post"): CHANGE._replace(body={"reason": "Not now"}),
     ("servers", "get"): Need(READ),
     ("server", "get"): SEE,
+    ("registry-servers", "get"): Need(READ),
+    ("registry-versions", "get"): SEE._replace(hidden=404),
+    ("registry-version", "get"): SEE._replace(hidden=404),
     ("agents", "get"): Need(READ),
     ("agent", "get"): SEE,
     ("agent-runs", "get"): Need(RUN, VIEW),
@@ -156,7 +163,7 @@ def expected(caller: Caller, name: str, need: Need) -> int:
         return 401
     if need.scope and need.scope not in caller.scopes:
         return 403
-    return need.status if not need.right or need.right in caller.rights else 403
+    return need.status if not need.right or need.right in caller.rights else need.hidden
 
 
 def mcp_status(caller: Caller, client: Client) -> int:
