@@ -62,6 +62,7 @@ def access_tab(request: HttpRequest, federation: Federation) -> dict[str, Any]:
         "sections": [_by_role()] if sees_grants else [],
         "may_grant": may_grant,
         "share_form": share_form() if may_grant else None,
+        "sees_roles": request.user.has_perm("auth.view_group"),
     }
 
 
