@@ -16,7 +16,7 @@ from oauth2_provider.settings import oauth2_settings
 
 from core.errors import ConflictError
 from core.programs.models import ProgramScopes
-from core.store.unit_of_work import unit_of_work
+from core.store.unit_of_work import retried, unit_of_work
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ def scopes_of_program(application: AbstractApplication) -> list[str]:
     return [scope for scope in oauth2_settings.SCOPES if limit is None or scope in limit.scopes.split()]
 
 
+@retried
 def limit_scopes(application: AbstractApplication, scopes: Collection[str]) -> None:
     """Let a program request these scopes alone. If it could request another one before, its tokens end."""
     with unit_of_work(with_accounts=True):

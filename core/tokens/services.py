@@ -25,7 +25,7 @@ from oauth2_provider.settings import oauth2_settings
 from core.api.scopes import OF_ONE_FEDERATION, scopes_of_roles
 from core.errors import InvalidRequestError
 from core.programs.models import TokenNote
-from core.store.unit_of_work import unit_of_work
+from core.store.unit_of_work import retried, unit_of_work
 
 PREFIX = "fedhub_"
 """Scanners for leaked secrets recognize a token by this prefix."""
@@ -44,6 +44,7 @@ class Note:
     federation_id: str = ""
 
 
+@retried
 def issue_token(username: str, *, scopes: Collection[str], days: int, note: Note | None = None) -> str:
     """Issue a token of a user, valid for `days` days from now, and return it; the database holds only its checksum.
 

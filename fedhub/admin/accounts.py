@@ -6,7 +6,7 @@ groups. A user's page says what the user may do and why; the picker of single pe
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as StockGroupAdmin
@@ -55,7 +55,7 @@ class UserAdmin(RowPagesMixin, ListPageMixin, StockUserAdmin, ModelAdmin):  # ty
     superusers may change the fields of `RIGHTS`, because these fields give rights, and only they give and take roles.
     """
 
-    SIGNING_IN = ("signed_in", "password_words", "second_factor", "sessions")
+    SIGNING_IN = ("signed_in", "password_words", "password_link", "second_factor", "sessions")
     RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
     form = UserChangeForm
     add_form = UserCreationForm
@@ -71,6 +71,9 @@ class UserAdmin(RowPagesMixin, ListPageMixin, StockUserAdmin, ModelAdmin):  # ty
     change_form_outer_after_template = "fedhub/account_rights.html"
     empty_hint = "A user is a person or a program's owner. Add one, and give a role on the user's page."
 
+    class Media:
+        css: ClassVar[dict[str, list[str]]] = {"all": ["fedhub/federation.css", "fedhub/people.css"]}
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         rows: QuerySet[User] = super().get_queryset(request)
         return rows.prefetch_related("groups") if is_list_page(request) else rows
@@ -82,9 +85,10 @@ class UserAdmin(RowPagesMixin, ListPageMixin, StockUserAdmin, ModelAdmin):  # ty
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return super().get_fieldsets(request, obj)
+        password = "password_link" if self.has_change_permission(request, obj) else "password_words"
         found: list[Any] = [
             (None, {"fields": ["username", "first_name", "last_name", "email", "is_active"]}),
-            ("Signing in", {"fields": ["signed_in", "password_words", "second_factor", "sessions"]}),
+            ("Signing in", {"fields": ["signed_in", password, "second_factor", "sessions"]}),
         ]
         if is_superuser(request):
             custom = {"fields": self.RIGHTS, "classes": ["collapse"], "description": CUSTOM}
@@ -99,7 +103,7 @@ class UserAdmin(RowPagesMixin, ListPageMixin, StockUserAdmin, ModelAdmin):  # ty
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
         if obj:
-            context |= rights_context(request, obj)
+            context |= rights_context(request, obj) | {"show_save_and_add_another": False}
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def change_roles(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -149,10 +153,13 @@ class UserAdmin(RowPagesMixin, ListPageMixin, StockUserAdmin, ModelAdmin):  # ty
         return time_since(user.last_login) if user.last_login else "never"
 
     @display(description="Password")
-    def password_words(self, user: User) -> SafeString:
-        words = "The account has one." if user.has_usable_password() else "The account has none."
+    def password_words(self, user: User) -> str:
+        return "The account has one." if user.has_usable_password() else "The account has none."
+
+    @display(description="Password")
+    def password_link(self, user: User) -> SafeString:
         url = reverse("admin:auth_user_password_change", args=[user.pk])
-        return format_html('{} <a class="text-link" href="{}">Set a password</a>', words, url)
+        return format_html('{} <a class="text-link" href="{}">Set a password</a>', self.password_words(user), url)
 
     @display(description="Second factor")
     @once_a_row

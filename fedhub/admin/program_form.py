@@ -8,7 +8,11 @@ from django import forms
 from django.contrib.auth.models import User
 from oauth2_provider.models import get_application_model
 from oauth2_provider.settings import oauth2_settings
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminRadioSelectWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminTextareaWidget,
+)
 
 from core.api.scopes import READ, scopes_of_roles
 from core.tokens.programs import KINDS, kind_of, scopes_of_program
@@ -35,6 +39,7 @@ class ProgramForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Application
         fields: ClassVar[list[str]] = ["name", "redirect_uris", "user"]
+        widgets: ClassVar[dict[str, Any]] = {"redirect_uris": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
         labels: ClassVar[dict[str, str]] = {"redirect_uris": "Redirect URIs", "user": "Owner"}
         help_texts: ClassVar[dict[str, str]] = {
             "redirect_uris": (

@@ -63,6 +63,13 @@ class ApplicationAdmin(RowPagesMixin, ListPageMixin):
         form = super().get_form(request, obj, change=change, **kwargs)
         return type(form.__name__, (form,), {"viewer": request.user})
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        # The page that answers the form shows the secret, so no other page may follow.
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"user": request.user.pk, **super().get_changeform_initial_data(request)}
 
@@ -92,8 +99,8 @@ class ApplicationAdmin(RowPagesMixin, ListPageMixin):
         return self._credentials(request, obj, obj.new_secret)
 
     def actions_of_row(self, request: HttpRequest, object_id: str) -> set[str]:
-        has_secret = self.get_queryset(request).filter(pk=object_id, client_type=Application.CLIENT_CONFIDENTIAL)
-        return {"rotate"} if has_secret.exists() else set()
+        program = self.get_object(request, object_id)
+        return {"rotate"} if program and program.client_type == Application.CLIENT_CONFIDENTIAL else set()
 
     @action(description="New secret…", icon="key", permissions=["change"], url_path="rotate")
     def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -179,7 +179,7 @@ def test_the_owner_of_a_program_is_the_person_who_registers_it(sign_in: SignIn, 
 @pytest.mark.parametrize("chosen", ["other", ""])
 def test_a_superuser_chooses_the_owner_of_a_program(root: Client, make_user: MakeUser, chosen: str) -> None:
     other = make_user("other")
-    submit(root, reverse("admin:oauth2_provider_application_add"), **program_form(user=other.pk if chosen else ""))
+    root.post(reverse("admin:oauth2_provider_application_add"), program_form(user=other.pk if chosen else ""))
     assert Application.objects.get().user.username == (chosen or "root")
 
 
@@ -269,7 +269,7 @@ def test_a_program_gets_the_scopes_of_its_form_alone_and_a_new_secret_ends_the_o
     page = reverse("admin:oauth2_provider_application_rotate", args=[program.pk])
     assert root.get(page).status_code == 200
     answer = root.post(page)
-    assert answer["Cache-Control"] == "no-store"
+    assert "no-store" in answer["Cache-Control"]
     assert scope_of_a_token("federations-read") == ""
     assert scope_of_a_token("federations-read", answer.context["secret"]) == "federations-read"
     assert answer.context["secret"] not in root.get(path).content.decode()
