@@ -226,7 +226,7 @@ def _group_keys(user: User) -> list[str]:
     """
     known: list[str] | None = user.__dict__.get("_group_keys")
     if known is None:
-        known = user.__dict__["_group_keys"] = [str(key) for key in user.groups.values_list("pk", flat=True)]
+        known = user.__dict__["_group_keys"] = [str(group.pk) for group in user.groups.all()]
     return known
 
 

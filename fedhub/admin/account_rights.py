@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import Any
 
 from auditlog.models import LogEntry
@@ -28,8 +29,11 @@ HEADERS = ("Where", "May", "Why")
 
 
 def rights_context(request: HttpRequest, account: User) -> dict[str, Any]:
-    """Return what the page of an account tells of its rights, in a constant number of queries."""
-    groups = list(account.groups.select_related("role").prefetch_related("permissions").order_by("name"))
+    """Return what the page of an account tells of its rights, in a constant number of queries.
+
+    `account` was loaded with its groups, their roles and permissions, and its own permissions.
+    """
+    groups = sorted(account.groups.all(), key=attrgetter("name"))
     return {
         "account": account,
         "may_give": is_superuser(request),

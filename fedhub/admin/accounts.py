@@ -76,7 +76,8 @@ class UserAdmin(RowPagesMixin, ListPageMixin, StockUserAdmin, ModelAdmin):  # ty
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         rows: QuerySet[User] = super().get_queryset(request)
-        return rows.prefetch_related("groups") if is_list_page(request) else rows
+        wanted = ["groups"] if is_list_page(request) else ["groups__role", "groups__permissions", "user_permissions"]
+        return rows.prefetch_related(*wanted)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.change_roles)

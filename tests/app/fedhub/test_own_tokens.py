@@ -65,7 +65,13 @@ def test_a_token_has_no_scope_that_the_roles_do_not_give_and_one_federation_no_w
     ines, found = make_user("ines"), make_federation("One")
     make_federation("Two")
     client = signed_in(ines)
-    for refused in ({"scopes": ["system-ops"]}, {"scopes": []}, {"days": "9999"}, {"federation": found.pk}):
+    refusals: list[dict[str, Any]] = [
+        {"scopes": ["system-ops"]},
+        {"scopes": []},
+        {"days": "9999"},
+        {"federation": found.pk},
+    ]
+    for refused in refusals:
         assert client.post(NEW, form(**refused)).context["form"].errors
     ines.groups.add(Group.objects.get(name="Administrator"))
     wider = client.post(NEW, form(scopes=["federations-read", "peers-read"], federation=found.pk))
