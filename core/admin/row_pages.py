@@ -40,7 +40,7 @@ class RowPagesMixin(ModelAdmin):
 
     def row_or_404(self, request: HttpRequest, object_id: str) -> Any:
         """Return the row with the primary key `object_id`; raise Http404 if the user of the request cannot find one."""
-        row = self.get_queryset(request).filter(pk=object_id).first()
+        row = self.get_object(request, object_id)
         if row is None:
             raise Http404(f"{self.opts.verbose_name} not found")
         return row

@@ -26,7 +26,10 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 def account_links(request: HttpRequest) -> list[dict[str, str]]:
     """Return the links of the person's own menu."""
-    links = [{"title": "Sign-in and security", "link": reverse("sign-in-security")}]
+    links = [
+        {"title": "Sign-in and security", "link": reverse("sign-in-security")},
+        {"title": "My tokens", "link": reverse("own-tokens")},
+    ]
     if request.user.is_staff:
         links.append({"title": "Notifications", "link": reverse("admin:notifications_rule_changelist")})
     if request.user.is_authenticated and request.user.has_usable_password() and settings.FEDHUB_PASSWORD_LOGIN:
@@ -96,6 +99,7 @@ def _registry_items() -> list[dict[str, Any]]:
         _item("Runtimes", "deployed_code", "federations_runtimeobservation", sees_any_federation),
         _item("Plans", "fact_check", "federations_storedplan", sees_any_federation),
         _item("Sync jobs", "sync", "federations_syncjob", sees_any_federation),
+        _page("Schedules", "calendar_clock", "admin-schedules", "federations.view_federation"),
     ]
 
 
@@ -115,9 +119,10 @@ def _peer_items() -> list[dict[str, Any]]:
 def _access_items() -> list[dict[str, Any]]:
     return [
         _item("Users", "person", "auth_user"),
+        _for_permission("Roles", "badge", "admin-roles", "auth.view_group"),
         _item("Groups", "group", "auth_group"),
         _item("Sessions", "devices", "people_usersession"),
-        _item("Applications", "apps", "oauth2_provider_application"),
+        _item("Programs", "apps", "oauth2_provider_application"),
         _item("Access tokens", "key", "oauth2_provider_accesstoken"),
         _item("Audit log", "history", "auditlog_logentry"),
     ]
@@ -128,7 +133,7 @@ def _technical_items() -> list[dict[str, Any]]:
         _item("Notification rules", "notifications", "notifications_rule", _is_staff),
         _item("Notifications sent", "outgoing_mail", "notifications_delivery", _is_staff),
         _for_permission("Storage", "hard_drive", "admin-storage", "retention.view_kindcount"),
-        _item("Periodic tasks", "schedule", "django_celery_beat_periodictask"),
+        _item("Tasks of the hub", "schedule", "django_celery_beat_periodictask"),
         _item("Dry runs under way", "preview", "federations_previewslot"),
         _item("Peer keys", "key", "peers_peerkey"),
         _item("Inbound callbacks", "call_received", "peers_inboundcallback"),

@@ -14,6 +14,7 @@ from django.db.models import Model
 from django.urls import resolve, reverse
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from oauth2_provider.models import get_access_token_model, get_application_model
 
 from core.actors import Actor
 from core.notifications.models import Attempt, Delivery, Event, Item, Rule
@@ -239,7 +240,7 @@ def _make_peer_rows() -> None:
     )  # fmt: skip
 
 
-ADDED = (Federation, CardKeyPin, Peer, Intent, RegisteredAgent, User, Group, Rule)
+ADDED = (Federation, CardKeyPin, Peer, Intent, RegisteredAgent, User, Group, Rule, get_application_model())
 SPECIAL_PAGES = {
     Federation: ("remove", "edit", "servers", "agents", "runtimes", "jobs", "access"),
     Peer: ("approve", "issue_token"),
@@ -290,7 +291,11 @@ def addresses() -> Iterator[str]:
     """Yield the address of each page of the admin for which a row exists."""
     yield from ("/admin/", "/admin/password_change/", "/admin/peers/peer/import/")
     yield from (reverse("admin-tools"), reverse("admin-skills"), reverse("admin-storage"))
+    yield from (reverse("admin-schedules"), reverse("admin-schedules") + "?tab=paused", reverse("admin-roles"))
     yield from (reverse(f"sign-in-{name}") for name in ("security", "add-app", "confirm"))
+    yield from (reverse("own-tokens"), reverse("new-token"))
+    if (token := get_access_token_model().objects.filter(user__username="operator").order_by("pk").first()) is not None:
+        yield reverse("revoke-token", args=[token.pk])
     yield address(Federation, "history", example(Federation))
     for model, pages in SPECIAL_PAGES.items():
         for page in pages:

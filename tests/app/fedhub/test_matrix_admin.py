@@ -72,7 +72,6 @@ OTHERS = {
     **{name: {} for name in ("group", "registeredagent")},
     "cardkeypin": {"change": NOBODY, "delete": NOBODY},
     "rule": {"view": MANAGE, "add": STAFF, "delete": MANAGE},
-    **{name: {} for name in ("intervalschedule", "crontabschedule", "solarschedule")},
 }
 # Pages beside those of Django's admin, by the end of their name.
 PAGES = {
@@ -102,7 +101,7 @@ PAGES = {
     "start_log": "peers.change_federationlog",
     "import_peers": "peers.add_peer",
     **dict.fromkeys(("export_as_csv", "export_as_json"), "peers.export_peer"),
-    "password_change": ROOT,
+    **dict.fromkeys(("password_change", "roles", "user_end_sessions", "application_rotate"), ROOT),
     **dict.fromkeys(("send_test", "secret", "pause", "rule_resume", "send_again"), MANAGE),
     **{
         f"{model}_{page}": f"peers.change_{model}"
@@ -114,6 +113,7 @@ PAGES = {
 SITE_PAGES = {
     "index": STAFF, "admin-dashboard-live": STAFF, "search": STAFF, "admin-tools": VIEW, "admin-skills": VIEW,
     "password_change_done": STAFF, "jsi18n": STAFF, "admin-storage": "retention.view_kindcount",
+    "admin-schedules": VIEW, "admin-roles": "auth.view_group",
 }  # fmt: skip
 ELSEWHERE = {"login", "logout", "autocomplete", "view_on_site", "app_list", "password_change"}
 # Actions on ticked rows by name, and their permissions; a verb stands for that permission on the rows of the list.
@@ -140,13 +140,12 @@ GRANTED = ("grant EDIT", "grant OWNER", "group's grant and sync_federation")
 
 # The rows of the tests have no such part: a view, a change, an event, an artifact, an undo.
 WITHOUT_A_ROW = ("view", "body", "event", "artifact", "undo", "document", "answer_file")
-ONLY_POST = ("check", "check_new", "test", "test_new", "apply", "dismiss", "share", "withdraw")
+ONLY_POST = ("check", "check_new", "test", "test_new", "apply", "dismiss", "share", "withdraw", "roles")
 FILES = {
     "peer": "peers.export_peer",
     "usersession": ROOT,
-    **dict.fromkeys(("previewslot", "intervalschedule"), NOBODY),
+    "previewslot": NOBODY,
 }
-FILES |= dict.fromkeys(("crontabschedule", "solarschedule"), NOBODY)
 
 AdminPage = tuple[str, str, type[Model] | None, tuple[str, ...]]
 

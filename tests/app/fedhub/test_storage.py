@@ -39,6 +39,7 @@ BOUNDED = """
     django_celery_beat.CrontabSchedule django_celery_beat.PeriodicTasks django_celery_beat.PeriodicTask
     peers.AgentVisibilityChoice peers.AgentWorkSetting peers.RegisteredAgent peers.Peer peers.PeerKey
     peers.PeerDecision peers.FederationLog programs.TokenUse people.SignInIdentity people.SecondFactor
+    programs.TokenNote programs.ProgramScopes
     people.RecoveryCode lists.SavedView lists.HiddenColumns beat.BeatLease retention.PruneTurn roles.GivenPermission
     federations.Federation federations.FederationTag federations.FederationGrant federations.PreviewSlot
     federations.ConnectionTestSlot federations.McpServerTag federations.A2aAgentTag federations.RuntimeTag
