@@ -21,6 +21,8 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from core.acting import name_actor
+from core.actors import actor_of
 from core.api.errors import UNAUTHENTICATED
 from core.api.scopes import Credential, scopes_of_roles
 from core.programs.foreign_tokens import COMPACT, ForeignTokenError, accept
@@ -89,6 +91,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         if user is None or not user.is_active:
             raise refusal(f"token {token.pk} has no active user")
         record_use(token, address)
+        name_actor(actor_of(user), token.application.name if token.application else "")
         return user, Credential(scopes_of_roles(user, token.scope.split()))
 
     def authenticate_foreign(self, raw: str, address: str) -> tuple[AbstractBaseUser, Credential]:
@@ -104,6 +107,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         if user is None or not user.is_active:
             raise refusal(f"the tokens of {accepted.issuer} have no active user")
         note_foreign_use(accepted, address)
+        name_actor(actor_of(user), accepted.issuer)
         return user, Credential(scopes_of_roles(user, accepted.scopes))
 
     def authenticate_header(self, request: Request) -> str:

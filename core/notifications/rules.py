@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from core.activity.recording import MASK, record
 from core.errors import ConflictError
 from core.jobs.queue import enqueue
 from core.net.client import Blocked, check_url
@@ -28,13 +29,18 @@ def refusal_of_url(url: str) -> str:
 def pause_rule(rule: Rule) -> None:
     """Tell nothing more by this rule, and drop what waits for its next digest."""
     with unit_of_work(with_accounts=True):
-        if Rule.objects.filter(pk=rule.pk, paused_at__isnull=True).update(paused_at=timezone.now(), paused_why=""):
+        now = timezone.now()
+        if Rule.objects.filter(pk=rule.pk, paused_at__isnull=True).update(paused_at=now, paused_why=""):
+            record(rule, {"paused_at": (None, now)})
             Item.objects.filter(rule=rule, digest="").delete()
 
 
+@retried
 def resume_rule(rule: Rule) -> None:
     """Tell the events from now on; those of the pause stay untold."""
-    Rule.objects.filter(pk=rule.pk).update(paused_at=None, paused_why="")
+    with unit_of_work(with_accounts=True):
+        if Rule.objects.filter(pk=rule.pk, paused_at__isnull=False).update(paused_at=None, paused_why=""):
+            record(rule, {"paused_at": (rule.paused_at, None)})
 
 
 @retried
@@ -57,6 +63,7 @@ def make_secret(rule: Rule) -> str:
         )
         if not changed:
             raise ConflictError("Another person has made a secret meanwhile")
+        record(rule, {"secret": (MASK if stored.secret else "", MASK)})
     return secret
 
 

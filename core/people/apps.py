@@ -14,12 +14,11 @@ class PeopleConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from auditlog.registry import auditlog
-
+        from core.activity.sources import record_model
         from core.people import checks, sessions
         from core.people.models import SecondFactor, SignInIdentity
 
         checks.register_all()
         sessions.connect()
-        auditlog.register(SignInIdentity, exclude_fields=["used_at"])
-        auditlog.register(SecondFactor, include_fields=["user", "kind", "name"])
+        record_model(SignInIdentity, ["issuer", "subject"], part="provider account")
+        record_model(SecondFactor, ["kind", "name"], part="second factor")

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
+from auditlog.context import disable_auditlog
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, models, router
 from django.db.models import Q
 
@@ -121,7 +122,8 @@ def _take(kind: Kind, keys: Keys, now: datetime) -> tuple[int, bool]:
 def delete_rows(kind: Kind, keys: Keys) -> int:
     """Delete the rows with these keys; return their number."""
     # Only the key: Django reads a row that other tables may refer to before it deletes the row.
-    kind.rows.filter(pk__in=keys).only("pk").delete()
+    with disable_auditlog():
+        kind.rows.filter(pk__in=keys).only("pk").delete()
     return len(keys)
 
 

@@ -26,8 +26,11 @@ from django_celery_beat.models import (
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from core.activity.recording import Change, record_all
+from core.actors import actor_of
 from core.admin.cells import time_since
 from core.admin.list_page import ListPageMixin
+from core.store.unit_of_work import unit_of_work
 from fedhub.admin.list_pages import TASK_EXPORT, TASK_TABS
 
 for model in (PeriodicTask, IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule):
@@ -78,7 +81,12 @@ class PeriodicTaskAdmin(ListPageMixin, StockPeriodicTaskAdmin, ModelAdmin):
         self._set_enabled(request, queryset, enabled=False)
 
     def _set_enabled(self, request: HttpRequest, queryset: QuerySet[PeriodicTask], *, enabled: bool) -> None:
-        count = queryset.update(**({"enabled": True} if enabled else {"enabled": False, "last_run_at": None}))
+        values = {"enabled": True} if enabled else {"enabled": False, "last_run_at": None}
+        with unit_of_work(with_accounts=True):
+            tasks = [task for task in queryset if task.enabled != enabled]
+            changes: dict[str, Change] = {"enabled": (not enabled, enabled)}
+            record_all({str(task.pk): (task, changes) for task in tasks}, by=actor_of(request.user))
+            count = queryset.update(**values)
         PeriodicTasks.update_changed()
         messages.success(request, f"{'Resumed' if enabled else 'Paused'}: {count}")
 

@@ -14,7 +14,6 @@ from django.contrib.auth.models import Group
 from core.errors import ConflictError, NotFoundError
 from core.roles.models import Role
 from core.store.unit_of_work import locked
-from fedhub.config_file.audit import record
 from fedhub.config_file.kinds import Kind, Write, Written
 from fedhub.config_file.plan import CREATE, DELETE, HELD, Change, FieldChange, Key, Observed
 
@@ -81,7 +80,6 @@ def write(task: Write) -> Written:
         group.save(update_fields=["name"])
     if "members" in change.after and change.action != DELETE:
         _set_members(group, set(change.before["members"] or ()), change.after["members"])
-    record(group, change)
     if change.action == DELETE:
         group.delete()
     return Written()
