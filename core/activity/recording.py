@@ -76,11 +76,11 @@ def record(
         entry.save(force_insert=True)
 
 
-def record_all(rows: Mapping[str, tuple[Model, Mapping[str, Change]]], *, by: Actor) -> None:
+def record_all(rows: Mapping[str, tuple[Model, Mapping[str, Change]]], *, by: Actor | None = None) -> None:
     """Write a row of the audit log for each of many objects, by the key under which the log has the object."""
     actor_id, entries = _user_key(by), []
     for key, (row, changes) in rows.items():
-        entries.append(_entry(row, key, changes, {"by": by.name}, actor_id=actor_id))
+        entries.append(_entry(row, key, changes, {"by": by.name if by else ""}, actor_id=actor_id))
         complete(LogEntry, entries[-1])
     LogEntry.objects.bulk_create(entries, batch_size=BATCH)
 

@@ -42,6 +42,7 @@ class Owner:
 _sources: dict[str, list[Source]] = {}
 _words: dict[str, dict[str, FieldWords]] = {}
 _owners: dict[str, Owner] = {}
+_recorded: set[str] = set()
 _parts: dict[str, str] = {}
 _keys: dict[str, Callable[[Any], tuple[str, str]]] = {}
 
@@ -60,6 +61,7 @@ def record_model(
     `lists` are fields of many rows. Of `secrets` the log records that they changed, and no value. `part` says what such
     a row is of the object whose Activity tells its changes; the model's `get_additional_data` names that object.
     """
+    _recorded.add(model._meta.label_lower)
     if part:
         _parts[model._meta.label_lower] = part
     if not auditlog.contains(model):
@@ -93,6 +95,17 @@ def add_owner(name: str, owner: Owner) -> None:
 def keep_under(model: type[Model], key: Callable[[Any], tuple[str, str]]) -> None:
     """Say under which model and key the audit log has the rows about an object, where they are not the object's own."""
     _keys[model._meta.label_lower] = key
+
+
+def tells_changes(model: type[Model]) -> bool:
+    """Tell whether some book has the changes of the model's rows, so that their Activity can tell them."""
+    label = model._meta.label_lower
+    return label in _recorded or label in _sources or label in _keys
+
+
+def record_changes_of(model: type[Model]) -> None:
+    """Say that the services of a model's rows call `core.activity.recording` themselves."""
+    _recorded.add(model._meta.label_lower)
 
 
 def sources_of(model: type[Model]) -> Sequence[Source]:

@@ -14,15 +14,16 @@ class NotificationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from core.activity.sources import record_model
+        from core.activity.sources import record_changes_of, record_model
         from core.activity.words import FieldWords, number_of
         from core.notifications import checks  # noqa: F401 (registers them)
         from core.notifications.events import register_kind, titles_of_kinds
-        from core.notifications.models import Rule
+        from core.notifications.models import Delivery, Rule
         from core.notifications.of_the_hub import KINDS
 
         for kind in KINDS:
             register_kind(kind)
+        record_changes_of(Delivery)
         # The column of the last digest changes by itself.
         record_model(
             Rule,

@@ -80,6 +80,7 @@ def send_test(rule: Rule, *, to: User) -> Delivery:
     return Delivery.objects.get(pk=delivery.pk)
 
 
+@retried
 def send_again(delivery: Delivery) -> None:
     """Send a delivery again that was given up, with the same id and all its attempts; raises ConflictError for another.
 
@@ -89,6 +90,8 @@ def send_again(delivery: Delivery) -> None:
         raise ConflictError("The rule is paused: resume it first")
     given_up = Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.DEAD, is_test=False)
     values = {"state": DeliveryState.WAITING, "due_at": timezone.now(), "attempts": 0, "ended_at": None}
-    if not given_up.update(**values):
-        raise ConflictError("Only a message that was given up can be sent again")
+    with unit_of_work(with_accounts=True):
+        if not given_up.update(**values):
+            raise ConflictError("Only a message that was given up can be sent again")
+        record(delivery, {"state": (DeliveryState.DEAD.value, DeliveryState.WAITING.value)})
     enqueue("notifications.deliver", delivery.pk)

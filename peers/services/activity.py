@@ -40,6 +40,7 @@ from peers.services.catalog.visibility import key_of_place
 from peers.services.trust.journal import JOURNAL
 
 DISPATCH_PAGE, VIEW_DISPATCH = "admin:peers_dispatch_change", "peers.view_dispatch"
+VIEW_JOURNAL = "peers.view_journalentry"
 DECISIONS = (JournalKind.PEER, JournalKind.KEY, JournalKind.LOG, JournalKind.RESTORED)
 
 
@@ -80,7 +81,7 @@ def _of_key(key: PeerKey) -> QuerySet[JournalEntry]:
 
 def _about_dispatch(find: Any) -> Any:
     def read(row: Any, user: AnyUser, window: Window) -> Sequence[Line]:
-        found = find(row)
+        found = find(row) if user.has_perm(VIEW_JOURNAL) else ""
         return _lines(JournalEntry.objects.filter(dispatch_id=found), window) if found else []
 
     return read

@@ -270,7 +270,12 @@ def addresses() -> Iterator[str]:
     yield from ("/admin/", "/admin/password_change/", "/admin/peers/peer/import/")
     yield from (reverse("admin-tools"), reverse("admin-skills"), reverse("admin-storage"))
     yield from (reverse(f"sign-in-{name}") for name in ("security", "add-app", "confirm"))
-    yield address(Federation, "history", example(Federation))
+    for model in (Federation, Peer, PeerKey, User, Rule, A2aAgent, SyncJob):
+        if (row := example(model)) is not None:
+            yield address(model, "history", row)
+    if (entry := LogEntry.objects.filter(content_type__model="federation").order_by("pk").first()) is not None:
+        name = "admin:federations_federation_activity_line"
+        yield reverse(name, args=[entry.object_pk, f"audit-{entry.pk}"])
     for model, pages in SPECIAL_PAGES.items():
         for page in pages:
             if (row := example(model, page)) is not None:
