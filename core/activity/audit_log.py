@@ -38,7 +38,7 @@ def line_of(entry: LogEntry) -> Line:
     """Return the line of a row of the audit log."""
     data: Mapping[str, Any] = entry.additional_data or {}
     part, changes = _model_of(str(data.get("part", ""))), entry.changes or {}
-    told = tuple(changes_in_words(changes, words_of(part or entry.content_type.model_class(), list(changes))))
+    told = tuple(changes_in_words(changes, words_of(part or _kind(entry).model_class(), list(changes))))
     subject = f"{part_of(part)}: {entry.object_repr}" if part else ", ".join(each.title for each in told[:SOME_FIELDS])
     more = f" and {len(told) - SOME_FIELDS} more" if len(told) > SOME_FIELDS and not part else ""
     is_update = entry.action == LogEntry.Action.UPDATE
@@ -58,13 +58,19 @@ def line_of(entry: LogEntry) -> Line:
 
 def kind_of(entry: LogEntry) -> str:
     """Return what kind of object a row of the audit log is about."""
-    model = entry.content_type.model_class()
-    return str(model._meta.verbose_name) if model else entry.content_type.model
+    kind = _kind(entry)
+    model = kind.model_class()
+    return str(model._meta.verbose_name) if model else kind.model
 
 
 def changes_text(entry: LogEntry) -> str:
     """Return the changes of a row of the audit log in one line."""
     return "; ".join(f"{each.title}: {each.before} → {each.after}" for each in line_of(entry).changes)
+
+
+def _kind(entry: LogEntry) -> ContentType:
+    # From Django's memory: the row's own attribute would be a query for each line.
+    return ContentType.objects.get_for_id(entry.content_type_id)
 
 
 def _model_of(label: str) -> type[Model] | None:

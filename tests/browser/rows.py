@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from auditlog.models import LogEntry
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
@@ -14,6 +16,7 @@ from django.urls import resolve, reverse
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from core.activity.recording import record
 from core.actors import Actor
 from core.notifications.models import Attempt, Delivery, Event, Item, Rule
 from core.retention.models import KindCount, PruneTurn
@@ -77,7 +80,21 @@ def make_rows(cloud: MemoryCloud) -> None:
     Group.objects.create(name="Operators")
     issue_token("operator", scopes=["federations-read"], days=1)
     make_periodic_task()
+    make_changes()
     count_rows()
+
+
+def make_changes() -> None:
+    """Change the federation that the pages show, as staff do, so that its Activity has something to tell."""
+    if (found := example(Federation)) is not None:
+        before = {"region": "us-east-1", "resourceTagsFilter": {"env": "development"}}
+        after = before | {"resourceTagsFilter": {"env": "production", "team": "platform"}}
+        config = (json.dumps(before), json.dumps(after))
+        for changes in (
+            {"provider_config": config},
+            {"sync_crontab": ("", "0 2 * * *"), "is_sync_paused": (True, False)},
+        ):
+            record(found, changes, by=Actor("", "ines.hartmann"), reason="The night shift asked for it")
 
 
 def make_periodic_task() -> None:
