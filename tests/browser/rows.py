@@ -236,6 +236,7 @@ def _make_peer_rows() -> None:
     )  # fmt: skip
 
 
+WITH_ACTIVITY: tuple[type[Model], ...] = (Federation, Peer, PeerKey, User, Rule, A2aAgent, SyncJob)
 ADDED = (Federation, Peer, Intent, RegisteredAgent, User, Group, Rule)
 SPECIAL_PAGES = {
     Federation: ("remove", "edit", "servers", "agents", "runtimes", "jobs", "access"),
@@ -287,9 +288,9 @@ def addresses() -> Iterator[str]:
     yield from ("/admin/", "/admin/password_change/", "/admin/peers/peer/import/")
     yield from (reverse("admin-tools"), reverse("admin-skills"), reverse("admin-storage"))
     yield from (reverse(f"sign-in-{name}") for name in ("security", "add-app", "confirm"))
-    for model in (Federation, Peer, PeerKey, User, Rule, A2aAgent, SyncJob):
-        if (row := example(model)) is not None:
-            yield address(model, "history", row)
+    for told in WITH_ACTIVITY:
+        if (row := example(told)) is not None:
+            yield address(told, "history", row)
     if (entry := LogEntry.objects.filter(content_type__model="federation").order_by("pk").first()) is not None:
         name = "admin:federations_federation_activity_line"
         yield reverse(name, args=[entry.object_pk, f"audit-{entry.pk}"])

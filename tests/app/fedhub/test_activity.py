@@ -47,7 +47,9 @@ def activity(row: Model) -> str:
 def is_changed_by_staff(page: admin.ModelAdmin[Model], person: User) -> bool:
     request = RequestFactory().get("/")
     request.user = person
-    has_actions = bool(set(page.get_actions(request))) or bool(page.actions_detail or page.actions_list)
+    has_actions = bool(set(page.get_actions(request))) or any(
+        getattr(page, name, ()) for name in ("actions_detail", "actions_list")
+    )
     may = (page.has_add_permission, page.has_change_permission, page.has_delete_permission)
     return has_actions or any(each(request) for each in may)
 

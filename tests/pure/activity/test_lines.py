@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from core.activity.lines import FieldChange, Line, Window, merged, read_position
+from core.activity.lines import FieldChange, Line, Position, Window, merged, read_position
 from core.activity.words import NOTHING, FieldWords, changes_in_words, title_of
 
 START = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -25,7 +25,8 @@ def test_books_are_merged_the_newest_first_in_pages_that_lose_and_repeat_no_line
     expected.sort(key=lambda each: each.position.rank, reverse=True)
 
     for size in (1, 3, 7, 60):
-        seen, before = [], None
+        seen: list[Line] = []
+        before: Position | None = None
         while True:
             window = Window(size * 2 + 1, before=before)
             page = merged((window.keep(lines) for lines in books.values()), size=size)
