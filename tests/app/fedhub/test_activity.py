@@ -73,7 +73,7 @@ def test_a_change_by_each_door_tells_who_made_it_and_what_it_was(
     admin_of: Client, admin_user: User, api: Api, tmp_path: Path
 ) -> None:
     found = federation()
-    save(admin_of, edit(found), TYPED | {"tag_filter": "env:development"})
+    save(admin_of, edit(found), TYPED | {"tag_filter": "env:development", "change_reason": "Less to look at"})
     program = api(admin_user)
     answer = program.put(
         f"/api/v1/federations/{found.pk}",
@@ -91,6 +91,7 @@ def test_a_change_by_each_door_tells_who_made_it_and_what_it_was(
         "Tag filter env: production env: development",
         "Display name Payments By a program",
         "Description nothing From the file",
+        "Reason: Less to look at",
     ):
         assert words in told, told
     assert re.search(r"Changed Description.{0,20} apply_config ,", told), told
