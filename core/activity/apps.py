@@ -13,8 +13,10 @@ class ActivityConfig(AppConfig):
 
     def ready(self) -> None:
         from auditlog.models import LogEntry
-        from django.db.models.signals import pre_save
+        from django.contrib.auth.models import User
+        from django.db.models.signals import pre_delete, pre_save
 
-        from core.activity.recording import complete
+        from core.activity.recording import complete, leave_out_deleted
 
         pre_save.connect(complete, sender=LogEntry, dispatch_uid="core.activity")
+        pre_delete.connect(leave_out_deleted, sender=User, dispatch_uid="core.activity")

@@ -12,10 +12,11 @@ from typing import Any
 
 from auditlog.models import LogEntry
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
-from core.acting import acting
+from core.acting import acting, name_actor
 from core.actors import Actor
 from core.log_ids import log_ids
 
@@ -52,6 +53,16 @@ def complete(sender: object, instance: LogEntry, **_: object) -> None:
     instance.remote_addr = instance.remote_addr or now.address or None
     instance.additional_data = data or None
     _move_to_owner(instance, data)
+
+
+def leave_out_deleted(sender: object, instance: AbstractBaseUser, **_: object) -> None:
+    """Keep only the name of a person who deletes their own account. A receiver of `pre_delete`.
+
+    A row that refers to the account would otherwise stand against its deletion.
+    """
+    found = acting().find()
+    if found is not None and found.id == str(instance.pk):
+        name_actor(Actor("", found.name), acting().program)
 
 
 def record(

@@ -175,19 +175,22 @@ def _runs_of_agent(agent: A2aAgent, user: AnyUser, window: Window) -> Sequence[L
 
 
 def _changes_of_resource(resource: DiscoveredResource, user: AnyUser, window: Window) -> Sequence[Line]:
-    """Return the changes that syncs made to a resource; whoever sees the resource sees its federation's jobs."""
+    """Return the changes that syncs made to a resource; a person who may not see a job sees no name and reason of it."""
     rows = PlannedChange.objects.filter(resource_id=resource.pk, job__isnull=False, action__in=CHANGE_WORDS)
     slim = rows.select_related("job").defer("detail", "content", "job__changes", "job__warnings")
-    return [
-        Line(
-            at=change.job.created_at,
-            source="change",
-            key=change.pk,
-            who=change.job.requested_by_name or _trigger_words(change.job),
-            what=CHANGE_WORDS[change.action] + (f" ({change.change_class})" if change.change_class else ""),
-            reason=change.reason or change.job.reason,
-            belongs_to=(Link("Job", JOB_PAGE, change.job_id or ""),),
-        )
-        for change in window_of(slim, "change", "job__created_at", window)
-        if change.job is not None
-    ]
+    found = window_of(slim, "change", "job__created_at", window)
+    visible = jobs_visible_to(user).filter(pk__in=[change.job_id for change in found])
+    seen = set(visible.values_list("pk", flat=True)) if found else set()
+    return [_change_line(each, each.job, is_seen=each.job_id in seen) for each in found if each.job is not None]
+
+
+def _change_line(change: PlannedChange, job: SyncJob, *, is_seen: bool) -> Line:
+    return Line(
+        at=job.created_at,
+        source="change",
+        key=change.pk,
+        who=(job.requested_by_name or _trigger_words(job)) if is_seen else THE_HUB,
+        what=CHANGE_WORDS[change.action] + (f" ({change.change_class})" if change.change_class else ""),
+        reason=(change.reason or job.reason) if is_seen else "",
+        belongs_to=(Link("Job", JOB_PAGE, job.pk),) if is_seen else (),
+    )

@@ -157,6 +157,13 @@ def test_a_stranger_sees_no_activity_and_a_reader_no_link_it_may_not_open(
     assert "Added access" in text_of(client, activity(found))
 
 
+def test_a_person_who_deletes_the_own_account_is_told_by_name(admin_of: Client, admin_user: User) -> None:
+    admin_of.post(reverse("admin:auth_user_delete", args=[admin_user.pk]), {"post": "yes"})
+    assert not User.objects.exists()
+    entry = LogEntry.objects.get(content_type__model="user", action=LogEntry.Action.DELETE)
+    assert (entry.actor_id, entry.additional_data["by"]) == (None, "admin")
+
+
 def test_the_audit_log_speaks_the_words_of_the_product(admin_of: Client) -> None:
     found = federation()
     save(admin_of, edit(found), TYPED | {"display_name": "Renamed"})
