@@ -175,7 +175,7 @@ def _runs_of_agent(agent: A2aAgent, user: AnyUser, window: Window) -> Sequence[L
 
 
 def _changes_of_resource(resource: DiscoveredResource, user: AnyUser, window: Window) -> Sequence[Line]:
-    """Return the changes that syncs made to a resource; a person who may not see a job sees no name and reason of it."""
+    """Return the changes that syncs made to a resource; of a job that the person may not see no name and no reason."""
     rows = PlannedChange.objects.filter(resource_id=resource.pk, job__isnull=False, action__in=CHANGE_WORDS)
     slim = rows.select_related("job").defer("detail", "content", "job__changes", "job__warnings")
     found = window_of(slim, "change", "job__created_at", window)

@@ -64,6 +64,12 @@ class LogEntryAdmin(ListPageMixin, StockLogEntryAdmin, ModelAdmin):
         "agents, users, groups, tokens, schedules and rules."
     )
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        # A row of the audit log never changes.
+        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "show_history": False})
+
     @display(description="When", ordering="timestamp")
     def when(self, entry: Any) -> SafeString:
         return format_html("{}<p>{}</p>", time_since(entry.timestamp), format_time(entry.timestamp))
