@@ -142,9 +142,9 @@ def test_from_a_federation_to_who_changed_its_filter_and_why(page: Page) -> None
     expect(page.get_by_role("heading", name="Activity of Payments")).to_be_visible()
     tab_to(page, "^Changed .*Tag filter")
     page.keyboard.press("Enter")
-    main = page.get_by_role("main")
+    told = page.locator(".fedhub-activity")
     for text in ("operator", "The night shift looks after it", "env: production", "env: development"):
-        expect(main.get_by_text(text).first).to_be_visible()
+        expect(told.get_by_text(text).first).to_be_visible()
     tab_to(page, "The whole Activity")
     page.keyboard.press("Enter")
     expect(page.get_by_role("list", name="Activity, the newest first")).to_be_visible()

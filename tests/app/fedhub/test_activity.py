@@ -36,8 +36,7 @@ def text_of(client: Client, address: str) -> str:
     """Return the words of a page, without its markup."""
     response = client.get(address)
     assert response.status_code == 200, address
-    body = response.content.decode().partition("<main")[2] or response.content.decode()
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", response.content.decode())).split())
 
 
 def activity(row: Model) -> str:
