@@ -20,12 +20,14 @@ class FederationsConfig(AppConfig):
         from core.notifications.events import register_kind
         from federations.api.links import LINKS
         from federations.api.registry_errors import REGISTRY_PATHS, error_body
+        from federations.services import activity
         from federations.services.access import edits_any_federation
         from federations.services.notices import KINDS, note_waiting_run
         from federations.services.runs.listeners import register_listener
 
         for kind in KINDS:
             register_kind(kind)
+        activity.register()
         register_listener(note_waiting_run)
         register_links(LINKS)
         register_family(EndpointFamily(REGISTRY_PATHS, error_body, is_audited=False))

@@ -17,11 +17,12 @@ class FedhubConfig(AppConfig):
 
     def ready(self) -> None:
         from federations.admin.run_givers import register_giver
-        from fedhub import checks, deploy_checks  # noqa: F401 (registers them)
+        from fedhub import activity, checks, deploy_checks  # noqa: F401 (registers them)
         from fedhub.roles import give_roles_after_migrations
         from fedhub.run_givers import sender_of_run
 
         for label, words in APP_WORDS.items():
             apps.get_app_config(label).verbose_name = words
+        activity.register()
         register_giver(sender_of_run)
         post_migrate.connect(give_roles_after_migrations, sender=apps.get_app_config("roles"))

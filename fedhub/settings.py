@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "oauth2_provider",
     "django_celery_beat",
     "auditlog",
+    "core.activity",
     "fedhub.apps.FedhubConfig",
     "peers",
     "core.tokens",
@@ -106,7 +107,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "core.admin.time_zone.person_time_zone",
-    "core.audit.StaffAuditlogMiddleware",
+    "core.audit.name_the_person",
     "fedhub.sensitive_pages.AskBeforeSensitiveSteps",
     "core.api.middleware.RefuseGuesses",
     "core.admin.lists.BackToTheList",
@@ -129,6 +130,10 @@ TEMPLATES = [
         },
     }
 ]
+
+# Each row of the audit log has the id of its request, and names other rows as people do.
+AUDITLOG_CID_GETTER = "core.activity.recording.request_id"
+AUDITLOG_USE_FK_STRING_REPRESENTATION = True
 
 # Database -----------------------------------------------------------------------------------------------------------
 DATABASE_URL = environment.secret("DATABASE_URL") or f"sqlite:///{VAR_DIR / 'fedhub.sqlite3'}"

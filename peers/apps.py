@@ -24,6 +24,7 @@ class PeersConfig(AppConfig):
         from peers.api.errors import PROTOCOL_PATHS, error_body
         from peers.api.links import LINKS
         from peers.api.views_ard import ARD_PATHS, ard_error_body
+        from peers.services import activity
         from peers.services.agent_work.begin import why_not_started
         from peers.services.agent_work.report import report_events
         from peers.services.catalog.agents import count_shown_to_peers
@@ -31,6 +32,7 @@ class PeersConfig(AppConfig):
 
         for kind in KINDS:
             register_kind(kind)
+        activity.register()
         register_links(LINKS)
         register_family(EndpointFamily(PROTOCOL_PATHS, error_body, is_audited=False))
         register_family(EndpointFamily(ARD_PATHS, ard_error_body, is_audited=False))

@@ -19,9 +19,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
 from django.utils import timezone
-from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
+from core.admin.activity import ActivityMixin
 from core.admin.labels import sentence
 from core.admin.list_chips import Chip, Parameters, address, filter_chips
 from core.admin.list_choices import keep_columns, list_address, open_or_change_view, save_as_view
@@ -153,7 +153,7 @@ class ListChangeList(ChangeList):
         return str(self.filter_params.get(name, [""])[-1])
 
 
-class ListPageMixin(ModelAdmin):
+class ListPageMixin(ActivityMixin):
     """The base of admin pages with a list; `tabs`, `date_field` and `export_fields` say what the list has.
 
     `date_title` is the name of the dates for people, for a field whose own name does not say it. A list without

@@ -21,6 +21,8 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from core.acting import name_actor
+from core.actors import actor_of
 from core.api.errors import UNAUTHENTICATED
 from core.api.scopes import OF_ONE_FEDERATION, Credential, scopes_of_roles
 from core.programs.foreign_tokens import COMPACT, ForeignTokenError, accept
@@ -92,6 +94,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         if user is None or not user.is_active:
             raise refusal(f"token {token.pk} has no active user")
         record_use(token, address)
+        name_actor(actor_of(user), token.application.name if token.application else "")
         scopes = scopes_of_roles(user, token.scope.split())
         note: TokenNote | None = getattr(token, "note", None)
         if note is None or not note.federation_id:
@@ -111,6 +114,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         if user is None or not user.is_active:
             raise refusal(f"the tokens of {accepted.issuer} have no active user")
         note_foreign_use(accepted, address)
+        name_actor(actor_of(user), accepted.issuer)
         return user, Credential(scopes_of_roles(user, accepted.scopes))
 
     def authenticate_header(self, request: Request) -> str:

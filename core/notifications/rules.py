@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from core.activity.recording import MASK, record
 from core.errors import ConflictError
 from core.jobs.queue import enqueue
 from core.net.client import Blocked, check_url
@@ -28,13 +29,18 @@ def refusal_of_url(url: str) -> str:
 def pause_rule(rule: Rule) -> None:
     """Tell nothing more by this rule, and drop what waits for its next digest."""
     with unit_of_work(with_accounts=True):
-        if Rule.objects.filter(pk=rule.pk, paused_at__isnull=True).update(paused_at=timezone.now(), paused_why=""):
+        now = timezone.now()
+        if Rule.objects.filter(pk=rule.pk, paused_at__isnull=True).update(paused_at=now, paused_why=""):
+            record(rule, {"paused_at": (None, now)})
             Item.objects.filter(rule=rule, digest="").delete()
 
 
+@retried
 def resume_rule(rule: Rule) -> None:
     """Tell the events from now on; those of the pause stay untold."""
-    Rule.objects.filter(pk=rule.pk).update(paused_at=None, paused_why="")
+    with unit_of_work(with_accounts=True):
+        if Rule.objects.filter(pk=rule.pk, paused_at__isnull=False).update(paused_at=None, paused_why=""):
+            record(rule, {"paused_at": (rule.paused_at, None)})
 
 
 def make_secret(rule: Rule) -> str:
@@ -65,6 +71,7 @@ def set_secret(rule: Rule, secret: str) -> None:
         encrypted = WEBHOOK_KEYS.encrypt(secret) if secret else ""
         if not Rule.objects.filter(pk=rule.pk, secret=stored.secret).update(secret=encrypted, **values):
             raise ConflictError("Another person has made a secret meanwhile")
+        record(rule, {"secret": (MASK if stored.secret else "", MASK if secret else "")})
 
 
 def send_test(rule: Rule, *, to: User) -> Delivery:
@@ -80,6 +87,7 @@ def send_test(rule: Rule, *, to: User) -> Delivery:
     return Delivery.objects.get(pk=delivery.pk)
 
 
+@retried
 def send_again(delivery: Delivery) -> None:
     """Send a delivery again that was given up, with the same id and all its attempts; raises ConflictError for another.
 
@@ -89,6 +97,8 @@ def send_again(delivery: Delivery) -> None:
         raise ConflictError("The rule is paused: resume it first")
     given_up = Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.DEAD, is_test=False)
     values = {"state": DeliveryState.WAITING, "due_at": timezone.now(), "attempts": 0, "ended_at": None}
-    if not given_up.update(**values):
-        raise ConflictError("Only a message that was given up can be sent again")
+    with unit_of_work(with_accounts=True):
+        if not given_up.update(**values):
+            raise ConflictError("Only a message that was given up can be sent again")
+        record(delivery, {"state": (DeliveryState.DEAD.value, DeliveryState.WAITING.value)})
     enqueue("notifications.deliver", delivery.pk)

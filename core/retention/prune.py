@@ -13,6 +13,7 @@ from functools import partial
 from itertools import accumulate
 from typing import Any
 
+from auditlog.context import disable_auditlog
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, models, router
 from django.db.models import Q
 
@@ -135,7 +136,8 @@ def _take(kind: Kind, keys: Keys, now: datetime) -> tuple[int, bool]:
 def delete_rows(kind: Kind, keys: Keys) -> int:
     """Delete the rows with these keys; return their number."""
     # Only the key: Django reads a row that other tables may refer to before it deletes the row.
-    kind.rows.filter(pk__in=keys).only("pk").delete()
+    with disable_auditlog():
+        kind.rows.filter(pk__in=keys).only("pk").delete()
     return len(keys)
 
 

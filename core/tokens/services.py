@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from auditlog.context import disable_auditlog
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.db.models import Q, QuerySet
@@ -111,8 +112,9 @@ def forget_old_tokens(now: datetime) -> None:
     A refresh token that was used stays as long, so that its second use is recognized.
     """
     get_grant_model().objects.filter(expires__lt=now).delete()
-    get_refresh_token_model().objects.filter(old_refresh_tokens(now)).delete()
-    get_access_token_model().objects.filter(old_access_tokens(now)).delete()
+    with disable_auditlog():
+        get_refresh_token_model().objects.filter(old_refresh_tokens(now)).delete()
+        get_access_token_model().objects.filter(old_access_tokens(now)).delete()
 
 
 def old_refresh_tokens(now: datetime) -> Q:

@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
+from core.acting import because
 from core.actors import actor_of
 from core.admin.saving import UnitOfWorkMixin
 from core.errors import HubError
@@ -58,6 +59,7 @@ class FederationFormMixin(FederationActionsMixin, UnitOfWorkMixin):
             (None, {"fields": ["display_name", "description", "tags"]}),
             *source_fieldsets(obj),
             ("Synchronization", {"fields": schedule}),
+            *([("Why", {"fields": ["change_reason"]})] if obj else []),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -204,7 +206,7 @@ class FederationFormMixin(FederationActionsMixin, UnitOfWorkMixin):
         stored_policy: Any,
     ) -> None:
         by = actor_of(request.user)
-        with audited(obj, by=by):
+        with because(typed["change_reason"]), audited(obj, by=by):
             obj.refresh_from_db()
             # The form checked the right to end the reviews for this policy; the service refuses another one.
             obj.change_policy = stored_policy

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 
+from federations.services.activity import CONFIG_TITLES
+
 LABELS = {
-    "region": "Region",
-    "assumeRoleArn": "Role ARN",
-    "resourceTagsFilter": "Tag filter",
-    "url": "Registry URL",
-    "names": "Names",
-    "status": "Only active servers",
+    **CONFIG_TITLES,
     "providerConfig": "Cloud account",
     "providerType": "Provider",
     "displayName": "Display name",

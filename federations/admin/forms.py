@@ -104,6 +104,13 @@ class FederationForm(RegistryFields, forms.ModelForm[Federation]):
         widget=UnfoldBooleanSwitchWidget(),
         help_text="Saving the federation also starts a sync in the background.",
     )
+    change_reason = forms.CharField(
+        required=False,
+        max_length=500,
+        label="Reason for this change",
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="Optional. The Activity of the federation shows it beside what was changed.",
+    )
     sealed_external_id = forms.CharField(required=False, widget=forms.HiddenInput)
     refusal: str = ""
     may_end_review: bool = True

@@ -115,8 +115,7 @@ class DiscoveredResourceAdmin(VersionsMixin, VisibleByFederationMixin, ReadOnlyA
         name = f"admin:federations_{obj._meta.model_name}"
         texts = reverse(f"{name}_document", args=[obj.pk])
         budget = Budget(urls=lambda slug, place, member: f"{texts}?of={slug}&place={place}&member={member}")
-        # A sync writes these rows; Django's history has nothing of it.
-        context.update(resource=obj, status_label=self.status_label_of(obj), show_history=False)
+        context.update(resource=obj, status_label=self.status_label_of(obj))
         context["catalog"] = page_of(self.catalog_of(obj), request.GET, budget)
         context["documents"] = [
             budget.fold(title, value, f"{texts}?of={slug}") for slug, (title, value) in self.documents_of(obj).items()

@@ -227,3 +227,7 @@ class FederationGrant(models.Model):
         # Without a query: the places that the audit log records have the federation at hand.
         name = f" on {self.federation}" if "federation" in self._state.fields_cache else ""
         return f"{self.holder_name or self.user_id or self.group_id}: {self.get_level_display()}{name}"
+
+    def get_additional_data(self) -> dict[str, list[str]]:
+        """Say to the audit log that a grant is a part of its federation."""
+        return {"owner": ["federations.federation", self.federation_id]}

@@ -26,9 +26,12 @@ from django_celery_beat.models import (
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from core.activity.recording import Change, record_all
+from core.actors import actor_of
 from core.admin.cells import time_from_now, time_since
 from core.admin.labels import sentence
 from core.admin.list_page import ListPageMixin
+from core.store.unit_of_work import unit_of_work
 from federations.schedules.words import interval_words
 from fedhub.admin.list_pages import TASK_EXPORT, TASK_TABS
 
@@ -122,7 +125,12 @@ class PeriodicTaskAdmin(ListPageMixin, ModelAdmin):
         self._set_enabled(request, queryset, enabled=False)
 
     def _set_enabled(self, request: HttpRequest, queryset: QuerySet[PeriodicTask], *, enabled: bool) -> None:
-        count = queryset.update(**({"enabled": True} if enabled else {"enabled": False, "last_run_at": None}))
+        values = {"enabled": True} if enabled else {"enabled": False, "last_run_at": None}
+        with unit_of_work(with_accounts=True):
+            tasks = [task for task in queryset if task.enabled != enabled]
+            changes: dict[str, Change] = {"enabled": (not enabled, enabled)}
+            record_all({str(task.pk): (task, changes) for task in tasks}, by=actor_of(request.user))
+            count = queryset.update(**values)
         PeriodicTasks.update_changed()
         messages.success(request, f"{'Resumed' if enabled else 'Paused'}: {count}")
 

@@ -15,7 +15,6 @@ from django.contrib.auth.models import Group, Permission
 from core.errors import ConflictError, NotFoundError
 from core.roles.models import Role
 from core.store.unit_of_work import locked
-from fedhub.config_file.audit import record
 from fedhub.config_file.kinds import Kind, Write, Written
 from fedhub.config_file.plan import CREATE, DELETE, Change, FieldChange, Key, Observed
 
@@ -92,7 +91,6 @@ def write(task: Write) -> Written:
         _set_members(group, set(change.before["members"] or ()), change.after["members"])
     if "permissions" in change.after and change.action != DELETE:
         _set_permissions(group, set(change.before["permissions"] or ()), set(change.after["permissions"]))
-    record(group, change)
     if change.action == DELETE:
         group.delete()
     return Written()

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from auditlog.models import LogEntry
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
@@ -16,6 +17,7 @@ from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from oauth2_provider.models import get_access_token_model, get_application_model
 
+from core.activity.recording import record
 from core.actors import Actor
 from core.notifications.models import Attempt, Delivery, Event, Item, Rule
 from core.retention.models import KindCount, PruneTurn
@@ -83,6 +85,7 @@ def make_rows(cloud: MemoryCloud) -> None:
     Group.objects.create(name="Operators")
     issue_token("operator", scopes=["federations-read"], days=1)
     make_periodic_task()
+    make_changes()
     count_rows()
 
 
@@ -99,6 +102,19 @@ def pin_keys() -> None:
     pin_card_key(name="Partner Bank", jwks_url="https://partner.example.org/jwks.json", by=STAFF)
     verified = {"signature_state": "verified", "signature_kid": pin.kid, "signature_key_name": pin.name}
     A2aAgent.objects.update(signature_checked_at=timezone.now(), **verified)
+
+
+def make_changes() -> None:
+    """Change the federation that the pages show, as staff do, so that its Activity has something to tell."""
+    if (found := example(Federation)) is not None:
+        before = {"region": "us-east-1", "resourceTagsFilter": {"env": "development"}}
+        after = before | {"resourceTagsFilter": {"env": "production", "team": "platform"}}
+        config = (json.dumps(before), json.dumps(after))
+        for changes in (
+            {"provider_config": config},
+            {"sync_crontab": ("", "0 2 * * *"), "is_sync_paused": (True, False)},
+        ):
+            record(found, changes, by=Actor("", "ines.hartmann"), reason="The night shift asked for it")
 
 
 def make_periodic_task() -> None:
@@ -240,6 +256,7 @@ def _make_peer_rows() -> None:
     )  # fmt: skip
 
 
+WITH_ACTIVITY: tuple[type[Model], ...] = (Federation, Peer, PeerKey, User, Rule, A2aAgent, SyncJob)
 ADDED = (Federation, CardKeyPin, Peer, Intent, RegisteredAgent, User, Group, Rule, get_application_model())
 SPECIAL_PAGES = {
     Federation: ("remove", "edit", "servers", "agents", "runtimes", "jobs", "access"),
@@ -296,7 +313,12 @@ def addresses() -> Iterator[str]:
     yield from (reverse("own-tokens"), reverse("new-token"))
     if (token := get_access_token_model().objects.filter(user__username="operator").order_by("pk").first()) is not None:
         yield reverse("revoke-token", args=[token.pk])
-    yield address(Federation, "history", example(Federation))
+    for told in WITH_ACTIVITY:
+        if (row := example(told)) is not None:
+            yield address(told, "history", row)
+    if (entry := LogEntry.objects.filter(content_type__model="federation").order_by("pk").first()) is not None:
+        name = "admin:federations_federation_activity_line"
+        yield reverse(name, args=[entry.object_pk, f"audit-{entry.pk}"])
     for model, pages in SPECIAL_PAGES.items():
         for page in pages:
             if (row := example(model, page)) is not None:

@@ -127,6 +127,29 @@ def test_a_list_is_filtered(page: Page) -> None:
     expect(page).to_have_url(re.compile(r"\?.*="))
 
 
+def test_from_a_federation_to_who_changed_its_filter_and_why(page: Page) -> None:
+    found = federation()
+    page.goto(page_of(found).replace("/change/", "/edit/"))
+    page.locator("[name=tag_filter]").first.fill("env:development")
+    page.locator("[name=change_reason]").fill("The night shift looks after it")
+    page.get_by_role("button", name="Save").first.click()
+    if page.get_by_role("button", name="Save").first.is_visible():
+        page.get_by_role("button", name="Save").first.click()
+    page.goto(page_of(found))
+
+    tab_to(page, "Activity$")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Activity of Payments")).to_be_visible()
+    tab_to(page, "^Changed .*Tag filter")
+    page.keyboard.press("Enter")
+    told = page.locator(".fedhub-activity")
+    for text in ("operator", "The night shift looks after it", "env: production", "env: development"):
+        expect(told.get_by_text(text).first).to_be_visible()
+    tab_to(page, "The whole Activity")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("list", name="Activity, the newest first")).to_be_visible()
+
+
 def test_the_menu_of_a_row_opens(page: Page) -> None:
     federation()
     page.goto("/admin/federations/federation/")

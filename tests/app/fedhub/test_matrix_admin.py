@@ -133,13 +133,14 @@ ACTIONS = {
 
 # The same code serves these pages of every list.
 OF_EVERY_LIST = ("columns", "views", "view")
+OF_EVERY_ROW = ("history", "activity_line")
 SLASHES_OF_A_LIST = 4
 FEW = ("no right", "superuser", "grant VIEW")
 # A grant opens nothing beside the registry; the lowest one is tried everywhere.
 GRANTED = ("grant EDIT", "grant OWNER", "group's grant and sync_federation")
 
 # The rows of the tests have no such part: a view, a change, an event, an artifact, an undo.
-WITHOUT_A_ROW = ("view", "body", "event", "artifact", "undo", "document", "answer_file")
+WITHOUT_A_ROW = ("view", "activity_line", "body", "event", "artifact", "undo", "document", "answer_file")
 ONLY_POST = ("check", "check_new", "test", "test_new", "apply", "dismiss", "share", "withdraw", "roles")
 FILES = {
     "peer": "peers.export_peer",
@@ -183,7 +184,7 @@ def need_of(end: str, model: type[Model] | None) -> str:
         needs |= OTHERS[name]
     if name in LISTS_OF_OWN_ROWS and end in ("changelist", *OF_EVERY_LIST):
         return STAFF
-    if end in ("changelist", "change", "history", "columns", "views", "view"):
+    if end in ("changelist", "change", "history", "activity_line", "columns", "views", "view"):
         return needs["view"]
     if end in needs:
         return needs[end]
@@ -278,7 +279,7 @@ def world(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, tmp_path: Pat
 
 def address(name: str, model: type[Model] | None, end: str, keys: tuple[str, ...]) -> str:
     """Return the address of a page, with the ids of an example row."""
-    ids: dict[str, Any] = {"view_id": 1, "change_id": "0" * 24, "sequence": 1, "place": 0}
+    ids: dict[str, Any] = {"view_id": 1, "change_id": "0" * 24, "sequence": 1, "place": 0, "line": "audit-0"}
     if model is not None and {"object_id", "id"} & set(keys):
         # The run of a peer's work also needs the right to see received dispatches.
         row = (
@@ -315,7 +316,7 @@ def wrong_pages(world: list[Person]) -> Iterator[str]:
         path, need = address(name, model, end, keys), need_of(end, model)
         for person in world:
             is_elsewhere = model is not None and model._meta.app_label != "federations"
-            is_alike = end in OF_EVERY_LIST or need == NOBODY or (end == "history" and is_elsewhere)
+            is_alike = end in OF_EVERY_LIST or need == NOBODY or (end in OF_EVERY_ROW and is_elsewhere)
             if (is_alike and person.name not in FEW) or (is_elsewhere and person.name in GRANTED):
                 continue
             allowed = {"may", "hidden"} if end in WITHOUT_A_ROW else {"may"}
@@ -328,7 +329,7 @@ def wrong_posts(world: list[Person]) -> Iterator[str]:
     """Yield a line for each POST request that a person without the right may send, or that changes a row."""
     for end, name, model, keys in pages():
         need = changing(model) if end == "change" and model is not None else need_of(end, model)
-        if need in (VIEW, STAFF) or end in ("changelist", "history", *OF_EVERY_LIST):
+        if need in (VIEW, STAFF) or end in ("changelist", *OF_EVERY_ROW, *OF_EVERY_LIST):
             continue
         path, is_tab = address(name, model, end, keys), end == "change" and model is Federation
         for person in world:

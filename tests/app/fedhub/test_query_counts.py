@@ -23,6 +23,7 @@ from tests.browser.rows import (
     addresses,
     api_addresses,
     count_rows,
+    make_changes,
     make_notifications,
     make_periodic_task,
     make_runs,
@@ -67,6 +68,7 @@ def measure(client: Client, sizes: VolumeSizes) -> dict[str, int]:
         make_notifications(sizes.peers)
         make_runs(A2aAgent.objects.order_by(*ORDERS[A2aAgent])[0], times=sizes.peers)
         make_periodic_task()
+        make_changes()
         count_rows()
         client.force_login(User.objects.create_superuser("operator"))
         # Django keeps content types once they are read.
