@@ -35,7 +35,7 @@ _ADMINISTRATOR = tuple(
             *_each("federations", "view", "federationgrant previewslot"),
             "federations.system_ops",
             *_each("peers", "add", "peer intent dispatch registeredagent"),
-            *_each("peers", "change", "peerkey dispatch outboundcallback handlerevent agentvisibilitychoice"),
+            *_each("peers", "change", "peerkey intent dispatch outboundcallback handlerevent agentvisibilitychoice"),
             "peers.change_registeredagent",
             "peers.delete_registeredagent",
             "peers.export_peer",

@@ -30,6 +30,7 @@ from peers.protocol.discovery import DEFAULT_ENDPOINTS
 from peers.protocol.envelope_signatures import SignedObject
 from peers.protocol.timestamps import parse_timestamp
 from peers.services.outbox import circuit
+from peers.services.outbox.attempts import with_attempt
 from peers.services.outbox.backoff import MAX_ATTEMPTS, scattered
 from peers.services.outbox.dead_letters import give_up
 from peers.services.outbox.delegations import delegation_of
@@ -142,7 +143,9 @@ def settle_dispatch(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult
     with unit_of_work():
         not_before = _start_pause(peer, sent, now=now)
         _count(peer, sent, now=now)
-        leased_row(dispatch, token).update(last_status_code=sent.status_code)
+        answer = _read_answer(sent)[:2] if sent.is_delivered else None
+        log = with_attempt(dispatch, sent, now=now, answer=answer)
+        leased_row(dispatch, token).update(last_status_code=sent.status_code, attempt_log=log)
         if sent.is_delivered:
             _record_answer(dispatch, peer, token, sent, now=now)
         elif sent.is_final or dispatch.attempts >= MAX_ATTEMPTS:
