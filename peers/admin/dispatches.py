@@ -54,7 +54,7 @@ class DispatchAdmin(OutboxAdmin):
         ("Envelope as the hub sends it", {"fields": ["envelope_text"], "classes": ["collapse"]}),
     ]
     empty_hint = "The hub has sent nothing yet. Describe work for an approved peer, then dispatch it."
-    empty_link = ("Send work", "admin:peers_intent_send_work")
+    empty_link = ("Go to the intents", "admin:peers_intent_changelist")
 
     def heading_of(self, row: Dispatch) -> str:
         return f"{row.intent_title or row.intent_id} to {row.peer or row.target_server}"

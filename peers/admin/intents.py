@@ -68,7 +68,7 @@ class IntentAdmin(RefusalOnFormMixin, UnitOfWorkMixin, ComposerMixin, RowPagesMi
     search_help_text = "Title or id"
     actions = None
     change_form_outer_before_template = "peers/intent_overview.html"
-    empty_hint = "Press Send work to describe work for an approved peer. Intents that peers send appear here too."
+    empty_hint = "Describe work for an approved peer, and dispatch it. Intents that peers send appear here too."
     form = IntentForm
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ListChangeList]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -49,7 +50,9 @@ def test_work_is_composed_looked_at_and_dispatched_once(admin: Client, approved:
     assert (sent.pk, sent.intent_id, sent.peer_id, sent.agent_id) == (form["key"], intent.pk, approved.pk, "triage")
     assert (intent.title, intent.state, intent.created_by_name) == ("Reconcile", {"month": 3}, "root")
     assert sent.scope["permissions"] == ["ledger.read", "state.patch"]
-    assert '"budget":{"cost_ceiling_usd":1.5,"max_llm_tokens":500}' in sent.envelope.replace(" ", "")
+    policy = json.loads(sent.envelope)["federation_policy"]
+    assert policy["budget"] == {"cost_ceiling_usd": 1.5, "max_llm_tokens": 500}
+    assert policy["governance"] == {"require_approval": True}
 
 
 def test_errors_stand_at_the_fields_and_nothing_typed_is_lost(admin: Client, proposed: Peer) -> None:
@@ -135,4 +138,4 @@ def test_the_composer_is_for_people_who_may_dispatch(staff: Callable[..., Client
     client = staff("view_intent", "add_intent", "view_peer")
     assert client.get(COMPOSER).status_code == 403
     assert client.get(reverse("admin:peers_intent_agents")).status_code == 403
-    assert "Send work" not in text_of(client, LIST) and "Send work" not in text_of(client, url(approved))
+    assert COMPOSER not in text_of(client, LIST) and "Send work" not in text_of(client, url(approved))
