@@ -7,7 +7,7 @@ import core.store.documents
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("peers", "0016_restore_boundary"),
+        ("peers", "0017_seen_peers"),
     ]
 
     operations = [
