@@ -9,7 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from unfold.widgets import (
-    DATETIME_CLASSES,
+    INPUT_CLASSES,
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
@@ -48,7 +48,7 @@ class LocalTimeWidget(forms.DateTimeInput):
     input_type = "datetime-local"
 
     def __init__(self) -> None:
-        super().__init__(attrs={"class": " ".join(DATETIME_CLASSES)}, format=LOCAL_TIME)
+        super().__init__(attrs={"class": " ".join(INPUT_CLASSES)}, format=LOCAL_TIME)
 
 
 def targets() -> Any:

@@ -14,20 +14,22 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 
 from core.actors import actor_of
+from core.admin.labels import format_age
 from core.admin.row_pages import RowPagesMixin
-from core.errors import ExternalServiceError, HubError
-from peers.admin.composer.agents import agents_of
+from core.errors import HubError
 from peers.admin.composer.forms import TEXTS, ComposeForm, targets
 from peers.admin.composer.links import MAY_DISPATCH, composer_url, may_compose
 from peers.admin.json_fields import json_as_fields
 from peers.models import Intent, Peer
 from peers.protocol import FederationEnvelope, ProtocolError
 from peers.services.catalog.intents import is_editable
+from peers.services.catalog.peer_agents import agents_of, fetch_agents
 from peers.services.outbox.callbacks import STATE_PATCH
 from peers.services.outbox.compose import send_work
 from peers.services.outbox.dispatch import draft_envelope
 
 EDIT, SEND = "edit", "send"
+MAX_AGENTS_SHOWN = 300
 NO_AGENTS = "It shows no agent to this hub. Type the id of an agent, or let the peer choose."
 
 
@@ -68,16 +70,20 @@ class ComposerMixin(RowPagesMixin):
         return HttpResponseRedirect(composer_url(like=self.row_or_404(request, object_id).pk))
 
     def agents_view(self, request: HttpRequest) -> HttpResponse:
-        """Return the list of the agents of the peer in the query, which the composer loads."""
+        """Return the list of the agents of the peer that the request names; a POST asks the peer for its list first."""
         if not self.has_dispatch_permission(request):
             raise PermissionDenied
-        peer = targets().filter(pk=request.GET.get("peer", "")[:24]).first()
+        given = request.POST if request.method == "POST" else request.GET
+        peer = targets().filter(pk=given.get("peer", "")[:24]).first()
+        if peer is not None and request.method == "POST":
+            fetch_agents(peer.pk, timezone.now())
+            peer.refresh_from_db()
         context: dict[str, Any] = {"peer": peer, "none": NO_AGENTS}
         if peer is not None:
-            try:
-                context["agents"] = agents_of(peer)
-            except ExternalServiceError as error:
-                context["problem"] = error.message
+            context["agents"] = agents_of(peer)[:MAX_AGENTS_SHOWN]
+            context["age"] = format_age(peer.agents_fetched_at)
+            # A list that was never asked for is asked for by the page itself.
+            context["is_unknown"] = request.method == "GET" and peer.agents_tried_at is None
         return TemplateResponse(request, "peers/composer_agents.html", context)
 
     def _compose(self, request: HttpRequest, intent: Intent | None) -> HttpResponse:
@@ -133,11 +139,10 @@ def _warnings(form: ComposeForm, peer: Peer) -> list[str]:
     found, now = [], timezone.now()
     wanted = form.wanted()
     if wanted.agent_id:
-        try:
-            if wanted.agent_id not in {agent.agent_id for agent in agents_of(peer)}:
-                found.append(f"The peer's list has no agent {wanted.agent_id}. The peer refuses an id that it lacks.")
-        except ExternalServiceError as error:
-            found.append(f"The hub could not check the agent: {error.message}.")
+        if peer.agents_fetched_at is None:
+            found.append("The hub has no list of the peer's agents, so it could not check the agent's id.")
+        elif not agents_of(peer).filter(agent_id=wanted.agent_id).exists():
+            found.append(f"The peer's list has no agent {wanted.agent_id}. The peer refuses an id that it lacks.")
     if wanted.scope is not None and not wanted.scope.allows(STATE_PATCH):
         found.append("Without state.patch the peer reports neither progress nor an answer, only the end of the work.")
     if peer.circuit_open_until and peer.circuit_open_until > now:

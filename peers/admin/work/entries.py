@@ -15,6 +15,7 @@ from core.admin.labels import label
 from core.strict_json import Json
 from federations.admin.run_timeline import Entry, moment_text
 from peers.admin.json_fields import json_as_fields, short_fields
+from peers.admin.work.answer import ANSWER
 from peers.models import DispatchReceipt, JournalEntry, ReceiptStanding
 
 LONG_CHARACTERS = 1_500
@@ -63,9 +64,10 @@ def mark_of(entries: Sequence[Entry]) -> str:
 
 
 def delta_body(body: Mapping[str, Json]) -> SafeString | str:
-    """Return what a report changed in the state; "" where it changed nothing."""
+    """Return what a report changed in the state; "" where it changed nothing. The answer has a place of its own."""
     delta = body.get("state_delta")
-    return short_fields(delta) if isinstance(delta, dict) and delta else ""
+    shown = {name: value for name, value in delta.items() if name != ANSWER} if isinstance(delta, dict) else {}
+    return short_fields(shown) if shown else ""
 
 
 def attestation_body(attestation: Mapping[str, Any]) -> SafeString:

@@ -55,13 +55,13 @@ def run_of(request: HttpRequest, received: ReceivedDispatch) -> tuple[AgentRun |
 
 def received_facts(received: ReceivedDispatch, run: AgentRun | None, *, may_see_run: bool) -> list[Fact]:
     """Return all facts of a received dispatch, from its row, handlers, run, callbacks, receipt and the journal."""
-    events = HandlerEvent.objects.filter(source_id=received.pk).order_by("created_at", "id")
+    events = HandlerEvent.objects.filter(source_id=received.pk).order_by("created_at", "id") if run is None else ()
     receipt = DispatchReceipt.objects.filter(
         is_sent=False, peer_id=received.peer_id, dispatch_id=received.dispatch_id
     ).first()
     return [
         *_taken(received),
-        *(fact for event in events if run is None for fact in _handled(event)),
+        *(fact for event in events for fact in _handled(event)),
         *(_of_run(run) if run and may_see_run else ()),
         *(fact for callback in received.callbacks.order_by("sequence")[:MAX_CALLBACKS] for fact in _told(callback)),
         *receipt_facts(receipt),
@@ -73,7 +73,8 @@ def received_state(
     request: HttpRequest, received: ReceivedDispatch, run: AgentRun | None, *, may_see_run: bool
 ) -> dict[str, Any]:
     """Return what the page says of the state of a received dispatch."""
-    waits = waits_for_staff(received)
+    # Work that an agent has waits for nobody to do it by hand.
+    waits = run is None and waits_for_staff(received)
     state, intent = _state(received, waits), received.intent
     is_done = state == "Completed" and intent is not None
     shown_run = format_html(" {}", _run_shown(run, may_see_run=may_see_run)) if run else ""

@@ -106,7 +106,8 @@ def _scope(received: ReceivedDispatch) -> str:
     granted = ", ".join(scope.permissions) or "nothing"
     until = f" until {datetime.fromtimestamp(end, tz=UTC):%Y-%m-%d %H:%M:%S %Z}" if end is not None else ""
     token = "within its delegation token" if received.delegation else "by the envelope alone; it came without a token"
-    return f"{granted}{until}, {token}. It may be passed on {scope.max_delegation_depth} times."
+    times = {0: "not at all", 1: "once"}.get(scope.max_delegation_depth, f"{scope.max_delegation_depth} times")
+    return f"{granted}{until}, {token}. It may be passed on {times}."
 
 
 def _policy(policy: JsonMapping) -> str:

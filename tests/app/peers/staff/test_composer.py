@@ -41,7 +41,7 @@ def test_work_is_composed_looked_at_and_dispatched_once(admin: Client, approved:
     )  # fmt: skip
     look = admin.post(COMPOSER, form | {"step": ""}).content.decode()
     assert (Dispatch.objects.count(), Intent.objects.count()) == (0, 0)
-    for shown in ("500 tokens", "1.5 USD", "ledger.read", "2100-01-02", form["key"], "As JSON", "could not check"):
+    for shown in ("500 tokens", "1.5 USD", "ledger.read", "2100-01-02", form["key"], "As JSON", "no list of the peer"):
         assert shown in look, shown
 
     pages = [admin.post(COMPOSER, form | {"step": "send"}, follow=True) for _ in range(2)]
@@ -74,17 +74,22 @@ def test_errors_stand_at_the_fields_and_nothing_typed_is_lost(admin: Client, pro
 def test_the_composer_offers_the_agents_of_a_peer_and_warns_of_another_id(admin: Client, partner: Partner) -> None:
     peer = partner.approved(KEY)
     listed = [
-        {"agent_id": "triage", "name": "Fraud triage", "skills": [{"id": "s", "name": "Sort alerts"}]},
-        {"agent_id": "<b>", "capabilities": ["x"]}, {"agent_id": 5}, "no agent",
+        {"agent_id": "triage", "server_url": partner.url, "name": "Fraud triage", "capabilities": ["Sort alerts"]},
+        {"agent_id": "<b>", "server_url": partner.url, "capabilities": ["x"]}, {"agent_id": 5},
     ]  # fmt: skip
     partner.server.expect_request("/api/v1/federation/agents").respond_with_json({"agents": listed})
-    offered = text_of(admin, f"{reverse('admin:peers_intent_agents')}?peer={peer.pk}")
+    agents = reverse("admin:peers_intent_agents")
+    assert "The hub asks" in text_of(admin, f"{agents}?peer={peer.pk}")
+    assert "Fraud triage" in admin.post(agents, {"peer": peer.pk}).content.decode()
+    offered = text_of(admin, f"{agents}?peer={peer.pk}")
     assert "2 agents" in offered and "Fraud triage" in offered and "Sort alerts" in offered
     assert "&lt;b&gt;" in offered and "<b>" not in offered
     assert "has no agent" not in admin.post(COMPOSER, typed(peer)).content.decode()
     assert "list has no agent trage" in admin.post(COMPOSER, typed(peer, agent_id="trage")).content.decode()
     partner.server.clear()
-    assert "answered 500" in text_of(admin, f"{reverse('admin:peers_intent_agents')}?peer={peer.pk}")
+    # The list that the peer gave last stays, with what went wrong.
+    again = admin.post(agents, {"peer": peer.pk}).content.decode()
+    assert "Fraud triage" in again and "500" in again
 
 
 def test_an_intent_changes_until_its_first_dispatch_and_is_copied_after_it(admin: Client, approved: Peer) -> None:
