@@ -7,9 +7,10 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import BooleanRadioFilter
+from unfold.contrib.filters.admin import BooleanRadioFilter, DropdownFilter
 from unfold.decorators import display
 
 from core.actors import actor_of
@@ -27,7 +28,7 @@ from peers.admin.labels import DISPATCH_COLORS, dispatch_status, peer_link
 from peers.admin.list_pages import INTENT_EXPORT, INTENT_TABS
 from peers.admin.work.answer import answer_of
 from peers.models import Dispatch, DispatchState, Intent, IntentStatus, ReceivedDispatch
-from peers.services.catalog.intents import change_intent, create_intent, is_editable, with_status
+from peers.services.catalog.intents import change_intent, create_intent, is_editable, where_status, with_status
 
 INTENT_COLORS = {
     IntentStatus.ACTIVE.label: "info",
@@ -37,6 +38,20 @@ INTENT_COLORS = {
 
 MAX_DISPATCHES_SHOWN = 20
 JSON_HINT = "Two optional JSON objects. Leave them empty if the description is enough."
+
+
+class IntentStatusFilter(DropdownFilter):
+    """Keeps the intents with one status, which follows from their dispatches."""
+
+    title = "status"
+    parameter_name = "status__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status.value, str(status.label)) for status in IntentStatus]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Intent]) -> QuerySet[Intent]:
+        value = self.value()
+        return queryset.filter(where_status(IntentStatus(value))) if value in IntentStatus.values else queryset
 
 
 class IntentChangeList(ListChangeList):
@@ -57,7 +72,7 @@ class IntentAdmin(RefusalOnFormMixin, UnitOfWorkMixin, ComposerMixin, RowPagesMi
         css: ClassVar = {"all": ["fedhub/runs.css"]}
 
     list_display = ["title_column", "status_label", "origin", "made_by", "made"]
-    list_filter = [("is_received", BooleanRadioFilter)]
+    list_filter = [IntentStatusFilter, ("is_received", BooleanRadioFilter)]
     list_filter_submit = True
     show_facets = admin.ShowFacets.NEVER
     list_fullwidth = True
