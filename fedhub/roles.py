@@ -38,7 +38,7 @@ _ADMINISTRATOR = tuple(
             "federations.system_ops",
             "federations.publish_mcpserver",
             *_each("peers", "add", "peer intent dispatch registeredagent"),
-            *_each("peers", "change", "peerkey dispatch outboundcallback handlerevent agentvisibilitychoice"),
+            *_each("peers", "change", "peerkey intent dispatch outboundcallback handlerevent agentvisibilitychoice"),
             "peers.change_registeredagent",
             "peers.delete_registeredagent",
             "peers.export_peer",

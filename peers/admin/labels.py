@@ -89,11 +89,14 @@ def peer_link(peer: Peer | None, url: str = "") -> SafeString | str:
 
 
 def dispatch_status(dispatch: Dispatch) -> str:
-    """Return a dispatch's status; `Given up`, `Put away` or `Waiting` for a pending one that no worker will take."""
-    if dispatch.status != DispatchState.PENDING:
-        return dispatch.get_status_display()
+    """Return a dispatch's status; `Given up`, `Put away` or `Waiting` for one that no worker will take.
+
+    `Failed` is the work that the peer could not do. A dispatch that the hub could not deliver is given up.
+    """
     if dispatch.dead_at:
         return "Put away" if dispatch.put_away_at else "Given up"
+    if dispatch.status != DispatchState.PENDING:
+        return dispatch.get_status_display()
     return "Pending" if dispatch.due_at else "Waiting"
 
 

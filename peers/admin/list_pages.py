@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.db.models import Q
 from django.utils import timezone
 
@@ -21,6 +23,7 @@ from peers.models import (
     TakenBy,
     Visibility,
 )
+from peers.services.catalog.intents import where_status
 
 IS_DEAD = Q(dead_at__isnull=False)
 IS_DUE = Q(dead_at__isnull=True, due_at__isnull=False)
@@ -68,7 +71,7 @@ KEY_EXPORT: tuple[ExportField, ...] = (
 )
 
 INTENT_TABS = (
-    *choice_tabs("status", IntentStatus.choices),
+    *(Tab(each.value, each.label, partial(where_status, each)) for each in IntentStatus),
     Tab("own", "Made here", Q(is_received=False)),
     Tab("received", "Received", Q(is_received=True)),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from unfold.decorators import action
 from unfold.enums import ActionVariant
@@ -13,6 +13,7 @@ from unfold.enums import ActionVariant
 from core.actors import actor_of
 from core.admin.refusals import show_refusals
 from core.admin.row_pages import RowPagesMixin
+from peers.admin.composer.links import composer_url, may_compose
 from peers.admin.dialogs import ConfirmForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, dialog
 from peers.admin.labels import key_origin, plural, short_fingerprint
 from peers.admin.peer_forms import ApprovalForm, TokenForm
@@ -46,6 +47,7 @@ class PeerActionsMixin(RowPagesMixin):
     """Adds to PeerAdmin the buttons of a peer's page; the state of the peer decides which buttons the page shows."""
 
     actions_detail = [
+        "send_work",
         "approve",
         "fetch",
         "reject",
@@ -62,6 +64,7 @@ class PeerActionsMixin(RowPagesMixin):
         if peer is None:
             return set()
         further = {"acknowledge_log"} if self.log_warnings(request, peer) else set()
+        further |= {"send_work"} if peer.state == PeerState.APPROVED and peer.may_get_work else set()
         further |= {"allow_older"} if is_held_back(peer, timezone.now()) else set()
         return ACTIONS_BY_STATE[peer.state] | further
 
@@ -71,6 +74,14 @@ class PeerActionsMixin(RowPagesMixin):
         if peer.pk not in known:
             known[peer.pk] = warnings_about(peer)
         return known[peer.pk]
+
+    def has_compose_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether this person may describe new work and dispatch it."""
+        return may_compose(request)
+
+    @action(description="Send work", icon="send", permissions=["compose"], url_path="send-work")
+    def send_work(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(composer_url(peer=self.row_or_404(request, object_id).pk))
 
     @action(
         description="Fetch documents",

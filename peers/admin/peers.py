@@ -17,6 +17,7 @@ from core.admin.list_page import ListPageMixin
 from core.admin.refused_forms import RefusalOnFormMixin
 from core.admin.saving import UnitOfWorkMixin
 from core.store.days import hub_today
+from peers.admin.composer.links import may_compose
 from peers.admin.import_export import ImportExportMixin
 from peers.admin.labels import PEER_COLORS
 from peers.admin.list_pages import PEER_EXPORT, PEER_TABS
@@ -133,7 +134,9 @@ class PeerAdmin(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
         if obj:
-            context.update(overview_of(obj), log_warnings=self.log_warnings(request, obj))
+            context.update(
+                overview_of(obj), log_warnings=self.log_warnings(request, obj), may_compose=may_compose(request)
+            )
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     @display(description="Peer", header=True, ordering="server_url")

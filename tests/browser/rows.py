@@ -307,6 +307,7 @@ def example(model: type[Model], page: str = "change") -> Model | None:
 def addresses() -> Iterator[str]:
     """Yield the address of each page of the admin for which a row exists."""
     yield from ("/admin/", "/admin/password_change/", "/admin/peers/peer/import/")
+    yield reverse("admin:peers_intent_send_work")
     yield from (reverse("admin-tools"), reverse("admin-skills"), reverse("admin-storage"))
     yield from (reverse("admin-schedules"), reverse("admin-schedules") + "?tab=paused", reverse("admin-roles"))
     yield from (reverse(f"sign-in-{name}") for name in ("security", "add-app", "confirm"))
