@@ -223,10 +223,10 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 FEDHUB_QUEUES = ("sync", "peers", "agents", "handlers", "sweep")
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in FEDHUB_QUEUES]
 _QUEUES = {
-    # A fetch of a peer's documents takes up to 30 s, and no message waits for it.
+    # A fetch of a peer's documents takes up to 30 s, one of its agents longer, and no message waits for them.
     # A prune takes up to two minutes.
-    "sync": "federations.run_job peers.refresh_peer_keys peers.pin_provisionally peers.exchange_checkpoints "
-    "fedhub.prune",
+    "sync": "federations.run_job peers.refresh_peer_keys peers.fetch_agents peers.pin_provisionally "
+    "peers.exchange_checkpoints fedhub.prune",
     "peers": "peers.deliver_dispatch peers.deliver_callback peers.nudge_each peers.take_checkpoint "
     "notifications.deliver",
     "agents": "federations.run_agents",

@@ -186,6 +186,16 @@ def count_shown_to_peers(federation_id: str, paths: Collection[str] | None = Non
     )
 
 
+def count_only_for_peers() -> int:
+    """Return how many agents approved peers see and other callers do not."""
+    if not is_enabled() or settings.FEDHUB_TRUST_POLICY == TrustPolicy.TRUSTLESS:
+        return 0
+    seen, choices = (AgentVisibility.UNLISTED,), _choices()
+    discovered = _discovered(seen, choices).values_list("pk", "path", "federation_id", named=True)
+    registered = RegisteredAgent.objects.values_list("pk", "agent_id", "visibility", named=True)
+    return len(_visible(discovered, registered, seen, choices))
+
+
 def choose_visibility(
     agent: str, visibility: str, *, federation_id: str | None = None, by: Actor
 ) -> AgentWithVisibility:

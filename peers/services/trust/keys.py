@@ -15,6 +15,7 @@ from core.errors import ConflictError, InvalidRequestError
 from core.store.unit_of_work import locked, retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerKey, PeerState
 from peers.protocol import InvalidKey, VerificationKey
+from peers.services.trust.effects import KeyEffects, count_of_key
 from peers.services.trust.journal import note
 from peers.services.trust.notices import note_new_key
 
@@ -109,10 +110,14 @@ def approve_key(key: PeerKey, *, overlap_days: int, by: Actor, reason: str = "")
 
 
 @retried
-def revoke_key(key: PeerKey, *, by: Actor, reason: str = "") -> None:
-    """Revoke a key at once, in whatever state it is; raises ConflictError for a key that is revoked already."""
+def revoke_key(key: PeerKey, *, by: Actor, reason: str = "") -> KeyEffects:
+    """Revoke a key at once, in whatever state it is, and return what ended.
+
+    Raises ConflictError for a key that is revoked already.
+    """
     now = timezone.now()
     with unit_of_work():
+        counted = count_of_key(key, now=now)
         if (
             not PeerKey.objects.filter(pk=key.pk)
             .exclude(state=KeyState.REVOKED)
@@ -120,8 +125,10 @@ def revoke_key(key: PeerKey, *, by: Actor, reason: str = "") -> None:
         ):
             raise ConflictError("This key is revoked already")
         key.state, key.valid_until = KeyState.REVOKED, now
+        Peer.objects.filter(pk=key.peer_id).update(updated_at=now)
         text = _with_reason(f"Key revoked: {key.fingerprint}", reason)
         note(JournalKind.KEY, text, peer_url=key.peer.server_url, by=by)
+    return counted
 
 
 def _require_state(peer_id: str, state: PeerState) -> None:

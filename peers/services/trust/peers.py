@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from django.conf import settings
@@ -16,23 +16,25 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError, InvalidRequestError
+from core.jobs.queue import enqueue
 from core.net.client import is_permitted_url
 from core.store.unit_of_work import LostRaceError, locked, retried, unit_of_work
 from federations.services.runs.cancel_many import cancel_runs_of_peer
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerDecision, PeerKey, PeerState, Relationship
 from peers.protocol import (
     InvalidIdentifier,
-    TrustPolicy,
     VerificationKey,
     normalize_server_url,
 )
 from peers.protocol.ed25519_keys import MAX_KEYS_TRIED
+from peers.services.trust.effects import StopEffects, count_stopped
 from peers.services.trust.held_work import hold_work, reason_of_state, release_held, release_on_approval
 from peers.services.trust.journal import note
 from peers.services.trust.keys import pin_key, propose_key, read_key
 from peers.services.trust.peer_addresses import ascii_spelling_hint, checked_place
 from peers.services.trust.peer_tokens import revoke_tokens
 from peers.services.trust.secrets import decrypt, encrypt
+from peers.services.trust.standing import trusted_states
 
 TRANSITIONS: Mapping[PeerState, frozenset[PeerState]] = {
     PeerState.PROPOSED: frozenset({PeerState.APPROVED, PeerState.REJECTED}),
@@ -130,6 +132,7 @@ def approve_peer(
         fingerprint = key.fingerprint if key else ""
         _record(peer, PeerState.PROPOSED, PeerState.APPROVED, by=by, reason=reason, fingerprint=fingerprint)
         release_on_approval(peer, now=now)
+        enqueue("peers.fetch_agents", peer.pk)
 
 
 @retried
@@ -141,15 +144,15 @@ def reject_peer(peer: Peer, *, reason: str, by: Actor) -> None:
 
 
 @retried
-def suspend_peer(peer: Peer, *, reason: str, by: Actor) -> None:
-    """Stop all work from and to an approved peer at once: each transaction reads the peer's state again.
+def suspend_peer(peer: Peer, *, reason: str, by: Actor) -> StopEffects:
+    """Stop all work from and to an approved peer at once, and return what ended.
 
-    The same transaction revokes the peer's delegations and tokens and holds its queued work. Raises ConflictError for a
-    peer in another state.
+    Each transaction reads the peer's state again. The same transaction revokes the peer's delegations and tokens and
+    holds its queued work. Raises ConflictError for a peer in another state.
     """
     with _unchanged_by_failure(peer), unit_of_work():
         _decide(peer, PeerState.SUSPENDED, source=PeerState.APPROVED, reason=reason, by=by)
-        _stop(peer, because=reason_of_state(PeerState.SUSPENDED), by=by)
+        return _stop(peer, because=reason_of_state(PeerState.SUSPENDED), by=by)
 
 
 @retried
@@ -161,15 +164,19 @@ def resume_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
     with _unchanged_by_failure(peer), unit_of_work():
         _decide(peer, PeerState.APPROVED, source=PeerState.SUSPENDED, reason=reason, by=by)
         release_held(peer, now=timezone.now())
+        enqueue("peers.fetch_agents", peer.pk)
 
 
 @retried
-def retire_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
-    """Retire an approved or suspended peer and keep its history; raises ConflictError in another state."""
+def retire_peer(peer: Peer, *, by: Actor, reason: str = "") -> StopEffects:
+    """Retire an approved or suspended peer, keep its history, and return what ended.
+
+    Raises ConflictError for a peer in another state.
+    """
     with _unchanged_by_failure(peer), unit_of_work():
         source = _stored_state(peer, PeerState.SUSPENDED, else_state=PeerState.APPROVED)
         _decide(peer, PeerState.RETIRED, source=source, reason=reason, by=by)
-        _stop(peer, because=reason_of_state(PeerState.RETIRED), by=by)
+        return _stop(peer, because=reason_of_state(PeerState.RETIRED), by=by)
 
 
 @retried
@@ -206,8 +213,7 @@ def find_peer_with_keys(server_url: str, now: datetime) -> tuple[Peer | None, li
 
 def trusted_keys(keys: Iterable[PeerKey], now: datetime) -> list[VerificationKey]:
     """Return those of `keys`, all of one peer, that are trusted at `now`, by the rule of `valid_keys`."""
-    is_open = settings.FEDHUB_TRUST_POLICY == TrustPolicy.OPEN
-    states = {KeyState.PINNED, *([KeyState.PROVISIONAL] if is_open else [])}
+    states = trusted_states()
     valid = [key for key in keys if key.state in states and key.is_valid_at(now)]
     valid.sort(key=lambda key: (key.valid_from, key.created_at), reverse=True)
     return [key.verification_key for key in valid[:MAX_KEYS_TRIED]]
@@ -309,7 +315,12 @@ def _move(peer: Peer, target: PeerState, *, source: PeerState) -> None:
     Raises ConflictError if the peer is in another state than `source`, or for a transition that is not allowed.
     """
     is_moved = target in TRANSITIONS[source] and Peer.objects.filter(pk=peer.pk, state=source).update(
-        state=target, updated_at=timezone.now(), circuit_failures=0, circuit_open_until=None, paused_until=None
+        state=target,
+        updated_at=timezone.now(),
+        circuit_failures=0,
+        circuit_open_until=None,
+        paused_until=None,
+        paused_by_name="",
     )
     if not is_moved:
         state = Peer.objects.values_list("state", flat=True).get(pk=peer.pk)
@@ -333,12 +344,14 @@ def _record(peer: Peer, source: str, target: PeerState, *, by: Actor, reason: st
     note(JournalKind.PEER, text, peer_url=peer.server_url, by=by)
 
 
-def _stop(peer: Peer, *, because: str, by: Actor) -> None:
+def _stop(peer: Peer, *, because: str, by: Actor) -> StopEffects:
     now = timezone.now()
+    counted = count_stopped(peer, now=now)
     revoke_tokens(peer, now=now)
     peer.delegations.filter(revoked_at=None).update(revoked_at=now)
-    hold_work(peer, because=because)
-    cancel_runs_of_peer(peer.pk, reason=f"the peer was {peer.state}", by=by)
+    dispatches, callbacks = hold_work(peer, because=because)
+    runs = cancel_runs_of_peer(peer.pk, reason=f"the peer was {peer.state}", by=by)
+    return replace(counted, dispatches=dispatches, callbacks=callbacks, runs=runs)
 
 
 def _compared_key(peer: Peer, fingerprint: str) -> PeerKey | None:
