@@ -89,7 +89,8 @@ PAGES = {
     **dict.fromkeys(("approve_run", "refuse_run"), APPROVE),
     **dict.fromkeys(("apply", "dismiss"), EDIT),
     **dict.fromkeys(("undo", "asks", "make_public", "make_unlisted", "make_private"), CHOOSE),
-    "seen_as": "peers.view_peer",
+    **dict.fromkeys(("seen_as", "this_hub"), "peers.view_peer"),
+    **dict.fromkeys(("pause_messages", "resume_messages", "clear_failures", "fetch_agents"), "peers.change_peer"),
     "dispatch_on": "peers.add_dispatch",
     **dict.fromkeys(("answer_work", "refuse_work"), ANSWER),
     **dict.fromkeys(("approve", "revoke", "fetch", "reject", "suspend", "resume", "repropose"), "peers.change_peer"),
@@ -120,7 +121,9 @@ ACTIONS = {
         ("enable_selected", "disable_selected", "pause_selected", "resume_selected", "enable_tasks", "disable_tasks"),
         "change",
     ),
-    **dict.fromkeys(("retry_selected", "put_away_selected", "revoke_tokens"), "change"),
+    **dict.fromkeys(
+        ("retry_selected", "put_away_selected", "revoke_tokens", "suspend_selected", "review_selected"), "change"
+    ),
     "delete_selected": "delete",
     "end_selected": ROOT,
     "remove_factors": ROOT,
