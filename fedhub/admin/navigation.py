@@ -105,7 +105,8 @@ def _registry_items() -> list[dict[str, Any]]:
 
 def _peer_items() -> list[dict[str, Any]]:
     return [
-        _item("Peers", "handshake", "peers_peer"),
+        _item("Peers", "handshake", "peers_peer") | {"active": _is_peers_page},
+        _for_permission("This hub", "fingerprint", "admin:peers_peer_this_hub", "peers.view_peer"),
         _item("Intents", "assignment", "peers_intent"),
         _item("Dispatches", "outbox", "peers_dispatch"),
         _item("Received dispatches", "inbox", "peers_receiveddispatch"),
@@ -146,6 +147,12 @@ def _technical_items() -> list[dict[str, Any]]:
 def _is_staff(request: HttpRequest) -> bool:
     """Tell whether the user is staff: each has a right to rules for the own mails."""
     return bool(request.user.is_staff)
+
+
+def _is_peers_page(request: HttpRequest) -> bool:
+    """Tell whether a page is one of peers; the page *This hub* lies below their list and has an item of its own."""
+    peers, this_hub = reverse("admin:peers_peer_changelist"), reverse("admin:peers_peer_this_hub")
+    return request.path.startswith(peers) and request.path != this_hub
 
 
 def _may_choose_visibility(request: HttpRequest) -> bool:

@@ -9,38 +9,32 @@ from django.utils import timezone
 
 from core.admin.list_export import ExportField
 from core.admin.list_tabs import Tab, choice_tabs
-from core.store.days import hub_today
-from core.store.unit_of_work import subquery_or_list
 from peers.admin.labels import dispatch_status, event_name, key_state, title_of_received
 from peers.models import (
     DispatchState,
     IntentStatus,
     JournalKind,
     KeyState,
-    PeerKey,
     PeerState,
     ReceiptStanding,
     TakenBy,
     Visibility,
 )
 from peers.services.catalog.intents import where_status
+from peers.services.trust.standing import has_changed_key, has_no_trusted_key, needs_decision, review_is_due
 
 IS_DEAD = Q(dead_at__isnull=False)
 IS_DUE = Q(dead_at__isnull=True, due_at__isnull=False)
 IS_AT_REST = Q(dead_at__isnull=True, due_at__isnull=True)
 
 
-def _with_changed_key() -> Q:
-    changed = (
-        PeerKey.objects.filter(state=KeyState.PROPOSED, withdrawal="").order_by().values_list("peer_id", flat=True)
-    )
-    return Q(state=PeerState.APPROVED, pk__in=subquery_or_list(changed))
-
-
+TO_DECIDE, OLDEST_DECISION = "decide", ("waits_since", "pk")
 PEER_TABS = (
-    Tab("proposed", "Proposed", Q(state=PeerState.PROPOSED)),
-    Tab("key", "Changed key", _with_changed_key),
-    Tab("review", "Review due", lambda: Q(state=PeerState.APPROVED, review_by__lte=hub_today())),
+    Tab(TO_DECIDE, "To decide", needs_decision, OLDEST_DECISION),
+    Tab("proposed", "Proposed", Q(state=PeerState.PROPOSED), OLDEST_DECISION),
+    Tab("key", "Changed key", has_changed_key, OLDEST_DECISION),
+    Tab("review", "Review due", review_is_due, ("review_by", "pk")),
+    Tab("no_key", "No trusted key", has_no_trusted_key, OLDEST_DECISION),
     *choice_tabs("state", [choice for choice in PeerState.choices if choice[0] != PeerState.PROPOSED]),
 )
 PEER_EXPORT: tuple[ExportField, ...] = (

@@ -49,12 +49,14 @@ from peers.models import (
     DiscoveredAgent,
     Dispatch,
     DispatchReceipt,
+    FailedDeliveries,
     HandlerEvent,
     InboundCallback,
     Intent,
     JournalEntry,
     OutboundCallback,
     Peer,
+    PeerAgent,
     PeerKey,
     ReceivedDispatch,
     RegisteredAgent,
@@ -67,6 +69,7 @@ from tests.app.federations.admin.cloud import STAFF, MemoryCloud, agent, failed_
 
 KEY = SigningKey(b"1" * 32).verification_key
 OTHER_KEY = SigningKey(b"2" * 32).verification_key
+THIRD_KEY = SigningKey(b"3" * 32).verification_key
 
 
 def make_rows(cloud: MemoryCloud) -> None:
@@ -248,12 +251,32 @@ def _make_peer_rows() -> None:
     HandlerEvent.objects.create(
         handler="a.B", kind="federation_received", source_id="1", dispatch_id="r-1", payload={}, last_error="Refused"
     )
+    _make_state_of_peers(peer, received)
     RegisteredAgent.objects.create(agent_id="clerk", server_url="https://agents.example.org", capabilities=["text"])
     JournalEntry.objects.create(kind="peer", text="Proposed", peer_url=proposed.server_url, actor_name="staff")
     DispatchReceipt.objects.create(
         peer=peer, is_sent=True, dispatch_id="d-3", outcome="completed", standing="differs", differs="result usage",
         receipt={"type": "fedhub-receipt/1", "dispatch": "d-3"}, countersignature={"differs": "result usage"},
     )  # fmt: skip
+
+
+def _make_state_of_peers(peer: Peer, received: ReceivedDispatch) -> None:
+    """Store agents that the peer shows, deliveries of other days, and a peer whose only key is revoked."""
+    shown = [("ledger", "Ledger clerk", ["reconcile", "explain"]), ("fraud-triage", "", ["detect_fraud"])]
+    for agent_id, name, skills in shown:
+        PeerAgent.objects.create(peer=peer, agent_id=agent_id, name=name, skills=skills, description="Reads ledgers.")
+    FailedDeliveries.objects.create(
+        peer=peer, day=hub_today() - timedelta(days=3), number=4, last_error="HTTP 503: Service Unavailable"
+    )
+    OutboundCallback.objects.create(
+        received=received, peer=peer, event_type="completed", idempotency_key="k2", body="{}", sequence=2,
+        delivered_at=timezone.now() - timedelta(days=1),
+    )  # fmt: skip
+    PeerKey.objects.create(peer=peer, public_key=THIRD_KEY.base64, state="pinned")
+    Peer.objects.filter(pk=peer.pk).update(agents_fetched_at=timezone.now(), circuit_failures=2)
+    stopped = add_peer("https://stopped.example.org", by=STAFF, public_key=OTHER_KEY.base64)
+    Peer.objects.filter(pk=stopped.pk).update(state="approved")
+    PeerKey.objects.filter(peer=stopped).update(state="revoked", valid_until=timezone.now())
 
 
 WITH_ACTIVITY: tuple[type[Model], ...] = (Federation, Peer, PeerKey, User, Rule, A2aAgent, SyncJob)
@@ -306,7 +329,7 @@ def example(model: type[Model], page: str = "change") -> Model | None:
 
 def addresses() -> Iterator[str]:
     """Yield the address of each page of the admin for which a row exists."""
-    yield from ("/admin/", "/admin/password_change/", "/admin/peers/peer/import/")
+    yield from ("/admin/", "/admin/password_change/", "/admin/peers/peer/import/", "/admin/peers/peer/this-hub/")
     yield reverse("admin:peers_intent_send_work")
     yield from (reverse("admin-tools"), reverse("admin-skills"), reverse("admin-storage"))
     yield from (reverse("admin-schedules"), reverse("admin-schedules") + "?tab=paused", reverse("admin-roles"))

@@ -13,7 +13,10 @@ from federations.models import AccessLevel, Federation, SyncJob
 from federations.services.access import grant
 from peers.models import Peer
 from peers.protocol import SigningKey
+from peers.protocol.fingerprint_forms import fingerprint_words
+from peers.services.trust.identity import hub_url
 from peers.services.trust.peers import add_peer
+from peers.services.trust.rotation import fingerprint_of, own_keys
 from tests.app.federations.admin.cloud import federation
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -208,3 +211,16 @@ def test_a_peer_is_approved(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_text("is approved.")).to_be_visible()
     assert Peer.objects.get().state == "approved"
+
+
+def test_the_words_of_this_hub_are_copied(page: Page) -> None:
+    page.goto("/admin/peers/peer/this-hub/")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    for what, text in (
+        ("address", hub_url()),
+        ("words", " ".join(fingerprint_words(fingerprint_of(own_keys().signing)))),
+    ):
+        tab_to(page, f"^Copy the {what}$")
+        page.keyboard.press("Enter")
+        expect(page.locator("#fedhub-said")).to_have_text(f"Copied: the {what}")
+        assert page.evaluate("navigator.clipboard.readText()") == text

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from django.db.models import CharField, Count, QuerySet, Value
+from django.db.models import QuerySet
 
-from core.store.unions import rows_of_all
+from core.store.unions import count_each
 from federations.models import AgentRun
 from federations.runs.states import UNFINISHED, RunSource
 from peers.models import (
@@ -62,15 +61,16 @@ class RejectEffects:
     dispatches: int
 
 
-def count_stopped(peer: Peer, *, now: datetime) -> StopEffects:
-    """Return what a stop of the work with the peer would end now, in one query."""
+def count_stopped(*peers: Peer, now: datetime) -> StopEffects:
+    """Return what a stop of the work with the peers would end now, in one query."""
+    ids = [peer.pk for peer in peers]
     states = [state.value for state in UNFINISHED]
-    runs = AgentRun.objects.filter(state__in=states, source=RunSource.PEER.value, source_id=peer.pk)
-    numbers = _counted(
-        dispatches=Dispatch.objects.filter(peer=peer, due_at__isnull=False),
-        callbacks=OutboundCallback.objects.filter(peer=peer, due_at__isnull=False),
-        delegations=IssuedDelegation.objects.filter(peer=peer, revoked_at=None, expires_at__gt=now),
-        tokens=_valid_tokens(peer.pk, now),
+    runs = AgentRun.objects.filter(state__in=states, source=RunSource.PEER.value, source_id__in=ids)
+    numbers = count_each(
+        dispatches=Dispatch.objects.filter(peer__in=ids, due_at__isnull=False),
+        callbacks=OutboundCallback.objects.filter(peer__in=ids, due_at__isnull=False),
+        delegations=IssuedDelegation.objects.filter(peer__in=ids, revoked_at=None, expires_at__gt=now),
+        tokens=_valid_tokens(ids, now),
         runs=runs,
     )
     return StopEffects(**numbers)
@@ -80,10 +80,10 @@ def count_of_key(key: PeerKey, *, now: datetime) -> KeyEffects:
     """Return what the revocation of a key would end now, in one query."""
     trusted = PeerKey.objects.filter(key_is_trusted(now), peer=key.peer_id)
     underway = Dispatch.objects.filter(peer=key.peer_id, status__in=OPEN_STATES).exclude(status=DispatchState.PENDING)
-    numbers = _counted(
+    numbers = count_each(
         itself=trusted.filter(pk=key.pk),
         left=trusted.exclude(pk=key.pk),
-        tokens=_valid_tokens(key.peer_id, now),
+        tokens=_valid_tokens([key.peer_id], now),
         reports=underway,
     )
     return KeyEffects(is_trusted=bool(numbers.pop("itself")), **numbers)
@@ -94,25 +94,13 @@ def count_of_rejection(peer: Peer) -> RejectEffects:
     waiting = Dispatch.objects.filter(
         target_server=peer.server_url, status=DispatchState.PENDING, due_at=None, dead_at=None
     )
-    return RejectEffects(**_counted(keys=peer.keys.filter(withdrawal=""), dispatches=waiting))
+    return RejectEffects(**count_each(keys=peer.keys.filter(withdrawal=""), dispatches=waiting))
 
 
 def count_tokens(peer: Peer, *, now: datetime) -> int:
     """Return the number of the peer's valid tokens; none counts while the peer is not approved."""
-    return _valid_tokens(peer.pk, now).count() if peer.state == PeerState.APPROVED else 0
+    return _valid_tokens([peer.pk], now).count() if peer.state == PeerState.APPROVED else 0
 
 
-def _valid_tokens(peer_id: str, now: datetime) -> QuerySet[PeerToken]:
-    return PeerToken.objects.filter(peer=peer_id, revoked_at=None, expires_at__gt=now)
-
-
-def _counted(**rows: QuerySet[Any]) -> dict[str, int]:
-    """Return the number of each of the rows, by its name."""
-    queries = [
-        found.order_by()
-        .annotate(counted=Value(name, output_field=CharField()))
-        .values_list("counted")
-        .annotate(number=Count("pk"))
-        for name, found in rows.items()
-    ]
-    return dict.fromkeys(rows, 0) | dict(rows_of_all(*queries))
+def _valid_tokens(peer_ids: list[str], now: datetime) -> QuerySet[PeerToken]:
+    return PeerToken.objects.filter(peer__in=peer_ids, revoked_at=None, expires_at__gt=now)

@@ -91,7 +91,8 @@ PAGES = {
     **dict.fromkeys(("apply", "dismiss"), EDIT),
     **dict.fromkeys(("undo", "asks", "make_public", "make_unlisted", "make_private"), CHOOSE),
     **dict.fromkeys(("publish", "hide"), PUBLISH),
-    "seen_as": "peers.view_peer",
+    **dict.fromkeys(("seen_as", "this_hub"), "peers.view_peer"),
+    **dict.fromkeys(("pause_messages", "resume_messages", "clear_failures", "fetch_agents"), "peers.change_peer"),
     **dict.fromkeys(("dispatch_on", "send_work", "copy_as_new", "intent_agents"), "peers.add_dispatch"),
     **{f"{name}_live": f"peers.view_{name}" for name in ("dispatch", "receiveddispatch")},
     **dict.fromkeys(("answer_work", "refuse_work"), ANSWER),
@@ -125,7 +126,9 @@ ACTIONS = {
         ("enable_selected", "disable_selected", "pause_selected", "resume_selected", "enable_tasks", "disable_tasks"),
         "change",
     ),
-    **dict.fromkeys(("retry_selected", "put_away_selected", "revoke_tokens"), "change"),
+    **dict.fromkeys(
+        ("retry_selected", "put_away_selected", "revoke_tokens", "suspend_selected", "review_selected"), "change"
+    ),
     **dict.fromkeys(("publish_servers", "hide_servers"), PUBLISH),
     "delete_selected": "delete",
     "end_selected": ROOT,
