@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('peers', '0016_restore_boundary'),
+        ('peers', '0018_attempt_log'),
     ]
 
     operations = [

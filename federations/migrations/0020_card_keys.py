@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('federations', '0018_schedules'),
+        ('federations', '0019_registries'),
     ]
 
     operations = [
