@@ -30,5 +30,5 @@ class FederationsConfig(AppConfig):
         activity.register()
         register_listener(note_waiting_run)
         register_links(LINKS)
-        register_family(EndpointFamily(REGISTRY_PATHS, error_body, is_audited=False))
+        register_family(EndpointFamily(REGISTRY_PATHS, error_body))
         register_role(WRITE, edits_any_federation)
