@@ -91,7 +91,7 @@ def nothing_remembered(request: pytest.FixtureRequest) -> None:
 
     A test that commits nothing leaves nothing in the index, since indexing follows a commit.
     """
-    ard.CATALOGUE.forget()
+    ard.CATALOG.forget()
     log_checkpoints.forget_all()
     notices.forget_all()
     passing_lines.forget_all()

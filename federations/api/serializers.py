@@ -10,6 +10,7 @@ from rest_framework import serializers
 from core.api.fields import Flag, JsonObjectField, Text, UtcTime
 from core.api.viewsets import serialize_each
 from federations.api.schedule_serializers import ScheduleRequestSerializer, ScheduleSerializer
+from federations.api.signature_serializers import CardSignatureSerializer
 from federations.models import (
     A2aAgent,
     ChangePolicy,
@@ -21,7 +22,6 @@ from federations.models import (
     JobType,
     McpServer,
     ProviderType,
-    SignatureChoice,
     SyncJob,
     SyncStatus,
 )
@@ -352,24 +352,6 @@ class ServerDetailSerializer(ServerSerializer):
     serverInfo = JsonObjectField(source="server_info")
     warnings = ResourceWarningsField(source="*")
     federationMetadata = FederationMetadataSerializer(source="*")
-
-
-class CardSignatureSerializer(serializers.Serializer[A2aAgent]):
-    """What the hub found about the signatures of an agent's card, and when; `state` is null until the first check.
-
-    `keyName` is the name of the pinned key and `kid` the id that the card gives its key; both are empty without one.
-    """
-
-    # Not a ChoiceField: the schema's name for the states of runs would then change.
-    state = serializers.CharField(
-        allow_null=True,
-        source="shown_signature_state",
-        help_text=f"One of {', '.join(SignatureChoice.values)}; null until the first check.",
-    )
-    keyName = serializers.CharField(source="signature_key_name")
-    kid = serializers.CharField(source="signature_kid")
-    reason = serializers.CharField(source="signature_reason", help_text="Why the card is not verified, or empty.")
-    checkedAt = UtcTime(source="signature_checked_at", allow_null=True)
 
 
 class AgentSerializer(serializers.Serializer[A2aAgent]):

@@ -23,7 +23,7 @@ from core.strict_json import JsonObject
 from peers.api.cursors import make_cursor, read_cursor
 from peers.api.errors import refusal_of
 from peers.api.viewsets import ProtocolViewSet
-from peers.services.catalog.ard import CATALOGUE, check_is_on, digest_of, find_card, find_entry
+from peers.services.catalog.ard import CATALOG, check_is_on, digest_of, find_card, find_entry
 from peers.services.catalog.ard_search import read_query, search_public
 from peers.services.trust.rate_limits import spend_stranger_request
 
@@ -94,8 +94,8 @@ class ArdViewSet(ProtocolViewSet):
 
     def manifest(self, request: Request) -> Response:
         """Return the signed manifest."""
-        catalogue = CATALOGUE.get()
-        return _cacheable(request, catalogue.manifest, catalogue.manifest_digest)
+        catalog = CATALOG.get()
+        return _cacheable(request, catalog.manifest, catalog.manifest_digest)
 
     def entry(self, request: Request, identifier: str) -> Response:
         """Return one signed entry (section 5.3.4)."""

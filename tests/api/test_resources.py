@@ -84,6 +84,8 @@ def test_an_agent_is_listed_and_shown_in_full(
     assert (item["name"], item["path"], item["skills"]) == ("demo", "/agentcore/a2a/demo", agent.skills)
     assert item["config"] == {"url": agent.url, "runtimeAccess": {"mode": "iam"}}
     assert (item["cardName"], item["organization"]) == ("Rx Guardian", "Apothecary Ltd")
+    unchecked = {"state": None, "keyName": "", "kid": "", "reason": "", "checkedAt": None}
+    assert item["cardSignature"] == unchecked
     detail = api(reader).get(f"{AGENTS}/{agent.id}").json()
     assert list(detail) == [*AGENT_KEYS, "card", "rawCard", "warnings", "federationMetadata"]
     assert detail["rawCard"] == agent.card

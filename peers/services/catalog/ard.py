@@ -1,6 +1,6 @@
 """What this hub publishes by Agentic Resource Discovery: a manifest, single entries, and the cards of its agents.
 
-The manifest and the search of strangers read a catalogue that each web process keeps for KEPT_SECONDS, because a whole
+The manifest and the search of strangers read a catalog that each web process keeps for KEPT_SECONDS, because a whole
 one takes half a second. Single entries and cards are read from the registry each time.
 """
 
@@ -58,7 +58,7 @@ class Published:
     entry: JsonObject
 
 
-class Catalogue:
+class Catalog:
     """The public resources of one moment by identifier, with what is made of them once."""
 
     def __init__(self, resources: Collection[Published]) -> None:
@@ -86,24 +86,24 @@ class Catalogue:
         return index
 
 
-class CatalogueKeeper:
-    """Keeps the last catalogue of this process; one thread makes a new one, and the others wait for it."""
+class CatalogKeeper:
+    """Keeps the last catalog of this process; one thread makes a new one, and the others wait for it."""
 
-    def __init__(self, make: Callable[[], Catalogue]) -> None:
-        """Take the function that makes a catalogue."""
+    def __init__(self, make: Callable[[], Catalog]) -> None:
+        """Take the function that makes a catalog."""
         self._make = make
         self._lock = threading.Lock()
-        self._kept: tuple[float, Catalogue] | None = None
+        self._kept: tuple[float, Catalog] | None = None
 
-    def get(self) -> Catalogue:
-        """Return the kept catalogue, or a new one if that is KEPT_SECONDS old."""
+    def get(self) -> Catalog:
+        """Return the kept catalog, or a new one if that is KEPT_SECONDS old."""
         with self._lock:
             if self._kept is None or time.monotonic() - self._kept[0] >= KEPT_SECONDS:
                 self._kept = (time.monotonic(), self._make())
             return self._kept[1]
 
     def forget(self) -> None:
-        """Forget the catalogue, as a new process has none."""
+        """Forget the catalog, as a new process has none."""
         with self._lock:
             self._kept = None
 
@@ -228,5 +228,5 @@ def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-CATALOGUE = CatalogueKeeper(lambda: Catalogue(published()))
-"""The catalogue of this process."""
+CATALOG = CatalogKeeper(lambda: Catalog(published()))
+"""The catalog of this process."""

@@ -17,7 +17,7 @@ from core.strict_json import Json, JsonObject
 from federations.search.base import MAX_LIMIT, SearchQuery
 from peers.models import Peer, PeerState
 from peers.protocol.ard import ArtifactType, publisher_of
-from peers.services.catalog.ard import CATALOGUE, Catalogue, Published, registry_url, values_of
+from peers.services.catalog.ard import CATALOG, Catalog, Published, registry_url, values_of
 from peers.services.trust.identity import hub_url
 
 DEFAULT_PAGE, MAX_PAGE = 10, 100
@@ -62,10 +62,10 @@ def read_query(body: Json, *, offset: int) -> ArdQuery:
 
 def search_public(query: ArdQuery) -> tuple[JsonObject, int | None]:
     """Return the answer without its page token, and the offset of the next page or None."""
-    catalogue = CATALOGUE.get()
+    catalog = CATALOG.get()
     end = query.offset + query.page_size
     # One more than the page tells whether another one follows.
-    found = list(islice(_passing(query, catalogue), end + 1))
+    found = list(islice(_passing(query, catalog), end + 1))
     source = registry_url() + "/"
     results: list[Json] = [
         {**{name: each.entry[name] for name in SHOWN if name in each.entry}, "score": score, "source": source}
@@ -114,12 +114,12 @@ def _passes(entry: JsonObject, filters: Mapping[str, frozenset[str]]) -> bool:
     return all(not values.isdisjoint(_values_of(entry, name)) for name, values in filters.items())
 
 
-def _passing(query: ArdQuery, catalogue: Catalogue) -> Iterator[tuple[Published, int]]:
+def _passing(query: ArdQuery, catalog: Catalog) -> Iterator[tuple[Published, int]]:
     """Yield the resources that match, best first, each with a score from 1 to 100."""
-    for offset in range(0, len(catalogue.resources), MAX_LIMIT):
-        page = catalogue.index.search(SearchQuery(query.text, limit=MAX_LIMIT, offset=offset))
+    for offset in range(0, len(catalog.resources), MAX_LIMIT):
+        page = catalog.index.search(SearchQuery(query.text, limit=MAX_LIMIT, offset=offset))
         for hit in page.hits:
-            each = catalogue.resources[hit.document.id]
+            each = catalog.resources[hit.document.id]
             if _passes(each.entry, query.filters):
                 yield each, max(1, min(100, round(100 * hit.score)))
         if offset + MAX_LIMIT >= page.total:

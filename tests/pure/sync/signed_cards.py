@@ -45,7 +45,7 @@ def public(key: JWK) -> dict[str, Any]:
     return found
 
 
-def signature(payload: bytes, key: JWK, algorithm: str = "EdDSA", **header: Any) -> dict[str, str]:
+def signature(payload: bytes, key: JWK, algorithm: str = "EdDSA", **header: Any) -> JsonObject:
     """Return the entry of a card's `signatures` over the payload."""
     jws = JWS(payload)
     protected = {"alg": algorithm, "kid": key.get("kid"), "typ": "JOSE"} | header

@@ -17,7 +17,7 @@ from jwt import PyJWK
 from federations.sync.card_keys import CardKey, CardKeyError, read_jwk, read_jwk_set
 from federations.sync.card_payload import signed_payload
 from federations.sync.card_signatures import SignatureState, verify_card
-from federations.sync.resources import JsonObject
+from federations.sync.resources import Json, JsonObject
 from tests.pure.sync.signed_cards import CARD, KINDS, key_pair, public, signature, signed
 
 VERIFIED, UNSIGNED, UNKNOWN, BAD = SignatureState
@@ -113,7 +113,7 @@ def test_the_sdks_signer_is_understood() -> None:
 def test_refused_algorithms_extensions_and_malformed_signatures_are_bad() -> None:
     key, secret = key_pair(), JWK.generate(kty="oct", size=256, kid="key-1")
     payload, keys = signed_payload(CARD), [pinned(key)]
-    none = {"protected": "eyJhbGciOiJub25lIiwia2lkIjoia2V5LTEifQ", "signature": "AA"}
+    none: JsonObject = {"protected": "eyJhbGciOiJub25lIiwia2lkIjoia2V5LTEifQ", "signature": "AA"}
     good = signature(payload, key)
     wrong: list[Any] = [
         none,
@@ -121,19 +121,20 @@ def test_refused_algorithms_extensions_and_malformed_signatures_are_bad() -> Non
         signature(payload, key_pair("ES256"), "ES256"),
         signature(payload, key, kid=None),
         signature(payload, key, b64=True, crit=["b64"]),
-        {**good, "protected": good["protected"] + "="},
+        {**good, "protected": f"{good['protected']}="},
         {**good, "protected": "e30"},
         {**good, "signature": ""},
-        {**good, "signature": good["signature"][:-2]},
+        {**good, "signature": str(good["signature"])[:-2]},
         {"protected": 1},
         "text",
     ]
     for each in wrong:
         assert verify_card({**CARD, "signatures": [each]}, keys).state is BAD, each
     assert verify_card({**CARD, "signatures": {}}, keys).state is BAD
-    assert verify_card({**CARD, "signatures": [good] * 11}, keys).state is BAD
+    many: list[Json] = [good] * 11
+    assert verify_card({**CARD, "signatures": many}, keys).state is BAD
     # A rotation: one signature by a key that is not known yet, or not any more.
-    both = [signature(payload, key_pair(kid="next")), good]
+    both: list[Json] = [signature(payload, key_pair(kid="next")), good]
     assert verify_card({**CARD, "signatures": both}, keys).state is VERIFIED
     assert verify_card({**CARD, "signatures": [*both[:1], none]}, keys).state is BAD
 

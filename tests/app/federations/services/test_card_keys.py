@@ -117,7 +117,7 @@ def test_a_set_is_fetched_by_a_worker_and_again_only_when_staff_ask(
 
 def test_what_is_no_public_key_and_no_permitted_address_is_refused() -> None:
     private = key_pair().export_private()
-    wrong = (
+    wrong: tuple[dict[str, Any], ...] = (
         {},
         {"jwk": private},
         {"jwk": "{"},

@@ -21,7 +21,7 @@ from peers.models import Peer
 from peers.protocol import FederationManifest
 from peers.protocol.ard import ArtifactType, PublicResource, entry_of, server_card
 from peers.services.catalog.agents import register_agent, set_visibility
-from peers.services.catalog.ard import CATALOGUE
+from peers.services.catalog.ard import CATALOG
 from peers.services.catalog.hub_status import manifest as hub_manifest
 from peers.services.trust import peer_documents
 from tests.conftest import MakeAgent
@@ -138,9 +138,9 @@ def test_a_manifest_is_cached_by_its_tag_and_costs_the_same_queries(
         for name in names:
             agent = make_agent(federation, name)
             set_visibility(federation.pk, agent.path, "public", by=OPERATOR)
-        # A change takes effect when the kept catalogue is too old.
+        # A change takes effect when the kept catalog is too old.
         assert ard.get("/.well-known/ard.json")["ETag"] == answer["ETag"]
-        CATALOGUE.forget()
+        CATALOG.forget()
         with counted_queries() as queries:
             assert ard.get("/.well-known/ard.json").status_code == 200
         counts.append(len(queries))
