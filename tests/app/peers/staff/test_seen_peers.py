@@ -72,6 +72,11 @@ def test_the_list_opens_on_what_staff_have_to_decide_the_oldest_first(admin: Cli
     revoke_key(made["revoked"].keys.get(), by=OPERATOR)
 
     assert shown(admin, LIST) == ["new", "reviewed", "changed", "revoked"]
+    opened = admin.get(LIST)
+    # The pages and the file are those of the tab, and a search looks at all peers.
+    assert opened.context["cl"].get_query_string({"p": 2}) == "?p=2&tab=decide"
+    assert opened.context["cl"].current_query == "tab=decide"
+    assert 'name="tab"' not in opened.content.decode()
     assert shown(admin, f"{LIST}?tab=no_key") == shown(admin, f"{LIST}?look=no_key") == ["revoked"]
     assert len(shown(admin, f"{LIST}?tab=all")) == 6
     page = text_of(admin, url(made["revoked"]))
