@@ -44,6 +44,8 @@ class ListChangeList(ChangeList):
     filter_params: dict[str, list[str]]
     tab_counts: dict[str, int]
     page_num: int
+    opened_on: str = ""
+    """The tab that the list opened on by itself. Its pages, its order and its file keep it; a search looks at all."""
 
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
         found: dict[str, Any] = super().get_filters_params(params)
@@ -75,6 +77,8 @@ class ListChangeList(ChangeList):
         self.full_result_count = self.result_count
 
     def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
+        if self.opened_on:
+            new_params = {TAB_PARAMETER: self.opened_on, **(new_params or {})}
         # unfold makes the heads of all columns again for each row.
         key = repr((new_params, remove))
         if key not in self._query_strings:
@@ -95,7 +99,7 @@ class ListChangeList(ChangeList):
         name = self.model_admin.opens_on
         if name and not request.GET and request.path == self.model_admin._list_url() and self.tab_counts[name]:
             self.tab = picked_tab(self.model_admin.tabs, name)
-            self.filter_params[TAB_PARAMETER] = [name]
+            self.opened_on = name
 
     @property
     def is_narrowed(self) -> bool:
@@ -156,7 +160,8 @@ class ListChangeList(ChangeList):
     def current_query(self) -> str:
         """The query of this address, as a saved view has it."""
         try:
-            return clean_query(address(self.filter_params))
+            opened = {TAB_PARAMETER: self.opened_on} if self.opened_on else {}
+            return clean_query(address(self.filter_params, opened))
         except InvalidQueryError:
             return ""
 

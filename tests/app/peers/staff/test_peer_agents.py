@@ -53,7 +53,8 @@ def listed(agent_id: str, *skills: str, **more: Json) -> JsonObject:
 
 def test_the_agents_of_a_peer_are_fetched_and_stay_until_the_next_list(partner: Partner) -> None:
     peer = partner.approved(KEY)
-    now = timezone.now()
+    # MongoDB keeps milliseconds.
+    now = timezone.now().replace(microsecond=0)
     AgentList(
         partner,
         [listed("clerk", "text", name="Clerk", description="Reads letters."), {"agent_id": 7}, listed("")],
@@ -72,7 +73,7 @@ def test_the_agents_of_a_peer_are_fetched_and_stay_until_the_next_list(partner: 
     assert (peer.agents_tried_at, peer.agents_fetched_at) == (now, now)
     assert peer.agents_error == "3 of its agents cannot be read and are left out"
 
-    later = timezone.now()
+    later = timezone.now().replace(microsecond=0)
     partner.server.clear()
     partner.server.expect_request(AGENTS_PATH).respond_with_json({"detail": "not trusted"}, status=403)
     assert fetch_agents(peer.pk, later) == 0

@@ -6,10 +6,12 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from core.store.unit_of_work import REGISTRY
 from federations.runs.states import RunSource
 from federations.services.runs.make import Work, make_run
 from peers.models import (
@@ -72,6 +74,11 @@ def test_the_list_opens_on_what_staff_have_to_decide_the_oldest_first(admin: Cli
     revoke_key(made["revoked"].keys.get(), by=OPERATOR)
 
     assert shown(admin, LIST) == ["new", "reviewed", "changed", "revoked"]
+    opened = admin.get(LIST)
+    # The pages and the file are those of the tab, and a search looks at all peers.
+    assert opened.context["cl"].get_query_string({"p": 2}) == "?p=2&tab=decide"
+    assert opened.context["cl"].current_query == "tab=decide"
+    assert 'name="tab"' not in opened.content.decode()
     assert shown(admin, f"{LIST}?tab=no_key") == shown(admin, f"{LIST}?look=no_key") == ["revoked"]
     assert len(shown(admin, f"{LIST}?tab=all")) == 6
     page = text_of(admin, url(made["revoked"]))
@@ -191,7 +198,9 @@ def test_deliveries_are_paused_resumed_cleared_and_shown_by_day(admin: Client, a
     assert [cell["text"] for cell in chart.rows[2]["cells"]] == ["1", "0"]
     assert "This peer does not answer." in page and "no answer" in chart.note
     assert "Receipts that differ" in page and "skill 5 and 2 more" in page
-    assert queries_of(admin, url(approved)) <= 15
+    # MongoDB has no union: two counts are queries of their own there.
+    most = 17 if connections[REGISTRY].vendor == "mongodb" else 15
+    assert queries_of(admin, url(approved)) <= most
 
     assert "1 message can be sent" in said(admin, approved, "clear_failures")
     sent.refresh_from_db()
