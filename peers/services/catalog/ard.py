@@ -15,14 +15,13 @@ from datetime import UTC, datetime
 from functools import cached_property
 from urllib.parse import quote
 
-from django.db.models import QuerySet
-
 from core.errors import InvalidRequestError, NotFoundError
 from core.jcs import canonical_bytes
 from core.strict_json import JsonObject
 from federations.models import A2aAgent, McpServer
 from federations.search.base import DocumentKind, IndexedResource, SearchDocument
 from federations.search.memory import MemorySearchIndex
+from federations.services.access import public_servers
 from federations.sync.agent_cards import version_text, with_json_names
 from peers.models import RegisteredAgent
 from peers.protocol.ard import (
@@ -140,7 +139,9 @@ def find_entry(identifier: str) -> JsonObject:
 
 def find_card(kind: str, name: str) -> JsonObject:
     """Return the card that strangers read of a public resource of a namespace; raises NotFoundError."""
-    if kind == NAMESPACES[ArtifactType.SERVER] and (server := public_servers().filter(server_name=name).first()):
+    if kind == NAMESPACES[ArtifactType.SERVER] and (
+        server := public_servers().filter(server_name=name).order_by("path").first()
+    ):
         return server_card(_server(server))
     row = public_agents([name], most=1).get(name) if kind == NAMESPACES[ArtifactType.AGENT] else None
     if row is None:
@@ -153,23 +154,22 @@ def find_card(kind: str, name: str) -> JsonObject:
 def published(names: Collection[str] | None = None) -> list[Published]:
     """Return the public resources by identifier, or only those of these names.
 
-    A registered agent whose id has other signs than an identifier may have is left out.
+    A registered agent whose id has other signs than an identifier may have is left out, and so is a server whose name
+    another server before it has.
     """
     agents = public_agents(names, most=MAX_ENTRIES)
     found = [_agent(agent_id, row) for agent_id, row in agents.items()]
-    servers = public_servers() if names is None else public_servers().filter(server_name__in=list(names))
+    servers = public_servers().order_by("server_name", "path")
+    servers = servers if names is None else servers.filter(server_name__in=list(names))
     found += map(_server, servers[: MAX_ENTRIES - len(found)])
     server_url, base = hub_url(), registry_url()
+    first = {
+        identifier: each for each in reversed(found) if (identifier := identifier_of(server_url, each.type, each.name))
+    }
     return [
         Published(each, entry_of(each, server_url, f"{base}/cards/{NAMESPACES[each.type]}/{quote(each.name, safe='')}"))
-        for each in found
-        if identifier_of(server_url, each.type, each.name)
+        for each in reversed(first.values())
     ]
-
-
-def public_servers() -> QuerySet[McpServer]:
-    """Return the MCP servers that everyone may see: none, because no server has a visibility that says so."""
-    return McpServer.objects.none()
 
 
 def search_document(identifier: str, each: Published) -> SearchDocument:

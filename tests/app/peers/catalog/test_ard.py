@@ -24,7 +24,7 @@ from peers.services.catalog.agents import register_agent, set_visibility
 from peers.services.catalog.ard import CATALOG
 from peers.services.catalog.hub_status import manifest as hub_manifest
 from peers.services.trust import peer_documents
-from tests.conftest import MakeAgent
+from tests.conftest import MakeAgent, MakeServer
 from tests.pure.agentcore.cards import OWN
 from tests.stores.counting import counted_queries
 
@@ -125,6 +125,24 @@ def test_everyone_reads_the_public_agents_alone_and_no_address_of_a_runtime(ard:
         "/ard/agents/urn:air:hub.example.com:agent:secret",
     ):
         assert ard.get(path).json()["errorCode"] == "NOT_FOUND"
+
+
+def test_servers_are_listed_that_staff_made_public(
+    ard: Client, settings: LazySettings, federation: Federation, make_server: MakeServer
+) -> None:
+    for number in (1, 2):
+        place = {"path": f"/agentcore/ledger-{number}", "runtime_id": f"ledger-{number}"}
+        make_server(federation, "ledger", is_public=True, **place)
+    make_server(federation, "payroll")
+    assert "ledger" not in ard.get("/.well-known/ard.json").content.decode()
+
+    settings.FEDHUB_PUBLIC_REGISTRY = True
+    CATALOG.forget()
+
+    entries = ard.get("/.well-known/ard.json").json()["entries"]
+    assert [each["identifier"] for each in entries if ":ledger" in each["identifier"] or "payroll" in str(each)] == [
+        "urn:air:hub.example.com:server:ledger"
+    ]
 
 
 def test_a_manifest_is_cached_by_its_tag_and_costs_the_same_queries(
