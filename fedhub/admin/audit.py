@@ -57,8 +57,8 @@ class LogEntryAdmin(ListPageMixin, StockLogEntryAdmin, ModelAdmin):
     date_hierarchy = None
     tabs, export_fields = AUDIT_TABS, AUDIT_EXPORT
     date_field, date_title = "timestamp", "When"
-    fields = readonly_fields = ["told", "kind", "object_link", "address"]
-    fieldsets = [(None, {"fields": fields})]
+    readonly_fields = ["told", "kind", "object_link", "address"]
+    fieldsets = [(None, {"fields": readonly_fields})]
     empty_hint = (
         "The audit log records each change that people, programs, commands and files make: to federations, peers, "
         "agents, users, groups, tokens, schedules and rules."
