@@ -18,7 +18,9 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from oauth2_provider.models import get_access_token_model
 
+from core.acting import acting_as
 from core.activity.sources import tells_changes
+from core.actors import actor_of
 from core.admin.activity import ActivityMixin
 from federations.models import AccessLevel, Federation
 from federations.services.access import grant
@@ -156,8 +158,9 @@ def test_a_stranger_sees_no_activity_and_a_reader_no_link_it_may_not_open(
     assert "Added access" in text_of(client, activity(found))
 
 
-def test_a_person_who_deletes_the_own_account_is_told_by_name(admin_of: Client, admin_user: User) -> None:
-    admin_of.post(reverse("admin:auth_user_delete", args=[admin_user.pk]), {"post": "yes"})
+def test_a_person_who_deletes_the_own_account_is_told_by_name(admin_user: User) -> None:
+    with acting_as(actor_of(admin_user)):
+        admin_user.delete()
     assert not User.objects.exists()
     entry = LogEntry.objects.get(content_type__model="user", action=LogEntry.Action.DELETE)
     assert (entry.actor_id, entry.additional_data["by"]) == (None, "admin")
