@@ -90,7 +90,7 @@ def test_work_is_composed_by_keyboard_alone_and_its_answer_appears_without_a_rel
     page.goto("/admin/peers/intent/")
     tab_to(page, "Send work$")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/send-work")
+    page.wait_for_url("**/send-work/")
 
     tab_to(page, "Pick an approved peer")
     page.keyboard.press("Enter")
