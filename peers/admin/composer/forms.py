@@ -29,8 +29,8 @@ from peers.services.outbox.compose import intent_id_of
 from peers.services.outbox.dispatch import IntentText, Wanted
 
 PERMISSIONS = (
-    ("state.patch", "state.patch: report progress, and the answer, into the state"),
-    ("events.log", "events.log: report events, such as a question or a warning"),
+    ("state.patch", "state.patch: report progress and the answer"),
+    ("events.log", "events.log: report questions and warnings"),
 )
 TEXTS = ("title", "description", "state", "constraints")
 LIMITS = ("max_llm_tokens", "max_tool_calls", "cost_ceiling_usd")
