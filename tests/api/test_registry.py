@@ -13,7 +13,7 @@ import yaml
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema_rs import Draft202012Validator
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from core.actors import Actor
