@@ -11,21 +11,22 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from core.actors import Actor
+from core.net.client import Answer, send
 from core.tokens.services import issue_token
-from federations.models import Federation, McpServer, SyncJob
+from federations.models import AccessLevel, Federation, McpServer, SyncJob
 from federations.providers import registry
 from federations.providers.base import DiscoveryRequest, InvalidProviderConfigError, ProviderError
 from federations.providers.mcp_registry import listing
 from federations.providers.mcp_registry.listing import Limits, RegistryDoor
 from federations.providers.mcp_registry.provider import McpRegistryProvider
 from federations.providers.mcp_registry.reading import read_server
-from federations.services.access import AccessLevel, grant
+from federations.services.access import grant
 from federations.services.federations import create_federation, update_federation
 from federations.services.provider_secrets import readable
 from federations.services.run import run_sync
 from federations.services.start import start_sync
 from federations.sync.registry_server import read_entry
-from federations.sync.resources import EnrichedMcpServer, FailedRuntime
+from federations.sync.resources import EnrichedMcpServer, FailedRuntime, runtime_of
 from tests.findings import server
 from tests.memory_hub import provider
 from tests.memory_provider import MemoryProvider
@@ -66,7 +67,7 @@ def test_a_hub_reads_another_hub_whole_and_changes_and_deletions_travel(
     sync_cloud(upstream, server("one", tools=("a", "b")), server("two"), server("three"))
     grant(upstream, level=AccessLevel.VIEW, user=User.objects.create_user("reader"))
     token = issue_token("reader", scopes=["federations-read"], days=1)
-    config = {"url": live_server.url}
+    config: dict[str, Any] = {"url": live_server.url}
     names: dict[str, Any] = {"display_name": "Other hub", "description": None, "tags": []}
     other = create_federation(
         provider_type="mcp_registry", provider_config=config, provider_secret=token, by=ME, **names
@@ -77,7 +78,12 @@ def test_a_hub_reads_another_hub_whole_and_changes_and_deletions_travel(
     assert stored(other) == stored(upstream)
     assert {row.path.rpartition("/")[0] for row in McpServer.objects.filter(federation=other)} == {"/registry/mcp"}
     sent: list[str] = []
-    monkeypatch.setattr(listing, "send", lambda method, url, **kwargs: sent.append(url) or SEND(method, url, **kwargs))
+
+    def count(method: str, url: str, **kwargs: Any) -> Answer:
+        sent.append(url)
+        return send(method, url, **kwargs)
+
+    monkeypatch.setattr(listing, "send", count)
     assert (sync(other).summary or {})["unchangedMcpServers"] == 3
     # One page: asked without the allowed networks, which the client refuses for a local name, and then with them.
     assert len(sent) == 2
@@ -93,9 +99,6 @@ def test_a_hub_reads_another_hub_whole_and_changes_and_deletions_travel(
     assert (sync(other).summary or {})["deletedMcpServers"] == 2
     other = update_federation(other, provider_config={"url": "https://elsewhere.example"}, by=ME, **names)
     assert other.provider_secret == ""
-
-
-SEND = listing.send
 
 
 def page(*entries: Any, following: str = "") -> dict[str, Any]:
@@ -143,7 +146,7 @@ def test_a_server_is_read_itself_and_an_address_that_fails_loses_nothing() -> No
         ]
         found_all = PROVIDER.discover(DiscoveryRequest({"url": found.url}))
         active = PROVIDER.discover(DiscoveryRequest({"url": found.url, "status": "active", "names": ["a.b/*o*"]}))
-    by_name = {getattr(each, "runtime", each).name: each for each in found_all.findings}
+    by_name = {runtime_of(each).name: each for each in found_all.findings}
     assert sorted(by_name) == ["a.b/away", "a.b/mcp", "a.b/none", "a.b/old"]
     assert [one.runtime_id for one in active.listing] == ["a.b/none"]
     read, away = by_name["a.b/mcp"], by_name["a.b/away"]
