@@ -41,8 +41,10 @@ def test_a_token_is_issued_by_keyboard_and_opens_the_api_for_one_federation(page
 
     tab_to(page, "To my tokens")
     page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/my-tokens/")
     tab_to(page, "Revoke Nightly report")
     page.keyboard.press("Enter")
+    page.wait_for_url("**/revoke/")
     tab_to(page, "Revoke the token")
     page.keyboard.press("Enter")
     expect(page.get_by_text("is revoked.")).to_be_visible()
