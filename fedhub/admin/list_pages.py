@@ -66,6 +66,7 @@ ACCESS_TOKEN_TABS = (
 )
 ACCESS_TOKEN_EXPORT: tuple[ExportField, ...] = (
     ("Holder", "user.username"),
+    ("Name", "note.name"),
     ("Application", "application.name"),
     ("Scopes", "scope"),
     ("Created", "created"),

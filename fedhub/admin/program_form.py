@@ -51,7 +51,8 @@ class ProgramForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["name"].required = True
+        if "name" in self.fields:
+            self.fields["name"].required = True
         is_new = self.instance._state.adding
         stored = [] if is_new else scopes_of_program(self.instance)
         given = oauth2_settings.SCOPES if self.viewer.is_superuser else scopes_of_roles(self.viewer)

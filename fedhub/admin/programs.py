@@ -16,7 +16,8 @@ from core.admin.cells import copyable, time_since
 from core.admin.list_page import ListPageMixin
 from core.admin.refusals import show_refusals
 from core.admin.row_pages import RowPagesMixin
-from core.tokens.programs import end_tokens, kind_of, limit_scopes, rotate_secret
+from core.tokens.programs import end_tokens, kind_of, limit_scopes, rotate_secret, scopes_of_program
+from core.tokens.words import scope_choices
 from fedhub.admin.list_pages import APPLICATION_EXPORT, APPLICATION_TABS
 from fedhub.admin.program_form import ProgramForm
 from fedhub.admin.rights import is_superuser
@@ -54,10 +55,12 @@ class ApplicationAdmin(RowPagesMixin, ListPageMixin):
         owner = ["user"] if is_superuser(request) else []
         if obj is None:
             return ["name", "kind", "redirect_uris", "scopes", *owner]
+        if not self.has_change_permission(request, obj):
+            return ["name", "kind_words", "client", "redirect_uris", "may_request", "owner", "made"]
         return ["name", "kind_words", "client", "redirect_uris", "scopes", *(owner or ["owner"]), "made"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["kind_words", "client", "owner", "made"]
+        return ["kind_words", "client", "may_request", "owner", "made"]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
@@ -119,6 +122,10 @@ class ApplicationAdmin(RowPagesMixin, ListPageMixin):
     @display(description="Client id", ordering="client_id")
     def client(self, program: AbstractApplication) -> str:
         return copyable(program.client_id)
+
+    @display(description="It may request")
+    def may_request(self, program: AbstractApplication) -> str:
+        return "; ".join(words for _, words in scope_choices(scopes_of_program(program)))
 
     @display(description="Owner")
     def owner(self, program: AbstractApplication) -> str:
