@@ -33,7 +33,13 @@ SWEEP_BATCH = 100
     name="federations.run_job", autoretry_for=(OperationalError,), retry_backoff=True, retry_kwargs={"max_retries": 5}
 )
 def run_job(job_id: str) -> None:
-    """Run a queued job, unless another worker has taken it or it has ended."""
+    """Run a queued job, unless another worker has taken it or it has ended.
+
+    A worker that was told to stop leaves it to the next sweep: the message may be of the sync that it handed back.
+    """
+    if is_stopping():
+        make_due([job_id])
+        return
     try:
         run_sync(job_id)
     except HubError as exc:

@@ -10,7 +10,7 @@ from types import TracebackType
 from django.conf import settings
 from opentelemetry import context, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
@@ -113,15 +113,16 @@ class _Block:
 
 
 def _resource(process: str) -> Resource:
-    name = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": "fedhub"}
-    return Resource.create(
+    own = Resource(
         {
-            **name,
+            "service.name": "fedhub",
             "service.instance.id": f"{socket.gethostname()}-{os.getpid()}",
             "fedhub.process": process,
             "fedhub.server_url": settings.FEDHUB_SERVER_URL,
         }
     )
+    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win.
+    return own.merge(OTELResourceDetector().detect())
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

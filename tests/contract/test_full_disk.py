@@ -91,7 +91,7 @@ def _group(pid: int) -> int:
 
 def sign_in(hub: Hub) -> httpx.Response:
     """Sign in to the admin, which stores a session."""
-    with httpx.Client(base_url=hub.url) as client:
+    with httpx.Client(base_url=hub.url, timeout=60) as client:
         client.get("/admin/login/")
         token = next(value for name, value in client.cookies.items() if name.startswith("csrftoken"))
         form = {"username": "root", "password": PASSWORD, "csrfmiddlewaretoken": token}
@@ -101,13 +101,15 @@ def sign_in(hub: Hub) -> httpx.Response:
 def make_federation(hub: Hub, token: str) -> httpx.Response:
     config = {"region": REGION, "assumeRoleArn": ROLE_ARN}
     body = {"providerType": "aws_agentcore", "displayName": "Another", "providerConfig": config}
-    return httpx.post(f"{hub.url}/api/v1/federations", json=body, headers={"Authorization": f"Bearer {token}"})
+    return httpx.post(
+        f"{hub.url}/api/v1/federations", json=body, headers={"Authorization": f"Bearer {token}"}, timeout=60
+    )
 
 
 def receive(hub: Hub, peer_url: str, token: str) -> httpx.Response:
     envelope = {"dispatch_id": "d-1", "source_server": peer_url, "target_server": hub.url, "intent_id": "i-1",
                 "intent_title": "Sum up", "intent_description": "", "intent_state": {}}  # fmt: skip
-    return httpx.post(f"{hub.url}/api/v1/federation/receive", json=envelope, headers={"X-API-Key": token})
+    return httpx.post(f"{hub.url}/api/v1/federation/receive", json=envelope, headers={"X-API-Key": token}, timeout=60)
 
 
 def back_up(hub: Hub, path: Path) -> subprocess.CompletedProcess[str]:
@@ -134,7 +136,7 @@ def test_a_full_disk_stores_nothing_by_halves_and_the_work_goes_on_when_there_is
 
     assert [(answer.status_code, answer.headers["Retry-After"]) for answer in refused] == [(503, "5")] * 3
     assert "its disk is full" in refused[2].text
-    assert httpx.get(f"{hub.url}/healthz").status_code == 200
+    assert httpx.get(f"{hub.url}/healthz", timeout=60).status_code == 200
     assert (backup.returncode, "The backup could not be made" in backup.stderr) == (1, True)
     assert "File too large" in backup.stderr
     assert not [path for path in tmp_path.iterdir() if "fedhub" in path.name]
@@ -149,4 +151,4 @@ def test_a_full_disk_stores_nothing_by_halves_and_the_work_goes_on_when_there_is
     hub.wait(lambda: jobs.filter(status="success").exists(), UNTAKEN)
     hub.wait(lambda: sent.filter(status="accepted").count() == 2, UNTAKEN)
     assert (hub.stored(McpServer).count(), received.count(), len(httpserver.log)) == (1, 1, 2)
-    assert httpx.get(f"{hub.url}/readyz").status_code == 200
+    assert httpx.get(f"{hub.url}/readyz", timeout=60).status_code == 200
