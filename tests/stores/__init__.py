@@ -63,12 +63,6 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"store: {config.getoption('store')}"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _tables_are_emptied_quickly() -> None:
-    if connections["default"].vendor == "postgresql":
-        postgresql.empty_by_deleting(connections["default"])
-
-
 # Where the registry has a database of its own -------------------------------------------------------------------------
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let every test that uses a database use the registry's too, which pytest-django offers by mark alone."""
