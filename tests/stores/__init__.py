@@ -6,6 +6,7 @@ pytest-xdist inherit its address by the environment, and keep a database each.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -39,6 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
     """Start the store's server; a wrapper, since pytest-django reads the settings in this very hook."""
+    # Imports make millions of objects, and each search for garbage among them finds none.
+    gc.disable()
     store = early_config.known_args_namespace.store
     if store in STARTERS and not os.environ.get(VARIABLES[store]):
         try:
@@ -56,6 +59,12 @@ def _give_up(reason: str) -> None:
     """End the run: as a failure where CI requires every store."""
     print(f"The tests of this store did NOT run. {reason}", file=sys.stderr)
     sys.exit(1 if os.environ.get("FEDHUB_REQUIRE_STORES") == "1" else 0)
+
+
+def pytest_collection_finish() -> None:
+    """Let Python search for garbage again, among what the tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_report_header(config: pytest.Config) -> str:
