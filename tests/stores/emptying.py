@@ -31,11 +31,12 @@ def empty_by_copies(connection: Any) -> None:
                 cursor.execute(f"CREATE TABLE {quote(COPY + table)} AS SELECT * FROM {quote(table)}")
                 copied.append(table)
 
-    def sql_flush(style: object, tables: Sequence[str], **options: object) -> list[str]:
+    def sql_flush(operations: object, style: object, tables: Sequence[str], **options: object) -> list[str]:
         deletes = [f"DELETE FROM {quote(table)}" for table in tables]
         inserts = [f"INSERT INTO {quote(table)} SELECT * FROM {quote(COPY + table)}" for table in copied]
         return list(filter(None, [first, *deletes, *inserts, *last]))
 
-    connection.ops.sql_flush = sql_flush
+    # For the connections of all threads, and of Playwright's loop too.
+    type(connection.ops).sql_flush = sql_flush
     # What the apps do after a migration is in the copies.
     vars(flush)["emit_post_migrate_signal"] = lambda *arguments: None

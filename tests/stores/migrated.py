@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from django.conf import settings
 SHARED = Path(os.environ.get("FEDHUB_TESTS_SHARED", "no run of tests"))
 # In the folder of a hub its database has this name.
 FILE = SHARED / "migrated" / "fedhub.sqlite3"
-POSTGRESQL_NAME = "fedhub_migrated"
+# A server that outlives the run must not keep it for the next one, whose migrations may be others.
+POSTGRESQL_NAME = SHARED.name
 
 
 def make_once(connection: Any) -> None:
@@ -64,13 +67,20 @@ def _keep_on_server(connection: Any) -> None:
     # PostgreSQL copies only what nobody is connected to.
     connection.close()
     with _server() as server:
-        server.execute(f'CREATE DATABASE {POSTGRESQL_NAME} TEMPLATE "{connection.settings_dict["NAME"]}"'.encode())
+        server.execute(f'CREATE DATABASE "{POSTGRESQL_NAME}" TEMPLATE "{connection.settings_dict["NAME"]}"'.encode())
+    atexit.register(_drop_from_server)
+
+
+def _drop_from_server() -> None:
+    # A throw-away server may be gone by now.
+    with suppress(psycopg.OperationalError), _server() as server:
+        server.execute(f'DROP DATABASE "{POSTGRESQL_NAME}"'.encode())
 
 
 def _take_from_server(name: str) -> None:
     with _server() as server:
         server.execute(f'DROP DATABASE IF EXISTS "{name}"'.encode())
-        server.execute(f'CREATE DATABASE "{name}" TEMPLATE {POSTGRESQL_NAME}'.encode())
+        server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{POSTGRESQL_NAME}"'.encode())
 
 
 def _server() -> psycopg.Connection[Any]:
