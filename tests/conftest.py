@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connections
 from django.utils import timezone
 from oauth2_provider.models import get_access_token_model
+from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
 from core.actors import actor_of
@@ -36,6 +38,8 @@ from peers.services.trust import log_checkpoints, notices, passing_lines, peer_c
 from sandbox.client import SandboxClient
 from tests.examples import choose_profile
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
+from tests.stores.emptying import empty_by_copies
+from tests.stores.migrated import make_once
 
 choose_profile()
 
@@ -83,6 +87,19 @@ def _spread(paths: list[Path]) -> dict[Path, float]:
     return {path: float(place) for place, path in enumerate(others)} | {
         path: place * distance - 0.5 for place, path in enumerate(long)
     }
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """Have the database made by a copy."""
+    make_once(connections["default"])
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Make the databases as pytest-django does, and have their tables emptied quickly."""
+    with django_db_blocker.unblock():
+        empty_by_copies(connections["default"])
 
 
 @pytest.fixture(autouse=True)
