@@ -42,7 +42,8 @@ def test_an_answer_is_that_of_the_whole_hub(path: str, name: str, client: Client
     changes = dict(REQUESTS[name])
     body: bytes = changes.pop("body", b"{}")
     environ = {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body)), "REQUEST_METHOD": "POST"} | changes
-    direct = call(message_handlers()[path], RequestFactory()._base_environ(PATH_INFO=path, **environ) | read(body))
+    factory: Any = RequestFactory()
+    direct = call(message_handlers()[path], factory._base_environ(PATH_INFO=path, **environ) | read(body))
     whole = client.request(PATH_INFO=path, **environ, **read(body))
 
     assert direct.status == whole.status_code
