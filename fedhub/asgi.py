@@ -1,9 +1,9 @@
 """The ASGI application that granian serves: a request passes the trusted proxies, then the front, then Django."""
 
 import gc
+from collections.abc import Mapping
 
 from django.conf import settings
-from django.urls import reverse
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 
 from core.api.errors import answer_outside_views
@@ -35,13 +35,11 @@ def _keep_figures_and_lines() -> None:
     keep_lines()
 
 
-def message_handlers() -> dict[str, WsgiApplication]:
-    """Return the handler of each path to which peers post messages, by its path without a slash at the end."""
+def _messages() -> Mapping[str, WsgiApplication]:
     # The views' models need the apps, which fedhub.wsgi loads.
-    from fedhub.message_handler import MessageHandler
-    from peers.api.urls import message_patterns
+    from fedhub.message_handler import message_handlers
 
-    return {reverse(pattern.name): MessageHandler(pattern.callback) for pattern in message_patterns}
+    return message_handlers()
 
 
 _front = Front(
@@ -52,7 +50,7 @@ _front = Front(
     max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     threads=settings.FEDHUB_WEB_THREADS,
     mounted=(_mcp(),),
-    direct=message_handlers(),
+    direct=_messages(),
 )
 # Only a trusted proxy may say which address called, and by which scheme.
 application = take_request_ids(

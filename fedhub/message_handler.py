@@ -12,11 +12,18 @@ from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
 from django.middleware.security import SecurityMiddleware
+from django.urls import reverse
 
 from core.api.middleware import refuse_disallowed_hosts
 from core.api.request_ids import request_ids
+from peers.api.urls import message_patterns
 
 View = Callable[[HttpRequest], HttpResponse]
+
+
+def message_handlers() -> dict[str, MessageHandler]:
+    """Return the handler of each path to which peers post messages, by its path without a slash at the end."""
+    return {reverse(pattern.name): MessageHandler(pattern.callback) for pattern in message_patterns}
 
 
 class MessageHandler(WSGIHandler):
