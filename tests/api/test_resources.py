@@ -325,9 +325,10 @@ def test_lists_leave_large_columns_in_the_database(
     make_server(federation)
     make_agent(federation)
     with_job(federation, changes=[{"action": "create"}])
+    client = api(reader)
     with counted_queries() as queries:
         for path in (SERVERS, AGENTS, FEDERATIONS, path_of(federation), f"{path_of(federation)}/jobs"):
-            assert api(reader).get(path).status_code == 200
+            assert client.get(path).status_code == 200
     read = " ".join(queries)
     large = (
         "tools", "resources", "resource_templates", "prompts", "capabilities", "server_info", "card", "changes",

@@ -188,7 +188,7 @@ def test_a_refused_message_of_the_journal_tells_the_check_that_refused_it(admin:
         (Refusal("NotFoundError", True), Step.AGENT, 11),
         (Refusal("NotFoundError", False, is_report=True), Step.DISPATCH, 1),
         (Refusal("DelegationError", True, is_report=True), Step.SCOPE, 7),
-        (Refusal("WhoKnows", True), None, 0),
+        (Refusal("Unfamiliar", True), None, 0),
     ],
 )
 def test_a_refusal_belongs_to_one_check(refusal: Refusal, refused_by: Step | None, passed: int) -> None:
