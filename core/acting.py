@@ -55,3 +55,8 @@ def because(reason: str) -> Iterator[None]:
 def name_actor(actor: Actor, program: str = "") -> None:
     """Name who acts in the rest of the request, once its token is known."""
     _acting.set(replace(acting(), find=lambda: actor, program=program))
+
+
+def forget_actor() -> None:
+    """Forget who acts in this thread, as a new process does."""
+    _acting.set(None)

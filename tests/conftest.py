@@ -18,6 +18,7 @@ from oauth2_provider.models import get_access_token_model
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
+from core.acting import forget_actor
 from core.actors import actor_of
 from core.programs.models import TokenUse
 from core.tokens.services import issue_token
@@ -109,6 +110,7 @@ def nothing_remembered(request: pytest.FixtureRequest) -> None:
     A test that commits nothing leaves nothing in the index, since indexing follows a commit.
     """
     ard.CATALOG.forget()
+    forget_actor()
     log_checkpoints.forget_all()
     notices.forget_all()
     passing_lines.forget_all()

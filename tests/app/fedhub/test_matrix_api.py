@@ -130,6 +130,7 @@ TABLE: dict[tuple[str, str], Need] = {
 }
 BESIDE = {"oidc-discovery", "oidc-jwks", "healthz", "token", "revoke-token", "schema", "docs", "login", "logout"}
 BESIDE |= {"authorize", "oauth-server-metadata", "metrics", "readyz"}
+BESIDE |= {f"ard-{name}" for name in ("manifest", "search", "explore", "list", "entry", "card")}
 """Endpoints outside the API, which do not look at a caller's rights; some ask for a secret or a token of their own."""
 
 
