@@ -139,9 +139,7 @@ def find_entry(identifier: str) -> JsonObject:
 
 def find_card(kind: str, name: str) -> JsonObject:
     """Return the card that strangers read of a public resource of a namespace; raises NotFoundError."""
-    if kind == NAMESPACES[ArtifactType.SERVER] and (
-        server := public_servers().filter(server_name=name).order_by("path").first()
-    ):
+    if kind == NAMESPACES[ArtifactType.SERVER] and (server := public_servers().filter(server_name=name).first()):
         return server_card(_server(server))
     row = public_agents([name], most=1).get(name) if kind == NAMESPACES[ArtifactType.AGENT] else None
     if row is None:
@@ -154,21 +152,18 @@ def find_card(kind: str, name: str) -> JsonObject:
 def published(names: Collection[str] | None = None) -> list[Published]:
     """Return the public resources by identifier, or only those of these names.
 
-    A registered agent whose id has other signs than an identifier may have is left out, and so is a server whose name
-    another server before it has.
+    A registered agent whose id has other signs than an identifier may have is left out.
     """
     agents = public_agents(names, most=MAX_ENTRIES)
     found = [_agent(agent_id, row) for agent_id, row in agents.items()]
-    servers = public_servers().order_by("server_name", "path")
+    servers = public_servers().order_by("server_name")
     servers = servers if names is None else servers.filter(server_name__in=list(names))
     found += map(_server, servers[: MAX_ENTRIES - len(found)])
     server_url, base = hub_url(), registry_url()
-    first = {
-        identifier: each for each in reversed(found) if (identifier := identifier_of(server_url, each.type, each.name))
-    }
     return [
         Published(each, entry_of(each, server_url, f"{base}/cards/{NAMESPACES[each.type]}/{quote(each.name, safe='')}"))
-        for each in reversed(first.values())
+        for each in found
+        if identifier_of(server_url, each.type, each.name)
     ]
 
 
