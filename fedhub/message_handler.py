@@ -12,7 +12,7 @@ from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
 from django.middleware.security import SecurityMiddleware
-from django.urls import reverse
+from django.urls import resolve, reverse
 
 from core.api.middleware import refuse_disallowed_hosts
 from core.api.request_ids import request_ids
@@ -22,8 +22,12 @@ View = Callable[[HttpRequest], HttpResponse]
 
 
 def message_handlers() -> dict[str, MessageHandler]:
-    """Return the handler of each path to which peers post messages, by its path without a slash at the end."""
-    return {reverse(pattern.name): MessageHandler(pattern.callback) for pattern in message_patterns}
+    """Return the handler of each path to which peers post messages, by its path without a slash at the end.
+
+    The views are those of the project's own URL configuration, which may have put a check of its own before them.
+    """
+    paths = [reverse(pattern.name) for pattern in message_patterns]
+    return {path: MessageHandler(resolve(path).func) for path in paths}
 
 
 class MessageHandler(WSGIHandler):

@@ -26,6 +26,7 @@ message_patterns: list[URLPattern] = [
     re_path(rf"{FEDERATION}/log/checkpoints/?\Z", checkpoints, name="federation-checkpoints"),
 ]
 federation_patterns: list[URLPattern] = [
+    *message_patterns,
     re_path(rf"{FEDERATION}/status/?\Z", StatusViewSet.as_view({"get": "retrieve"}), name="federation-status"),
     re_path(rf"{FEDERATION}/agents/?\Z", AgentsViewSet.as_view({"get": "list"}), name="federation-agents"),
     re_path(rf"{FEDERATION}/dispatch/?\Z", DispatchViewSet.as_view({"post": "create"}), name="federation-dispatch"),
@@ -44,4 +45,4 @@ ard_patterns: list[URLPattern] = [
     re_path(r"^ard/cards/(?P<kind>agent|server)/(?P<name>.+)\Z", ArdViewSet.as_view({"get": "card"}), name="ard-card"),
 ]
 
-urlpatterns = [*document_patterns, *ard_patterns, *message_patterns, *federation_patterns, *intent_patterns]
+urlpatterns = [*document_patterns, *ard_patterns, *federation_patterns, *intent_patterns]
