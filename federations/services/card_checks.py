@@ -17,7 +17,7 @@ from core.jobs.queue import enqueue_again
 from core.store.unit_of_work import locked, retried, unit_of_work, update_each
 from federations.models import A2aAgent, CardKeyPin
 from federations.services.batches import BATCH, batches
-from federations.services.card_keys import CHECK, FETCH, fetch_card_keys
+from federations.services.card_keys import fetch_card_keys
 from federations.sync.card_keys import CardKey
 from federations.sync.card_signatures import verify_card
 
@@ -50,10 +50,10 @@ def check_due_cards() -> int:
 def nudge_card_checks() -> None:
     """Ask workers for the checks that are due, and for the JWK Sets that nobody has tried to fetch."""
     if (due := _due().order_by("pk").values_list("pk", flat=True).first()) is not None:
-        enqueue_again(CHECK, due)
+        enqueue_again("federations.check_cards", due)
     waiting = CardKeyPin.objects.filter(retired_at__isnull=True, tried_at__isnull=True).exclude(jwks_url="")
     for key in waiting.order_by("pk").values_list("pk", flat=True)[:MAX_FETCHES]:
-        enqueue_again(FETCH, key)
+        enqueue_again("federations.fetch_card_keys", key)
 
 
 def fetch_pinned(pin_id: str) -> None:

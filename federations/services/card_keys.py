@@ -21,7 +21,6 @@ from federations.models import CardKeyPin, Federation
 from federations.sync.card_keys import CardKeyError, read_jwk, read_jwk_set
 from federations.sync.resources import JsonObject
 
-FETCH, CHECK = "federations.fetch_card_keys", "federations.check_cards"
 MAX_BYTES = 65_536
 
 auditlog.register(
@@ -57,9 +56,9 @@ def pin_card_key(
     with unit_of_work(with_accounts=True):
         pin.save(force_insert=True)
         if pin.jwks_url:
-            enqueue(FETCH, pin.pk)
+            enqueue("federations.fetch_card_keys", pin.pk)
         else:
-            enqueue(CHECK)
+            enqueue("federations.check_cards")
     return pin
 
 
@@ -91,7 +90,7 @@ def retire_card_key(pin: CardKeyPin, *, by: Actor, reason: str) -> None:
         row.retired_at = row.changed_at = timezone.now()
         row.retired_by_name, row.retired_reason = by.name, reason
         row.save(update_fields=["retired_at", "changed_at", "retired_by_name", "retired_reason"])
-        enqueue(CHECK)
+        enqueue("federations.check_cards")
 
 
 @retried
@@ -101,7 +100,7 @@ def _keep(pin: CardKeyPin, keys: list[JsonObject]) -> None:
         row = locked(CardKeyPin.objects.filter(pk=pin.pk)).get()
         if row.jwks != keys:
             row.jwks, row.changed_at = keys, now
-            enqueue(CHECK)
+            enqueue("federations.check_cards")
         row.fetched_at, row.tried_at, row.fetch_error = now, now, ""
         row.save(update_fields=["jwks", "changed_at", "fetched_at", "tried_at", "fetch_error"])
 
