@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from auditlog.models import LogEntry
 from django.conf import LazySettings
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
@@ -111,6 +112,12 @@ def shown_to(client: Client, paths: list[str]) -> dict[str, str]:
     return shown
 
 
+def line_of(row: Any) -> str:
+    """Return the name of a line of the row's Activity, one that does not exist for a row that nobody changed."""
+    entry = LogEntry.objects.get_for_object(row).first()
+    return f"audit-{entry.pk if entry else 0}"
+
+
 def admin_paths(only: Federation | None = None) -> Iterator[str]:
     """Yield the pages of the registry and of the agents that peers see, with example rows."""
     for end, name, model, keys in pages():
@@ -122,7 +129,13 @@ def admin_paths(only: Federation | None = None) -> Iterator[str]:
         elif model is not None and "object_id" in keys:
             rows = dict(rows_of(only)).get(model)
             if rows is not None and rows.exists():
-                ids = {"object_id": rows[0].pk, "change_id": "0" * 24, "sequence": 1, "place": 0}
+                ids = {
+                    "object_id": rows[0].pk,
+                    "change_id": "0" * 24,
+                    "sequence": 1,
+                    "place": 0,
+                    "line": line_of(rows[0]),
+                }
                 yield reverse(name, args=[ids[key] for key in keys])
 
 
