@@ -129,13 +129,8 @@ def admin_paths(only: Federation | None = None) -> Iterator[str]:
         elif model is not None and "object_id" in keys:
             rows = dict(rows_of(only)).get(model)
             if rows is not None and rows.exists():
-                ids = {
-                    "object_id": rows[0].pk,
-                    "change_id": "0" * 24,
-                    "sequence": 1,
-                    "place": 0,
-                    "line": line_of(rows[0]),
-                }
+                ids = {"object_id": rows[0].pk, "line": line_of(rows[0])}
+                ids |= {"change_id": "0" * 24, "sequence": 1, "place": 0}
                 yield reverse(name, args=[ids[key] for key in keys])
 
 
