@@ -119,14 +119,23 @@ coverage: install ## run all tests on SQLite; show the lines and branches that n
 	@$(PYTEST) --cov --cov-report=term
 
 check: install ## format, spelling, lint, layers, types, system checks, migrations, locks
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-types check-code check-locks
+
+# mypy uses one processor, and takes about as long as all others together.
+.PHONY: check-types check-code check-locks
+check-types:
+	$(BIN)/mypy $(SOURCES)
+
+check-code:
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/ruff check .
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive core fedhub federations peers
 	$(BIN)/lint-imports
-	$(BIN)/mypy $(SOURCES)
 	$(BIN)/python manage.py check
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+check-locks:
 	@cp requirements.lock requirements-dev.lock $(VENV)
 	$(COMPILE) $(DEV) --python-version 3.11 -o $(VENV)/requirements-dev.lock
 	$(COMPILE) $(PRODUCTION) --python-version 3.11 -o $(VENV)/requirements.lock

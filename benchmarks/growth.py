@@ -25,12 +25,14 @@ SIZES = (1_000, 10_000, 100_000)
 PER_FEDERATION, TOOLS, SKILLS = 100, 5, 4
 REQUESTS, SEARCHES = 5, 100
 BATCH = 2_000
-API_MS, ADMIN_MS, DASHBOARD_MS, BACKGROUND_MS = 40.0, 150.0, 300.0, 1000.0
+API_MS, FACE_MS, ADMIN_MS, DASHBOARD_MS, BACKGROUND_MS = 40.0, 100.0, 150.0, 300.0, 1000.0
 PAGES = {
     "API: servers": ("/api/v1/servers?limit=50", API_MS),
     "API: servers by a word": (f"/api/v1/servers?limit=50&query={NOUNS[7]}", API_MS),
     "API: agents": ("/api/v1/agents?limit=50", API_MS),
     "API: agents by a word": (f"/api/v1/agents?limit=50&query={NOUNS[7]}", API_MS),
+    "MCP registry's API: servers": ("/v0.1/servers?limit=50", FACE_MS),
+    "MCP registry's API: servers by a word": (f"/v0.1/servers?limit=50&search={NOUNS[7]}", FACE_MS),
     "API: federations": ("/api/v1/federations?limit=50", API_MS),
     "admin: servers": ("/admin/federations/mcpserver/", ADMIN_MS),
     "admin: servers by a word": (f"/admin/federations/mcpserver/?q={NOUNS[7]}", ADMIN_MS),
@@ -94,6 +96,7 @@ def _grow_and_measure(sizes: Iterable[int]) -> tuple[list[Figure], dict[int, dic
         print(f"{size:,} resources are stored", flush=True)
         figures += [_figure(name, size, aim, _opened(client, path)) for name, (path, aim) in PAGES.items()]
         figures.append(_searches(client, size))
+        figures += _mcp(size)
         figures += _background(size)
     return figures, rebuilds
 
@@ -186,6 +189,21 @@ def _searches(client: Any, size: int) -> Figure:
     texts = queries(SEARCHES, size)
     times = [_timed(lambda text=text: _get(client, f"/api/v1/search?query={text}")) for text in texts]  # type: ignore[misc]
     return _figure("API: search", size, API_MS, times)
+
+
+def _mcp(size: int) -> list[Figure]:
+    """Return the figures of what the MCP server's tools and resources do, without the message around it."""
+    from django.contrib.auth.models import User
+
+    from federations.mcp.listed import list_page
+    from federations.mcp.server import TOOLS as MCP_TOOLS
+    from federations.mcp.server import run_tool
+
+    user, tool_of_search = User.objects.get(username="operator"), MCP_TOOLS["search_registry"]
+    texts = [{"query": text} for text in queries(SEARCHES, size)]
+    searched = [_timed(lambda given=given: run_tool(tool_of_search, user, given)) for given in texts]  # type: ignore[misc]
+    listed = [_timed(lambda: list_page(user, None)) for _ in range(REQUESTS)]
+    return [_figure("MCP: search", size, FACE_MS, searched), _figure("MCP: resources", size, FACE_MS, listed)]
 
 
 def _background(size: int) -> list[Figure]:

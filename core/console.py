@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import IO, cast
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any, cast
 
 from django.core.management.base import OutputWrapper
 from rich.console import Console
@@ -31,3 +35,20 @@ def make_progress(console: Console) -> Progress:
         TimeElapsedColumn(),
         console=console,
     )
+
+
+@contextmanager
+def ends_at_sigterm() -> Iterator[None]:
+    """Let SIGTERM leave the block as SystemExit, so that the block cleans up; the exit code is 143, as a shell's."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

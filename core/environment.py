@@ -93,12 +93,16 @@ def integer(name: str, *, default: int, minimum: int, maximum: int) -> int:
     return int(value)
 
 
-def address(name: str) -> str:
-    """Return the variable, an http(s) URL without a path, or an empty text; raises ImproperlyConfigured otherwise."""
+def address(name: str, *, may_have_path: bool = False) -> str:
+    """Return the variable, an http(s) URL, or an empty text; raises ImproperlyConfigured otherwise.
+
+    The URL has no query, and no path unless `may_have_path`.
+    """
     value = text(name).rstrip("/")
     try:
         parts = urlsplit(value)
-        is_server = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.path
+        is_server = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_server = is_server and not parts.query and (may_have_path or not parts.path)
     except ValueError:
         is_server = False
     if value and not is_server:

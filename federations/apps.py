@@ -15,15 +15,20 @@ class FederationsConfig(AppConfig):
     def ready(self) -> None:
         """Let a person who may change one federation use the scope of writing."""
         from core.api.browsable.links import register_links
+        from core.api.endpoint_families import EndpointFamily, register_family
         from core.api.scopes import WRITE, register_role
         from core.notifications.events import register_kind
         from federations.api.links import LINKS
+        from federations.api.registry_errors import REGISTRY_PATHS, error_body
+        from federations.services import activity
         from federations.services.access import edits_any_federation
         from federations.services.notices import KINDS, note_waiting_run
         from federations.services.runs.listeners import register_listener
 
         for kind in KINDS:
             register_kind(kind)
+        activity.register()
         register_listener(note_waiting_run)
         register_links(LINKS)
+        register_family(EndpointFamily(REGISTRY_PATHS, error_body))
         register_role(WRITE, edits_any_federation)

@@ -14,6 +14,7 @@ from django.db import DatabaseError, OperationalError
 from core.errors import HubError
 from core.jobs.queue import enqueue_again
 from core.jobs.stopping import is_stopping
+from federations.services.card_checks import check_due_cards, fetch_pinned, nudge_card_checks
 from federations.services.daily_counts import record_daily_counts
 from federations.services.jobs import end_lapsed_jobs, make_due, pick_due_jobs
 from federations.services.run import run_sync
@@ -32,7 +33,13 @@ SWEEP_BATCH = 100
     name="federations.run_job", autoretry_for=(OperationalError,), retry_backoff=True, retry_kwargs={"max_retries": 5}
 )
 def run_job(job_id: str) -> None:
-    """Run a queued job, unless another worker has taken it or it has ended."""
+    """Run a queued job, unless another worker has taken it or it has ended.
+
+    A worker that was told to stop leaves it to the next sweep: the message may be of the sync that it handed back.
+    """
+    if is_stopping():
+        make_due([job_id])
+        return
     try:
         run_sync(job_id)
     except HubError as exc:
@@ -47,10 +54,29 @@ def run_agents(run_id: str = "") -> None:
     drive.run_agents(stop=is_stopping)
 
 
+@shared_task(name="federations.check_cards")
+def check_cards(agent_id: str = "") -> None:
+    """Check the signatures of the cards that are due; the sweep names one of the agents, which is not needed."""
+    check_due_cards()
+
+
+@shared_task(name="federations.fetch_card_keys", soft_time_limit=60, time_limit=90)
+def fetch_card_keys(pin_id: str) -> None:
+    """Fetch the JWK Set of a pinned address."""
+    fetch_pinned(pin_id)
+
+
 @shared_task(name="federations.sweep")
 def sweep() -> None:
-    """End lapsed jobs, repair the schedules, prune the plans, count the day's resources, and nudge jobs and runs."""
-    for step in (end_lapsed_jobs, repair_schedules, prune_plans, record_daily_counts, nudge_due_runs):
+    """End lapsed jobs, repair the schedules, prune the plans, count the resources, nudge jobs, runs and checks."""
+    for step in (
+        end_lapsed_jobs,
+        repair_schedules,
+        prune_plans,
+        record_daily_counts,
+        nudge_due_runs,
+        nudge_card_checks,
+    ):
         try:
             step()
         except DatabaseError:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
+APP_WORDS = {"auth": "People", "oauth2_provider": "Programs and tokens", "django_celery_beat": "Tasks of the hub"}
+"""The names of apps of others, as the paths of their pages show them."""
+
 
 class FedhubConfig(AppConfig):
     """The configuration of the app; when Django starts, it registers the system checks, senders of runs and roles."""
@@ -14,9 +17,12 @@ class FedhubConfig(AppConfig):
 
     def ready(self) -> None:
         from federations.admin.run_givers import register_giver
-        from fedhub import checks, deploy_checks  # noqa: F401 (registers them)
+        from fedhub import activity, checks, deploy_checks  # noqa: F401 (registers them)
         from fedhub.roles import give_roles_after_migrations
         from fedhub.run_givers import sender_of_run
 
+        for label, words in APP_WORDS.items():
+            apps.get_app_config(label).verbose_name = words
+        activity.register()
         register_giver(sender_of_run)
         post_migrate.connect(give_roles_after_migrations, sender=apps.get_app_config("roles"))

@@ -7,6 +7,7 @@ from django.conf import settings
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 
 from core.api.errors import answer_outside_views
+from core.tracing import start_tracing
 from fedhub.asgi_front import Answer, Front, Mounted, WsgiApplication
 from fedhub.request_ids import take_request_ids
 from fedhub.wsgi import application as django_application
@@ -57,6 +58,7 @@ application = take_request_ids(
     settings.FEDHUB_TRUSTED_PROXIES,
 )
 _keep_figures_and_lines()
+start_tracing("web")
 
 # Objects that are loaded by now stay, and requests leave few cycles: looking for them took a tenth of a request's time.
 gc.collect()

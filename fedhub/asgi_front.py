@@ -30,7 +30,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from core.log_ids import REQUEST_ID, new_request_id
+from core.log_ids import REQUEST_ID, about, new_request_id
+from core.tracing import TRACEPARENT, describe, span, stop_tracing
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -42,6 +43,7 @@ WsgiApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 # A header is one line of a proxy or of the client; these describe how the body came, which is over once it is read.
 _HOP_BY_HOP = frozenset({b"transfer-encoding", b"connection", b"expect", b"te", b"trailer", b"upgrade"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 logger = logging.getLogger("fedhub.access")
 
@@ -124,6 +126,7 @@ class Front:
                 for other in self.mounted:
                     await other.close()
                 self._pool.shutdown(wait=True)
+                stop_tracing()
                 return
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -138,17 +141,32 @@ class Front:
         except ConnectionResetError:
             return
         else:
-            answer = await self._answer(scope, body, length)
+            answer = await self._measured(scope, body, length)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
         _log(scope, answer, time.monotonic() - started_at)
+
+    async def _measured(self, scope: Scope, body: bytes, length: int) -> Answer:
+        """Return the answer; the span of the request goes on with the trace of the caller, if the caller names one."""
+        given = [value.decode("latin-1") for name, value in scope["headers"] if name == TRACEPARENT.encode()]
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        with (
+            about(request_id=scope[REQUEST_ID]),
+            span(method, "server", {"http.request.method": method}, traceparent=given[0] if len(given) == 1 else ""),
+        ):
+            answer = await self._answer(scope, body, length)
+            describe({"http.response.status_code": answer.status})
+            return answer
 
     async def _answer(self, scope: Scope, body: bytes, length: int) -> Answer:
         environ = build_environ(scope, body, length) | {REQUEST_ID: scope[REQUEST_ID]}
         path = scope["path"].removesuffix("/")
         mounted = next((each for each in self.mounted if each.path == path), None)
+        known = self.direct.get(path)
+        if mounted or known:
+            describe({"http.route": path}, name=f"{scope['method']} {path}")
         if mounted is None:
-            return await self._in_thread(call, self.direct.get(path, self.application), environ)
+            return await self._in_thread(call, known or self.application, environ)
         status, headers, content = await mounted.answer(scope, environ, body, length, self._in_thread)
         return Answer(status, [*headers, (b"x-request-id", scope[REQUEST_ID].encode())], content)
 

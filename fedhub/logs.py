@@ -10,6 +10,7 @@ from typing import Any
 
 from core import environment
 from core.log_ids import ID_NAMES, log_ids
+from core.tracing import trace_id
 
 STARS = "********"
 MIN_SECRET_CHARS = 6
@@ -23,7 +24,7 @@ class JsonFormatter(logging.Formatter):
     """The formatter that writes a record as one JSON object on one line.
 
     Its keys are `time` (RFC 3339, UTC), `level`, `logger`, `message`, `error` with the traceback, and those ids of
-    `core.log_ids` that are known.
+    `core.log_ids` that are known, and `trace_id` while traces are on.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -36,6 +37,8 @@ class JsonFormatter(logging.Formatter):
         }
         # A record of another thread than the request's names its ids itself.
         line |= {name: value for name in ID_NAMES if (value := getattr(record, name, "") or log_ids().get(name, ""))}
+        if trace := trace_id():
+            line["trace_id"] = trace
         if record.exc_info and record.exc_info[0]:
             line["error"] = without_secrets(self.formatException(record.exc_info))[-MAX_CHARS:]
         return json.dumps(line, ensure_ascii=False)

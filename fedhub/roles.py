@@ -17,7 +17,9 @@ def _each(app: str, action: str, models: str) -> tuple[str, ...]:
 
 
 _READER = (
-    *_each("federations", "view", "federation mcpserver a2aagent runtimeobservation syncjob storedplan agentrun"),
+    *_each(
+        "federations", "view", "federation mcpserver a2aagent runtimeobservation syncjob storedplan agentrun cardkeypin"
+    ),
     *_each("peers", "view", "peer peerkey intent dispatch receiveddispatch inboundcallback outboundcallback"),
     *_each("peers", "view", "handlerevent registeredagent agentvisibilitychoice journalentry dispatchreceipt"),
 )
@@ -29,13 +31,14 @@ _ADMINISTRATOR = tuple(
             *_OPERATOR,
             *_APPROVER,
             "lists.export_list",
-            *_each("federations", "add", "federation federationgrant"),
-            *_each("federations", "change", "federation federationgrant"),
+            *_each("federations", "add", "federation federationgrant cardkeypin"),
+            *_each("federations", "change", "federation federationgrant cardkeypin"),
             *_each("federations", "delete", "federation federationgrant"),
             *_each("federations", "view", "federationgrant previewslot"),
             "federations.system_ops",
+            "federations.publish_mcpserver",
             *_each("peers", "add", "peer intent dispatch registeredagent"),
-            *_each("peers", "change", "peerkey dispatch outboundcallback handlerevent agentvisibilitychoice"),
+            *_each("peers", "change", "peerkey intent dispatch outboundcallback handlerevent agentvisibilitychoice"),
             "peers.change_registeredagent",
             "peers.delete_registeredagent",
             "peers.export_peer",
@@ -83,9 +86,9 @@ ROLES = (
         "administrator",
         "Administrator",
         "do what the other roles may do, change and delete every federation and peer, give grants, export lists, "
-        "manage accounts that have no further rights, programs, schedules and notifications, read the audit log, and "
-        "see what is stored; not give roles, permissions or the fields staff and superuser, which only superusers may "
-        "do",
+        "show MCP servers to everyone, manage accounts that have no further rights, programs, schedules and "
+        "notifications, read the audit log, and see what is stored; not give roles, permissions or the fields staff "
+        "and superuser, which only superusers may do",
         _ADMINISTRATOR,
     ),
 )

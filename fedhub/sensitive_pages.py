@@ -18,6 +18,7 @@ ASK_AT_ONCE: Mapping[str, str] = {
     "auth_user_add": "make an account",
     "auth_user_password_change": "set the password of an account",
     "oauth2_provider_application_add": "make a program that may request tokens",
+    "oauth2_provider_application_rotate": "make another secret of a program",
     "notifications_rule_secret": "make the secret of a webhook",
 }
 """Pages that serve the sensitive step alone: they ask as soon as they are opened."""
@@ -32,7 +33,10 @@ ASK_AT_SENDING: Mapping[str, str] = {
     "peers_journalentry_start_log": "begin another federation log",
     "peers_peer_outbound_key": "change the key for a peer",
     "peers_peerkey_changelist": "decide about several keys",
+    "federations_cardkeypin_add": "pin a key for agent cards",
     "auth_user_change": "change the roles and permissions of an account",
+    "auth_user_roles": "give or take a role",
+    "auth_user_end_sessions": "end the sessions of another person",
     "auth_user_changelist": "change several accounts",
     "auth_user_delete": "delete an account",
     "auth_group_add": "make a role",

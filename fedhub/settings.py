@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "oauth2_provider",
     "django_celery_beat",
     "auditlog",
+    "core.activity",
     "fedhub.apps.FedhubConfig",
     "peers",
     "core.tokens",
@@ -106,7 +107,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "core.admin.time_zone.person_time_zone",
-    "core.audit.StaffAuditlogMiddleware",
+    "core.audit.name_the_person",
     "fedhub.sensitive_pages.AskBeforeSensitiveSteps",
     "core.api.middleware.RefuseGuesses",
     "core.admin.lists.BackToTheList",
@@ -129,6 +130,10 @@ TEMPLATES = [
         },
     }
 ]
+
+# Each row of the audit log has the id of its request, and names other rows as people do.
+AUDITLOG_CID_GETTER = "core.activity.recording.request_id"
+AUDITLOG_USE_FK_STRING_REPRESENTATION = True
 
 # Database -----------------------------------------------------------------------------------------------------------
 DATABASE_URL = environment.secret("DATABASE_URL") or f"sqlite:///{VAR_DIR / 'fedhub.sqlite3'}"
@@ -173,7 +178,7 @@ FEDHUB_TRUSTED_PROXIES = environment.networks("FEDHUB_TRUSTED_PROXIES")
 # Without a trusted proxy every request looks like plain http, and a redirect would never end. Programs are not
 # redirected: OpenIntent's client takes the empty body of a redirect for success.
 SECURE_SSL_REDIRECT = IS_HTTPS and bool(FEDHUB_TRUSTED_PROXIES)
-SECURE_REDIRECT_EXEMPT = [r"^api/v1/", r"^o/", r"^\.well-known/", r"^(healthz|readyz|metrics)"]
+SECURE_REDIRECT_EXEMPT = [r"^api/v1/", r"^v0\.1/", r"^o/", r"^\.well-known/", r"^(healthz|readyz|metrics)"]
 # Who signs in where, and by how many proofs (core.people).
 FEDHUB_PASSWORD_LOGIN = environment.boolean("FEDHUB_PASSWORD_LOGIN", default=True)
 FEDHUB_SIGN_IN_PROVIDERS = environment.secret("FEDHUB_SIGN_IN_PROVIDERS")
@@ -223,10 +228,10 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 FEDHUB_QUEUES = ("sync", "peers", "agents", "handlers", "sweep")
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in FEDHUB_QUEUES]
 _QUEUES = {
-    # A fetch of a peer's documents takes up to 30 s, and no message waits for it.
+    # A fetch of a peer's documents takes up to 30 s, one of its agents longer, and no message waits for them.
     # A prune takes up to two minutes.
-    "sync": "federations.run_job peers.refresh_peer_keys peers.pin_provisionally peers.exchange_checkpoints "
-    "fedhub.prune",
+    "sync": "federations.run_job peers.refresh_peer_keys peers.fetch_agents peers.pin_provisionally "
+    "peers.exchange_checkpoints fedhub.prune federations.check_cards federations.fetch_card_keys",
     "peers": "peers.deliver_dispatch peers.deliver_callback peers.nudge_each peers.take_checkpoint "
     "notifications.deliver",
     "agents": "federations.run_agents",
@@ -330,6 +335,12 @@ WEAVIATE_API_KEY = environment.secret("WEAVIATE_API_KEY")
 WEAVIATE_VECTORIZER = environment.text("WEAVIATE_VECTORIZER")
 WEAVIATE_COLLECTION = environment.text("WEAVIATE_COLLECTION") or "Fedhub"
 FEDHUB_OIDC_KEY_PATH = Path(environment.text("FEDHUB_OIDC_KEY_PATH") or VAR_DIR / "oidc_key.pem")
+# Where spans go (core.tracing), with which headers, and of which share of the traces.
+FEDHUB_OTEL_ENDPOINT = environment.address("FEDHUB_OTEL_ENDPOINT", may_have_path=True)
+FEDHUB_OTEL_HEADERS = environment.secret("FEDHUB_OTEL_HEADERS")
+FEDHUB_OTEL_PERCENT = environment.integer("FEDHUB_OTEL_PERCENT", default=100, minimum=1, maximum=100)
+if FEDHUB_OTEL_ENDPOINT and not find_spec("opentelemetry.sdk"):
+    raise ImproperlyConfigured("FEDHUB_OTEL_ENDPOINT needs the packages of the extra tracing: docs/operations.md.")
 FEDHUB_DEFAULT_REGION = environment.text("FEDHUB_DEFAULT_REGION") or os.environ.get("AWS_REGION", "us-east-1")
 # How long the hub keeps the rows of work that has ended: longer than an envelope may be old, so that the age of a copy
 # refuses it.
@@ -357,7 +368,11 @@ FEDHUB_VISIBILITY_DEFAULT = environment.choice(
     "FEDHUB_VISIBILITY_DEFAULT", "private", ("public", "unlisted", "private")
 )
 FEDHUB_ALLOWED_NETWORKS = environment.networks("FEDHUB_ALLOWED_NETWORKS")
+# Whether callers without a token may read the MCP servers that staff made public, at /v0.1/servers.
+FEDHUB_PUBLIC_REGISTRY = environment.boolean("FEDHUB_PUBLIC_REGISTRY", default=False)
 FEDHUB_PUBLISH_PEERS = environment.boolean("FEDHUB_PUBLISH_PEERS", default=False)
+# The version of Agentic Resource Discovery in which the hub tells everyone of its public agents.
+FEDHUB_ARD = environment.choice("FEDHUB_ARD", "off", ("off", "0.91"))
 # At least as long as the hub retries a delivery.
 FEDHUB_ENVELOPE_MAX_AGE = environment.integer(
     "FEDHUB_ENVELOPE_MAX_AGE", default=86_400, minimum=43_200, maximum=604_800

@@ -23,6 +23,8 @@ class PeersConfig(AppConfig):
         from peers.admin.visibility_extension import EXTENSION
         from peers.api.errors import PROTOCOL_PATHS, error_body
         from peers.api.links import LINKS
+        from peers.api.views_ard import ARD_PATHS, ard_error_body
+        from peers.services import activity
         from peers.services.agent_work.begin import why_not_started
         from peers.services.agent_work.report import report_events
         from peers.services.catalog.agents import count_shown_to_peers
@@ -30,8 +32,10 @@ class PeersConfig(AppConfig):
 
         for kind in KINDS:
             register_kind(kind)
+        activity.register()
         register_links(LINKS)
-        register_family(EndpointFamily(PROTOCOL_PATHS, error_body, is_audited=False))
+        register_family(EndpointFamily(PROTOCOL_PATHS, error_body))
+        register_family(EndpointFamily(ARD_PATHS, ard_error_body))
         register_agent_extension(EXTENSION)
         register_readers(count_shown_to_peers)
         register_listener(report_events)

@@ -10,6 +10,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from peers.services.catalog import peer_agents
 from peers.services.inbox import handler_events
 from peers.services.outbox import delivery, log_exchange, nudges
 from peers.services.outbox import sweep as outbox_sweep
@@ -79,6 +80,12 @@ def exchange_checkpoints(peer_id: str) -> None:
 def refresh_keys() -> None:
     """Start a fetch of the documents of each approved peer that is due, and delete stale proposals."""
     key_refresh.refresh_keys(timezone.now())
+
+
+@shared_task(name="peers.fetch_agents")
+def fetch_agents(peer_id: str) -> None:
+    """Fetch the list of an approved peer's agents."""
+    peer_agents.fetch_agents(peer_id, timezone.now())
 
 
 @shared_task(name="peers.refresh_peer_keys")

@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connections
 from django.utils import timezone
 from oauth2_provider.models import get_access_token_model
+from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
+from core.acting import forget_actor
 from core.actors import actor_of
 from core.programs.models import TokenUse
 from core.tokens.services import issue_token
@@ -31,10 +34,13 @@ from federations.models import (
 from federations.search.registry import search_index
 from federations.services.access import grant
 from federations.services.federations import create_federation
+from peers.services.catalog import ard
 from peers.services.trust import log_checkpoints, notices, passing_lines, peer_cache, rate_limits
 from sandbox.client import SandboxClient
 from tests.examples import choose_profile
 from tests.sandbox_server import REGION, ROLE_ARN, RunningSandbox, start_sandbox
+from tests.stores.emptying import empty_by_copies
+from tests.stores.migrated import make_once
 
 choose_profile()
 
@@ -84,12 +90,27 @@ def _spread(paths: list[Path]) -> dict[Path, float]:
     }
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """Have the database made by a copy."""
+    make_once(connections["default"])
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Make the databases as pytest-django does, and have their tables emptied quickly."""
+    with django_db_blocker.unblock():
+        empty_by_copies(connections["default"])
+
+
 @pytest.fixture(autouse=True)
 def nothing_remembered(request: pytest.FixtureRequest) -> None:
     """Start each test as a new process starts, which has heard of no peer, with an empty search index.
 
     A test that commits nothing leaves nothing in the index, since indexing follows a commit.
     """
+    ard.CATALOG.forget()
+    forget_actor()
     log_checkpoints.forget_all()
     notices.forget_all()
     passing_lines.forget_all()

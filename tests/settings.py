@@ -11,6 +11,8 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 if os.environ.get("FEDHUB_TESTS_OF") != WORKER:
     os.environ["FEDHUB_TESTS_OF"] = WORKER
     os.environ["FEDHUB_VAR_DIR"] = tempfile.mkdtemp(prefix=f"fedhub-tests-{WORKER}-")
+    # What the processes of one run share.
+    os.environ.setdefault("FEDHUB_TESTS_SHARED", os.environ["FEDHUB_VAR_DIR"])
     atexit.register(shutil.rmtree, os.environ["FEDHUB_VAR_DIR"], ignore_errors=True)
 # A real Weaviate server is for the tests in tests/live alone.
 for name in ("WEAVIATE_URL", "WEAVIATE_GRPC_URL", "WEAVIATE_API_KEY", "WEAVIATE_VECTORIZER", "WEAVIATE_COLLECTION"):

@@ -12,22 +12,22 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import label_for_field
-from django.contrib.admin.views.main import ERROR_FLAG, SEARCH_VAR
+from django.contrib.admin.views.main import ERROR_FLAG, ORDER_VAR, SEARCH_VAR
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
 from django.utils import timezone
-from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
+from core.admin.activity import ActivityMixin
 from core.admin.labels import sentence
 from core.admin.list_chips import Chip, Parameters, address, filter_chips
 from core.admin.list_choices import keep_columns, list_address, open_or_change_view, save_as_view
 from core.admin.list_dates import DATE_PARAMETERS, PICKS, SINCE, UNTIL, WHEN, PickedDates
 from core.admin.list_export import CHUNK_ROWS, ExportField, csv_response, refusal_of_file
-from core.admin.list_tabs import ALL, TAB_PARAMETER, ShownTab, Tab, count_rows, picked_tab
+from core.admin.list_tabs import ALL, EVERY, TAB_PARAMETER, ShownTab, Tab, count_rows, picked_tab
 from core.lists.choices import column_name, hidden_columns
 from core.lists.models import MAX_NAME_CHARS, SavedView
 from core.lists.queries import InvalidQueryError, clean_query
@@ -44,6 +44,8 @@ class ListChangeList(ChangeList):
     filter_params: dict[str, list[str]]
     tab_counts: dict[str, int]
     page_num: int
+    opened_on: str = ""
+    """The tab that the list opened on by itself. Its pages, its order and its file keep it; a search looks at all."""
 
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
         found: dict[str, Any] = super().get_filters_params(params)
@@ -58,7 +60,11 @@ class ListChangeList(ChangeList):
         self.tab = picked_tab(self.model_admin.tabs, self._given(TAB_PARAMETER))
         conditions = [(tab.name, tab.where()) for tab in self.model_admin.tabs]
         self.tab_counts = count_rows(rows, conditions) if conditions else {}
-        return rows.filter(dict(conditions)[self.tab.name]) if self.tab else rows
+        self._open_on_tab(request)
+        if self.tab is None:
+            return rows
+        rows = rows.filter(dict(conditions)[self.tab.name])
+        return rows.order_by(*self.tab.order) if self.tab.order and not self._given(ORDER_VAR) else rows
 
     def get_results(self, request: HttpRequest) -> None:
         if self.tab_counts:
@@ -71,6 +77,8 @@ class ListChangeList(ChangeList):
         self.full_result_count = self.result_count
 
     def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
+        if self.opened_on:
+            new_params = {TAB_PARAMETER: self.opened_on, **(new_params or {})}
         # unfold makes the heads of all columns again for each row.
         key = repr((new_params, remove))
         if key not in self._query_strings:
@@ -86,6 +94,13 @@ class ListChangeList(ChangeList):
         """The dates in the address."""
         return PickedDates(*(self._given(name) for name in DATE_PARAMETERS))
 
+    def _open_on_tab(self, request: HttpRequest) -> None:
+        """Choose the tab that the list opens on, if its address has no parameter and rows are behind the tab."""
+        name = self.model_admin.opens_on
+        if name and not request.GET and request.path == self.model_admin._list_url() and self.tab_counts[name]:
+            self.tab = picked_tab(self.model_admin.tabs, name)
+            self.opened_on = name
+
     @property
     def is_narrowed(self) -> bool:
         """Tell whether the address narrows the list in any way."""
@@ -95,7 +110,7 @@ class ListChangeList(ChangeList):
     def shown_tabs(self) -> Iterator[ShownTab]:
         """The tabs with their counts, the tab of all rows first."""
         if self.model_admin.tabs:
-            url = address(self.filter_params, {TAB_PARAMETER: None})
+            url = address(self.filter_params, {TAB_PARAMETER: EVERY if self.model_admin.opens_on else None})
             yield ShownTab("All", self.tab_counts[ALL], url, self.tab is None)
         for tab in self.model_admin.tabs:
             url = address(self.filter_params, {TAB_PARAMETER: tab.name})
@@ -145,7 +160,8 @@ class ListChangeList(ChangeList):
     def current_query(self) -> str:
         """The query of this address, as a saved view has it."""
         try:
-            return clean_query(address(self.filter_params))
+            opened = {TAB_PARAMETER: self.opened_on} if self.opened_on else {}
+            return clean_query(address(self.filter_params, opened))
         except InvalidQueryError:
             return ""
 
@@ -153,14 +169,16 @@ class ListChangeList(ChangeList):
         return str(self.filter_params.get(name, [""])[-1])
 
 
-class ListPageMixin(ModelAdmin):
+class ListPageMixin(ActivityMixin):
     """The base of admin pages with a list; `tabs`, `date_field` and `export_fields` say what the list has.
 
     `date_title` is the name of the dates for people, for a field whose own name does not say it. A list without
     `export_fields` has no CSV file. `fixed_columns` are columns that a person cannot hide, beside the first one.
+    `opens_on` names the tab that the list shows first while rows are behind it; without it the list opens on all rows.
     """
 
     tabs: Sequence[Tab] = ()
+    opens_on: str = ""
     date_field: str = ""
     date_title: str = ""
     export_fields: Sequence[ExportField] = ()
@@ -244,8 +262,12 @@ class ListPageMixin(ModelAdmin):
         if refusal := refusal_of_file(changelist.result_count, str(self.opts.verbose_name_plural)):
             messages.error(request, refusal)
             return HttpResponseRedirect(back)
-        rows = changelist.queryset.iterator(chunk_size=CHUNK_ROWS)
+        rows = self.exported(changelist.queryset.iterator(chunk_size=CHUNK_ROWS))
         return csv_response(str(self.opts.verbose_name_plural), self.export_fields, rows)
+
+    def exported(self, rows: Iterator[Any]) -> Iterator[Any]:
+        """Return the rows of the CSV file; a list adds here what its rows do not store."""
+        return rows
 
     def _check_view(self, request: HttpRequest) -> None:
         if not self.has_view_or_change_permission(request):

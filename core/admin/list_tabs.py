@@ -13,18 +13,22 @@ from core.admin.labels import sentence
 
 TAB_PARAMETER = "tab"
 ALL = "all_rows"
+EVERY = "all"
+"""The tab of all rows in the address of a list that opens on another tab."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tab:
     """One tab of a list: its name in the address, its title, and the condition of the rows behind it.
 
-    A condition that depends on the time or on other rows is a function that returns it.
+    A condition that depends on the time or on other rows is a function that returns it. `order` is the order of the
+    rows behind the tab while nobody has chosen another one.
     """
 
     name: str
     title: str
     condition: Q | Callable[[], Q]
+    order: tuple[str, ...] = ()
 
     def where(self) -> Q:
         """Return the condition."""
@@ -47,8 +51,8 @@ def choice_tabs(field: str, choices: Sequence[tuple[Any, Any]]) -> list[Tab]:
 
 
 def picked_tab(tabs: Sequence[Tab], name: str) -> Tab | None:
-    """Return the tab of this name, None for no name; raises IncorrectLookupParameters for an unknown name."""
-    if not name:
+    """Return the tab of this name, None for the tab of all rows; raises IncorrectLookupParameters for another name."""
+    if name in ("", EVERY):
         return None
     for tab in tabs:
         if tab.name == name:

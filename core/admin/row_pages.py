@@ -8,7 +8,11 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from unfold.admin import ModelAdmin
+
+BACK = "back"
+"""The query with the address of another page that shows the row's buttons, and to which they lead back."""
 
 
 class RowPagesMixin(ModelAdmin):
@@ -40,7 +44,7 @@ class RowPagesMixin(ModelAdmin):
 
     def row_or_404(self, request: HttpRequest, object_id: str) -> Any:
         """Return the row with the primary key `object_id`; raise Http404 if the user of the request cannot find one."""
-        row = self.get_queryset(request).filter(pk=object_id).first()
+        row = self.get_object(request, object_id)
         if row is None:
             raise Http404(f"{self.opts.verbose_name} not found")
         return row
@@ -48,6 +52,12 @@ class RowPagesMixin(ModelAdmin):
     def row_url(self, object_id: str) -> str:
         """Return the address of a row's page."""
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id])
+
+    def back_url(self, request: HttpRequest, object_id: str) -> str:
+        """Return the address of the page that showed the button: the row's own, or another one of the admin."""
+        wanted = request.GET.get(BACK, "")
+        is_here = wanted.startswith(reverse("admin:index")) and url_has_allowed_host_and_scheme(wanted, None)
+        return wanted if is_here else self.row_url(object_id)
 
     def redirect_to(self, request: HttpRequest, url: str) -> HttpResponse:
         """Return a redirect to `url`, also for a request that a dialog sent."""

@@ -21,10 +21,13 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from core.acting import name_actor
+from core.actors import actor_of
 from core.api.errors import UNAUTHENTICATED
-from core.api.scopes import Credential, scopes_of_roles
+from core.api.scopes import OF_ONE_FEDERATION, Credential, scopes_of_roles
 from core.programs.foreign_tokens import COMPACT, ForeignTokenError, accept
 from core.programs.keys import KEY_SETS
+from core.programs.models import OneFederationUser, TokenNote
 from core.programs.uses import note_foreign_use, record_use
 from core.signin.attempts import address_of
 
@@ -69,6 +72,8 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         if the user loses a right, each token issued earlier loses that right too.
 
         A token that names audiences must be for `audience`, an address of this hub; the default is FEDHUB_SERVER_URL.
+        The user of a token for one federation is a OneFederationUser, with scopes that concern one federation alone.
+
         The database holds only checksums of tokens (RFC 9700), so the token is looked up by its checksum. A use from
         `address` is recorded at most once a minute. If other issuers are trusted, a token in the form of a JWT must be
         one of theirs. Raises AuthenticationFailed.
@@ -77,7 +82,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
             return self.authenticate_foreign(raw, address)
         checksum = hashlib.sha256(raw.encode()).hexdigest()
         model = get_access_token_model()
-        related = ("user", "application__user", "last_use")
+        related = ("user", "application__user", "last_use", "note")
         token = model.objects.select_related(*related).filter(token_checksum=checksum).first()
         if token is None:
             raise refusal("unknown token")
@@ -89,7 +94,12 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         if user is None or not user.is_active:
             raise refusal(f"token {token.pk} has no active user")
         record_use(token, address)
-        return user, Credential(scopes_of_roles(user, token.scope.split()))
+        name_actor(actor_of(user), token.application.name if token.application else "")
+        scopes = scopes_of_roles(user, token.scope.split())
+        note: TokenNote | None = getattr(token, "note", None)
+        if note is None or not note.federation_id:
+            return user, Credential(scopes)
+        return OneFederationUser.of(user, note.federation_id), Credential(scopes & OF_ONE_FEDERATION)
 
     def authenticate_foreign(self, raw: str, address: str) -> tuple[AbstractBaseUser, Credential]:
         """Return the user that FEDHUB_JWT_ISSUERS names for a JWT, and its scopes that the user's roles give.
@@ -104,6 +114,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         if user is None or not user.is_active:
             raise refusal(f"the tokens of {accepted.issuer} have no active user")
         note_foreign_use(accepted, address)
+        name_actor(actor_of(user), accepted.issuer)
         return user, Credential(scopes_of_roles(user, accepted.scopes))
 
     def authenticate_header(self, request: Request) -> str:

@@ -13,13 +13,11 @@ class EndpointFamily:
     """Endpoints that share a form of error body. An app registers the family; core.api looks it up by a path.
 
     An endpoint belongs to the family if the beginning of its path matches `address`. `error_body` takes an HTTP status
-    and a message and returns the JSON body of an error. `is_audited` says whether a request to the family may change
-    rows that the audit log covers.
+    and a message and returns the JSON body of an error.
     """
 
     address: re.Pattern[str]
     error_body: Callable[[int, str], dict[str, Any]]
-    is_audited: bool = True
 
 
 _families: list[EndpointFamily] = []

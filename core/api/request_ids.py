@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from core.log_ids import REQUEST_ID, about, new_request_id
+from core.tracing import describe
 
 
 def request_ids(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -19,6 +20,9 @@ def request_ids(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
         request_id = str(request.META.get(REQUEST_ID) or new_request_id())
         with about(request_id=request_id):
             response = get_response(request)
+        if match := request.resolver_match:
+            # The route without the values of its parts, some of which are tokens.
+            describe({"http.route": match.route}, name=f"{request.method} {match.route}")
         response.headers["X-Request-ID"] = request_id
         return response
 

@@ -33,6 +33,9 @@ AGENTS_RUN = "agents-run"
 PEERS_READ = "peers-read"
 PEERS_WRITE = "peers-write"
 
+OF_ONE_FEDERATION = frozenset({READ, WRITE, AGENTS_RUN})
+"""The scopes that a token for one federation can have; the others reach beyond one federation."""
+
 _OF_EVERYONE = (READ, AGENTS_RUN)
 _BY_PERMISSION = {
     WRITE: "federations.add_federation",

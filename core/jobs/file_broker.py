@@ -53,9 +53,14 @@ class Channel(filesystem.Channel):
         make_private_folder(folder)
         name = f"{time.time_ns():020d}_{uuid4().hex}.{queue}.msg"
         draft = folder / f".{name}"
-        with open(draft, "w", encoding="utf-8", opener=create_private_file) as file:
-            file.write(dumps(payload))
-        draft.rename(folder / name)
+        try:
+            with open(draft, "w", encoding="utf-8", opener=create_private_file) as file:
+                file.write(dumps(payload))
+            draft.rename(folder / name)
+        except OSError:
+            # A full disk takes the name of a file and not its content.
+            draft.unlink(missing_ok=True)
+            raise
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         taken_folder = Path(self.processed_folder)

@@ -10,6 +10,7 @@ from django.conf import settings
 from kombu.exceptions import KombuError
 
 from core.store.unit_of_work import after_commit
+from core.tracing import trace_headers
 
 MOST_SWEEPS = 4
 LONGEST_WAIT = timedelta(minutes=2)
@@ -47,6 +48,8 @@ def _send(name: str, args: tuple[str | list[str], ...], *, lifetime: timedelta |
         current_app.send_task(
             name,
             args=args,
+            # The task goes on with the trace of what sends it.
+            headers=trace_headers(),
             expires=lifetime.total_seconds() if lifetime else None,
             retry=True,
             retry_policy={"max_retries": 0},

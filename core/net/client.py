@@ -28,6 +28,7 @@ from core.malformed_input import InvalidIdentifier
 from core.net.addresses import is_public_address
 from core.net.ssrf import validate_ssrf
 from core.net.url_grammar import UrlParts, split_url
+from core.tracing import describe, span, trace_headers
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -87,7 +88,9 @@ def _counted(function: Callable[P, Answer]) -> Callable[P, Answer]:
     def call(*args: P.args, **kwargs: P.kwargs) -> Answer:
         started_at, result = time.monotonic(), "no_answer"
         try:
-            answer = function(*args, **kwargs)
+            with span("HTTP request", "client"):
+                answer = function(*args, **kwargs)
+                describe({"http.response.status_code": answer.status})
             result = f"{answer.status // 100}xx"
         except Blocked:
             result = "blocked"
@@ -122,6 +125,8 @@ def send(
     arrives within `timeout_seconds`; this time includes the name look-up.
     """
     parts = check_url(url, allowed_networks=allowed_networks, allow_http=allow_http)
+    # Not the path, which may be a secret of the receiver.
+    describe({"http.request.method": method, "server.address": parts.host, "server.port": parts.port}, name=method)
     deadline = _Deadline(timeout_seconds)
     found = [parts.address] if parts.address else _look_up(resolve or resolve_name, parts, deadline)
     addresses = _permitted(found, parts, allowed_networks=allowed_networks, allow_http=allow_http)
@@ -129,7 +134,7 @@ def send(
     request = httpcore.Request(
         method.upper(),
         httpcore.URL(scheme=parts.scheme, host=parts.host, port=parts.port, target=parts.request_target),
-        headers=_request_headers(parts, body, headers or {}),
+        headers=_request_headers(parts, body, {**(headers or {}), **trace_headers()}),
         content=body,
     )
     try:

@@ -14,20 +14,25 @@ class NotificationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from auditlog.registry import auditlog
-
+        from core.activity.sources import record_changes_of, record_model
+        from core.activity.words import FieldWords, number_of
         from core.notifications import checks  # noqa: F401 (registers them)
-        from core.notifications.events import register_kind
-        from core.notifications.models import Rule
+        from core.notifications.events import register_kind, titles_of_kinds
+        from core.notifications.models import Delivery, Rule
         from core.notifications.of_the_hub import KINDS
 
         for kind in KINDS:
             register_kind(kind)
-        # Neither the secrets nor the columns that change with each digest.
-        auditlog.register(
+        record_changes_of(Delivery)
+        # The column of the last digest changes by itself.
+        record_model(
             Rule,
-            include_fields=[
-                *("name", "target", "user", "group", "url"),
-                *("kinds", "federations", "peers", "digest_minutes", "paused_at"),
-            ],
+            ["name", "target", "user", "group", "url", "kinds", "federations", "peers", "digest_minutes", "paused_at"],
+            secrets=["secret"],
+            words={
+                "kinds": FieldWords("Events", show=titles_of_kinds),
+                "federations": FieldWords("Federations", show=number_of),
+                "peers": FieldWords("Peers", show=number_of),
+                "paused_at": FieldWords("Paused"),
+            },
         )

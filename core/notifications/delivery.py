@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
+from core.activity.recording import record
 from core.errors import InternalError
 from core.jobs.queue import enqueue_again, nudge_lifetime
 from core.net.client import TransportError, send
@@ -57,6 +58,7 @@ def settle(delivery: Delivery, token: str, outcome: Outcome, *, milliseconds: in
         Attempt.objects.create(delivery_id=delivery.pk, at=now, code=outcome.code, milliseconds=milliseconds, text=text)
         if outcome.is_gone:
             Rule.objects.filter(pk=delivery.rule_id).update(paused_at=now, paused_why=GONE_WHY)
+            record(delivery.rule, {"paused_at": (None, now)}, reason=GONE_WHY)
 
 
 def nudge_due(now: datetime) -> None:

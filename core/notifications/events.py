@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,6 +71,11 @@ def all_kinds() -> list[EventKind]:
 def find_kind(key: str) -> EventKind | None:
     """Return the kind with this key, or None for one that no app declares any more."""
     return _kinds.get(key)
+
+
+def titles_of_kinds(text: str) -> str:
+    """Return the titles of the kinds in a stored list, as JSON."""
+    return ", ".join(kind.title if (kind := find_kind(key)) else str(key) for key in json.loads(text))
 
 
 def record(*events: NewEvent) -> None:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from core.activity.recording import MASK, record
 from core.errors import ConflictError
 from core.jobs.queue import enqueue
 from core.net.client import Blocked, check_url
@@ -28,36 +29,49 @@ def refusal_of_url(url: str) -> str:
 def pause_rule(rule: Rule) -> None:
     """Tell nothing more by this rule, and drop what waits for its next digest."""
     with unit_of_work(with_accounts=True):
-        if Rule.objects.filter(pk=rule.pk, paused_at__isnull=True).update(paused_at=timezone.now(), paused_why=""):
+        now = timezone.now()
+        if Rule.objects.filter(pk=rule.pk, paused_at__isnull=True).update(paused_at=now, paused_why=""):
+            record(rule, {"paused_at": (None, now)})
             Item.objects.filter(rule=rule, digest="").delete()
 
 
+@retried
 def resume_rule(rule: Rule) -> None:
     """Tell the events from now on; those of the pause stay untold."""
-    Rule.objects.filter(pk=rule.pk).update(paused_at=None, paused_why="")
+    with unit_of_work(with_accounts=True):
+        if Rule.objects.filter(pk=rule.pk, paused_at__isnull=False).update(paused_at=None, paused_why=""):
+            record(rule, {"paused_at": (rule.paused_at, None)})
 
 
-@retried
 def make_secret(rule: Rule) -> str:
     """Give a webhook's rule a new secret, and return it; the one before signs for a further day.
 
     Raises ConflictError for a rule without a webhook, InternalError without FEDHUB_SECRETS_KEY.
     """
     secret = new_secret()
+    set_secret(rule, secret)
+    return secret
+
+
+@retried
+def set_secret(rule: Rule, secret: str) -> None:
+    """Store the secret of a webhook's rule, or remove it (""); the one before signs for a further day beside another.
+
+    Raises ConflictError for a rule without a webhook, InternalError without FEDHUB_SECRETS_KEY.
+    """
     with unit_of_work(with_accounts=True):
         stored = Rule.objects.filter(pk=rule.pk, target=Target.WEBHOOK).first()
         if stored is None:
             raise ConflictError("Only a webhook has a secret")
+        is_replaced = bool(stored.secret and secret)
         values = {
-            "previous_secret": stored.secret,
-            "previous_until": timezone.now() + OVERLAP if stored.secret else None,
+            "previous_secret": stored.secret if is_replaced else "",
+            "previous_until": timezone.now() + OVERLAP if is_replaced else None,
         }
-        changed = Rule.objects.filter(pk=rule.pk, secret=stored.secret).update(
-            secret=WEBHOOK_KEYS.encrypt(secret), **values
-        )
-        if not changed:
+        encrypted = WEBHOOK_KEYS.encrypt(secret) if secret else ""
+        if not Rule.objects.filter(pk=rule.pk, secret=stored.secret).update(secret=encrypted, **values):
             raise ConflictError("Another person has made a secret meanwhile")
-    return secret
+        record(rule, {"secret": (MASK if stored.secret else "", MASK if secret else "")})
 
 
 def send_test(rule: Rule, *, to: User) -> Delivery:
@@ -73,6 +87,7 @@ def send_test(rule: Rule, *, to: User) -> Delivery:
     return Delivery.objects.get(pk=delivery.pk)
 
 
+@retried
 def send_again(delivery: Delivery) -> None:
     """Send a delivery again that was given up, with the same id and all its attempts; raises ConflictError for another.
 
@@ -82,6 +97,8 @@ def send_again(delivery: Delivery) -> None:
         raise ConflictError("The rule is paused: resume it first")
     given_up = Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.DEAD, is_test=False)
     values = {"state": DeliveryState.WAITING, "due_at": timezone.now(), "attempts": 0, "ended_at": None}
-    if not given_up.update(**values):
-        raise ConflictError("Only a message that was given up can be sent again")
+    with unit_of_work(with_accounts=True):
+        if not given_up.update(**values):
+            raise ConflictError("Only a message that was given up can be sent again")
+        record(delivery, {"state": (DeliveryState.DEAD.value, DeliveryState.WAITING.value)})
     enqueue("notifications.deliver", delivery.pk)

@@ -34,6 +34,16 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode("ascii")
 
 
+def is_secret(text: str) -> bool:
+    """Tell whether the text is a secret of the specification: `whsec_` and the base64 of 24 to 64 bytes."""
+    if not text.startswith(PREFIX):
+        return False
+    try:
+        return 24 <= len(base64.b64decode(text.removeprefix(PREFIX), validate=True)) <= 64
+    except ValueError:
+        return False
+
+
 def page_of(event: Event) -> str:
     """Return the address of the event's page in the admin, or of the dashboard for an event without one."""
     path = reverse("admin:index")

@@ -27,6 +27,10 @@ class SignInIdentity(models.Model):
     def __str__(self) -> str:
         return f"{self.subject} at {self.issuer}"
 
+    def get_additional_data(self) -> dict[str, list[object]]:
+        """Say to the audit log that a provider's account is a part of its user."""
+        return {"owner": ["auth.user", self.user_id]}
+
 
 class FactorKind(models.TextChoices):
     APP = "app", "Authenticator app"
@@ -53,6 +57,10 @@ class SecondFactor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} “{self.name}”"
+
+    def get_additional_data(self) -> dict[str, list[object]]:
+        """Say to the audit log that a second factor is a part of its user."""
+        return {"owner": ["auth.user", self.user_id]}
 
 
 class RecoveryCode(models.Model):

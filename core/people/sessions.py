@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from django.db.models.signals import pre_save
 from django.http import HttpRequest
 from django.utils import timezone
 
+from core.activity.recording import record_all
 from core.people.marks import PASSWORD, PROVIDER, Mark, Stage, write_mark
 from core.people.models import RecoveryCode, SecondFactor, UserSession
 from core.people.rules import first_stage, stage_again
@@ -38,7 +40,10 @@ def sessions_of(user: User) -> QuerySet[UserSession]:
 
 def end_sessions(rows: Iterable[UserSession]) -> int:
     """End the sessions; return their number."""
-    keys = [row.session_key for row in rows]
+    ended = list(rows)
+    keys, numbers = [row.session_key for row in ended], Counter(row.user_id for row in ended)
+    people = User.objects.in_bulk(numbers)
+    record_all({str(key): (user, {"open_sessions": (numbers[key], "ended")}) for key, user in people.items()})
     Session.objects.filter(session_key__in=keys).delete()
     return UserSession.objects.filter(session_key__in=keys).delete()[0]
 

@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
+from auditlog.context import disable_auditlog
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, models, router
 from django.db.models import Q
 
@@ -49,30 +51,43 @@ class Pruned:
         return sum(self.taken.values())
 
 
-def prune(kinds: Sequence[Kind], *, now: datetime, seconds: float = PASS_SECONDS) -> Pruned:
+def prune(
+    kinds: Sequence[Kind],
+    *,
+    now: datetime,
+    seconds: float = PASS_SECONDS,
+    stop: Callable[[], bool] = lambda: False,
+) -> Pruned:
     """Make one pass over the kinds, for at most `seconds` and one batch more, and count the rows afterwards.
+
+    The pass also ends after the batch in which `stop` returns true.
 
     A kind that the database refuses is logged and does not stop the other kinds.
     """
-    token, deadline = secrets.token_hex(16), time.monotonic() + seconds
+    token, until = secrets.token_hex(16), time.monotonic() + seconds
     if not PruneTurn.take(now=now, lease=LEASE, token=token):
         return Pruned(is_complete=False, has_turn=False)
     result = Pruned(is_complete=False)
     try:
-        result.is_complete = all(_prune_kind(kind, result, now=now, deadline=deadline) for kind in kinds)
+        is_over = partial(_is_over, until, stop)
+        result.is_complete = all(_prune_kind(kind, result, now=now, is_over=is_over) for kind in kinds)
         record_counts(kinds, result.taken, result.errors, now=now)
     finally:
         PruneTurn.give_back(token, now=now, is_complete=result.is_complete)
     return result
 
 
-def _prune_kind(kind: Kind, result: Pruned, *, now: datetime, deadline: float) -> bool:
+def _is_over(until: float, stop: Callable[[], bool]) -> bool:
+    return time.monotonic() > until or stop()
+
+
+def _prune_kind(kind: Kind, result: Pruned, *, now: datetime, is_over: Callable[[], bool]) -> bool:
     """Prune one kind; return False if the time is over."""
     try:
         for taken in _batches(kind, now):
             result.taken[kind.name] = result.taken.get(kind.name, 0) + taken
             PRUNED.add(kind.name, amount=taken)
-            if time.monotonic() > deadline:
+            if is_over():
                 return False
     except (DatabaseError, LostRaceError) as exc:
         logger.exception("The prune could not delete old rows of %s", kind.name)
@@ -121,7 +136,8 @@ def _take(kind: Kind, keys: Keys, now: datetime) -> tuple[int, bool]:
 def delete_rows(kind: Kind, keys: Keys) -> int:
     """Delete the rows with these keys; return their number."""
     # Only the key: Django reads a row that other tables may refer to before it deletes the row.
-    kind.rows.filter(pk__in=keys).only("pk").delete()
+    with disable_auditlog():
+        kind.rows.filter(pk__in=keys).only("pk").delete()
     return len(keys)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from auditlog.context import disable_auditlog
 from django.apps import apps as installed_apps
 from django.db import router
 
@@ -42,7 +43,8 @@ def give_roles(definitions: Sequence[RoleDefinition], *, using: str = "default",
     for definition in definitions:
         role = rows.get(definition.key)
         if role is None:
-            group = _new_group(group_model.objects.using(using), definition.name)
+            with disable_auditlog():
+                group = _new_group(group_model.objects.using(using), definition.name)
             role = role_model.objects.using(using).create(key=definition.key, group=group)
         wanted = {permissions[name] for name in definition.permissions if name in permissions}
         new = sorted(key for key in wanted if (role.pk, key) not in given)

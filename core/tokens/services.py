@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from auditlog.context import disable_auditlog
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.db.models import Q, QuerySet
@@ -21,7 +23,10 @@ from oauth2_provider.models import (
 )
 from oauth2_provider.settings import oauth2_settings
 
+from core.api.scopes import OF_ONE_FEDERATION, scopes_of_roles
 from core.errors import InvalidRequestError
+from core.programs.models import TokenNote
+from core.store.unit_of_work import retried, unit_of_work
 
 PREFIX = "fedhub_"
 """Scanners for leaked secrets recognize a token by this prefix."""
@@ -32,7 +37,16 @@ KEPT = timedelta(days=30)
 """How long an expired or revoked token stays in the lists."""
 
 
-def issue_token(username: str, *, scopes: Collection[str], days: int) -> str:
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a person says of a new token: a name, and the only federation that it reaches or an empty text."""
+
+    name: str
+    federation_id: str = ""
+
+
+@retried
+def issue_token(username: str, *, scopes: Collection[str], days: int, note: Note | None = None) -> str:
     """Issue a token of a user, valid for `days` days from now, and return it; the database holds only its checksum.
 
     Raises InvalidRequestError for an unknown or inactive user, for unknown scopes or an empty collection of scopes,
@@ -46,19 +60,35 @@ def issue_token(username: str, *, scopes: Collection[str], days: int) -> str:
     expires = timezone.now() + timedelta(days=days)
     token = get_access_token_model()(user=user, scope=" ".join(sorted(scopes)), expires=expires)
     set_token_value(token, raw)
-    token.save()
+    with unit_of_work(with_accounts=True):
+        token.save()
+        if note is not None:
+            TokenNote.objects.create(token=token, name=note.name, federation_id=note.federation_id)
     return raw
 
 
+def issue_own_token(user: AbstractUser, *, scopes: Collection[str], days: int, note: Note) -> str:
+    """Issue a token for the person who asks for it; raise InvalidRequestError as `issue_token` does.
+
+    A scope that the roles of the person do not give is refused, and so is one that a token for one federation cannot
+    have.
+    """
+    if missing := sorted(set(scopes) - scopes_of_roles(user)):
+        raise InvalidRequestError(f"Your roles do not give {', '.join(missing)}.")
+    if note.federation_id and (wider := sorted(set(scopes) - OF_ONE_FEDERATION)):
+        raise InvalidRequestError(f"A token for one federation cannot have {', '.join(wider)}.")
+    return issue_token(user.get_username(), scopes=scopes, days=days, note=note)
+
+
 def tokens_of(username: str) -> QuerySet[AccessToken]:
-    """Return the tokens that act for a user, those of the user's programs too, with `application` and `last_use`.
+    """Return the tokens that act for a user, those of the user's programs too, with their related rows.
 
     Raises InvalidRequestError for an unknown user.
     """
     user = _find_user(username)
     holders = Q(user=user) | Q(user=None, application__user=user)
     found: QuerySet[AccessToken] = get_access_token_model().objects.filter(holders)
-    return found.select_related("application", "last_use").order_by("pk")
+    return found.select_related("application", "last_use", "note").order_by("pk")
 
 
 def revoke_tokens(username: str, ids: Collection[int] | None = None) -> int:
@@ -82,8 +112,9 @@ def forget_old_tokens(now: datetime) -> None:
     A refresh token that was used stays as long, so that its second use is recognized.
     """
     get_grant_model().objects.filter(expires__lt=now).delete()
-    get_refresh_token_model().objects.filter(old_refresh_tokens(now)).delete()
-    get_access_token_model().objects.filter(old_access_tokens(now)).delete()
+    with disable_auditlog():
+        get_refresh_token_model().objects.filter(old_refresh_tokens(now)).delete()
+        get_access_token_model().objects.filter(old_access_tokens(now)).delete()
 
 
 def old_refresh_tokens(now: datetime) -> Q:

@@ -2,6 +2,7 @@
 
 from federations.admin import (  # noqa: F401 (registers them)
     agents,
+    card_keys,
     federation,
     jobs,
     plans,

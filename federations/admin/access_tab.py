@@ -9,6 +9,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Count, Q
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from core.admin.labels import count_text
 from federations.admin.grants import holder_key, is_owner
@@ -44,6 +47,7 @@ def access_tab(request: HttpRequest, federation: Federation) -> dict[str, Any]:
         {
             "id": grant.pk,
             "holder": grant.holder_name,
+            "url": _page_of(request, grant.user_id, grant.group_id),
             "key": holder_key(grant),
             "kind": "user" if grant.user_id else "group",
             "level": grant.level,
@@ -59,18 +63,29 @@ def access_tab(request: HttpRequest, federation: Federation) -> dict[str, Any]:
         "sees_grants": sees_grants,
         "grants": rows,
         "levels": AccessLevel.choices,
-        "sections": [_by_role()] if sees_grants else [],
+        "sections": [_by_role(request)] if sees_grants else [],
         "may_grant": may_grant,
         "share_form": share_form() if may_grant else None,
+        "sees_roles": request.user.has_perm("auth.view_group"),
     }
 
 
-def _by_role() -> Section:
+def _page_of(request: HttpRequest, user_id: object, group_id: object) -> str:
+    """Return the address of the page of a user or a group, or an empty text for a person who may not open it."""
+    kind, key = ("user", user_id) if user_id else ("group", group_id)
+    return reverse(f"admin:auth_{kind}_change", args=[key]) if request.user.has_perm(f"auth.view_{kind}") else ""
+
+
+def _linked(url: str, name: str) -> SafeString | str:
+    return format_html('<a class="text-link" href="{}">{}</a>', url, name) if url else name
+
+
+def _by_role(request: HttpRequest) -> Section:
     """Return the table of the groups and users whose permissions hold on every federation, in four queries."""
     return Section(
         title="By role, on every federation",
         headers=("Holder", "Kind", "May"),
-        rows=[*_superusers(), *_holders_of_permissions()],
+        rows=[*_superusers(), *_holders_of_permissions(request)],
         empty="No role gives access to every federation.",
     )
 
@@ -81,7 +96,7 @@ def _superusers() -> Iterator[list[str]]:
         yield [count_text(number, "superuser"), "user", "do everything"]
 
 
-def _holders_of_permissions() -> Iterator[list[str]]:
+def _holders_of_permissions(request: HttpRequest) -> Iterator[list[Any]]:
     """Yield a row for each group and each active user with a permission on every federation, in three queries."""
     names = [name.partition(".")[2] for name in PERMISSION_OF.values()] + list(FURTHER_WORDS)
     wanted = Permission.objects.filter(content_type__app_label="federations", codename__in=names)
@@ -91,12 +106,17 @@ def _holders_of_permissions() -> Iterator[list[str]]:
             groups.setdefault((key, name), set()).add(codename)
     counted = Group.objects.filter(pk__in=[key for key, _ in groups])
     members = dict(counted.values_list("pk").annotate(number=Count("user", filter=Q(user__is_active=True))))
-    rows = [(f"{name} ({count_text(members[key], 'member')})", "group", has) for (key, name), has in groups.items()]
-    users: dict[str, set[str]] = {}
-    for name, is_active, codename in wanted.values_list("user__username", "user__is_active", "codename"):
+    rows: list[tuple[SafeString | str, str, set[str]]] = [
+        (_linked(_page_of(request, "", key), f"{name} ({count_text(members[key], 'member')})"), "group", has)
+        for (key, name), has in groups.items()
+    ]
+    users: dict[tuple[str, int], set[str]] = {}
+    for name, key, is_active, codename in wanted.values_list(
+        "user__username", "user__pk", "user__is_active", "codename"
+    ):
         if name and is_active:
-            users.setdefault(name, set()).add(codename)
-    rows += [(name, "user", has) for name, has in sorted(users.items())]
+            users.setdefault((name, key), set()).add(codename)
+    rows += [(_linked(_page_of(request, key, ""), name), "user", has) for (name, key), has in sorted(users.items())]
     yield from ([holder, kind, words] for holder, kind, has in rows[:MOST_GRANTS] if (words := words_of(has)))
 
 

@@ -8,13 +8,18 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
+from core.admin.labels import label
 from core.admin.read_only import is_list_page
 from federations.admin.agent_extensions import column_of, extensions_for, read_cells
 from federations.admin.catalog_page import Section, listed
 from federations.admin.catalog_view import skill_entry
 from federations.admin.filters import AgentTagFilter
+from federations.admin.labels import SIGNATURE_COLORS
 from federations.admin.list_pages import AGENT_EXPORT, AGENT_TABS
 from federations.admin.resources import RESOURCE_FILTERS, DiscoveredResourceAdmin
 from federations.admin.try_agent import TryAgentMixin, newest_runs
@@ -28,8 +33,8 @@ from federations.sync.resources import Json
 class A2aAgentAdmin(TryAgentMixin, DiscoveredResourceAdmin):
     """The A2A agents, each with its skills, its card and its newest runs."""
 
-    list_display = ["agent", "federation", "status_label", "access", "version", "skill_count", "updated"]
-    list_filter = [*RESOURCE_FILTERS, AgentTagFilter]
+    list_display = ["agent", "federation", "status_label", "access", "version", "signature", "skill_count", "updated"]
+    list_filter = [*RESOURCE_FILTERS, ("signature_state", ChoicesDropdownFilter), AgentTagFilter]
     search_fields = ["name", "card_name", "organization", "path", "description", "runtime_id", "id__exact"]
     document_kinds = (DocumentKind.AGENT, DocumentKind.SKILL)
     tabs, export_fields = AGENT_TABS, AGENT_EXPORT
@@ -75,6 +80,11 @@ class A2aAgentAdmin(TryAgentMixin, DiscoveredResourceAdmin):
     @display(description="Name", ordering="name", header=True)
     def agent(self, agent: A2aAgent) -> list[str]:
         return [agent.name, ", ".join(agent.tags)]
+
+    @display(description="Signature", ordering="signature_state")
+    def signature(self, agent: A2aAgent) -> SafeString:
+        state = label(agent.get_signature_state_display() or "not checked", SIGNATURE_COLORS)
+        return format_html("{}<p>{}</p>", state, agent.signature_key_name) if agent.signature_key_name else state
 
     @display(description="Skills", ordering="num_skills")
     def skill_count(self, agent: A2aAgent) -> str:

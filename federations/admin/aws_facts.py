@@ -11,6 +11,11 @@ from collections.abc import Iterator, Mapping
 from federations.sync.resources import Json, JsonObject
 
 OPERATORS = {"EQUALS": "equals", "CONTAINS": "contains", "CONTAINS_ANY": "contains any of"}
+TOOLS_FROM = {
+    "server": "Tools: as the server itself listed them",
+    "registry": "Tools: by the word of the registry; the hub has not asked the server",
+    "nobody": "Tools: unknown; neither the server nor the registry lists them",
+}
 VPC_FACTS = (
     ("vpcIdentifier", "VPC"),
     ("subnetIds", "subnets"),
@@ -22,6 +27,9 @@ VPC_FACTS = (
 def describe_protocol(configuration: Mapping[str, Json]) -> list[str]:
     """Return the protocol, and the port and the path at which the container serves the protocol."""
     lines = [joined(configuration.get("serverProtocol") or "not set")]
+    if registry := _object(configuration.get("registry")):
+        lines.append(f"Named {registry.get('name')} in the registry {registry.get('url')}")
+        lines.append(TOOLS_FROM.get(str(registry.get("toolsFrom")), TOOLS_FROM["nobody"]))
     for key, wording in (("port", "Port"), ("path", "Path")):
         if (value := configuration.get(key)) not in (None, ""):
             lines.append(f"{wording}: {joined(value)}")

@@ -41,6 +41,8 @@ MESSAGE_ID = "a-message-id-of-your-own"
 WITH_IAM = "The caller signs with AWS credentials that may invoke this runtime (bedrock-agentcore:InvokeAgentRuntime)."
 PROXY = "For clients that read a mcp.json. The proxy of AWS signs each request; it needs uv and AWS credentials."
 
+OPEN = "For clients that read a mcp.json. The registry names no credentials for this server."
+
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
@@ -57,6 +59,8 @@ def snippets_of(resource: McpServer | A2aAgent) -> list[Snippet]:
     if not resource.url:
         return []
     is_jwt = resource.access_mode == "jwt"
+    if resource.access_mode == "none":
+        return [_mcp_json(resource, OPEN, {"type": "http", "url": resource.url})]
     if isinstance(resource, McpServer):
         return list(_mcp_jwt(resource) if is_jwt else _mcp_iam(resource))
     return list(_a2a_jwt(resource) if is_jwt else _a2a_iam(resource))
@@ -108,8 +112,8 @@ def _a2a_jwt(agent: A2aAgent) -> Iterator[Snippet]:
     yield Snippet("curl, the agent card", note, "shell", f'{shlex.join(card)} \\\n  -H "Authorization: Bearer $TOKEN"')
 
 
-def _mcp_json(server: McpServer, note: str, entry: JsonObject) -> Snippet:
-    return Snippet("mcp.json", note, "json", as_json({"mcpServers": {server.server_name: entry}}))
+def _mcp_json(server: McpServer | A2aAgent, note: str, entry: JsonObject) -> Snippet:
+    return Snippet("mcp.json", note, "json", as_json({"mcpServers": {server.name: entry}}))
 
 
 def _message(agent: A2aAgent) -> tuple[JsonObject, str]:

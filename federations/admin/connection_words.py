@@ -55,6 +55,8 @@ def withdrawn_words(shown: int) -> Iterator[str]:
 
 def found_words(report: ConnectionReport) -> str:
     """Return what the test found: `19 runtimes in us-east-1: 9 MCP servers, 8 A2A agents, 2 others.`"""
+    if report.registry:
+        return f"{count_text(report.listed, 'MCP server')} of the registry at {report.registry} match."
     if not report.listed:
         return f"{report.region} has no AgentCore runtime yet."
     counted = [(report.servers, "MCP server"), (report.agents, "A2A agent"), (report.others, "other")]

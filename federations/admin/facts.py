@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from core.admin.labels import format_time
 from federations.admin.catalog_view import strings
-from federations.models import A2aAgent, McpServer
+from federations.models import A2aAgent, McpServer, SignatureChoice
 from federations.sync.agent_cards import with_json_names
 from federations.sync.resources import Json, JsonObject
 
@@ -55,12 +56,19 @@ def _card_facts(agent: A2aAgent) -> Iterator[Fact]:
     yield "Takes", ", ".join(strings(card.get("defaultInputModes")))
     yield "Gives", ", ".join(strings(card.get("defaultOutputModes")))
     yield "Security schemes of the card", ", ".join(_object(card.get("securitySchemes")))
-    signatures = card.get("signatures")
-    yield (
-        "Signed card",
-        "yes; the hub does not verify the signature" if isinstance(signatures, list) and signatures else "",
-    )
+    yield "Signature of the card", signature_words(agent)
     yield "Documentation", _text(card, "documentationUrl")
+
+
+def signature_words(agent: A2aAgent) -> str:
+    """Return what the hub found about the signatures of a card, the key and the time; empty before the first check."""
+    if not agent.signature_checked_at:
+        return ""
+    key = f" by the pinned key {agent.signature_key_name}" if agent.signature_state == SignatureChoice.VERIFIED else ""
+    kid = f", key id {agent.signature_kid}" if agent.signature_kid else ""
+    reason = f". {agent.signature_reason}" if agent.signature_reason else ""
+    state = agent.get_signature_state_display()
+    return f"{state}{key}{kid}, checked {format_time(agent.signature_checked_at)}{reason}"
 
 
 def _interfaces(card: JsonObject) -> Iterator[str]:

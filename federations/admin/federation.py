@@ -26,7 +26,11 @@ from federations.admin.share import ShareMixin
 from federations.models import Federation, ProviderType
 from federations.services.access import federations_visible_to
 
-SHORT_PROVIDERS = {ProviderType.AWS_AGENTCORE: "AWS AgentCore", ProviderType.AZURE_AI_FOUNDRY: "Azure AI Foundry"}
+SHORT_PROVIDERS = {
+    ProviderType.AWS_AGENTCORE: "AWS AgentCore",
+    ProviderType.AZURE_AI_FOUNDRY: "Azure AI Foundry",
+    ProviderType.MCP_REGISTRY: "MCP registry",
+}
 
 
 @admin.register(Federation)
@@ -74,8 +78,8 @@ class FederationAdmin(
     search_fields = ["display_name", "description", "id__exact"]
     search_help_text = "Name or description"
     empty_hint = (
-        "A federation is an AWS Bedrock AgentCore account and region that the hub discovers. "
-        "Add a federation and sync it to see its MCP servers and A2A agents."
+        "A federation is an AWS Bedrock AgentCore account and region that the hub discovers, or an MCP registry that "
+        "it reads. Add a federation and sync it to see its MCP servers and A2A agents."
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Federation]:
@@ -85,10 +89,11 @@ class FederationAdmin(
     def name(self, federation: Federation) -> list[str]:
         return [federation.display_name, ", ".join(federation.tags)]
 
-    @display(description="Provider and region", ordering="provider_type", header=True)
+    @display(description="Provider and place", ordering="provider_type", header=True)
     def provider(self, federation: Federation) -> list[str]:
-        region = str(federation.provider_config.get("region") or "no region")
-        return [SHORT_PROVIDERS[ProviderType(federation.provider_type)], region]
+        config = federation.provider_config
+        place = config.get("url") or config.get("region") or "no region"
+        return [SHORT_PROVIDERS[ProviderType(federation.provider_type)], str(place)]
 
     @display(description="Status", ordering="status", label=STATUS_COLORS)
     def status_label(self, federation: Federation) -> str:

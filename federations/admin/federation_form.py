@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
+from core.acting import because
 from core.actors import actor_of
 from core.admin.saving import UnitOfWorkMixin
 from core.errors import HubError
@@ -19,6 +20,7 @@ from federations.admin.actions import FederationActionsMixin, allowed_actions, p
 from federations.admin.connection_words import unseal
 from federations.admin.forms import FederationForm
 from federations.admin.grants import GrantInline, is_owner
+from federations.admin.provider_fields import source_fieldsets
 from federations.admin.save_effects import SaveEffects, effects_of_change
 from federations.admin.trust_policy import trust_policy_of
 from federations.models import Federation, JobTrigger, JobType
@@ -43,6 +45,10 @@ class FederationFormMixin(FederationActionsMixin, UnitOfWorkMixin):
     """The form to add and to edit a federation. It calls services to save, so that all rules of the API apply."""
 
     form = FederationForm
+
+    class Media:
+        js = ("fedhub/provider.js",)
+
     inlines = [GrantInline]
     warn_unsaved_form = True
     change_form_template = "federations/edit.html"
@@ -51,9 +57,9 @@ class FederationFormMixin(FederationActionsMixin, UnitOfWorkMixin):
         schedule = ["sync_interval", "sync_crontab", "sync_time_zone", "change_policy", "sync_after_save"]
         return [
             (None, {"fields": ["display_name", "description", "tags"]}),
-            ("Cloud account", {"fields": ["provider_type", "region", "role_arn", "tag_filter", "connection"]}),
-            ("Trust", {"fields": ["external_id_copy", "trust_policy"]}),
+            *source_fieldsets(obj),
             ("Synchronization", {"fields": schedule}),
+            *([("Why", {"fields": ["change_reason"]})] if obj else []),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -61,7 +67,7 @@ class FederationFormMixin(FederationActionsMixin, UnitOfWorkMixin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        own = {
+        own: dict[str, Any] = {
             "refusal": getattr(request, "refusal", ""),
             "may_end_review": is_owner(request, obj),
             "user_id": str(request.user.pk),
@@ -128,6 +134,7 @@ class FederationFormMixin(FederationActionsMixin, UnitOfWorkMixin):
         if stored is None:
             self._create(request, obj, typed, editable)
         elif effects.changes:
+            editable["provider_secret"] = form.typed_secret()
             self._update(request, obj, typed, editable, stored_policy=form.initial["change_policy"])
         request.is_unchanged = change and not effects.changes  # type: ignore[attr-defined]
         obj.refresh_from_db()
@@ -164,9 +171,12 @@ class FederationFormMixin(FederationActionsMixin, UnitOfWorkMixin):
         if stored is None:
             return SaveEffects(warnings=warnings)
         check_updatable(stored)
+        secret = form.typed_secret()
         changed_region = stored.provider_config.get("region") != form.cleaned_data["provider_config"].get("region")
         tested = unseal(request.POST.get("tested", ""), stored.pk, form.cleaned_data["provider_config"])
-        return effects_of_change(stored, form.cleaned_data, warnings=warnings if changed_region else (), tested=tested)
+        return effects_of_change(
+            stored, form.cleaned_data, warnings=warnings if changed_region else (), tested=tested, secret=secret
+        )
 
     def _create(self, request: HttpRequest, obj: Federation, typed: dict[str, Any], editable: dict[str, Any]) -> None:
         external_id = obj.external_id
@@ -175,7 +185,13 @@ class FederationFormMixin(FederationActionsMixin, UnitOfWorkMixin):
             external_id = ""
             messages.warning(request, "The external id is a new one, because the one on the form is in use already.")
         by = actor_of(request.user)
-        created = create_federation(provider_type=typed["provider_type"], **editable, external_id=external_id, by=by)
+        created = create_federation(
+            provider_type=typed["provider_type"],
+            **editable,
+            external_id=external_id,
+            by=by,
+            provider_secret=typed["registry_token"],
+        )
         obj.pk = created.pk
         obj._state.adding = False
         set_schedule(obj, typed["schedule"])
@@ -190,7 +206,7 @@ class FederationFormMixin(FederationActionsMixin, UnitOfWorkMixin):
         stored_policy: Any,
     ) -> None:
         by = actor_of(request.user)
-        with audited(obj, by=by):
+        with because(typed["change_reason"]), audited(obj, by=by):
             obj.refresh_from_db()
             # The form checked the right to end the reviews for this policy; the service refuses another one.
             obj.change_policy = stored_policy

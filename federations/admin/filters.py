@@ -198,7 +198,7 @@ class AccessFilter(AllValuesCheckboxFilter):
         self, field: Any, request: HttpRequest, params: Any, model: Any, model_admin: Any, field_path: str
     ) -> None:
         super().__init__(field, request, params, model, model_admin, field_path)
-        self.lookup_choices = ["iam", "jwt"]
+        self.lookup_choices = ["iam", "jwt", "none"]
 
 
 class ServerTagFilter(RowTagFilter):

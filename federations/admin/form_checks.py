@@ -16,7 +16,8 @@ from core.errors import HubError
 from federations.admin.actions import FederationActionsMixin
 from federations.admin.connection_words import Tested, found_words, kept_words, seal
 from federations.admin.form_words import in_form_words
-from federations.admin.forms import PROVIDER_FIELDS, FederationForm
+from federations.admin.forms import FederationForm
+from federations.admin.provider_fields import fields_of
 from federations.models import Federation
 from federations.schedules.rule import Schedule, next_run
 from federations.schedules.words import crontab_words, interval_words
@@ -25,7 +26,7 @@ from federations.services.connection import ConnectionReport, check_connection
 from federations.services.discover import ConnectionRefusedError
 from federations.sync.naming import region_and_account
 
-CHECKED = ("region", "role_arn", "tag_filter", "sync_interval", "sync_crontab", "sync_time_zone")
+CHECKED = ("registry_url", "region", "role_arn", "tag_filter", "sync_interval", "sync_crontab", "sync_time_zone")
 
 
 class FormChecksMixin(FederationActionsMixin):
@@ -70,6 +71,7 @@ class FormChecksMixin(FederationActionsMixin):
                 provider_type=form.provider_type,
                 config=config,
                 external_id=form.instance.external_id,
+                secret=form.tested_secret(config),
                 federation=federation,
                 by=actor_of(request.user),
             )
@@ -108,6 +110,8 @@ def note_of(form: FederationForm, name: str) -> str:
     value: Any = form.cleaned_data.get(name)
     if name == "region":
         return form.region_description(str(value)) if value else "Without a region the hub cannot sync."
+    if name == "registry_url":
+        return f"The hub reads {value}/v0.1/servers." if value else "Without a URL the hub cannot sync."
     if name == "role_arn":
         if not value:
             return "Without a role the hub cannot sync."
@@ -135,7 +139,7 @@ def _crontab_note(form: FederationForm, name: str) -> str:
 def faults(form: FederationForm) -> str:
     """Return the errors of the fields of the configuration as sentences, each with the label of its field."""
     found = []
-    for name in (*PROVIDER_FIELDS.values(), "provider_type"):
+    for name in (*fields_of(form.provider_type).values(), "provider_type"):
         label = str(getattr(form.fields.get(name), "label", "") or name.replace("_", " ").capitalize())
         found += [_sentence(text if text.startswith(label) else f"{label}: {text}") for text in errors_of(form, name)]
     return " ".join(found)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 
+from federations.services.activity import CONFIG_TITLES
+
 LABELS = {
-    "region": "Region",
-    "assumeRoleArn": "Role ARN",
-    "resourceTagsFilter": "Tag filter",
+    **CONFIG_TITLES,
     "providerConfig": "Cloud account",
     "providerType": "Provider",
     "displayName": "Display name",
     "syncIntervalMinutes": "Interval in minutes",
     "changePolicy": "Change policy",
 }
+# Words that stand for a field only behind `providerConfig.`.
+_PLAIN = ("region", "url", "names", "status")
 _NAMES = re.compile(
-    rf"providerConfig\.({'|'.join(LABELS)})\b|\b({'|'.join(name for name in LABELS if name != 'region')})\b"
+    rf"providerConfig\.({'|'.join(LABELS)})\b|\b({'|'.join(name for name in LABELS if name not in _PLAIN)})\b"
 )
 
 

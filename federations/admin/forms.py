@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -22,8 +23,15 @@ from federations.admin.checked_inputs import (
 )
 from federations.admin.form_words import in_form_words
 from federations.admin.list_fields import TagsWidget, read_pairs, read_tags
+from federations.admin.provider_fields import (
+    AGENTCORE_ONLY,
+    REGISTRY_ONLY,
+    RegistryFields,
+    fields_of,
+    required_of,
+)
 from federations.admin.region_names import judge_region
-from federations.models import ChangePolicy, Federation
+from federations.models import ChangePolicy, Federation, ProviderType
 from federations.providers.base import ProviderError, ProviderNotImplementedError
 from federations.providers.registry import provider_for
 from federations.schedules.rule import (
@@ -42,11 +50,8 @@ MAXIMUM_TAG_LENGTH = 200
 EXTERNAL_ID_SALT = "federations.external-id"
 DAY_SECONDS = 24 * 60 * 60
 
-# The form field of each key of an AgentCore `providerConfig`.
-PROVIDER_FIELDS = {"region": "region", "assumeRoleArn": "role_arn", "resourceTagsFilter": "tag_filter"}
 
-
-class FederationForm(forms.ModelForm[Federation]):
+class FederationForm(RegistryFields, forms.ModelForm[Federation]):
     """The fields of a federation that staff may edit. The services save them; this form never writes a row."""
 
     tags = forms.Field(
@@ -86,7 +91,7 @@ class FederationForm(forms.ModelForm[Federation]):
     connection = forms.Field(
         required=False,
         widget=ConnectionWidget(),
-        help_text="Assumes the role, lists the runtimes and applies the filter, as typed above. Nothing is saved.",
+        help_text="Asks the account or the registry as typed above, and says what is found. Nothing is saved.",
     )
     sync_interval = forms.CharField(
         required=False,
@@ -98,6 +103,13 @@ class FederationForm(forms.ModelForm[Federation]):
         required=False,
         widget=UnfoldBooleanSwitchWidget(),
         help_text="Saving the federation also starts a sync in the background.",
+    )
+    change_reason = forms.CharField(
+        required=False,
+        max_length=500,
+        label="Reason for this change",
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="Optional. The Activity of the federation shows it beside what was changed.",
     )
     sealed_external_id = forms.CharField(required=False, widget=forms.HiddenInput)
     refusal: str = ""
@@ -139,6 +151,7 @@ class FederationForm(forms.ModelForm[Federation]):
         self.warnings: dict[str, str] = {}
         if self.instance._state.adding:
             self._keep_external_id()
+            self._mark_fields()
         self._show_schedule()
         if "region" in self.fields:
             self.fields["region"].widget.known = self._known_regions()
@@ -150,8 +163,15 @@ class FederationForm(forms.ModelForm[Federation]):
             "region": config.get("region", ""),
             "role_arn": config.get("assumeRoleArn", ""),
             "tag_filter": list(self.stored_filter.items()),
+            **self.registry_initial(),
         }
         self.initial = {**stored, **self.initial}
+
+    def _mark_fields(self) -> None:
+        """Tell the page's script which fields belong to which provider."""
+        if "provider_type" in self.fields:
+            of_provider = {ProviderType.AWS_AGENTCORE: AGENTCORE_ONLY, ProviderType.MCP_REGISTRY: REGISTRY_ONLY}
+            self.fields["provider_type"].widget.attrs["data-fields"] = json.dumps(of_provider)
 
     def _show_schedule(self) -> None:
         shortest = length_words(settings.FEDHUB_SHORTEST_SYNC_SECONDS)
@@ -261,11 +281,11 @@ class FederationForm(forms.ModelForm[Federation]):
         if self.refusal:
             self.add_error(None, in_form_words(self.refusal))
         provider_type = self.provider_type
-        config = self._typed_config()
+        config, fields = self._typed_config(), fields_of(provider_type)
         for key, value in config.items():
-            self._check(provider_type, {key: value}, PROVIDER_FIELDS[key])
+            self._check(provider_type, {key: value}, fields[key])
         if not config:
-            self._check(provider_type, {}, "region")
+            self._check(provider_type, {}, next(iter(fields.values())))
         if not self.errors:
             crontab = cleaned["sync_crontab"]
             cleaned["schedule"] = Schedule(
@@ -278,7 +298,7 @@ class FederationForm(forms.ModelForm[Federation]):
 
     def tested_config(self) -> JsonObject | None:
         """Return the typed configuration as it would be stored, or None if one of its own fields has an error."""
-        if set(self.errors) & {*PROVIDER_FIELDS.values(), "provider_type"}:
+        if set(self.errors) & {*fields_of(self.provider_type).values(), "provider_type"}:
             return None
         return provider_for(self.provider_type).normalize_config(self._typed_config())
 
@@ -288,7 +308,7 @@ class FederationForm(forms.ModelForm[Federation]):
         return str(self.cleaned_data.get("provider_type") or self.instance.provider_type)
 
     def _typed_config(self) -> JsonObject:
-        typed = {key: self.cleaned_data.get(field) for key, field in PROVIDER_FIELDS.items()}
+        typed = {key: self.cleaned_data.get(field) for key, field in fields_of(self.provider_type).items()}
         return {key: value for key, value in typed.items() if value}
 
     def _check(self, provider_type: str, config: JsonObject, field: str) -> None:
@@ -303,8 +323,9 @@ class FederationForm(forms.ModelForm[Federation]):
         try:
             provider_for(provider_type).check_complete(config)
         except ProviderError as error:
-            missing = [PROVIDER_FIELDS[key] for key in ("region", "assumeRoleArn") if not config.get(key)]
-            for field in missing or ["region"]:
+            fields, needed = fields_of(provider_type), required_of(provider_type)
+            missing = [fields[key] for key in needed if not config.get(key)]
+            for field in missing or [fields[needed[0]]]:
                 self.add_error(field, in_form_words(error.message))
 
 

@@ -38,6 +38,7 @@ SYNC_COLORS = JOB_COLORS | {NEVER_SYNCED: "default"}
 # The counters of resources that are stored after a sync.
 STORED_COUNTERS = ("created", "updated", "unchanged")
 RUNTIME_COLORS = {"READY": "success", "CREATING": "info", "UPDATING": "info", "DELETING": "warning"}
+SIGNATURE_COLORS = {"verified": "success", "unknown key": "warning", "bad": "danger"}
 ACCESS_COLORS = {"IAM": "info", "JWT": "primary"}
 
 

@@ -48,7 +48,7 @@ class PairWidget(MultiWidget):
 class TagsWidget(ArrayWidget):
     """The rows of the tags. An empty list shows one empty row."""
 
-    def __init__(self, row: type[TagWidget] | type[PairWidget] = TagWidget) -> None:
+    def __init__(self, row: type[UnfoldAdminTextInputWidget] | type[PairWidget] = TagWidget) -> None:
         super().__init__(row)
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from federations.services.shown import shows_status
 
 READY = "READY"
 _LAST_SYNC_HELD = Q(last_sync__held=True)
+_NOT_FETCHED = ~Q(jwks_url="") & Q(fetched_at__isnull=True)
 _LAST_SYNC_NOT_HELD = Q(last_sync__isnull=True) | Q(last_sync__held=False)
 
 FEDERATION_TABS = (
@@ -83,7 +84,19 @@ SERVER_EXPORT: tuple[ExportField, ...] = (
 )  # fmt: skip
 AGENT_EXPORT: tuple[ExportField, ...] = (
     ("Id", "id"), ("Name", "name"), ("Path", "path"), ("Organization", "organization"), ("Skills", "num_skills"),
+    ("Signature", "get_signature_state_display"), ("Signature key", "signature_key_name"),
     *_RESOURCE_EXPORT,
+)  # fmt: skip
+
+CARD_KEY_TABS = (
+    Tab("in_use", "In use", Q(retired_at__isnull=True) & ~_NOT_FETCHED),
+    Tab("not_fetched", "Not fetched", Q(retired_at__isnull=True) & _NOT_FETCHED),
+    Tab("retired", "Retired", Q(retired_at__isnull=False)),
+)
+CARD_KEY_EXPORT: tuple[ExportField, ...] = (
+    ("Id", "id"), ("Name", "name"), ("Federation", "federation.display_name"), ("Organization", "organization"),
+    ("Key id", "kid"), ("JWK Set URL", "jwks_url"), ("Created", "created_at"), ("Created by", "created_by_name"),
+    ("Retired", "retired_at"), ("Retired by", "retired_by_name"),
 )  # fmt: skip
 
 JOB_TABS = (

@@ -19,11 +19,11 @@ from federations.admin.labels import (
     would_have,
 )
 from federations.admin.plan_tables import open_held_plan
-from federations.admin.save_effects import filter_text
+from federations.admin.save_effects import filter_text, names_text
 from federations.admin.schedule_cells import next_sync_words
 from federations.admin.skipped import notice_of_last_sync
 from federations.admin.trust_policy import trust_policy_of
-from federations.models import ChangePolicy, Federation, FederationStatus, SyncStatus
+from federations.models import ChangePolicy, Federation, FederationStatus, ProviderType, SyncStatus
 from federations.schedules.words import schedule_words
 from federations.services.access import runtimes_visible_to
 from federations.services.discover import is_complete_config, known_regions
@@ -62,6 +62,8 @@ def overview_tab(request: HttpRequest, federation: Federation) -> dict[str, Any]
         "region": _region(federation),
         "role_arn": federation.provider_config.get("assumeRoleArn", ""),
         "tag_filter": filter_text(federation.provider_config),
+        "is_registry": federation.provider_type == ProviderType.MCP_REGISTRY,
+        "names": names_text(federation.provider_config),
         "trust_policy": trust_policy_of(federation.external_id),
         "created": (format_age(federation.created_at), federation.created_by_name or "the hub"),
         "updated": (format_age(federation.updated_at), federation.updated_by_name or "the hub"),

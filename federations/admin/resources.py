@@ -33,6 +33,7 @@ from federations.search.base import DocumentKind
 from federations.services.index import IndexState, index_state
 from federations.services.inventory import observation_of, observations_of
 from federations.services.search import best_resources
+from federations.sync.naming import REGISTRY_PREFIX
 from federations.sync.resources import Json
 
 RESOURCE_SECTIONS: list[Any] = [
@@ -46,6 +47,11 @@ INDEX_STATES = {
     IndexState.UNREADABLE: "The search index cannot be read",
 }
 
+# The hub calls a server of another registry only where the server asks for no proof.
+OF_REGISTRY = {
+    "iam": "IAM: callers sign with AWS credentials. The hub does not call the server.",
+    "jwt": "JWT: callers send a token of the server's issuer. The hub does not call the server.",
+}
 FAILED, INCOMPLETE = "not read", "incomplete"
 MORE_HITS = (
     "The search index has more hits. This list has the resources of the best 100 hits, and those with the words in "
@@ -109,8 +115,7 @@ class DiscoveredResourceAdmin(VersionsMixin, VisibleByFederationMixin, ReadOnlyA
         name = f"admin:federations_{obj._meta.model_name}"
         texts = reverse(f"{name}_document", args=[obj.pk])
         budget = Budget(urls=lambda slug, place, member: f"{texts}?of={slug}&place={place}&member={member}")
-        # A sync writes these rows; Django's history has nothing of it.
-        context.update(resource=obj, status_label=self.status_label_of(obj), show_history=False)
+        context.update(resource=obj, status_label=self.status_label_of(obj))
         context["catalog"] = page_of(self.catalog_of(obj), request.GET, budget)
         context["documents"] = [
             budget.fold(title, value, f"{texts}?of={slug}") for slug, (title, value) in self.documents_of(obj).items()
@@ -189,7 +194,10 @@ class DiscoveredResourceAdmin(VersionsMixin, VisibleByFederationMixin, ReadOnlyA
 
     @display(description="Runtime access")
     def runtime_access_json(self, resource: DiscoveredResource) -> SafeString:
-        return _folded(describe_access(resource.runtime_access), resource.runtime_access)
+        lines = describe_access(resource.runtime_access)
+        if resource.path.startswith(REGISTRY_PREFIX):
+            lines[0] = OF_REGISTRY.get(resource.access_mode, lines[0])
+        return _folded(lines, resource.runtime_access)
 
     @display(description="Protocol configuration")
     def protocol_json(self, resource: DiscoveredResource) -> SafeString:
@@ -232,6 +240,8 @@ def _best_first(rows: QuerySet[Any], ids: Sequence[str]) -> QuerySet[Any]:
 
 def describe_access(access: Mapping[str, Json]) -> list[str]:
     """Return sentences that explain `config.runtimeAccess`: how a caller authenticates to the runtime."""
+    if access.get("mode") == "none":
+        return ["The registry does not say how callers prove who they are."]
     jwt = access.get("jwt")
     if not isinstance(jwt, dict):
         return ["IAM: the hub signs each call with the credentials of the federation's role."]

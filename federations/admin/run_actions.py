@@ -60,7 +60,7 @@ class RunActionsMixin(RowPagesMixin):
         with show_refusals(request):
             decide.approve_run(self.row_or_404(request, object_id), by=actor_of(request.user))
             messages.success(request, "The work is approved.")
-        return self.redirect_to(request, self.row_url(object_id))
+        return self.redirect_to(request, self.back_url(request, object_id))
 
     @action(
         description="Refuse",
@@ -80,7 +80,7 @@ class RunActionsMixin(RowPagesMixin):
         with show_refusals(request):
             decide.refuse_run(run, reason=reason, by=actor_of(request.user))
             messages.success(request, "The work is refused.")
-        return self.redirect_to(request, self.row_url(object_id))
+        return self.redirect_to(request, self.back_url(request, object_id))
 
     @action(
         description="Answer",
@@ -103,7 +103,7 @@ class RunActionsMixin(RowPagesMixin):
         with show_refusals(request):
             decide.answer_run(run, text=form.cleaned_data["text"], by=actor_of(request.user))
             messages.success(request, "The agent gets the answer.")
-        return self.redirect_to(request, self.row_url(object_id))
+        return self.redirect_to(request, self.back_url(request, object_id))
 
     @action(
         description="Cancel",
@@ -125,7 +125,7 @@ class RunActionsMixin(RowPagesMixin):
             changed = decide.cancel_run(run, by=actor_of(request.user), reason=reason)
             ended = "The run is cancelled." if changed.has_ended else "The hub asks the agent to cancel its task."
             messages.success(request, ended)
-        return self.redirect_to(request, self.row_url(object_id))
+        return self.redirect_to(request, self.back_url(request, object_id))
 
 
 BUTTONS = (

@@ -156,7 +156,7 @@ class AgentRunAdmin(OldestFirstMixin, RunActionsMixin, VisibleByFederationMixin,
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
-        context.update(run_context(request, obj, agent_with_status(request, obj.agent_id)), show_history=False)
+        context.update(run_context(request, obj, agent_with_status(request, obj.agent_id)))
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     @display(description="Work")

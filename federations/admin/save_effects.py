@@ -14,6 +14,7 @@ from federations.models import ChangePolicy, Federation
 from federations.schedules.words import schedule_words
 from federations.services.agent_readers import count_shown_agents
 from federations.services.config_effects import ConfigEffect, effect_of_config
+from federations.services.provider_secrets import keeps_secret
 from federations.services.schedule import schedule_of
 from federations.sync.resources import JsonObject
 
@@ -55,15 +56,22 @@ class SaveEffects:
 
 
 def effects_of_change(
-    federation: Federation, typed: Mapping[str, Any], *, warnings: Iterable[str] = (), tested: Tested | None = None
+    federation: Federation,
+    typed: Mapping[str, Any],
+    *,
+    warnings: Iterable[str] = (),
+    tested: Tested | None = None,
+    secret: str | None = None,
 ) -> SaveEffects:
     """Return the effects of `typed`, the cleaned values of the form, on `federation` as it is stored now.
 
-    `tested` is the result of a connection test with the same configuration.
+    `tested` is the result of a connection test with the same configuration. `secret` is the new access token, empty if
+    the stored one is removed, None if it stays.
     """
     changes = (
         *_texts(federation, typed),
         *_config_changes(federation, typed["provider_config"], tested),
+        *_secret_changes(federation, typed["provider_config"], secret),
         *_schedule_changes(federation, typed),
     )
     closing = ["A sync starts right after the save."] if typed.get("sync_after_save") else []
@@ -93,12 +101,26 @@ def _config_changes(federation: Federation, config: JsonObject, tested: Tested |
         ("Region", _text(old, "region"), _text(config, "region")),
         ("Role ARN", _text(old, "assumeRoleArn"), _text(config, "assumeRoleArn")),
         ("Tag filter", filter_text(old), filter_text(config)),
+        ("Registry URL", _text(old, "url"), _text(config, "url")),
+        ("Names", names_text(old), names_text(config)),
+        ("Only active servers", _text(old, "status"), _text(config, "status")),
     ]
     changed = [part for part in parts if part[1] != part[2]]
     follows = list(_config_follows(federation, config, {label for label, _, _ in changed}, tested))
     # The sentences are about the configuration as a whole: they stand below its last changed field.
     for number, (label, before, after) in enumerate(changed, start=1):
         yield FieldChange(label, before, after, tuple(follows) if number == len(changed) else ())
+
+
+def _secret_changes(federation: Federation, config: JsonObject, secret: str | None) -> Iterator[FieldChange]:
+    before = "stored" if federation.provider_secret else NONE
+    if secret:
+        yield FieldChange("Access token", before, "a new one", ("The hub sends the new token to the registry.",))
+    elif federation.provider_secret and secret == "":
+        yield FieldChange("Access token", before, NONE, ("The hub reads the registry without a token.",))
+    elif federation.provider_secret and not keeps_secret(federation.provider_config, config):
+        follows = "The stored token goes, because another server must not get it. Type a token for this one if it asks."
+        yield FieldChange("Access token", before, NONE, (follows,))
 
 
 def _config_follows(
@@ -164,6 +186,12 @@ def filter_text(config: JsonObject) -> str:
     if not isinstance(pairs, dict) or not pairs:
         return "none: every runtime"
     return ", ".join(f"{key}:{value}" for key, value in sorted(pairs.items()))
+
+
+def names_text(config: JsonObject) -> str:
+    """Return the patterns of a configuration as a list."""
+    names = config.get("names")
+    return ", ".join(map(str, names)) if isinstance(names, list) and names else "every name"
 
 
 def _text(config: JsonObject, key: str) -> str:

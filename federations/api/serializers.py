@@ -10,6 +10,7 @@ from rest_framework import serializers
 from core.api.fields import Flag, JsonObjectField, Text, UtcTime
 from core.api.viewsets import serialize_each
 from federations.api.schedule_serializers import ScheduleRequestSerializer, ScheduleSerializer
+from federations.api.signature_serializers import CardSignatureSerializer
 from federations.models import (
     A2aAgent,
     ChangePolicy,
@@ -60,6 +61,13 @@ class FederationFieldsSerializer(serializers.Serializer[Any]):
         help_text="`flow`: a sync applies every change. `review`: breaking and risky changes wait for a person. "
         "A new federation has `flow`, and an update without it keeps the policy.",
     )
+    providerSecret = Text(
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        max_length=4000,
+        help_text="A token for `mcp_registry`; never shown.",
+    )
     schedule = ScheduleRequestSerializer(
         required=False,
         allow_null=True,
@@ -71,7 +79,8 @@ class CreateFederationSerializer(FederationFieldsSerializer):
     """The body of POST /federations, which creates a federation."""
 
     providerType = Text(
-        max_length=64, help_text="`aws_agentcore`. `azure_ai_foundry` is reserved; the hub answers 501."
+        max_length=64,
+        help_text="`aws_agentcore` or `mcp_registry`. `azure_ai_foundry` is reserved: 501.",
     )
 
 
@@ -362,6 +371,7 @@ class AgentSerializer(serializers.Serializer[A2aAgent]):
     updatedAt = UtcTime(source="updated_at")
     cardName = serializers.CharField(source="card_name", help_text="The name in the agent's card.")
     organization = serializers.CharField(help_text="The organization of the card's provider.")
+    cardSignature = CardSignatureSerializer(source="*")
 
 
 class AgentDetailSerializer(AgentSerializer):

@@ -160,6 +160,7 @@ class FederationViewSet(HubViewSet):
             provider_config=asked["providerConfig"],
             change_policy=asked.get("changePolicy", ChangePolicy.FLOW),
             schedule=asked_schedule(asked),
+            provider_secret=asked.get("providerSecret"),
             by=actor_of(user_of(request)),
         )
         return Response(FederationDetailSerializer(federation).data, status=201)
@@ -189,6 +190,7 @@ class FederationViewSet(HubViewSet):
             provider_config=asked["providerConfig"],
             change_policy=change_policy,
             schedule=asked_schedule(asked),
+            provider_secret=(asked["providerSecret"] or "") if "providerSecret" in asked else None,
             sync_after_update=asked["syncAfterUpdate"],
             force=asked["force"],
             by=actor_of(user_of(request)),

@@ -35,6 +35,8 @@ def _versions(resource: DiscoveredResource) -> list[str]:
 
 
 def _proof(resource: DiscoveredResource, access: dict[str, Any]) -> str:
+    if access.get("mode") == "none":
+        return "The registry that names the server says nothing of a proof of identity."
     if access.get("mode") != "jwt":
         return (
             f"Sign each request with AWS Signature Version 4 for the service {SERVICE} in the region "

@@ -13,7 +13,7 @@ from core.errors import NotFoundError
 from core.ids import is_object_id
 from federations.mcp.bounds import cut, within_bounds
 from federations.mcp.calling import how_to_call
-from federations.mcp.shapes import Description, FederationName, LastChange, LastError, Owner, Part
+from federations.mcp.shapes import CardSignature, Description, FederationName, LastChange, LastError, Owner, Part
 from federations.models import A2aAgent, DiscoveredResource, McpServer, RuntimeObservation
 from federations.search.base import DocumentKind
 from federations.search.documents import part_name
@@ -85,7 +85,7 @@ def describe_resource(resource: ServerOrAgent, user: AnyUser) -> Description:
             "resource_templates": [each for each in resource.resource_templates if isinstance(each, dict)],
         }
     else:
-        values["card"] = resource.shown_card
+        values |= {"card": resource.shown_card, "card_signature": _signature(resource)}
     return within_bounds(Description(**(_NOTHING | values)))
 
 
@@ -110,7 +110,7 @@ def describe_part(resource: ServerOrAgent, user: AnyUser, place: PartPlace) -> D
 
 
 _NOTHING: dict[str, Any] = {
-    "card": None, "capabilities": None, "server_info": None, "resource_templates": [],
+    "card": None, "card_signature": None, "capabilities": None, "server_info": None, "resource_templates": [],
     "tools": [], "resources": [], "prompts": [], "skills": [],
 }  # fmt: skip
 
@@ -170,6 +170,20 @@ def _parts(resource: ServerOrAgent, kind: DocumentKind, column: str) -> Iterator
                 description=cut(found.get("description")),
                 definition=found,
             )
+
+
+def _signature(agent: A2aAgent) -> CardSignature | None:
+    return (
+        CardSignature(
+            state=agent.signature_state,
+            key_name=agent.signature_key_name,
+            kid=agent.signature_kid,
+            reason=agent.signature_reason,
+            checked_at=agent.signature_checked_at,
+        )
+        if agent.signature_state
+        else None
+    )
 
 
 def _object(value: object) -> dict[str, Any] | None:

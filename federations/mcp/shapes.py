@@ -151,6 +151,16 @@ class HowToCall(Answer):
     instructions: str
 
 
+class CardSignature(Answer):
+    """What the hub found about the signatures of an agent's card; `key_name` is the name of the pinned key."""
+
+    state: str
+    key_name: str
+    kid: str
+    reason: str
+    checked_at: Time | None
+
+
 class Owner(Answer):
     """The server or agent that has a tool, a skill, a resource or a prompt."""
 
@@ -194,6 +204,9 @@ class Description(Answer):
     call: HowToCall | None
     definition: dict[str, Any] | None = Field(description="The tool, skill, resource or prompt as its owner listed it.")
     card: dict[str, Any] | None = Field(description="The card of an agent, with the hub's address of the agent.")
+    card_signature: CardSignature | None = Field(
+        description="Whether a key that staff pinned verifies the card as its agent served it."
+    )
     capabilities: dict[str, Any] | None
     server_info: dict[str, Any] | None
     tools: list[Part]

@@ -4,7 +4,9 @@ A row refers to a user by id and name and not by foreign key, because the regist
 users.
 """
 
+from federations.models.card_keys import CardKeyPin
 from federations.models.daily_counts import DailyCount
+from federations.models.deleted_servers import DeletedServer
 from federations.models.federations import (
     AccessLevel,
     ChangePolicy,
@@ -38,6 +40,7 @@ from federations.models.resources import (
     McpServerTag,
     RuntimeObservation,
     RuntimeTag,
+    SignatureChoice,
 )
 from federations.models.runs import AgentQueueTurn, AgentRun, AgentRunEvent
 
@@ -51,9 +54,11 @@ __all__ = [
     "AgentQueueTurn",
     "AgentRun",
     "AgentRunEvent",
+    "CardKeyPin",
     "ChangePolicy",
     "ConnectionTestSlot",
     "DailyCount",
+    "DeletedServer",
     "DiscoveredResource",
     "Federation",
     "FederationGrant",
@@ -73,6 +78,7 @@ __all__ = [
     "ResourceVersion",
     "RuntimeObservation",
     "RuntimeTag",
+    "SignatureChoice",
     "StoredPlan",
     "SyncJob",
     "SyncStatus",

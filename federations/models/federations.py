@@ -16,6 +16,7 @@ from core.store.folding import contains_text
 class ProviderType(models.TextChoices):
     AWS_AGENTCORE = "aws_agentcore", "AWS Bedrock AgentCore"
     AZURE_AI_FOUNDRY = "azure_ai_foundry", "Azure AI Foundry"
+    MCP_REGISTRY = "mcp_registry", "MCP registry"
 
 
 class FederationStatus(models.TextChoices):
@@ -87,6 +88,7 @@ class Federation(models.Model):
     `tool_count` count its stored resources. `last_sync` is its newest sync job, finished or not. `last_listed_at` is
     the time of the last complete listing of the account that a sync applied. `failing_since` is the end of the first of
     the syncs in a row that failed or had errors; it is empty after a sync without an error, and after a held one.
+    `provider_secret` is the encrypted token for another registry, or empty.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=new_object_id, editable=False)
@@ -94,6 +96,7 @@ class Federation(models.Model):
     display_name = models.CharField(max_length=200)
     description = models.TextField(null=True, blank=True, max_length=10_000)
     provider_config = models.JSONField(default=dict, blank=True)
+    provider_secret = models.TextField(blank=True, editable=False)
     external_id = models.CharField(max_length=64, default=new_external_id, editable=False)
     status = models.CharField(max_length=16, choices=FederationStatus, default=FederationStatus.ACTIVE, editable=False)
     sync_status = models.CharField(max_length=16, choices=SyncStatus, default=SyncStatus.IDLE, editable=False)
@@ -224,3 +227,7 @@ class FederationGrant(models.Model):
         # Without a query: the places that the audit log records have the federation at hand.
         name = f" on {self.federation}" if "federation" in self._state.fields_cache else ""
         return f"{self.holder_name or self.user_id or self.group_id}: {self.get_level_display()}{name}"
+
+    def get_additional_data(self) -> dict[str, list[str]]:
+        """Say to the audit log that a grant is a part of its federation."""
+        return {"owner": ["federations.federation", self.federation_id]}

@@ -12,6 +12,8 @@ from core.ids import new_object_id
 from core.store.documents import DocumentField
 from federations.models.federations import Federation
 from federations.sync.agent_cards import shown_card
+from federations.sync.card_keys import MAX_KID_CHARS
+from federations.sync.card_signatures import SignatureState
 from federations.sync.resources import JsonObject, ResourceKind
 
 
@@ -24,7 +26,7 @@ class DiscoveredResource(models.Model):
     """The columns that MCP servers and A2A agents have in common. A sync writes them from an enriched runtime.
 
     `federation` is empty for a resource of the manual sync of a region. `path` is the resource's path in the registry.
-    `url` is the URL under which the hub calls the runtime. `access_mode` is `iam` or `jwt`, and `runtime_access`
+    `url` is the URL under which the hub calls the runtime. `access_mode` is `iam`, `jwt` or `none`; `runtime_access`
     has the details. `enriched_at` is the time at which a sync last wrote the resource.
     """
 
@@ -92,7 +94,9 @@ class McpServer(DiscoveredResource):
 
     `tools`, `resources`, `resource_templates` and `prompts` are the JSON objects that the server listed. `server_info`
     is the `serverInfo` of its handshake, and `title` the title or name in it. `protocol_version` is the MCP revision
-    that the next sync begins with; it is empty if the next sync must find the revision.
+    that the next sync begins with; it is empty if the next sync must find the revision. `is_public` tells whether staff
+    show the server to callers of the registry's API without a token; no sync writes it, and a server that is discovered
+    anew is not public.
     """
 
     kind = ResourceKind.MCP_SERVER
@@ -108,10 +112,14 @@ class McpServer(DiscoveredResource):
     prompts = DocumentField(default=list)
     capabilities = DocumentField(default=dict)
     num_tools = models.PositiveIntegerField(default=0)
+    is_public = models.BooleanField("public", default=False, db_index=True, editable=False)
+    visibility_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    visibility_changed_by_name = models.CharField(max_length=200, blank=True, editable=False)
 
     class Meta(DiscoveredResource.Meta):
         abstract = False
         verbose_name = "MCP server"
+        permissions = [("publish_mcpserver", "Can make an MCP server public, and hide it again")]
         indexes = [models.Index(fields=["-updated_at", "-id"], name="server_newest"), _jwt_index("server_jwt")]
         constraints = [
             models.UniqueConstraint(fields=["federation", "runtime_id"], name="server_runtime_once"),
@@ -132,12 +140,24 @@ class McpServer(DiscoveredResource):
         return self.server_name
 
 
+class SignatureChoice(models.TextChoices):
+    """What the hub found about the signatures of a card; the values are those of `SignatureState`."""
+
+    VERIFIED = SignatureState.VERIFIED.value, "verified"
+    UNSIGNED = SignatureState.UNSIGNED.value, "unsigned"
+    UNKNOWN_KEY = SignatureState.UNKNOWN_KEY.value, "unknown key"
+    BAD = SignatureState.BAD.value, "bad"
+
+
 class A2aAgent(DiscoveredResource):
     """A discovered A2A agent.
 
     `card` is the agent card as the agent sent it, and `skills` are the card's skills in the form that the hub uses.
     `card_name` is the name in the card, which people see, and `organization` the name of the card's provider.
     The hub calls the agent at `url`, and not at an address in the card.
+
+    `signature_state` is what the hub found about the card's signatures at `signature_checked_at`; both are empty until
+    the first check. `signature_kid`, `signature_key_name` and `signature_reason` belong to it (`CardVerdict`).
     """
 
     kind = ResourceKind.A2A_AGENT
@@ -149,6 +169,11 @@ class A2aAgent(DiscoveredResource):
     card = DocumentField(default=dict)
     skills = DocumentField(default=list)
     num_skills = models.PositiveIntegerField(default=0)
+    signature_state = models.CharField(max_length=16, choices=SignatureChoice, blank=True, db_index=True)
+    signature_kid = models.CharField(max_length=MAX_KID_CHARS, blank=True)
+    signature_key_name = models.CharField(max_length=100, blank=True)
+    signature_reason = models.CharField(max_length=200, blank=True)
+    signature_checked_at = models.DateTimeField(null=True, blank=True, db_index=True)
 
     class Meta(DiscoveredResource.Meta):
         abstract = False
@@ -166,6 +191,11 @@ class A2aAgent(DiscoveredResource):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def shown_signature_state(self) -> str | None:
+        """Return the state of the card's signatures, or None until the first check."""
+        return self.signature_state or None
 
     @property
     def shown_card(self) -> JsonObject:

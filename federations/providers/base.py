@@ -82,6 +82,7 @@ class DiscoveryRequest:
     - `audience_accounts` returns a map from an audience to the ids of the accounts whose runtimes use that audience. So
       the provider mints no token with that audience for a runtime of another account. The discovering thread calls
       `audience_accounts` once, and only if there is a token to mint.
+    - `secret` is the token of the federation for another registry, or empty.
     - `report` receives the progress, also in the discovering thread. It must return quickly; it may raise an exception
       to stop the discovery.
     """
@@ -91,6 +92,7 @@ class DiscoveryRequest:
     observations: Mapping[str, Observation] = field(default_factory=dict)
     runtime_arn: str | None = None
     audience_accounts: Callable[[], Mapping[str, frozenset[str]]] = dict
+    secret: str = field(default="", repr=False)
     report: Callable[[Progress], None] = lambda progress: None
 
 

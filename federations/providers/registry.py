@@ -6,9 +6,11 @@ from django.conf import settings
 
 from core.oidc.signing_key import load_or_create
 from federations.providers.base import InvalidProviderConfigError, Provider, ProviderNotImplementedError
+from federations.sync.registry_names import namespace_of
 
 AWS_AGENTCORE = "aws_agentcore"
 AZURE_AI_FOUNDRY = "azure_ai_foundry"
+MCP_REGISTRY = "mcp_registry"
 
 
 def provider_for(provider_type: str) -> Provider:
@@ -19,9 +21,21 @@ def provider_for(provider_type: str) -> Provider:
     """
     if provider_type == AWS_AGENTCORE:
         return _agentcore()
+    if provider_type == MCP_REGISTRY:
+        return _mcp_registry()
     if provider_type == AZURE_AI_FOUNDRY:
         raise ProviderNotImplementedError("Azure AI Foundry federation sync is not implemented yet")
     raise InvalidProviderConfigError(f"Unsupported federation provider type: {provider_type}")
+
+
+def _mcp_registry() -> Provider:
+    from federations.providers.mcp_registry.provider import McpRegistryProvider
+
+    return McpRegistryProvider(
+        allowed_networks=settings.FEDHUB_ALLOWED_NETWORKS,
+        own_namespace=namespace_of(settings.FEDHUB_SERVER_URL),
+        concurrency=settings.FEDHUB_DISCOVERY_CONCURRENCY,
+    )
 
 
 def _agentcore() -> Provider:

@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db.models import Max, Q, QuerySet
 
+from core.programs.models import OneFederationUser
 from core.store.unit_of_work import subquery_or_list
 from federations.models import (
     A2aAgent,
     AccessLevel,
     AgentRun,
+    CardKeyPin,
+    DeletedServer,
     DiscoveredResource,
     Federation,
     FederationGrant,
@@ -54,6 +58,26 @@ def federations_visible_to(user: AnyUser) -> QuerySet[Federation]:
 def servers_visible_to(user: AnyUser) -> QuerySet[McpServer]:
     """Return the MCP servers that `user` may view."""
     return _visible(McpServer.objects.all(), user, "federations.view_mcpserver")
+
+
+def public_servers() -> QuerySet[McpServer]:
+    """Return the MCP servers that staff show to everyone; none unless FEDHUB_PUBLIC_REGISTRY is on."""
+    return McpServer.objects.filter(is_public=True) if settings.FEDHUB_PUBLIC_REGISTRY else McpServer.objects.none()
+
+
+def deleted_servers_visible_to(user: AnyUser) -> QuerySet[DeletedServer]:
+    """Return the deleted MCP servers of the federations that `user` may view, and of none as for servers."""
+    sees_federated = user.has_perm(PERMISSION_OF[AccessLevel.VIEW])
+    allowed = ~Q(federation_id="") if sees_federated else Q(federation_id__in=_granted_to(user))
+    if user.has_perm("federations.view_mcpserver"):
+        allowed |= Q(federation_id="")
+    return DeletedServer.objects.filter(allowed, is_only_hidden=False)
+
+
+def deleted_public_servers() -> QuerySet[DeletedServer]:
+    """Return the servers that everyone saw and no longer sees; none unless FEDHUB_PUBLIC_REGISTRY is on."""
+    rows = DeletedServer.objects.filter(was_public=True)
+    return rows if settings.FEDHUB_PUBLIC_REGISTRY else rows.none()
 
 
 def agents_visible_to(user: AnyUser) -> QuerySet[A2aAgent]:
@@ -108,6 +132,11 @@ def plans_visible_to(user: AnyUser) -> QuerySet[StoredPlan]:
     return StoredPlan.objects.filter(federation_id__in=subquery_or_list(visible.values_list("id", flat=True)))
 
 
+def card_keys_visible_to(user: AnyUser) -> QuerySet[CardKeyPin]:
+    """Return the pinned keys of agent cards: all with the permission `view_cardkeypin`, none without it."""
+    return CardKeyPin.objects.all() if user.has_perm("federations.view_cardkeypin") else CardKeyPin.objects.none()
+
+
 def may_run_agents(user: AnyUser) -> bool:
     """Tell whether `user` may give work to the agents that `user` may view, and answer and cancel runs."""
     return user.has_perm("federations.run_a2aagent")
@@ -120,6 +149,8 @@ def may_approve_runs(user: AnyUser) -> bool:
 
 def level_of(user: AnyUser, federation: Federation) -> int:
     """Return the highest access level that `user` has on `federation`, 0 for none."""
+    if isinstance(user, OneFederationUser) and federation.id != user.only_federation:
+        return 0
     by_role = _level_by_role(user)
     if by_role == AccessLevel.OWNER:
         return by_role
@@ -143,7 +174,12 @@ def edits_any_federation(user: AnyUser) -> bool:
 
 
 def may_create_federations(user: AnyUser) -> bool:
-    """Tell whether `user` may create federations: staff may, and users with the permission `add_federation`."""
+    """Tell whether `user` may create federations: staff may, and users with the permission `add_federation`.
+
+    A token for one federation may not.
+    """
+    if isinstance(user, OneFederationUser):
+        return False
     return bool(getattr(user, "is_staff", False)) or user.has_perm("federations.add_federation")
 
 
@@ -155,6 +191,17 @@ def grants_of_user(user: AnyUser) -> dict[str, int]:
 def grants_of_group(group_id: int) -> dict[str, int]:
     """Return the level that the grants of a group give, by federation id."""
     return _highest(FederationGrant.objects.filter(group_id=str(group_id)))
+
+
+def grants_seen(holder: User, viewer: AnyUser) -> QuerySet[FederationGrant]:
+    """Return the grants of `holder` and of the holder's groups on federations that `viewer` may view, with these.
+
+    The grants of an inactive holder, which count once the holder is active, are among them.
+    """
+    held = FederationGrant.objects.filter(Q(user_id=str(holder.pk)) | Q(group_id__in=_group_keys(holder)))
+    visible = federations_visible_to(viewer).order_by().values_list("id", flat=True)
+    rows = held.filter(federation_id__in=subquery_or_list(visible)).select_related("federation")
+    return rows.order_by("-level", "federation__display_name", "id")
 
 
 def covers_grants(user: AnyUser, grants: Mapping[str, int]) -> bool:
@@ -184,7 +231,9 @@ def grant(
 
 
 def _level_by_role(user: AnyUser) -> int:
-    return max((level for level, name in PERMISSION_OF.items() if user.has_perm(name)), default=0)
+    """Return the level on every federation; for a token of one federation it is the level on that one."""
+    has_perm = user.has_full_perm if isinstance(user, OneFederationUser) else user.has_perm
+    return max((level for level, name in PERMISSION_OF.items() if has_perm(name)), default=0)
 
 
 def _highest(grants: QuerySet[FederationGrant]) -> dict[str, int]:
@@ -205,13 +254,18 @@ def _group_keys(user: User) -> list[str]:
     """
     known: list[str] | None = user.__dict__.get("_group_keys")
     if known is None:
-        known = user.__dict__["_group_keys"] = [str(key) for key in user.groups.values_list("pk", flat=True)]
+        known = user.__dict__["_group_keys"] = [str(group.pk) for group in user.groups.all()]
     return known
 
 
 def _granted_to(user: AnyUser) -> Iterable[str]:
-    """Return the ids of the federations on which `user` has a grant."""
-    return subquery_or_list(_grants_of(user).values_list("federation_id", flat=True))
+    """Return the ids of the federations on which `user` has a grant, or the one of a token for one federation."""
+    rows = _grants_of(user)
+    if isinstance(user, OneFederationUser):
+        if _level_by_role(user):
+            return [user.only_federation]
+        rows = rows.filter(federation_id=user.only_federation)
+    return subquery_or_list(rows.values_list("federation_id", flat=True))
 
 
 def _visible(resources: QuerySet[Resource], user: AnyUser, unfederated_permission: str) -> QuerySet[Resource]:

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from core.ids import new_object_id
 from core.store.unit_of_work import update_each
-from federations.models import DiscoveredResource, ResourceVersion
+from federations.models import DiscoveredResource, McpServer, ResourceVersion
 from federations.services.batches import BATCH, batches
+from federations.services.deleted_servers import note_deleted, note_there_again
 from federations.services.kinds import KINDS, Kind
 from federations.services.runs.cancel_many import cancel_runs_of_agents
 from federations.services.stored_plans.contents import StoredContent, write_versions
@@ -44,6 +45,7 @@ def apply_changes(target: SyncTarget, described: DescribedPlan) -> Written:
     plan = described.plan
     deleted = [change.old.resource_id for change in plan.deletes]
     for batch in batches(deleted):
+        note_deleted(target.servers().filter(id__in=batch))
         for kind in KINDS.values():
             target.resources(kind.model).filter(id__in=batch).delete()
         ResourceVersion.objects.filter(resource_id__in=batch).delete()
@@ -88,6 +90,8 @@ def _write_resources(target: SyncTarget, kind: Kind, changes: Sequence[Create | 
     created = [row for row, change in zip(rows, changes, strict=True) if isinstance(change, Create)]
     updated = [row for row, change in zip(rows, changes, strict=True) if isinstance(change, Update)]
     kind.model._default_manager.bulk_create(created, batch_size=BATCH)
+    if kind.model is McpServer:
+        note_there_again([row.path for row in created])
     update_each(updated, (*COMMON_COLUMNS, *kind.columns), batch_size=BATCH)
     for batch in batches([row.pk for row in updated]):
         kind.tag_model._default_manager.filter(resource_id__in=batch).delete()

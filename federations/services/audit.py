@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from auditlog.diff import model_instance_diff
-from auditlog.models import LogEntry
-from auditlog.registry import auditlog
-from django.contrib.auth import get_user_model
 
+from core.activity.recording import record
+from core.activity.sources import record_model
 from core.actors import Actor
 from core.errors import NotFoundError
 from core.store.unit_of_work import unit_of_work
@@ -26,8 +25,8 @@ AUDITED_FIELDS = [
     "sync_time_zone", "is_sync_paused", "change_policy", "status",
 ]  # fmt: skip
 
-auditlog.register(Federation, include_fields=AUDITED_FIELDS)
-auditlog.register(FederationGrant, include_fields=["federation", "holder_name", "level"])
+record_model(Federation, AUDITED_FIELDS)
+record_model(FederationGrant, ["holder_name", "level"], part="access")
 
 _is_recording: ContextVar[bool] = ContextVar("_is_recording", default=False)
 
@@ -60,6 +59,4 @@ def _write_difference(old: Federation, old_tags: str, by: Actor) -> None:
     if old_tags != ", ".join(new.tags):
         changes["tags"] = (old_tags, ", ".join(new.tags))
     if changes:
-        # auditlog's middleware knows only the user of a session, not that of a token.
-        actor = get_user_model().objects.filter(pk=by.id).first() if by.id else None
-        LogEntry.objects.log_create(new, action=LogEntry.Action.UPDATE, changes=changes, actor=actor)
+        record(new, changes, by=by)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from federations.models import Federation
 from federations.providers.base import ProbedRuntime
+from federations.providers.mcp_registry.config import is_wanted
 from federations.services.kinds import KINDS
 from federations.services.sync_targets import target_of
 from federations.sync.naming import region_and_account, tag_names
@@ -59,6 +60,8 @@ def effect_of_config(
     old = federation.provider_config
     if _place(old) != _place(config):
         return ConfigEffect(len(rows), frozenset(row.path for row in rows), is_other_account=True)
+    if "url" in config and probed is None:
+        return ConfigEffect(len(rows), frozenset(row.path for row in rows if not is_wanted(config, row.runtime_id)))
     if probed is not None:
         gone = {row.path for row in rows} - _listed_paths(rows, config, probed)
         return ConfigEffect(len(rows), frozenset(gone))
@@ -114,9 +117,13 @@ def _stored(federation: Federation) -> list[_Stored]:
     ]
 
 
-def _place(config: JsonObject) -> tuple[str, str]:
-    """Return the region and the account of a configuration. Without a role the account is the hub's own."""
-    return str(config.get("region") or ""), region_and_account(str(config.get("assumeRoleArn") or ""))[1]
+def _place(config: JsonObject) -> tuple[str, str, str]:
+    """Return the region and the account of a configuration, or the URL of a registry.
+
+    Without a role the account is the hub's own.
+    """
+    account = region_and_account(str(config.get("assumeRoleArn") or ""))[1]
+    return str(config.get("region") or ""), account, str(config.get("url") or "")
 
 
 def _filter(config: JsonObject) -> Mapping[str, str]:

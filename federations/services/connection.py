@@ -20,13 +20,14 @@ SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class ConnectionReport:
-    """What a test found with a configuration.
+    """What a test found with a configuration: of the registry at the URL `registry`, or else of `region`.
 
     `servers`, `agents` and `others` count the runtimes by protocol, and `unread` counts those whose protocol the test
     did not read. With a tags filter `kept` counts the runtimes that pass it, and `without_tags` those whose tags the
     test could not read in its time. `effect` is the effect on a stored federation.
     """
 
+    registry: str
     region: str
     servers: int
     agents: int
@@ -44,7 +45,13 @@ class ConnectionReport:
 
 
 def check_connection(
-    *, provider_type: str, config: JsonObject, external_id: str, federation: Federation | None, by: Actor
+    *,
+    provider_type: str,
+    config: JsonObject,
+    external_id: str,
+    federation: Federation | None,
+    by: Actor,
+    secret: str = "",
 ) -> ConnectionReport:
     """Assume the role of `config`, list the runtimes, and count them by protocol and by the tags filter.
 
@@ -54,7 +61,7 @@ def check_connection(
     """
     check_config(provider_type, config)
     observations = read_observations(target_of(federation)) if federation else {}
-    request = DiscoveryRequest(config=config, external_id=external_id, observations=observations)
+    request = DiscoveryRequest(config=config, external_id=external_id, observations=observations, secret=secret)
     slot = dry_run_slot(federation) if federation else connection_test_slot(by)
     with slot:
         probed = probe(provider_type, request, seconds=SECONDS)
@@ -66,6 +73,7 @@ def _report(config: JsonObject, probed: tuple[ProbedRuntime, ...], effect: Confi
     servers, agents, unread = (protocols.count(name) for name in ("MCP", "A2A", None))
     has_filter = bool(config.get("resourceTagsFilter"))
     return ConnectionReport(
+        registry=str(config.get("url", "")),
         region=str(config.get("region", "")),
         servers=servers,
         agents=agents,

@@ -14,6 +14,7 @@ from federations.providers.base import (
     ProviderNotImplementedError,
 )
 from federations.providers.registry import provider_for
+from federations.services.provider_secrets import readable
 from federations.services.read_stored import read_audience_accounts, read_observations
 from federations.services.sync_targets import SyncTarget
 from federations.sync.resources import Discovery, JsonObject, ListedRuntime
@@ -66,6 +67,7 @@ def discover(
         observations=read_observations(target),
         runtime_arn=runtime_arn,
         audience_accounts=read_audience_accounts,
+        secret=readable(target.stored_secret),
         report=report,
     )
     try:
@@ -76,7 +78,9 @@ def discover(
 
 def list_runtimes(target: SyncTarget) -> tuple[ListedRuntime, ...]:
     """List the account of `target` without a call of a runtime; raises what `discover` raises."""
-    request = DiscoveryRequest(config=target.config, external_id=target.external_id)
+    request = DiscoveryRequest(
+        config=target.config, external_id=target.external_id, secret=readable(target.stored_secret)
+    )
     try:
         return provider_for(target.provider_type).list_runtimes(request)
     except ProviderError as exc:

@@ -10,7 +10,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from core.actors import Actor
-from core.errors import ConflictError
+from core.errors import ConflictError, InvalidRequestError
 from core.store.unit_of_work import locked, retried, unit_of_work
 from federations.models import (
     AccessLevel,
@@ -33,7 +33,9 @@ from federations.search.registry import search_index
 from federations.services import jobs
 from federations.services.apply import count_stored
 from federations.services.audit import audited
+from federations.services.deleted_servers import note_deleted
 from federations.services.discover import check_config, normalize_config
+from federations.services.provider_secrets import encrypted, keeps_secret, takes_secret
 from federations.services.run import run_sync
 from federations.services.runs.cancel_many import cancel_runs_of_federation
 from federations.services.schedule import PausableSchedule, columns_of, next_sync_of, write_next_sync
@@ -42,6 +44,8 @@ from federations.services.stored_plans.end import delete_histories
 from federations.services.sync_targets import target_of
 from federations.sync.resources import JsonObject
 from federations.sync.summary import summarize
+
+MAX_SECRET = 4000
 
 logger = logging.getLogger(__name__)
 
@@ -58,13 +62,16 @@ def create_federation(
     change_policy: ChangePolicy = ChangePolicy.FLOW,
     external_id: str = "",
     schedule: PausableSchedule | None = None,
+    provider_secret: str | None = None,
 ) -> Federation:
     """Store a federation and an owner's grant for its creator, without a sync.
 
     `external_id` is an id of `new_external_id` that staff were shown before the save; by default a new one is made.
+    `provider_secret` is a token for another registry.
     Raises InvalidRequestError (unknown provider, bad configuration or schedule), NotImplementedYetError.
     """
     config = normalize_config(provider_type, provider_config)
+    check_secret(provider_type, provider_secret or "")
     columns = columns_of(schedule.rule, is_paused=schedule.is_paused) if schedule else {}
     with unit_of_work(with_accounts=True):
         federation = Federation(
@@ -73,6 +80,7 @@ def create_federation(
             display_name=display_name,
             description=description,
             provider_config=config,
+            provider_secret=encrypted(provider_secret or ""),
             change_policy=change_policy,
             external_id=external_id or new_external_id(),
             created_by_id=by.id,
@@ -88,6 +96,14 @@ def create_federation(
                 federation=federation, user_id=by.id, holder_name=by.name, level=AccessLevel.OWNER
             )
     return federation
+
+
+def check_secret(provider_type: str, secret: str) -> None:
+    """Raise InvalidRequestError for a secret that the provider does not take, or that no header can carry."""
+    if secret and not takes_secret(provider_type):
+        raise InvalidRequestError("providerSecret is not supported by this provider")
+    if len(secret) > MAX_SECRET or not (secret.isascii() and secret.isprintable()) or " " in secret:
+        raise InvalidRequestError(f"providerSecret must be a token of at most {MAX_SECRET} characters")
 
 
 def check_updatable(federation: Federation) -> None:
@@ -106,12 +122,14 @@ def update_federation(
     by: Actor,
     change_policy: ChangePolicy | None = None,
     schedule: PausableSchedule | None = None,
+    provider_secret: str | None = None,
     sync_after_update: bool = False,
     force: bool = False,
 ) -> Federation:
     """Replace the columns of a federation that people edit; return it as it is stored afterwards.
 
-    Without a `change_policy` or a `schedule` the stored one stays. The caller has checked that `by` may set it. With
+    Without a `change_policy`, a `schedule` or a `provider_secret` the stored one stays; but the secret goes if the
+    configuration names another server. The caller has checked that `by` may set it. With
     `sync_after_update` a sync runs if the configuration changed. With `force` no guard holds the next sync after a
     changed configuration. Raises ConflictError, InvalidRequestError and
     NotImplementedYetError before any change. Raises ExternalServiceError and HeldPlanError if the sync after the
@@ -120,10 +138,13 @@ def update_federation(
     check_updatable(federation)
     check_force(force)
     config = normalize_config(federation.provider_type, provider_config)
+    check_secret(federation.provider_type, provider_secret or "")
     check_config(federation.provider_type, config)
     values: dict[str, Any] = {"display_name": display_name, "description": description, "provider_config": config}
     if change_policy is not None:
         values["change_policy"] = change_policy
+    if provider_secret is not None:
+        values["provider_secret"] = encrypted(provider_secret)
     if schedule is not None:
         values |= columns_of(schedule.rule, is_paused=schedule.is_paused)
     if sync_after_update:
@@ -177,6 +198,8 @@ def _write_update(federation: Federation, values: dict[str, Any], tags: list[str
     is_new_config = bool(stored_config != values["provider_config"])
     if is_new_config:
         values = {**values, "force_next_sync": force}
+        if "provider_secret" not in values and not keeps_secret(stored_config or {}, values["provider_config"]):
+            values["provider_secret"] = ""
     changed = Federation.objects.filter(id=federation.id, status=FederationStatus.ACTIVE).update(
         **values, updated_by_id=by.id, updated_by_name=by.name, updated_at=timezone.now()
     )
@@ -254,6 +277,7 @@ def _remove(federation: Federation, lease: jobs.Lease) -> None:
         RuntimeObservation.objects.filter(scope=federation.id).delete()
         delete_histories(target_of(federation))
         cancel_runs_of_federation(federation.id, reason="the agent's federation was deleted")
+        note_deleted(target_of(federation).servers())
         Federation.objects.filter(id=federation.id).delete()
         deleted: JsonObject = {"deletedMcpServers": stored["mcp_server_count"], "deletedAgents": stored["agent_count"]}
         summary = summarize(()).to_dict() | deleted

@@ -18,6 +18,7 @@ from django.db import DatabaseError, connections
 
 from core.jobs.stopping import is_stopping
 from core.store.unit_of_work import LostRaceError
+from core.tracing import note
 from federations.models import CANCELLABLE_PHASES
 from federations.providers.base import Progress
 from federations.services.jobs import Lease, LeaseLostError, hand_back
@@ -68,6 +69,7 @@ class Heartbeat:
             new_phase = progress.phase != self._wanted.phase
             self._wanted = progress
             if new_phase:
+                note(progress.phase)
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._written.phase == progress.phase or self.lost, timeout=30)
         if self.lost:

@@ -11,6 +11,7 @@ from federations.services.kinds import KINDS
 from federations.services.sync_targets import SyncTarget
 from federations.sync.changes import StoredResource
 from federations.sync.content import LISTINGS
+from federations.sync.naming import REGISTRY_PREFIX
 from federations.sync.resources import EnrichedMcpServer, Finding, JsonObject, Observation, ResourceKind
 
 PATHS_BATCH = 500
@@ -110,12 +111,17 @@ def read_audience_accounts() -> dict[str, frozenset[str]]:
     """Return, for each JWT audience, the ids of the accounts that have a runtime which accepts this audience.
 
     If two accounts accept one audience, a runtime of one account would also accept a token that the hub made for a
-    runtime of the other account.
+    runtime of the other account. What another registry says of its servers does not count: it could name any audience,
+    and the hub sends them no token.
     """
     found: dict[str, set[str]] = {}
     for kind in KINDS.values():
-        rows = kind.model._default_manager.filter(access_mode="jwt").values_list("account_id", "runtime_access")
-        for account_id, access in rows:
+        rows = (
+            kind.model._default_manager.filter(access_mode="jwt")
+            .exclude(path__startswith=REGISTRY_PREFIX)
+            .values_list("account_id", "runtime_access")
+        )
+        for account_id, access in rows.values_list("account_id", "runtime_access"):
             for audience in access.get("jwt", {}).get("audiences", ()):
                 found.setdefault(audience, set()).add(account_id)
     return {audience: frozenset(accounts) for audience, accounts in found.items()}

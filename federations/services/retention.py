@@ -18,6 +18,7 @@ from federations.models import (
     AgentRun,
     AgentRunEvent,
     DailyCount,
+    DeletedServer,
     Federation,
     JobStatus,
     McpServer,
@@ -29,6 +30,7 @@ from federations.models import (
     SyncJob,
 )
 from federations.runs.states import ENDED, RunSource
+from federations.services.deleted_servers import forget_old
 from federations.services.sync_targets import UNFEDERATED
 
 WITH_JOB, WITH_RUN = "with their job or plan", "with their run"
@@ -91,6 +93,10 @@ KINDS: Sequence[Kind] = (
         ResourceVersion, "stored_at",
     ),
     Kind("mcp_servers", "MCP servers", "when a sync no longer finds them", McpServer, "created_at"),
+    Kind(
+        "deleted_servers", "Deleted MCP servers", "30 days after the end of the server",
+        DeletedServer, "deleted_at", take=forget_old,
+    ),
     Kind("a2a_agents", "A2A agents", "when a sync no longer finds them", A2aAgent, "created_at"),
     Kind("runtimes", "Runtimes", "when a sync no longer finds them", RuntimeObservation),
 )  # fmt: skip

@@ -13,11 +13,13 @@ from django.utils import timezone
 from core.actors import Actor
 from core.errors import ConflictError, HubError, NotFoundError
 from core.store.unit_of_work import locked, retried, unit_of_work
+from core.tracing import describe, span
 from federations.models import Federation, FederationStatus, JobPhase, JobStatus, StoredPlan, SyncJob
 from federations.providers.base import Progress
 from federations.search.base import SearchError
 from federations.services import jobs
 from federations.services.apply import apply_changes, count_stored
+from federations.services.card_checks import check_cards
 from federations.services.discover import discover
 from federations.services.heartbeat import Heartbeat
 from federations.services.index import update_index
@@ -106,18 +108,23 @@ def execute_job(
     """
     try:
         lease = jobs.take(job.id)
-        with Heartbeat(lease) as heartbeat:
+        with span("sync", attributes=_about(job, target)), Heartbeat(lease) as heartbeat:
             applied = _discover_and_apply(_Run(lease, job, target, in_transaction, plan, runtime_arn), heartbeat)
             # The changes are committed. A process that takes the lease from here on ends the job as recorded.
             with suppress(jobs.LeaseLostError):
                 count = len(applied.discovery.findings)
                 heartbeat.report(Progress(JobPhase.INDEXING, count, count))
-            index_error = _update_index(target, applied.touched)
+            with span("sync index"):
+                index_error = _update_index(target, applied.touched)
     except jobs.LeaseLostError as exc:
         raise ConflictError(_why_lost(job.id)) from exc
     with suppress(jobs.LeaseLostError):
         jobs.finish(lease, index_error=index_error)
     return applied
+
+
+def _about(job: SyncJob, target: SyncTarget) -> dict[str, str]:
+    return {"fedhub.job_id": job.id, "fedhub.job_type": job.job_type, "fedhub.federation_id": target.federation_id}
 
 
 def _why_lost(job_id: str) -> str:
@@ -142,12 +149,15 @@ def _discover_and_apply(run: _Run, heartbeat: Heartbeat) -> AppliedSync:
     """Discover and apply. On every error except a lost lease, end the job and raise the error again."""
     lease = run.lease
     try:
-        if run.plan is None:
-            discovery = discover(run.target, heartbeat.report, runtime_arn=run.runtime_arn)
-        else:
-            discovery = _read_plan(run.plan, run.job)
+        with span("sync discover"):
+            if run.plan is None:
+                discovery = discover(run.target, heartbeat.report, runtime_arn=run.runtime_arn)
+            else:
+                discovery = _read_plan(run.plan, run.job)
+            describe({"fedhub.findings": len(discovery.findings)})
         heartbeat.report(Progress(JobPhase.APPLYING, len(discovery.findings), len(discovery.findings)))
-        plan, touched = _apply(run, discovery)
+        with span("sync apply"):
+            plan, touched = _apply(run, discovery)
     except jobs.LeaseLostError:
         raise
     except HeldPlanError as exc:
@@ -239,6 +249,7 @@ def _apply(run: _Run, discovery: Discovery) -> tuple[Plan, frozenset[str]]:
                 raise HeldPlanError(described, discovery)
             written = apply_changes(target, described)
             touched = written.touched
+            check_cards(touched)
             if is_current:
                 touched |= write_observations(target, plan, discovery.findings, keeps_others=keeps_all)
             touched |= write_observed_tags(target, plan, discovery.findings)

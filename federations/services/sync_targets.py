@@ -5,7 +5,7 @@ A sync plans and writes in the same way for both kinds of target.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from django.db.models import QuerySet
@@ -34,6 +34,7 @@ class SyncTarget:
     `config` is the provider's configuration and `external_id` the `ExternalId` for AssumeRole. `federation_id` is empty
     for the resources without a federation, which `region` then selects. `reviews_changes` tells whether breaking and
     risky changes are held: the federation's change policy says so, and a sync of the federation was applied before.
+    `stored_secret` is the encrypted token for another registry, or empty.
     """
 
     provider_type: str
@@ -42,6 +43,7 @@ class SyncTarget:
     federation_id: str = ""
     region: str = ""
     reviews_changes: bool = False
+    stored_secret: str = field(default="", repr=False)
 
     @property
     def key(self) -> str:
@@ -75,6 +77,7 @@ def target_of(federation: Federation) -> SyncTarget:
         external_id=federation.external_id,
         federation_id=federation.id,
         region=str(federation.provider_config.get("region", "")),
+        stored_secret=federation.provider_secret,
         reviews_changes=federation.change_policy == ChangePolicy.REVIEW and federation.last_listed_at is not None,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from federations.sync.resources import ResourceKind
 
+REGISTRY_PREFIX = "/registry/mcp/"
 PATH_PREFIX = {ResourceKind.MCP_SERVER: "/agentcore/mcp/", ResourceKind.A2A_AGENT: "/agentcore/a2a/"}
 
 
@@ -22,6 +23,11 @@ def resource_path(kind: ResourceKind, name: str) -> str:
     """
     short = slug(name)
     return PATH_PREFIX[kind] + short if short.strip("-") else ""
+
+
+def registry_path(name: str) -> str:
+    """Return the path of a server of another registry, for example `/registry/mcp/org-example-weather`."""
+    return REGISTRY_PREFIX + slug(re.sub(r"[./]", "-", name))
 
 
 def tag_names(tags: Mapping[str, str]) -> tuple[str, ...]:

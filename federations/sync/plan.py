@@ -26,7 +26,7 @@ from federations.sync.changes import (
     refuse,
 )
 from federations.sync.content import content_digest, content_of
-from federations.sync.naming import region_and_account, resource_path
+from federations.sync.naming import region_and_account, registry_path, resource_path
 from federations.sync.resources import (
     EnrichedAgent,
     EnrichedMcpServer,
@@ -238,6 +238,8 @@ def _assign_paths(
 
 
 def _path(new: Enriched) -> str:
+    if new.runtime.registry:
+        return registry_path(new.runtime.name)
     return resource_path(kind_of(new), new.runtime.name)
 
 
@@ -253,8 +255,8 @@ def _differences(old: StoredResource, new: Enriched) -> Iterable[str]:
         yield "runtimeAccess changed"
     if old.last_error:
         yield "last enrichment had failed"
-    if old.is_incomplete and old.content_digest != content_digest(content_of(new)):
-        yield "last enrichment was incomplete"
+    if (old.is_incomplete or new.runtime.registry) and old.content_digest != content_digest(content_of(new)):
+        yield "last enrichment was incomplete" if old.is_incomplete else "content changed"
 
 
 def _path_field(new: Enriched) -> str:

@@ -43,9 +43,9 @@ class SyncWarning:
 class RuntimeAccess:
     """The access to one runtime's data plane, inferred from AgentCore's `authorizerConfiguration`.
 
-    `mode` is `iam` or `jwt`: the caller signs its requests with AWS credentials, or sends a JWT. The other fields are
-    for `jwt` only: the URL of the issuer's OpenID configuration, and the audiences, client ids and scopes of the tokens
-    that the runtime accepts.
+    `mode` is `iam` or `jwt`: the caller signs its requests with AWS credentials, or sends a JWT. It is `none` for a
+    server of another registry that says nothing of this. The other fields are for `jwt` only: the URL of the issuer's
+    OpenID configuration, and the audiences, client ids and scopes of the tokens that the runtime accepts.
     """
 
     mode: str
@@ -56,8 +56,8 @@ class RuntimeAccess:
 
     def to_dict(self) -> JsonObject:
         """Return `config.runtimeAccess` as the API contract defines it."""
-        if self.mode == "iam":
-            return {"mode": "iam"}
+        if self.mode != "jwt":
+            return {"mode": self.mode}
         jwt: JsonObject = {"discoveryUrl": self.discovery_url, "audiences": list(self.audiences)}
         if self.allowed_clients:
             jwt["allowedClients"] = list(self.allowed_clients)
@@ -72,7 +72,8 @@ class Runtime:
 
     `last_updated_at` has a time zone, UTC. `failure_reason` is AWS's text about a failed creation, update or deletion,
     or empty. `allowed_headers` are the request headers that AWS passes on to the runtime. `tags` are the runtime's tags
-    in the cloud account, empty if the discovery did not read the tags.
+    in the cloud account, empty if the discovery did not read the tags. `registry` is the URL of the registry that names
+    the server, empty for a runtime of a cloud account; the version in a registry says nothing about a server's tools.
     """
 
     runtime_id: str
@@ -88,6 +89,7 @@ class Runtime:
     failure_reason: str = ""
     allowed_headers: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    registry: str = ""
 
 
 @dataclass(frozen=True, slots=True)

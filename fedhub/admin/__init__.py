@@ -1,3 +1,12 @@
 """The admin site: its navigation and dashboard, and the pages of third-party apps."""
 
-from fedhub.admin import accounts, audit, notification_deliveries, notification_rules, people, schedules, tokens  # noqa: F401 (registers them)
+from fedhub.admin import (  # noqa: F401 (registers them)
+    accounts,
+    audit,
+    notification_deliveries,
+    notification_rules,
+    people,
+    programs,
+    schedules,
+    tokens,
+)

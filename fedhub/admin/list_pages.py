@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 from oauth2_provider.models import get_application_model
 
+from core.activity.audit_log import changes_text, kind_of, line_of
 from core.admin.list_export import ExportField
 from core.admin.list_tabs import Tab, choice_tabs
 
@@ -32,14 +33,23 @@ USER_EXPORT: tuple[ExportField, ...] = (
 )
 GROUP_EXPORT: tuple[ExportField, ...] = (("Name", "name"),)
 
-AUDIT_TABS = tuple(choice_tabs("action", LogEntry.Action.choices))
+AUDIT_TABS = (
+    Tab("added", "Added", Q(action=LogEntry.Action.CREATE)),
+    Tab("changed", "Changed", Q(action=LogEntry.Action.UPDATE)),
+    Tab("deleted", "Deleted", Q(action=LogEntry.Action.DELETE)),
+)
 AUDIT_EXPORT: tuple[ExportField, ...] = (
     ("When", "timestamp"),
-    ("Who", "actor.username"),
-    ("Action", "get_action_display"),
-    ("Kind", "content_type"),
+    ("Who", lambda entry: line_of(entry).who),
+    ("What", lambda entry: line_of(entry).what),
+    ("Kind", kind_of),
     ("Object", "object_repr"),
-    ("Changes", "changes"),
+    (
+        "Changes",
+        changes_text,
+    ),
+    ("Reason", lambda entry: line_of(entry).reason),
+    ("Request", "cid"),
 )
 
 APPLICATION_TABS = tuple(choice_tabs("client_type", Application.CLIENT_TYPES))
@@ -56,6 +66,7 @@ ACCESS_TOKEN_TABS = (
 )
 ACCESS_TOKEN_EXPORT: tuple[ExportField, ...] = (
     ("Holder", "user.username"),
+    ("Name", "note.name"),
     ("Application", "application.name"),
     ("Scopes", "scope"),
     ("Created", "created"),

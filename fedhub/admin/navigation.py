@@ -26,7 +26,10 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 def account_links(request: HttpRequest) -> list[dict[str, str]]:
     """Return the links of the person's own menu."""
-    links = [{"title": "Sign-in and security", "link": reverse("sign-in-security")}]
+    links = [
+        {"title": "Sign-in and security", "link": reverse("sign-in-security")},
+        {"title": "My tokens", "link": reverse("own-tokens")},
+    ]
     if request.user.is_staff:
         links.append({"title": "Notifications", "link": reverse("admin:notifications_rule_changelist")})
     if request.user.is_authenticated and request.user.has_usable_password() and settings.FEDHUB_PASSWORD_LOGIN:
@@ -89,18 +92,21 @@ def _registry_items() -> list[dict[str, Any]]:
         _item("Federations", "hub", "federations_federation", sees_any_federation),
         _item("MCP servers", "dns", "federations_mcpserver", sees_any_federation),
         _item("A2A agents", "smart_toy", "federations_a2aagent", sees_any_federation),
+        _item("Card keys", "key_vertical", "federations_cardkeypin"),
         _item("Runs", "play_circle", "federations_agentrun", sees_any_federation),
         _page("Tools", "build", "admin-tools", "federations.view_mcpserver"),
         _page("Skills", "psychology", "admin-skills", "federations.view_a2aagent"),
         _item("Runtimes", "deployed_code", "federations_runtimeobservation", sees_any_federation),
         _item("Plans", "fact_check", "federations_storedplan", sees_any_federation),
         _item("Sync jobs", "sync", "federations_syncjob", sees_any_federation),
+        _page("Schedules", "calendar_clock", "admin-schedules", "federations.view_federation"),
     ]
 
 
 def _peer_items() -> list[dict[str, Any]]:
     return [
-        _item("Peers", "handshake", "peers_peer"),
+        _item("Peers", "handshake", "peers_peer") | {"active": _is_peers_page},
+        _for_permission("This hub", "fingerprint", "admin:peers_peer_this_hub", "peers.view_peer"),
         _item("Intents", "assignment", "peers_intent"),
         _item("Dispatches", "outbox", "peers_dispatch"),
         _item("Received dispatches", "inbox", "peers_receiveddispatch"),
@@ -114,9 +120,10 @@ def _peer_items() -> list[dict[str, Any]]:
 def _access_items() -> list[dict[str, Any]]:
     return [
         _item("Users", "person", "auth_user"),
+        _for_permission("Roles", "badge", "admin-roles", "auth.view_group"),
         _item("Groups", "group", "auth_group"),
         _item("Sessions", "devices", "people_usersession"),
-        _item("Applications", "apps", "oauth2_provider_application"),
+        _item("Programs", "apps", "oauth2_provider_application"),
         _item("Access tokens", "key", "oauth2_provider_accesstoken"),
         _item("Audit log", "history", "auditlog_logentry"),
     ]
@@ -127,7 +134,7 @@ def _technical_items() -> list[dict[str, Any]]:
         _item("Notification rules", "notifications", "notifications_rule", _is_staff),
         _item("Notifications sent", "outgoing_mail", "notifications_delivery", _is_staff),
         _for_permission("Storage", "hard_drive", "admin-storage", "retention.view_kindcount"),
-        _item("Periodic tasks", "schedule", "django_celery_beat_periodictask"),
+        _item("Tasks of the hub", "schedule", "django_celery_beat_periodictask"),
         _item("Dry runs under way", "preview", "federations_previewslot"),
         _item("Peer keys", "key", "peers_peerkey"),
         _item("Inbound callbacks", "call_received", "peers_inboundcallback"),
@@ -140,6 +147,12 @@ def _technical_items() -> list[dict[str, Any]]:
 def _is_staff(request: HttpRequest) -> bool:
     """Tell whether the user is staff: each has a right to rules for the own mails."""
     return bool(request.user.is_staff)
+
+
+def _is_peers_page(request: HttpRequest) -> bool:
+    """Tell whether a page is one of peers; the page *This hub* lies below their list and has an item of its own."""
+    peers, this_hub = reverse("admin:peers_peer_changelist"), reverse("admin:peers_peer_this_hub")
+    return request.path.startswith(peers) and request.path != this_hub
 
 
 def _may_choose_visibility(request: HttpRequest) -> bool:

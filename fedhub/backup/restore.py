@@ -14,8 +14,6 @@ from django.utils import timezone
 from core.actors import Actor
 from core.environment import listed
 from core.errors import InternalError
-from core.notifications.webhooks import reencrypt_webhook_secrets
-from core.people.factor_rotation import reencrypt_factors
 from core.store.copying import table_digest
 from core.store.restoring import (
     NotEmptyError,
@@ -29,10 +27,10 @@ from fedhub.backup.errors import BackupError
 from fedhub.backup.key_files import check_keys, secrets_key_of, write_keys
 from fedhub.backup.make import Backup, Progress, TableSum
 from fedhub.backup.verify import BackupReader, verify_backup
+from fedhub.secret_rotation import reencrypt_everything
 from peers.services.trust.identity import hub_url
 from peers.services.trust.log_sealing import seal_log
 from peers.services.trust.restore_boundary import begin_after_restore
-from peers.services.trust.secret_rotation import reencrypt_secrets
 
 SHELL = Actor("", "command line")
 
@@ -120,7 +118,7 @@ def _reencrypt(head: Head) -> tuple[str, ...]:
     try:
         # The backup's keys decrypt, and the first key of this hub encrypts.
         settings.FEDHUB_SECRETS_KEY = ",".join(dict.fromkeys([*listed(before), *listed(secrets_key_of(head))]))
-        return (reencrypt_secrets(by=SHELL) + reencrypt_factors() + reencrypt_webhook_secrets()).unreadable
+        return (reencrypt_everything(by=SHELL)).unreadable
     except InternalError as exc:
         return (f"every stored secret ({exc.message})",)
     finally:

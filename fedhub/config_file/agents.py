@@ -9,7 +9,6 @@ from core.store.unit_of_work import locked
 from federations.models import Federation
 from federations.sync.naming import PATH_PREFIX
 from federations.sync.resources import ResourceKind
-from fedhub.config_file.audit import record
 from fedhub.config_file.kinds import Kind, Write, Written
 from fedhub.config_file.plan import DELETE, Change, FieldChange, Key, Observed
 from peers.models import AgentVisibilityChoice, AgentWorkSetting, RegisteredAgent
@@ -77,12 +76,8 @@ def write(task: Write) -> Written:
         set_visibilities([place], new["visibility"], task.by)
     if "asks_before_work" in new:
         set_asks_before_work(federation_id, path, new["asks_before_work"], by=task.by)
-    rows = AgentVisibilityChoice.objects.filter(federation_id=federation_id, path=path)
-    settings = AgentWorkSetting.objects.filter(federation_id=federation_id, path=path)
-    if row := rows.first() or settings.first():
-        record(row, task.change)
     if task.change.action == DELETE:
-        forget_visibilities([place])
+        forget_visibilities([place], task.by)
     return Written()
 
 
@@ -127,7 +122,6 @@ def write_registered(task: Write) -> Written:
     """Write one change of a registered agent, in its transaction."""
     change, (agent_id,) = task.change, task.change.key
     if change.action == DELETE:
-        record(RegisteredAgent.objects.get(agent_id=agent_id), change)
         remove_registered_agent(agent_id)
         return Written()
     values = {**(task.old.values if task.old else {}), **change.after}
@@ -139,7 +133,6 @@ def write_registered(task: Write) -> Written:
         name=values.get("name"),
         description=values.get("description"),
     )
-    record(RegisteredAgent.objects.get(agent_id=agent_id), change)
     return Written()
 
 

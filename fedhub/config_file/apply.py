@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.acting import acting_as
 from core.actors import Actor
 from core.errors import HubError
 from core.roles.models import Role
 from core.store.unit_of_work import locked, retried, unit_of_work
-from fedhub.config_file.audit import entries_by
 from fedhub.config_file.kinds import ChangedMeanwhileError, Kind, Write, Written
 from fedhub.config_file.parse import parse_file
 from fedhub.config_file.plan import ACTIONS, CHANGING, DELETE, Change, Key, Observed, Wanted, digest_of
@@ -99,7 +99,7 @@ def apply_plan(plan: ConfigPlan, *, by: Actor = BY) -> Iterator[Outcome]:
         wanted = (plan.wanted or {}).get((change.section, change.key))
         try:
             prepared = KINDS[change.section].prepare(change)
-            with entries_by(by):
+            with acting_as(by):
                 written = _write(change, wanted, plan.prune, prepared, by)
                 if written.afterwards:
                     written.afterwards()

@@ -42,6 +42,10 @@ Visibility = Literal["public", "unlisted", "private"]
 Level = Literal["view", "edit", "owner"]
 RoleKey = Literal["reader", "operator", "approver", "administrator"]
 PeerStateWord = Literal["proposed", "approved", "rejected", "suspended", "retired"]
+EventWord = Literal[
+    "sync.failed", "sync.recovered", "plan.held", "work.waiting", "work.by_hand", "peer.waiting", "key.changed",
+    "dead_letter", "storage.low", "beat.silent",
+]  # fmt: skip
 
 
 class Strict(BaseModel):
@@ -115,7 +119,7 @@ class FederationEntry(Entry):
     """A federation, which its name identifies."""
 
     name: Name
-    provider: Literal["aws_agentcore", "azure_ai_foundry"] = Field(
+    provider: Literal["aws_agentcore", "azure_ai_foundry", "mcp_registry"] = Field(
         default="aws_agentcore", description="It cannot be changed later."
     )
     description: Notes | None = None
@@ -143,10 +147,11 @@ class RoleEntry(Entry):
 
 
 class GroupEntry(Entry):
-    """A group that is not a role's, for grants on federations; its permissions are not part of the file."""
+    """A group that is not a role's: its members and its permissions. Grants may name it."""
 
     name: Annotated[str, _text(150, 1)]
     members: list[Name] = Field(default=[], description="Names of users.")
+    permissions: list[Name] = Field(default=[], description="What members may do, such as federations.view_federation.")
 
 
 class AgentEntry(Entry):
@@ -195,6 +200,39 @@ class PeerEntry(Entry):
     outbound_key: SecretReference | None = Field(default=None, description="null removes the key.")
 
 
+_TWO_RECEIVERS: list[JsonValue] = [
+    {"required": ["user", "group"]}, {"required": ["user", "url"]}, {"required": ["group", "url"]},
+]  # fmt: skip
+
+
+class NotificationRuleEntry(Entry):
+    """A rule that tells a person, a group or a webhook of events."""
+
+    KEYS = ("name", "user")
+    model_config = ConfigDict(json_schema_extra={"not": {"anyOf": _TWO_RECEIVERS}})
+
+    name: Annotated[str, _text(100, 1)]
+    user: str = Field(default="", max_length=150, description="The user who gets a mail.")
+    group: str = Field(default="", max_length=150, description="The group whose members get a mail each.")
+    url: str = Field(default="", max_length=2000, description="The URL of a webhook.")
+    events: list[EventWord] = Field(default=[], description="What is told. A new rule names one event at least.")
+    federations: list[Name] = Field(default=[], max_length=1000, description="Names; empty: of all federations.")
+    peers: list[Url] = Field(default=[], max_length=1000, description="URLs of peers; empty: of all peers.")
+    minutes_between_digests: Annotated[int, Field(ge=0, le=1440)] = 15
+    paused: bool = Field(default=False, description="Nothing is told while true.")
+    secret: SecretReference | None = Field(
+        default=None, description="What signs the messages of a webhook: whsec_ and base64. null removes it."
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if len({"user", "group", "url"} & self.model_fields_set) > 1:
+            raise ValueError("name a user, a group or a url")
+        if not self.url and self.secret is not None:
+            raise ValueError("only a webhook has a secret")
+        return self
+
+
 class HubFile(Strict):
     """The configuration of one hub. What does not stand in the file stays as it is."""
 
@@ -205,6 +243,7 @@ class HubFile(Strict):
     agents: list[AgentEntry] = []
     registered_agents: list[RegisteredAgentEntry] = []
     peers: list[PeerEntry] = []
+    notification_rules: list[NotificationRuleEntry] = []
 
 
 SECTIONS: dict[str, type[Entry]] = {
@@ -214,8 +253,9 @@ SECTIONS: dict[str, type[Entry]] = {
     "agents": AgentEntry,
     "registered_agents": RegisteredAgentEntry,
     "peers": PeerEntry,
+    "notification_rules": NotificationRuleEntry,
 }
-"""The sections of the file, in the order in which they are applied: a grant may name a group of the same file."""
+"""The sections of the file, in the order in which they are applied: an entry may name a group of the same file."""
 
 
 def json_schema() -> dict[str, Any]:

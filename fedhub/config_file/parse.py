@@ -14,7 +14,7 @@ from core.strict_json import Json
 from fedhub.config_file.document import SECTIONS, VERSION, Entry
 from fedhub.config_file.yaml_reader import FileError, Path, ReadFile, UnreadableError, path_text, read_yaml
 
-_SECRETS = frozenset({"outbound_key"})
+_SECRETS = frozenset({"outbound_key", "secret"})
 _MESSAGES = {
     "missing": "this key is required",
     "bool_type": "must be true or false",

@@ -156,7 +156,7 @@ def _move(peer: Peer, target: str, found: list[VerificationKey], by: Actor) -> l
     return []
 
 
-_DECISIONS: dict[PeerState, Callable[..., None]] = {
+_DECISIONS: dict[PeerState, Callable[..., object]] = {
     PeerState.REJECTED: reject_peer,
     PeerState.SUSPENDED: suspend_peer,
     PeerState.RETIRED: retire_peer,

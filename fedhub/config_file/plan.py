@@ -15,7 +15,7 @@ Values = Mapping[str, Any]
 CREATE, UPDATE, DELETE, HELD, UNCHANGED = "create", "update", "delete", "held", "unchanged"
 ACTIONS = (DELETE, UPDATE, CREATE, HELD, UNCHANGED)
 CHANGING = frozenset({CREATE, UPDATE, DELETE})
-MERGED = frozenset({"grants", "members", "fingerprints"})
+MERGED = frozenset({"grants", "members", "permissions", "fingerprints"})
 """The fields whose items are objects of their own: an item that the file does not name stays unless it is pruned."""
 
 
@@ -45,8 +45,8 @@ class Secret:
 class Wanted:
     """An object as the file wants it: `values` has only the fields that stand in the file, in the form of the hub.
 
-    `grants` maps holders to levels. `members` and `fingerprints` are sorted. `notes` are sentences for the person who
-    reads the plan.
+    `grants` maps holders to levels. `members`, `permissions` and `fingerprints` are sorted. `notes` are sentences for
+    the person who reads the plan.
     """
 
     section: str

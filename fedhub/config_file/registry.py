@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedhub.config_file import agents, federations, groups, peers
+from fedhub.config_file import agents, federations, groups, notification_rules, peers
 from fedhub.config_file.kinds import Kind
 
 KINDS: dict[str, Kind] = {
@@ -12,4 +12,5 @@ KINDS: dict[str, Kind] = {
     "agents": agents.KIND,
     "registered_agents": agents.REGISTERED_KIND,
     "peers": peers.KIND,
+    "notification_rules": notification_rules.KIND,
 }

@@ -15,6 +15,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 from core.errors import HubError
+from core.notifications.rules import refusal_of_url
+from core.notifications.webhooks import is_secret
 from federations.models import A2aAgent
 from federations.services.batches import batches
 from federations.services.discover import check_config, normalize_config
@@ -24,12 +26,15 @@ from fedhub.config_file.document import (
     Entry,
     FederationEntry,
     GroupEntry,
+    NotificationRuleEntry,
     PeerEntry,
     RegisteredAgentEntry,
     RoleEntry,
+    SecretReference,
 )
+from fedhub.config_file.groups import permission_ids
 from fedhub.config_file.parse import ParsedEntry, ParsedFile
-from fedhub.config_file.plan import Key, Observed, Wanted
+from fedhub.config_file.plan import Key, Observed, Secret, Wanted
 from fedhub.config_file.schedules import wanted_schedule
 from fedhub.config_file.secret_values import MissingSecretError, read_secret
 from fedhub.config_file.yaml_reader import FileError, Path, path_text
@@ -67,6 +72,7 @@ class _Resolver:
         self.groups = set(Group.objects.values_list("name", flat=True))
         self.groups |= _named(parsed, "groups", "name") | _named(parsed, "roles", "group")
         self.federations = {name for (name,) in hub["federations"]} | _named(parsed, "federations", "name")
+        self.permissions = set(permission_ids())
 
     def resolve(self) -> Resolved:
         first: dict[tuple[str, Key], int] = {}
@@ -187,6 +193,9 @@ class _Resolver:
                 self._error((*path, "name"), f"is the group of a role: name it under roles, as role: {role}")
         if "members" in values:
             values["members"] = self._members(entry.members, path, self.hub["groups"].get(key))
+        if "permissions" in values:
+            values["permissions"] = sorted(set(entry.permissions))
+            self._check_known(entry.permissions, self.permissions, (*path, "permissions"), "permission")
         return key, values
 
     def _members(self, names: list[str], path: Path, observed: Observed | None) -> list[str]:
@@ -221,11 +230,62 @@ class _Resolver:
         if "fingerprints" in values:
             values["fingerprints"] = sorted(set(entry.fingerprints))
         if entry.outbound_key is not None:
-            try:
-                values["outbound_key"] = read_secret(entry.outbound_key.model_dump(), self.folder)
-            except MissingSecretError as exc:
-                self._error((*path, "outbound_key"), str(exc))
+            values["outbound_key"] = self._secret(entry.outbound_key, (*path, "outbound_key"))
         return (place[0] if place else entry.server_url,), values
+
+    def _secret(self, reference: SecretReference, place: Path) -> Secret | None:
+        try:
+            return read_secret(reference.model_dump(), self.folder)
+        except MissingSecretError as exc:
+            self._error(place, str(exc))
+            return None
+
+    def _check_known(self, names: Collection[str], known: Collection[str], place: Path, noun: str) -> None:
+        for index, name in enumerate(names):
+            if name not in known:
+                self._error((*place, index), f"the {noun} {name} does not exist")
+
+    def notification_rule(self, entry: NotificationRuleEntry, path: Path) -> tuple[Key, dict[str, Any]]:
+        key, values = (entry.name, entry.user), entry.given()
+        observed = self.hub["notification_rules"].get(key)
+        if observed and len(observed.facts["ids"]) > 1:
+            self._error((*path, "name"), f"{len(observed.facts['ids'])} rules of the hub have this name and receiver")
+        self._resolve_receiver(entry, values, observed, path)
+        events = entry.events if "events" in values or observed is None else observed.values["events"]
+        if not events:
+            self._error((*path, "events"), "a rule names one event at least")
+        peers = {url for (url,) in self.hub["peers"]} | self._peers_of_file
+        self._check_known(entry.federations, self.federations, (*path, "federations"), "federation")
+        self._check_known(entry.peers, peers, (*path, "peers"), "peer")
+        values |= {name: sorted(set(values[name])) for name in ("events", "federations", "peers") if name in values}
+        if entry.secret is not None:
+            values["secret"] = found = self._secret(entry.secret, (*path, "secret"))
+            if found and not is_secret(found.reveal()):
+                self._error((*path, "secret"), "must be whsec_ and the base64 of 24 to 64 bytes")
+        return key, values
+
+    def _resolve_receiver(
+        self, entry: NotificationRuleEntry, values: dict[str, Any], observed: Observed | None, path: Path
+    ) -> None:
+        """Check who is told; a rule that gets another receiver loses the one before."""
+        stored = observed.values if observed else {}
+        if entry.user:
+            if observed is None:
+                self._check_holder(entry.user, "", (*path, "user"))
+        elif entry.group:
+            self._check_holder("", entry.group, (*path, "group"))
+            values["url"] = ""
+        elif entry.url:
+            if entry.url != stored.get("url") and (refusal := refusal_of_url(entry.url)):
+                self._error((*path, "url"), f"the hub does not send to this URL: {refusal}")
+            values["group"] = ""
+        elif observed is None or {"group", "url"} & set(values):
+            self._error(path, "name a user, a group or a url")
+
+    @property
+    def _peers_of_file(self) -> set[str]:
+        """Return the URLs of the section `peers`, in the form of the hub."""
+        return {each.key[0] for each in self.done.wanted if each.section == "peers"}
 
 
 _RESOLVERS: dict[type[Entry], Callable[..., tuple[Key, dict[str, Any]]]] = {
@@ -235,6 +295,7 @@ _RESOLVERS: dict[type[Entry], Callable[..., tuple[Key, dict[str, Any]]]] = {
     AgentEntry: _Resolver.agent,
     RegisteredAgentEntry: _Resolver.registered_agent,
     PeerEntry: _Resolver.peer,
+    NotificationRuleEntry: _Resolver.notification_rule,
 }
 
 
@@ -255,6 +316,8 @@ def _discovered(entries: Collection[ParsedEntry]) -> set[Key]:
 def _user_names(entry: Entry) -> Iterator[str]:
     if isinstance(entry, (RoleEntry, GroupEntry)):
         yield from entry.members
+    if isinstance(entry, NotificationRuleEntry) and entry.user:
+        yield entry.user
     if isinstance(entry, FederationEntry):
         yield from (grant.user for grant in entry.grants if grant.user)
 

@@ -21,7 +21,7 @@ _STYLES = {**STYLE_OF_ACTION, "delete": "bold red", "held": "yellow"}
 _WORDS = {"create": "created", "update": "updated", "unchanged": "unchanged", "held": "held", "delete": "deleted"}
 _NAMES = {
     "roles": "role", "groups": "group", "federations": "federation", "agents": "agent",
-    "registered_agents": "registered agent", "peers": "peer",
+    "registered_agents": "registered agent", "peers": "peer", "notification_rules": "notification rule",
 }  # fmt: skip
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from core.admin.cells import row_link, time_since, time_until
-from core.admin.labels import label
+from core.admin.cells import row_link, time_since
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.row_pages import RowPagesMixin
-from peers.admin.json_fields import indented_json, json_as_fields, short_fields
+from peers.admin.json_fields import json_as_fields
 from peers.admin.labels import EVENT_COLORS, event_name, peer_link, title_of_received
 from peers.admin.list_pages import INBOUND_EXPORT, INBOUND_TABS, OUTBOUND_EXPORT, OUTBOUND_TABS
-from peers.admin.outbox import WORK_COLORS, EventFilter, OutboxAdmin, WorkStateFilter, work_state
-from peers.models import Dispatch, InboundCallback, OutboundCallback, ReceivedDispatch
-
-MAX_CALLBACKS_SHOWN = 50
+from peers.admin.outbox import EventFilter, OutboxAdmin, WorkStateFilter
+from peers.models import InboundCallback, OutboundCallback
 
 
 @admin.register(InboundCallback)
@@ -127,41 +122,5 @@ class OutboundCallbackAdmin(OutboxAdmin):
         return json_as_fields(callback.body)
 
 
-def inbound_table(dispatch: Dispatch) -> dict[str, list[Any]]:
-    """Return unfold's table of the newest callbacks about a dispatch, with their effect on the dispatch's state."""
-    rows = [
-        [
-            row_link(row, event_name(row.event_type)),
-            time_since(row.received_at),
-            _effect_of(row, "applied"),
-            _delta_of(row),
-        ]
-        for row in dispatch.callbacks.all()[:MAX_CALLBACKS_SHOWN]
-    ]
-    return {"headers": ["Event", "Received", "Effect", "State delta"], "rows": rows}
-
-
-def outbound_table(received: ReceivedDispatch) -> dict[str, list[Any]]:
-    """Return unfold's table of the first callbacks about a received dispatch, with the state of each delivery."""
-    rows = [
-        [
-            row_link(row, event_name(row.event_type)),
-            label(work_state(row, is_done=row.delivered_at is not None), WORK_COLORS),
-            str(row.attempts),
-            time_since(row.delivered_at) if row.delivered_at else time_until(row.due_at),
-            row.last_error or "-",
-        ]
-        for row in received.callbacks.all()[:MAX_CALLBACKS_SHOWN]
-    ]
-    return {"headers": ["Callback", "Delivery", "Attempts", "Delivered, or next try", "Last error"], "rows": rows}
-
-
 def _effect_of(callback: InboundCallback, applied: str) -> str:
     return applied if callback.is_applied else "only stored: the dispatch was finished before"
-
-
-def _delta_of(callback: InboundCallback) -> SafeString | str:
-    delta = callback.body.get("state_delta")
-    if not delta:
-        return "-"
-    return short_fields(delta) if isinstance(delta, dict) else indented_json(delta)

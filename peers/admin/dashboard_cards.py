@@ -14,7 +14,6 @@ from core.admin.charts import BLUE, GREEN, DayChart, Series, day_chart
 from core.admin.waiting import WaitingCard
 from core.store.days import RecentDays
 from core.store.unions import rows_of_all
-from peers.admin.peers import review_is_due
 from peers.models import (
     WAITING_DEAD,
     Dispatch,
@@ -29,8 +28,9 @@ from peers.models import (
     ReceivedDispatch,
     TakenBy,
 )
+from peers.services.trust.standing import has_no_trusted_key, review_is_due
 
-PROPOSED = "proposed peer"
+PROPOSED, NO_KEY = "proposed peer", "approved peer without a trusted key"
 TO_ANSWER = "dispatch to answer by hand"
 # The rows that a worker gave up: the name of one, of several, and the icon of the card.
 DEAD_LETTERS: list[tuple[type[OutboxRow], str, str, str]] = [
@@ -90,11 +90,13 @@ def _peer_queries() -> list[QuerySet[Any, Any]]:
     keys, or the way in which keys were withdrawn.
     """
     proposed = Peer.objects.filter(state=PeerState.PROPOSED).order_by().annotate(card=_text(PROPOSED))
+    without = Peer.objects.filter(has_no_trusted_key()).order_by().annotate(card=_text(NO_KEY))
     keys = PeerKey.objects.filter(peer__state=PeerState.APPROVED).order_by()
     changed = keys.filter(state=KeyState.PROPOSED, withdrawal="").values_list("state")
     withdrawn = keys.filter(state=KeyState.PINNED).exclude(withdrawal="").values_list("withdrawal")
     return [
         proposed.values_list("card").annotate(number=Count("pk"), oldest=Min("created_at")),
+        without.values_list("card").annotate(number=Count("pk"), oldest=Min("updated_at")),
         changed.annotate(number=Count("peer", distinct=True), oldest=Min("created_at")),
         withdrawn.annotate(number=Count("peer", distinct=True), oldest=Min("withdrawn_at")),
     ]
@@ -124,7 +126,8 @@ def _peer_cards(numbers: dict[str, tuple[int, datetime | None]]) -> list[Waiting
         _card(numbers.get(name), f"peer {text}", f"peers {text}", f"{peers}?look={look}", icon)
         for name, text, look, icon in found
     ]
-    proposed = f"{peers}?state__exact=proposed"
+    no_key, proposed = f"{peers}?look=no_key", f"{peers}?state__exact=proposed"
+    cards.append(_card(numbers.get(NO_KEY), NO_KEY, "approved peers without a trusted key", no_key, "key_off"))
     cards.append(_card(numbers.get(PROPOSED), PROPOSED, "proposed peers", proposed, "handshake"))
     reviews = Peer.objects.filter(review_is_due()).aggregate(number=Count("pk"), oldest=Min("review_by"))
     due = f"{peers}?look=review"

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
+from django.urls import path, reverse
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from core.admin.cells import copyable, once_a_row, row_link, time_since, time_until
-from core.admin.labels import label
+from core.admin.cells import copyable, once_a_row, row_link, time_since
 from core.admin.linked_filters import DayFilter
-from peers.admin.callbacks import inbound_table
+from federations.admin.run_timeline import Entry
 from peers.admin.journal import journal_url
 from peers.admin.json_fields import json_as_fields
-from peers.admin.labels import DISPATCH_COLORS, dispatch_status, peer_link, plural
+from peers.admin.labels import DISPATCH_COLORS, dispatch_status, peer_link
 from peers.admin.list_pages import DISPATCH_EXPORT, DISPATCH_TABS
 from peers.admin.outbox import OutboxAdmin, WorkStateFilter
+from peers.admin.work.buttons import buttons_for
+from peers.admin.work.entries import entries_of
+from peers.admin.work.live import live_answer, page_context
+from peers.admin.work.sent import sent_facts, sent_state
 from peers.models import Dispatch, DispatchState, Intent
 
 
 @admin.register(Dispatch)
 class DispatchAdmin(OutboxAdmin):
-    """The admin page of sent dispatches: target and delivery of a dispatch, and the state that the peer reported."""
+    """The admin page of sent dispatches: what became of a dispatch, as one live time line, and what it asks for."""
+
+    class Media:
+        css: ClassVar = {"all": ["fedhub/jobs.css", "fedhub/runs.css"]}
 
     list_display = ["intent", "peer_column", "agent", "status_label", "attempts", "what_happened", "made"]
     list_filter = [
@@ -39,17 +46,14 @@ class DispatchAdmin(OutboxAdmin):
     tabs, export_fields = DISPATCH_TABS, DISPATCH_EXPORT
     date_field, date_title = "created_at", "Sent"
     search_help_text = "Intent, peer, agent or id"
-    change_form_outer_before_template = "peers/dispatch_overview.html"
+    change_form_outer_before_template = "peers/work.html"
     fieldsets = [
-        ("Target", {"fields": ["intent_link", "peer_column", "agent", "scope_text"]}),
-        ("Delivery", {"fields": ["work", "attempts", "next_try", "last_answer", "error_text", "given_up", "away"]}),
-        ("History", {"fields": ["sent_by", "created_at", "delivered_at", "finished_at"]}),
+        ("Target", {"fields": ["intent_link", "agent", "scope_text"]}),
+        ("State after the peer's reports", {"fields": ["state_text"], "classes": ["collapse"]}),
         ("Ids", {"fields": ["own_id", "remote_id", "trace"], "classes": ["collapse"]}),
         ("Envelope as the hub sends it", {"fields": ["envelope_text"], "classes": ["collapse"]}),
     ]
-    empty_hint = (
-        "The hub has sent nothing yet. Describe the work as an intent, then press Dispatch on the intent's page."
-    )
+    empty_hint = "The hub has sent nothing yet. Describe work for an approved peer, then dispatch it."
     empty_link = ("Go to the intents", "admin:peers_intent_changelist")
 
     def heading_of(self, row: Dispatch) -> str:
@@ -58,20 +62,32 @@ class DispatchAdmin(OutboxAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Dispatch]:
         return super().get_queryset(request).prefetch_related("peer").defer("envelope")  # type: ignore[no-any-return]
 
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        # The live part of the page shows the buttons, because they come and go with the state.
+        return []
+
+    def get_urls(self) -> list[Any]:
+        live = self.admin_site.admin_view(self.live_view)
+        return [path("<str:object_id>/live/", live, name="peers_dispatch_live"), *super().get_urls()]
+
+    def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Return the parts of a dispatch's page that changed."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        dispatch = self.row_or_404(request, object_id)
+        return live_answer(request, self._state(request, dispatch), _entries(dispatch))
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
-        context.update(
-            dispatch=obj,
-            peer=peer_link(obj.peer, obj.target_server),
-            status=label(dispatch_status(obj), DISPATCH_COLORS),
-            next_step=_next_step(obj),
-            state=json_as_fields(obj.state),
-            attestation=json_as_fields(obj.attestation) if obj.attestation else "",
-            callback_table=inbound_table(obj),
-            journal_url=journal_url(obj.pk),
-        )
+        live_url = reverse("admin:peers_dispatch_live", args=[obj.pk])
+        context.update(page_context(self._state(request, obj), _entries(obj), live_url))
+        context["journal_url"] = journal_url(obj.pk)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def _state(self, request: HttpRequest, dispatch: Dispatch) -> dict[str, Any]:
+        names = sorted(self.actions_of_row(request, dispatch.pk)) if self.has_retry_permission(request) else []
+        return sent_state(request, dispatch) | {"buttons": buttons_for(self, dispatch.pk, reversed(names))}
 
     def is_done(self, row: Dispatch) -> bool:
         return row.status != DispatchState.PENDING
@@ -106,9 +122,9 @@ class DispatchAdmin(OutboxAdmin):
     def scope_text(self, dispatch: Dispatch) -> SafeString:
         return json_as_fields(dispatch.scope)
 
-    @display(description="Sent by")
-    def sent_by(self, dispatch: Dispatch) -> str:
-        return dispatch.created_by_name or "the hub"
+    @display(description="State")
+    def state_text(self, dispatch: Dispatch) -> SafeString:
+        return json_as_fields(dispatch.state)
 
     @display(description="Sent", ordering="created_at")
     def made(self, dispatch: Dispatch) -> str:
@@ -131,32 +147,5 @@ class DispatchAdmin(OutboxAdmin):
         return json_as_fields(dispatch.envelope)
 
 
-def _next_step(dispatch: Dispatch) -> SafeString | str:
-    """Return the problem of a dispatch and what staff can do about it; empty for a dispatch without a problem."""
-    why = dispatch.reason or dispatch.last_error
-    if dispatch.status == DispatchState.REJECTED:
-        return format_html(
-            "<strong>The peer refused it{}</strong> Open its intent to dispatch it to another agent or peer{}.",
-            f": {why}." if why else ".",
-            ", or press Try again" if dispatch.dead_at else "",
-        )
-    if dispatch.status != DispatchState.PENDING:
-        return ""
-    if dispatch.dead_at and dispatch.put_away_at:
-        return format_html("<strong>Staff put it away.</strong> {}", dispatch.put_away_reason)
-    if dispatch.dead_at:
-        return format_html(
-            "<strong>The hub gave up after {}.</strong> {} Press Try again when the peer works again.",
-            plural(dispatch.attempts, "attempt"),
-            f"The last error: {why}." if why else "",
-        )
-    if dispatch.due_at is None:
-        return format_html("<strong>It waits.</strong> {}", why or "The hub sends it when its peer is approved.")
-    if dispatch.attempts:
-        return format_html(
-            "<strong>Attempt {} failed.</strong> {} The hub tries again {}.",
-            dispatch.attempts,
-            f"{why}." if why else "",
-            time_until(dispatch.due_at),
-        )
-    return ""
+def _entries(dispatch: Dispatch) -> list[Entry]:
+    return entries_of(sent_facts(dispatch), beside=dispatch.created_at)

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
-from unfold.decorators import action, display
-from unfold.enums import ActionVariant
+from unfold.contrib.filters.admin import BooleanRadioFilter, DropdownFilter
+from unfold.decorators import display
 
 from core.actors import actor_of
 from core.admin.cells import copyable, row_link, time_since
 from core.admin.labels import label
-from core.admin.list_page import ListPageMixin
+from core.admin.list_export import CHUNK_ROWS
+from core.admin.list_page import ListChangeList, ListPageMixin
+from core.admin.refused_forms import RefusalOnFormMixin
 from core.admin.row_pages import RowPagesMixin
 from core.admin.saving import UnitOfWorkMixin
-from core.errors import HubError
-from peers.admin.intent_forms import DispatchForm, IntentForm
+from peers.admin.composer.page import ComposerMixin
+from peers.admin.intent_forms import IntentForm
 from peers.admin.json_fields import json_as_fields
 from peers.admin.labels import DISPATCH_COLORS, dispatch_status, peer_link
 from peers.admin.list_pages import INTENT_EXPORT, INTENT_TABS
-from peers.models import Dispatch, Intent, IntentStatus, ReceivedDispatch
-from peers.protocol import DelegationScope, ProtocolError
-from peers.services.catalog.intents import create_intent
-from peers.services.outbox.dispatch import create_dispatch
+from peers.admin.work.answer import answer_of
+from peers.models import Dispatch, DispatchState, Intent, IntentStatus, ReceivedDispatch
+from peers.services.catalog.intents import change_intent, create_intent, is_editable, where_status, with_status
 
 INTENT_COLORS = {
     IntentStatus.ACTIVE.label: "info",
@@ -38,12 +40,39 @@ MAX_DISPATCHES_SHOWN = 20
 JSON_HINT = "Two optional JSON objects. Leave them empty if the description is enough."
 
 
+class IntentStatusFilter(DropdownFilter):
+    """Keeps the intents with one status, which follows from their dispatches."""
+
+    title = "status"
+    parameter_name = "status__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status.value, str(status.label)) for status in IntentStatus]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Intent]) -> QuerySet[Intent]:
+        value = self.value()
+        return queryset.filter(where_status(IntentStatus(value))) if value in IntentStatus.values else queryset
+
+
+class IntentChangeList(ListChangeList):
+    """A list of intents, which reads the statuses of a page at once."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = with_status(self.result_list)
+
+
 @admin.register(Intent)
-class IntentAdmin(UnitOfWorkMixin, RowPagesMixin, ListPageMixin):
-    """The admin page of intents: text and origin of an intent, and the dispatches that this hub made of it."""
+class IntentAdmin(RefusalOnFormMixin, UnitOfWorkMixin, ComposerMixin, RowPagesMixin, ListPageMixin):
+    """The admin page of intents: an intent's text and origin, its answer, and the dispatches that were made of it."""
+
+    class Media:
+        css: ClassVar = {"all": ["fedhub/runs.css"]}
 
     list_display = ["title_column", "status_label", "origin", "made_by", "made"]
-    list_filter = [("status", ChoicesDropdownFilter), ("is_received", BooleanRadioFilter)]
+    list_filter = [IntentStatusFilter, ("is_received", BooleanRadioFilter)]
     list_filter_submit = True
     show_facets = admin.ShowFacets.NEVER
     list_fullwidth = True
@@ -53,36 +82,43 @@ class IntentAdmin(UnitOfWorkMixin, RowPagesMixin, ListPageMixin):
     date_field, date_title = "created_at", "Made"
     search_help_text = "Title or id"
     actions = None
-    actions_detail = ["dispatch_on"]
     change_form_outer_before_template = "peers/intent_overview.html"
-    empty_hint = (
-        "Describe the work here, then dispatch it to an approved peer. Intents that peers send appear here too."
-    )
+    empty_hint = "Describe work for an approved peer, and dispatch it. Intents that peers send appear here too."
     form = IntentForm
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ListChangeList]:
+        return IntentChangeList
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Intent | None:
+        found = super().get_object(request, object_id, from_field)
+        return with_status([found])[0] if found else None
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+        return bool(super().has_change_permission(request, obj)) and obj is not None and _is_editable(obj)
+
+    def exported(self, rows: Iterator[Intent]) -> Iterator[Intent]:
+        while chunk := with_status(islice(rows, CHUNK_ROWS)):
+            yield from chunk
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_dispatch_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Tell whether this person may dispatch intents to peers."""
-        return bool(request.user.has_perm("peers.add_dispatch"))
-
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        if obj is None:
+        if obj is None or self.has_change_permission(request, obj):
             return [
                 ("Work", {"fields": ["title", "description"]}),
                 ("For programs", {"fields": ["state", "constraints"], "description": JSON_HINT}),
             ]
         return [
-            (None, {"fields": ["title", "description", "status_label", "origin"]}),
+            (None, {"fields": ["title", "description", "origin"]}),
             ("Content", {"fields": ["state_text", "constraints_text"]}),
             ("Record", {"fields": ["own_id", "made_by", "created_at", "updated_at"]}),
         ]
 
     def save_model(self, request: HttpRequest, obj: Intent, form: Any, change: bool) -> None:
+        if change:
+            change_intent(obj.pk, **form.cleaned_data)
+            return
         stored = create_intent(**form.cleaned_data, by=actor_of(request.user))
         obj.pk, obj._state.adding = stored.pk, False
         obj.refresh_from_db()
@@ -96,38 +132,19 @@ class IntentAdmin(UnitOfWorkMixin, RowPagesMixin, ListPageMixin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
         if obj:
-            context["dispatch_table"] = _dispatch_table(obj)
+            dispatches = list(Dispatch.objects.filter(intent_id=obj.pk).select_related("peer")[:MAX_DISPATCHES_SHOWN])
+            context["status"] = label(obj.get_status_display(), INTENT_COLORS)
+            context["dispatch_table"] = _dispatch_table(obj, dispatches)
+            context["answer"] = _answer(obj, dispatches)
             context["may_dispatch"] = self.has_dispatch_permission(request)
+            context["may_change"] = self.has_change_permission(request, obj)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
-
-    @action(
-        description="Dispatch…",
-        icon="send",
-        variant=ActionVariant.PRIMARY,
-        permissions=["dispatch"],
-        url_path="dispatch",
-    )
-    def dispatch_on(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        intent = self.row_or_404(request, object_id)
-        form = DispatchForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                sent = _dispatch(intent, form.cleaned_data, request)
-            except (HubError, ProtocolError) as error:
-                form.add_error(None, str(error))
-            else:
-                peer = form.cleaned_data["peer"]
-                messages.success(request, f"The hub sends it to {peer}. Reload this page to see the result.")
-                return self.redirect_to(request, reverse("admin:peers_dispatch_change", args=[sent.pk]))
-        context = {"intent": intent, "form": form, "back_url": self.row_url(object_id)}
-        context["has_peer"] = form.fields["peer"].queryset.exists()  # type: ignore[attr-defined]
-        return self.extra_page(request, "peers/dispatch.html", f"Dispatch {intent.title}", context)
 
     @display(description="Intent", ordering="title")
     def title_column(self, intent: Intent) -> str:
         return intent.title
 
-    @display(description="Status", ordering="status", label=INTENT_COLORS)
+    @display(description="Status", label=INTENT_COLORS)
     def status_label(self, intent: Intent) -> str:
         return intent.get_status_display()
 
@@ -156,19 +173,26 @@ class IntentAdmin(UnitOfWorkMixin, RowPagesMixin, ListPageMixin):
         return json_as_fields(intent.constraints)
 
 
-def _dispatch(intent: Intent, typed: dict[str, Any], request: HttpRequest) -> Dispatch:
-    scope = DelegationScope(permissions=typed["permissions"], max_delegation_depth=typed["max_delegation_depth"])
-    return create_dispatch(
-        intent_id=intent.pk,
-        target_server=typed["peer"].server_url,
-        agent_id=typed["agent_id"],
-        scope=scope,
-        by=actor_of(request.user),
+def _is_editable(intent: Any) -> bool:
+    """Tell whether the intent may still change; a page asks often, and one query answers."""
+    known: bool | None = getattr(intent, "_is_editable", None)
+    if known is None:
+        known = intent._is_editable = is_editable(intent)
+    return known
+
+
+def _answer(intent: Intent, dispatches: list[Dispatch]) -> SafeString | str:
+    """Return the answer to an intent: of its newest completed dispatch, or that this hub gave; "" without one."""
+    if intent.is_received:
+        return answer_of(intent.state) if intent.status == IntentStatus.COMPLETED else ""
+    done = next((row for row in dispatches if row.status == DispatchState.COMPLETED), None)
+    return answer_of(done.state) if done else ""
+
+
+def _dispatch_table(intent: Intent, dispatches: list[Dispatch]) -> dict[str, list[Any]]:
+    received = (
+        ReceivedDispatch.objects.filter(intent=intent).select_related("peer").first() if intent.is_received else None
     )
-
-
-def _dispatch_table(intent: Intent) -> dict[str, list[Any]]:
-    received = ReceivedDispatch.objects.filter(intent=intent).select_related("peer").first()
     rows = [
         [
             row_link(row, "sent"),
@@ -178,7 +202,7 @@ def _dispatch_table(intent: Intent) -> dict[str, list[Any]]:
             row.reason or row.last_error or "-",
             time_since(row.created_at),
         ]
-        for row in Dispatch.objects.filter(intent_id=intent.pk).select_related("peer")[:MAX_DISPATCHES_SHOWN]
+        for row in dispatches
     ]
     if received:
         state = label("Finished" if received.is_finished else "Under way", {"Finished": "success"})

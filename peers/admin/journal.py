@@ -21,7 +21,9 @@ from core.admin.row_pages import RowPagesMixin
 from peers.admin.dialogs import RequiredReasonForm, dialog
 from peers.admin.labels import peer_link
 from peers.admin.list_pages import JOURNAL_EXPORT, JOURNAL_TABS
+from peers.admin.work.trace_table import trace_table
 from peers.models import Dispatch, JournalEntry, JournalKind, Peer, ReceivedDispatch
+from peers.services.inbox.explain.refused import checks_of_line
 from peers.services.trust.log_sealing import start_log
 
 KIND_COLORS = {
@@ -51,7 +53,14 @@ class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
     date_field, date_title = "at", "When"
     search_help_text = "Peer, dispatch id, text or person"
     fields = ["at", "kind_label", "text", "peer_page", "dispatch_page", "by", "in_log", "digest"]
+    change_form_outer_before_template = "peers/journal_line.html"
     empty_hint = "The hub writes a line for every decision about a peer and for every message between hubs."
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        context["trace"] = trace_table(checks_of_line(obj))
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def has_start_log_permission(self, request: HttpRequest) -> bool:
         """Tell whether this person may begin another federation log."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -17,7 +18,9 @@ from core.admin.cells import copyable, time_since
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.refusals import show_refusals
 from core.admin.row_pages import RowPagesMixin
-from peers.admin.dialogs import RequiredReasonForm, dialog
+from peers.admin.dialogs import dialog
+from peers.admin.effects import RevokeKeyForm, joined, key_parts
+from peers.admin.fingerprints import shown_fingerprint
 from peers.admin.labels import (
     KEY_COLORS,
     SIGNED_BY_PREVIOUS,
@@ -61,6 +64,9 @@ class PeerKeyAdmin(RowPagesMixin, ReadOnlyAdmin):
     empty_link = ("Go to the peers", "admin:peers_peer_changelist")
     actions_detail = ["approve", "revoke"]
 
+    class Media:
+        css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("fedhub/peers.css",)}
+
     def actions_of_row(self, request: HttpRequest, object_id: str) -> set[str]:
         key = PeerKey.objects.select_related("peer").filter(pk=object_id).first()
         return _actions_of(key) if key else set()
@@ -86,7 +92,8 @@ class PeerKeyAdmin(RowPagesMixin, ReadOnlyAdmin):
                 messages.success(request, _message_of_approval(typed["overlap_days"]))
             return self.redirect_to(request, self.row_url(object_id))
         pinned = key.peer.keys.filter(state=KeyState.PINNED)
-        context = {"key": key, "form": form, "pinned": pinned, "back_url": self.row_url(object_id)}
+        shown, back = shown_fingerprint(key.fingerprint), self.row_url(object_id)
+        context = {"key": key, "shown": shown, "form": form, "pinned": pinned, "back_url": back}
         return self.extra_page(request, "peers/approve_key.html", f"Approve a changed key of {key.peer}", context)
 
     @action(
@@ -99,14 +106,15 @@ class PeerKeyAdmin(RowPagesMixin, ReadOnlyAdmin):
             "Revoke",
             "From now on the hub refuses every message that this key signed. A revoked key cannot be approved again. "
             "Revoke a proposed key to reject it.",
-            RequiredReasonForm,
+            RevokeKeyForm,
         ),
     )
-    def revoke(self, request: HttpRequest, form: RequiredReasonForm, object_id: str) -> HttpResponse:
+    def revoke(self, request: HttpRequest, form: RevokeKeyForm, object_id: str) -> HttpResponse:
         key = self.row_or_404(request, object_id)
         with show_refusals(request):
-            revoke_key(key, by=actor_of(request.user), reason=form.cleaned_data["reason"])
-            messages.success(request, "The key is revoked. The hub refuses every message that it signed.")
+            found = revoke_key(key, by=actor_of(request.user), reason=form.cleaned_data["reason"])
+            left = joined(key_parts(found)) if found.is_trusted else ""
+            messages.success(request, f"The key is revoked. {left}The hub refuses every message that it signed.")
         return self.redirect_to(request, self.row_url(object_id))
 
     def heading_of(self, row: PeerKey) -> str:
@@ -121,8 +129,8 @@ class PeerKeyAdmin(RowPagesMixin, ReadOnlyAdmin):
         return peer_link(key.peer)
 
     @display(description="Fingerprint (SHA-256)")
-    def full_fingerprint(self, key: PeerKey) -> SafeString | str:
-        return copyable(key.fingerprint)
+    def full_fingerprint(self, key: PeerKey) -> SafeString:
+        return render_to_string("peers/fingerprint.html", {"shown": shown_fingerprint(key.fingerprint)})
 
     @display(description="Public key (base64)")
     def public_key_text(self, key: PeerKey) -> SafeString | str:

@@ -23,6 +23,7 @@ from peers.models import (
     ReceivedDispatch,
 )
 from peers.protocol import CallbackEventType
+from peers.services.trust.standing import Standing
 
 PEER_COLORS = {
     PeerState.PROPOSED.label: "info",
@@ -30,6 +31,8 @@ PEER_COLORS = {
     PeerState.REJECTED.label: "danger",
     PeerState.SUSPENDED.label: "warning",
     PeerState.RETIRED.label: "default",
+    Standing.TOKEN.label: "info",
+    Standing.NO_KEY.label: "danger",
 }
 KEY_COLORS = {
     KeyState.PROPOSED.label: "info",
@@ -88,12 +91,20 @@ def peer_link(peer: Peer | None, url: str = "") -> SafeString | str:
     return format_html('<a class="text-link" href="{}" title="{}">{}</a>', page, peer.server_url, peer)
 
 
+def peer_state(peer: Peer, standing: Standing) -> str:
+    """Return a peer's state; for an approved peer without a trusted key, how it stands."""
+    return str(standing.label) if peer.state == PeerState.APPROVED else peer.get_state_display()
+
+
 def dispatch_status(dispatch: Dispatch) -> str:
-    """Return a dispatch's status; `Given up`, `Put away` or `Waiting` for a pending one that no worker will take."""
-    if dispatch.status != DispatchState.PENDING:
-        return dispatch.get_status_display()
+    """Return a dispatch's status; `Given up`, `Put away` or `Waiting` for one that no worker will take.
+
+    `Failed` is the work that the peer could not do. A dispatch that the hub could not deliver is given up.
+    """
     if dispatch.dead_at:
         return "Put away" if dispatch.put_away_at else "Given up"
+    if dispatch.status != DispatchState.PENDING:
+        return dispatch.get_status_display()
     return "Pending" if dispatch.due_at else "Waiting"
 
 
@@ -127,4 +138,5 @@ def title_of_received(received: ReceivedDispatch) -> str:
 
 def plural(count: int, noun: str) -> str:
     """Return a number with its noun: `1 key`, `3 keys`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    ending = "es" if noun.endswith("ch") else "s"
+    return f"{count:,} {noun}{'' if count == 1 else ending}"

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.db.models import Q
 from django.utils import timezone
 
 from core.admin.list_export import ExportField
 from core.admin.list_tabs import Tab, choice_tabs
-from core.store.days import hub_today
-from core.store.unit_of_work import subquery_or_list
 from peers.admin.labels import dispatch_status, event_name, key_state, title_of_received
 from peers.models import (
     DispatchState,
     IntentStatus,
     JournalKind,
     KeyState,
-    PeerKey,
     PeerState,
     ReceiptStanding,
     TakenBy,
     Visibility,
 )
+from peers.services.catalog.intents import where_status
+from peers.services.trust.standing import has_changed_key, has_no_trusted_key, needs_decision, review_is_due
 
 IS_DEAD = Q(dead_at__isnull=False)
 IS_DUE = Q(dead_at__isnull=True, due_at__isnull=False)
 IS_AT_REST = Q(dead_at__isnull=True, due_at__isnull=True)
 
 
-def _with_changed_key() -> Q:
-    changed = (
-        PeerKey.objects.filter(state=KeyState.PROPOSED, withdrawal="").order_by().values_list("peer_id", flat=True)
-    )
-    return Q(state=PeerState.APPROVED, pk__in=subquery_or_list(changed))
-
-
+TO_DECIDE, OLDEST_DECISION = "decide", ("waits_since", "pk")
 PEER_TABS = (
-    Tab("proposed", "Proposed", Q(state=PeerState.PROPOSED)),
-    Tab("key", "Changed key", _with_changed_key),
-    Tab("review", "Review due", lambda: Q(state=PeerState.APPROVED, review_by__lte=hub_today())),
+    Tab(TO_DECIDE, "To decide", needs_decision, OLDEST_DECISION),
+    Tab("proposed", "Proposed", Q(state=PeerState.PROPOSED), OLDEST_DECISION),
+    Tab("key", "Changed key", has_changed_key, OLDEST_DECISION),
+    Tab("review", "Review due", review_is_due, ("review_by", "pk")),
+    Tab("no_key", "No trusted key", has_no_trusted_key, OLDEST_DECISION),
     *choice_tabs("state", [choice for choice in PeerState.choices if choice[0] != PeerState.PROPOSED]),
 )
 PEER_EXPORT: tuple[ExportField, ...] = (
@@ -68,7 +65,7 @@ KEY_EXPORT: tuple[ExportField, ...] = (
 )
 
 INTENT_TABS = (
-    *choice_tabs("status", IntentStatus.choices),
+    *(Tab(each.value, each.label, partial(where_status, each)) for each in IntentStatus),
     Tab("own", "Made here", Q(is_received=False)),
     Tab("received", "Received", Q(is_received=True)),
 )

@@ -103,9 +103,7 @@ class OutboxAdmin(OldestFirstMixin, RowPagesMixin, ReadOnlyAdmin):
     def retry(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
         with show_refusals(request):
             retry_dead(self.row_or_404(request, object_id), by=actor_of(request.user))
-            messages.success(
-                request, "A worker tries it again as soon as it is free. Reload this page to see the answer."
-            )
+            messages.success(request, "A worker tries it again as soon as it is free.")
         return self.redirect_to(request, self.row_url(object_id))
 
     @action(

@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
 from core.actors import actor_of
 from core.admin.refusals import show_refusals
-from core.admin.row_pages import RowPagesMixin
+from peers.admin.composer.links import composer_url, may_compose
 from peers.admin.dialogs import ConfirmForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, dialog
+from peers.admin.effects import RejectForm, RetireForm, RevokeTokensForm, SuspendForm, joined, stopped_parts
+from peers.admin.fingerprints import shown_fingerprint
 from peers.admin.labels import key_origin, plural, short_fingerprint
 from peers.admin.peer_forms import ApprovalForm, TokenForm
+from peers.admin.peer_sending import SendingActionsMixin, sending_actions
 from peers.models import Peer, PeerState
+from peers.services.catalog.agents import count_only_for_peers
 from peers.services.trust import peers
 from peers.services.trust.log_checkpoints import acknowledge_log, warnings_about
 from peers.services.trust.peer_documents import refresh_documents
@@ -42,19 +46,25 @@ NEXT_STEP: dict[str, str] = {
 """What each state means, and what staff can do next."""
 
 
-class PeerActionsMixin(RowPagesMixin):
+class PeerActionsMixin(SendingActionsMixin):
     """Adds to PeerAdmin the buttons of a peer's page; the state of the peer decides which buttons the page shows."""
 
     actions_detail = [
+        "send_work",
         "approve",
         "fetch",
         "reject",
         "suspend",
         "resume",
         "repropose",
+        "resume_messages",
+        "clear_failures",
         "acknowledge_log",
         "allow_older",
-        {"title": "More", "items": ["issue_token", "revoke_all_tokens", "outbound_key", "retire"]},
+        {
+            "title": "More",
+            "items": ["fetch_agents", "pause_messages", "issue_token", "revoke_all_tokens", "outbound_key", "retire"],
+        },
     ]
 
     def actions_of_row(self, request: HttpRequest, object_id: str) -> set[str]:
@@ -62,7 +72,9 @@ class PeerActionsMixin(RowPagesMixin):
         if peer is None:
             return set()
         further = {"acknowledge_log"} if self.log_warnings(request, peer) else set()
-        further |= {"allow_older"} if is_held_back(peer, timezone.now()) else set()
+        now = timezone.now()
+        further |= {"send_work"} if peer.state == PeerState.APPROVED and peer.may_get_work else set()
+        further |= sending_actions(peer, now) | ({"allow_older"} if is_held_back(peer, now) else set())
         return ACTIONS_BY_STATE[peer.state] | further
 
     def log_warnings(self, request: HttpRequest, peer: Peer) -> list[str]:
@@ -71,6 +83,14 @@ class PeerActionsMixin(RowPagesMixin):
         if peer.pk not in known:
             known[peer.pk] = warnings_about(peer)
         return known[peer.pk]
+
+    def has_compose_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether this person may describe new work and dispatch it."""
+        return may_compose(request)
+
+    @action(description="Send work", icon="send", permissions=["compose"], url_path="send-work")
+    def send_work(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(composer_url(peer=self.row_or_404(request, object_id).pk))
 
     @action(
         description="Fetch documents",
@@ -119,7 +139,11 @@ class PeerActionsMixin(RowPagesMixin):
                 )
                 messages.success(request, f"{peer} is approved. {NEXT_STEP[PeerState.APPROVED]}")
             return self.redirect_to(request, self.row_url(object_id))
-        shown = [{"key": key, "origin": key_origin(key)} for key in keys if key.is_offered]
+        shown = [
+            {"key": key, "origin": key_origin(key), "forms": shown_fingerprint(key.fingerprint)}
+            for key in keys
+            if key.is_offered
+        ]
         context = {"peer": peer, "form": form, "keys": shown, "back_url": self.row_url(object_id)}
         return self.extra_page(request, "peers/approve_peer.html", f"Approve {peer}", context)
 
@@ -133,10 +157,10 @@ class PeerActionsMixin(RowPagesMixin):
             "Reject",
             "The hub refuses the peer's requests and does not propose it again by itself. "
             "Press Propose again to undo this.",
-            RequiredReasonForm,
+            RejectForm,
         ),
     )
-    def reject(self, request: HttpRequest, form: RequiredReasonForm, object_id: str) -> HttpResponse:
+    def reject(self, request: HttpRequest, form: RejectForm, object_id: str) -> HttpResponse:
         return self._decide(request, object_id, peers.reject_peer, form)
 
     @action(
@@ -150,11 +174,11 @@ class PeerActionsMixin(RowPagesMixin):
             "At once the hub refuses the peer's requests, cancels the work of its agents for the peer, and holds "
             "queued dispatches and callbacks. It revokes the peer's tokens and delegations; they stay revoked when "
             "you resume the peer.",
-            RequiredReasonForm,
+            SuspendForm,
         ),
     )
-    def suspend(self, request: HttpRequest, form: RequiredReasonForm, object_id: str) -> HttpResponse:
-        return self._decide(request, object_id, peers.suspend_peer, form)
+    def suspend(self, request: HttpRequest, form: SuspendForm, object_id: str) -> HttpResponse:
+        return self._stop(request, object_id, peers.suspend_peer, form)
 
     @action(
         description="Resume",
@@ -181,11 +205,11 @@ class PeerActionsMixin(RowPagesMixin):
             "The hub sends the peer nothing more, refuses its requests and cancels the work of its agents for it. "
             "It revokes the peer's tokens and delegations for good. Its history stays. To trust it again, propose it "
             "again.",
-            ReasonForm,
+            RetireForm,
         ),
     )
-    def retire(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
-        return self._decide(request, object_id, peers.retire_peer, form)
+    def retire(self, request: HttpRequest, form: RetireForm, object_id: str) -> HttpResponse:
+        return self._stop(request, object_id, peers.retire_peer, form)
 
     @action(
         description="Propose again",
@@ -243,10 +267,10 @@ class PeerActionsMixin(RowPagesMixin):
             "Revoke all tokens",
             "The hub refuses requests with these tokens at once. It still accepts messages that the peer signs. "
             "You can issue new tokens.",
-            ConfirmForm,
+            RevokeTokensForm,
         ),
     )
-    def revoke_all_tokens(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
+    def revoke_all_tokens(self, request: HttpRequest, form: RevokeTokensForm, object_id: str) -> HttpResponse:
         peer = self.row_or_404(request, object_id)
         count = revoke_all(peer, by=actor_of(request.user))
         messages.success(request, f"{plural(count, 'token')} revoked.")
@@ -285,6 +309,15 @@ class PeerActionsMixin(RowPagesMixin):
         with show_refusals(request):
             allow_older(peer, reason=form.cleaned_data["reason"], by=actor_of(request.user))
             messages.success(request, f"{peer} may send envelopes from before the restore.")
+        return self.redirect_to(request, self.row_url(object_id))
+
+    def _stop(self, request: HttpRequest, object_id: str, service: Any, form: Any) -> HttpResponse:
+        peer = self.row_or_404(request, object_id)
+        unseen = count_only_for_peers() if peer.state == PeerState.APPROVED else 0
+        with show_refusals(request):
+            stopped = service(peer, reason=form.cleaned_data["reason"], by=actor_of(request.user))
+            done = joined(stopped_parts(stopped, unseen))
+            messages.success(request, f"{peer} is {peer.get_state_display().lower()}. {done}{NEXT_STEP[peer.state]}")
         return self.redirect_to(request, self.row_url(object_id))
 
     def _decide(self, request: HttpRequest, object_id: str, service: Any, form: Any) -> HttpResponse:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.urls import reverse
 from django.utils import timezone
 
 from core.admin.cells import row_link, time_since
@@ -18,12 +17,16 @@ from peers.admin.labels import (
     WITHDRAWAL_COLORS,
     key_origin,
     key_state,
+    peer_state,
     short_fingerprint,
     trusted_until,
 )
 from peers.admin.peer_actions import NEXT_STEP
-from peers.models import Dispatch, JournalEntry, KeyState, Peer, PeerDecision, PeerKey, PeerState, ReceivedDispatch
+from peers.admin.peer_traffic import traffic_of
+from peers.models import JournalEntry, KeyState, Peer, PeerDecision, PeerKey, PeerState
+from peers.services.outbox.pauses import pause_end
 from peers.services.trust.restore_boundary import is_held_back
+from peers.services.trust.standing import Standing, standing_of
 
 MAX_LINES_SHOWN = 8
 
@@ -31,56 +34,34 @@ MAX_LINES_SHOWN = 8
 def overview_of(peer: Peer) -> dict[str, Any]:
     """Return the context of `peers/peer_overview.html` without `log_warnings`."""
     now = timezone.now()
-    keys = list(peer.keys.all())
+    keys, decisions = list(peer.keys.all()), list(peer.decisions.all()[:MAX_LINES_SHOWN])
+    tokens = peer.tokens.filter(revoked_at=None, expires_at__gt=now).count()
+    standing = standing_of(keys, tokens, now)
     proposed = [key for key in keys if key.state == KeyState.PROPOSED and key.is_offered]
     return {
         "peer": peer,
-        "state_label": label(peer.get_state_display(), PEER_COLORS),
+        "state_label": label(peer_state(peer, standing), PEER_COLORS),
+        "has_no_trusted_key": peer.state == PeerState.APPROVED and standing == Standing.NO_KEY,
         "changed_keys": proposed if peer.state == PeerState.APPROVED else [],
         "withdrawn_keys": [key for key in keys if key.withdrawal and key.is_valid_at(now)],
         "is_held_back": is_held_back(peer, now),
-        "last_decision": peer.decisions.first(),
+        "last_decision": decisions[0] if decisions else None,
         "next_step": NEXT_STEP[peer.state],
-        "is_without_traffic": _is_without_traffic(peer),
         "is_self_proposed": peer.state == PeerState.PROPOSED and bool(peer.proposed_from),
         "is_review_due": bool(
             peer.review_by and peer.state == PeerState.APPROVED and peer.review_by <= timezone.localdate()
         ),
         "is_without_key": peer.state == PeerState.PROPOSED and not keys,
-        "is_paused": bool(peer.paused_until and peer.paused_until > now),
+        "is_paused": pause_end(peer, now=now) is not None,
         "circuit_open": bool(peer.circuit_open_until and peer.circuit_open_until > now),
         "key_table": _key_table(keys, now),
-        "cards": _cards(peer),
-        "decision_table": _decision_table(peer),
+        "decision_table": _decision_table(decisions, keys),
         "journal_table": _journal_table(peer),
         "journal_url": journal_url(peer.server_url),
-        "valid_tokens": peer.tokens.filter(revoked_at=None, expires_at__gt=now).count(),
+        "valid_tokens": tokens,
         "fetched": time_since(peer.documents_fetched_at) if peer.documents_fetched_at else "never",
+        **traffic_of(peer, now),
     }
-
-
-def _is_without_traffic(peer: Peer) -> bool:
-    has_traffic = Dispatch.objects.filter(peer=peer).exists() or ReceivedDispatch.objects.filter(peer=peer).exists()
-    return peer.state == PeerState.APPROVED and not has_traffic
-
-
-def _cards(peer: Peer) -> list[dict[str, Any]]:
-    own = f"?peer__id__exact={peer.pk}"
-    sent, received = reverse("admin:peers_dispatch_changelist"), reverse("admin:peers_receiveddispatch_changelist")
-    return [
-        {
-            "title": "Dispatches sent",
-            "icon": "outbox",
-            "href": sent + own,
-            "number": Dispatch.objects.filter(peer=peer).count(),
-        },
-        {
-            "title": "Dispatches received",
-            "icon": "inbox",
-            "href": received + own,
-            "number": ReceivedDispatch.objects.filter(peer=peer).count(),
-        },
-    ]
 
 
 def _key_table(keys: list[PeerKey], now: datetime) -> dict[str, list[Any]]:
@@ -98,25 +79,25 @@ def _key_table(keys: list[PeerKey], now: datetime) -> dict[str, list[Any]]:
     return {"headers": ["Key", "State", "Origin", "First seen", "Trusted until", "Its owner says"], "rows": rows}
 
 
-def _decision_table(peer: Peer) -> dict[str, list[Any]]:
+def _decision_table(decisions: list[PeerDecision], keys: list[PeerKey]) -> dict[str, list[Any]]:
     rows = [
         [
             time_since(row.decided_at),
             f"{row.from_state or 'new'} → {row.to_state}",
             row.actor_name or "the hub",
             row.reason or "-",
-            _key_of(row, peer),
+            _key_of(row, keys),
             str(row.review_by or "-"),
         ]
-        for row in peer.decisions.all()[:MAX_LINES_SHOWN]
+        for row in decisions
     ]
     return {"headers": ["When", "Decision", "By", "Why", "Key", "Review by"], "rows": rows}
 
 
-def _key_of(decision: PeerDecision, peer: Peer) -> Any:
+def _key_of(decision: PeerDecision, keys: list[PeerKey]) -> Any:
     if not decision.fingerprint:
         return "-"
-    found = next((key for key in peer.keys.all() if key.fingerprint == decision.fingerprint), None)
+    found = next((key for key in keys if key.fingerprint == decision.fingerprint), None)
     text = short_fingerprint(decision.fingerprint)
     return row_link(found, text) if found else text
 

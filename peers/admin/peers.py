@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
@@ -17,22 +17,29 @@ from core.admin.list_page import ListPageMixin
 from core.admin.refused_forms import RefusalOnFormMixin
 from core.admin.saving import UnitOfWorkMixin
 from core.store.days import hub_today
+from peers.admin.composer.links import may_compose
 from peers.admin.import_export import ImportExportMixin
-from peers.admin.labels import PEER_COLORS
-from peers.admin.list_pages import PEER_EXPORT, PEER_TABS
+from peers.admin.labels import PEER_COLORS, peer_state
+from peers.admin.list_pages import PEER_EXPORT, PEER_TABS, TO_DECIDE
+from peers.admin.many_peers import ManyPeersMixin
 from peers.admin.peer_actions import PeerActionsMixin
 from peers.admin.peer_forms import PeerAddForm, PeerForm
 from peers.admin.peer_overview import overview_of
+from peers.admin.this_hub import ThisHubMixin
 from peers.models import KeyState, KeyWithdrawal, Peer, PeerState
 from peers.services.trust.peers import add_peer, change_settings
+from peers.services.trust.standing import Standing, has_no_trusted_key, review_is_due, standing, with_standing
 
+DECISION_COLORS = {
+    "New peer": "info",
+    "New key to compare": "info",
+    "Changed key": "warning",
+    "Withdrawn key": "danger",
+    "Review due": "warning",
+    "No trusted key": "danger",
+}
 # Of a pinned key; a condition on `keys__withdrawal` follows.
 WITHDREW_A_KEY = Q(state=PeerState.APPROVED, keys__state=KeyState.PINNED)
-
-
-def review_is_due() -> Q:
-    """Return the condition that staff want to look at their decision about a peer again."""
-    return Q(state=PeerState.APPROVED, review_by__lte=hub_today())
 
 
 class WaitingForStaffFilter(DropdownFilter):
@@ -45,6 +52,7 @@ class WaitingForStaffFilter(DropdownFilter):
         return [
             ("review", "Review is due"),
             ("key", "Has a changed key"),
+            ("no_key", "Has no trusted key"),
             ("withdrawn", "Withdrew a key"),
             *((way.value, f"Has a key {way.label}") for way in KeyWithdrawal),
             ("stranger", "Proposed itself"),
@@ -54,6 +62,7 @@ class WaitingForStaffFilter(DropdownFilter):
         wanted = {
             "review": review_is_due(),
             "key": Q(state=PeerState.APPROVED, keys__state=KeyState.PROPOSED, keys__withdrawal=""),
+            "no_key": has_no_trusted_key(),
             "withdrawn": WITHDREW_A_KEY & Q(keys__withdrawal__gt=""),
             **{way.value: WITHDREW_A_KEY & Q(keys__withdrawal=way) for way in KeyWithdrawal},
             "stranger": Q(state=PeerState.PROPOSED) & ~Q(proposed_from=""),
@@ -66,14 +75,26 @@ class WaitingForStaffFilter(DropdownFilter):
 
 @admin.register(Peer)
 class PeerAdmin(
-    OldestFirstMixin, RefusalOnFormMixin, UnitOfWorkMixin, ImportExportMixin, PeerActionsMixin, ListPageMixin
+    OldestFirstMixin,
+    RefusalOnFormMixin,
+    UnitOfWorkMixin,
+    ImportExportMixin,
+    PeerActionsMixin,
+    ThisHubMixin,
+    ManyPeersMixin,
+    ListPageMixin,
 ):
     """The admin page of peers: the state and the settings of a peer, and staff's decisions about the peer."""
 
-    list_display = ["name", "state_label", "relationship_label", "keys_label", "review", "attempts", "added"]
+    list_display = ["name", "state_label", "to_decide", "waits", "relationship_label", "review", "attempts", "added"]
     list_filter = [("state", ChoicesDropdownFilter), ("relationship", ChoicesDropdownFilter), WaitingForStaffFilter]
     list_filter_submit = True
-    oldest_first = {("look", "review"): "review_by", ("state__exact", "proposed"): "created_at"}
+    oldest_first = {
+        ("look", "review"): "review_by",
+        ("look", "no_key"): "updated_at",
+        ("state__exact", "proposed"): "created_at",
+    }
+    opens_on = TO_DECIDE
     show_facets = admin.ShowFacets.NEVER
     list_fullwidth = True
     list_per_page = 50
@@ -82,17 +103,17 @@ class PeerAdmin(
     date_field, date_title = "created_at", "Added"
     search_help_text = "URL, name, DID or notes"
     warn_unsaved_form = True
-    actions = None
     change_form_outer_before_template = "peers/peer_overview.html"
     empty_hint = (
         "Add the hub of another organization by its URL, fetch its documents, compare its key's fingerprint with its "
         "staff, and approve it. Then both hubs can send each other work."
     )
 
+    class Media:
+        css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("fedhub/dashboard.css", "fedhub/peers.css")}
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Peer]:
-        pinned = Count("keys", filter=Q(keys__state=KeyState.PINNED), distinct=True)
-        proposed = Count("keys", filter=Q(keys__state=KeyState.PROPOSED, keys__withdrawal=""), distinct=True)
-        return super().get_queryset(request).annotate(pinned_keys=pinned, proposed_keys=proposed)  # type: ignore[no-any-return]
+        return with_standing(super().get_queryset(request))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -133,7 +154,9 @@ class PeerAdmin(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
         if obj:
-            context.update(overview_of(obj), log_warnings=self.log_warnings(request, obj))
+            context.update(
+                overview_of(obj), log_warnings=self.log_warnings(request, obj), may_compose=may_compose(request)
+            )
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     @display(description="Peer", header=True, ordering="server_url")
@@ -141,18 +164,20 @@ class PeerAdmin(
         return [peer.display_name or peer.server_url, peer.server_url if peer.display_name else peer.did]
 
     @display(description="State", ordering="state", label=PEER_COLORS)
-    def state_label(self, peer: Peer) -> str:
-        return peer.get_state_display()
+    def state_label(self, peer: Any) -> str:
+        return peer_state(peer, _standing(peer))
+
+    @display(description="To decide", label=DECISION_COLORS)
+    def to_decide(self, peer: Any) -> str | None:
+        return _decision(peer)
+
+    @display(description="Waits", ordering="waits_since")
+    def waits(self, peer: Any) -> str:
+        return time_since(peer.waits_since) if _decision(peer) else "-"
 
     @display(description="Relationship", ordering="relationship")
     def relationship_label(self, peer: Peer) -> str:
         return peer.get_relationship_display()
-
-    @display(description="Keys", label={"key change": "warning", "to compare": "info"})
-    def keys_label(self, peer: Any) -> str:
-        if peer.proposed_keys and peer.state in (PeerState.PROPOSED, PeerState.APPROVED):
-            return "key change" if peer.state == PeerState.APPROVED else "to compare"
-        return "pinned" if peer.pinned_keys else "none"
 
     @display(description="Review by", ordering="review_by", label={True: "danger"})
     def review(self, peer: Peer) -> Any:
@@ -170,3 +195,22 @@ class PeerAdmin(
     @display(description="Added", ordering="created_at")
     def added(self, peer: Peer) -> str:
         return time_since(peer.created_at)
+
+
+def _standing(peer: Any) -> Standing:
+    return standing(trusted_keys=peer.trusted_keys, all_keys=peer.all_keys, valid_tokens=peer.valid_tokens)
+
+
+def _decision(peer: Any) -> str | None:
+    """Return what staff have to decide about a peer first: a key of `DECISION_COLORS`, or None."""
+    if peer.state == PeerState.PROPOSED:
+        return "New key to compare" if peer.proposed_keys else "New peer"
+    if peer.state != PeerState.APPROVED:
+        return None
+    if peer.proposed_keys:
+        return "Changed key"
+    if peer.withdrawn_key_since:
+        return "Withdrawn key"
+    if peer.review_by and peer.review_by <= hub_today():
+        return "Review due"
+    return "No trusted key" if _standing(peer) == Standing.NO_KEY else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
@@ -14,15 +16,19 @@ from unfold.decorators import display
 from core.admin.cells import copyable, row_link, time_since
 from core.admin.linked_filters import DayFilter
 from core.admin.read_only import ReadOnlyAdmin
+from federations.admin.run_timeline import Entry
 from peers.admin.by_hand import ByHandMixin
-from peers.admin.callbacks import outbound_table
 from peers.admin.journal import journal_url
 from peers.admin.json_fields import json_as_fields
 from peers.admin.labels import peer_link, title_of_received
 from peers.admin.list_pages import RECEIVED_EXPORT, RECEIVED_TABS
-from peers.admin.run_card import run_card
+from peers.admin.work.buttons import buttons_for, run_buttons
+from peers.admin.work.entries import entries_of
+from peers.admin.work.live import live_answer, page_context
+from peers.admin.work.received import received_facts, received_state, run_of
+from peers.admin.work.trace_table import trace_table
 from peers.models import ReceivedDispatch, TakenBy
-from peers.services.agent_work.by_hand import waits_for_staff
+from peers.services.inbox.explain.received import checks_of
 
 
 class ReceivedDayFilter(DayFilter):
@@ -33,7 +39,10 @@ class ReceivedDayFilter(DayFilter):
 
 @admin.register(ReceivedDispatch)
 class ReceivedDispatchAdmin(ByHandMixin, ReadOnlyAdmin):
-    """The admin page of received dispatches: a peer's request, this hub's response, the work's scope and policy."""
+    """The admin page of received dispatches: what became of a peer's work, as a live time line, and on which terms."""
+
+    class Media:
+        css: ClassVar = {"all": ["fedhub/jobs.css", "fedhub/runs.css"]}
 
     list_display = ["title", "peer_column", "agent", "answer", "progress", "answered_with", "received"]
     list_display_links = ["title"]
@@ -50,10 +59,9 @@ class ReceivedDispatchAdmin(ByHandMixin, ReadOnlyAdmin):
     tabs, export_fields = RECEIVED_TABS, RECEIVED_EXPORT
     date_field, date_title = "received_at", "Received"
     search_help_text = "Intent, peer, agent or id"
-    change_form_outer_before_template = "peers/received_overview.html"
+    change_form_outer_before_template = "peers/received.html"
     fieldsets = [
-        ("Request", {"fields": ["intent_link", "peer_column", "agent", "received_at"]}),
-        ("Answer", {"fields": ["answer", "answered_with", "progress"]}),
+        ("Request", {"fields": ["intent_link", "agent"]}),
         ("Effective scope and policy", {"fields": ["scope_text", "policy_text"]}),
         ("Ids", {"fields": ["their_id", "trace", "callback_address"], "classes": ["collapse"]}),
         ("Envelope as the peer sent it", {"fields": ["envelope_text"], "classes": ["collapse"]}),
@@ -66,15 +74,39 @@ class ReceivedDispatchAdmin(ByHandMixin, ReadOnlyAdmin):
     def heading_of(self, row: ReceivedDispatch) -> str:
         return f"{self.title(row)} from {row.peer}"
 
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        # The live part of the page shows the buttons, because they come and go with the state.
+        return []
+
+    def get_urls(self) -> list[Any]:
+        live = self.admin_site.admin_view(self.live_view)
+        return [path("<str:object_id>/live/", live, name="peers_receiveddispatch_live"), *super().get_urls()]
+
+    def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Return the parts of a received dispatch's page that changed."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return live_answer(request, *self._work(request, self.row_or_404(request, object_id)))
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
-        context["received"] = obj
-        context["callback_table"] = outbound_table(obj)
+        live_url = reverse("admin:peers_receiveddispatch_live", args=[obj.pk])
+        context.update(page_context(*self._work(request, obj), live_url))
         context["journal_url"] = journal_url(obj.dispatch_id)
-        context["run"] = run_card(request, obj)
-        context["waits_for_staff"] = waits_for_staff(obj)
+        context["trace"] = trace_table(checks_of(obj))
+        context["trace_title"] = "Why it was accepted" if obj.accepted else "Why it was refused"
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def _work(self, request: HttpRequest, received: ReceivedDispatch) -> tuple[dict[str, Any], list[Entry]]:
+        run, may_see = run_of(request, received)
+        state = received_state(request, received, run, may_see_run=may_see)
+        names = ["answer_work", "refuse_work"] if state["notice"] and self.has_answer_permission(request) else []
+        buttons = buttons_for(self, received.pk, names)
+        if run is not None and may_see:
+            buttons += run_buttons(request, run, back_url=self.row_url(received.pk))
+        facts = received_facts(received, run, may_see_run=may_see)
+        return state | {"buttons": buttons}, entries_of(facts, beside=received.received_at)
 
     @display(description="Intent")
     def title(self, received: ReceivedDispatch) -> str:

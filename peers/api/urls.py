@@ -6,6 +6,7 @@ from django.urls import URLPattern, re_path
 
 from peers.api.message_views import callback, checkpoints, receive
 from peers.api.views import AgentsViewSet, DocumentViewSet, IntentViewSet, StatusViewSet
+from peers.api.views_ard import ArdViewSet
 from peers.api.views_dispatch import DispatchViewSet
 
 FEDERATION = r"^api/v1/federation"
@@ -35,4 +36,13 @@ intent_patterns: list[URLPattern] = [
     re_path(rf"{INTENTS}/(?P<intent_id>[^/]+)/?\Z", IntentViewSet.as_view({"get": "retrieve"}), name="intent"),
 ]
 
-urlpatterns = [*document_patterns, *federation_patterns, *intent_patterns]
+ard_patterns: list[URLPattern] = [
+    re_path(r"^\.well-known/(?:ard|ai-catalog)\.json\Z", ArdViewSet.as_view({"get": "manifest"}), name="ard-manifest"),
+    re_path(r"^ard/search/?\Z", ArdViewSet.as_view({"post": "search"}), name="ard-search"),
+    re_path(r"^ard/explore/?\Z", ArdViewSet.as_view({"post": "missing"}), name="ard-explore"),
+    re_path(r"^ard/agents/?\Z", ArdViewSet.as_view({"get": "missing"}), name="ard-list"),
+    re_path(r"^ard/agents/(?P<identifier>.+)\Z", ArdViewSet.as_view({"get": "entry"}), name="ard-entry"),
+    re_path(r"^ard/cards/(?P<kind>agent|server)/(?P<name>.+)\Z", ArdViewSet.as_view({"get": "card"}), name="ard-card"),
+]
+
+urlpatterns = [*document_patterns, *ard_patterns, *federation_patterns, *intent_patterns]

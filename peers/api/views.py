@@ -24,7 +24,7 @@ from peers.api.viewsets import BrowsableProtocolViewSet, PeersViewSet, ProtocolV
 from peers.models import Intent
 from peers.services.catalog.agents import visible_agents
 from peers.services.catalog.hub_status import federation_status, manifest
-from peers.services.catalog.intents import create_intent, get_intent
+from peers.services.catalog.intents import create_intent, get_intent, with_status
 from peers.services.trust.identity import DISABLED, did_document, is_enabled
 from peers.services.trust.rate_limits import spend_request, spend_stranger_request
 
@@ -111,7 +111,7 @@ class IntentViewSet(BrowsableProtocolViewSet):
     def list(self, request: Request) -> Response:
         """List the intents, newest first."""
         found, pagination = paginate(Intent.objects.all(), read_page(request.query_params))
-        return Response({"intents": serialize_each(IntentSerializer, found), "pagination": pagination})
+        return Response({"intents": serialize_each(IntentSerializer, with_status(found)), "pagination": pagination})
 
     @schema.create_intent
     def create(self, request: Request) -> Response:

@@ -2,11 +2,13 @@
 
 from peers.models.agents import AgentVisibilityChoice, AgentWorkSetting, DiscoveredAgent, RegisteredAgent, Visibility
 from peers.models.dispatches import Dispatch, DispatchState, InboundCallback, IssuedDelegation
+from peers.models.failed_deliveries import FailedDeliveries
 from peers.models.federation_log import CheckpointStanding, FederationLog, LogBatch, PeerCheckpoint
 from peers.models.handling import HandlerEvent, HandlerEventKind
 from peers.models.intents import Intent, IntentStatus
 from peers.models.journal import JournalEntry, JournalKind, SealedEntryError
 from peers.models.outbox import PUT_AWAY, WAITING_DEAD, OutboxRow
+from peers.models.peer_agents import PeerAgent
 from peers.models.peers import (
     KeyOrigin,
     KeyState,
@@ -31,6 +33,7 @@ __all__ = [
     "Dispatch",
     "DispatchReceipt",
     "DispatchState",
+    "FailedDeliveries",
     "FederationLog",
     "HandlerEvent",
     "HandlerEventKind",
@@ -47,6 +50,7 @@ __all__ = [
     "OutboundCallback",
     "OutboxRow",
     "Peer",
+    "PeerAgent",
     "PeerCheckpoint",
     "PeerDecision",
     "PeerKey",

@@ -38,7 +38,8 @@ class Dispatch(OutboxMessage):
     dispatch is held, waits, failed or was rejected. `state` is this hub's copy of the intent's state, into which the
     state_delta of each applied callback is merged. `scope` is what the peer may do with the intent. `attestation` is
     the peer's last statement of the usage. `remote_intent_id` is the peer's id of the intent. `last_status_code` is the
-    HTTP status of the peer's last response.
+    HTTP status of the peer's last response. `attempt_log` has the last attempts to send it, oldest first
+    (`outbox.attempts`).
     """
 
     id = models.CharField("dispatch id", primary_key=True, max_length=64, editable=False)
@@ -57,6 +58,7 @@ class Dispatch(OutboxMessage):
     remote_intent_id = models.CharField(max_length=64, blank=True)
     trace_id = models.CharField(max_length=200, blank=True)
     last_status_code = models.PositiveSmallIntegerField(null=True, blank=True)
+    attempt_log = DocumentField(default=list, editable=False)
     created_by_id = models.CharField(max_length=64, blank=True)
     created_by_name = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=timezone.now)

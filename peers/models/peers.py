@@ -71,9 +71,13 @@ class Peer(models.Model):
 
     `circuit_failures` counts the failed requests in a row. Until `circuit_open_until` this hub sends nothing to the
     peer, because the peer did not answer. Until `paused_until` this hub sends nothing, because the peer asked for a
-    pause. `documents_tried_at` is the time of the last attempt to fetch the peer's manifest and DID document,
-    `documents_fetched_at` the time of the last fetch that succeeded, or, for a proposed peer under policy `open`, that
-    started.
+    pause, or because the person `paused_by_name` did. `agents_tried_at` is the time of the last attempt to fetch the
+    list of the peer's agents, `agents_fetched_at` the time of the list that is stored, and `agents_error` what went
+    wrong in the last attempt, or "". `documents_tried_at` is the time of the last attempt to fetch the peer's manifest
+    and DID document, `documents_fetched_at` the time of the last fetch that succeeded, or, for a proposed peer under
+    policy `open`, that started.
+
+    `ard_url` is the peer's search by Agentic Resource Discovery, as its manifest named it at the last fetch, or "".
 
     `restore_boundary` is set at a restore from a backup: an envelope of this peer that was made before it, and whose
     dispatch the hub does not know, is put off (`trust.restore_boundary`), until staff allow such envelopes.
@@ -99,7 +103,12 @@ class Peer(models.Model):
     circuit_failures = models.PositiveIntegerField(default=0, editable=False)
     circuit_open_until = models.DateTimeField(null=True, blank=True, editable=False)
     paused_until = models.DateTimeField(null=True, blank=True, editable=False)
+    paused_by_name = models.CharField(max_length=200, blank=True, default="", editable=False)
+    agents_tried_at = models.DateTimeField(null=True, blank=True, editable=False)
+    agents_fetched_at = models.DateTimeField(null=True, blank=True, editable=False)
+    agents_error = models.CharField(max_length=300, blank=True, default="", editable=False)
     documents_tried_at = models.DateTimeField(null=True, blank=True, editable=False)
+    ard_url = models.CharField(max_length=500, blank=True, editable=False)
     restore_boundary = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -6,7 +6,7 @@ The package has four rooms. A room may call the rooms below it and never one abo
 
     inbox     messages from peers: received intents, callbacks; events for handlers, reports on the work
     outbox    messages to peers: dispatches and callbacks, kept as rows until a worker has delivered them
-    catalog   what this hub shows: its agents, its own intents, its manifest and status
+    catalog   what this hub shows: its agents, its own intents, its manifest and status; the agents that peers show
     trust     who is who: this hub's identity, peers and their keys and tokens, proofs, rate limits, the journal
 
 An intent goes from one hub to another, and the reports on it come back, in these steps:

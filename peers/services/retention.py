@@ -27,6 +27,7 @@ from peers.models import (
     CheckpointStanding,
     Dispatch,
     DispatchReceipt,
+    FailedDeliveries,
     HandlerEvent,
     InboundCallback,
     Intent,
@@ -35,6 +36,7 @@ from peers.models import (
     LogBatch,
     OutboundCallback,
     Peer,
+    PeerAgent,
     PeerCheckpoint,
     PeerToken,
     ReceiptStanding,
@@ -181,6 +183,10 @@ KINDS: Sequence[Kind] = (
     Kind("outbound_callbacks", "Outbound callbacks", WITH_DISPATCH, OutboundCallback, "created_at"),
     Kind("intents", "Intents", "with their last dispatch; one that was never sent stays", Intent, "created_at"),
     Kind("nonces", "Nonces", "when their signatures have expired, by the sweep", SeenNonce, "expires_at"),
+    Kind("peer_agents", "Agents of peers", "with the peer's next list", PeerAgent),
+    Kind(
+        "failed_deliveries", "Failed deliveries by day", "after their day", FailedDeliveries, "day", always,
+    ),
     Kind("peer_tokens", "Tokens of peers", "after their end", PeerToken, "expires_at", always),
     Kind(
         "checkpoints", "Checkpoints of peers", "evidence, so four times as long as work; the newest one and forks stay",

@@ -78,6 +78,8 @@ document.addEventListener("click", (event) => {
   field.focus();
 });
 
+document.addEventListener("click", (event) => { if (event.target.closest?.("[data-print]")) print(); });
+
 document.addEventListener("DOMContentLoaded", () => { addCopyButtons(); addFoldButtons(); });
 
 // htmx replaces a live part while the focus is on a button in it. Where the button is gone, the focus goes to the next

@@ -26,7 +26,7 @@ SERVER_KEYS = [
 ]  # fmt: skip
 AGENT_KEYS = [
     "id", "federationId", "name", "path", "description", "status", "runtimeVersion", "skills", "tags", "config",
-    "createdAt", "updatedAt", "cardName", "organization",
+    "createdAt", "updatedAt", "cardName", "organization", "cardSignature",
 ]  # fmt: skip
 METADATA_KEYS = [
     "runtimeArn", "runtimeId", "runtimeName", "runtimeVersion", "runtimeStatus", "region", "accountId",
@@ -84,6 +84,8 @@ def test_an_agent_is_listed_and_shown_in_full(
     assert (item["name"], item["path"], item["skills"]) == ("demo", "/agentcore/a2a/demo", agent.skills)
     assert item["config"] == {"url": agent.url, "runtimeAccess": {"mode": "iam"}}
     assert (item["cardName"], item["organization"]) == ("Rx Guardian", "Apothecary Ltd")
+    unchecked = {"state": None, "keyName": "", "kid": "", "reason": "", "checkedAt": None}
+    assert item["cardSignature"] == unchecked
     detail = api(reader).get(f"{AGENTS}/{agent.id}").json()
     assert list(detail) == [*AGENT_KEYS, "card", "rawCard", "warnings", "federationMetadata"]
     assert detail["rawCard"] == agent.card
@@ -323,9 +325,10 @@ def test_lists_leave_large_columns_in_the_database(
     make_server(federation)
     make_agent(federation)
     with_job(federation, changes=[{"action": "create"}])
+    client = api(reader)
     with counted_queries() as queries:
         for path in (SERVERS, AGENTS, FEDERATIONS, path_of(federation), f"{path_of(federation)}/jobs"):
-            assert api(reader).get(path).status_code == 200
+            assert client.get(path).status_code == 200
     read = " ".join(queries)
     large = (
         "tools", "resources", "resource_templates", "prompts", "capabilities", "server_info", "card", "changes",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from auditlog.models import LogEntry
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.urls import resolve, reverse
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from oauth2_provider.models import get_access_token_model, get_application_model
 
+from core.activity.recording import record
 from core.actors import Actor
 from core.notifications.models import Attempt, Delivery, Event, Item, Rule
 from core.retention.models import KindCount, PruneTurn
@@ -25,6 +29,7 @@ from federations.models import (
     A2aAgent,
     AccessLevel,
     AgentRun,
+    CardKeyPin,
     Federation,
     McpServer,
     RuntimeObservation,
@@ -35,6 +40,7 @@ from federations.runs.message import message_id
 from federations.runs.progress import Ending, NewEvent
 from federations.runs.states import EventKind, RunSource, RunState
 from federations.services.access import grant
+from federations.services.card_keys import pin_card_key
 from federations.services.runs.make import WAIT, Work, make_run
 from federations.services.runs.write import end_values, ended_event, write_run
 from federations.services.start import start_sync
@@ -43,23 +49,27 @@ from peers.models import (
     DiscoveredAgent,
     Dispatch,
     DispatchReceipt,
+    FailedDeliveries,
     HandlerEvent,
     InboundCallback,
     Intent,
     JournalEntry,
     OutboundCallback,
     Peer,
+    PeerAgent,
     PeerKey,
     ReceivedDispatch,
     RegisteredAgent,
 )
 from peers.protocol import SigningKey
+from peers.protocol.base_encodings import encode_base64url
 from peers.services.trust.peer_tokens import issue_peer_token
 from peers.services.trust.peers import add_peer
 from tests.app.federations.admin.cloud import STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
 
 KEY = SigningKey(b"1" * 32).verification_key
 OTHER_KEY = SigningKey(b"2" * 32).verification_key
+THIRD_KEY = SigningKey(b"3" * 32).verification_key
 
 
 def make_rows(cloud: MemoryCloud) -> None:
@@ -71,13 +81,43 @@ def make_rows(cloud: MemoryCloud) -> None:
     sync(found, cloud, *findings[1:])
     sync(federation("Never well", region="eu-west-1"), cloud, failed_agent("broken"))
     start_sync(federation("Waiting", region="eu-north-1"), by=STAFF)
+    pin_keys()
     make_runs(A2aAgent.objects.order_by("path")[0])
     _make_peer_rows()
     make_notifications()
     Group.objects.create(name="Operators")
     issue_token("operator", scopes=["federations-read"], days=1)
     make_periodic_task()
+    make_changes()
     count_rows()
+
+
+def pin_keys() -> None:
+    """Pin a key and a JWK Set that is not fetched yet, and let an agent have a verified card."""
+    jwk = {"kty": "OKP", "crv": "Ed25519", "kid": "cards-2026", "x": encode_base64url(bytes(KEY))}
+    pin = pin_card_key(
+        name="Apothecary Ltd",
+        jwk=json.dumps(jwk),
+        organization="Apothecary Ltd",
+        note="Compared on the phone.",
+        by=STAFF,
+    )
+    pin_card_key(name="Partner Bank", jwks_url="https://partner.example.org/jwks.json", by=STAFF)
+    verified = {"signature_state": "verified", "signature_kid": pin.kid, "signature_key_name": pin.name}
+    A2aAgent.objects.update(signature_checked_at=timezone.now(), **verified)
+
+
+def make_changes() -> None:
+    """Change the federation that the pages show, as staff do, so that its Activity has something to tell."""
+    if (found := example(Federation)) is not None:
+        before = {"region": "us-east-1", "resourceTagsFilter": {"env": "development"}}
+        after = before | {"resourceTagsFilter": {"env": "production", "team": "platform"}}
+        config = (json.dumps(before), json.dumps(after))
+        for changes in (
+            {"provider_config": config},
+            {"sync_crontab": ("", "0 2 * * *"), "is_sync_paused": (True, False)},
+        ):
+            record(found, changes, by=Actor("", "ines.hartmann"), reason="The night shift asked for it")
 
 
 def make_periodic_task() -> None:
@@ -211,6 +251,7 @@ def _make_peer_rows() -> None:
     HandlerEvent.objects.create(
         handler="a.B", kind="federation_received", source_id="1", dispatch_id="r-1", payload={}, last_error="Refused"
     )
+    _make_state_of_peers(peer, received)
     RegisteredAgent.objects.create(agent_id="clerk", server_url="https://agents.example.org", capabilities=["text"])
     JournalEntry.objects.create(kind="peer", text="Proposed", peer_url=proposed.server_url, actor_name="staff")
     DispatchReceipt.objects.create(
@@ -219,13 +260,34 @@ def _make_peer_rows() -> None:
     )  # fmt: skip
 
 
-ADDED = (Federation, Peer, Intent, RegisteredAgent, User, Group, Rule)
+def _make_state_of_peers(peer: Peer, received: ReceivedDispatch) -> None:
+    """Store agents that the peer shows, deliveries of other days, and a peer whose only key is revoked."""
+    shown = [("ledger", "Ledger clerk", ["reconcile", "explain"]), ("fraud-triage", "", ["detect_fraud"])]
+    for agent_id, name, skills in shown:
+        PeerAgent.objects.create(peer=peer, agent_id=agent_id, name=name, skills=skills, description="Reads ledgers.")
+    FailedDeliveries.objects.create(
+        peer=peer, day=hub_today() - timedelta(days=3), number=4, last_error="HTTP 503: Service Unavailable"
+    )
+    OutboundCallback.objects.create(
+        received=received, peer=peer, event_type="completed", idempotency_key="k2", body="{}", sequence=2,
+        delivered_at=timezone.now() - timedelta(days=1),
+    )  # fmt: skip
+    PeerKey.objects.create(peer=peer, public_key=THIRD_KEY.base64, state="pinned")
+    Peer.objects.filter(pk=peer.pk).update(agents_fetched_at=timezone.now(), circuit_failures=2)
+    stopped = add_peer("https://stopped.example.org", by=STAFF, public_key=OTHER_KEY.base64)
+    Peer.objects.filter(pk=stopped.pk).update(state="approved")
+    PeerKey.objects.filter(peer=stopped).update(state="revoked", valid_until=timezone.now())
+
+
+WITH_ACTIVITY: tuple[type[Model], ...] = (Federation, Peer, PeerKey, User, Rule, A2aAgent, SyncJob)
+ADDED = (Federation, CardKeyPin, Peer, Intent, RegisteredAgent, User, Group, Rule, get_application_model())
 SPECIAL_PAGES = {
     Federation: ("remove", "edit", "servers", "agents", "runtimes", "jobs", "access"),
     Peer: ("approve", "issue_token"),
     PeerKey: ("approve",),
     Intent: ("dispatch_on",),
     DiscoveredAgent: ("make_public", "seen_as", "asks"),
+    McpServer: ("publish",),
     A2aAgent: ("try_it",),
     Rule: ("secret",),
 }
@@ -267,10 +329,20 @@ def example(model: type[Model], page: str = "change") -> Model | None:
 
 def addresses() -> Iterator[str]:
     """Yield the address of each page of the admin for which a row exists."""
-    yield from ("/admin/", "/admin/password_change/", "/admin/peers/peer/import/")
+    yield from ("/admin/", "/admin/password_change/", "/admin/peers/peer/import/", "/admin/peers/peer/this-hub/")
+    yield reverse("admin:peers_intent_send_work")
     yield from (reverse("admin-tools"), reverse("admin-skills"), reverse("admin-storage"))
+    yield from (reverse("admin-schedules"), reverse("admin-schedules") + "?tab=paused", reverse("admin-roles"))
     yield from (reverse(f"sign-in-{name}") for name in ("security", "add-app", "confirm"))
-    yield address(Federation, "history", example(Federation))
+    yield from (reverse("own-tokens"), reverse("new-token"))
+    if (token := get_access_token_model().objects.filter(user__username="operator").order_by("pk").first()) is not None:
+        yield reverse("revoke-token", args=[token.pk])
+    for told in WITH_ACTIVITY:
+        if (row := example(told)) is not None:
+            yield address(told, "history", row)
+    if (entry := LogEntry.objects.filter(content_type__model="federation").order_by("pk").first()) is not None:
+        name = "admin:federations_federation_activity_line"
+        yield reverse(name, args=[entry.object_pk, f"audit-{entry.pk}"])
     for model, pages in SPECIAL_PAGES.items():
         for page in pages:
             if (row := example(model, page)) is not None:

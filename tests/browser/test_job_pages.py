@@ -24,7 +24,7 @@ from tests.browser.test_every_page import ALL_RULES, SET_THEME, violations
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 FOCUSED = "() => document.activeElement.id"
-PRESS_UNTIL = 40
+PRESS_UNTIL = 80
 
 
 @dataclass(slots=True)

@@ -13,7 +13,10 @@ from federations.models import AccessLevel, Federation, SyncJob
 from federations.services.access import grant
 from peers.models import Peer
 from peers.protocol import SigningKey
+from peers.protocol.fingerprint_forms import fingerprint_words
+from peers.services.trust.identity import hub_url
 from peers.services.trust.peers import add_peer
+from peers.services.trust.rotation import fingerprint_of, own_keys
 from tests.app.federations.admin.cloud import federation
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -127,6 +130,30 @@ def test_a_list_is_filtered(page: Page) -> None:
     expect(page).to_have_url(re.compile(r"\?.*="))
 
 
+def test_from_a_federation_to_who_changed_its_filter_and_why(page: Page) -> None:
+    found = federation()
+    page.goto(page_of(found).replace("/change/", "/edit/"))
+    # The first box is that of the key.
+    page.locator("[name=tag_filter]").first.fill("stage")
+    page.locator("[name=change_reason]").fill("The night shift looks after it")
+    page.get_by_role("button", name="Save").first.click()
+    if page.get_by_role("button", name="Save").first.is_visible():
+        page.get_by_role("button", name="Save").first.click()
+    page.goto(page_of(found))
+
+    tab_to(page, "Activity$")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Activity of Payments")).to_be_visible()
+    tab_to(page, "^Changed .*Tag filter")
+    page.keyboard.press("Enter")
+    told = page.locator(".fedhub-activity")
+    for text in ("operator", "The night shift looks after it", "env: production", "stage: production"):
+        expect(told.get_by_text(text).first).to_be_visible()
+    tab_to(page, "The whole Activity")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("list", name="Activity, the newest first")).to_be_visible()
+
+
 def test_the_menu_of_a_row_opens(page: Page) -> None:
     federation()
     page.goto("/admin/federations/federation/")
@@ -185,3 +212,16 @@ def test_a_peer_is_approved(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_text("is approved.")).to_be_visible()
     assert Peer.objects.get().state == "approved"
+
+
+def test_the_words_of_this_hub_are_copied(page: Page) -> None:
+    page.goto("/admin/peers/peer/this-hub/")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    for what, text in (
+        ("address", hub_url()),
+        ("words", " ".join(fingerprint_words(fingerprint_of(own_keys().signing)))),
+    ):
+        tab_to(page, f"^Copy the {what}$")
+        page.keyboard.press("Enter")
+        expect(page.locator("#fedhub-said")).to_have_text(f"Copied: the {what}")
+        assert page.evaluate("navigator.clipboard.readText()") == text

@@ -73,11 +73,11 @@ def rows_of(page: Page) -> Locator:
 
 def test_a_list_is_worked_with_by_mouse(page: Page) -> None:
     for number in range(3):
-        Intent.objects.create(title=f"Reconcile {number}", status="failed" if number else "active")
+        Intent.objects.create(title=f"Reconcile {number}", is_received=bool(number))
     page.goto("/admin/peers/intent/")
-    page.get_by_role("navigation", name="States").get_by_role("link", name="Failed 2").click()
+    page.get_by_role("navigation", name="States").get_by_role("link", name="Received 2").click()
     expect(rows_of(page)).to_have_count(2)
-    expect(page.get_by_role("navigation", name="States").locator("[aria-current]")).to_have_text("Failed 2")
+    expect(page.get_by_role("navigation", name="States").locator("[aria-current]")).to_have_text("Received 2")
     page.get_by_text("Dates", exact=True).click()
     page.get_by_role("link", name="Today").click()
     page.locator("#searchbar").fill("Reconcile 1")
@@ -85,9 +85,9 @@ def test_a_list_is_worked_with_by_mouse(page: Page) -> None:
     expect(rows_of(page)).to_have_count(1)
 
     page.get_by_text("Views", exact=True).click()
-    page.get_by_label("Save what you see as").fill("Today's failures")
+    page.get_by_label("Save what you see as").fill("Today's work")
     page.get_by_role("button", name="Save view").click()
-    expect(page.get_by_text("The view Today's failures is saved")).to_be_visible()
+    expect(page.get_by_text("The view Today's work is saved")).to_be_visible()
 
     chips = page.get_by_role("group", name="Active filters")
     chips.get_by_role("link", name="Search: Reconcile 1").click()
@@ -97,7 +97,7 @@ def test_a_list_is_worked_with_by_mouse(page: Page) -> None:
     page.get_by_role("navigation", name="States").get_by_role("link", name="All").click()
     expect(rows_of(page)).to_have_count(3)
     page.get_by_text("Views", exact=True).click()
-    page.get_by_role("link", name="Today's failures").click()
+    page.get_by_role("link", name="Today's work").click()
     expect(rows_of(page)).to_have_count(1)
 
     page.get_by_text("Columns", exact=True).click()
@@ -113,21 +113,21 @@ def test_a_list_is_worked_with_by_mouse(page: Page) -> None:
 
 
 def test_a_list_is_worked_with_by_keyboard_in_the_time_of_the_browser(session: Session) -> None:
-    Intent.objects.create(title="Reconcile", created_at=datetime(2026, 7, 1, 12, tzinfo=UTC), status="failed")
+    Intent.objects.create(title="Reconcile", created_at=datetime(2026, 7, 1, 12, tzinfo=UTC), is_received=True)
     Intent.objects.create(title="Other")
     page = session(User.objects.create_superuser("operator", password=PASSWORD), timezone_id="Asia/Tokyo")
     page.goto("/admin/peers/intent/")
     expect(page.get_by_title("2026-07-01 21:00:00 JST")).to_have_count(1)
 
-    tab_to(page, "^Failed 1")
+    tab_to(page, "^Received 1")
     page.keyboard.press("Enter")
     expect(rows_of(page)).to_have_count(1)
     tab_to(page, "^Views$")
     page.keyboard.press("Enter")
     tab_to(page, "^Save what you see as", most=3)
-    page.keyboard.type("Failures")
+    page.keyboard.type("Work")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("The view Failures is saved")).to_be_visible()
+    expect(page.get_by_text("The view Work is saved")).to_be_visible()
     tab_to(page, "^Columns$")
     page.keyboard.press("Enter")
     tab_to(page, "^Origin", most=3)

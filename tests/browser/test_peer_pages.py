@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from playwright.sync_api import Dialog, Page, expect
 
 from core.actors import Actor
 from federations.models import FederationGrant
-from peers.models import Dispatch, Peer
+from peers.models import Dispatch, InboundCallback, Peer
 from peers.protocol import SigningKey
 from peers.services.trust.peers import PeerSettings, add_peer, change_settings
 from tests.app.federations.admin.cloud import federation
@@ -84,9 +85,12 @@ def test_texts_of_a_peer_fit_a_narrow_screen(page: Page) -> None:
         target_server="https://partner.example.org",
         envelope="{}",
         state={"period": {"from": "2026-01-01", "branch": "x" * 90}},
-        attestation={"usage": {"cost_usd": 2.4137}},
         last_error="The peer answered 410 Gone: " + "it does not know the dispatch any more. " * 3,
     )
+    InboundCallback.objects.create(
+        dispatch=sent, dedup_key="k", event_type="completed", body={"attestation": {"usage": {"cost_usd": 2.4137}}},
+        is_applied=True, received_at=timezone.now(),
+    )  # fmt: skip
     key = add_peer("https://partner.example.org", by=OPERATOR, public_key=KEY.base64).keys.get()
     page.set_viewport_size({"width": 400, "height": 900})
 

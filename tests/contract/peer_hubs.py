@@ -24,6 +24,7 @@ import httpx
 from django.db.models import QuerySet
 
 from tests.stores.databases import HubDatabase, MongodbDatabase, Row, SqliteDatabase, hub_database, rows_of
+from tests.stores.migrated import FILE
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 3
@@ -59,7 +60,9 @@ def template(folder: Path) -> Path:
 
 @cache
 def _migrated_file() -> Path:
-    """Make a migrated hub on SQLite, once for all tests of this process, which takes seconds; return its folder."""
+    """Return the folder of a migrated hub on SQLite: that of the test run, or one that is made once, in seconds."""
+    if FILE.exists():
+        return FILE.parent
     folder = Path(tempfile.mkdtemp(prefix="fedhub-template-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     Hub("template", folder).migrate()

@@ -54,9 +54,9 @@ class Pair:
 
     def __init__(self, left: Hub, right: Hub) -> None:
         self.left, self.right = left, right
-        self.token = str(left.do(TOKEN))
-        right.do(REGISTER)
-        fingerprints = {hub.name: str(hub.do(FINGERPRINT)) for hub in (left, right)}
+        # Each of these starts a process.
+        self.token, of_left = left.do(f"{FINGERPRINT}found = out\n{TOKEN}out = [out, found]")
+        fingerprints = {left.name: of_left, right.name: str(right.do(REGISTER + FINGERPRINT))}
         for hub, other in ((left, right), (right, left)):
             shown = hub.do(APPROVE.format(name=hub.name, url=other.url, fingerprint=fingerprints[other.name]))
             assert shown == fingerprints[other.name]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from peers.models import Dispatch, DispatchReceipt, InboundCallback, Intent, ReceivedDispatch
+from tests.browser.conftest import PASSWORD, browser  # noqa: F401 (a fixture)
+from tests.browser.test_keyboard import tab_to, wait_for_focus
 from tests.contract.peer_hubs import Hub, template
 from tests.contract.peer_pair import RETRY, Pair
 
@@ -67,6 +70,55 @@ def _check_books(pair: Pair, dispatch_id: str) -> None:
     said = pair.left.run("manage.py", "verify_log", "--fetch")
     assert "verify." in said
     assert "that peers hold agree with the log" in said
+
+
+@pytest.mark.browser
+def test_work_is_composed_by_keyboard_alone_and_its_answer_appears_without_a_reload(
+    pair: Pair,
+    browser: Browser,  # noqa: F811
+) -> None:
+    pair.left.do(
+        "from django.contrib.auth.models import User; root = User.objects.get(username='operator'); "
+        f"root.set_password({PASSWORD!r}); root.save()"
+    )
+    page = browser.new_context(base_url=pair.left.url, viewport={"width": 1440, "height": 900}).new_page()
+    page.goto("/admin/")
+    page.get_by_label("Username").fill("operator")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Log in")).to_be_hidden()
+    page.goto("/admin/peers/intent/")
+    tab_to(page, "Send work$")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/send-work/")
+
+    tab_to(page, "Pick an approved peer")
+    page.keyboard.press("Enter")
+    page.keyboard.type("127.0.0.1")
+    page.keyboard.press("Enter")
+    # The list came when this hub approved the peer, which shows its agent to approved hubs alone, and approved later.
+    expect(page.get_by_role("button", name="Ask the peer")).to_be_visible()
+    tab_to(page, "Ask the peer")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="analyst")).to_be_visible()
+    tab_to(page, "^analyst$")
+    page.keyboard.press("Enter")
+    wait_for_focus(page, "Agent")
+    tab_to(page, "Title")
+    page.keyboard.type("Compare the ledgers")
+    tab_to(page, "LLM tokens")
+    page.keyboard.type("500")
+    tab_to(page, "Look at what is sent")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("500 tokens")).to_be_visible()
+    assert not pair.left.stored(Dispatch).filter(intent_title="Compare the ledgers").exists()
+    tab_to(page, "Dispatch$")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/dispatch/*/change/")
+    expect(page.get_by_text("analyst: Compare the ledgers").first).to_be_visible()
+    expect(page.get_by_text("Sent, attempt 1: 200 OK")).to_be_visible()
+    expect(page.get_by_text("Attestation: signature verified")).to_be_visible()
+    page.context.close()
 
 
 def test_a_stopped_receiver_gets_the_work_once_after_its_restart(pair: Pair) -> None:

@@ -6,6 +6,7 @@ pytest-xdist inherit its address by the environment, and keep a database each.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -39,6 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
     """Start the store's server; a wrapper, since pytest-django reads the settings in this very hook."""
+    # Imports make millions of objects, and each search for garbage among them finds none.
+    gc.disable()
     store = early_config.known_args_namespace.store
     if store in STARTERS and not os.environ.get(VARIABLES[store]):
         try:
@@ -58,15 +61,15 @@ def _give_up(reason: str) -> None:
     sys.exit(1 if os.environ.get("FEDHUB_REQUIRE_STORES") == "1" else 0)
 
 
+def pytest_collection_finish() -> None:
+    """Let Python search for garbage again, among what the tests make."""
+    gc.freeze()
+    gc.enable()
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     """Name the store at the head of the report."""
     return f"store: {config.getoption('store')}"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _tables_are_emptied_quickly() -> None:
-    if connections["default"].vendor == "postgresql":
-        postgresql.empty_by_deleting(connections["default"])
 
 
 # Where the registry has a database of its own -------------------------------------------------------------------------

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -88,17 +87,6 @@ def _give_to_server(folder: Path) -> str:
         return ""
     shutil.chown(folder, "postgres", "postgres")
     return "postgres"
-
-
-def empty_by_deleting(connection: Any) -> None:
-    """Have Django empty tables by DELETE: TRUNCATE makes new files for each, which takes longer than most tests."""
-
-    def sql_flush(style: object, tables: Sequence[str], **options: object) -> list[str]:
-        deletes = [f"DELETE FROM {connection.ops.quote_name(table)}" for table in tables]
-        # Foreign keys are not looked at, as all tables are emptied together.
-        return ["SET session_replication_role = replica", *deletes, "SET session_replication_role = DEFAULT"]
-
-    connection.ops.sql_flush = sql_flush
 
 
 def _wait_until_ready(binaries: Path, folder: Path, guard: subprocess.Popen[bytes]) -> None:

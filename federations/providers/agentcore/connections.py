@@ -15,6 +15,8 @@ from botocore.httpsession import ProxyConfiguration
 from botocore.utils import get_environ_proxies
 from yarl import URL
 
+from core.tracing import describe, span
+
 # The request has all its headers; aiohttp adds none.
 _OWN_HEADERS = ("accept", "accept-encoding", "content-type", "user-agent")
 # Some servers keep their whole state in the session id. aiohttp alone would refuse a header of more than 8 KB.
@@ -49,13 +51,21 @@ class PooledTransport(httpx2.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Return the response, whose body is still to be read.
+        """Return the response, whose body is still to be read."""
+        about = {"http.request.method": request.method, "server.address": request.url.host}
+        with span(request.method, "client", about):
+            response = await self._send(request)
+            describe({"http.response.status_code": response.status})
+        return httpx2.Response(response.status, headers=list(response.raw_headers), stream=_Body(response))
+
+    async def _send(self, request: httpx2.Request) -> aiohttp.ClientResponse:
+        """Return aiohttp's response.
 
         Raises httpx2.ConnectError if no connection can be opened, and httpx2.RemoteProtocolError for a connection that
         ends before the response, or a response that is not HTTP.
         """
         try:
-            response = await self._session.request(
+            return await self._session.request(
                 request.method,
                 # The signature covers the path as it is written.
                 URL(str(request.url), encoded=True),
@@ -68,7 +78,6 @@ class PooledTransport(httpx2.AsyncBaseTransport):
             raise httpx2.ConnectError(str(exc)) from exc
         except aiohttp.ClientError as exc:
             raise httpx2.RemoteProtocolError(str(exc) or type(exc).__name__) from exc
-        return httpx2.Response(response.status, headers=list(response.raw_headers), stream=_Body(response))
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -12,6 +12,7 @@ import logging
 import queue
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 
 import httpx2
@@ -85,7 +86,7 @@ def enrich_all(
     done: queue.SimpleQueue[None] = queue.SimpleQueue()
     loop_runner = _LoopRunner(_enrich_all(runtimes, data_plane, lambda: done.put(None)))
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="enrichment") as thread:
-        future = thread.submit(loop_runner.run)
+        future = thread.submit(copy_context().run, loop_runner.run)
         try:
             finished = 0
             while finished < len(runtimes) and not future.done():

@@ -20,7 +20,7 @@ _METHOD_NOT_FOUND = -32601
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class ListedKind:
     """One kind of listing: the field of `McpCatalog`, the request, and the capability that declares it."""
 
     field: str
@@ -30,18 +30,18 @@ class _Kind:
     rule: ItemRule
 
 
-_TOOLS = _Kind("tools", "tools/list", "tools", "tools", ItemRule("tool", "name"))
-_KINDS = (
+_TOOLS = ListedKind("tools", "tools/list", "tools", "tools", ItemRule("tool", "name"))
+KINDS = (
     _TOOLS,
-    _Kind("resources", "resources/list", "resources", "resources", ItemRule("resource", "uri")),
-    _Kind(
+    ListedKind("resources", "resources/list", "resources", "resources", ItemRule("resource", "uri")),
+    ListedKind(
         "resource_templates",
         "resources/templates/list",
         "resourceTemplates",
         "resources",
         ItemRule("resource_template", "uriTemplate"),
     ),
-    _Kind("prompts", "prompts/list", "prompts", "prompts", ItemRule("prompt", "name")),
+    ListedKind("prompts", "prompts/list", "prompts", "prompts", ItemRule("prompt", "name")),
 )
 
 
@@ -57,8 +57,8 @@ async def read_catalog(conversation: Conversation, url: str, runtime_id: str, pr
     handshake = await shake_hands(session, protocol_version)
     reading = _Reading(session, conversation, runtime_id)
     declared = handshake.capabilities
-    has_declared = declared is not None and any(_is_declared(declared, kind) for kind in _KINDS)
-    for kind in _KINDS:
+    has_declared = declared is not None and any(_is_declared(declared, kind) for kind in KINDS)
+    for kind in KINDS:
         if declared is None or _is_declared(declared, kind):
             # A server whose capabilities cannot be read may have everything.
             await reading.read(kind)
@@ -91,7 +91,7 @@ class _Reading:
     absent: dict[str, EnrichmentError] = field(default_factory=dict)
     warnings: list[SyncWarning] = field(default_factory=list)
 
-    async def read(self, kind: _Kind, *, is_optional: bool = False) -> None:
+    async def read(self, kind: ListedKind, *, is_optional: bool = False) -> None:
         """Read one listing. Any failure loses this listing alone, except for tools over a bound of the runtime.
 
         With `is_optional` every lasting refusal means that the server does not have this listing.
@@ -112,12 +112,12 @@ class _Reading:
         if listing.odd_end:
             self._warn(kind.method, listing.odd_end)
 
-    async def _check(self, listing: Listing, kind: _Kind) -> tuple[list[JsonObject], list[SyncWarning]]:
+    async def _check(self, listing: Listing, kind: ListedKind) -> tuple[list[JsonObject], list[SyncWarning]]:
         check = partial(check_items, listing.items, kind.rule, self.runtime_id, self.conversation.limits.schema_bytes)
         is_large = self.conversation.received_bytes > LARGE_BYTES
         return await asyncio.to_thread(check) if is_large else check()
 
-    async def _read_in_any_session(self, kind: _Kind) -> Listing:
+    async def _read_in_any_session(self, kind: ListedKind) -> Listing:
         try:
             return await read_listing(self.session.ask, kind.method, kind.key, self.conversation.limits)
         except LostSessionError as exc:
@@ -135,7 +135,7 @@ class _Reading:
         self.warnings.append(SyncWarning("listing", name, self.runtime_id, clean_error(message)))
 
 
-def _is_declared(capabilities: JsonObject, kind: _Kind) -> bool:
+def _is_declared(capabilities: JsonObject, kind: ListedKind) -> bool:
     return capabilities.get(kind.capability) not in (None, False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -105,7 +106,7 @@ def _in_time(
     """
     threads = ThreadPoolExecutor(concurrency, thread_name_prefix="probe")
     try:
-        futures = {threads.submit(call, summary): summary.runtime_id for summary in summaries}
+        futures = {threads.submit(copy_context().run, call, summary): summary.runtime_id for summary in summaries}
         done, _ = wait(futures, timeout=clock.seconds_left)
     finally:
         threads.shutdown(wait=False, cancel_futures=True)

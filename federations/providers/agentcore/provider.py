@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -29,6 +28,7 @@ from federations.providers.agentcore.observed import (
 from federations.providers.agentcore.probe import probe_account
 from federations.providers.agentcore.regions import known_regions
 from federations.providers.base import CallerRequest, DiscoveryRequest, ProbedRuntime, Progress, ProviderError
+from federations.providers.concurrently import for_each
 from federations.sync.naming import region_and_account
 from federations.sync.resources import (
     Discovery,
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 # AWS error codes that concern the one requested runtime. Any other code means that the account cannot be read.
 _SINGLE_RUNTIME_CODES = {"ResourceNotFoundException", "AccessDeniedException", "ValidationException"}
 
-T = TypeVar("T")
 TagsOrError = Mapping[str, str] | BotoCoreError | ClientError
 Inspected = Runtime | UnchangedRuntime | UnavailableRuntime | FailedRuntime | None
 
@@ -148,7 +147,12 @@ class AgentCoreProvider:
             raise _listing_error(control.region, exc) from exc
         if not request.config.get("resourceTagsFilter"):
             return summaries, {}
-        read = self._for_each(summaries, lambda summary: _read_tags(control, summary), lambda done: None)
+        read = for_each(
+            summaries,
+            lambda summary: _read_tags(control, summary),
+            lambda done: None,
+            concurrency=self.concurrency,
+        )
         return summaries, {summary.runtime_id: tags for summary, tags in zip(summaries, read, strict=True)}
 
     def _inspect(
@@ -164,21 +168,7 @@ class AgentCoreProvider:
         def inspect(summary: RuntimeSummary) -> Inspected:
             return _inspect(control, request, summary, tags.get(summary.runtime_id))
 
-        return self._for_each(summaries, inspect, report)
-
-    def _for_each(
-        self, summaries: list[RuntimeSummary], call: Callable[[RuntimeSummary], T], report: Callable[[int], None]
-    ) -> list[T]:
-        """Call for each runtime in threads; return the results in order. `report` gets the number of finished calls."""
-        with ThreadPoolExecutor(self.concurrency, thread_name_prefix="discovery") as threads:
-            try:
-                futures = [threads.submit(call, summary) for summary in summaries]
-                for done, _ in enumerate(as_completed(futures), start=1):
-                    report(done)
-            except BaseException:
-                threads.shutdown(wait=False, cancel_futures=True)
-                raise
-            return [future.result() for future in futures]
+        return for_each(summaries, inspect, report, concurrency=self.concurrency)
 
     def _enrich(
         self, control: ControlPlane, request: DiscoveryRequest, runtimes: list[DescribedRuntime]

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from core.log_ids import name_ids
 from core.store.unit_of_work import LostRaceError
+from core.tracing import span
 from federations.models import AgentRun
 from federations.providers.base import AgentCaller, AgentFault, ProviderError
 from federations.runs.answer import AnswerTooLargeError
@@ -142,7 +143,8 @@ class Driver:
         """Drive one run. Nothing that goes wrong with it reaches the loop."""
         name_ids(run_id=run.id, **({"dispatch_id": run.dispatch_id} if run.dispatch_id else {}))
         try:
-            await self._drive_target(run)
+            with span("run"):
+                await self._drive_target(run)
         except LostRunError:
             logger.info("Run %s was taken or ended by somebody else", run.id)
         except (DatabaseError, LostRaceError):

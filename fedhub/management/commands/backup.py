@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from core.console import make_console, make_progress
+from core.console import ends_at_sigterm, make_console, make_progress
 from core.store.copying import count_rows
 from core.store.restoring import database_of
 from fedhub.backup.contents import backup_models
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         console = make_console(self.stdout)
         try:
             passphrase = find_passphrase(options["passphrase_file"], is_new=True)
-            with make_progress(console) as progress:
+            with ends_at_sigterm(), make_progress(console) as progress:
                 total = sum(count_rows([model], database_of(model)) for model in backup_models())
                 task = progress.add_task("rows", total=total)
 

@@ -35,8 +35,8 @@ class Command(BaseCommand):
             _replace(Path(file), export.text)
         else:
             self.stdout.write(export.text, ending="")
-        for name, url in export.variables.items():
-            self.stderr.write(f"{name} must hold the outbound key of {url} when the file is applied.")
+        for name, meaning in export.variables.items():
+            self.stderr.write(f"{name} must hold {meaning} when the file is applied.")
 
 
 def _replace(path: Path, text: str) -> None:

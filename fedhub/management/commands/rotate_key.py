@@ -9,12 +9,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.actors import Actor
 from core.errors import HubError
-from core.notifications.webhooks import reencrypt_webhook_secrets
 from core.oidc.rotation import announce_oidc_key, switch_oidc_key
 from core.oidc.signing_key import SigningKeyError
-from core.people.factor_rotation import reencrypt_factors
+from fedhub.secret_rotation import reencrypt_everything
 from peers.services.trust.rotation import announce_key, fingerprint_of, switch_key
-from peers.services.trust.secret_rotation import reencrypt_secrets
 
 SHELL = Actor("", "command line")
 
@@ -63,11 +61,12 @@ class Command(BaseCommand):
             self.stdout.write("Wait until verifiers have read the key set again, a day at most; then add --switch.")
 
     def _secrets(self, is_switch: bool) -> None:
-        done = reencrypt_secrets(by=SHELL) + reencrypt_factors() + reencrypt_webhook_secrets()
+        done = reencrypt_everything(by=SHELL)
         self.stdout.write(f"{done.rewritten} encrypted again, {done.unchanged} had the first key already.")
         if done.unreadable:
             raise CommandError(
                 f"No key of FEDHUB_SECRETS_KEY reads {', '.join(done.unreadable)}: set an outbound key anew with `peer "
-                "outbound-key`, make the secret of a webhook anew, and let a person add the app again."
+                "outbound-key`, make the secret of a webhook anew, set the token of a federation anew, and let a "
+                "person add the app again."
             )
         self.stdout.write("Every stored secret has the first key of FEDHUB_SECRETS_KEY; the other keys can be dropped.")

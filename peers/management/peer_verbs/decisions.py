@@ -16,7 +16,7 @@ from peers.models import Peer, PeerState, Relationship
 from peers.services.trust import keys, peers
 from peers.services.trust.peer_documents import refresh_documents
 
-DECISIONS: dict[str, Callable[..., None]] = {
+DECISIONS: dict[str, Callable[..., object]] = {
     "reject": peers.reject_peer,
     "suspend": peers.suspend_peer,
     "resume": peers.resume_peer,
@@ -49,7 +49,7 @@ def approve(stdout: OutputWrapper, options: Options) -> None:
     _approve(stdout, peer_of(options), options)
 
 
-def decide(service: Callable[..., None], stdout: OutputWrapper, options: Options) -> None:
+def decide(service: Callable[..., object], stdout: OutputWrapper, options: Options) -> None:
     """Decide about a peer with one of `DECISIONS`."""
     peer = peer_of(options)
     service(peer, reason=options["reason"], by=SHELL)

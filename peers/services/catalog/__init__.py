@@ -22,4 +22,6 @@ received envelope's agent, and `FederationState` all use it, so a peer can send 
 
 An agent's visibility is not a permission: `federations` decides about its own users and does not know peers. The
 manifest and the status read settings, identity and rows when they are asked, and store nothing.
+
+`peer_agents` is the other direction: the agents that each peer shows to this hub, fetched by a worker.
 """

@@ -111,6 +111,34 @@ def visible_agents(
     return [_describe(agent, place) for agent in _whole([named[agent_id] for agent_id in page])]
 
 
+def public_agents(ids: Collection[str] | None = None, *, most: int) -> dict[str, A2aAgent | RegisteredAgent]:
+    """Return the rows of the agents that everyone may see by agent id, at most `most`, in the order of their ids.
+
+    With `ids` only the agents of these ids. A registered agent hides a discovered agent of its id. None is returned
+    while FEDHUB_ENABLED is off.
+    """
+    if not is_enabled():
+        return {}
+    seen, choices = visibilities_of(None), _choices()
+    discovered, registered = _discovered(seen, choices), RegisteredAgent.objects.all()
+    if ids is not None:
+        discovered = discovered.filter(path__in=[_A2A_PREFIX + agent_id for agent_id in ids])
+        registered = registered.filter(agent_id__in=list(ids))
+    named = _visible(
+        discovered.values_list("pk", "path", "federation_id", named=True),
+        registered.values_list("pk", "agent_id", "visibility", named=True),
+        seen,
+        choices,
+    )
+    shown = {agent_id: named[agent_id] for agent_id in sorted(named)[:most]}
+    whole = A2aAgent.objects.prefetch_related("newer").in_bulk(_keys(list(shown.values()), is_registered=False))
+    by_hand = RegisteredAgent.objects.in_bulk(_keys(list(shown.values()), is_registered=True))
+    rows = {
+        agent_id: (by_hand if agent.is_registered else whole).get(agent.row.pk) for agent_id, agent in shown.items()
+    }
+    return {agent_id: row for agent_id, row in rows.items() if row is not None}
+
+
 def find_visible_agent(agent_id: str, peer: Peer | None) -> FederatedAgent | None:
     """Return the agent of this id if `peer` may see it, by the rules of `visible_agents`; else None."""
     found = look_up_agent(agent_id, peer)
@@ -184,6 +212,16 @@ def count_shown_to_peers(federation_id: str, paths: Collection[str] | None = Non
         for path in A2aAgent.objects.filter(federation_id=federation_id).values_list("path", flat=True)
         if (paths is None or path in paths) and agent_id_of(path) not in hidden
     )
+
+
+def count_only_for_peers() -> int:
+    """Return how many agents approved peers see and other callers do not."""
+    if not is_enabled() or settings.FEDHUB_TRUST_POLICY == TrustPolicy.TRUSTLESS:
+        return 0
+    seen, choices = (AgentVisibility.UNLISTED,), _choices()
+    discovered = _discovered(seen, choices).values_list("pk", "path", "federation_id", named=True)
+    registered = RegisteredAgent.objects.values_list("pk", "agent_id", "visibility", named=True)
+    return len(_visible(discovered, registered, seen, choices))
 
 
 def choose_visibility(

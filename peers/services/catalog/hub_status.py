@@ -8,7 +8,7 @@ from peers.models import Dispatch, Peer, PeerState, ReceivedDispatch
 from peers.models.dispatches import OPEN_STATES
 from peers.protocol import AgentVisibility, FederationManifest, FederationStatus, TrustPolicy
 from peers.protocol.discovery import DEFAULT_ENDPOINTS
-from peers.services.trust.identity import hub_identity, hub_url, is_enabled
+from peers.services.trust.identity import ARD_PATH, hub_identity, hub_url, is_ard_on, is_enabled
 
 CALLBACK_PATH = "/api/v1/federation/callback"
 
@@ -41,5 +41,5 @@ def manifest() -> FederationManifest:
         visibility_default=AgentVisibility(settings.FEDHUB_VISIBILITY_DEFAULT),
         peers=peers,
         public_key=identity.public_key_b64,
-        endpoints={**DEFAULT_ENDPOINTS, "callback": CALLBACK_PATH},
+        endpoints={**DEFAULT_ENDPOINTS, "callback": CALLBACK_PATH, **({"ard": ARD_PATH} if is_ard_on() else {})},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -10,6 +10,7 @@ from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from core.activity.recording import record_all
 from core.actors import Actor
 from core.errors import InvalidRequestError
 from core.ids import new_object_id
@@ -76,7 +77,7 @@ def set_visibilities(places: Collection[Place], visibility: str | AgentVisibilit
     """
     chosen = checked_visibility(visibility).value
     change_id, now = new_object_id(), timezone.now()
-    with unit_of_work():
+    with unit_of_work(with_accounts=True):
         known = choices_at(places, lock=True)
         changed = [row for row in known.values() if row.visibility != chosen]
         for row in changed:
@@ -94,6 +95,7 @@ def set_visibilities(places: Collection[Place], visibility: str | AgentVisibilit
         except IntegrityError as exc:
             # Another transaction made the first choice for one of these agents.
             raise LostRaceError from exc
+        _record([(row, row.previous, chosen) for row in (*changed, *new)], by)
     return change_id
 
 
@@ -104,9 +106,10 @@ def undo_visibilities(change_id: str, places: Collection[Place], by: Actor) -> i
     An agent that another change has touched since then is left as it is.
     """
     now = timezone.now()
-    with unit_of_work():
+    with unit_of_work(with_accounts=True):
         rows = [row for row in choices_at(places, lock=True).values() if row.change_id == change_id]
         back = [row for row in rows if row.previous]
+        _record([(row, row.visibility, row.previous) for row in rows], by)
         for row in back:
             row.visibility, row.previous, row.change_id = row.previous, "", ""
             row.changed_by_name, row.changed_at = by.name, now
@@ -118,12 +121,27 @@ def undo_visibilities(change_id: str, places: Collection[Place], by: Actor) -> i
 
 
 @retried
-def forget_visibilities(places: Collection[Place]) -> None:
+def forget_visibilities(places: Collection[Place], by: Actor) -> None:
     """Take the choices of staff for the agents at `places` back, so that the hub's default applies to them again."""
-    with unit_of_work():
+    with unit_of_work(with_accounts=True):
         rows = choices_at(places, lock=True).values()
+        _record([(row, row.visibility, "") for row in rows], by)
         for batch in batches([row.pk for row in rows]):
             AgentVisibilityChoice.objects.filter(pk__in=batch).delete()
+
+
+def key_of_place(federation_id: str | None, path: str) -> str:
+    """Return the key under which the audit log has the choices about an agent: they outlive the agent's row."""
+    return f"{federation_id or ''}:{path}"[:255]
+
+
+def _record(changes: Sequence[tuple[AgentVisibilityChoice, str, str]], by: Actor) -> None:
+    default = settings.FEDHUB_VISIBILITY_DEFAULT
+    rows = {
+        key_of_place(row.federation_id, row.path): (row, {"visibility": (before or default, after or default)})
+        for row, before, after in changes
+    }
+    record_all(rows, by=by)
 
 
 def choices_at(places: Collection[Place], *, lock: bool = False) -> dict[Place, AgentVisibilityChoice]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.db import IntegrityError
 from django.utils import timezone
 
+from core.activity.recording import record_all
 from core.actors import Actor
 from core.store.unit_of_work import LostRaceError, retried, unit_of_work
-from peers.models import AgentWorkSetting
+from peers.models import AgentVisibilityChoice, AgentWorkSetting
+from peers.services.catalog.visibility import key_of_place
 
 
 def asks_before_work(federation_id: str | None, path: str) -> bool:
@@ -20,8 +22,12 @@ def asks_before_work(federation_id: str | None, path: str) -> bool:
 def set_asks_before_work(federation_id: str | None, path: str, asks: bool, *, by: Actor) -> None:
     """Set whether work of peers for this agent waits for approval. Runs that exist stay as they are."""
     values = {"asks_before_work": asks, "changed_by_name": by.name, "changed_at": timezone.now()}
-    with unit_of_work():
+    with unit_of_work(with_accounts=True):
         place = {"federation_id": federation_id or "", "path": path}
+        before = asks_before_work(federation_id, path)
+        if before != asks:
+            choice = AgentVisibilityChoice(**place)
+            record_all({key_of_place(federation_id, path): (choice, {"asks_before_work": (before, asks)})}, by=by)
         if AgentWorkSetting.objects.filter(**place).update(**values):
             return
         try:

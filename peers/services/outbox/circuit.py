@@ -54,9 +54,20 @@ def record_answer(peer: Peer, *, now: datetime) -> None:
     is_closed = row.filter(circuit_failures__gte=FAILURES_TO_OPEN).update(circuit_failures=0, circuit_open_until=None)
     row.filter(circuit_failures__gt=0).update(circuit_failures=0)
     if is_closed and not row.filter(paused_until__gt=now).exists():
-        # The due time of a row with a lease token is the end of the worker's lease.
-        Dispatch.objects.filter(
-            peer=peer, status=DispatchState.PENDING, due_at__gt=now, lease_token="", dead_at=None
-        ).update(due_at=now)
-        OutboundCallback.objects.filter(peer=peer, due_at__gt=now, lease_token="", dead_at=None).update(due_at=now)
-        enqueue("peers.sweep")
+        make_due(peer, now=now)
+
+
+def close(peer: Peer) -> bool:
+    """Forget the failures of a peer, in the caller's unit of work; tell whether there were any."""
+    failed = Peer.objects.filter(pk=peer.pk, circuit_failures__gt=0)
+    return bool(failed.update(circuit_failures=0, circuit_open_until=None))
+
+
+def make_due(peer: Peer, *, now: datetime) -> int:
+    """Make the peer's waiting messages due, in the caller's unit of work; return their number."""
+    # The due time of a row with a lease token is the end of the worker's lease.
+    waiting = {"peer": peer, "due_at__gt": now, "lease_token": "", "dead_at": None}
+    number = Dispatch.objects.filter(status=DispatchState.PENDING, **waiting).update(due_at=now)
+    number += OutboundCallback.objects.filter(**waiting).update(due_at=now)
+    enqueue("peers.sweep")
+    return number

@@ -30,10 +30,12 @@ from peers.protocol.discovery import DEFAULT_ENDPOINTS
 from peers.protocol.envelope_signatures import SignedObject
 from peers.protocol.timestamps import parse_timestamp
 from peers.services.outbox import circuit
+from peers.services.outbox.attempts import with_attempt
 from peers.services.outbox.backoff import MAX_ATTEMPTS, scattered
 from peers.services.outbox.dead_letters import give_up
 from peers.services.outbox.delegations import delegation_of
 from peers.services.outbox.dispatch import reason_to_hold, signed_envelope
+from peers.services.outbox.failed_deliveries import count_failure
 from peers.services.outbox.leases import (
     Message,
     failure_text,
@@ -45,7 +47,7 @@ from peers.services.outbox.leases import (
     retry_horizon,
     uncount_attempt,
 )
-from peers.services.outbox.pauses import pause_end, record_pause
+from peers.services.outbox.pauses import pause_end, pause_reason, record_pause
 from peers.services.outbox.receipts import receipt_headers, take_countersignature
 from peers.services.outbox.sender_receipts import countersign_rejection
 from peers.services.outbox.signed_requests import SendResult, post
@@ -56,7 +58,6 @@ from peers.services.trust.peers import find_peer
 
 RECEIVE_PATH = DEFAULT_ENDPOINTS["receive"]
 CIRCUIT_OPEN = "the peer does not answer; waiting before the next attempt"
-PAUSED = "the peer asked for a pause; waiting for its end"
 STALE = ", and the peer would refuse it as stale now"
 NOT_ITS_ORIGIN = "the callback URL is on an origin that is not the peer's"
 # Half of the shortest FEDHUB_ENVELOPE_MAX_AGE: a message whose first attempt comes later gets its whole time from then.
@@ -74,9 +75,11 @@ def _may_send(message: Message, peer: Peer, token: str, *, now: datetime) -> boo
     if message.attempts > 1 and age > retry_horizon():
         _give_up_late(message, token, f"; the last attempt: {message.last_error or 'it did not end'}", now=now)
         return False
-    why, until = PAUSED, pause_end(peer, now=now)
+    why, until = f"{pause_reason(peer)}; waiting for its end", pause_end(peer, now=now)
+    others = pause_reason(peer)
     if until is None:
         why, until = CIRCUIT_OPEN, circuit.wait_until(peer, now=now)
+        others = "the peer did not answer other messages either"
     if until is None:
         if message.attempts == 1 and age > LONG_WAIT:
             message.tried_since = now
@@ -84,8 +87,7 @@ def _may_send(message: Message, peer: Peer, token: str, *, now: datetime) -> boo
         return True
     # While a probe is under way its answer may close the circuit, so the message is kept.
     if age > retry_horizon() and until - now > timedelta(seconds=circuit.PROBE_SECONDS):
-        others = "asked for a pause" if why == PAUSED else "did not answer other messages either"
-        _give_up_late(message, token, f"; the peer {others}", now=now)
+        _give_up_late(message, token, f"; {others}", now=now)
     else:
         postpone(message, token, why, now=now, until=until)
     return False
@@ -142,7 +144,10 @@ def settle_dispatch(dispatch: Dispatch, peer: Peer, token: str, sent: SendResult
     with unit_of_work():
         not_before = _start_pause(peer, sent, now=now)
         _count(peer, sent, now=now)
-        leased_row(dispatch, token).update(last_status_code=sent.status_code)
+        count_failure(peer, sent)
+        answer = _read_answer(sent)[:2] if sent.is_delivered else None
+        log = with_attempt(dispatch, sent, now=now, answer=answer)
+        leased_row(dispatch, token).update(last_status_code=sent.status_code, attempt_log=log)
         if sent.is_delivered:
             _record_answer(dispatch, peer, token, sent, now=now)
         elif sent.is_final or dispatch.attempts >= MAX_ATTEMPTS:
@@ -233,6 +238,7 @@ def _settle_callback(callback: OutboundCallback, peer: Peer, token: str, sent: S
         not_before = _start_pause(peer, sent, now=now)
         if is_same_origin(callback.received.callback_url, peer.server_url):
             _count(peer, sent, now=now)
+        count_failure(peer, sent)
         row = leased_row(callback, token)
         row.update(last_status_code=sent.status_code)
         if sent.is_delivered:

@@ -13,7 +13,7 @@ from core.actors import Actor
 from core.errors import InvalidRequestError
 from core.jobs.queue import enqueue
 from core.net.client import is_permitted_url
-from core.store.unit_of_work import retried, unit_of_work
+from core.store.unit_of_work import locked, retried, unit_of_work
 from peers.models import Dispatch, Intent, JournalKind, Peer, PeerState, ReceivedDispatch
 from peers.protocol import (
     DelegationError,
@@ -48,6 +48,24 @@ class IntentText:
     constraints: JsonObject | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a caller wants to send: the intent, the target, the terms, and texts that replace those of the intent.
+
+    An empty `dispatch_id` takes a new one. With a given one the same request can come twice.
+    """
+
+    intent_id: str
+    target_server: str
+    agent_id: str = ""
+    scope: DelegationScope | None = None
+    policy: FederationPolicy | None = None
+    callback_url: str = ""
+    trace_context: dict[str, str] | None = None
+    overrides: IntentText = IntentText()
+    dispatch_id: str = ""
+
+
 @retried
 def create_dispatch(
     *,
@@ -63,41 +81,66 @@ def create_dispatch(
 ) -> Dispatch:
     """Write a dispatch and its signed envelope; a worker sends it after the commit, if the peer is approved.
 
-    `overrides` replaces texts of the stored intent in the envelope. A received intent is passed on within the scope
-    that was delegated with it, and the depth of that scope goes down by one. Raises
-    InvalidRequestError where the protocol between hubs is disabled and for blocked URLs, DelegationError where the
-    received scope does not allow the dispatch.
+    `overrides` replaces texts of the stored intent in the envelope. Raises as `draft_envelope` does.
+    """
+    wanted = Wanted(
+        intent_id=intent_id,
+        target_server=target_server,
+        agent_id=agent_id,
+        scope=scope,
+        policy=policy,
+        callback_url=callback_url,
+        trace_context=trace_context,
+        overrides=overrides or IntentText(),
+    )
+    with unit_of_work():
+        return store_dispatch(wanted, by=by)
+
+
+def store_dispatch(wanted: Wanted, *, by: Actor) -> Dispatch:
+    """Write the dispatch and its envelope in the caller's unit of work; raises as `draft_envelope` does."""
+    now = timezone.now()
+    # The lock orders the dispatch with a change of the intent, which is refused from the first dispatch on.
+    locked(Intent.objects.filter(pk=wanted.intent_id)).first()
+    envelope = draft_envelope(wanted, now=now)
+    envelope.created_at = now.isoformat()
+    return _store(envelope, by=by, now=now)
+
+
+def draft_envelope(wanted: Wanted, *, now: datetime) -> FederationEnvelope:
+    """Return the envelope that a dispatch would send, without its time and signature; nothing is written.
+
+    A received intent is passed on within the scope that was delegated with it, and the depth of that scope goes down by
+    one. Raises InvalidRequestError where the protocol between hubs is disabled and for blocked URLs, DelegationError
+    where the received scope does not allow the dispatch.
     """
     if not is_enabled():
         raise InvalidRequestError(DISABLED)
-    if callback_url:
-        check_callback_url(callback_url)
-    target = _checked_target(target_server)
-    now = timezone.now()
-    with unit_of_work():
-        intent = Intent.objects.filter(pk=intent_id).first()
-        received = ReceivedDispatch.objects.filter(intent=intent).first() if intent and intent.is_received else None
-        if received is not None:
-            scope, policy = pass_on(received, scope, policy, now=now)
-        text = _described(intent_id, intent, overrides or IntentText())
-        envelope = FederationEnvelope(
-            dispatch_id=str(uuid.uuid4()),
-            source_server=hub_url(),
-            target_server=target,
-            intent_id=intent_id,
-            intent_title=text.title or "",
-            intent_description=text.description or "",
-            intent_state=text.state or {},
-            intent_constraints=text.constraints or {},
-            agent_id=agent_id or None,
-            delegation_scope=scope,
-            federation_policy=policy,
-            trace_context=trace_context,
-            callback_url=callback_url or hub_url() + CALLBACK_PATH,
-            created_at=now.isoformat(),
-        )
-        envelope.idempotency_key = envelope.dispatch_id
-        return _store(envelope, by=by, now=now)
+    if wanted.callback_url:
+        check_callback_url(wanted.callback_url)
+    target, scope, policy = _checked_target(wanted.target_server), wanted.scope, wanted.policy
+    intent = Intent.objects.filter(pk=wanted.intent_id).first()
+    received = ReceivedDispatch.objects.filter(intent=intent).first() if intent and intent.is_received else None
+    if received is not None:
+        scope, policy = pass_on(received, scope, policy, now=now)
+    text = _described(wanted.intent_id, intent, wanted.overrides)
+    dispatch_id = wanted.dispatch_id or str(uuid.uuid4())
+    return FederationEnvelope(
+        dispatch_id=dispatch_id,
+        source_server=hub_url(),
+        target_server=target,
+        intent_id=wanted.intent_id,
+        intent_title=text.title or "",
+        intent_description=text.description or "",
+        intent_state=text.state or {},
+        intent_constraints=text.constraints or {},
+        agent_id=wanted.agent_id or None,
+        delegation_scope=scope,
+        federation_policy=policy,
+        trace_context=wanted.trace_context,
+        callback_url=wanted.callback_url or hub_url() + CALLBACK_PATH,
+        idempotency_key=dispatch_id,
+    )
 
 
 def pass_on(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import urljoin
 
@@ -35,13 +36,14 @@ class SendResult:
 
     `answer` is the HTTP response, or None if no response came. `error` is the text for staff, "" after a success.
     `is_final` says that another attempt is useless. `retry_after` is the pause that the peer asked for before the next
-    attempt; it holds for all messages to the peer.
+    attempt; it holds for all messages to the peer. `milliseconds` is the time from request to response or error.
     """
 
     answer: Answer | None
     error: str = ""
     is_final: bool = False
     retry_after: timedelta = field(default=timedelta())
+    milliseconds: int = 0
 
     @property
     def status_code(self) -> int | None:
@@ -82,6 +84,7 @@ def post(peer: Peer, url: str, text: str, *, now: datetime, headers: Mapping[str
         signed[CHECKPOINT_HEADER] = checkpoint
     if peer.outbound_key and is_same_origin(url, peer.server_url):
         signed["X-API-Key"] = outbound_key_of(peer)
+    started_at = time.monotonic()
     try:
         answer = send(
             "POST",
@@ -92,9 +95,13 @@ def post(peer: Peer, url: str, text: str, *, now: datetime, headers: Mapping[str
             timeout_seconds=min(TIMEOUT_SECONDS, settings.FEDHUB_JOB_LEASE_SECONDS / 2),
         )
     except TransportError as exc:
-        return SendResult(None, exc.message[:MAX_ERROR_CHARS], is_final=exc.permanent)
-    pass_on(peer, answer.headers.get(CHECKPOINT_HEADER.lower()))
-    return result_of(answer, url=url, now=timezone.now())
+        result = SendResult(None, exc.message[:MAX_ERROR_CHARS], is_final=exc.permanent)
+    else:
+        result = result_of(answer, url=url, now=timezone.now())
+    milliseconds = round((time.monotonic() - started_at) * 1000)
+    if result.answer is not None:
+        pass_on(peer, result.answer.headers.get(CHECKPOINT_HEADER.lower()))
+    return replace(result, milliseconds=milliseconds)
 
 
 def result_of(answer: Answer, *, url: str, now: datetime) -> SendResult:

@@ -18,10 +18,14 @@ def reason_of_state(state: str) -> str:
     return f"peer {state}"
 
 
-def hold_work(peer: Peer, *, because: str) -> None:
-    """Hold the peer's queued dispatches and owed callbacks, in the caller's transaction: no worker takes them."""
-    Dispatch.objects.filter(peer=peer, due_at__isnull=False).update(due_at=None, reason=because)
-    OutboundCallback.objects.filter(peer=peer, due_at__isnull=False).update(due_at=None, last_error=because)
+def hold_work(peer: Peer, *, because: str) -> tuple[int, int]:
+    """Hold the peer's queued dispatches and owed callbacks, in the caller's transaction: no worker takes them.
+
+    Return the numbers of both.
+    """
+    dispatches = Dispatch.objects.filter(peer=peer, due_at__isnull=False).update(due_at=None, reason=because)
+    callbacks = OutboundCallback.objects.filter(peer=peer, due_at__isnull=False)
+    return dispatches, callbacks.update(due_at=None, last_error=because)
 
 
 def release_held(peer: Peer, *, now: datetime) -> None:

@@ -31,6 +31,9 @@ from peers.protocol.key_continuity import CONTINUITY, continuity_proof
 KEY_OVERLAP = timedelta(days=30)
 """How long a former signing key stays published and its delegations stay valid."""
 
+ARD_PATH = "/ard"
+"""The base of the hub's endpoints of Agentic Resource Discovery, and the member of a manifest's endpoints with it."""
+
 DISABLED = "Federation not enabled"
 """The error text of every endpoint that needs FEDHUB_ENABLED."""
 
@@ -45,6 +48,11 @@ def hub_url() -> str:
 def is_enabled() -> bool:
     """Tell whether this hub takes part in the protocol between hubs."""
     return bool(settings.FEDHUB_ENABLED)
+
+
+def is_ard_on() -> bool:
+    """Tell whether this hub publishes its public agents by Agentic Resource Discovery."""
+    return is_enabled() and settings.FEDHUB_ARD != "off"
 
 
 def hub_identity() -> HubIdentity:

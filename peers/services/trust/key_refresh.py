@@ -32,9 +32,10 @@ logger = logging.getLogger(__name__)
 
 
 def refresh_keys(now: datetime) -> int:
-    """Start a fetch task for each approved peer that is due, the longest untried first; return the number of tasks.
+    """Start fetches of the documents and agents of each approved peer that is due, the longest untried first.
 
-    A peer is due when its documents were last tried REFRESH_INTERVAL ago. Also deletes stale proposals.
+    Return the number of these peers. A peer is due when its documents were last tried REFRESH_INTERVAL ago. Also
+    deletes stale proposals.
     """
     drop_stale_proposals(now)
     due = list(Peer.objects.filter(_is_due(now), state=PeerState.APPROVED).values_list("pk", "documents_tried_at"))
@@ -42,6 +43,7 @@ def refresh_keys(now: datetime) -> int:
     due.sort(key=lambda row: (row[1] is not None, row[1]))
     for peer_id, _ in due:
         enqueue("peers.refresh_peer_keys", peer_id)
+        enqueue("peers.fetch_agents", peer_id)
     return len(due)
 
 

@@ -15,7 +15,8 @@ from core.errors import ConflictError, InvalidRequestError
 from core.store.unit_of_work import locked, retried, unit_of_work
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerKey, PeerState
 from peers.protocol import InvalidKey, VerificationKey
-from peers.services.trust.journal import note
+from peers.services.trust.effects import KeyEffects, count_of_key
+from peers.services.trust.journal import note, note_change
 from peers.services.trust.notices import note_new_key
 
 MAX_SHOWN_KEYS = 8
@@ -98,21 +99,26 @@ def approve_key(key: PeerKey, *, overlap_days: int, by: Actor, reason: str = "")
         raise InvalidRequestError(f"overlap_days: must be from 0 to {MAX_OVERLAP_DAYS}")
     now = timezone.now()
     end = now + timedelta(days=overlap_days)
-    with unit_of_work():
+    with unit_of_work(with_accounts=True):
         _require_state(key.peer_id, PeerState.APPROVED)
         pin_key(key, now=now)
         for old in key.peer.keys.filter(state=KeyState.PINNED).exclude(pk=key.pk):
             old.valid_until = min(old.valid_until or end, end)
             old.save(update_fields=["valid_until"])
         text = f"Key approved: {key.fingerprint}; older keys are trusted until {end:%Y-%m-%d %H:%M} UTC"
-        note(JournalKind.KEY, _with_reason(text, reason), peer_url=key.peer.server_url, by=by)
+        _note_decision(key, KeyState.PROPOSED, text, reason=reason, by=by)
 
 
 @retried
-def revoke_key(key: PeerKey, *, by: Actor, reason: str = "") -> None:
-    """Revoke a key at once, in whatever state it is; raises ConflictError for a key that is revoked already."""
+def revoke_key(key: PeerKey, *, by: Actor, reason: str = "") -> KeyEffects:
+    """Revoke a key at once, in whatever state it is, and return what ended.
+
+    Raises ConflictError for a key that is revoked already.
+    """
     now = timezone.now()
-    with unit_of_work():
+    with unit_of_work(with_accounts=True):
+        counted = count_of_key(key, now=now)
+        before = PeerKey.objects.filter(pk=key.pk).values_list("state", flat=True).first() or ""
         if (
             not PeerKey.objects.filter(pk=key.pk)
             .exclude(state=KeyState.REVOKED)
@@ -120,8 +126,8 @@ def revoke_key(key: PeerKey, *, by: Actor, reason: str = "") -> None:
         ):
             raise ConflictError("This key is revoked already")
         key.state, key.valid_until = KeyState.REVOKED, now
-        text = _with_reason(f"Key revoked: {key.fingerprint}", reason)
-        note(JournalKind.KEY, text, peer_url=key.peer.server_url, by=by)
+        _note_decision(key, before, f"Key revoked: {key.fingerprint}", reason=reason, by=by)
+    return counted
 
 
 def _require_state(peer_id: str, state: PeerState) -> None:
@@ -129,5 +135,6 @@ def _require_state(peer_id: str, state: PeerState) -> None:
         raise ConflictError(f"The peer is not {state.value}")
 
 
-def _with_reason(text: str, reason: str) -> str:
-    return f"{text}: {reason.strip()}" if reason.strip() else text
+def _note_decision(key: PeerKey, before: str, text: str, *, reason: str, by: Actor) -> None:
+    changes = {"state": (before, str(key.state))}
+    note_change(key, JournalKind.KEY, text, changes, peer_url=key.peer.server_url, by=by, reason=reason)

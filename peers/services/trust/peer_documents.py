@@ -25,6 +25,7 @@ from peers.protocol import (
     VerificationKey,
     did_document_urls,
     is_same_did,
+    is_same_origin,
     is_same_server,
     parse_json_object,
 )
@@ -34,6 +35,7 @@ from peers.protocol.key_continuity import is_continued
 from peers.services.trust.journal import note
 from peers.services.trust.keys import store_proposed_key
 from peers.services.trust.notices import note_withdrawal
+from peers.services.trust.peer_addresses import MAX_URL
 
 MANIFEST_PATH = "/.well-known/openintent-federation.json"
 MAX_DOCUMENT_BYTES = 262_144
@@ -117,8 +119,16 @@ def _store_findings(peer: Peer, documents: PeerDocuments, *, by: Actor | None, n
                 new.append(row)
                 text = f"Key seen in the DID document: {row.fingerprint}"
                 note(JournalKind.KEY, text, peer_url=peer.server_url, by=by)
-        Peer.objects.filter(pk=peer.pk).update(documents_fetched_at=now)
+        Peer.objects.filter(pk=peer.pk).update(documents_fetched_at=now, ard_url=_ard_url(documents.manifest, peer))
     return FetchedKeys(tuple(rows), tuple(new), tuple(withdrawn))
+
+
+def _ard_url(manifest: FederationManifest, peer: Peer) -> str:
+    """Return the address of the peer's search, on the peer's own origin; "" for another one and without one."""
+    path = manifest.endpoints.get("ard", "")
+    url = peer.server_url.rstrip("/") + path
+    is_short = path.startswith("/") and len(url) <= MAX_URL
+    return url if is_short and is_same_origin(url, peer.server_url) else ""
 
 
 def _note_withdrawal(key: PeerKey, published: PublishedKeys, peer: Peer, by: Actor | None) -> bool:

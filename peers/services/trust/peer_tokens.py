@@ -62,9 +62,11 @@ def revoke_tokens(peer: Peer, *, now: datetime) -> int:
 
 @retried
 def revoke_all(peer: Peer, *, by: Actor) -> int:
-    """Revoke all tokens of a peer, with a journal line; return the number of tokens that this call revoked."""
+    """Revoke all tokens of a peer, with a journal line; return the number of those that were valid until then."""
+    now = timezone.now()
     with unit_of_work():
-        count = revoke_tokens(peer, now=timezone.now())
+        count = peer.tokens.filter(revoked_at=None, expires_at__gt=now).count()
+        revoke_tokens(peer, now=now)
         note(JournalKind.PEER, f"{count} tokens revoked", peer_url=peer.server_url, by=by)
     return count
 

@@ -8,31 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from django.conf import settings
 from django.utils import timezone
 
+from core.activity.recording import CREATE, MASK, UPDATE, Change, difference
 from core.actors import Actor
 from core.errors import ConflictError, InvalidRequestError
+from core.jobs.queue import enqueue
 from core.net.client import is_permitted_url
 from core.store.unit_of_work import LostRaceError, locked, retried, unit_of_work
 from federations.services.runs.cancel_many import cancel_runs_of_peer
 from peers.models import JournalKind, KeyOrigin, KeyState, Peer, PeerDecision, PeerKey, PeerState, Relationship
 from peers.protocol import (
     InvalidIdentifier,
-    TrustPolicy,
     VerificationKey,
     normalize_server_url,
 )
 from peers.protocol.ed25519_keys import MAX_KEYS_TRIED
+from peers.services.trust.effects import StopEffects, count_stopped
 from peers.services.trust.held_work import hold_work, reason_of_state, release_held, release_on_approval
-from peers.services.trust.journal import note
+from peers.services.trust.journal import note_change
 from peers.services.trust.keys import pin_key, propose_key, read_key
 from peers.services.trust.peer_addresses import ascii_spelling_hint, checked_place
 from peers.services.trust.peer_tokens import revoke_tokens
 from peers.services.trust.secrets import decrypt, encrypt
+from peers.services.trust.standing import trusted_states
 
 TRANSITIONS: Mapping[PeerState, frozenset[PeerState]] = {
     PeerState.PROPOSED: frozenset({PeerState.APPROVED, PeerState.REJECTED}),
@@ -92,7 +95,7 @@ def add_peer(
     key = read_key(public_key) if public_key else None
     if relationship not in Relationship.values:
         raise InvalidRequestError(f"relationship: must be one of {', '.join(Relationship.values)}")
-    with unit_of_work():
+    with unit_of_work(with_accounts=True):
         peer, is_new = Peer.objects.get_or_create(
             server_url=url, defaults={"did": did, "relationship": relationship, "notes": notes}
         )
@@ -118,7 +121,7 @@ def approve_peer(
     or keys do not allow the approval.
     """
     now = timezone.now()
-    with _unchanged_by_failure(peer), unit_of_work():
+    with _unchanged_by_failure(peer), unit_of_work(with_accounts=True):
         _move(peer, PeerState.APPROVED, source=PeerState.PROPOSED)
         key = _compared_key(peer, key_fingerprint)
         if key:
@@ -130,6 +133,7 @@ def approve_peer(
         fingerprint = key.fingerprint if key else ""
         _record(peer, PeerState.PROPOSED, PeerState.APPROVED, by=by, reason=reason, fingerprint=fingerprint)
         release_on_approval(peer, now=now)
+        enqueue("peers.fetch_agents", peer.pk)
 
 
 @retried
@@ -141,15 +145,15 @@ def reject_peer(peer: Peer, *, reason: str, by: Actor) -> None:
 
 
 @retried
-def suspend_peer(peer: Peer, *, reason: str, by: Actor) -> None:
-    """Stop all work from and to an approved peer at once: each transaction reads the peer's state again.
+def suspend_peer(peer: Peer, *, reason: str, by: Actor) -> StopEffects:
+    """Stop all work from and to an approved peer at once, and return what ended.
 
-    The same transaction revokes the peer's delegations and tokens and holds its queued work. Raises ConflictError for a
-    peer in another state.
+    Each transaction reads the peer's state again. The same transaction revokes the peer's delegations and tokens and
+    holds its queued work. Raises ConflictError for a peer in another state.
     """
-    with _unchanged_by_failure(peer), unit_of_work():
+    with _unchanged_by_failure(peer), unit_of_work(with_accounts=True):
         _decide(peer, PeerState.SUSPENDED, source=PeerState.APPROVED, reason=reason, by=by)
-        _stop(peer, because=reason_of_state(PeerState.SUSPENDED), by=by)
+        return _stop(peer, because=reason_of_state(PeerState.SUSPENDED), by=by)
 
 
 @retried
@@ -158,18 +162,22 @@ def resume_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
 
     Raises ConflictError for a peer that is not suspended.
     """
-    with _unchanged_by_failure(peer), unit_of_work():
+    with _unchanged_by_failure(peer), unit_of_work(with_accounts=True):
         _decide(peer, PeerState.APPROVED, source=PeerState.SUSPENDED, reason=reason, by=by)
         release_held(peer, now=timezone.now())
+        enqueue("peers.fetch_agents", peer.pk)
 
 
 @retried
-def retire_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
-    """Retire an approved or suspended peer and keep its history; raises ConflictError in another state."""
-    with _unchanged_by_failure(peer), unit_of_work():
+def retire_peer(peer: Peer, *, by: Actor, reason: str = "") -> StopEffects:
+    """Retire an approved or suspended peer, keep its history, and return what ended.
+
+    Raises ConflictError for a peer in another state.
+    """
+    with _unchanged_by_failure(peer), unit_of_work(with_accounts=True):
         source = _stored_state(peer, PeerState.SUSPENDED, else_state=PeerState.APPROVED)
         _decide(peer, PeerState.RETIRED, source=source, reason=reason, by=by)
-        _stop(peer, because=reason_of_state(PeerState.RETIRED), by=by)
+        return _stop(peer, because=reason_of_state(PeerState.RETIRED), by=by)
 
 
 @retried
@@ -178,7 +186,7 @@ def repropose_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
 
     Raises ConflictError for a peer in another state.
     """
-    with _unchanged_by_failure(peer), unit_of_work():
+    with _unchanged_by_failure(peer), unit_of_work(with_accounts=True):
         source = _stored_state(peer, PeerState.RETIRED, else_state=PeerState.REJECTED)
         _decide(peer, PeerState.PROPOSED, source=source, reason=reason, by=by)
         peer.keys.filter(state__in=[KeyState.PINNED, KeyState.PROVISIONAL]).update(
@@ -206,8 +214,7 @@ def find_peer_with_keys(server_url: str, now: datetime) -> tuple[Peer | None, li
 
 def trusted_keys(keys: Iterable[PeerKey], now: datetime) -> list[VerificationKey]:
     """Return those of `keys`, all of one peer, that are trusted at `now`, by the rule of `valid_keys`."""
-    is_open = settings.FEDHUB_TRUST_POLICY == TrustPolicy.OPEN
-    states = {KeyState.PINNED, *([KeyState.PROVISIONAL] if is_open else [])}
+    states = trusted_states()
     valid = [key for key in keys if key.state in states and key.is_valid_at(now)]
     valid.sort(key=lambda key: (key.valid_from, key.created_at), reverse=True)
     return [key.verification_key for key in valid[:MAX_KEYS_TRIED]]
@@ -226,12 +233,13 @@ def change_settings(peer: Peer, wanted: PeerSettings, *, by: Actor) -> None:
         "notes": wanted.notes,
         "review_by": wanted.review_by,
     }
-    with unit_of_work():
+    with unit_of_work(with_accounts=True):
         stored = locked(Peer.objects.filter(pk=peer.pk)).get()
-        changed = [name.replace("_", " ") for name, value in values.items() if getattr(stored, name) != value]
+        changed = difference(stored, values)
         if changed:
             Peer.objects.filter(pk=peer.pk).update(**values, updated_at=timezone.now())
-            note(JournalKind.PEER, f"Changed: {', '.join(changed)}", peer_url=peer.server_url, by=by)
+            names = ", ".join(name.replace("_", " ") for name in changed)
+            note_change(peer, JournalKind.PEER, f"Changed: {names}", changed, peer_url=peer.server_url, by=by)
     for name, value in values.items():
         setattr(peer, name, value)
 
@@ -264,10 +272,12 @@ def set_outbound_key(peer: Peer, raw: str, *, by: Actor) -> None:
     if len(raw) > LONGEST_KEY or not raw.isascii() or not all(sign.isprintable() and sign != " " for sign in raw):
         raise InvalidRequestError("outbound_key: must be printable ASCII without blanks, at most 1,000 characters")
     encrypted = encrypt(raw) if raw else ""
-    with unit_of_work():
+    with unit_of_work(with_accounts=True):
+        had = Peer.objects.filter(pk=peer.pk).exclude(outbound_key="").exists()
         Peer.objects.filter(pk=peer.pk).update(outbound_key=encrypted, updated_at=timezone.now())
         text = "Outbound key set" if raw else "Outbound key removed"
-        note(JournalKind.PEER, text, peer_url=peer.server_url, by=by)
+        hidden = {"outbound_key": (MASK if had else "", MASK if raw else "")}
+        note_change(peer, JournalKind.PEER, text, hidden, peer_url=peer.server_url, by=by)
     peer.outbound_key = encrypted
 
 
@@ -298,7 +308,7 @@ def _stored_state(peer: Peer, state: PeerState, *, else_state: PeerState) -> Pee
 
 
 def _decide(peer: Peer, target: PeerState, *, source: PeerState, reason: str, by: Actor) -> None:
-    with _unchanged_by_failure(peer), unit_of_work():
+    with _unchanged_by_failure(peer), unit_of_work(with_accounts=True):
         _move(peer, target, source=source)
         _record(peer, source, target, by=by, reason=reason)
 
@@ -309,7 +319,12 @@ def _move(peer: Peer, target: PeerState, *, source: PeerState) -> None:
     Raises ConflictError if the peer is in another state than `source`, or for a transition that is not allowed.
     """
     is_moved = target in TRANSITIONS[source] and Peer.objects.filter(pk=peer.pk, state=source).update(
-        state=target, updated_at=timezone.now(), circuit_failures=0, circuit_open_until=None, paused_until=None
+        state=target,
+        updated_at=timezone.now(),
+        circuit_failures=0,
+        circuit_open_until=None,
+        paused_until=None,
+        paused_by_name="",
     )
     if not is_moved:
         state = Peer.objects.values_list("state", flat=True).get(pk=peer.pk)
@@ -329,16 +344,29 @@ def _record(peer: Peer, source: str, target: PeerState, *, by: Actor, reason: st
         actor_id=by.id,
         actor_name=by.name,
     )
-    text = f"{source or 'new'} -> {target.value}" + (f": {reason}" if reason else "")
-    note(JournalKind.PEER, text, peer_url=peer.server_url, by=by)
+    changes: dict[str, Change] = {"state": (source, target.value)}
+    if fingerprint:
+        changes["fingerprint"] = ("", fingerprint)
+    note_change(
+        peer,
+        JournalKind.PEER,
+        f"{source or 'new'} -> {target.value}",
+        changes,
+        peer_url=peer.server_url,
+        by=by,
+        reason=reason,
+        action=UPDATE if source else CREATE,
+    )
 
 
-def _stop(peer: Peer, *, because: str, by: Actor) -> None:
+def _stop(peer: Peer, *, because: str, by: Actor) -> StopEffects:
     now = timezone.now()
+    counted = count_stopped(peer, now=now)
     revoke_tokens(peer, now=now)
     peer.delegations.filter(revoked_at=None).update(revoked_at=now)
-    hold_work(peer, because=because)
-    cancel_runs_of_peer(peer.pk, reason=f"the peer was {peer.state}", by=by)
+    dispatches, callbacks = hold_work(peer, because=because)
+    runs = cancel_runs_of_peer(peer.pk, reason=f"the peer was {peer.state}", by=by)
+    return replace(counted, dispatches=dispatches, callbacks=callbacks, runs=runs)
 
 
 def _compared_key(peer: Peer, fingerprint: str) -> PeerKey | None:

@@ -9,6 +9,7 @@ follow without a restart. Replicas that do not share a file system need copies o
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from core.actors import Actor
 from core.errors import ConflictError
 from peers.models import JournalKind, PeerKey
 from peers.protocol import ServerIdentity, VerificationKey
-from peers.services.trust.identity import beside_key, hub_identity, hub_url, next_key
+from peers.services.trust.identity import beside_key, hub_identity, hub_url, next_key, previous_key
 from peers.services.trust.journal import note
 
 
@@ -45,6 +46,25 @@ def switch_key(*, by: Actor) -> VerificationKey:
     beside_key("next").replace(Path(settings.FEDHUB_KEY_PATH))
     note(JournalKind.KEY, f"Own key in use: {fingerprint_of(key.verification_key)}", by=by)
     return key.verification_key
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKeys:
+    """This hub's keys: the one that signs, the announced one, and the former one while it is still published."""
+
+    signing: VerificationKey
+    announced: VerificationKey | None
+    former: VerificationKey | None
+
+
+def own_keys() -> OwnKeys:
+    """Return this hub's keys; raises InvalidKey or OSError for a key file that cannot be read."""
+    announced, former = next_key(), previous_key()
+    return OwnKeys(
+        signing=hub_identity().signing_key().verification_key,
+        announced=announced.verification_key if announced else None,
+        former=former.verification_key if former else None,
+    )
 
 
 def fingerprint_of(key: VerificationKey) -> str:

@@ -26,7 +26,8 @@ from pytest_django import Settings
 from core.actors import actor_of
 from core.programs.issuers import read_issuers
 from core.programs.keys import KeySets, usable_keys
-from core.tokens.services import issue_token
+from core.tokens.services import Note, issue_token
+from federations.api.registry_entries import name_of
 from federations.models import A2aAgent, AccessLevel, Federation, McpServer, RuntimeObservation, StoredPlan, SyncJob
 from federations.services.access import grant
 from federations.services.federations import create_federation
@@ -98,6 +99,7 @@ def make_world() -> World:
     )
     world = World(federation, make_rows(federation))
     world.callers = [*refused_callers(), *callers_by_scope(), *callers_by_role(), *callers_by_grant(federation)]
+    world.callers += callers_for_one_federation(federation)
     world.callers.append(caller("owner", creator, OF_EVERYONE | {WRITE}, {VIEW, EDIT, OWN, CREATE}))
     return world
 
@@ -128,7 +130,8 @@ def make_rows(federation: Federation) -> dict[str, str]:
     )
     rows = {"federation": federation, "server": server, "agent": agent, "runtime": runtime, "job": job, "plan": plan}
     rows |= {"run": waiting, "intent": intent}
-    return {f"{name}_id": str(row.pk) for name, row in rows.items()}
+    of_registry = {"registry_name": name_of(server), "version": server.runtime_version}
+    return {**{f"{name}_id": str(row.pk) for name, row in rows.items()}, **of_registry}
 
 
 def refused_callers() -> Iterator[Caller]:
@@ -182,6 +185,20 @@ def callers_by_grant(federation: Federation) -> Iterator[Caller]:
     member.groups.add(group)
     grant(federation, level=AccessLevel.EDIT, group=group)
     yield caller("group's grant EDIT", member, OF_EVERYONE | {WRITE}, GRANT_RIGHTS[AccessLevel.EDIT])
+
+
+def callers_for_one_federation(federation: Federation) -> Iterator[Caller]:
+    """Yield a superuser, and an editor, with a token for the federation of the rows, and one for another federation."""
+    root, editor = User.objects.create_superuser("root-of-one"), person("editor-of-one")
+    grant(federation, level=AccessLevel.EDIT, user=editor)
+    scopes, other = OF_EVERYONE | {WRITE}, "0" * 24
+    for name, user, rights in (
+        ("superuser", root, {VIEW, EDIT, OWN, GIVE_WORK, APPROVE}),
+        ("editor", editor, GRANT_RIGHTS[AccessLevel.EDIT]),
+    ):
+        for where, key, kept in (("this", federation.pk, rights), ("another", other, set())):
+            raw = issue_token(user.username, scopes=SCOPES, days=1, note=Note("for one", key))
+            yield Caller(f"{name}'s token for {where} one", token=raw, scopes=scopes, rights=frozenset(kept))
 
 
 def callers_by_jwt(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[Caller]:

@@ -130,16 +130,18 @@ def plant_by_doors(search: Search, root: Client) -> None:
     search.look_at_response("login", Client().post("/admin/login/", {"username": "grace", "password": wrong}))
     search.look_at_response("login", Client().post("/api/auth/login/", {"username": "grace", "password": wrong}))
 
-    secret = search.plant("client secret", new_secret("client"))
-    answer = root.post(reverse("admin:oauth2_provider_application_add"), program_form(client_secret=secret))
-    assert answer.status_code == 302
+    # The page that answers shows the secret once, so it is not looked at.
+    answer = root.post(reverse("admin:oauth2_provider_application_add"), program_form())
+    assert answer.status_code == 200
+    secret = search.plant("client secret", answer.context["secret"])
+    robot = get_application_model().objects.get(name="robot").client_id
     granted = Client().post(
-        "/o/token", {"grant_type": "client_credentials", "client_id": "robot", "client_secret": secret}
+        "/o/token", {"grant_type": "client_credentials", "client_id": robot, "client_secret": secret}
     )
     search.plant("token of a program", granted.json()["access_token"])
     search.plant("wrong client secret", wrong := new_secret("client"))
-    basic = base64.b64encode(f"robot:{wrong}".encode()).decode()
-    for extra in ({"client_id": "robot", "client_secret": wrong}, {}):
+    basic = base64.b64encode(f"{robot}:{wrong}".encode()).decode()
+    for extra in ({"client_id": robot, "client_secret": wrong}, {}):
         headers = {} if extra else {"Authorization": f"Basic {basic}"}
         refused = Client().post("/o/token", {"grant_type": "client_credentials", **extra}, headers=headers)
         assert refused.status_code == 401

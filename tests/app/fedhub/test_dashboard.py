@@ -147,6 +147,7 @@ def test_each_number_of_what_waits_is_the_number_of_rows_of_its_list(admin: Clie
     assert {title: number for title, (number, _) in found.items()} == {
         "failing federations": 3,
         "held plan": 1,
+        "approved peer without a trusted key": 1,
         "peer with a changed key": 1,
         "peers with a key revoked": 2,
         "peer with a key expired": 1,
@@ -277,7 +278,7 @@ def test_peers_cards_come_only_with_the_right_to_open_their_list(staff: Callable
     user = User.objects.get(username="ines")
 
     assert "callbacks given up" not in numbers_of(client)
-    assert len(numbers_of(client)) == 5
+    assert len(numbers_of(client)) == 6
     user.user_permissions.set(Permission.objects.filter(codename="view_outboundcallback"))
     assert numbers_of(client).keys() == {"callbacks given up"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -44,8 +45,8 @@ def signed_in(name: str, *codenames: str) -> Client:
     return client
 
 
-def intent(title: str, *, days_ago: float = 0, status: str = "active") -> Intent:
-    return Intent.objects.create(title=title, status=status, created_at=timezone.now() - timedelta(days=days_ago))
+def intent(title: str, *, days_ago: float = 0, **fields: Any) -> Intent:
+    return Intent.objects.create(title=title, created_at=timezone.now() - timedelta(days=days_ago), **fields)
 
 
 def titles(client: Client, query: str) -> list[str]:
@@ -172,7 +173,7 @@ def test_columns_are_hidden_per_person_and_the_first_one_stays(ada: Client) -> N
 
 def test_the_file_has_the_filtered_rows_of_all_pages_and_needs_a_right(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(60):
-        intent(f"=cmd{number}", status="failed")
+        intent(f"=cmd{number}", status="failed", is_received=True)
     intent("well")
     viewer, clerk, outsider = (
         signed_in("viewer", "view_intent"),

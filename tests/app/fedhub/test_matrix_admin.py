@@ -37,6 +37,7 @@ STAFF, NOBODY, ROOT = "staff", "nobody", "superuser"
 VIEW, EDIT, OWN, SYNC = "VIEW", "EDIT", "OWNER", "VIEW and sync_federation, or EDIT"
 VIEW_AGENTS = "VIEW or view_agentvisibilitychoice"
 RUN, APPROVE = "federations.run_a2aagent", "federations.approve_agentrun"
+PUBLISH = "federations.publish_mcpserver"
 MANAGE = "notifications.change_rule"
 CHOOSE, ANSWER, EXPORT = "peers.change_agentvisibilitychoice", "peers.change_receiveddispatch", "lists.export_list"
 
@@ -69,8 +70,8 @@ OTHERS = {
     "application": {"change": ROOT, "delete": ROOT},
     **{key: {"add": NOBODY, "delete": NOBODY} for key in ("accesstoken", "refreshtoken")},
     **{name: {} for name in ("group", "registeredagent")},
+    "cardkeypin": {"change": NOBODY, "delete": NOBODY},
     "rule": {"view": MANAGE, "add": STAFF, "delete": MANAGE},
-    **{name: {} for name in ("intervalschedule", "crontabschedule", "solarschedule")},
 }
 # Pages beside those of Django's admin, by the end of their name.
 PAGES = {
@@ -89,16 +90,20 @@ PAGES = {
     **dict.fromkeys(("approve_run", "refuse_run"), APPROVE),
     **dict.fromkeys(("apply", "dismiss"), EDIT),
     **dict.fromkeys(("undo", "asks", "make_public", "make_unlisted", "make_private"), CHOOSE),
-    "seen_as": "peers.view_peer",
-    "dispatch_on": "peers.add_dispatch",
+    **dict.fromkeys(("publish", "hide"), PUBLISH),
+    **dict.fromkeys(("seen_as", "this_hub"), "peers.view_peer"),
+    **dict.fromkeys(("pause_messages", "resume_messages", "clear_failures", "fetch_agents"), "peers.change_peer"),
+    **dict.fromkeys(("dispatch_on", "send_work", "copy_as_new", "intent_agents"), "peers.add_dispatch"),
+    **{f"{name}_live": f"peers.view_{name}" for name in ("dispatch", "receiveddispatch")},
     **dict.fromkeys(("answer_work", "refuse_work"), ANSWER),
     **dict.fromkeys(("approve", "revoke", "fetch", "reject", "suspend", "resume", "repropose"), "peers.change_peer"),
     **dict.fromkeys(("issue_token", "revoke_all_tokens", "outbound_key", "retire", "allow_older"), "peers.change_peer"),
     "acknowledge_log": "peers.change_peer",
+    **dict.fromkeys(("fetch_again", "cardkeypin_retire"), "federations.change_cardkeypin"),
     "start_log": "peers.change_federationlog",
     "import_peers": "peers.add_peer",
     **dict.fromkeys(("export_as_csv", "export_as_json"), "peers.export_peer"),
-    "password_change": ROOT,
+    **dict.fromkeys(("password_change", "roles", "user_end_sessions", "application_rotate"), ROOT),
     **dict.fromkeys(("send_test", "secret", "pause", "rule_resume", "send_again"), MANAGE),
     **{
         f"{model}_{page}": f"peers.change_{model}"
@@ -110,6 +115,7 @@ PAGES = {
 SITE_PAGES = {
     "index": STAFF, "admin-dashboard-live": STAFF, "search": STAFF, "admin-tools": VIEW, "admin-skills": VIEW,
     "password_change_done": STAFF, "jsi18n": STAFF, "admin-storage": "retention.view_kindcount",
+    "admin-schedules": VIEW, "admin-roles": "auth.view_group",
 }  # fmt: skip
 ELSEWHERE = {"login", "logout", "autocomplete", "view_on_site", "app_list", "password_change"}
 # Actions on ticked rows by name, and their permissions; a verb stands for that permission on the rows of the list.
@@ -120,7 +126,10 @@ ACTIONS = {
         ("enable_selected", "disable_selected", "pause_selected", "resume_selected", "enable_tasks", "disable_tasks"),
         "change",
     ),
-    **dict.fromkeys(("retry_selected", "put_away_selected", "revoke_tokens"), "change"),
+    **dict.fromkeys(
+        ("retry_selected", "put_away_selected", "revoke_tokens", "suspend_selected", "review_selected"), "change"
+    ),
+    **dict.fromkeys(("publish_servers", "hide_servers"), PUBLISH),
     "delete_selected": "delete",
     "end_selected": ROOT,
     "remove_factors": ROOT,
@@ -128,20 +137,20 @@ ACTIONS = {
 
 # The same code serves these pages of every list.
 OF_EVERY_LIST = ("columns", "views", "view")
+OF_EVERY_ROW = ("history", "activity_line")
 SLASHES_OF_A_LIST = 4
 FEW = ("no right", "superuser", "grant VIEW")
 # A grant opens nothing beside the registry; the lowest one is tried everywhere.
 GRANTED = ("grant EDIT", "grant OWNER", "group's grant and sync_federation")
 
 # The rows of the tests have no such part: a view, a change, an event, an artifact, an undo.
-WITHOUT_A_ROW = ("view", "body", "event", "artifact", "undo", "document", "answer_file")
-ONLY_POST = ("check", "check_new", "test", "test_new", "apply", "dismiss", "share", "withdraw")
+WITHOUT_A_ROW = ("view", "activity_line", "body", "event", "artifact", "undo", "document", "answer_file")
+ONLY_POST = ("check", "check_new", "test", "test_new", "apply", "dismiss", "share", "withdraw", "roles")
 FILES = {
     "peer": "peers.export_peer",
     "usersession": ROOT,
-    **dict.fromkeys(("previewslot", "intervalschedule"), NOBODY),
+    "previewslot": NOBODY,
 }
-FILES |= dict.fromkeys(("crontabschedule", "solarschedule"), NOBODY)
 
 AdminPage = tuple[str, str, type[Model] | None, tuple[str, ...]]
 
@@ -179,7 +188,7 @@ def need_of(end: str, model: type[Model] | None) -> str:
         needs |= OTHERS[name]
     if name in LISTS_OF_OWN_ROWS and end in ("changelist", *OF_EVERY_LIST):
         return STAFF
-    if end in ("changelist", "change", "history", "columns", "views", "view"):
+    if end in ("changelist", "change", "history", "activity_line", "columns", "views", "view"):
         return needs["view"]
     if end in needs:
         return needs[end]
@@ -274,7 +283,7 @@ def world(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, tmp_path: Pat
 
 def address(name: str, model: type[Model] | None, end: str, keys: tuple[str, ...]) -> str:
     """Return the address of a page, with the ids of an example row."""
-    ids: dict[str, Any] = {"view_id": 1, "change_id": "0" * 24, "sequence": 1, "place": 0}
+    ids: dict[str, Any] = {"view_id": 1, "change_id": "0" * 24, "sequence": 1, "place": 0, "line": "audit-0"}
     if model is not None and {"object_id", "id"} & set(keys):
         # The run of a peer's work also needs the right to see received dispatches.
         row = (
@@ -311,7 +320,7 @@ def wrong_pages(world: list[Person]) -> Iterator[str]:
         path, need = address(name, model, end, keys), need_of(end, model)
         for person in world:
             is_elsewhere = model is not None and model._meta.app_label != "federations"
-            is_alike = end in OF_EVERY_LIST or need == NOBODY or (end == "history" and is_elsewhere)
+            is_alike = end in OF_EVERY_LIST or need == NOBODY or (end in OF_EVERY_ROW and is_elsewhere)
             if (is_alike and person.name not in FEW) or (is_elsewhere and person.name in GRANTED):
                 continue
             allowed = {"may", "hidden"} if end in WITHOUT_A_ROW else {"may"}
@@ -324,7 +333,7 @@ def wrong_posts(world: list[Person]) -> Iterator[str]:
     """Yield a line for each POST request that a person without the right may send, or that changes a row."""
     for end, name, model, keys in pages():
         need = changing(model) if end == "change" and model is not None else need_of(end, model)
-        if need in (VIEW, STAFF) or end in ("changelist", "history", *OF_EVERY_LIST):
+        if need in (VIEW, STAFF) or end in ("changelist", *OF_EVERY_ROW, *OF_EVERY_LIST):
             continue
         path, is_tab = address(name, model, end, keys), end == "change" and model is Federation
         for person in world:

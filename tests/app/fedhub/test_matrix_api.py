@@ -44,12 +44,16 @@ PEERS = ("federation-status", "federation-dispatch", "intents", "intent")
 
 
 class Need(NamedTuple):
-    """What a request needs: a scope, and a right on the row; the status for callers who have both, and the body."""
+    """What a request needs: a scope, and a right on the row; the status for callers who have both, and the body.
+
+    `hidden` is the status for callers without the right.
+    """
 
     scope: str = ""
     right: str = ""
     status: int = 200
     body: dict[str, Any] | None = None
+    hidden: int = 403
 
 
 FEDERATION = {"providerType": "aws_agentcore", "displayName": "New", "providerConfig": CONFIG}
@@ -95,6 +99,9 @@ TABLE: dict[tuple[str, str], Need] = {
     ("plan-dismiss", "post"): CHANGE._replace(body={"reason": "Not now"}),
     ("servers", "get"): Need(READ),
     ("server", "get"): SEE,
+    ("registry-servers", "get"): Need(READ),
+    ("registry-versions", "get"): SEE._replace(hidden=404),
+    ("registry-version", "get"): SEE._replace(hidden=404),
     ("agents", "get"): Need(READ),
     ("agent", "get"): SEE,
     ("agent-runs", "get"): Need(RUN, VIEW),
@@ -123,6 +130,7 @@ TABLE: dict[tuple[str, str], Need] = {
 }
 BESIDE = {"oidc-discovery", "oidc-jwks", "healthz", "token", "revoke-token", "schema", "docs", "login", "logout"}
 BESIDE |= {"authorize", "oauth-server-metadata", "metrics", "readyz"}
+BESIDE |= {f"ard-{name}" for name in ("manifest", "search", "explore", "list", "entry", "card")}
 """Endpoints outside the API, which do not look at a caller's rights; some ask for a secret or a token of their own."""
 
 
@@ -156,7 +164,7 @@ def expected(caller: Caller, name: str, need: Need) -> int:
         return 401
     if need.scope and need.scope not in caller.scopes:
         return 403
-    return need.status if not need.right or need.right in caller.rights else 403
+    return need.status if not need.right or need.right in caller.rights else need.hidden
 
 
 def mcp_status(caller: Caller, client: Client) -> int:

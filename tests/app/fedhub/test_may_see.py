@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from auditlog.models import LogEntry
 from django.conf import LazySettings
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
@@ -15,6 +16,7 @@ from django.db.models import CharField, Model, TextField
 from django.test import Client
 from django.urls import reverse
 
+from federations.api.registry_entries import name_of
 from federations.models import (
     A2aAgent,
     AccessLevel,
@@ -27,6 +29,7 @@ from federations.models import (
 )
 from federations.services.access import grant
 from federations.services.daily_counts import record_daily_counts
+from federations.services.deleted_servers import note_deleted
 from federations.services.stored_plans.make import create_plan
 from tests.app.federations.admin.cloud import (
     STAFF,
@@ -109,6 +112,12 @@ def shown_to(client: Client, paths: list[str]) -> dict[str, str]:
     return shown
 
 
+def line_of(row: Any) -> str:
+    """Return the name of a line of the row's Activity, one that does not exist for a row that nobody changed."""
+    entry = LogEntry.objects.get_for_object(row).first()
+    return f"audit-{entry.pk if entry else 0}"
+
+
 def admin_paths(only: Federation | None = None) -> Iterator[str]:
     """Yield the pages of the registry and of the agents that peers see, with example rows."""
     for end, name, model, keys in pages():
@@ -120,7 +129,8 @@ def admin_paths(only: Federation | None = None) -> Iterator[str]:
         elif model is not None and "object_id" in keys:
             rows = dict(rows_of(only)).get(model)
             if rows is not None and rows.exists():
-                ids = {"object_id": rows[0].pk, "change_id": "0" * 24, "sequence": 1, "place": 0}
+                ids = {"object_id": rows[0].pk, "line": line_of(rows[0])}
+                ids |= {"change_id": "0" * 24, "sequence": 1, "place": 0}
                 yield reverse(name, args=[ids[key] for key in keys])
 
 
@@ -129,6 +139,8 @@ def api_paths(found: Federation) -> Iterator[str]:
     names = {"server": "mcpserver", "agent": "a2aagent", "runtime": "runtimeobservation", "job": "syncjob"}
     names |= {"plan": "storedplan", "run": "agentrun", "federation": "federation"}
     ids = {f"{name}_id": rows[f"{model}_id"][0].pk for name, model in names.items()}
+    server = rows["mcpserver_id"][0]
+    ids |= {"registry_name": name_of(server), "version": server.runtime_version}
     for name, method, keys in endpoints():
         if method == "get" and set(keys) <= set(ids):
             yield reverse(name, args=[ids[key] for key in keys])
@@ -148,6 +160,8 @@ def searches(hidden: Federation | None = None) -> Iterator[str]:
         yield f"{reverse('search')}?query={query}"
     for name in ("federations", "servers", "agents", "runtimes"):
         yield f"{reverse(name)}?query={text}"
+    for query in (f"search={text}", "include_deleted=true", "updated_since=2020-01-01T00:00:00Z"):
+        yield f"{reverse('registry-servers')}?{query}"
     for name, parameter in (
         ("servers", "federationId"),
         ("agents", "federationId"),
@@ -173,6 +187,7 @@ def test_a_federation_that_a_person_may_not_see_changes_nothing_for_this_person(
     before = shown_to(client, paths)
 
     hidden = make_account("Claims", "eu-west-1", cloud, f"-{SECRET}-{WORD}")
+    note_deleted(McpServer.objects.filter(federation=hidden, server_name__startswith="refunds"))
     mark_texts(hidden)
     # Values that the other federation does not have.
     McpServer.objects.filter(federation=hidden).update(status="ODD")

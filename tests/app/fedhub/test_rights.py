@@ -18,6 +18,7 @@ from django_celery_beat.models import ClockedSchedule, IntervalSchedule, Periodi
 from oauth2_provider.models import get_access_token_model, get_application_model
 
 from core.api.scopes import scopes_of_roles
+from core.tokens.programs import rotate_secret
 from core.tokens.services import issue_token
 from federations.models import AccessLevel, FederationGrant
 from federations.schedules.rule import Schedule
@@ -204,17 +205,15 @@ def attack_accounts(world: World) -> None:
     submit(world.client, page("auth_user", "add") + "?_popup=1", **(new | {"username": "mallory2"}), **rights)
     for group in (world.operators, world.own_group):
         submit(world.client, page("auth_group", "change", group.pk), permissions=every)
+    for user in (world.eve, world.plain):
+        roles = reverse("admin:auth_user_roles", args=[user.pk])
+        submit(world.client, roles, role="administrator", do="give", reason="I want it")
     submit(world.client, page("auth_group", "add"), name="Made", permissions=every)
 
 
 def attack_programs(world: World) -> None:
     """Try to register a program that acts as somebody else, and to take one over."""
-    values = {
-        "name": "evil",
-        "client_secret": SECRET,
-        "client_type": Application.CLIENT_CONFIDENTIAL,
-        "authorization_grant_type": Application.GRANT_CLIENT_CREDENTIALS,
-    }
+    values = {"name": "evil", "kind": "machine", "client_secret": SECRET, "scopes": list(SCOPES)}
     for user in (world.root, world.vera):
         chosen = {"client_id": f"evil-{user.pk}", "user": user.pk}
         submit(world.client, page("oauth2_provider_application", "add"), **values, **chosen)
@@ -226,6 +225,7 @@ def attack_programs(world: World) -> None:
     submit(world.client, path, client_secret=SECRET, redirect_uris="https://evil.example/")
     submit(world.client, path, client_id="taken", name="taken", user=world.eve.pk)
     submit(world.client, page("oauth2_provider_application", "delete", world.program.pk), post="yes")  # fmt: skip
+    submit(world.client, page("oauth2_provider_application", "rotate", world.program.pk))
 
 
 def attack_schedules(world: World) -> None:
@@ -282,8 +282,10 @@ def attack_by_actions(world: World) -> None:
 def scopes_that_programs_get() -> dict[str, set[str]]:
     """Return, for each program that the attacker knows the secret of, the scopes of the tokens that it gets."""
     got: dict[str, set[str]] = {}
-    for client_id in Application.objects.values_list("client_id", flat=True):
-        known = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": SECRET}
+    for program in Application.objects.select_related("user"):
+        client_id = program.client_id
+        secret = rotate_secret(program) if program.user.username == "eve" else SECRET
+        known = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
         for scope in SCOPES:
             answer = Client().post("/o/token", known | {"scope": scope})
             if answer.status_code == 200:

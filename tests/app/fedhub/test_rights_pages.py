@@ -147,16 +147,16 @@ def test_a_group_is_renamed_by_staff_who_have_its_rights(sign_in: SignIn) -> Non
 def program_form(**values: Any) -> dict[str, Any]:
     return {
         "name": "robot",
-        "client_id": "robot",
-        "client_secret": "machine secret",
-        "client_type": Application.CLIENT_CONFIDENTIAL,
-        "authorization_grant_type": Application.GRANT_CLIENT_CREDENTIALS,
+        "kind": "machine",
+        "redirect_uris": "",
+        "scopes": ["federations-read", "system-ops", "peers-write"],
         **values,
     }
 
 
-def scope_of_a_token(scope: str) -> str:
-    form = {"grant_type": "client_credentials", "client_id": "robot", "client_secret": "machine secret", "scope": scope}
+def scope_of_a_token(scope: str, secret: str = "machine secret") -> str:
+    client = {"client_id": Application.objects.get().client_id, "client_secret": secret}
+    form = {"grant_type": "client_credentials", "scope": scope, **client}
     return str(Client().post("/o/token", form).json().get("scope", ""))
 
 
@@ -166,17 +166,20 @@ def test_the_owner_of_a_program_is_the_person_who_registers_it(sign_in: SignIn, 
     key = User.objects.get(username=chosen).pk if chosen else ""
     path = reverse("admin:oauth2_provider_application_add")
     assert "user" not in client.get(path).context["adminform"].form.fields
-    submit(client, path, **program_form(user=key, skip_authorization="on"))
-    program = Application.objects.get()
+    with_permissions(User.objects.get(username="ines"), "federations.system_ops", "peers.add_dispatch")
+    answer = client.post(path, program_form(user=key, skip_authorization="on"))
+    program, secret = Application.objects.get(), answer.context["secret"]
     assert (program.user.username, program.skip_authorization) == ("ines", False)
-    assert scope_of_a_token("system-ops") == scope_of_a_token("peers-write") == ""
-    assert scope_of_a_token("federations-read") == "federations-read"
+    assert scope_of_a_token("system-ops", secret) == "system-ops"
+    User.objects.get(username="ines").user_permissions.clear()
+    assert scope_of_a_token("system-ops", secret) == scope_of_a_token("peers-write", secret) == ""
+    assert scope_of_a_token("federations-read", secret) == "federations-read"
 
 
 @pytest.mark.parametrize("chosen", ["other", ""])
 def test_a_superuser_chooses_the_owner_of_a_program(root: Client, make_user: MakeUser, chosen: str) -> None:
     other = make_user("other")
-    submit(root, reverse("admin:oauth2_provider_application_add"), **program_form(user=other.pk if chosen else ""))
+    root.post(reverse("admin:oauth2_provider_application_add"), program_form(user=other.pk if chosen else ""))
     assert Application.objects.get().user.username == (chosen or "root")
 
 
@@ -194,20 +197,28 @@ def test_a_superuser_chooses_the_owner_of_a_program(root: Client, make_user: Mak
 def test_a_program_gets_codes_over_plain_http_on_the_persons_machine_alone(
     root: Client, uri: str, is_allowed: bool
 ) -> None:
-    form = program_form(
-        authorization_grant_type=Application.GRANT_AUTHORIZATION_CODE, redirect_uris=uri, user=root_key(), algorithm=""
-    )
+    form = program_form(kind="app", redirect_uris=uri, user=root_key())
     answer = root.post(reverse("admin:oauth2_provider_application_add"), form)
     assert Application.objects.exists() == is_allowed
     assert ("is plain http" in answer.content.decode()) != is_allowed
 
 
+def root_user() -> User:
+    return User.objects.get(username="root")
+
+
 def root_key() -> int:
-    return User.objects.get(username="root").pk
+    return root_user().pk
 
 
 def make_program(user: User) -> Any:
-    return Application.objects.create(user=user, **program_form())
+    return Application.objects.create(
+        user=user,
+        name="robot",
+        client_secret="machine secret",
+        client_type=Application.CLIENT_CONFIDENTIAL,
+        authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS,
+    )
 
 
 def test_a_program_is_changed_and_deleted_by_its_owner_alone(
@@ -244,6 +255,29 @@ def test_a_new_owner_of_a_program_ends_its_tokens(root: Client, make_user: MakeU
     assert get_access_token_model().objects.count() == 0
 
 
+def test_a_program_gets_the_scopes_of_its_form_alone_and_a_new_secret_ends_the_old_one(
+    root: Client, make_user: MakeUser
+) -> None:
+    program = make_program(root_user())
+    path = reverse("admin:oauth2_provider_application_change", args=[program.pk])
+    assert scope_of_a_token("system-ops") == "system-ops"
+    submit(root, path, scopes=["federations-read"])
+    assert get_access_token_model().objects.count() == 0
+    assert scope_of_a_token("system-ops") == ""
+    assert scope_of_a_token("federations-read") == "federations-read"
+
+    page = reverse("admin:oauth2_provider_application_rotate", args=[program.pk])
+    assert root.get(page).status_code == 200
+    answer = root.post(page)
+    assert "no-store" in answer["Cache-Control"]
+    assert scope_of_a_token("federations-read") == ""
+    assert scope_of_a_token("federations-read", answer.context["secret"]) == "federations-read"
+    assert answer.context["secret"] not in root.get(path).content.decode()
+    client = Client()
+    client.force_login(make_user("reader", is_staff=True))
+    assert client.post(page).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("page", "lookup"),
     [
@@ -268,27 +302,26 @@ def sweep(db: None) -> PeriodicTask:
 
 
 @pytest.mark.parametrize("who", ["staff", "superuser"])
-def test_staff_pause_a_task_and_change_its_times_and_nothing_else(
+def test_staff_pause_a_task_and_change_nothing_else(
     sign_in: SignIn, root: Client, sweep: PeriodicTask, who: str
 ) -> None:
     client = root if who == "superuser" else sign_in("django_celery_beat.change_periodictask")
     path = reverse("admin:django_celery_beat_periodictask_change", args=[sweep.pk])
     fields = client.get(path).context["adminform"].form.fields
-    assert set(fields) == {"enabled", "interval", "crontab", "solar", "start_time"}
+    assert set(fields) == {"enabled"}
     hourly = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.HOURS)
+    times = sweep.interval
     evil = {"task": "federations.run_job", "regtask": "peers.sweep", "args": '["x"]', "one_off": "on"}
     answer = client.post(path, {"interval": hourly.pk, **evil})
     assert answer.status_code == 302
     sweep.refresh_from_db()
-    assert (sweep.enabled, sweep.interval) == (False, hourly)
+    assert (sweep.enabled, sweep.interval) == (False, times)
     assert (sweep.task, sweep.args, sweep.one_off) == ("federations.sweep", "[]", False)
 
 
 def test_nobody_adds_or_deletes_a_task_by_a_page(root: Client, sweep: PeriodicTask) -> None:
     assert root.get(reverse("admin:django_celery_beat_periodictask_add")).status_code == 403
     path = reverse("admin:django_celery_beat_periodictask_delete", args=[sweep.pk])
-    assert root.post(path, {"post": "yes"}).status_code == 403
-    path = reverse("admin:django_celery_beat_intervalschedule_delete", args=[sweep.interval.pk])
     assert root.post(path, {"post": "yes"}).status_code == 403
     assert PeriodicTask.objects.exists()
 

@@ -14,6 +14,7 @@ THEIRS = Path(unfold.__file__).parent / "templates"
 # The SHA-256 of unfold's template on which each template of the hub is based. The templates below unfold/ are private
 # to unfold and may change in each version.
 ORIGINALS = {
+    "admin/change_form_object_tools.html": "3238ce11ac58a883b006cd6ac68b30aa534bdce64dcff05fc1c08a5828206d31",
     "admin/index.html": "9fdb849b7da18ccde0e5dda1923465830718700726570ea70554bffe1f012115",
     "unfold/helpers/command.html": "ae6ce324d85366131fc82945b3c35c1b980829229508343993e6adcbee4c975d",
     "unfold/helpers/empty_results.html": "5f4727a37a99da76e245048c8c7d7307ded9fe749533b33410e38657a9b1ef7e",

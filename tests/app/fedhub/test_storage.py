@@ -39,10 +39,12 @@ BOUNDED = """
     django_celery_beat.CrontabSchedule django_celery_beat.PeriodicTasks django_celery_beat.PeriodicTask
     peers.AgentVisibilityChoice peers.AgentWorkSetting peers.RegisteredAgent peers.Peer peers.PeerKey
     peers.PeerDecision peers.FederationLog programs.TokenUse people.SignInIdentity people.SecondFactor
+    programs.TokenNote programs.ProgramScopes
     people.RecoveryCode lists.SavedView lists.HiddenColumns beat.BeatLease retention.PruneTurn roles.GivenPermission
     federations.Federation federations.FederationTag federations.FederationGrant federations.PreviewSlot
     federations.ConnectionTestSlot federations.McpServerTag federations.A2aAgentTag federations.RuntimeTag
-    federations.AgentQueueTurn notifications.Rule oauth2_provider.IDToken oauth2_provider.DeviceGrant
+    federations.AgentQueueTurn federations.CardKeyPin notifications.Rule
+    oauth2_provider.IDToken oauth2_provider.DeviceGrant
 """
 
 
@@ -171,3 +173,11 @@ def test_each_table_that_grows_with_traffic_or_time_is_a_kind() -> None:
 def test_each_kind_has_its_own_name_and_a_rule() -> None:
     assert len(names_of(KINDS)) == len(KINDS)
     assert all(kind.rule and (kind.ended is None or kind.since) for kind in KINDS)
+
+
+def test_a_prune_that_is_told_to_stop_ends_after_its_batch_and_the_next_one_goes_on() -> None:
+    make_rows()
+    stopped = prune(KINDS, now=timezone.now(), stop=lambda: True)
+    assert (stopped.is_complete, stopped.total) == (False, 1)
+    assert prune(KINDS, now=timezone.now()).is_complete
+    assert Session.objects.get().session_key == "alive"

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import jsonschema_rs
 import pytest
 
+from core.notifications.events import all_kinds
 from core.strict_json import Json
 from federations.models import AccessLevel, ChangePolicy, ProviderType
 from federations.schedules.rule import LONGEST_INTERVAL_SECONDS
@@ -34,6 +35,9 @@ REFUSED = [
     "{version: 1, peers: [{server_url: https://a.example.org, outbound_key: {}}]}",
     "{version: 1, roles: [{role: emperor}]}",
     "{version: 1, agents: [{agent: a, asks_before_work: 1}]}",
+    "{version: 1, notification_rules: [{name: A, user: a, group: b}]}",
+    "{version: 1, notification_rules: [{name: A, url: https://a.example.org, secret: whsec_text}]}",
+    "{version: 1, notification_rules: [{name: A, events: [oops]}]}",
 ]
 
 
@@ -65,6 +69,7 @@ def test_the_words_of_the_file_are_those_of_the_hub() -> None:
     assert words(document.AgentEntry, "visibility") == set(Visibility.values)
     assert words(document.PeerEntry, "relationship") == set(Relationship.values)
     assert words(document.PeerEntry, "state") == set(PeerState.values)
+    assert set(get_args(document.EventWord)) == {kind.key for kind in all_kinds()}
     assert set(get_args(document.Level)) == {level.name.lower() for level in AccessLevel}
     bounds: Any = SCHEMA["$defs"]["Schedule"]["properties"]["interval_seconds"]["anyOf"][0]
     assert (bounds["minimum"], bounds["maximum"]) == (1, LONGEST_INTERVAL_SECONDS)

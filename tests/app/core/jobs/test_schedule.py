@@ -17,6 +17,7 @@ from federations.models import Federation, JobStatus, JobTrigger, SyncJob
 from federations.schedules.rule import Schedule, next_run
 from federations.services.due_syncs import start_due_syncs
 from federations.services.federations import set_enabled
+from federations.services.jobs import pick_due_jobs
 from federations.services.schedule import repair_schedules, set_paused, set_schedule
 from federations.services.start import start_sync
 from federations.tasks import run_job
@@ -155,3 +156,13 @@ def test_the_sweep_repairs_what_does_not_follow_from_the_row(federation: Federat
     Federation.objects.filter(pk=federation.pk).update(sync_interval_seconds=None)
     repair_schedules()
     assert next_sync(federation) is None
+
+
+def test_a_worker_that_was_told_to_stop_takes_no_sync_that_it_handed_back(
+    federation: Federation, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start_sync(federation, by=actor_of(owner), queued=True)
+    monkeypatch.setattr("federations.tasks.is_stopping", lambda: True)
+    run_job(job.id)
+    job.refresh_from_db()
+    assert (job.status, job.lease_token, pick_due_jobs()) == (JobStatus.PENDING, "", [job.id])

@@ -111,5 +111,5 @@ def test_what_does_not_fail_is_stored_with_its_inline_and_audited(staff: Client,
     response = staff.post(reverse("admin:federations_federation_add"), TYPED | {"grants-0-holder": f"user:{reader.pk}"})
     assert response.status_code == 302
     assert set(FederationGrant.objects.values_list("holder_name", "level")) == {("operator", 3), ("reader", 1)}
-    assert AuditEntry.objects.filter(content_type__model="federation").count() == 1
+    assert AuditEntry.objects.filter(content_type__model="federation", object_repr="Payments").count() == 1
     assert LogEntry.objects.get().object_id == Federation.objects.get().pk

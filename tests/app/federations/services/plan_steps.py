@@ -67,6 +67,7 @@ def apply(plan: StoredPlan, *findings: Finding, by: Actor = ANN, reason: str = "
 def state(model: Any) -> list[dict[str, Any]]:
     """Return the rows of a model without ids of the hub and times of writing."""
     left_out = {"id", "federation_id", "scope", "enriched_at", "created_at", "updated_at", "error_since"}
+    left_out |= {"signature_checked_at"}
     ids = {"server_id", "agent_id"}
     rows = [
         {name: bool(value) if name in ids else value for name, value in row.items() if name not in left_out}

@@ -11,6 +11,8 @@ from auditlog.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import CommandError
 
+from core.notifications.models import Rule
+from core.notifications.webhooks import new_secret, signing_keys
 from core.roles.models import Role
 from federations.models import Federation, FederationGrant, SyncJob
 from federations.services.federations import set_enabled
@@ -79,7 +81,9 @@ def test_a_file_is_planned_applied_and_then_in_step(apply: Apply) -> None:
     assert RegisteredAgent.objects.get().capabilities == ["triage"]
     assert apply(WHOLE, "--plan", "--prune", "--json")[0] == 0
     assert LogEntry.objects.count() >= 7
-    assert {str(entry.additional_data) for entry in LogEntry.objects.all()} == {str({"by": BY.name})}
+    assert {entry.additional_data["by"] for entry in LogEntry.objects.exclude(content_type__app_label="auth")} == {
+        BY.name
+    }
 
 
 def test_a_disabled_federation_is_changed_and_stays_disabled(apply: Apply) -> None:
@@ -146,7 +150,7 @@ def test_prune_holds_what_the_hub_would_not_delete(apply: Apply) -> None:
     found = json.loads(printed)
     assert code == 0
     assert {each["name"]: each["action"] for each in found["changes"]} == {
-        "Production": "held", "Auditors": "held", "On call": "delete",
+        "Production": "held", "Auditors": "delete", "On call": "delete",
     }  # fmt: skip
     assert Federation.objects.exists()
     assert Peer.objects.get(server_url=stranger).state == PeerState.PROPOSED
@@ -308,3 +312,48 @@ def test_a_name_that_two_federations_share_is_not_exported(apply: Apply) -> None
     assert apply(WHOLE, "--plan")[0] == 1
     with pytest.raises(CommandError, match="Several federations are named Production"):
         exported()
+
+
+def test_groups_get_their_permissions_and_rules_tell_as_the_file_says(
+    apply: Apply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEDHUB_TEST_CHAT", SECRET)
+    own = Rule.objects.create(name="Mine", user=User.objects.get(username="bob"), kinds=["plan.held"])
+    text = f"""\
+version: 1
+groups:
+  - {{name: On call, permissions: [federations.view_syncjob, auth.view_user]}}
+federations:
+  - {{name: Production, {CONFIG}}}
+notification_rules:
+  - {{name: Failures, group: On call, events: [sync.failed], federations: [Production]}}
+  - {{name: Chat, url: https://1.1.1.1/hook, events: [dead_letter], secret: {{env: FEDHUB_TEST_CHAT}}}}
+"""
+    assert "must be whsec_" in apply(text, "--plan")[1]
+    first, second = new_secret(), new_secret()
+    monkeypatch.setenv("FEDHUB_TEST_CHAT", first)
+
+    assert apply(text, "--yes")[0] == 0
+
+    failures, chat = Rule.objects.get(name="Failures"), Rule.objects.get(name="Chat")
+    permissions = set(Permission.objects.filter(group__name="On call").values_list("codename", flat=True))
+    assert permissions == {"view_syncjob", "view_user"}
+    assert failures.group is not None and failures.federations == [Federation.objects.get().pk]
+    assert signing_keys(chat, chat.created_at) == [first]
+    assert apply(text, "--plan", "--prune")[0] == 0
+
+    monkeypatch.setenv("FEDHUB_TEST_CHAT", second)
+    fewer = text.replace(", auth.view_user", "").replace("events: [sync.failed]", "events: [sync.failed], paused: true")
+    assert apply(fewer, "--yes")[0] == 0
+    chat.refresh_from_db()
+    assert signing_keys(chat, chat.created_at) == [second, first]
+    assert Rule.objects.get(name="Failures").paused_at is not None
+    assert Permission.objects.filter(group__name="On call").count() == 2
+
+    less = fewer[: fewer.index("  - {name: Chat")].replace("group: On call", "user: nobody, group: On call")
+    assert "name a user, a group or a url" in apply(less, "--plan")[1]
+    code, printed = apply(less.replace("user: nobody, ", ""), "--prune", "--yes", "--json")
+    assert (code, changes(printed)["notification_rules Chat"]) == (0, ("delete", {"url": None}))
+    assert Permission.objects.get(group__name="On call").codename == "view_syncjob"
+    assert set(Rule.objects.values_list("name", flat=True)) == {"Failures", own.name}
+    assert SECRET not in printed and first not in printed

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
+from core.notifications.webhooks import new_secret
 from federations.models import A2aAgent, Federation
 from federations.services.run import run_sync
 from federations.services.start import start_sync
@@ -25,6 +26,7 @@ def test_the_example_is_applied_and_synced(
     apply: Apply, partner: Partner, cloud: SandboxClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PARTNER_KEY", "a-key-of-the-example")
+    monkeypatch.setenv("CHAT_WEBHOOK_SECRET", new_secret())
     User.objects.bulk_create(User(username=name) for name in ("alice", "bob"))
     partner.publish(KEY)
     cloud.add("claims_triage", "A2A", tags={"stage": "production"})

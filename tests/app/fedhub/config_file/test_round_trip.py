@@ -12,6 +12,8 @@ from django.db import connections
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.notifications.models import Rule
+from core.notifications.webhooks import new_secret
 from core.roles.models import Role
 from core.store.unit_of_work import REGISTRY
 from federations.models import Federation
@@ -33,6 +35,9 @@ TEXT = st.text(SIGNS, max_size=8)
 NAME = st.text(SIGNS, min_size=1, max_size=8)
 VISIBILITY = st.sampled_from(["public", "unlisted", "private"])
 MEMBERS = st.lists(st.sampled_from(USERS), unique=True)
+PERMISSIONS = ("auth.view_user", "federations.view_federation", "peers.change_peer")
+EVENTS = st.lists(st.sampled_from(["sync.failed", "key.changed", "beat.silent"]), min_size=1, unique=True)
+WEBHOOK = {"url": "https://chat.example.org/hook", "secret": {"env": "FEDHUB_TEST_WEBHOOK"}}
 FINGERPRINTS = [fingerprint_of(key.verification_key.fingerprint) for key in (KEY, NEXT_KEY)]
 
 
@@ -61,6 +66,20 @@ def federations(names: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
             )
         ),
         grants=grants.map(lambda found: [{"user": name, "level": level} for name, level in found.items()]),
+    )
+
+
+def rules() -> st.SearchStrategy[Any]:
+    """Draw rules for a person, for the group `gone`, which each file has, and for a webhook."""
+    receiver = st.sampled_from([{"user": "alice"}, {"group": "gone"}, {"url": WEBHOOK["url"]}, WEBHOOK])
+    rule = entries(
+        "name",
+        NAME,
+        minutes_between_digests=st.sampled_from([0, 60]),
+        paused=st.booleans(),
+    )
+    return st.tuples(rule, receiver, EVENTS).map(
+        lambda drawn: [each | drawn[1] | {"events": drawn[2]} for each in drawn[0]]
     )
 
 
@@ -95,17 +114,23 @@ def files(partner_url: str) -> st.SearchStrategy[dict[str, Any]]:
         {
             "version": st.just(1),
             "roles": entries("role", st.sampled_from(["reader", "operator"]), members=MEMBERS),
-            "groups": entries("name", NAME.map(lambda name: f"g{name}"), members=MEMBERS),
+            "groups": entries(
+                "name",
+                NAME.map(lambda name: f"g{name}"),
+                members=MEMBERS,
+                permissions=st.lists(st.sampled_from(PERMISSIONS), unique=True),
+            ).map(lambda found: [each for each in found if each["name"] != "gone"] + [{"name": "gone"}]),
             "federations": federations(NAME),
             "agents": agents,
             "registered_agents": registered,
+            "notification_rules": rules(),
             "peers": st.tuples(peers, st.lists(known, max_size=1)).map(lambda pair: [*pair[0], *pair[1]]),
         }
     )
 
 
 def empty_the_hub() -> None:
-    for model in (Federation, AgentVisibilityChoice, AgentWorkSetting, RegisteredAgent, PeerDecision, Peer):
+    for model in (Rule, Federation, AgentVisibilityChoice, AgentWorkSetting, RegisteredAgent, PeerDecision, Peer):
         model.objects.all().delete()
     Group.objects.filter(role=None).delete()
     for definition in ROLES:
@@ -128,6 +153,8 @@ def test_an_export_changes_nothing_here_and_makes_an_equal_hub_elsewhere(
     User.objects.bulk_create(User(username=name) for name in USERS)
     partner.publish(KEY)
     monkeypatch.setenv("FEDHUB_TEST_ROUND_TRIP", "a-key-of-the-test")
+    secret = new_secret()
+    monkeypatch.setenv("FEDHUB_TEST_WEBHOOK", secret)
 
     # A server of its own makes each transaction slower, and the cases are the same.
     @settings(max_examples=12 if connections[REGISTRY].vendor == "sqlite" else 4)
@@ -137,7 +164,7 @@ def test_an_export_changes_nothing_here_and_makes_an_equal_hub_elsewhere(
         apply_whole(write_yaml(values))
         first = export_config()
         for name in first.variables:
-            monkeypatch.setenv(name, "a-key-of-the-test")
+            monkeypatch.setenv(name, secret if name.startswith("WEBHOOK") else "a-key-of-the-test")
         assert make_plan(first.text, folder=Path(), prune=True).to_do == []
 
         empty_the_hub()

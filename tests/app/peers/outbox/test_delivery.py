@@ -132,7 +132,7 @@ def test_a_final_refusal_is_a_dead_letter_that_staff_can_try_again(partner: Part
     assert (row.status, row.due_at, row.last_status_code) == ("failed", None, status)
     assert row.dead_at is not None
     assert row.finished_at is not None
-    assert dispatch_status(row) == "Failed"
+    assert dispatch_status(row) == "Given up"
     assert federation_status().active_dispatches == 0
     assert row.reason == f'HTTP {status}: {{"detail": "Source server not trusted"}}'
     sweep()

@@ -12,8 +12,8 @@ from django.utils import timezone
 from core.net.client import Answer
 from peers.models import Dispatch, JournalEntry, OutboundCallback, Peer
 from peers.services.inbox.work_progress import complete
-from peers.services.outbox.delivery import PAUSED, deliver_callback, deliver_dispatch
-from peers.services.outbox.pauses import record_pause
+from peers.services.outbox.delivery import deliver_callback, deliver_dispatch
+from peers.services.outbox.pauses import ASKED_BY_PEER, record_pause
 from peers.services.outbox.signed_requests import LONGEST_RETRY_AFTER, result_of, retry_after
 from peers.services.trust.peers import resume_peer, suspend_peer
 from tests.app.peers.outbox.conftest import STAFF, Partner, fresh, make_due
@@ -92,8 +92,10 @@ def test_a_pause_is_the_peers_and_its_end_is_scattered(partner: Partner) -> None
     assert all(0 <= wait <= 15 for wait in waits)
     assert max(waits) - min(waits) > 1
     assert [row.attempts for row in found] == [1] + [0] * 11
-    assert [row.reason for row in found if isinstance(row, Dispatch)][1:] == [PAUSED] * 7
-    assert found[-1].last_error == PAUSED
+    assert [row.reason for row in found if isinstance(row, Dispatch)][1:] == [
+        f"{ASKED_BY_PEER}; waiting for its end"
+    ] * 7
+    assert found[-1].last_error == f"{ASKED_BY_PEER}; waiting for its end"
 
 
 @pytest.mark.parametrize("first", ["dispatch", "callback"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from itertools import product
 
@@ -38,7 +39,7 @@ from peers.services.trust.peers import (
 )
 from tests.app.peers.staff.conftest import KEY, OPERATOR, URL
 
-VERBS = {
+VERBS: dict[str, Callable[[Peer], object]] = {
     "approve": lambda peer: approve_peer(peer, key_fingerprint=KEY.verification_key.fingerprint, by=OPERATOR),
     "reject": lambda peer: reject_peer(peer, reason="Unknown to us", by=OPERATOR),
     "suspend": lambda peer: suspend_peer(peer, reason="Incident", by=OPERATOR),

@@ -23,32 +23,6 @@ from tests.app.peers.staff.pages import (
 pytestmark = pytest.mark.django_db
 
 
-def test_an_intent_is_described_and_dispatched_to_an_approved_peer(admin: Client, approved: Peer) -> None:
-    admin.post(
-        reverse("admin:peers_intent_add"),
-        {"title": "Reconcile", "description": "March", "state": '{"month": 3}', "constraints": ""},
-    )
-    intent = Intent.objects.get()
-    assert (intent.state, intent.created_by_name) == ({"month": 3}, "root")
-
-    form = {"peer": approved.pk, "agent_id": "triage", "permissions": "state.patch", "max_delegation_depth": "0"}
-    admin.post(url(intent, "dispatch_on"), form)
-
-    sent = Dispatch.objects.get()
-    assert (sent.peer_id, sent.target_server, sent.agent_id) == (approved.pk, URL, "triage")
-    assert (sent.intent_id, sent.scope["permissions"], sent.created_by_name) == (intent.pk, ["state.patch"], "root")
-
-
-def test_a_dispatch_names_its_permissions_and_an_approved_peer(admin: Client, proposed: Peer) -> None:
-    intent = Intent.objects.create(title="Reconcile")
-    form = {"peer": proposed.pk, "permissions": "state.patch", "max_delegation_depth": "0"}
-
-    assert admin.post(url(intent, "dispatch_on"), form).context["form"].errors
-    Peer.objects.update(state="approved")
-    assert admin.post(url(intent, "dispatch_on"), form | {"permissions": "*"}).context["form"].errors
-    assert Dispatch.objects.count() == 0
-
-
 @pytest.mark.parametrize("state", ["[]", "{", '{"a": NaN}', '{"a": 1, "a": 2}'])
 def test_a_state_that_is_not_an_object_is_refused(admin: Client, state: str) -> None:
     response = admin.post(reverse("admin:peers_intent_add"), {"title": "x", "state": state})
@@ -107,24 +81,6 @@ def test_dispatches_are_filtered_by_the_state_of_their_work(
     rows = admin.get(f"{reverse('admin:peers_dispatch_changelist')}?work={work}").context["cl"].result_list
 
     assert {row.pk for row in rows} == found
-
-
-def test_dispatching_leads_to_the_page_of_the_dispatch(admin: Client, approved: Peer) -> None:
-    intent = Intent.objects.create(title="Reconcile")
-    form = {"peer": approved.pk, "permissions": "state.patch", "max_delegation_depth": "0"}
-
-    response = admin.post(url(intent, "dispatch_on"), form, follow=True)
-
-    assert response.redirect_chain[-1][0] == url(Dispatch.objects.get())
-    assert "Reload this page to see the result" in response.content.decode()
-
-
-def test_the_dispatch_page_says_that_no_peer_is_approved(admin: Client, proposed: Peer) -> None:
-    intent = Intent.objects.create(title="Reconcile")
-
-    assert "Approve one first" in text_of(admin, url(intent, "dispatch_on"))
-    Peer.objects.update(state="approved")
-    assert "Approve one first" not in text_of(admin, url(intent, "dispatch_on"))
 
 
 def test_a_journal_line_links_to_its_peer_and_its_dispatch(admin: Client, approved: Peer) -> None:

@@ -91,6 +91,7 @@ def test_the_dashboard_counts_and_links_the_rows_that_wait_for_staff(
     cards = admin.get(reverse("admin:index")).context["attention"]
 
     assert [(card.number, card.title) for card in cards] == [
+        (1, "approved peer without a trusted key"),
         (1, "proposed peer"),
         (1, "review due"),
         (1, "dispatch given up"),

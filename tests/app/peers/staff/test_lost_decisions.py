@@ -55,16 +55,16 @@ DECISIONS: dict[str, tuple[str, str, Callable[[Peer], object]]] = {
 
 def lose(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """Let the journal line, the last write of each decision, lose a race this many times."""
-    write, left = journal.note, [times]
+    write, left = journal.note_change, [times]
 
-    def note(*args: object, **kwargs: object) -> None:
+    def note_change(*args: object, **kwargs: object) -> None:
         write(*args, **kwargs)  # type: ignore[arg-type]
         if left[0]:
             left[0] -= 1
             # As PostgreSQL says it: the outermost unit of work makes a LostRaceError of it.
             raise OperationalError from DeadlockDetected()
 
-    monkeypatch.setattr(service, "note", note)
+    monkeypatch.setattr(service, "note_change", note_change)
 
 
 @pytest.mark.parametrize("name", DECISIONS)
@@ -82,7 +82,7 @@ def test_an_undone_decision_leaves_the_callers_object_as_it_was(monkeypatch: pyt
     source, _, decide = DECISIONS[name]
     peer = peer_in(source)
     values = {key: value for key, value in vars(peer).items() if not key.startswith("_")}
-    monkeypatch.setattr(service, "note", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr(service, "note_change", lambda *args, **kwargs: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         decide(peer)
     assert {key: value for key, value in vars(peer).items() if not key.startswith("_")} == values

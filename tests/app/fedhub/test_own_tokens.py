@@ -1,0 +1,98 @@
+"""The page My tokens: who issues which token for what, and what a token for one federation reaches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+from oauth2_provider.models import get_access_token_model
+
+from core.people.marks import SESSION_NAME
+from core.programs.models import TokenNote
+from federations.models import AccessLevel
+from federations.services.access import grant
+from tests.conftest import MakeFederation, MakeUser
+
+pytestmark = pytest.mark.django_db
+
+LIST, NEW = reverse("own-tokens"), reverse("new-token")
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def form(**changes: Any) -> dict[str, Any]:
+    return {"name": "Nightly", "scopes": ["federations-read"], "days": "30", "federation": "", **changes}
+
+
+def seen_with(token: str) -> list[str]:
+    answer = Client().get("/api/v1/federations", headers={"authorization": f"Bearer {token}"})
+    return sorted(row["displayName"] for row in answer.json()["federations"])
+
+
+def test_a_person_issues_uses_and_revokes_a_token(make_user: MakeUser, make_federation: MakeFederation) -> None:
+    ines, tomas = make_user("ines"), make_user("tomas")
+    for name in ("One", "Two"):
+        grant(make_federation(name), level=AccessLevel.VIEW, user=ines)
+    client = signed_in(ines)
+    assert "You have no token" in client.get(LIST).content.decode()
+
+    answer = client.post(NEW, form())
+    assert "no-store" in answer["Cache-Control"]
+    token = answer.context["token"]
+    assert seen_with(token) == ["One", "Two"]
+    page = client.get(LIST).content.decode()
+    assert "Nightly" in page and "127.0.0.1" in page and token not in page
+
+    row = get_access_token_model().objects.get()
+    revoke = reverse("revoke-token", args=[row.pk])
+    assert signed_in(tomas).post(revoke).status_code == 404
+    assert "Nightly" in client.get(revoke).content.decode()
+    assert seen_with(token)
+    assert client.post(revoke).status_code == 302
+    assert Client().get("/api/v1/federations", headers={"authorization": f"Bearer {token}"}).status_code == 401
+
+
+def test_a_token_has_no_scope_that_the_roles_do_not_give_and_one_federation_no_wider_one(
+    make_user: MakeUser, make_federation: MakeFederation
+) -> None:
+    ines, found = make_user("ines"), make_federation("One")
+    make_federation("Two")
+    client = signed_in(ines)
+    refusals: list[dict[str, Any]] = [
+        {"scopes": ["system-ops"]},
+        {"scopes": []},
+        {"days": "9999"},
+        {"federation": found.pk},
+    ]
+    for refused in refusals:
+        assert client.post(NEW, form(**refused)).context["form"].errors
+    ines.groups.add(Group.objects.get(name="Administrator"))
+    wider = client.post(NEW, form(scopes=["federations-read", "peers-read"], federation=found.pk))
+    assert wider.context["form"].errors["scopes"]
+    assert not get_access_token_model().objects.exists()
+
+    token = client.post(NEW, form(federation=found.pk)).context["token"]
+    assert TokenNote.objects.get().federation_id == found.pk
+    assert seen_with(token) == ["One"]
+    assert "Only One" in client.get(LIST).content.decode()
+    ines.groups.clear()
+    assert seen_with(token) == []
+
+
+def test_the_pages_ask_for_a_proof_that_is_not_old(make_user: MakeUser) -> None:
+    client = signed_in(make_user("ines"))
+    session = client.session
+    session[SESSION_NAME] = {**session[SESSION_NAME], "proved_at": 0.0}
+    session.save()
+    for path in (LIST, NEW):
+        assert client.get(path)["location"].startswith(reverse("sign-in-confirm"))
+        assert Client().get(path)["location"].startswith(reverse("admin:login"))
+    assert client.post(NEW, form())["location"].startswith(reverse("sign-in-confirm"))
+    assert not get_access_token_model().objects.exists()
