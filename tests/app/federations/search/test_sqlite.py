@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from federations.search import sqlite, sqlite_file
+from federations.search import sqlite_file
 from federations.search.base import SearchError, SearchPage, SearchQuery
 from federations.search.documents import IndexableServer, documents_for_server
 from federations.search.sqlite import SqliteSearchIndex
@@ -386,28 +386,3 @@ def test_a_thousand_resources_are_indexed_in_seconds(path: Path) -> None:
     assert time.monotonic() - started < 15
     assert total(index, "server_999") == 11
     assert total(index, "fetch") == 10_000
-
-
-def test_a_search_ranks_a_bounded_number_of_hits_with_names_first(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "CANDIDATES", 4)
-    monkeypatch.setattr(sqlite, "MOST_HITS", 8)
-    index = SqliteSearchIndex(path)
-    index.replace([resource(f"plain {number}", text="An invoice") for number in range(9)])
-    index.replace([resource("invoice list"), resource("invoice")])
-
-    found = [index.search(SearchQuery("invoice", limit=3, offset=offset)) for offset in (0, 3, 6, 9)]
-
-    assert [page.total for page in found] == [8] * 4
-    names = [hit.document.name for page in found for hit in page.hits]
-    assert names[:2] == ["invoice", "invoice list"]
-    assert len(names) == len(set(names)) == 8
-    scores = [hit.score for page in found for hit in page.hits]
-    assert scores == sorted(scores, reverse=True)
-
-
-def test_many_federations_filter_as_few_do(index: SqliteSearchIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = index.search(SearchQuery("invoice", federation_ids=frozenset({"finance", "none"})))
-    monkeypatch.setattr(sqlite, "MOST_FACETS", 1)
-    assert index.search(SearchQuery("invoice", federation_ids=frozenset({"finance", "none"}))) == few
-    assert few.total
-    assert index.search(SearchQuery("invoice", federation_ids=frozenset())).total == 0
