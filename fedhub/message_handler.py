@@ -1,6 +1,6 @@
 """Django's handler for one view that programs call: with the middleware that a message needs, and no other.
 
-Middleware for pages, people and sessions took a fifth of the time of a peer's message.
+Middleware for pages, people and sessions has nothing to do for a message of a peer, and takes time.
 """
 
 from __future__ import annotations
