@@ -231,7 +231,7 @@ def test_the_lists_own_boxes_still_match_the_columns_and_keep_a_chosen_order(adm
     assert listed(admin, f"{AGENTS}?q={triage.pk}") == ["triage"]
     # `edge` is no beginning of a word, so only the columns match.
     assert set(listed(admin, f"{SERVERS}?q=edge")) == {"ledger", "old-ledger"}
-    assert listed(admin, f"{SERVERS}?q=ledger&o=-0") == ["old-ledger", "ledger"]
+    assert listed(admin, f"{SERVERS}?q=ledger&o=-1") == ["old-ledger", "ledger"]
     assert listed(admin, f"{SERVERS}?q=ledger&status=FAILED") == []
 
 
