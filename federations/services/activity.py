@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from core.activity.lines import THE_HUB, Line, Link, Window
-from core.activity.sources import AnyUser, Owner, Source, add_owner, add_source, add_words, window_of
+from core.activity.sources import AnyUser, Owner, Source, add_owner, add_source, add_words, record_changes_of, window_of
 from core.activity.words import FieldWords
 from federations.models import (
     A2aAgent,
@@ -62,6 +62,8 @@ def register() -> None:
             "is_sync_paused": FieldWords("Schedule paused"),
         },
     )
+    record_changes_of(McpServer)
+    add_words(McpServer, {"is_public": FieldWords("Everyone reads it in the registry's API")})
     add_source(Federation, Source("job", _jobs_of_federation))
     add_source(Federation, Source("plan", _plans_of_federation))
     add_source(SyncJob, Source("job", _moments_of_job))

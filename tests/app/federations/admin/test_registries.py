@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from auditlog.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
@@ -32,6 +33,7 @@ REGISTRY = {
     "registry_names": "example.partner/*",
     "registry_active": "on",
 }
+PUBLIC_WORDS = "Everyone reads it in the registry&#x27;s API"
 
 
 def confirmed(client: Client, path: str, asked: str) -> str:
@@ -62,6 +64,10 @@ def test_servers_become_public_only_after_a_page_that_names_them_and_their_accou
     McpServer.objects.update(url="https://elsewhere.example")
     assert "Look at them again" in confirmed(admin, hide, asked)
     confirmed(admin, hide, admin.get(hide).content.decode())
+    told = admin.get(reverse("admin:federations_mcpserver_history", args=[ledger.pk])).content.decode()
+    assert PUBLIC_WORDS in told and "operator" in told
+    changes = LogEntry.objects.filter(object_pk=ledger.pk).order_by("pk").values_list("changes", flat=True)
+    assert list(changes) == [{"is_public": ["False", "True"]}, {"is_public": ["True", "False"]}]
     assert not McpServer.objects.filter(is_public=True).exists()
     assert staff("view_federation").get(hide).status_code == 403
 
