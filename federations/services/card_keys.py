@@ -6,10 +6,10 @@ the set could otherwise bring in a key at any time without a person who looks at
 
 from __future__ import annotations
 
-from auditlog.registry import auditlog
 from django.conf import settings
 from django.utils import timezone
 
+from core.activity.sources import record_model
 from core.actors import Actor
 from core.errors import ConflictError, ExternalServiceError, InvalidRequestError
 from core.jobs.queue import enqueue
@@ -23,9 +23,7 @@ from federations.sync.resources import JsonObject
 
 MAX_BYTES = 65_536
 
-auditlog.register(
-    CardKeyPin, include_fields=["name", "federation", "organization", "kid", "jwks", "jwks_url", "note", "retired_at"]
-)
+record_model(CardKeyPin, ["name", "federation", "organization", "kid", "jwks", "jwks_url", "note", "retired_at"])
 
 
 @retried

@@ -131,7 +131,7 @@ def test_a_pass_that_is_out_of_time_starts_the_next_one(
     assert (result.is_complete, result.total) == (False, 4)
     sent: list[str] = []
     monkeypatch.setattr("fedhub.tasks.enqueue", sent.append)
-    monkeypatch.setattr("fedhub.tasks.prune", lambda kinds, now: result)
+    monkeypatch.setattr("fedhub.tasks.prune", lambda kinds, now, stop: result)
     prune_old_rows()
     assert sent == ["fedhub.prune"]
 
