@@ -22,6 +22,11 @@ def _jwt_index(name: str) -> models.Index:
     return models.Index(fields=["account_id"], condition=Q(access_mode="jwt"), name=name)
 
 
+def _list_index(*columns: str, name: str) -> models.Index:
+    """Return the index that has all columns which the counts above a list need, so that no wide row is read."""
+    return models.Index(fields=[*columns, "status", "federation", "id"], name=name)
+
+
 class DiscoveredResource(models.Model):
     """The columns that MCP servers and A2A agents have in common. A sync writes them from an enriched runtime.
 
@@ -120,7 +125,11 @@ class McpServer(DiscoveredResource):
         abstract = False
         verbose_name = "MCP server"
         permissions = [("publish_mcpserver", "Can make an MCP server public, and hide it again")]
-        indexes = [models.Index(fields=["-updated_at", "-id"], name="server_newest"), _jwt_index("server_jwt")]
+        indexes = [
+            models.Index(fields=["-updated_at", "-id"], name="server_newest"),
+            _list_index("server_name", "num_tools", name="server_list"),
+            _jwt_index("server_jwt"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["federation", "runtime_id"], name="server_runtime_once"),
             # SQL holds two nulls apart, so the first constraint does not see resources without a federation.
@@ -179,7 +188,11 @@ class A2aAgent(DiscoveredResource):
         abstract = False
         verbose_name = "A2A agent"
         permissions = [("run_a2aagent", "Can give work to an A2A agent")]
-        indexes = [models.Index(fields=["-updated_at", "-id"], name="agent_newest"), _jwt_index("agent_jwt")]
+        indexes = [
+            models.Index(fields=["-updated_at", "-id"], name="agent_newest"),
+            _list_index("name", "num_skills", name="agent_list"),
+            _jwt_index("agent_jwt"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["federation", "runtime_id"], name="agent_runtime_once"),
             models.UniqueConstraint(
@@ -269,7 +282,12 @@ class RuntimeObservation(models.Model):
     class Meta:
         verbose_name = "runtime"
         constraints = [models.UniqueConstraint(fields=["scope", "runtime_id"], name="observation_once_per_runtime")]
-        indexes = [models.Index(fields=["-last_updated_at", "-id"], name="observation_newest")]
+        indexes = [
+            models.Index(fields=["-last_updated_at", "-id"], name="observation_newest"),
+            # The statuses that resources show are read from these columns alone.
+            models.Index(fields=["status", "server", "agent"], name="observation_status"),
+            models.Index(fields=["protocol"], name="observation_protocol"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name or self.runtime_id} version {self.version}"

@@ -1,8 +1,8 @@
 """List and find the tools of all MCP servers, and the skills of all A2A agents, that a user may view.
 
 A tool or skill is an entry of a document of its server or agent, and each server and agent has a column with the number
-of entries. A page of a list therefore takes two queries: the numbers of all owners, which tell the owners of the page,
-then the documents of these owners alone.
+of entries. A page of a list therefore takes three queries: the sum of the numbers, the numbers of the owners up to the
+page, which tell the owners of the page, then the documents of these owners alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
 from core.store.folding import contains_text
 from core.store.unit_of_work import subquery_or_list
@@ -85,7 +85,8 @@ def list_parts(
     if owner_text:
         owners = owners.filter(contains_text(owner_text, kind.name_column))
     counts = owners.order_by(kind.name_column, "id").values_list("id", kind.count_column)
-    slices, total = _slices(counts, (page - 1) * per_page, per_page)
+    total = owners.order_by().aggregate(total=Sum(kind.count_column))["total"] or 0
+    slices = _slices(counts.iterator(), (page - 1) * per_page, per_page)
     rows = _owners_by_id(kind, user, slices)
     parts = [
         Part(rows[owner_id], found, place)
@@ -156,8 +157,8 @@ def _tag_rows(owners: QuerySet[Any]) -> QuerySet[Any]:
     return rows
 
 
-def _slices(counts: Iterable[tuple[str, int]], offset: int, limit: int) -> tuple[dict[str, slice], int]:
-    """Return the slice of each owner's list that lies on the page, by the owner's id, and the number of all parts."""
+def _slices(counts: Iterable[tuple[str, int]], offset: int, limit: int) -> dict[str, slice]:
+    """Return the slice of each owner's list that lies on the page, by the owner's id; read no owner after the page."""
     slices: dict[str, slice] = {}
     before = 0
     for owner_id, count in counts:
@@ -165,7 +166,9 @@ def _slices(counts: Iterable[tuple[str, int]], offset: int, limit: int) -> tuple
         if start < end:
             slices[owner_id] = slice(start, end)
         before += count
-    return slices, before
+        if before >= offset + limit:
+            break
+    return slices
 
 
 def _owners_by_id(kind: PartKind, user: AnyUser, owner_ids: Collection[str]) -> Mapping[str, DiscoveredResource]:

@@ -25,6 +25,7 @@ ORIGINALS = {
     "unfold/helpers/dialog.html": "e961b19a9a2f2175865055d503b887489cde423a7782b676cbe5ba2c9a1f3a35",
     "unfold/helpers/modal.html": "fa0832c6ded6a26b06ecc44499141e9e0c44cfea42a8665c6b786db175c4b416",
     "unfold/layouts/skeleton.html": "66af9f0bb45f98ba4e16ba5e5a11f36d87b8e07430d19066d088b29548491c2e",
+    "unfold/widgets/select.html": "33286510ee2c7fb0148ce807f38acbefaae160cd16127e2a46aceeccf9a0bb93",
 }
 
 
