@@ -151,7 +151,7 @@ format: install ## format the code, and mend what the linter can
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format .
 
-bench: install ## measure syncs, receiving from peers, and how search ranks
+bench: install ## measure everything; print each figure beside its ideal or peer, and beside the last run
 	@exec $(BIN)/python -m benchmarks
 
 query-counts: install ## write the number of queries of each page to the baseline that a test compares

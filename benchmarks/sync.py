@@ -161,7 +161,8 @@ def _report(runs: list[Run]) -> None:
     console = Console()
     console.print(table)
     peak = peak_memory_mb()
-    path = save_results("sync", {"peak_memory_mb": round(peak, 1), "runs": [asdict(run) for run in runs]})
+    kept = [{**asdict(run), "ideal_seconds": run.ideal_seconds} for run in runs]
+    path = save_results("sync", {"peak_memory_mb": round(peak, 1), "runs": kept})
     console.print(f"Peak memory of the hub's process: {peak:.0f} MB. Raw results: {path.relative_to(path.parents[2])}")
 
 
