@@ -79,6 +79,14 @@ def _medians(results: Results, server: str) -> dict[str, float]:
     return {key: statistics.median(turn[key] for turn in turns) for key in ("per_second", "server_cpu_ms", "p95_ms")}
 
 
+def _processes(results: Results) -> Iterator[Headline]:
+    alone = results["figures"][0]["server_cpu_ms"]
+    for row in results["figures"]:
+        count = f"{row['processes']} web process{'es' if row['processes'] > 1 else ''}"
+        yield Headline(f"{count}: processor time", row["server_cpu_ms"], "ms", alone, "one process")
+        yield Headline(f"{count}: requests", row["per_second"], "/s", is_higher_better=True)
+
+
 def _runs(results: Results) -> Iterator[Headline]:
     yield Headline("runs: time", results["runs_seconds"], "s", results["bare_seconds"], "bare client")
     yield Headline("a run: processor time", results["worker_cpu_ms"], "ms", results["bare_cpu_ms"], "bare client")
@@ -139,6 +147,7 @@ READERS: dict[str, Callable[[Results], Iterator[Headline]]] = {
     "schedules": _schedules,
     "protocol": _protocol,
     "receive": _receive,
+    "processes": _processes,
     "runs": _runs,
     "log": _log,
     "ranking": _ranking,

@@ -40,6 +40,11 @@ class StoppableServer(ABC):
         self.folder = Path(tempfile.mkdtemp(prefix=f"fedhub-soak-{self.name}-"))
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Return the id of the server's process, 0 while it is stopped."""
+        return self._process.pid if self._process else 0
+
     def start(self) -> None:
         """Start the server and wait until it answers; raises RuntimeError after 30 s."""
         with (self.folder / f"{self.name}.log").open("ab") as log:

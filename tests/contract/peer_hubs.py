@@ -81,6 +81,7 @@ class Hub:
     web: str = "fedhub.asgi:application"
     worker: str = "fedhub"
     threads: int = 8
+    web_processes: int = 1
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -139,7 +140,7 @@ class Hub:
         return {
             "web": (
                 *(sys.executable, "-m", "granian", "--interface", "asgi", "--host", self.host, "--no-ws"),
-                *("--port", str(self.port), "--workers", "1", self.web),
+                *("--port", str(self.port), "--workers", str(self.web_processes), self.web),
             ),
             "worker": (
                 *(*celery, self.worker, "worker", "-c", "1"),
