@@ -34,6 +34,7 @@ WORKERS = {
     "peers,sweep": "4",
     "handlers,peers,sweep": "2",
     "sync,handlers,peers,sweep": "3",
+    "sync,handlers,peers,sweep,agents": "10",
     "agents": "1",
 }
 """The number of processes of each worker that serves some queues alone."""
