@@ -3,10 +3,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from core.store.unit_of_work import REGISTRY
 from peers.models import (
     Dispatch,
     Intent,
@@ -77,7 +79,8 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(
         fill(make_agent, number)
 
     assert queries_of(admin, path) == few
-    assert few <= 12
+    # MongoDB reads the ids of a nested query first.
+    assert few <= (12 if connections[REGISTRY].vendor != "mongodb" else 18)
 
 
 def test_the_dashboard_counts_and_links_the_rows_that_wait_for_staff(
