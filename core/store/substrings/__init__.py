@@ -17,9 +17,9 @@ is not used, and the condition alone reads the rows,
 keeps it in step, also `bulk_create`, `update` and SQL of other programs. `postgresql` makes an index of the extension
 pg_trgm, which the server keeps in step.
 
-Neither is in a migration, because Django makes a table of SQLite anew when it changes a column, and the triggers are
-then lost. Instead each run of `migrate` compares what is there with what the registered columns need, and makes it anew
-where the two differ (`receivers`). Between the two the search sees that triggers are missing, and scans.
+Neither is in a migration: Django makes a table of SQLite anew when it changes a column, and the triggers are then lost.
+Instead `migrate` takes the tables and triggers of SQLite away before migrations of their app, and at its end makes what
+is missing or is of other columns (`narrowing`). Between the two the search sees that there is no index, and scans.
 """
 
 from core.store.substrings.narrowing import MOST_CANDIDATES, register_index, with_candidates

@@ -31,9 +31,12 @@ class IndexedColumns:
         return str(self.model._meta.pk.column)
 
     def are_there(self, connection: Any) -> bool:
-        """Tell whether the table has the columns; it lacks them where the migrations ended before they came."""
-        if connection.vendor == "mongodb":
-            return False
+        """Tell whether a relational database has the table and the columns.
+
+        It lacks them if the registry is in another database, or if the migrations ended before they came.
+        """
         with connection.cursor() as cursor:
+            if self.table not in connection.introspection.table_names(cursor):
+                return False
             found = connection.introspection.get_table_description(cursor, self.table)
         return {self.key, *self.names} <= {column.name for column in found}

@@ -39,26 +39,24 @@ def with_candidates(
 
 
 def _prepare(sender: Any, using: str, plan: Sequence[tuple[Any, bool]], **kwargs: Any) -> None:
-    """Take the triggers away before migrations of their app: SQLite drops no column that a trigger names."""
-    for indexed in _of_app(sender):
-        if any(migration.app_label == sender.label for migration, _ in plan):
-            _change(using, "forget", indexed)
+    """Take the indexes away before migrations of their app: SQLite drops no column that a trigger names."""
+    if any(migration.app_label == sender.label for migration, _ in plan):
+        for store, indexed in _indexes_of(sender, using):
+            store.forget(connections[using], indexed)
 
 
 def _make(sender: Any, using: str, **kwargs: Any) -> None:
     """Make the indexes that are missing or are of other columns, if the tables have the columns."""
-    for indexed in _of_app(sender):
+    for store, indexed in _indexes_of(sender, using):
         if indexed.are_there(connections[using]):
-            _change(using, "make", indexed)
+            store.make(connections[using], indexed)
 
 
-def _of_app(sender: Any) -> list[IndexedColumns]:
-    return [indexed for model, indexed in _registered.items() if model._meta.app_label == sender.label]
-
-
-def _change(using: str, name: str, indexed: IndexedColumns) -> None:
-    if store := _STORES.get(connections[using].vendor):
-        getattr(store, name)(connections[using], indexed)
+def _indexes_of(sender: Any, using: str) -> list[tuple[Any, IndexedColumns]]:
+    """Return the indexes of an app with the module of the database; none for a database that has none."""
+    store = _STORES.get(connections[using].vendor)
+    of_app = (indexed for model, indexed in _registered.items() if model._meta.app_label == sender.label)
+    return [(store, indexed) for indexed in of_app] if store else []
 
 
 pre_migrate.connect(_prepare)

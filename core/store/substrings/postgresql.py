@@ -10,11 +10,12 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.db.models import F, Func, Q, TextField
 from django.db.models.lookups import Contains
 
 from core.store.substrings.columns import MOST_CANDIDATES, TRIGRAM, IndexedColumns
+from core.store.unit_of_work import schema_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def make(connection: Any, indexed: IndexedColumns) -> None:
         f"""COMMENT ON INDEX "{name}" IS '{expression.replace("'", "''")}'""",
     )
     try:
-        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        with schema_transaction(connection.alias), connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
     except DatabaseError:

@@ -14,25 +14,25 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
 
 from core.store.substrings.columns import MOST_CANDIDATES, TRIGRAM, IndexedColumns
+from core.store.unit_of_work import schema_transaction
 
 FIRST_VERSION = (3, 34)
 """The first version of SQLite whose FTS5 has the tokenizer `trigram`."""
 
+DROPPED = ("DROP TABLE IF EXISTS {fts}", "DROP TABLE IF EXISTS {numbers}")
 TABLES = (
-    "DROP TABLE IF EXISTS {fts}",
-    "DROP TABLE IF EXISTS {numbers}",
     "CREATE TABLE {numbers} (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE)",
     "CREATE VIRTUAL TABLE {fts} USING fts5({columns}, content='', detail=none, columnsize=0, tokenize='trigram')",
     "INSERT INTO {numbers} (id) SELECT {key} FROM {table}",
     "INSERT INTO {fts} (rowid, {columns}) "
     "SELECT number, {columns} FROM {numbers} JOIN {table} ON {table}.{key} = {numbers}.id",
 )
-"""The statements that make the tables anew and fill them."""
+"""The statements that make the tables and fill them."""
 
 _ADD = "INSERT INTO {fts} (rowid, {columns}) SELECT number, {new} FROM {numbers} WHERE id = NEW.{key};"
 # FTS5 removes a row by its old texts.
@@ -97,7 +97,7 @@ def make(connection: Any, indexed: IndexedColumns) -> None:
         forget(connection, indexed)
         return
     triggers = [_filled(trigger, indexed) for trigger in TRIGGERS.values()]
-    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+    with schema_transaction(connection.alias), connection.cursor() as cursor:
         cursor.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s", [indexed.table])
         if {sql for (sql,) in cursor.fetchall()}.issuperset(triggers):
             return
@@ -107,10 +107,13 @@ def make(connection: Any, indexed: IndexedColumns) -> None:
 
 
 def forget(connection: Any, indexed: IndexedColumns) -> None:
-    """Take the triggers away. The search then scans until `make` has made the index anew."""
+    """Take the index away. The search then scans until `make` has made it anew."""
     with connection.cursor() as cursor:
         for event in TRIGGERS:
             cursor.execute(f'DROP TRIGGER IF EXISTS "{_trigger_name(indexed, event)}"')
+        # An older SQLite cannot drop a table whose tokenizer it does not know.
+        for table in DROPPED if is_supported() else ():
+            cursor.execute(_filled(table, indexed))
 
 
 def is_supported() -> bool:

@@ -29,7 +29,7 @@ from tests.conftest import MakeAgent, MakeRuntime, MakeServer, resource_columns
 pytestmark = pytest.mark.django_db
 
 VENDOR = connections[REGISTRY].vendor
-EXAMPLES = {"sqlite": 200, "postgresql": 60}.get(VENDOR, 5)
+EXAMPLES = {"sqlite": 120, "postgresql": 120}.get(VENDOR, 5)
 # Letters whose pairs of upper and lower case the stores know differently, or whose other case is longer or shorter;
 # marks that combine; signs that mean something to LIKE, to FTS5 or to SQL; control characters.
 ODD = "aAbBiIkKsSıİßẞſσςΣéÉäÄа́А\u0307\u0301ⱥȺꭰᎠაᲐǆǅ漢字👩🏽\u200d🚀%_\\\"'*^-/ \t\n\x01\x1f\x7f"
@@ -99,6 +99,16 @@ def store(number: int, title: str, description: str, newer: str | None) -> None:
             )
 
 
+@pytest.fixture
+def by_index(db: None) -> None:
+    """Have PostgreSQL read small tables by their indexes too."""
+    if VENDOR == "postgresql":
+        with connections[REGISTRY].cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            # It compiles queries that it believes to be expensive, and so those that have to scan all the same.
+            cursor.execute("SET LOCAL jit = off")
+
+
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     rows=st.lists(st.tuples(texts, texts, st.none() | texts), min_size=1, max_size=4),
@@ -114,7 +124,7 @@ def store(number: int, title: str, description: str, newer: str | None) -> None:
 @example([("old", "an old text", "a new text")], "new text", 0)
 @example([("old", "an old text", "a new text")], "old text", 0)
 def test_searches_find_what_a_scan_finds(
-    db: None, rows: list[tuple[str, str, str | None]], text: str | int, length: int
+    by_index: None, rows: list[tuple[str, str, str | None]], text: str | int, length: int
 ) -> None:
     RuntimeObservation.objects.all().delete()
     McpServer.objects.all().delete()
@@ -151,8 +161,9 @@ def test_words_of_every_row_and_of_few_rows_are_found(stored: None, text: str) -
 def test_the_index_narrows_unless_many_rows_match(stored: None, texts: list[str], number: int) -> None:
     servers = McpServer.objects.all()
     assert with_candidates(servers, texts).count() == number
-    with most_candidates(number - 1):
-        assert with_candidates(servers, texts) is servers
+    if number:
+        with most_candidates(number - 1):
+            assert with_candidates(servers, texts) is servers
     for short in ([], [""], ["7"], ["-7"]):
         assert with_candidates(servers, short) is servers
 
