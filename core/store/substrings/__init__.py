@@ -10,7 +10,7 @@ is not used, and the condition alone reads the rows,
 
 - on MongoDB, and where the database cannot have the index (see below);
 - for a text that gives no trigram (three characters in a row) for which the index folds letters as the condition does;
-- for a text that more than `MOST_CANDIDATES` rows may contain: a scan in the order of the page then ends soon, while
+- for a text that very many rows may contain (`columns.MOST_CANDIDATES`): a scan in the order of the page ends soon, while
   the candidates would be read in the order of the index and sorted.
 
 `sqlite` keeps a table of FTS5's tokenizer `trigram`, without the texts themselves, in step by triggers. So each write
@@ -22,6 +22,6 @@ Instead `migrate` takes the tables and triggers of SQLite away before migrations
 is missing or is of other columns (`narrowing`). Between the two the search sees that there is no index, and scans.
 """
 
-from core.store.substrings.narrowing import MOST_CANDIDATES, register_index, with_candidates
+from core.store.substrings.narrowing import register_index, with_candidates
 
-__all__ = ["MOST_CANDIDATES", "register_index", "with_candidates"]
+__all__ = ["register_index", "with_candidates"]

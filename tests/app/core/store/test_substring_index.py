@@ -73,7 +73,7 @@ def test_each_kind_of_write_keeps_the_index_in_step(make_server: MakeServer) -> 
     assert found("by hand") == {"two"}
 
     McpServer.objects.filter(server_name="one").delete()
-    models.QuerySet(model=McpServer, using=REGISTRY).filter(server_name="three")._raw_delete(REGISTRY)  # type: ignore[attr-defined]
+    models.QuerySet(model=McpServer, using=REGISTRY).filter(server_name="three")._raw_delete(REGISTRY)
     run("DELETE FROM federations_mcpserver WHERE server_name = 'two'")
     assert found("agentcore") == {"four"}
     make_server(None, "five", title="by hand")
