@@ -31,5 +31,6 @@ A change of state is a compare-and-set: `filter(pk=…, state=old).update(state=
 and PostgreSQL, and on MongoDB it may get `LostRaceError` instead; code must accept both.
 
 `mongodb/` is MongoDB's Django backend with safe commits, check constraints and usable unique indexes. `copying` moves
-all rows to another database. `folding` makes SQLite fold letters beyond ASCII.
+all rows to another database. `folding` makes SQLite fold letters beyond ASCII. `substrings` has the indexes that narrow
+a search for a part of a text.
 """

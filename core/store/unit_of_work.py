@@ -156,6 +156,11 @@ def restore_transaction() -> AbstractContextManager[object]:
     return transaction.atomic(using=DEFAULT_DB_ALIAS)
 
 
+def schema_transaction(alias: str) -> AbstractContextManager[object]:
+    """Return the transaction of tables and indexes that no migration makes, or its savepoint inside another one."""
+    return transaction.atomic(using=alias)
+
+
 def is_lost_race(error: BaseException | None) -> bool:
     """Tell whether `error` or one of its causes is a collision with another transaction."""
     while error is not None:

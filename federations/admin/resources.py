@@ -12,12 +12,14 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import smart_split, unescape_string_literal
 from unfold.decorators import display
 
 from core.admin.labels import count_text, format_age, label
 from core.admin.list_page import ListChangeList
 from core.admin.read_only import ReadOnlyAdmin
 from core.errors import ExternalServiceError
+from core.store.substrings import with_candidates
 from federations.admin.aws_facts import describe_authorizer, describe_protocol, joined
 from federations.admin.catalog_page import Budget, Section, document_fragment, page_of
 from federations.admin.catalog_view import as_json
@@ -107,7 +109,11 @@ class DiscoveredResourceAdmin(VersionsMixin, VisibleByFederationMixin, ReadOnlyA
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Return the rows with all words of the search in their own columns, without the search index."""
-        return super().get_search_results(request, queryset, search_term)  # type: ignore[no-any-return]
+        bits = smart_split(search_term)
+        words = [unescape_string_literal(bit) if bit[0] in "\"'" and bit[0] == bit[-1] else bit for bit in bits]
+        # A word may also be the id of a row.
+        rows = with_candidates(queryset, words, also=words)
+        return super().get_search_results(request, rows, search_term)  # type: ignore[no-any-return]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any

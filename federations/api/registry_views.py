@@ -32,6 +32,7 @@ from core.api.viewsets import HubViewSet
 from core.errors import NotFoundError
 from core.ids import is_object_id
 from core.store.folding import contains_text
+from core.store.substrings import with_candidates
 from federations.api.registry_entries import entries_of, entry_of_deleted, listing, name_of, whole_entry
 from federations.api.registry_errors import answer_error
 from federations.models import DeletedServer, McpServer
@@ -182,12 +183,12 @@ def _narrowed(rows: QuerySet[Row], query: Any) -> QuerySet[Row]:
     """Keep the rows that the parameters `search` and `version` ask for."""
     search, version = text_parameter(query, "search"), text_parameter(query, "version")
     if search:
-        rows = rows.filter(_contains(search))
+        rows = _containing(rows, search)
     return rows if version in (None, "", LATEST) else rows.filter(runtime_version=version)
 
 
-def _contains(search: str) -> Q:
-    """Return the condition of the servers with `search` in their name, title or description.
+def _containing(rows: QuerySet[Row], search: str) -> QuerySet[Row]:
+    """Return the servers with `search` in their name, title or description.
 
     The names of the hub's own servers begin with its namespace, which no column has.
     """
@@ -195,9 +196,12 @@ def _contains(search: str) -> Q:
     prefix = f"{namespace_of(settings.FEDHUB_SERVER_URL)}/"
     is_own = ~Q(server_name__contains="/")
     before, slash, rest = search.lower().rpartition("/")
-    if not slash:
-        return found | is_own if search.lower() in prefix else found
-    return found | (is_own & Q(server_name__istartswith=rest) if prefix.endswith(f"{before}/") else Q())
+    if not slash and search.lower() in prefix:
+        return rows.filter(found | is_own)
+    if slash and prefix.endswith(f"{before}/"):
+        found |= is_own & Q(server_name__istartswith=rest)
+    # Each server found has the end of the text in a column of its own.
+    return with_candidates(rows, [search.rpartition("/")[2]]).filter(found)
 
 
 def _named(rows: QuerySet[Any], name: str) -> Any:

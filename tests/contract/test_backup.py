@@ -29,9 +29,10 @@ from core.sealed_stream import Costs
 from core.store import restoring
 from core.store.copying import connect_as, table_digest
 from core.store.restoring import database_of
+from core.store.substrings import with_candidates
 from core.store.unit_of_work import REGISTRY, restore_transaction
 from core.tokens.services import issue_token
-from federations.models import Federation, JobStatus, SyncJob
+from federations.models import Federation, JobStatus, McpServer, SyncJob
 from federations.services.index import rebuild_index
 from federations.services.jobs import end_lapsed_jobs, take
 from federations.services.start import start_sync
@@ -153,6 +154,10 @@ def test_a_backup_is_restored_with_equal_digests_and_the_hub_works(
     api = APIClient()
     api.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
     assert api.get("/api/v1/federations").json()["pagination"]["total"] == 1
+    servers = McpServer.objects.all()
+    name = servers[0].server_name
+    assert name in {row.server_name for row in with_candidates(servers, [name])}
+    assert with_candidates(servers, ["no such text"]).exists() == (connections[REGISTRY].vendor == "mongodb")
     assert rebuild_index() == 3
     assert len(api.get("/api/v1/search", {"query": "weather", "kind": "server"}).json()["results"]) == 3
     assert deliver(alpha, alpha.signed(dispatch_id="before")).status_code == 200

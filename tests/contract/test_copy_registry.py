@@ -17,6 +17,7 @@ from pytest_django import DjangoDbBlocker
 
 from core.store import copying
 from core.store.copying import connect_as
+from core.store.substrings import with_candidates
 from core.store.unit_of_work import REGISTRY
 from core.tokens.services import issue_token
 from federations.models import Federation, FederationTag, McpServer
@@ -95,6 +96,8 @@ def test_copy_into_a_new_database_holds_every_row_with_its_columns(stored: Feder
         assert sorted(McpServer.objects.using(THERE).values_list("server_name", flat=True)) == [
             f"server-{number}" for number in range(7)
         ]
+        # The index of substrings of the target has the copied rows.
+        assert [row.server_name for row in with_candidates(McpServer.objects.using(THERE), ["ver-3"])] == ["server-3"]
         dispatch, peer = Dispatch.objects.using(THERE).get(), Peer.objects.using(THERE).get()
         assert (dispatch.intent_title, dispatch.envelope) == ("Größe", '{"b": 1, "a": 2}')
         assert (dispatch.peer_id, peer.callback_origins) == (peer.id, ["https://b.example.com"])
