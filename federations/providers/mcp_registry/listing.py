@@ -12,24 +12,30 @@ from urllib.parse import quote, urlencode
 from core.net.client import Answer, Blocked, Network, TransportError, send
 from federations.providers.agentcore.bounds import clean_error
 from federations.providers.agentcore.lenient_json import parse_document
+from federations.providers.agentcore.retry import retry_after_seconds
 from federations.providers.base import ProviderError
 from federations.sync.registry_server import MalformedEntryError, RegistryEntry, read_entry
 from federations.sync.resources import JsonObject
 
 PAGE = 100
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds on a registry: bytes of an answer, pages and servers of its list, and seconds of the whole list."""
+    """The bounds on a registry: bytes of an answer, pages and servers of its list, and seconds of the whole list.
+
+    `wait_seconds` bounds how long one request waits in all where the registry asks for a pause.
+    """
 
     answer_bytes: int = 8 * 1024 * 1024
     pages: int = 400
     servers: int = 20_000
     seconds: float = 600.0
     request_seconds: float = 30.0
+    wait_seconds: float = 60.0
 
 
 @dataclass(slots=True)
@@ -52,7 +58,21 @@ class RegistryDoor:
         return self.allowed_networks if self.is_internal else ()
 
     def get(self, path: str) -> Answer:
-        """Return the answer to a request of any status; raise TransportError."""
+        """Return the answer to a request of any status; raise TransportError.
+
+        A request that the registry refuses for a while (Retry-After) is repeated after the pause that it asks for, as
+        long as the pauses are within the limits.
+        """
+        left = self.limits.wait_seconds
+        while True:
+            answer = self._ask(path)
+            pause = retry_after_seconds(answer.headers.get("retry-after", ""), datetime.now(UTC))
+            if answer.status not in _BUSY or not 0 < pause <= left:
+                return answer
+            left -= pause
+            time.sleep(pause)
+
+    def _ask(self, path: str) -> Answer:
         if self.is_internal is not None or not self.allowed_networks:
             return self._send(path, self.remote_networks)
         try:
