@@ -20,17 +20,20 @@ from federations.sync.resources import JsonObject
 PAGE = 100
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+MAX_CURSOR = 2_000
 _CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds on a registry: bytes of an answer, pages and servers of its list, and seconds of the whole list.
+    """The bounds on a registry: bytes of an answer; bytes, pages and servers of its list; seconds of the whole list.
 
-    `wait_seconds` bounds how long one request waits in all where the registry asks for a pause.
+    `total_bytes` bounds all pages together, which the hub holds in memory. `wait_seconds` bounds how long one request
+    waits in all where the registry asks for a pause.
     """
 
     answer_bytes: int = 8 * 1024 * 1024
+    total_bytes: int = 128 * 1024 * 1024
     pages: int = 400
     servers: int = 20_000
     seconds: float = 600.0
@@ -132,7 +135,7 @@ def whole_entry(door: RegistryDoor, entry: RegistryEntry) -> RegistryEntry:
 def _pages(door: RegistryDoor, query: dict[str, str], *, is_optional: bool = False) -> Iterator[list[RegistryEntry]]:
     deadline = time.monotonic() + door.limits.seconds
     cursors: set[str] = set()
-    cursor = ""
+    cursor, bytes_left = "", door.limits.total_bytes
     for _ in range(door.limits.pages):
         if time.monotonic() > deadline:
             raise _failure(door, f"its list takes longer than {door.limits.seconds:g} seconds")
@@ -143,17 +146,29 @@ def _pages(door: RegistryDoor, query: dict[str, str], *, is_optional: bool = Fal
             raise _failure(door, exc.message, permanent=exc.permanent) from exc
         if is_optional and answer.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
             return
+        bytes_left -= len(answer.body)
+        if bytes_left < 0:
+            raise _failure(door, f"its list is larger than {door.limits.total_bytes} bytes", permanent=True)
         page = _checked(door, answer)
         yield list(_entries(page))
-        metadata = page.get("metadata")
-        following = metadata.get("nextCursor") if isinstance(metadata, dict) else None
-        if not following:
+        cursor = _next_cursor(door, page)
+        if not cursor:
             return
-        cursor = str(following)
         if cursor in cursors:
             raise _failure(door, "its list does not end: a cursor came again")
         cursors.add(cursor)
     raise _failure(door, f"its list has more than {door.limits.pages} pages", permanent=True)
+
+
+def _next_cursor(door: RegistryDoor, page: JsonObject) -> str:
+    """Return the cursor of the next page, or empty after the last one; raise ProviderError for one of another form."""
+    metadata = page.get("metadata")
+    following = metadata.get("nextCursor") if isinstance(metadata, dict) else None
+    if not following:
+        return ""
+    if not isinstance(following, str) or len(following) > MAX_CURSOR:
+        raise _failure(door, "its cursor is no short text")
+    return following
 
 
 def _checked(door: RegistryDoor, answer: Answer) -> JsonObject:
