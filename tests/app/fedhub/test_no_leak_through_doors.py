@@ -23,6 +23,7 @@ from django.urls import reverse
 from mcp.client.client import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
+from mcp_types import ResourceTemplateReference
 
 from core.actors import actor_of
 from core.tokens.services import Note, issue_token
@@ -142,6 +143,8 @@ def mcp_answers(token: str, mode: str, ids: Iterable[str]) -> Answers:
             await note("tools", client.list_tools())
             await note("templates", client.list_resource_templates())
             await note("prompts", client.list_prompts())
+            template = ResourceTemplateReference(uri="fedhub://servers/{id}")
+            await note("complete", client.complete(template, {"name": "id", "value": ""}))
             listed = await note("resources", client.list_resources())
             uris = [str(each.uri) for each in listed.resources]
             for uri in [*uris, *(f"fedhub://{kind}/{each}" for kind in ("servers", "agents") for each in ids)]:
