@@ -29,7 +29,7 @@ class Limits:
     """The bounds on a registry: bytes of an answer; bytes, pages and servers of its list; seconds of the whole list.
 
     `total_bytes` bounds all pages together, which the hub holds in memory. `wait_seconds` bounds how long one request
-    waits in all where the registry asks for a pause.
+    waits in all where the registry asks for a pause; `seconds` after the first request no request waits.
     """
 
     answer_bytes: int = 8 * 1024 * 1024
@@ -54,6 +54,7 @@ class RegistryDoor:
     allowed_networks: Sequence[Network] = ()
     limits: Limits = field(default_factory=Limits)
     is_internal: bool | None = None
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def remote_networks(self) -> Sequence[Network]:
@@ -70,7 +71,8 @@ class RegistryDoor:
         while True:
             answer = self._ask(path)
             pause = retry_after_seconds(answer.headers.get("retry-after", ""), datetime.now(UTC))
-            if answer.status not in _BUSY or not 0 < pause <= left:
+            is_over = time.monotonic() - self.began >= self.limits.seconds
+            if answer.status not in _BUSY or is_over or not 0 < pause <= left:
                 return answer
             left -= pause
             time.sleep(pause)

@@ -7,8 +7,10 @@ import json
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from io import BufferedIOBase
 from ipaddress import ip_network
-from typing import Any, BinaryIO
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -16,7 +18,6 @@ from pytest_django import Settings
 from core.actors import Actor
 from federations.models import Federation, McpServer
 from federations.providers.base import DiscoveryRequest, ProviderError
-from federations.providers.mcp_registry import listing
 from federations.providers.mcp_registry.listing import Limits, RegistryDoor
 from federations.providers.mcp_registry.provider import McpRegistryProvider
 from federations.providers.mcp_registry.reading import read_server
@@ -43,7 +44,7 @@ def text(body: str | bytes, *, status: int = 200, media_type: str = JSON, **head
     return status, media_type, content, {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-def drip(file: BinaryIO) -> None:
+def drip(file: BufferedIOBase) -> None:
     """Write a body that never ends, slowly."""
     file.write(HEAD + b'\r\n{"servers": [')
     for _ in range(40):
@@ -52,14 +53,14 @@ def drip(file: BinaryIO) -> None:
         time.sleep(0.05)
 
 
-def flood(file: BinaryIO) -> None:
+def flood(file: BufferedIOBase) -> None:
     """Write headers that never end, at most 2 MB of them."""
     file.write(HEAD)
     for number in range(20_000):
         file.write(b"X-%d: " % number + b"x" * 100 + b"\r\n")
 
 
-def cut(file: BinaryIO) -> None:
+def cut(file: BufferedIOBase) -> None:
     """Write half of the body that the header promises."""
     file.write(HEAD + b'Content-Length: 1000\r\n\r\n{"servers": []')
 
@@ -112,19 +113,21 @@ def test_a_list_that_is_not_complete_fails_the_discovery(lie: str) -> None:
 
 def test_a_pause_that_the_registry_asks_for_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(listing.time, "sleep", slept.append)
     with small_registry(text("", status=429, Retry_After="2")) as found:
 
         def recover(seconds: float) -> None:
             slept.append(seconds)
             found.pages = [page(entry("a.b/c"))]
 
-        monkeypatch.setattr(listing.time, "sleep", recover)
+        monkeypatch.setattr(time, "sleep", recover)
         listed = PROVIDER.list_runtimes(DiscoveryRequest({"url": found.url}))
         found.pages = [text("", status=429, Retry_After="2")]
         # A person who waits for a test of the connection gets the refusal at once.
         with pytest.raises(ProviderError, match="it answers 429"):
             PROVIDER.probe(DiscoveryRequest({"url": found.url}), seconds=5)
+        # Nor does a sync wait whose time for the list is over, however many servers it still reads.
+        door = RegistryDoor(found.url, allowed_networks=LOOPBACK, limits=replace(LIMITS, seconds=0.0))
+        assert door.get("servers").status == 429
     assert ([one.runtime_id for one in listed], slept) == (["a.b/c"], [2.0])
 
 
