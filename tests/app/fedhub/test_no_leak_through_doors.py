@@ -18,6 +18,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import Permission, User
 from django.core.handlers.wsgi import WSGIHandler
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from mcp.client.client import Client as McpClient
@@ -195,6 +196,8 @@ def silent(answers: Answers, doors: Iterable[str], *marks: str) -> list[str]:
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch, settings: LazySettings, tmp_path: Path) -> MemoryCloud:
     settings.FEDHUB_SERVER_URL, settings.FEDHUB_ARD, settings.FEDHUB_PUBLIC_REGISTRY = HUB, "0.91", True
+    # The threads of the front end with the test, so that no connection may stay open in them.
+    monkeypatch.setitem(connections.databases["default"], "CONN_MAX_AGE", 0)
     settings.FEDHUB_STRANGER_REQUESTS_PER_MINUTE = settings.FEDHUB_REGISTRY_REQUESTS_PER_MINUTE = 0
     return put_in_place(monkeypatch, settings, tmp_path)
 
