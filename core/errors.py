@@ -63,10 +63,14 @@ class TooEarlyError(HubError):
 
 
 class TooManyRequestsError(HubError):
-    """The sender must wait: too many requests of this kind have failed lately or are under way."""
+    """The sender must wait: too many requests of this kind came or have failed lately, or are under way.
+
+    `retry_after_seconds` is the time until the next request is allowed, 0 for an unknown time.
+    """
 
     status_hint = 429
     code = "too_many_requests"
+    retry_after_seconds: int = 0
 
 
 class InternalError(HubError):

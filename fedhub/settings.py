@@ -390,6 +390,9 @@ FEDHUB_REFUSAL_LINES = environment.integer("FEDHUB_REFUSAL_LINES", default=10, m
 FEDHUB_STRANGER_REQUESTS_PER_MINUTE = environment.integer(
     "FEDHUB_STRANGER_REQUESTS_PER_MINUTE", default=120, minimum=0, maximum=1_000_000
 )
+FEDHUB_REGISTRY_REQUESTS_PER_MINUTE = environment.integer(
+    "FEDHUB_REGISTRY_REQUESTS_PER_MINUTE", default=600, minimum=0, maximum=1_000_000
+)
 FEDHUB_HANDLERS = environment.words("FEDHUB_HANDLERS", "peers.handlers.A2aAgents")
 # This hub's side of every policy, as JSON: {"budget": {"max_llm_tokens": 100000}}.
 FEDHUB_POLICY = environment.json_sections("FEDHUB_POLICY", ("governance", "budget", "observability"))

@@ -20,7 +20,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from core.api.endpoint_families import find_family
-from core.errors import HubError
+from core.errors import HubError, TooManyRequestsError
 
 UNAUTHENTICATED = "JWT or session authentication required"
 INTERNAL_ERROR = "Internal server error"
@@ -100,7 +100,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     if isinstance(exc, HubError):
         if exc.status_hint >= 500:
             logger.warning("%s: %s", type(exc).__name__, exc.message, exc_info=exc)
-        return Response(error_body(exc.code, exc.message), status=exc.status_hint)
+        return Response(error_body(exc.code, exc.message), status=exc.status_hint, headers=hub_error_headers(exc))
     known = as_api_exception(exc)
     if known is None:
         logger.error("Unexpected error in a request", exc_info=exc)
@@ -134,6 +134,13 @@ def api_error_body(exc: exceptions.APIException) -> dict[str, Any]:
     if exc.status_code == 403:
         return {"detail": "; ".join(messages(exc.detail))}
     return error_body(CODES.get(exc.status_code, "internal_error"), "; ".join(messages(exc.detail)))
+
+
+def hub_error_headers(exc: HubError) -> dict[str, str]:
+    """Return the headers of the response to `exc`: Retry-After where the time is known (RFC 6585, section 4)."""
+    if isinstance(exc, TooManyRequestsError) and exc.retry_after_seconds:
+        return {"Retry-After": str(exc.retry_after_seconds)}
+    return {}
 
 
 def api_error_headers(exc: exceptions.APIException) -> dict[str, str]:

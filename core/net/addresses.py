@@ -6,7 +6,7 @@ Python's `is_global` is not used: it is true for NAT64, 6to4, site-local and mul
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeVar
 
 N = TypeVar("N", IPv4Network, IPv6Network)
@@ -97,6 +97,20 @@ def is_public_address(address: IPv4Address | IPv6Address) -> bool:
         inner = embedded_ipv4(address)
         return inner is not None and is_public_address(inner)
     return address in _GLOBAL_UNICAST_V6 and not any(address in network for network in _NOT_PUBLIC_V6)
+
+
+def network_of(address: str) -> str:
+    """Return the text under which a caller is counted: an IPv4 address, or the /64 network of an IPv6 address.
+
+    A text that is no address is returned as it is.
+    """
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    return str(found.ipv4_mapped or ip_network((found, 64), strict=False))
 
 
 def holds_public_addresses(network: IPv4Network | IPv6Network) -> bool:

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from core.errors import TooManyRequestsError
+from core.net.addresses import network_of
 from core.signin.limits import PER_ADDRESS, PER_KNOWN_ADDRESS, PER_NAME, Limit, read_state, write_state
 from core.signin.models import SigninRecord
 
@@ -74,7 +74,7 @@ def attempt(realm: Realm, name: str, address: str) -> Iterator[Attempt]:
     `address` is the REMOTE_ADDR of the request. Raises TooManyFailuresError before the block if a limit is used up,
     and after the block if other attempts have used up a limit while the block ran.
     """
-    network = _network(address)
+    network = network_of(address)
     plain = unicodedata.normalize("NFKC", name)
     tried = Attempt(
         address_key=_key("address", network),
@@ -172,17 +172,6 @@ def _refuse(seconds: float, address: str) -> None:
     refusal = TooManyFailuresError(seconds)
     logger.warning("Refused an attempt from %s: too many failures", address or "an unknown address")
     raise refusal
-
-
-def _network(address: str) -> str:
-    """Return the text under which failures are counted: an IPv4 address, or the /64 network of an IPv6 address."""
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if not isinstance(found, IPv6Address):
-        return str(found)
-    return str(found.ipv4_mapped or ip_network((found, 64), strict=False))
 
 
 def _key(*words: str) -> str:

@@ -31,6 +31,7 @@ from core.api.scopes import READ, HasRequiredScope
 from core.api.viewsets import HubViewSet
 from core.errors import NotFoundError
 from core.ids import is_object_id
+from core.rate_limits import OpenDoor, spend_stranger_request
 from core.store.folding import contains_text
 from core.store.substrings import with_candidates
 from federations.api.registry_entries import entries_of, entry_of_deleted, listing, name_of, whole_entry
@@ -55,7 +56,7 @@ CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
     "Access-Control-Allow-Headers": "Authorization, X-API-Key, Content-Type, If-None-Match",
-    "Access-Control-Expose-Headers": "ETag",
+    "Access-Control-Expose-Headers": "ETag, Retry-After",
     "Access-Control-Max-Age": "86400",
 }
 
@@ -117,6 +118,12 @@ class RegistryViewSet(HubViewSet):
     def get_exception_handler(self) -> Any:
         """Return the handler that answers exceptions with the registry's bodies."""
         return answer_error
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Raise RateLimitedError past the limit of the address of a caller without a token."""
+        super().initial(request, *args, **kwargs)
+        if not request.user.is_authenticated:
+            spend_stranger_request(request.META.get("REMOTE_ADDR", ""), OpenDoor.REGISTRY)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Let caches keep what everyone sees for a minute, and only the caller keep all else, to ask with its ETag."""

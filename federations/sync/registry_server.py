@@ -17,6 +17,8 @@ _OFFICIAL = "io.modelcontextprotocol.registry/official"
 STATUSES = ("active", "deprecated", "deleted")
 MAX_VERSION = 255
 MAX_URL = 1024
+MAX_TITLE = 200
+MAX_DESCRIPTION = 10_000
 
 
 class MalformedEntryError(Exception):
@@ -25,7 +27,7 @@ class MalformedEntryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RegistryEntry:
-    """One server in a registry. `version` is empty where none can be read.
+    """One server in a registry. `version` is empty where none can be read, and a text of any length is cut.
 
     `remote_url` is its first address for streamable HTTP, or empty. `facts` are those of a hub under its own key of
     `_meta`, empty in the entries of other registries.
@@ -60,8 +62,8 @@ def read_entry(found: object) -> RegistryEntry:
         status=str(status) if status in STATUSES else "active",
         updated_at=_time(official.get("updatedAt")) or _time(official.get("publishedAt")) or _NEVER,
         is_latest=official.get("isLatest") is not False,
-        description=_text(server, "description"),
-        title=_text(server, "title"),
+        description=_text(server, "description")[:MAX_DESCRIPTION],
+        title=_text(server, "title")[:MAX_TITLE],
         remote_url=_remote_url(server.get("remotes")),
         facts=_object(meta.get(OWN_META)),
     )
@@ -84,11 +86,11 @@ def _remote_url(remotes: object) -> str:
 def _time(value: object) -> datetime | None:
     try:
         moment = datetime.fromisoformat(str(value))
-    except ValueError:
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     # MongoDB stores milliseconds.
-    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _object(value: object) -> JsonObject:

@@ -23,11 +23,12 @@ from rest_framework.response import Response
 from core.api.errors import INTERNAL_ERROR, BadRequestError, api_error_headers, as_api_exception, messages
 from core.counts import Count
 from core.errors import HubError
+from core.rate_limits import RateLimitedError
 from peers.models import Peer
 from peers.protocol import DelegationError, MalformedMessage, ProtocolError
 from peers.services.inbox.refused import see_refusal
 from peers.services.trust.proofs import UNPROVEN
-from peers.services.trust.rate_limits import RateLimitedError, spend_refusal
+from peers.services.trust.rate_limits import spend_refusal
 from peers.services.trust.restore_boundary import BeforeRestoreError
 
 PROTOCOL_PATHS = re.compile(

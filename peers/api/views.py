@@ -16,6 +16,7 @@ from core.api.pagination import paginate, read_page, read_whole_number
 from core.api.scopes import PEERS_READ, PEERS_WRITE
 from core.api.viewsets import serialize_each
 from core.errors import NotFoundError
+from core.rate_limits import OpenDoor, spend_stranger_request
 from peers.api import schema
 from peers.api.authentication import AnyCallerAuthentication, OperatorAuthentication, PeerCredential
 from peers.api.cursors import make_cursor, read_cursor
@@ -26,7 +27,7 @@ from peers.services.catalog.agents import visible_agents
 from peers.services.catalog.hub_status import federation_status, manifest
 from peers.services.catalog.intents import create_intent, get_intent, with_status
 from peers.services.trust.identity import DISABLED, did_document, is_enabled
-from peers.services.trust.rate_limits import spend_request, spend_stranger_request
+from peers.services.trust.rate_limits import spend_request
 
 DOCUMENT_MAX_AGE = "public, max-age=300"
 MAX_AGENTS = 500
@@ -49,7 +50,7 @@ class DocumentViewSet(ProtocolViewSet):
     def manifest(self, request: Request) -> Response:
         """Return the discovery document. Requests for one that lists the peers are limited for each address."""
         if settings.FEDHUB_PUBLISH_PEERS:
-            spend_stranger_request(request.META.get("REMOTE_ADDR", ""))
+            spend_stranger_request(request.META.get("REMOTE_ADDR", ""), OpenDoor.PEERS)
         return Response(manifest().to_dict(), headers={"Cache-Control": DOCUMENT_MAX_AGE})
 
     def did_document(self, request: Request) -> Response:
@@ -85,7 +86,7 @@ class AgentsViewSet(BrowsableProtocolViewSet, PeersViewSet):
         if peer:
             spend_request(peer)
         elif not request.auth and not request.user.is_authenticated:
-            spend_stranger_request(request.META.get("REMOTE_ADDR", ""))
+            spend_stranger_request(request.META.get("REMOTE_ADDR", ""), OpenDoor.PEERS)
         limit = read_whole_number(request.query_params, "limit", default=MAX_AGENTS, maximum=MAX_AGENTS)
         found = visible_agents(peer, read_cursor(request.query_params), limit + 1)
         body: dict[str, Any] = {"agents": [agent.to_dict() for agent in found[:limit]]}

@@ -19,13 +19,13 @@ from rest_framework.response import Response
 
 from core.api.parsers import StrictJSONParser, parse_body
 from core.errors import InvalidRequestError, NotImplementedYetError
+from core.rate_limits import OpenDoor, spend_stranger_request
 from core.strict_json import JsonObject
 from peers.api.cursors import make_cursor, read_cursor
 from peers.api.errors import refusal_of
 from peers.api.viewsets import ProtocolViewSet
 from peers.services.catalog.ard import CATALOG, check_is_on, digest_of, find_card, find_entry
 from peers.services.catalog.ard_search import read_query, search_public
-from peers.services.trust.rate_limits import spend_stranger_request
 
 MAX_BODY_BYTES = 16_384
 CACHED = "public, max-age=300"
@@ -90,7 +90,7 @@ class ArdViewSet(ProtocolViewSet):
         """Raise NotFoundError while ARD is off, and RateLimitedError past the limit of the caller's address."""
         super().initial(request, *args, **kwargs)
         check_is_on()
-        spend_stranger_request(request.META.get("REMOTE_ADDR", ""))
+        spend_stranger_request(request.META.get("REMOTE_ADDR", ""), OpenDoor.PEERS)
 
     def manifest(self, request: Request) -> Response:
         """Return the signed manifest."""

@@ -143,6 +143,27 @@ def test_a_deleted_server_is_named_for_thirty_days(
     assert forget_old(timezone.now(), 100) == 1
 
 
+def test_callers_without_a_token_are_limited_by_network_and_persons_are_not(
+    federation: Federation, make_server: MakeServer, api: Api, reader: User, settings: Settings
+) -> None:
+    make_server(federation, "ledger", is_public=True)
+    settings.FEDHUB_PUBLIC_REGISTRY, settings.FEDHUB_REGISTRY_REQUESTS_PER_MINUTE = True, 2
+    # The limit of the other endpoints without a proof is another one.
+    settings.FEDHUB_STRANGER_REQUESTS_PER_MINUTE = 1
+    anyone, path = Client(), f"{LIST}/{NAME}/versions/1"
+
+    answers = [anyone.get(each, REMOTE_ADDR=f"2001:db8::{place}") for place, each in enumerate((LIST, path, LIST))]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].json() == {"error": "Too many requests"}
+    assert 0 < int(answers[2]["Retry-After"]) <= 30
+    assert (answers[2]["Cache-Control"], answers[2]["Access-Control-Allow-Origin"]) == ("private, no-cache", "*")
+    assert "Retry-After" in answers[2]["Access-Control-Expose-Headers"]
+    assert anyone.get(LIST, REMOTE_ADDR="2001:db8:0:1::1").status_code == 200
+    assert [api(reader).get(LIST, REMOTE_ADDR="2001:db8::1").status_code for _ in range(3)] == [200] * 3
+    settings.FEDHUB_REGISTRY_REQUESTS_PER_MINUTE = 0
+    assert anyone.get(LIST, REMOTE_ADDR="2001:db8::1").status_code == 200
+
+
 @pytest.mark.skipif(not FOLDER, reason="FEDHUB_TEST_MCP_REGISTRY names no folder with the registry's schemas")
 def test_answers_have_the_form_that_the_registry_publishes(
     federation: Federation, make_server: MakeServer, api: Api, reader: User

@@ -12,24 +12,33 @@ from urllib.parse import quote, urlencode
 from core.net.client import Answer, Blocked, Network, TransportError, send
 from federations.providers.agentcore.bounds import clean_error
 from federations.providers.agentcore.lenient_json import parse_document
+from federations.providers.agentcore.retry import retry_after_seconds
 from federations.providers.base import ProviderError
 from federations.sync.registry_server import MalformedEntryError, RegistryEntry, read_entry
 from federations.sync.resources import JsonObject
 
 PAGE = 100
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+MAX_CURSOR = 2_000
 _CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds on a registry: bytes of an answer, pages and servers of its list, and seconds of the whole list."""
+    """The bounds on a registry: bytes of an answer; bytes, pages and servers of its list; seconds of the whole list.
+
+    `total_bytes` bounds all pages together, which the hub holds in memory. `wait_seconds` bounds how long one request
+    waits in all where the registry asks for a pause; `seconds` after the first request no request waits.
+    """
 
     answer_bytes: int = 8 * 1024 * 1024
+    total_bytes: int = 128 * 1024 * 1024
     pages: int = 400
     servers: int = 20_000
     seconds: float = 600.0
     request_seconds: float = 30.0
+    wait_seconds: float = 60.0
 
 
 @dataclass(slots=True)
@@ -45,6 +54,7 @@ class RegistryDoor:
     allowed_networks: Sequence[Network] = ()
     limits: Limits = field(default_factory=Limits)
     is_internal: bool | None = None
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def remote_networks(self) -> Sequence[Network]:
@@ -52,7 +62,22 @@ class RegistryDoor:
         return self.allowed_networks if self.is_internal else ()
 
     def get(self, path: str) -> Answer:
-        """Return the answer to a request of any status; raise TransportError."""
+        """Return the answer to a request of any status; raise TransportError.
+
+        A request that the registry refuses for a while (Retry-After) is repeated after the pause that it asks for, as
+        long as the pauses are within the limits.
+        """
+        left = self.limits.wait_seconds
+        while True:
+            answer = self._ask(path)
+            pause = retry_after_seconds(answer.headers.get("retry-after", ""), datetime.now(UTC))
+            is_over = time.monotonic() - self.began >= self.limits.seconds
+            if answer.status not in _BUSY or is_over or not 0 < pause <= left:
+                return answer
+            left -= pause
+            time.sleep(pause)
+
+    def _ask(self, path: str) -> Answer:
         if self.is_internal is not None or not self.allowed_networks:
             return self._send(path, self.remote_networks)
         try:
@@ -112,7 +137,7 @@ def whole_entry(door: RegistryDoor, entry: RegistryEntry) -> RegistryEntry:
 def _pages(door: RegistryDoor, query: dict[str, str], *, is_optional: bool = False) -> Iterator[list[RegistryEntry]]:
     deadline = time.monotonic() + door.limits.seconds
     cursors: set[str] = set()
-    cursor = ""
+    cursor, bytes_left = "", door.limits.total_bytes
     for _ in range(door.limits.pages):
         if time.monotonic() > deadline:
             raise _failure(door, f"its list takes longer than {door.limits.seconds:g} seconds")
@@ -123,17 +148,29 @@ def _pages(door: RegistryDoor, query: dict[str, str], *, is_optional: bool = Fal
             raise _failure(door, exc.message, permanent=exc.permanent) from exc
         if is_optional and answer.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
             return
+        bytes_left -= len(answer.body)
+        if bytes_left < 0:
+            raise _failure(door, f"its list is larger than {door.limits.total_bytes} bytes", permanent=True)
         page = _checked(door, answer)
         yield list(_entries(page))
-        metadata = page.get("metadata")
-        following = metadata.get("nextCursor") if isinstance(metadata, dict) else None
-        if not following:
+        cursor = _next_cursor(door, page)
+        if not cursor:
             return
-        cursor = str(following)
         if cursor in cursors:
             raise _failure(door, "its list does not end: a cursor came again")
         cursors.add(cursor)
     raise _failure(door, f"its list has more than {door.limits.pages} pages", permanent=True)
+
+
+def _next_cursor(door: RegistryDoor, page: JsonObject) -> str:
+    """Return the cursor of the next page, or empty after the last one; raise ProviderError for one of another form."""
+    metadata = page.get("metadata")
+    following = metadata.get("nextCursor") if isinstance(metadata, dict) else None
+    if not following:
+        return ""
+    if not isinstance(following, str) or len(following) > MAX_CURSOR:
+        raise _failure(door, "its cursor is no short text")
+    return following
 
 
 def _checked(door: RegistryDoor, answer: Answer) -> JsonObject:

@@ -84,7 +84,9 @@ class McpRegistryProvider:
     def probe(self, request: DiscoveryRequest, *, seconds: float) -> tuple[ProbedRuntime, ...]:
         """List every server of the registry for a person who waits. Raises ProviderError after `seconds`."""
         door = self._door(request)
-        door.limits = replace(self.limits, seconds=seconds, request_seconds=min(10.0, self.limits.request_seconds))
+        door.limits = replace(
+            self.limits, seconds=seconds, request_seconds=min(10.0, self.limits.request_seconds), wait_seconds=0.0
+        )
         found = self._list(door, request)
         return tuple(ProbedRuntime(runtime_id_of(entry.name), "MCP") for entry in found)
 

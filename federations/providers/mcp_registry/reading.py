@@ -17,7 +17,7 @@ from federations.providers.agentcore.refusals import RefusedError
 from federations.providers.mcp_registry.guarded_transport import REMOTE_LIMITS, conversation
 from federations.providers.mcp_registry.listing import RegistryDoor, whole_entry
 from federations.sync.content import LISTINGS, content_digest, content_of
-from federations.sync.registry_server import MalformedEntryError, RegistryEntry
+from federations.sync.registry_server import MAX_DESCRIPTION, MalformedEntryError, RegistryEntry
 from federations.sync.resources import (
     EnrichedMcpServer,
     FailedRuntime,
@@ -143,7 +143,7 @@ def _finding(door: RegistryDoor, entry: RegistryEntry, word: _Word, source: Sour
         version=version_of(entry),
         status=status_of(entry),
         last_updated_at=entry.updated_at,
-        description=(word.description or entry.description)[:10_000],
+        description=(word.description or entry.description)[:MAX_DESCRIPTION],
         protocol="MCP",
         protocol_configuration={"serverProtocol": "MCP", "registry": told},
         registry=door.url,

@@ -239,6 +239,10 @@ def test_ard_is_off_by_default_off_without_the_protocol_and_limited(ard: Client,
     limited = ard.get("/.well-known/ard.json")
     assert (limited.status_code, limited.json()["errorCode"]) == (429, "RATE_LIMIT_EXCEEDED")
     assert int(limited["Retry-After"]) > 0
+    body = json.dumps({"query": {"text": "maps"}})
+    for address, status in (("2001:db8::1", 200), ("2001:db8::2", 429)):
+        searched = ard.post("/ard/search", body, content_type="application/json", REMOTE_ADDR=address)
+        assert (searched.status_code, "Retry-After" in searched) == (status, status == 429)
     for name, value in (("FEDHUB_ARD", "off"), ("FEDHUB_ENABLED", False)):
         setattr(settings, name, value)
         for path in ("/.well-known/ard.json", "/.well-known/ai-catalog.json", "/ard/agents/urn:air:a.b:c"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from peers.services.trust.rate_limits import Buckets
+from core.net.addresses import network_of
+from core.rate_limits import Buckets
 
 
 def test_a_bucket_allows_a_minutes_worth_at_once_and_then_says_when() -> None:
@@ -40,3 +41,19 @@ def test_only_the_names_used_last_are_kept() -> None:
     # `b` was used longest ago, so it is forgotten and full again; `a` has used up both of its tokens.
     assert buckets.is_empty("a", per_minute=2, now=0.0)
     assert [buckets.take("b", per_minute=2, now=0.0) for _ in range(2)] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:0:7::1", "2001:db8:0:7::/64"),
+        ("2001:db8:0:7:ffff::2", "2001:db8:0:7::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("no address", "no address"),
+    ],
+)
+def test_the_addresses_of_one_ipv6_network_are_one(address: str, counted: str) -> None:
+    assert network_of(address) == counted
