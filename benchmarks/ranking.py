@@ -32,6 +32,9 @@ DATA = Path(__file__).parent / "ranking"
 DEPTH = 10
 AIM = 0.75
 TUNING, HELD_OUT = "tuning", "held_out"
+# The questions that have no word of the documents which answer them, in two halves of their own.
+PARAPHRASED_TUNING, PARAPHRASED_HELD_OUT = "paraphrased_tuning", "paraphrased_held_out"
+HALVES = (TUNING, HELD_OUT, PARAPHRASED_TUNING, PARAPHRASED_HELD_OUT)
 FEDERATION = "ranking-benchmark"
 # The benchmark has its own collection and empties it at the end. Other objects of a server would change the figures.
 COLLECTION = "FedhubRanking"
@@ -71,7 +74,7 @@ def _given(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def searches(half: str) -> list[JudgedSearch]:
-    """Return the judged searches of a half: TUNING or HELD_OUT."""
+    """Return the judged searches of a half, one of HALVES."""
     content = json.loads((DATA / f"{half}.json").read_text(encoding="utf-8"))
     return [JudgedSearch(**each) for each in content["queries"]]
 
