@@ -18,6 +18,7 @@ class FederationsConfig(AppConfig):
         from core.api.endpoint_families import EndpointFamily, register_family
         from core.api.scopes import WRITE, register_role
         from core.notifications.events import register_kind
+        from federations import checks  # noqa: F401 (registers the system checks)
         from federations.api.links import LINKS
         from federations.api.registry_errors import REGISTRY_PATHS, error_body
         from federations.services import activity
