@@ -22,7 +22,7 @@ from federations.search.model_folder import MODEL_FILE, TOKENIZER_FILE, ModelErr
 MAX_TOKENS = 128
 """The rest of a longer text is not read: the time of a text grows with the square of its length."""
 
-BATCH = 32
+BATCH = 16
 
 _SEVERE = 3
 
@@ -40,6 +40,8 @@ class OnnxModel:
         options = SessionOptions()
         # The processors are for other requests, and a pool of threads would not survive a fork.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
+        # The arena would keep the memory of the largest batch for ever.
+        options.enable_cpu_mem_arena = False
         options.log_severity_level = _SEVERE
         model, tokenizer = folder / MODEL_FILE, folder / TOKENIZER_FILE
         try:

@@ -173,13 +173,13 @@ def _in_context(vectors: Vectors, resource: IndexedResource) -> Vectors:
     if not is_own.any() or is_own.all():
         return vectors
     own = vectors[is_own].sum(axis=0)
-    parts = _units(vectors[~is_own].sum(axis=0, keepdims=True).astype(np.float32))
-    return _units(vectors + np.float32(_CONTEXT) * np.where(is_own[:, None], parts, own))
+    parts = _units(vectors[~is_own].sum(axis=0, keepdims=True))
+    return _units(vectors + _CONTEXT * np.where(is_own[:, None], parts, own))
 
 
-def _units(vectors: Vectors) -> Vectors:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(lengths, lengths, 1.0)).astype(np.float32)
+def _units(rows: NDArray[np.floating]) -> Vectors:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.where(lengths, lengths, 1.0)).astype(np.float32)
 
 
 def _signs(vectors: Vectors) -> NDArray[np.uint64]:
