@@ -9,7 +9,7 @@ from core.errors import ExternalServiceError
 from federations.models import AccessLevel
 from federations.search.base import MAX_LIMIT, DocumentKind, SearchError, SearchHit, SearchPage, SearchQuery
 from federations.search.columns import has_every_term, squashed_names
-from federations.search.registry import search_index
+from federations.search.registry import search_index, uses_model
 from federations.search.words import Term, query_terms, squash
 from federations.services.access import (
     PERMISSION_OF,
@@ -123,7 +123,8 @@ def best_resources(*, text: str, user: AnyUser, kinds: Collection[DocumentKind])
 
 def _have_every_term(page: SearchPage, terms: tuple[Term, ...]) -> bool:
     """Tell whether a hit has every term. A hit by meaning may lack some, and come before one that has all."""
-    return any(has_every_term(hit.document, terms) for hit in page.hits)
+    hits = page.hits if uses_model() else page.hits[:1]
+    return any(has_every_term(hit.document, terms) for hit in hits)
 
 
 def _has_own_name(hit: SearchHit, name: str) -> bool:
