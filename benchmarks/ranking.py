@@ -1,8 +1,11 @@
 """The ranking of each search index: NDCG@10 over a judged catalog of 500 servers, agents, tools and skills.
 
 Run it from the root of the checkout: `python -m benchmarks.ranking [--show]`. The ideal is 1, the aim is above 0.75.
-benchmarks/ranking has the catalog and the judgments. Half of the searches are for tuning, and `--show` prints their
-hits. For the held-out half the benchmark prints and stores only the mean, so that the index is not tuned for it.
+benchmarks/ranking has the catalog and the judgments: of searches as people type them, and of paraphrases, questions
+without a word of the documents that answer them. Half of each are for tuning, and `--show` prints their hits. For the
+held-out halves the benchmark prints and stores only the mean, so that the index is not tuned for them.
+
+With FEDHUB_EMBEDDING_MODEL the SQLite index is measured with this model too.
 
 NDCG is that of Burges et al. (2005): a hit of grade g at rank r has the gain (2^g - 1) / log2(r + 1), relative to the
 best order.
@@ -32,6 +35,9 @@ DATA = Path(__file__).parent / "ranking"
 DEPTH = 10
 AIM = 0.75
 TUNING, HELD_OUT = "tuning", "held_out"
+# The questions that have no word of the documents which answer them, in two halves of their own.
+PARAPHRASED_TUNING, PARAPHRASED_HELD_OUT = "paraphrased_tuning", "paraphrased_held_out"
+HALVES = (TUNING, HELD_OUT, PARAPHRASED_TUNING, PARAPHRASED_HELD_OUT)
 FEDERATION = "ranking-benchmark"
 # The benchmark has its own collection and empties it at the end. Other objects of a server would change the figures.
 COLLECTION = "FedhubRanking"
@@ -71,7 +77,7 @@ def _given(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def searches(half: str) -> list[JudgedSearch]:
-    """Return the judged searches of a half: TUNING or HELD_OUT."""
+    """Return the judged searches of a half, one of HALVES."""
     content = json.loads((DATA / f"{half}.json").read_text(encoding="utf-8"))
     return [JudgedSearch(**each) for each in content["queries"]]
 
@@ -127,12 +133,12 @@ def main() -> None:
         for name, index in _indexes(Path(folder)):
             index.replace(resources)
             try:
-                tuning, held_out = measure(index, TUNING), measure(index, HELD_OUT)
+                outcomes = {half: measure(index, half) for half in HALVES}
             finally:
                 index.delete_federation(FEDERATION)
             if show:
-                _show(tuning)
-            results[name] = _result(tuning, held_out)
+                _show([*outcomes[TUNING], *outcomes[PARAPHRASED_TUNING]])
+            results[name] = _result(outcomes)
     documents = sum(len(resource.documents) for resource in resources)
     _report(documents, results)
     print("raw:", save_results("ranking", {"documents": documents, "indexes": results}))
@@ -142,6 +148,12 @@ def _indexes(folder: Path) -> Iterator[tuple[str, SearchIndex]]:
     """Yield the embedded indexes, and the one on the server of WEAVIATE_URL."""
     yield "sqlite", SqliteSearchIndex(folder / "search.sqlite3")
     yield "memory", MemorySearchIndex()
+    if model := os.environ.get("FEDHUB_EMBEDDING_MODEL"):
+        from federations.search.embedding import OnnxModel
+        from federations.search.meaning import Meaning
+
+        meaning = Meaning(OnnxModel(Path(model)))
+        yield "with model", SqliteSearchIndex(folder / "meaning.sqlite3", meaning=meaning)
     if os.environ.get("WEAVIATE_URL"):
         os.environ |= {"FEDHUB_VAR_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "fedhub.settings"}
         os.environ["WEAVIATE_COLLECTION"] = COLLECTION
@@ -157,11 +169,11 @@ def _indexes(folder: Path) -> Iterator[tuple[str, SearchIndex]]:
         index.close()
 
 
-def _result(tuning: Sequence[Outcome], held_out: Sequence[Outcome]) -> dict[str, Any]:
+def _result(outcomes: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:
+    tuning = [*outcomes[TUNING], *outcomes[PARAPHRASED_TUNING]]
     return {
-        TUNING: round(mean_ndcg(tuning), 4),
-        HELD_OUT: round(mean_ndcg(held_out), 4),
-        "searches": {TUNING: len(tuning), HELD_OUT: len(held_out)},
+        **{half: round(mean_ndcg(found), 4) for half, found in outcomes.items()},
+        "searches": {half: len(found) for half, found in outcomes.items()},
         "tuning_by_kind": {kind: round(mean, 4) for kind, mean in by_kind(tuning).items()},
         "tuning_by_search": {outcome.search.id: round(outcome.ndcg, 4) for outcome in tuning},
     }
@@ -169,13 +181,13 @@ def _result(tuning: Sequence[Outcome], held_out: Sequence[Outcome]) -> dict[str,
 
 def _report(documents: int, results: Mapping[str, Any]) -> None:
     print(f"NDCG@{DEPTH} over {documents} documents (aim above {AIM})")
-    print(f"{'index':<12}{'tuning':>10}{'held out':>10}")
+    print(f"{'index':<12}" + "".join(f"{half.replace('_', ' '):>22}" for half in HALVES))
     for name, result in results.items():
-        print(f"{name:<12}{result[TUNING]:>10.3f}{result[HELD_OUT]:>10.3f}")
-    print("tuning half, by kind of search")
-    print(f"{'kind':<12}" + "".join(f"{name:>10}" for name in results))
+        print(f"{name:<12}" + "".join(f"{result[half]:>22.3f}" for half in HALVES))
+    print("tuning halves, by kind of search")
+    print(f"{'kind':<12}" + "".join(f"{name:>12}" for name in results))
     for kind in next(iter(results.values()))["tuning_by_kind"]:
-        print(f"{kind:<12}" + "".join(f"{result['tuning_by_kind'][kind]:>10.3f}" for result in results.values()))
+        print(f"{kind:<12}" + "".join(f"{result['tuning_by_kind'][kind]:>12.3f}" for result in results.values()))
 
 
 def _show(outcomes: Sequence[Outcome]) -> None:

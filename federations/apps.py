@@ -19,6 +19,7 @@ class FederationsConfig(AppConfig):
         from core.api.scopes import WRITE, register_role
         from core.notifications.events import register_kind
         from core.store.substrings import register_index
+        from federations import checks  # noqa: F401 (registers the system checks)
         from federations.api.links import LINKS
         from federations.api.registry_errors import REGISTRY_PATHS, error_body
         from federations.models import A2aAgent, McpServer

@@ -41,7 +41,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     Only a caller on this machine, or one with the metrics token, is told the checks and their errors.
     """
     results = _readiness.results()
-    is_ready = all(result == OK for result in results.values())
+    is_ready = all(result == OK or result.startswith(f"{OK}: ") for result in results.values())
     body: dict[str, object] = {"status": "ready" if is_ready else "unavailable"}
     if has_metrics_token(request) or _is_local(request):
         body["checks"] = results
@@ -72,7 +72,7 @@ class Readiness:
         self._running: dict[str, Future[str]] = {}
 
     def results(self) -> dict[str, str]:
-        """Return by the name of each check "ok" or its error; takes at most `CHECK_SECONDS`."""
+        """Return by the name of each check "ok", "ok: " and a note, or its error; takes at most `CHECK_SECONDS`."""
         with self._lock:
             if time.monotonic() >= self._valid_until:
                 self._results = self._run()
@@ -91,7 +91,7 @@ class Readiness:
 
 def _result_of(name: str, check: Check) -> str:
     try:
-        check()
+        note = check()
     except NotReadyError as exc:
         return str(exc)
     except Exception as exc:
@@ -100,7 +100,7 @@ def _result_of(name: str, check: Check) -> str:
     finally:
         # The thread would keep a connection for a check that may not come again.
         connections.close_all()
-    return OK
+    return f"{OK}: {note}" if note else OK
 
 
 _readiness = Readiness(all_checks())

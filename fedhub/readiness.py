@@ -1,4 +1,7 @@
-"""The checks of `/readyz`; each returns, or raises an exception. Only the text of NotReadyError reaches a caller."""
+"""The checks of `/readyz`; each returns, or raises an exception.
+
+Only the text of NotReadyError, and the note that a check may return on what works less well, reach a caller.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,10 @@ from core.store.databases import REGISTRY_APPS
 from core.store.unit_of_work import REGISTRY
 from federations.providers.base import CLOUD_CLOCK_SKEW
 from federations.search.base import SearchError
-from federations.search.registry import search_index
+from federations.search.registry import model_problem, search_index
 from fedhub.storage import MEGABYTE, full_disks
 
-Check = Callable[[], None]
+Check = Callable[[], str | None]
 
 BROKER_SECONDS = 2
 MIGRATIONS_VALID_SECONDS = 60.0
@@ -109,13 +112,15 @@ def _has_tables(app_label: str) -> bool:
     return REGISTRY == DEFAULT_DB_ALIAS or app_label in REGISTRY_APPS
 
 
-def check_index() -> None:
-    """Raise NotReadyError if the search index cannot be read."""
+def check_index() -> str:
+    """Raise NotReadyError if the search index cannot be read. Return why it finds by words alone, if it should not."""
     try:
         # A federation that does not exist: the answer is empty, and small.
         search_index().stamps("-")
     except SearchError as exc:
         raise NotReadyError("cannot be read") from exc
+    problem = model_problem()
+    return f"searches find by words alone, FEDHUB_EMBEDDING_MODEL: {problem}" if problem else ""
 
 
 def check_keys() -> None:

@@ -328,6 +328,8 @@ CELERY_TIMEZONE = "UTC"
 
 # The hub ------------------------------------------------------------------------------------------------------------
 SEARCH_PATH = environment.text("SEARCH_PATH") or str(VAR_DIR / "search.sqlite3")
+# The folder of a model with which the index of SEARCH_PATH finds by meaning too; empty: by words alone.
+FEDHUB_EMBEDDING_MODEL = environment.text("FEDHUB_EMBEDDING_MODEL")
 # With WEAVIATE_URL the Weaviate server holds the search index, and SEARCH_PATH is not used.
 WEAVIATE_URL = environment.address("WEAVIATE_URL")
 WEAVIATE_GRPC_URL = environment.address("WEAVIATE_GRPC_URL")

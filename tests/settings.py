@@ -18,7 +18,14 @@ if os.environ.get("FEDHUB_TESTS_OF") != WORKER:
 for name in ("WEAVIATE_URL", "WEAVIATE_GRPC_URL", "WEAVIATE_API_KEY", "WEAVIATE_VECTORIZER", "WEAVIATE_COLLECTION"):
     if value := os.environ.pop(name, None):
         os.environ[f"LIVE_{name}"] = value
-for name in ("DATABASE_URL", "MONGODB_URI", "CELERY_BROKER_URL", "FEDHUB_SERVER_URL", "SEARCH_PATH"):
+for name in (
+    "DATABASE_URL",
+    "MONGODB_URI",
+    "CELERY_BROKER_URL",
+    "FEDHUB_SERVER_URL",
+    "SEARCH_PATH",
+    "FEDHUB_EMBEDDING_MODEL",
+):
     # Kept: the workers of pytest-xdist read it again.
     value = os.environ.get(f"TEST_{name}")
     os.environ.pop(name, None)

@@ -156,6 +156,8 @@ class SearchIndex(Protocol):
 
         A hit matches every word of the query (words.query_terms) by prefix, in names, tags or text. If no document
         matches every word, a document that matches any word is a hit. A query without a letter or digit has no hits.
+        An index with an embedding model also has hits without the words, if they are near in meaning; the filters hold
+        for them as for all others.
         """
 
     def clear(self) -> None:

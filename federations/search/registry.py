@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from federations.search.base import SearchIndex
 from federations.search.memory import MemorySearchIndex
+from federations.search.model_folder import ModelError
 from federations.search.sqlite import SqliteSearchIndex
+
+if TYPE_CHECKING:
+    # Its import needs the packages of the extra `meaning`.
+    from federations.search.meaning import Meaning
+
+logger = logging.getLogger(__name__)
 
 IN_MEMORY = "memory"
 
@@ -17,7 +26,8 @@ IN_MEMORY = "memory"
 def search_index() -> SearchIndex:
     """Return the index on the server of `WEAVIATE_URL`; if that setting is empty, return the index of `SEARCH_PATH`.
 
-    `SEARCH_PATH` is the path of a SQLite file, or `memory` for one index in the memory of this process.
+    `SEARCH_PATH` is the path of a SQLite file, or `memory` for one index in the memory of this process. An index in a
+    file also finds by meaning if `FEDHUB_EMBEDDING_MODEL` names the folder of a model that can be loaded.
     """
     if settings.WEAVIATE_URL:
         return _index_on(
@@ -27,12 +37,47 @@ def search_index() -> SearchIndex:
             settings.WEAVIATE_VECTORIZER,
             settings.WEAVIATE_COLLECTION,
         )
-    return _index_at(str(settings.SEARCH_PATH))
+    if str(settings.SEARCH_PATH) == IN_MEMORY:
+        return _index_in_memory()
+    return _index_at(str(settings.SEARCH_PATH), settings.FEDHUB_EMBEDDING_MODEL)
+
+
+def uses_model() -> bool:
+    """Tell whether the settings name a model, and an index that would use it."""
+    return bool(settings.FEDHUB_EMBEDDING_MODEL) and not settings.WEAVIATE_URL and settings.SEARCH_PATH != IN_MEMORY
+
+
+def model_problem() -> str:
+    """Return why the index finds by words alone although the settings name a model, or an empty text.
+
+    The first call in a process loads the model.
+    """
+    return _meaning_of(settings.FEDHUB_EMBEDDING_MODEL)[1] if uses_model() else ""
 
 
 @cache
-def _index_at(location: str) -> SearchIndex:
-    return MemorySearchIndex() if location == IN_MEMORY else SqliteSearchIndex(Path(location))
+def _index_in_memory() -> SearchIndex:
+    return MemorySearchIndex()
+
+
+@cache
+def _index_at(path: str, model_folder: str) -> SearchIndex:
+    return SqliteSearchIndex(Path(path), meaning=_meaning_of(model_folder)[0] if model_folder else None)
+
+
+@cache
+def _meaning_of(model_folder: str) -> tuple[Meaning | None, str]:
+    """Return the model in a folder, or None and the reason why it cannot be used. A process tries once."""
+    try:
+        # Hubs without a model have not the packages, and other processes need not load them.
+        from federations.search.embedding import OnnxModel
+        from federations.search.meaning import Meaning
+
+        return Meaning(OnnxModel(Path(model_folder))), ""
+    except (ImportError, ModelError) as exc:
+        problem = str(exc) if isinstance(exc, ModelError) else f"the extra meaning is not installed: {exc.name}"
+        logger.error("FEDHUB_EMBEDDING_MODEL: %s; searches find by words alone", problem, exc_info=exc.__cause__)
+        return None, problem
 
 
 @cache

@@ -7,6 +7,10 @@ of an FTS5 query.
 The time of a search is bounded, whatever the size of the index. The column `facets` has the kind, the federation and
 the whole names of a document as words that no user can type, so that FTS5 itself filters by them. A search counts
 MOST_HITS hits at most and ranks CANDIDATES of them; if there are more, those with the words in their names come first.
+
+With a model (`meaning.py`) documents that are near in meaning are hits too, and words and meaning rank together
+(`fusion.py`). A document that was written without the model is found by its words; its stamp is then one that no
+registry has, so that the next sync writes it again.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from federations.search.base import IndexedResource, SearchDocument, SearchHit, SearchPage, SearchQuery
 from federations.search.bm25 import Candidate, Phrase, phrases_of, rank, words_of
@@ -29,13 +34,18 @@ from federations.search.columns import (
 )
 from federations.search.document_json import document_from_json, document_to_json
 from federations.search.excerpt import excerpt
+from federations.search.fusion import fuse
 from federations.search.sqlite_file import SqliteFile
 from federations.search.words import Term, query_terms, single_words, squash
+
+if TYPE_CHECKING:
+    # Its import needs the packages of the extra `meaning`.
+    from federations.search.meaning import Meaning, MeaningOfQuery
 
 BUSY_TIMEOUT_SECONDS = 30.0
 
 MOST_HITS = 10_000
-"""A search has at most so many hits: the total of a common word is this number."""
+"""A search has at most so many hits with the words: the total of a common word is this number."""
 
 CANDIDATES = 300
 """So many hits are ranked; those behind them follow in the order of the index."""
@@ -70,6 +80,10 @@ _DELETES = (
     """DELETE FROM words WHERE rowid IN (
         SELECT number FROM documents WHERE resource_id IN (SELECT value FROM json_each(?))
     )""",
+    """DELETE FROM vectors WHERE number IN (
+        SELECT number FROM documents WHERE resource_id IN (SELECT value FROM json_each(?))
+    )""",
+    "DELETE FROM signs WHERE resource_id IN (SELECT value FROM json_each(?))",
     "DELETE FROM documents WHERE resource_id IN (SELECT value FROM json_each(?))",
     "DELETE FROM resources WHERE resource_id IN (SELECT value FROM json_each(?))",
 )
@@ -80,11 +94,15 @@ Row = tuple[str, ...]
 class SqliteSearchIndex:
     """A SearchIndex in the file `path`, which is created on first use. Threads and processes may share it.
 
-    A writer waits at most `busy_timeout_seconds` for other writers, then raises SearchError.
+    A writer waits at most `busy_timeout_seconds` for other writers, then raises SearchError. Without `meaning` the
+    index finds and ranks by words alone.
     """
 
-    def __init__(self, path: Path, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self, path: Path, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS, meaning: Meaning | None = None
+    ) -> None:
         self._file = SqliteFile(path, busy_timeout_seconds=busy_timeout_seconds)
+        self._meaning = meaning
 
     def replace(self, resources: Iterable[IndexedResource], *, delete_first: bool = True) -> None:
         """Index each resource with all its documents, in one transaction.
@@ -95,13 +113,18 @@ class SqliteSearchIndex:
         batch = {resource.resource_id: resource for resource in resources}
         if not batch:
             return
-        rows = [_table_row(document) for resource in batch.values() for document in resource.documents]
-        stamps = [(each.resource_id, each.federation_id, each.stamp) for each in batch.values()]
+        documents = [document for resource in batch.values() for document in resource.documents]
+        rows = [_table_row(document) for document in documents]
+        stamps = [(each.resource_id, each.federation_id, each.stamp, self._model) for each in batch.values()]
+        # Outside the transaction, because other writers wait for it.
+        vectors = self._meaning.vectors_of(batch.values()) if self._meaning else None
 
         def write(connection: sqlite3.Connection) -> None:
             _delete(connection, batch)
-            connection.executemany("INSERT INTO resources VALUES (?, ?, ?)", stamps)
-            _insert(connection, rows)
+            connection.executemany("INSERT INTO resources VALUES (?, ?, ?, ?)", stamps)
+            first = _insert(connection, rows)
+            if self._meaning and vectors is not None:
+                self._meaning.insert(connection, documents, vectors, first)
 
         self._file.write(write)
 
@@ -115,22 +138,35 @@ class SqliteSearchIndex:
         self._file.write(lambda connection: _delete(connection, _stamps(connection, federation_id)))
 
     def stamps(self, federation_id: str) -> Mapping[str, str]:
-        """Return the stamps of a federation's indexed resources, by resource id."""
-        return self._file.read(lambda connection: _stamps(connection, federation_id))
+        """Return the stamps of a federation's indexed resources, by resource id.
+
+        The stamp of a resource whose vectors are not of this index's model is followed by the name of their model.
+        """
+        return self._file.read(lambda connection: _stamps(connection, federation_id, self._model))
 
     def search(self, query: SearchQuery) -> SearchPage:
-        """Return ranked hits, MOST_HITS in all at most. The count and the page come from one snapshot."""
+        """Return ranked hits, MOST_HITS in all at most, and those that are near in meaning alone.
+
+        The count and the page come from one snapshot.
+        """
         asked = query_terms(query.text)
         if not asked:
             return SearchPage((), 0)
-        return self._file.read(_search_operation(query, asked))
+        meaning = self._meaning.of(query.text) if self._meaning else None
+        return self._file.read(_search_operation(query, asked, meaning))
 
     def clear(self) -> None:
         """Delete all documents and stamps."""
         self._file.write(_clear)
 
+    @property
+    def _model(self) -> str:
+        return self._meaning.name if self._meaning else ""
 
-def _search_operation(query: SearchQuery, asked: Sequence[Term]) -> Callable[[sqlite3.Connection], SearchPage]:
+
+def _search_operation(
+    query: SearchQuery, asked: Sequence[Term], meaning: MeaningOfQuery | None
+) -> Callable[[sqlite3.Connection], SearchPage]:
     name = f"{_NAME}{squash(query.text)}"
 
     def search(connection: sqlite3.Connection) -> SearchPage:
@@ -138,10 +174,13 @@ def _search_operation(query: SearchQuery, asked: Sequence[Term]) -> Callable[[sq
             find = _Finder(connection, query, joint, terms)
             numbers = find(MOST_HITS)
             if numbers:
-                # An offset past the end has no hits.
-                page = _page(find, numbers, terms, name) if query.offset < len(numbers) else []
-                return SearchPage(tuple(_hits(connection, page, asked)), len(numbers))
-        return SearchPage((), 0)
+                break
+        known = frozenset(numbers)
+        near = [each for each in meaning.nearest(connection, query) if each not in known] if meaning else []
+        total = len(numbers) + len(near)
+        # An offset past the end has no hits.
+        page = _page(find, numbers, near, name, meaning) if query.offset < total else []
+        return SearchPage(tuple(_hits(connection, page, asked)), total)
 
     return search
 
@@ -154,7 +193,7 @@ class _Finder:
 
     def __init__(self, connection: sqlite3.Connection, query: SearchQuery, joint: str, terms: Sequence[Term]) -> None:
         """Take the query, and how its terms are joined."""
-        self.connection, self.query, self._joint, self._terms = connection, query, joint, terms
+        self.connection, self.query, self._joint, self.terms = connection, query, joint, terms
         self._facets = "".join(f" AND facets : ({facets})" for facets in _facets_of(query))
 
     def __call__(self, most: int) -> list[int]:
@@ -174,7 +213,7 @@ class _Finder:
         return self._find(f'facets : "{name}"', most)
 
     def _joined(self, ending: str) -> str:
-        return self._joint.join(_expression(term, ending) for term in self._terms)
+        return self._joint.join(_expression(term, ending) for term in self.terms)
 
     def _find(self, words: str, most: int) -> list[int]:
         expression = f"({words}){self._facets}"
@@ -205,18 +244,25 @@ def _federation_facet(federation_id: str) -> str:
     return _FEDERATION + federation_id.encode("utf-8", "surrogatepass").hex()
 
 
-def _page(find: _Finder, numbers: Sequence[int], terms: Sequence[Term], name: str) -> list[tuple[int, float]]:
-    """Return the numbers of the page's documents and their scores, best first."""
+def _page(
+    find: _Finder, numbers: Sequence[int], near: Sequence[int], name: str, meaning: MeaningOfQuery | None
+) -> list[tuple[int, float]]:
+    """Return the numbers of the page's documents and their scores, best first.
+
+    `numbers` are those with the words, `near` those by meaning alone.
+    """
     chosen = numbers
     if len(numbers) > CANDIDATES:
         known = set(numbers) if len(numbers) < MOST_HITS else None
         exact = [each for each in find.by_whole_name(name, CANDIDATES) if known is None or each in known]
         chosen = list(dict.fromkeys([*exact, *find.by_names(CANDIDATES), *numbers[:CANDIDATES]]))[:CANDIDATES]
-    candidates = _read_candidates(find.connection, chosen, name)
-    ranked = rank(candidates, _weighed_phrases(find.connection, terms), _COLUMN_WEIGHTS)
+    candidates = _read_candidates(find.connection, [*chosen, *near], name)
+    ranked = rank(candidates, _weighed_phrases(find.connection, find.terms), _COLUMN_WEIGHTS)
+    if meaning:
+        ranked = fuse(ranked, meaning.similarities(find.connection, [*chosen, *near]), find.terms)
     best = [(candidate.number, candidate.is_exact + score / (score + 1.0)) for score, candidate in ranked]
     # A document with the words in its name may be beyond the first MOST_HITS; it takes the place of another one.
-    end = min(find.query.offset + find.query.limit, len(numbers))
+    end = min(find.query.offset + find.query.limit, len(numbers) + len(near))
     if end > len(best):
         known = {number for number, _ in best}
         best += [(number, 0.0) for number in numbers if number not in known]
@@ -270,13 +316,15 @@ def _table_row(document: SearchDocument) -> Row:
     )
 
 
-def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> int:
+    """Insert these documents with numbers that follow each other, and return the first of them."""
     (last,) = connection.execute(_SIZE).fetchone()
     connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", _numbered(rows, last, slice(0, 4)))
     connection.executemany(
         "INSERT INTO words (rowid, names, tags, text, joined_names, joined, facets) VALUES (?, ?, ?, ?, ?, ?, ?)",
         _numbered(rows, last, slice(4, 10)),
     )
+    return int(last) + 1
 
 
 def _numbered(rows: Sequence[Row], last: int, columns: slice) -> Iterator[tuple[str | int, ...]]:
@@ -290,11 +338,16 @@ def _delete(connection: sqlite3.Connection, resource_ids: Collection[str]) -> No
 
 
 def _clear(connection: sqlite3.Connection) -> None:
-    for table in ("words", "documents", "resources"):
-        connection.execute(f"DELETE FROM {table}")  # noqa: S608 (three names of ours)
+    for table in ("words", "vectors", "signs", "documents", "resources"):
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 (five names of ours)
 
 
-def _stamps(connection: sqlite3.Connection, federation_id: str) -> dict[str, str]:
+def _stamps(connection: sqlite3.Connection, federation_id: str, model: str = "") -> dict[str, str]:
+    """Return the stamps of a federation. Those of another model than `model` have its name; an empty one is any."""
     return dict(
-        connection.execute("SELECT resource_id, stamp FROM resources WHERE federation_id = ?", (federation_id,))
+        connection.execute(
+            """SELECT resource_id, CASE WHEN ?2 IN ('', model) THEN stamp ELSE stamp || '|' || model END
+            FROM resources WHERE federation_id = ?1""",
+            (federation_id, model),
+        )
     )

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 # Raise it with every change of the schema or of the words that words.py makes. An index of another version is dropped.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 APPLICATION_ID = 0x66656468
 
 # words.py makes the words, so the tokenizer only splits at spaces. `ascii` does that, and treats every letter beyond
@@ -39,7 +39,7 @@ _SCHEMA = (
     # A loss of power may damage the empty index. The next call detects the damage and replaces the file.
     "PRAGMA synchronous = OFF",
     """CREATE TABLE resources (
-        resource_id TEXT PRIMARY KEY, federation_id TEXT NOT NULL, stamp TEXT NOT NULL
+        resource_id TEXT PRIMARY KEY, federation_id TEXT NOT NULL, stamp TEXT NOT NULL, model TEXT NOT NULL
     ) WITHOUT ROWID""",
     "CREATE INDEX resources_of_federation ON resources (federation_id)",
     """CREATE TABLE documents (
@@ -50,6 +50,13 @@ _SCHEMA = (
     """CREATE VIRTUAL TABLE words USING fts5 (
         names, tags, text, joined_names, joined, facets, tokenize='ascii', detail='column', prefix='2 3 4'
     )""",
+    # The vectors of meaning.py; both are empty without a model.
+    "CREATE TABLE vectors (number INTEGER PRIMARY KEY, model TEXT NOT NULL, vector BLOB NOT NULL)",
+    """CREATE TABLE signs (
+        resource_id TEXT NOT NULL, kind TEXT NOT NULL, federation_id TEXT NOT NULL, model TEXT NOT NULL,
+        numbers BLOB NOT NULL, bits BLOB NOT NULL
+    )""",
+    "CREATE INDEX signs_of_resource ON signs (resource_id)",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
     "PRAGMA journal_mode = WAL",

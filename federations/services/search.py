@@ -9,8 +9,8 @@ from core.errors import ExternalServiceError
 from federations.models import AccessLevel
 from federations.search.base import MAX_LIMIT, DocumentKind, SearchError, SearchHit, SearchPage, SearchQuery
 from federations.search.columns import has_every_term, squashed_names
-from federations.search.registry import search_index
-from federations.search.words import query_terms, squash
+from federations.search.registry import search_index, uses_model
+from federations.search.words import Term, query_terms, squash
 from federations.services.access import (
     PERMISSION_OF,
     AnyUser,
@@ -38,7 +38,8 @@ class SearchResults:
 class BestResources:
     """The ids of the servers and agents that a search finds by their own documents or by their parts, best first.
 
-    `have_every_word` tells whether the documents have every word of the search; otherwise each has some of the words.
+    `have_every_word` tells whether there are documents with every word of the search; otherwise each has some of the
+    words. With an embedding model documents that are near in meaning follow either.
     `is_complete` tells whether the index has no further hits.
     """
 
@@ -74,7 +75,8 @@ def search(
 def search_each_kind(*, text: str, user: AnyUser, per_kind: int) -> dict[DocumentKind, SearchResults]:
     """Return the best `per_kind` hits of each kind that `user` may see. The kind with the best hit comes first.
 
-    A kind without a hit is not in the result. If a document of any kind has every word, only such documents are hits.
+    A kind without a hit is not in the result. If a document of any kind has every word, only such documents are hits,
+    and with an embedding model those near in meaning.
     The index answers at most as many queries as there are kinds, and the number of queries of the registry does not
     depend on the hits. Raises ExternalServiceError if the index cannot be read. `per_kind` is 16 at most: MAX_LIMIT
     hits then have so many of one kind.
@@ -92,7 +94,7 @@ def _best_of_each_kind(
     left, terms, is_whole = set(DocumentKind), query_terms(text), False
     while left and federation_ids != frozenset():
         page = _ask(SearchQuery(text, frozenset(left), federation_ids, limit=MAX_LIMIT))
-        has_all_words = bool(page.hits) and has_every_term(page.hits[0].document, terms)
+        has_all_words = _have_every_term(page, terms)
         if is_whole and not has_all_words:
             break
         is_whole = has_all_words
@@ -114,9 +116,15 @@ def best_resources(*, text: str, user: AnyUser, kinds: Collection[DocumentKind])
     hits = sorted(found.hits, key=lambda hit: not _has_own_name(hit, squash(text)))
     return BestResources(
         ids=tuple(dict.fromkeys(hit.document.resource_id for hit in hits)),
-        have_every_word=bool(hits) and has_every_term(found.hits[0].document, query_terms(text)),
+        have_every_word=_have_every_term(found, query_terms(text)),
         is_complete=found.total == len(hits),
     )
+
+
+def _have_every_term(page: SearchPage, terms: tuple[Term, ...]) -> bool:
+    """Tell whether a hit has every term. A hit by meaning may lack some, and come before one that has all."""
+    hits = page.hits if uses_model() else page.hits[:1]
+    return any(has_every_term(hit.document, terms) for hit in hits)
 
 
 def _has_own_name(hit: SearchHit, name: str) -> bool:

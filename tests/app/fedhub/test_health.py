@@ -47,6 +47,13 @@ def test_a_working_hub_is_ready(client: Client, monkeypatch: pytest.MonkeyPatch)
     assert answer.status_code == 200
 
 
+def test_a_note_of_a_check_that_passes_leaves_the_hub_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_readiness", Readiness({"index": lambda: "by words alone", "broker": passes}))
+    answer = client.get("/readyz")
+    assert answer.json() == {"status": "ready", "checks": {"index": "ok: by words alone", "broker": "ok"}}
+    assert answer.status_code == 200
+
+
 @pytest.mark.usefixtures("broken")
 def test_only_this_machine_and_the_metrics_token_learn_what_fails(client: Client, settings: LazySettings) -> None:
     settings.FEDHUB_METRICS_TOKEN = "a-token-of-prometheus"

@@ -4,11 +4,28 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ranking import AIM, FEDERATION, HELD_OUT, TUNING, catalog, key, mean_ndcg, measure, ndcg, searches
+from benchmarks.ranking import (
+    AIM,
+    FEDERATION,
+    HALVES,
+    HELD_OUT,
+    PARAPHRASED_HELD_OUT,
+    PARAPHRASED_TUNING,
+    TUNING,
+    catalog,
+    key,
+    mean_ndcg,
+    measure,
+    ndcg,
+    searches,
+)
 from federations.search.base import SearchIndex
+from federations.search.columns import word_columns
 from federations.search.memory import MemorySearchIndex
 from federations.search.sqlite import SqliteSearchIndex
+from federations.search.words import matches, query_terms, single_words
 
+DOCUMENTS = {key(document): document for resource in catalog() for document in resource.documents}
 KEYS = [key(document) for resource in catalog() for document in resource.documents]
 
 
@@ -30,9 +47,12 @@ def test_the_catalog_is_large_and_each_document_has_a_key_of_its_own() -> None:
     assert {resource.federation_id for resource in catalog()} == {FEDERATION}
 
 
-def test_the_halves_are_of_one_size_and_share_no_search() -> None:
-    tuning, held_out = searches(TUNING), searches(HELD_OUT)
-    assert len(tuning) + len(held_out) >= 100
+@pytest.mark.parametrize(
+    ("halves", "least"), [((TUNING, HELD_OUT), 100), ((PARAPHRASED_TUNING, PARAPHRASED_HELD_OUT), 60)]
+)
+def test_the_halves_are_of_one_size_and_share_no_search(halves: tuple[str, str], least: int) -> None:
+    tuning, held_out = map(searches, halves)
+    assert len(tuning) + len(held_out) >= least
     assert abs(len(tuning) - len(held_out)) <= 1
     assert not {each.text for each in tuning} & {each.text for each in held_out}
     assert {int(each.id[1:]) % 2 for each in tuning} == {1}
@@ -40,10 +60,19 @@ def test_the_halves_are_of_one_size_and_share_no_search() -> None:
 
 
 def test_each_search_is_judged_by_documents_that_exist() -> None:
-    for search in searches(TUNING) + searches(HELD_OUT):
+    for search in [search for half in HALVES for search in searches(half)]:
         assert set(search.judgments) <= set(KEYS), search.id
         assert search.judgments, search.id
         assert set(search.judgments.values()) <= {1, 2, 3}, search.id
+
+
+@pytest.mark.parametrize("half", [PARAPHRASED_TUNING, PARAPHRASED_HELD_OUT])
+def test_a_paraphrase_has_no_word_of_the_documents_that_answer_it(half: str) -> None:
+    for search in searches(half):
+        for document in (DOCUMENTS[each] for each, grade in search.judgments.items() if grade == 3):
+            found = word_columns(document)
+            words = found.names + found.tags + found.text + found.joined_names + found.joined
+            assert not [term for term in single_words(query_terms(search.text)) if matches(term, words)], search.id
 
 
 @pytest.mark.parametrize(
