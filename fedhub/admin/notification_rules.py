@@ -22,6 +22,7 @@ from core.admin.list_tabs import Tab
 from core.admin.refusals import show_refusals
 from core.admin.row_pages import RowPagesMixin
 from core.admin.saving import UnitOfWorkMixin
+from core.admin.shown_once import answer_once, is_to_show, show_once
 from core.notifications.digests import receivers
 from core.notifications.events import find_kind
 from core.notifications.mail import NOT_SET_UP
@@ -190,12 +191,16 @@ class RuleAdmin(UnitOfWorkMixin, RowPagesMixin, ListPageMixin):
     def secret(self, request: HttpRequest, object_id: str) -> HttpResponse:
         rule = self.row_or_404(request, object_id)
         context: dict[str, Any] = {"rule": rule, "back_url": self.row_url(object_id)}
+
+        def page(values: dict[str, str]) -> HttpResponse:
+            return self.extra_page(request, "notifications/secret.html", f"The secret of {rule}", {**context, **values})
+
+        if is_to_show(request):
+            return answer_once(request, self.row_url(object_id), page)
         if request.method == "POST":
             with show_refusals(request):
-                context["secret"] = make_secret(rule)
-        response = self.extra_page(request, "notifications/secret.html", f"The secret of {rule}", context)
-        response["Cache-Control"] = "no-store"
-        return response
+                return show_once(request, {"secret": make_secret(rule)})
+        return page({})
 
     @display(description="To")
     def receiver(self, rule: Rule) -> str:

@@ -85,7 +85,7 @@ def test_a_webhook_is_checked_gets_a_secret_once_and_is_tested(
     rule = Rule.objects.get()
     assert made["location"] == page(rule, "secret")
 
-    shown = client.post(page(rule, "secret"))
+    shown = client.post(page(rule, "secret"), follow=True)
     secret = shown.context["secret"]
     assert secret in shown.content.decode()
     assert "no-store" in shown["Cache-Control"]

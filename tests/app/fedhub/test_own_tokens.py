@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 from oauth2_provider.models import get_access_token_model
 
+from core.admin.shown_once import KEPT_SECONDS
+from core.admin.shown_once import SESSION_NAME as KEPT
 from core.people.marks import SESSION_NAME
 from core.programs.models import TokenNote
 from federations.models import AccessLevel
@@ -43,7 +47,7 @@ def test_a_person_issues_uses_and_revokes_a_token(make_user: MakeUser, make_fede
     client = signed_in(ines)
     assert "You have no token" in client.get(LIST).content.decode()
 
-    answer = client.post(NEW, form())
+    answer = client.post(NEW, form(), follow=True)
     assert "no-store" in answer["Cache-Control"]
     token = answer.context["token"]
     assert seen_with(token) == ["One", "Two"]
@@ -78,12 +82,40 @@ def test_a_token_has_no_scope_that_the_roles_do_not_give_and_one_federation_no_w
     assert wider.context["form"].errors["scopes"]
     assert not get_access_token_model().objects.exists()
 
-    token = client.post(NEW, form(federation=found.pk)).context["token"]
+    token = client.post(NEW, form(federation=found.pk), follow=True).context["token"]
     assert TokenNote.objects.get().federation_id == found.pk
     assert seen_with(token) == ["One"]
     assert "Only One" in client.get(LIST).content.decode()
     ines.groups.clear()
     assert seen_with(token) == []
+
+
+def test_a_reload_of_the_page_with_the_token_makes_no_second_one(make_user: MakeUser) -> None:
+    client = signed_in(make_user("ines"))
+    sent = client.post(NEW, form())
+    assert sent.status_code == 302
+    stored = json.dumps(Session.objects.get(pk=client.session.session_key).get_decoded())
+    shown = client.get(sent["location"])
+    token = shown.context["token"]
+    assert seen_with(token) == [] and token not in stored + sent["location"]
+
+    again = client.get(sent["location"], follow=True)
+    assert again.redirect_chain == [(LIST, 302)]
+    assert "shown once" in again.content.decode() and token not in again.content.decode()
+    assert get_access_token_model().objects.count() == 1
+
+
+def test_a_token_is_not_shown_on_another_page_nor_after_ten_minutes(make_user: MakeUser) -> None:
+    client = signed_in(make_user("ines"))
+    made = client.post(NEW, form())["location"]
+    session = client.session
+    session[KEPT] = {**session[KEPT], "path": "/admin/elsewhere/"}
+    session.save()
+    assert client.get(made)["location"] == LIST
+    session[KEPT] = {**session[KEPT], "path": NEW, "kept_at": session[KEPT]["kept_at"] - KEPT_SECONDS - 1}
+    session.save()
+    assert client.get(made)["location"] == LIST
+    assert KEPT not in client.session
 
 
 def test_the_pages_ask_for_a_proof_that_is_not_old(make_user: MakeUser) -> None:

@@ -138,7 +138,9 @@ def test_a_role_that_needs_a_second_factor_sets_one_up_first(
 
     client.get("/admin/security/app/?next=/admin/peers/peer/")
     key = ciphers.decrypt(client.session["new_app_key"])
-    answer = client.post("/admin/security/app/", {"code": code_of(key), "name": "phone", "next": "/admin/peers/peer/"})
+    answer = client.post(
+        "/admin/security/app/", {"code": code_of(key), "name": "phone", "next": "/admin/peers/peer/"}, follow=True
+    )
     assert answer.content.count(b"-") > 10
     assert b'href="/admin/peers/peer/"' in answer.content
     assert RecoveryCode.objects.filter(user=staff).count() == 10
@@ -211,7 +213,9 @@ def device(client: Client, staff: User, settings: Settings) -> PasskeyDevice:
     client.force_login(staff)
     made = PasskeyDevice(ORIGIN)
     options = client.get("/admin/security/passkey/").context["passkey_options"]
-    answer = client.post("/admin/security/passkey/", {"passkey": made.create(json.loads(options)), "name": "key"})
+    answer = client.post(
+        "/admin/security/passkey/", {"passkey": made.create(json.loads(options)), "name": "key"}, follow=True
+    )
     assert SecondFactor.objects.get().kind == FactorKind.PASSKEY
     assert RecoveryCode.objects.count() == len(answer.context["codes"]) == 10
     client.post("/admin/logout/")
