@@ -166,6 +166,21 @@ def test_what_agents_say_is_escaped_bounded_and_never_a_link(admin: Client, agen
     assert admin.get(page(run, "artifact", 900)).status_code == admin.get(page(run, "event", 900)).status_code == 404
 
 
+def test_the_last_artifacts_are_open_and_names_that_repeat_are_numbered(admin: Client, agent: A2aAgent) -> None:
+    run = start(give(agent))
+    named = [*["note"] * 6, "sum"]
+    listed = [{"id": str(place), "name": name, "parts": [{"text": "text " * 20}]} for place, name in enumerate(named)]
+    end(run, answer={"artifacts": listed})
+    shown = admin.get(page(run)).context["answer"]["artifacts"]
+    assert [each["name"] for each in shown] == [*(f"note, {number} of 6" for number in range(1, 7)), "sum"]
+    assert [each["is_open"] for each in shown] == [False, False, True, True, True, True, True]
+
+    many = [{"id": str(place), "parts": [{"text": "word " * 9_000}]} for place in range(102)]
+    AgentRun.objects.filter(pk=run.pk).update(answer={"artifacts": many})
+    shown = admin.get(page(run)).context["answer"]["artifacts"]
+    assert (len(shown), shown[0]["name"], shown[-1]["name"]) == (100, "Artifact 3", "Artifact 102")
+
+
 def test_an_error_says_what_to_do_and_a_second_send_is_explained(admin: Client, agent: A2aAgent) -> None:
     run = end(start(give(agent)), "failed", "the agent no longer knows the task")
     AgentRun.objects.filter(pk=run.pk).update(sends=2)
