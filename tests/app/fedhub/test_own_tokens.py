@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
@@ -23,6 +23,7 @@ from tests.conftest import MakeFederation, MakeUser
 pytestmark = pytest.mark.django_db
 
 LIST, NEW = reverse("own-tokens"), reverse("new-token")
+ALL = reverse("admin:oauth2_provider_accesstoken_changelist")
 
 
 def signed_in(user: User) -> Client:
@@ -116,6 +117,43 @@ def test_a_token_is_not_shown_on_another_page_nor_after_ten_minutes(make_user: M
     session.save()
     assert client.get(made)["location"] == LIST
     assert KEPT not in client.session
+
+
+def test_an_administrator_revokes_a_token_from_its_page_and_several_after_a_question(make_user: MakeUser) -> None:
+    ines = make_user("ines")
+    for name in ("Nightly", "Weekly", "Yearly"):
+        signed_in(ines).post(NEW, form(name=name))
+    nightly, weekly, yearly = get_access_token_model().objects.order_by("pk")
+    root = signed_in(User.objects.create_superuser("root"))
+
+    page = root.get(reverse("admin:oauth2_provider_accesstoken_change", args=[nightly.pk]))
+    text = page.content.decode()
+    assert "Nightly of ines" in text and f"#{nightly.pk}" not in text and 'name="_save"' not in text
+    root.post(reverse("admin:oauth2_provider_accesstoken_revoke_one", args=[nightly.pk]), {"_form_submitted": "True"})
+    assert set(get_access_token_model().objects.all()) == {weekly, yearly}
+
+    ticked = {"action": "revoke_tokens", "_selected_action": [str(weekly.pk)]}
+    asked = root.post(ALL, ticked)
+    assert "Weekly of ines" in asked.content.decode() and "Yearly" not in asked.content.decode()
+    assert set(get_access_token_model().objects.all()) == {weekly, yearly}
+    root.post(ALL, {**ticked, "confirmed": "1"})
+    assert set(get_access_token_model().objects.all()) == {yearly}
+    assert root.get(reverse("admin:oauth2_provider_accesstoken_own_token"))["location"] == NEW
+    assert reverse("admin:oauth2_provider_accesstoken_own_token") in root.get(ALL).content.decode()
+
+
+def test_the_page_of_a_token_names_its_federation_to_those_who_see_it(
+    make_user: MakeUser, make_federation: MakeFederation
+) -> None:
+    ines, found = make_user("ines"), make_federation("Ledger")
+    grant(found, level=AccessLevel.VIEW, user=ines)
+    signed_in(ines).post(NEW, form(federation=found.pk))
+    path = reverse("admin:oauth2_provider_accesstoken_change", args=[get_access_token_model().objects.get().pk])
+    clerk = make_user("clerk", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_accesstoken"))
+    for viewer, words in ((User.objects.create_superuser("root"), "Ledger"), (clerk, "one that you do not see")):
+        text = signed_in(viewer).get(path).content.decode()
+        assert words in text and found.pk not in text
 
 
 def test_the_pages_ask_for_a_proof_that_is_not_old(make_user: MakeUser) -> None:

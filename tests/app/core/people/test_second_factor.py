@@ -246,7 +246,7 @@ def test_a_forged_passkey_is_refused(client: Client, device: PasskeyDevice, name
 
 def test_superusers_alone_remove_the_second_factors_of_others(app_key: str, staff: User, make_user: MakeUser) -> None:
     page = reverse("admin:auth_user_changelist")
-    form = {"action": "remove_factors", "_selected_action": [str(staff.pk)]}
+    form = {"action": "remove_factors", "_selected_action": [str(staff.pk)], "confirmed": "1"}
     helper = make_user("helper", is_staff=True)
     helper.user_permissions.add(*Permission.objects.filter(codename__in=["view_user", "change_user"]))
     for user, left in ((helper, 1), (make_user("root", is_staff=True, is_superuser=True), 0)):
