@@ -131,6 +131,7 @@ ACTIONS = {
     **dict.fromkeys(
         ("retry_selected", "put_away_selected", "revoke_tokens", "suspend_selected", "review_selected"), "change"
     ),
+    **dict.fromkeys(("ask_before_work", "start_without_asking"), CHOOSE),
     **dict.fromkeys(("publish_servers", "hide_servers"), PUBLISH),
     "delete_selected": "delete",
     "end_selected": ROOT,
