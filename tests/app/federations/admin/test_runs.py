@@ -175,7 +175,7 @@ def test_the_last_artifacts_are_open_and_names_that_repeat_are_numbered(admin: C
     assert [each["name"] for each in shown] == [*(f"note, {number} of 6" for number in range(1, 7)), "sum"]
     assert [each["is_open"] for each in shown] == [False, False, True, True, True, True, True]
 
-    many = [{"id": str(place), "parts": [{"text": "word " * 9_000}]} for place in range(102)]
+    many = [{"parts": [{"text": "word " * 9_000}]}] * 102
     AgentRun.objects.filter(pk=run.pk).update(answer={"artifacts": many})
     shown = admin.get(page(run)).context["answer"]["artifacts"]
     assert (len(shown), shown[0]["name"], shown[-1]["name"]) == (100, "Artifact 3", "Artifact 102")
