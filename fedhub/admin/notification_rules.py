@@ -31,10 +31,19 @@ from core.notifications.rules import make_secret, pause_rule, resume_rule, send_
 from fedhub.admin.notification_forms import MANAGE, RuleForm
 from peers.admin.dialogs import ConfirmForm, dialog
 
-COLORS = {"Active": "success", "Paused": "warning", "Needs a secret": "danger"}
+COLORS = {"Active": "success", "Paused": "warning", "Needs a secret": "danger", "Cannot arrive": "danger"}
 NEEDS_SECRET = Q(target=Target.WEBHOOK, secret="", paused_at__isnull=True)
+
+
+def cannot_arrive() -> Q:
+    """Return the condition of rules whose mails cannot arrive; groups are not asked for their members' addresses."""
+    mails = ~Q(target=Target.WEBHOOK) & Q(paused_at__isnull=True)
+    return mails & Q(target=Target.PERSON, user__email="") if settings.EMAIL_HOST else mails
+
+
 RULE_TABS = (
-    Tab("active", "Active", Q(paused_at__isnull=True) & ~NEEDS_SECRET),
+    Tab("active", "Active", lambda: Q(paused_at__isnull=True) & ~NEEDS_SECRET & ~cannot_arrive()),
+    Tab("unreachable", "Cannot arrive", cannot_arrive),
     Tab("secret", "Needs a secret", NEEDS_SECRET),
     Tab("paused", "Paused", Q(paused_at__isnull=False)),
 )
@@ -131,6 +140,8 @@ class RuleAdmin(UnitOfWorkMixin, RowPagesMixin, ListPageMixin):
         if not change:
             obj.created_by_name = request.user.get_username()[:200]
         super().save_model(request, obj, form, change)
+        if not obj.paused_at and (refusal := self._refusal_of_mails(obj)):
+            messages.warning(request, f"Nothing of this rule arrives yet: {refusal}.")
 
     def response_add(self, request: HttpRequest, obj: Rule, *args: Any, **kwargs: Any) -> HttpResponse:
         if obj.target == Target.WEBHOOK:
@@ -222,7 +233,20 @@ class RuleAdmin(UnitOfWorkMixin, RowPagesMixin, ListPageMixin):
     def state_label(self, rule: Rule) -> str:
         if rule.paused_at:
             return "Paused"
-        return "Needs a secret" if rule.target == Target.WEBHOOK and not rule.secret else "Active"
+        if rule.target == Target.WEBHOOK:
+            return "Active" if rule.secret else "Needs a secret"
+        has_address = rule.user is None or bool(rule.user.email)
+        return "Active" if settings.EMAIL_HOST and has_address else "Cannot arrive"
+
+    def _refusal_of_mails(self, rule: Rule) -> str:
+        """Return why no mail of the rule can arrive; an empty text if one can, or if the rule tells a webhook."""
+        if rule.target == Target.WEBHOOK:
+            return ""
+        if not settings.EMAIL_HOST:
+            return NOT_SET_UP[0].lower() + NOT_SET_UP[1:]
+        if any(user.email for user in receivers(rule)):
+            return ""
+        return f"{rule.user} has no e-mail address" if rule.user else f"nobody in {rule.group} has an e-mail address"
 
     @display(description="Last digest", ordering="last_digest_at")
     def last_digest(self, rule: Rule) -> str:

@@ -26,6 +26,8 @@ from fedhub.admin.rights import is_superuser
 
 Application = get_application_model()
 admin.site.unregister(Application)
+# The pages call the toolkit's applications programs, as the menu does; migrations do not see these names.
+Application._meta.verbose_name, Application._meta.verbose_name_plural = "program", "programs"
 
 
 @admin.register(Application)

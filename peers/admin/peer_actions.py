@@ -173,8 +173,8 @@ class PeerActionsMixin(SendingActionsMixin):
         dialog=dialog(
             "Suspend",
             "At once the hub refuses the peer's requests, cancels the work of its agents for the peer, and holds "
-            "queued dispatches and callbacks. It revokes the peer's tokens and delegations; they stay revoked when "
-            "you resume the peer.",
+            "queued dispatches and callbacks. It revokes the peer's tokens and its permissions for sent work; they "
+            "stay revoked when you resume the peer.",
             SuspendForm,
         ),
     )
@@ -204,8 +204,8 @@ class PeerActionsMixin(SendingActionsMixin):
         dialog=dialog(
             "Retire",
             "The hub sends the peer nothing more, refuses its requests and cancels the work of its agents for it. "
-            "It revokes the peer's tokens and delegations for good. Its history stays. To trust it again, propose it "
-            "again.",
+            "It revokes the peer's tokens and its permissions for sent work for good. Its history stays. To trust it "
+            "again, propose it again.",
             RetireForm,
         ),
     )

@@ -109,6 +109,7 @@ def test_the_roles_say_who_has_them_and_where_staff_changed_them(make_user: Make
     page = answer.content.decode()
     assert [role["name"] for role in answer.context["roles"]] == [role.name for role in ROLES]
     assert "ines" in page and "1 more than the hub gives it" in page and "Staff deleted the group" in page
+    assert "1 superuser does everything without a role" in page and ">root</a>" in page
 
 
 def test_each_task_of_the_hub_has_words() -> None:

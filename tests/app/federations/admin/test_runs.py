@@ -15,7 +15,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from core.actors import Actor
+from federations.admin.run_labels import run_title
 from federations.models import A2aAgent, AccessLevel, AgentRun, AgentRunEvent, Federation
+from federations.runs.message import work_text
 from federations.runs.progress import Ending, NewEvent
 from federations.runs.states import EventKind, RunSource, RunState
 from federations.services.access import grant
@@ -164,6 +166,13 @@ def test_what_agents_say_is_escaped_bounded_and_never_a_link(admin: Client, agen
     for path in (page(run, "event", 50), page(run, "artifact", 0)):
         assert "k199" in text_of(admin, path) and "<script>" not in text_of(admin, path)
     assert admin.get(page(run, "artifact", 900)).status_code == admin.get(page(run, "event", 900)).status_code == 404
+
+
+def test_a_run_is_called_by_the_title_of_its_work_without_the_description(admin: Client, agent: A2aAgent) -> None:
+    for text in (work_text("Claim 2", "Score 2"), "\n  One  line\nand another", "Plain"):
+        give(agent, text)
+    rows = admin.get(reverse("admin:federations_agentrun_changelist")).context["cl"].result_list
+    assert sorted(map(run_title, rows)) == ["Claim 2", "One line", "Plain"]
 
 
 def test_the_last_artifacts_are_open_and_names_that_repeat_are_numbered(admin: Client, agent: A2aAgent) -> None:
