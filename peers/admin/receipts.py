@@ -39,8 +39,8 @@ def titles_of(dispatch_ids: Sequence[str]) -> dict[str, str]:
 class DispatchReceiptAdmin(RowPagesMixin, ReadOnlyAdmin):
     """The admin page of receipts."""
 
-    list_display = ["state_label", "work", "dispatch_id", "direction", "peer_column", "event", "differs_text", "made"]
-    list_display_links = ["work"]
+    list_display = ["title", "state_label", "dispatch_id", "direction", "peer_column", "event", "differs_text", "made"]
+    list_display_links = ["title"]
     list_filter = [("peer", RelatedDropdownFilter), ("is_sent", BooleanRadioFilter)]
     list_select_related = ["peer"]
     tabs, export_fields = RECEIPT_TABS, RECEIPT_EXPORT
@@ -74,7 +74,7 @@ class DispatchReceiptAdmin(RowPagesMixin, ReadOnlyAdmin):
         return found
 
     @display(description="Work")
-    def work(self, receipt: DispatchReceipt) -> str:
+    def title(self, receipt: DispatchReceipt) -> str:
         return getattr(receipt, "work_title", "") or "Untitled work"
 
     @display(description="Signatures", ordering="standing", label=STANDING_COLORS)
