@@ -234,7 +234,7 @@ def test_the_list_says_of_each_agent_who_sees_it_and_whether_work_waits(admin: C
     list_page = LISTS[1]
 
     text = " ".join(text_of(admin, list_page).split())
-    assert text.count("ther hubs do not see it</p>") == 3
+    assert text.count("Other hubs do not see it</p>") == 3
     assert " 3 agents </div>" in text
     assert (text.count("waits for approval"), text.count("begins at once")) == (2, 1)
 
