@@ -62,7 +62,8 @@ class DiscoveredAgentAdmin(RowPagesMixin, ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         seen = agents_visible_to(request.user).values("pk")
         agents = DiscoveredAgent.objects.filter(pk__in=seen).prefetch_related("federation").defer("card")
-        return with_visibility(agents.order_by("name", "pk")).annotate(asks=asks_column())
+        listed: QuerySet[Any] = with_visibility(agents.order_by("name", "pk")).annotate(asks=asks_column())
+        return listed
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may_view(request)

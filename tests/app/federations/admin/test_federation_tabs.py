@@ -151,8 +151,9 @@ def test_runtimes_that_a_new_configuration_made_unknown_are_not_counted_as_none(
     tab = f'href="{url(found, "runtimes")}"'
     assert 'Runtimes <span class="fedhub-tab-number">' in text_of(admin, found, "change").partition(tab)[2][:120]
     config = {**found.provider_config, "region": "eu-west-1"}
-    named = {"display_name": found.display_name, "description": "", "tags": []}
-    update_federation(found, provider_config=config, by=Actor("", "ines"), **named)
+    update_federation(
+        found, display_name="Payments", description="", tags=[], provider_config=config, by=Actor("", "ines")
+    )
     found.refresh_from_db()
     assert not RuntimeObservation.objects.filter(scope=found.pk).exists()
     assert "fedhub-tab-number" not in text_of(admin, found, "change").partition(tab)[2].partition("</a>")[0]
