@@ -19,6 +19,8 @@ SEEDED_AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
 _PLATFORM = {"env": "production", "team": "platform"}
 _FINANCE = {"env": "production", "team": "finance"}
 _STAGING = {"env": "staging", "team": "platform"}
+# The runtimes that the second hub of the demo discovers too. Those with a JWT authorizer trust the first hub alone.
+SHARED = {"shared": "partner"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +60,17 @@ class _Seed:
 
 
 _MIXED_SEEDS = (
-    _Seed("pharmacy_fraud_mcp", "MCP", tags=_PLATFORM),
-    _Seed("pharmacy_fraud_a2a", "A2A", tags=_PLATFORM, worker="streams", worker_seconds=4.0),
+    _Seed("pharmacy_fraud_mcp", "MCP", tags=_PLATFORM | SHARED),
+    _Seed("pharmacy_fraud_a2a", "A2A", tags=_PLATFORM | SHARED, worker="streams", worker_seconds=4.0),
     _Seed("invoice_matching_mcp", "MCP", uses_jwt=True, tags=_FINANCE, streams=True, page_size=3),
     _Seed("ticket_triage_a2a", "A2A", uses_jwt=True, tags=_PLATFORM),
-    _Seed("weather_forecast_mcp", "MCP", tags=_STAGING, streams=True),
-    _Seed("code_review_a2a", "A2A", tags=_PLATFORM),
+    _Seed("weather_forecast_mcp", "MCP", tags=_STAGING | SHARED, streams=True),
+    _Seed("code_review_a2a", "A2A", tags=_PLATFORM | SHARED),
     _Seed("image_tagging_http", "HTTP", tags=_STAGING),
-    _Seed("contract_analysis_a2a", "A2A", tags=_FINANCE, behavior=Behavior(slow_seconds=2.0), worker="answers"),
-    _Seed("document_search_mcp", "MCP", tags=_PLATFORM, page_size=3, has_bad_tool=True),
+    _Seed(
+        "contract_analysis_a2a", "A2A", tags=_FINANCE | SHARED, behavior=Behavior(slow_seconds=2.0), worker="answers"
+    ),
+    _Seed("document_search_mcp", "MCP", tags=_PLATFORM | SHARED, page_size=3, has_bad_tool=True),
     _Seed("legacy_crm_mcp", "MCP", failure_reason=FAILURE_REASON),
     _Seed("travel_booking_a2a", "A2A", uses_jwt=True),
     _Seed("inventory_planning_mcp", "MCP", uses_jwt=True, tags=_STAGING),

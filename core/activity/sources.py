@@ -13,7 +13,7 @@ from django.db.models import Model, Q, QuerySet
 
 from core.activity.lines import Line, Link, Window
 from core.activity.recording import masked
-from core.activity.words import FieldWords, title_of
+from core.activity.words import FieldWords, choice_title, title_of
 
 AnyUser = User | AnonymousUser
 Read = Callable[[Any, AnyUser, Window], Sequence[Line]]
@@ -144,7 +144,7 @@ def _own_words(model: type[Model], name: str) -> FieldWords:
         found: Any = model._meta.get_field(name)
     except FieldDoesNotExist:
         return FieldWords(title_of(name))
-    choices = {str(value): title_of(str(text)) for value, text in getattr(found, "flatchoices", ())}
+    choices = {str(value): choice_title(str(text)) for value, text in getattr(found, "flatchoices", ())}
     title = str(getattr(found, "verbose_name", name))
     return FieldWords(title[:1].upper() + title[1:], choices)
 

@@ -37,8 +37,19 @@ def title_of(name: str) -> str:
     return words[:1].upper() + (words[1:] if words.isupper() else words[1:].lower())
 
 
+def choice_title(label: str) -> str:
+    """Return the label of a choice; of one that Django made of a name, `Waiting Approval`, as `Waiting approval`."""
+    return label.capitalize() if label == label.title() and not label.isupper() else label
+
+
 def changes_in_words(changes: Changes, words: Mapping[str, FieldWords]) -> Iterator[FieldChange]:
-    """Yield what became of each field, by its title."""
+    """Yield what became of each field, by its title; a field that was and is empty tells nothing."""
+    for change in _all_in_words(changes, words):
+        if (change.before, change.after) != (NOTHING, NOTHING):
+            yield change
+
+
+def _all_in_words(changes: Changes, words: Mapping[str, FieldWords]) -> Iterator[FieldChange]:
     for name in sorted(changes, key=lambda each: (words[each].title if each in words else "") or title_of(each)):
         known, change = words.get(name, FieldWords()), changes[name]
         title = known.title or title_of(name)

@@ -174,6 +174,7 @@ class ListPageMixin(ActivityMixin):
 
     `date_title` is the name of the dates for people, for a field whose own name does not say it. A list without
     `export_fields` has no CSV file. `fixed_columns` are columns that a person cannot hide, beside the first one.
+    `row_noun` names a row in the number below the list, where the model's own name is not that of a thing.
     `opens_on` names the tab that the list shows first while rows are behind it; without it the list opens on all rows.
     """
 
@@ -183,6 +184,7 @@ class ListPageMixin(ActivityMixin):
     date_title: str = ""
     export_fields: Sequence[ExportField] = ()
     fixed_columns: Sequence[str] = ()
+    row_noun: str = ""
     # The tab of all rows has their number.
     show_full_result_count = False
     list_horizontal_scrollbar_top = True

@@ -37,7 +37,7 @@ KINDS = (
     ),
     EventKind(
         BEAT_SILENT,
-        "The sweeps had stopped",
+        "The hub's own tasks had stopped",
         "See why the beat or the workers ended, and that something starts them again.",
         seen_by_operators,
     ),

@@ -12,7 +12,7 @@ from django.urls import URLPattern, path, reverse
 
 from core.admin.labels import label
 from federations.admin.actions import FederationActionsMixin
-from federations.admin.federation_tabs import TABS, Tab
+from federations.admin.federation_tabs import TABS, Tab, has_forgotten_runtimes
 from federations.admin.labels import STATUS_COLORS
 from federations.models import Federation
 from federations.services.access import runtimes_visible_to
@@ -68,7 +68,9 @@ class FederationPageMixin(FederationActionsMixin):
 def tab_links(request: HttpRequest, federation: Federation, current: Tab) -> list[dict[str, Any]]:
     """Return the tabs with their addresses and their numbers."""
     runtimes = runtimes_visible_to(request.user).filter(scope=federation.pk).count()
-    numbers = {"servers": federation.mcp_server_count, "agents": federation.agent_count, "runtimes": runtimes}
+    # After a change of the configuration the hub has forgotten the runtimes: their number is unknown, and not 0.
+    shown = None if not runtimes and has_forgotten_runtimes(federation) else runtimes
+    numbers = {"servers": federation.mcp_server_count, "agents": federation.agent_count, "runtimes": shown}
     return [
         {
             "title": tab.title,

@@ -30,6 +30,9 @@ from federations.sync.resources import ResourceKind
 MOST_ROWS = 50
 MOST_BROKEN = 20
 LONGEST_ERROR = 200
+FORGOTTEN = (
+    "The configuration was changed, so the hub forgot what it had seen of the runtimes. The next sync lists them again."
+)
 RESOURCE_COLUMNS = ("id", "federation_id", "status", "access_mode", "runtime_id", "runtime_version", "updated_at")
 
 
@@ -82,9 +85,16 @@ def runtimes_tab(request: HttpRequest, federation: Federation) -> dict[str, Any]
         headers=("Name", "State", "Since", "Protocol", "Resource", "Error or warning"),
         rows=rows,
         more=_more("runtimeobservation", f"federation={federation.pk}", found.count(), "runtimes"),
-        empty="No sync has listed the runtimes of this account yet, or its configuration was changed since.",
+        empty=FORGOTTEN
+        if has_forgotten_runtimes(federation)
+        else "No sync has listed the runtimes of this account yet.",
     )
     return {"sections": [section]}
+
+
+def has_forgotten_runtimes(federation: Federation) -> bool:
+    """Tell whether resources are stored, so that runtimes without a row are unknown and not absent."""
+    return federation.mcp_server_count + federation.agent_count > 0
 
 
 TABS = (

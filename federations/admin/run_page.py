@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from django.contrib.admin import site
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from core.admin.cells import time_until
@@ -156,19 +158,44 @@ def _answer(run: AgentRun) -> dict[str, Any]:
     return {
         "text": shown_text,
         "is_cut": is_cut or len(artifacts) > MAX_ARTIFACTS,
-        "artifacts": [_shown(run, place, each, room) for place, each in enumerate(artifacts[:MAX_ARTIFACTS])],
+        "artifacts": _shown_artifacts(run, artifacts, room),
         "count": count_text(len(artifacts), "artifact"),
     }
 
 
-def _shown(run: AgentRun, place: int, artifact: dict[str, Json], room: Room) -> dict[str, Any]:
+def _shown_artifacts(run: AgentRun, artifacts: list[dict[str, Json]], room: Room) -> list[dict[str, Any]]:
+    """Return the last artifacts in their order.
+
+    Agents give notes first and the result last, so the last ones get the room of the page, and they are open.
+    """
+    names = [visible(artifact_name(each)[:200]) or f"Artifact {place}" for place, each in enumerate(artifacts, 1)]
+    titles = list(_numbered(names))
+    last = list(enumerate(artifacts))[-MAX_ARTIFACTS:]
+    first_open = len(artifacts) - OPEN_ARTIFACTS
+    return [
+        _shown(run, place, titles[place], each, room, may_open=place >= first_open) for place, each in reversed(last)
+    ][::-1]
+
+
+def _numbered(names: list[SafeString | str]) -> Iterator[SafeString]:
+    """Yield the names; those that occur several times with their number, so that people tell them apart."""
+    counts, seen = Counter(names), Counter[SafeString | str]()
+    for name in names:
+        seen[name] += 1
+        number = f", {seen[name]} of {counts[name]}" if counts[name] > 1 else ""
+        yield format_html("{}{}", name, number)
+
+
+def _shown(
+    run: AgentRun, place: int, title: SafeString, artifact: dict[str, Json], room: Room, *, may_open: bool
+) -> dict[str, Any]:
     has_room = room.has_room_for(artifact)
     url = reverse("admin:federations_agentrun_artifact", args=[run.pk, place])
     return {
-        "name": visible(artifact_name(artifact)[:200]) or f"Artifact {place + 1}",
+        "name": title,
         "content": artifact_block(artifact, room) if has_room else "",
         "url": "" if has_room else url,
-        "is_open": has_room and place < OPEN_ARTIFACTS,
+        "is_open": has_room and may_open,
     }
 
 

@@ -157,7 +157,7 @@ KINDS = (
     EventKind(PLAN_HELD, "A plan is held", "Look at the plan, and apply it or dismiss it.", _see_plans, _missed_plans),
     EventKind(
         WORK_WAITING,
-        "Work waits for a person",
+        "An agent's work waits for approval or an answer",
         "Open the work: approve or refuse it, or answer it.",
         see_runs,
         _missed_waits,

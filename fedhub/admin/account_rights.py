@@ -58,7 +58,7 @@ def _of_account(account: User) -> Iterator[tuple[Any, ...]]:
     if account.is_superuser:
         yield "Everything", "do everything", "the account is a superuser"
     if account.is_staff:
-        yield "The admin", "sign in to the admin, and add federations of its own", "the account is staff"
+        yield "The admin", "sign in to the admin, and make notification rules for its own mails", "the account is staff"
     if names := _names(account.user_permissions.all()):
         yield "The whole hub", names, "custom rights of the account"
 

@@ -20,6 +20,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": "Registry", "items": _registry_items()},
         {"title": "Between hubs", "separator": True, "items": _peer_items()},
         {"title": "Access", "separator": True, "items": _access_items()},
+        {"title": "Notifications", "separator": True, "items": _notification_items()},
         {"title": "Technical", "separator": True, "collapsible": True, "items": _technical_items()},
     ]
 
@@ -129,10 +130,15 @@ def _access_items() -> list[dict[str, Any]]:
     ]
 
 
-def _technical_items() -> list[dict[str, Any]]:
+def _notification_items() -> list[dict[str, Any]]:
     return [
         _item("Notification rules", "notifications", "notifications_rule", _is_staff),
-        _item("Notifications sent", "outgoing_mail", "notifications_delivery", _is_staff),
+        _item("Deliveries", "outgoing_mail", "notifications_delivery", _is_staff),
+    ]
+
+
+def _technical_items() -> list[dict[str, Any]]:
+    return [
         _for_permission("Storage", "hard_drive", "admin-storage", "retention.view_kindcount"),
         _item("Tasks of the hub", "schedule", "django_celery_beat_periodictask"),
         _item("Dry runs under way", "preview", "federations_previewslot"),

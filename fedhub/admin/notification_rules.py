@@ -22,6 +22,7 @@ from core.admin.list_tabs import Tab
 from core.admin.refusals import show_refusals
 from core.admin.row_pages import RowPagesMixin
 from core.admin.saving import UnitOfWorkMixin
+from core.admin.shown_once import answer_once, is_to_show, show_once
 from core.notifications.digests import receivers
 from core.notifications.events import find_kind
 from core.notifications.mail import NOT_SET_UP
@@ -30,10 +31,19 @@ from core.notifications.rules import make_secret, pause_rule, resume_rule, send_
 from fedhub.admin.notification_forms import MANAGE, RuleForm
 from peers.admin.dialogs import ConfirmForm, dialog
 
-COLORS = {"Active": "success", "Paused": "warning", "Needs a secret": "danger"}
+COLORS = {"Active": "success", "Paused": "warning", "Needs a secret": "danger", "Cannot arrive": "danger"}
 NEEDS_SECRET = Q(target=Target.WEBHOOK, secret="", paused_at__isnull=True)
+
+
+def cannot_arrive() -> Q:
+    """Return the condition of rules whose mails cannot arrive; groups are not asked for their members' addresses."""
+    mails = ~Q(target=Target.WEBHOOK) & Q(paused_at__isnull=True)
+    return mails & Q(target=Target.PERSON, user__email="") if settings.EMAIL_HOST else mails
+
+
 RULE_TABS = (
-    Tab("active", "Active", Q(paused_at__isnull=True) & ~NEEDS_SECRET),
+    Tab("active", "Active", lambda: Q(paused_at__isnull=True) & ~NEEDS_SECRET & ~cannot_arrive()),
+    Tab("unreachable", "Cannot arrive", cannot_arrive),
     Tab("secret", "Needs a secret", NEEDS_SECRET),
     Tab("paused", "Paused", Q(paused_at__isnull=False)),
 )
@@ -130,6 +140,8 @@ class RuleAdmin(UnitOfWorkMixin, RowPagesMixin, ListPageMixin):
         if not change:
             obj.created_by_name = request.user.get_username()[:200]
         super().save_model(request, obj, form, change)
+        if not obj.paused_at and (refusal := self._refusal_of_mails(obj)):
+            messages.warning(request, f"Nothing of this rule arrives yet: {refusal}.")
 
     def response_add(self, request: HttpRequest, obj: Rule, *args: Any, **kwargs: Any) -> HttpResponse:
         if obj.target == Target.WEBHOOK:
@@ -190,12 +202,16 @@ class RuleAdmin(UnitOfWorkMixin, RowPagesMixin, ListPageMixin):
     def secret(self, request: HttpRequest, object_id: str) -> HttpResponse:
         rule = self.row_or_404(request, object_id)
         context: dict[str, Any] = {"rule": rule, "back_url": self.row_url(object_id)}
+
+        def page(values: dict[str, str]) -> HttpResponse:
+            return self.extra_page(request, "notifications/secret.html", f"The secret of {rule}", {**context, **values})
+
+        if is_to_show(request):
+            return answer_once(request, self.row_url(object_id), page)
         if request.method == "POST":
             with show_refusals(request):
-                context["secret"] = make_secret(rule)
-        response = self.extra_page(request, "notifications/secret.html", f"The secret of {rule}", context)
-        response["Cache-Control"] = "no-store"
-        return response
+                return show_once(request, {"secret": make_secret(rule)})
+        return page({})
 
     @display(description="To")
     def receiver(self, rule: Rule) -> str:
@@ -217,7 +233,20 @@ class RuleAdmin(UnitOfWorkMixin, RowPagesMixin, ListPageMixin):
     def state_label(self, rule: Rule) -> str:
         if rule.paused_at:
             return "Paused"
-        return "Needs a secret" if rule.target == Target.WEBHOOK and not rule.secret else "Active"
+        if rule.target == Target.WEBHOOK:
+            return "Active" if rule.secret else "Needs a secret"
+        has_address = rule.user is None or bool(rule.user.email)
+        return "Active" if settings.EMAIL_HOST and has_address else "Cannot arrive"
+
+    def _refusal_of_mails(self, rule: Rule) -> str:
+        """Return why no mail of the rule can arrive; an empty text if one can, or if the rule tells a webhook."""
+        if rule.target == Target.WEBHOOK:
+            return ""
+        if not settings.EMAIL_HOST:
+            return NOT_SET_UP[0].lower() + NOT_SET_UP[1:]
+        if any(user.email for user in receivers(rule)):
+            return ""
+        return f"{rule.user} has no e-mail address" if rule.user else f"nobody in {rule.group} has an e-mail address"
 
     @display(description="Last digest", ordering="last_digest_at")
     def last_digest(self, rule: Rule) -> str:

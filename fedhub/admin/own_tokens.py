@@ -1,6 +1,6 @@
 """The page *My tokens*: each signed-in person issues, sees and revokes the own tokens for the API.
 
-A new token is on the page that answers the form, once. The page is not kept in a cache or in the browser's history.
+A new token is on the page that follows the form, once. The page is not kept in a cache or in the browser's history.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from unfold.widgets import (
 )
 
 from core.admin.cells import time_from_now, time_since
+from core.admin.shown_once import answer_once, is_to_show, show_once
 from core.api.scopes import READ, scopes_of_roles
 from core.errors import HubError
 from core.people.marks import Stage, stage_of
@@ -62,7 +63,7 @@ class TokenForm(forms.Form):
         given = scopes_of_roles(user)
         scopes: Any = self.fields["scopes"]
         scopes.choices, scopes.initial = scope_choices(given), [READ]
-        scopes.help_text = "Your roles bound the token at each request: a right that you lose, it loses too."
+        scopes.help_text = "It never may more than you: a right that your roles lose, it loses too."
         if any(map(reaches_further, given)):
             further = ", ".join(f"“{scope_words(name)}”" for name, _ in scope_choices(filter(reaches_further, given)))
             scopes.help_text += f" A token for one federation cannot have: {further}."
@@ -102,7 +103,9 @@ def own_tokens(request: HttpRequest, person: User) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_signed_in
 def new_token(request: HttpRequest, person: User) -> HttpResponse:
-    """Show the form of a new token, and answer it with the token."""
+    """Show the form of a new token, and after it the token."""
+    if is_to_show(request):
+        return answer_once(request, reverse(PAGE), lambda values: _show_token(request, values))
     form = TokenForm(request.POST or None, user=person)
     if request.method == "POST" and form.is_valid():
         days, note = form.cleaned_data["days"], form.note()
@@ -111,10 +114,7 @@ def new_token(request: HttpRequest, person: User) -> HttpResponse:
         except HubError as error:
             form.add_error("scopes", error.message)
         else:
-            address = f"{settings.FEDHUB_SERVER_URL}/api/v1/federations"
-            curl = f"curl -H {quote(f'Authorization: Bearer {raw}')} {quote(address)}"
-            context = {"token": raw, "curl": curl, "name": note.name, "days": dict(DAYS)[days]}
-            return show(request, "fedhub/new_token.html", "Your new token", context)
+            return show_once(request, {"token": raw, "name": note.name, "days": dict(DAYS)[days]})
     return show(request, "fedhub/token_form.html", "New token", {"form": form, "back_url": reverse(PAGE)})
 
 
@@ -132,6 +132,12 @@ def revoke_token(request: HttpRequest, person: User, pk: int) -> HttpResponse:
         return HttpResponseRedirect(reverse(PAGE))
     context = {"token": row, "back_url": reverse(PAGE)}
     return show(request, "fedhub/revoke_token.html", f"Revoke {row['name']}?", context)
+
+
+def _show_token(request: HttpRequest, values: dict[str, str]) -> HttpResponse:
+    bearer = f"Authorization: Bearer {values['token']}"
+    curl = f"curl -H {quote(bearer)} {quote(f'{settings.FEDHUB_SERVER_URL}/api/v1/federations')}"
+    return show(request, "fedhub/new_token.html", "Your new token", {**values, "curl": curl})
 
 
 def _row(token: Any, federations: dict[str, str]) -> dict[str, Any]:

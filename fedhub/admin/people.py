@@ -9,12 +9,13 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
+from core.admin.ask_first import ask_first, is_confirmed
 from core.admin.cells import time_since
 from core.admin.list_tabs import Tab
 from core.admin.read_only import ReadOnlyAdmin
@@ -62,8 +63,18 @@ class UserSessionAdmin(ReadOnlyAdmin, ModelAdmin):
         return is_superuser(request)
 
     @admin.action(description="End selected sessions", permissions=["view"])
-    def end_selected(self, request: HttpRequest, queryset: QuerySet[UserSession]) -> None:
+    def end_selected(self, request: HttpRequest, queryset: QuerySet[UserSession]) -> HttpResponse | None:
+        if not is_confirmed(request):
+            return ask_first(
+                self,
+                request,
+                queryset.select_related("user"),
+                title="End sessions",
+                follows="These browsers are signed out at once. What was typed there and not saved is lost.",
+                name_of=lambda session: f"{session.user}, from {session.address or 'an unknown address'}",
+            )
         messages.success(request, f"{plural(end_sessions(queryset), 'session')} ended.")
+        return None
 
     @display(description="Since", ordering="started_at")
     def begun(self, session: UserSession) -> str:
@@ -90,10 +101,20 @@ class IdentityInline(TabularInline):
 
 
 @admin.action(description="Remove second factors of selected users", permissions=["change"])
-def remove_factors(page: Any, request: HttpRequest, queryset: QuerySet[User]) -> None:
+def remove_factors(page: Any, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
     """Remove the second factors of people who have lost them, and end their sessions."""
     if not is_superuser(request):
         messages.error(request, "Only superusers remove second factors of other people.")
-        return
+        return None
+    if not is_confirmed(request):
+        return ask_first(
+            page,
+            request,
+            queryset,
+            title="Remove second factors",
+            follows="Their passkeys, apps and recovery codes no longer work, and their sessions end. Whoever needs a "
+            "second factor sets up a new one at the next sign-in.",
+        )
     count = sum(remove_second_factors(user) for user in queryset)
     messages.success(request, f"{plural(count, 'second factor')} removed, and the sessions of these users ended.")
+    return None

@@ -33,7 +33,7 @@ class ProgramForm(forms.ModelForm):  # type: ignore[type-arg]
     scopes = forms.MultipleChoiceField(
         label="It may request",
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),
-        help_text="The roles of the person for whom it acts bound it further, at each request.",
+        help_text="It never may more than the roles of the person for whom it acts give at that moment.",
     )
 
     class Meta:

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from oauth2_provider.models import AbstractApplication, get_application_model
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -16,6 +17,7 @@ from core.admin.cells import copyable, time_since
 from core.admin.list_page import ListPageMixin
 from core.admin.refusals import show_refusals
 from core.admin.row_pages import RowPagesMixin
+from core.admin.shown_once import answer_once, is_to_show, show_once
 from core.tokens.programs import end_tokens, kind_of, limit_scopes, rotate_secret, scopes_of_program
 from core.tokens.words import scope_choices
 from fedhub.admin.list_pages import APPLICATION_EXPORT, APPLICATION_TABS
@@ -24,6 +26,8 @@ from fedhub.admin.rights import is_superuser
 
 Application = get_application_model()
 admin.site.unregister(Application)
+# The pages call the toolkit's applications programs, as the menu does; migrations do not see these names.
+Application._meta.verbose_name, Application._meta.verbose_name_plural = "program", "programs"
 
 
 @admin.register(Application)
@@ -31,7 +35,7 @@ class ApplicationAdmin(RowPagesMixin, ListPageMixin):
     """The admin pages of programs that may request tokens.
 
     A program acts for its owner, the person who registers the program. So only superusers may choose another owner or
-    change the program of another person. A page shows a secret once: the page that answers the form that made it.
+    change the program of another person. A page shows a secret once: the page that follows the form that made it.
     """
 
     form = ProgramForm
@@ -69,7 +73,7 @@ class ApplicationAdmin(RowPagesMixin, ListPageMixin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        # The page that answers the form shows the secret, so no other page may follow.
+        # The page that follows the form shows the secret, so no other page may follow.
         context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -99,7 +103,12 @@ class ApplicationAdmin(RowPagesMixin, ListPageMixin):
             end_tokens(obj)
 
     def response_add(self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self._credentials(request, obj, obj.new_secret)
+        return show_once(request, {"program": str(obj.pk), "secret": obj.new_secret})
+
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if is_to_show(request) and self.has_add_permission(request):
+            return self._credentials(request, self._list_url())
+        return super().add_view(request, *args, **kwargs)  # type: ignore[no-any-return]
 
     def actions_of_row(self, request: HttpRequest, object_id: str) -> set[str]:
         program = self.get_object(request, object_id)
@@ -108,9 +117,11 @@ class ApplicationAdmin(RowPagesMixin, ListPageMixin):
     @action(description="New secret…", icon="key", permissions=["change"], url_path="rotate")
     def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         program = self.row_or_404(request, object_id)
+        if is_to_show(request):
+            return self._credentials(request, self.row_url(object_id))
         if request.method == "POST":
             with show_refusals(request):
-                return self._credentials(request, program, rotate_secret(program))
+                return show_once(request, {"program": str(program.pk), "secret": rotate_secret(program)})
         context = {"program": program, "back_url": self.row_url(object_id)}
         return self.extra_page(request, "fedhub/rotate_secret.html", f"A new secret of {program}?", context)
 
@@ -139,8 +150,15 @@ class ApplicationAdmin(RowPagesMixin, ListPageMixin):
         rows: QuerySet[Any] = super().get_queryset(request)
         return rows.select_related("user")
 
-    def _credentials(self, request: HttpRequest, program: Any, secret: str) -> HttpResponse:
-        """Show what the program needs to request tokens; the secret only now."""
+    def _list_url(self) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+
+    def _credentials(self, request: HttpRequest, back_url: str) -> HttpResponse:
+        """Show what the program that the session names needs to request tokens; the secret only now."""
+        return answer_once(request, back_url, lambda values: self._credentials_page(request, values))
+
+    def _credentials_page(self, request: HttpRequest, values: dict[str, str]) -> HttpResponse:
+        program, secret = get_object_or_404(Application, pk=values["program"]), values["secret"]
         kind = kind_of(program)
         context = {
             "program": program,
@@ -150,9 +168,7 @@ class ApplicationAdmin(RowPagesMixin, ListPageMixin):
             "authorize_url": request.build_absolute_uri(reverse("oauth2_provider:authorize")),
             "back_url": self.row_url(program.pk),
         }
-        response = self.extra_page(request, "fedhub/credentials.html", f"The credentials of {program}", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return self.extra_page(request, "fedhub/credentials.html", f"The credentials of {program}", context)
 
     def _is_open(self, request: HttpRequest, obj: Any) -> bool:
         if obj is None or is_superuser(request):

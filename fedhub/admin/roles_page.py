@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -33,10 +34,17 @@ def roles_page(request: HttpRequest) -> HttpResponse:
         "title": "Roles",
         "roles": [_shown(key, found.get(key), numbers, members, permissions) for key in DEFINITIONS],
         "may_give": is_superuser(request),
-        "sees_people": request.user.has_perm("auth.view_user"),
+        "sees_people": (sees_people := request.user.has_perm("auth.view_user")),
+        "superusers": list(_superusers()) if sees_people else [],
     }
     request.current_app = admin.site.name
     return TemplateResponse(request, "fedhub/roles.html", context)
+
+
+def _superusers() -> Iterator[tuple[int, str]]:
+    """Yield the first active superusers by name, as pairs of id and name."""
+    found = User.objects.filter(is_superuser=True, is_active=True).order_by("username")
+    yield from found.values_list("pk", "username")[:MOST_MEMBERS]
 
 
 def _members(groups: list[int]) -> dict[int, list[tuple[int, str]]]:

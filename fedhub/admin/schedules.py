@@ -67,6 +67,10 @@ class TaskForm(forms.ModelForm[PeriodicTask]):
         }
 
 
+# Migrations do not see these names.
+PeriodicTask._meta.verbose_name, PeriodicTask._meta.verbose_name_plural = "task of the hub", "tasks of the hub"
+
+
 @admin.register(PeriodicTask)
 class PeriodicTaskAdmin(ListPageMixin, ModelAdmin):
     """The page of the hub's tasks: what each does, how often, and when it ran last; staff pause it."""

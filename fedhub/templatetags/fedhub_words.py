@@ -1,4 +1,4 @@
-"""The product's words for the models of libraries, whose own names their migrations hold."""
+"""The names of lists whose model's name is the one of a row: the menu and the list are called alike."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from django import template
 
 register = template.Library()
 
-WORDS = {
-    "application": "program",
-    "applications": "programs",
-    "periodic task": "task of the hub",
-    "periodic tasks": "tasks of the hub",
+LISTS = {
+    "journal entries": "journal",
+    "log entries": "audit log",
+    "preview slots": "dry runs under way",
 }
 
 
 @register.filter
-def product_words(name: object) -> object:
-    """Return the product's name of a model; any other value as it is."""
-    return WORDS.get(str(name), name)
+def list_words(name: object) -> object:
+    """Return the name of the list for the plural name of a model; any other value as it is."""
+    return LISTS.get(str(name), name)

@@ -16,6 +16,11 @@ VISIBILITY_HELP: Mapping[str, str] = {
     Visibility.UNLISTED: "approved peers see it",
     Visibility.PRIVATE: "other hubs do not see it",
 }
+VISIBILITY_OF_MANY: Mapping[str, str] = {
+    Visibility.PUBLIC: "everyone sees them",
+    Visibility.UNLISTED: "approved peers see them",
+    Visibility.PRIVATE: "other hubs do not see them",
+}
 
 
 class RegisteredAgentForm(ShowsRefusal, forms.ModelForm[RegisteredAgent]):

@@ -17,6 +17,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from core.admin.cells import time_since
+from core.admin.labels import label, sentence
 from core.admin.list_page import ListPageMixin
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.refused_forms import RefusalOnFormMixin
@@ -24,7 +25,7 @@ from core.admin.row_pages import RowPagesMixin
 from core.admin.saving import UnitOfWorkMixin
 from federations.admin.filters import FederationFilter
 from federations.services.access import agents_visible_to
-from peers.admin.agent_forms import RegisteredAgentForm
+from peers.admin.agent_forms import VISIBILITY_HELP, RegisteredAgentForm
 from peers.admin.list_pages import REGISTERED_EXPORT, REGISTERED_TABS, VISIBILITY_EXPORT, VISIBILITY_TABS
 from peers.admin.seen_as import seen_as
 from peers.admin.visibility_extension import (
@@ -35,7 +36,7 @@ from peers.admin.visibility_extension import (
     with_visibility,
 )
 from peers.admin.visibility_pages import confirm_choice, confirm_undo, confirm_wider_form, single_agent
-from peers.admin.work_setting_page import confirm_asks
+from peers.admin.work_setting_page import asks_actions, asks_column, confirm_asks
 from peers.models import DiscoveredAgent, RegisteredAgent, Visibility
 from peers.services.catalog.agents import agent_id_of, register_agent
 
@@ -46,7 +47,8 @@ MAX_SKILLS = 10
 class DiscoveredAgentAdmin(RowPagesMixin, ReadOnlyAdmin):
     """The admin page of agents that federations discover, with their visibility and the pages that change it."""
 
-    list_display = ["agent", "agent_id", "federation", "visibility_label", "chosen_by"]
+    list_display = ["agent", "agent_id", "federation", "visibility_label", "chosen_by", "peers_work"]
+    row_noun = "agent"
     list_display_links = None
     tabs, export_fields = VISIBILITY_TABS, VISIBILITY_EXPORT
     list_filter = [VisibilityFilter, ("federation", FederationFilter)]
@@ -60,7 +62,8 @@ class DiscoveredAgentAdmin(RowPagesMixin, ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         seen = agents_visible_to(request.user).values("pk")
         agents = DiscoveredAgent.objects.filter(pk__in=seen).prefetch_related("federation").defer("card")
-        return with_visibility(agents.order_by("name", "pk"))
+        listed: QuerySet[Any] = with_visibility(agents.order_by("name", "pk")).annotate(asks=asks_column())
+        return listed
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may_view(request)
@@ -69,7 +72,8 @@ class DiscoveredAgentAdmin(RowPagesMixin, ReadOnlyAdmin):
         return self.has_view_permission(request)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        return {name: (action, name, text) for name, (action, text) in actions_for(request).items()}
+        visibilities = {name: (action, name, text) for name, (action, text) in actions_for(request).items()}
+        return visibilities | asks_actions(request)
 
     def get_urls(self) -> list[Any]:
         def page(name: str, route: str, view: Any) -> Any:
@@ -107,13 +111,18 @@ class DiscoveredAgentAdmin(RowPagesMixin, ReadOnlyAdmin):
     def agent_id(self, agent: Any) -> str:
         return agent_id_of(agent.path)
 
-    @display(description="Visibility", ordering="visible_to", label=VISIBILITY_COLORS)
-    def visibility_label(self, agent: Any) -> str:
-        return str(agent.visible_to)
+    @display(description="Visibility", ordering="visible_to")
+    def visibility_label(self, agent: Any) -> SafeString:
+        help_text = sentence(VISIBILITY_HELP[agent.visible_to])
+        return format_html("{}<p>{}</p>", label(str(agent.visible_to), VISIBILITY_COLORS), help_text)
 
     @display(description="Chosen by")
     def chosen_by(self, agent: Any) -> str:
         return (agent.chooser or "staff") if agent.chosen else "the hub's default"
+
+    @display(description="Work of peers", ordering="asks")
+    def peers_work(self, agent: Any) -> str:
+        return "waits for approval" if agent.asks else "begins at once"
 
 
 @admin.register(RegisteredAgent)

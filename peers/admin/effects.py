@@ -10,7 +10,7 @@ from django.utils import timezone
 from unfold.forms import BaseDialogForm
 
 from peers.admin.dialogs import ConfirmForm, ReasonForm, RequiredReasonForm
-from peers.admin.labels import plural
+from peers.admin.labels import plural, short_fingerprint
 from peers.models import Peer, PeerKey, PeerState
 from peers.services.catalog.agents import count_only_for_peers
 from peers.services.trust.effects import (
@@ -31,7 +31,11 @@ class EffectsForm(BaseDialogForm):
     form_before_template = "peers/effects.html"
 
     def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
-        return {"effects": self.effects(str(object_id))}
+        return {"effects": self.effects(str(object_id)), "about": self.about(str(object_id))}
+
+    def about(self, object_id: str) -> str:
+        """Return the name of the row, so that nobody decides about another one."""
+        return str(Peer.objects.filter(pk=object_id).first() or "")
 
     def effects(self, object_id: str) -> Iterable[str]:
         """Return the sentences for the row with this primary key."""
@@ -75,6 +79,10 @@ class RejectForm(EffectsForm, RequiredReasonForm):
 class RevokeKeyForm(EffectsForm, RequiredReasonForm):
     """Asks why the key is revoked, and says what the peer can still prove without it."""
 
+    def about(self, object_id: str) -> str:
+        key = PeerKey.objects.select_related("peer").filter(pk=object_id).first()
+        return f"{short_fingerprint(key.fingerprint)} of {key.peer}" if key else ""
+
     def effects(self, object_id: str) -> Iterable[str]:
         key = PeerKey.objects.select_related("peer").filter(pk=object_id).first()
         return key_parts(count_of_key(key, now=timezone.now())) if key else []
@@ -94,7 +102,7 @@ def stopped_parts(stopped: StopEffects, unseen: int) -> list[str]:
     return _parts(
         (stopped.dispatches, "dispatch", "wait", "waits"),
         (stopped.callbacks, "callback", "wait", "waits"),
-        (stopped.delegations, "delegation", "end", "ends"),
+        (stopped.delegations, "permission", "of the peer for sent work end", "of the peer for sent work ends"),
         (stopped.tokens, "token", "end", "ends"),
         (unseen, "unlisted agent", "are unseen by it", "is unseen by it"),
         (stopped.runs, "run", "are cancelled", "is cancelled"),

@@ -12,6 +12,7 @@ from unfold.enums import ActionVariant
 
 from core.actors import actor_of
 from core.admin.refusals import show_refusals
+from core.admin.shown_once import answer_once, is_to_show, show_once
 from peers.admin.composer.links import composer_url, may_compose
 from peers.admin.dialogs import ConfirmForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, dialog
 from peers.admin.effects import RejectForm, RetireForm, RevokeTokensForm, SuspendForm, joined, stopped_parts
@@ -172,8 +173,8 @@ class PeerActionsMixin(SendingActionsMixin):
         dialog=dialog(
             "Suspend",
             "At once the hub refuses the peer's requests, cancels the work of its agents for the peer, and holds "
-            "queued dispatches and callbacks. It revokes the peer's tokens and delegations; they stay revoked when "
-            "you resume the peer.",
+            "queued dispatches and callbacks. It revokes the peer's tokens and its permissions for sent work; they "
+            "stay revoked when you resume the peer.",
             SuspendForm,
         ),
     )
@@ -203,8 +204,8 @@ class PeerActionsMixin(SendingActionsMixin):
         dialog=dialog(
             "Retire",
             "The hub sends the peer nothing more, refuses its requests and cancels the work of its agents for it. "
-            "It revokes the peer's tokens and delegations for good. Its history stays. To trust it again, propose it "
-            "again.",
+            "It revokes the peer's tokens and its permissions for sent work for good. Its history stays. To trust it "
+            "again, propose it again.",
             RetireForm,
         ),
     )
@@ -251,12 +252,19 @@ class PeerActionsMixin(SendingActionsMixin):
         peer = self.row_or_404(request, object_id)
         form = TokenForm(request.POST or None)
         context: dict[str, Any] = {"peer": peer, "form": form, "back_url": self.row_url(object_id)}
+
+        def page(values: dict[str, str]) -> HttpResponse:
+            return self.extra_page(
+                request, "peers/issue_token.html", f"Issue a token for {peer}", {**context, **values}
+            )
+
+        if is_to_show(request):
+            return answer_once(request, self.row_url(object_id), page)
         if request.method == "POST" and form.is_valid():
             with show_refusals(request):
-                context["token"] = issue_peer_token(peer, days=form.cleaned_data["days"], by=actor_of(request.user))
-        response = self.extra_page(request, "peers/issue_token.html", f"Issue a token for {peer}", context)
-        response["Cache-Control"] = "no-store"
-        return response
+                raw = issue_peer_token(peer, days=form.cleaned_data["days"], by=actor_of(request.user))
+                return show_once(request, {"token": raw})
+        return page({})
 
     @action(
         description="Revoke all tokens",

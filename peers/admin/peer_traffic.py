@@ -96,12 +96,17 @@ def _cards(peer: Peer, sent: int, received: int, differing: int) -> list[dict[st
 def _agents(peer: Peer) -> dict[str, Any]:
     # One more than is shown tells whether there are further ones.
     found = list(agents_of(peer)[: MAX_AGENTS_SHOWN + 1])
-    rows = [
-        [agent.agent_id, agent.name or "-", _skills(agent.skills), agent.description[:200] or "-"]
-        for agent in found[:MAX_AGENTS_SHOWN]
-    ]
+    columns = {
+        "Agent": [agent.agent_id for agent in found],
+        "Name": [agent.name for agent in found],
+        "Skills": [_skills(agent.skills) for agent in found],
+        "Description": [agent.description[:200] for agent in found],
+    }
+    # The protocol does not ask a hub for names and descriptions, so many lists have none.
+    told = {title: texts for title, texts in columns.items() if any(texts)}
+    rows = [[text or "-" for text in row] for row in zip(*told.values(), strict=True)]
     return {
-        "agent_table": {"headers": ["Agent", "Name", "Skills", "Description"], "rows": rows},
+        "agent_table": {"headers": list(told), "rows": rows[:MAX_AGENTS_SHOWN]},
         "agents_left_out": len(found) > MAX_AGENTS_SHOWN,
         "agents_age": time_since(peer.agents_fetched_at) if peer.agents_fetched_at else "",
         "agents_tried": time_since(peer.agents_tried_at) if peer.agents_tried_at else "",
@@ -110,4 +115,4 @@ def _agents(peer: Peer) -> dict[str, Any]:
 
 def _skills(skills: list[str]) -> str:
     rest = len(skills) - MAX_SKILLS_SHOWN
-    return (", ".join(skills[:MAX_SKILLS_SHOWN]) or "-") + (f" and {rest:,} more" if rest > 0 else "")
+    return ", ".join(skills[:MAX_SKILLS_SHOWN]) + (f" and {rest:,} more" if rest > 0 else "")

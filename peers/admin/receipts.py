@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 from unfold.decorators import display
@@ -16,7 +18,7 @@ from peers.admin.journal import dispatch_link
 from peers.admin.json_fields import json_as_fields
 from peers.admin.labels import EVENT_COLORS, event_name, peer_link
 from peers.admin.list_pages import RECEIPT_EXPORT, RECEIPT_TABS
-from peers.models import DispatchReceipt, ReceiptStanding
+from peers.models import Dispatch, DispatchReceipt, ReceiptStanding, ReceivedDispatch
 
 STANDING_COLORS = {
     ReceiptStanding.ONE.label: "info",
@@ -26,12 +28,19 @@ STANDING_COLORS = {
 WAITING = "Only this hub has signed: the peer makes no receipts, or has not answered yet."
 
 
+def titles_of(dispatch_ids: Sequence[str]) -> dict[str, str]:
+    """Return the titles of the sent and received dispatches with these ids, in two queries."""
+    received = ReceivedDispatch.objects.filter(dispatch_id__in=dispatch_ids, intent__isnull=False)
+    sent = Dispatch.objects.filter(pk__in=dispatch_ids)
+    return dict(received.values_list("dispatch_id", "intent__title")) | dict(sent.values_list("pk", "intent_title"))
+
+
 @admin.register(DispatchReceipt)
 class DispatchReceiptAdmin(RowPagesMixin, ReadOnlyAdmin):
     """The admin page of receipts."""
 
-    list_display = ["state_label", "dispatch_id", "direction", "peer_column", "event", "differs_text", "made"]
-    list_display_links = ["dispatch_id"]
+    list_display = ["title", "state_label", "dispatch_id", "direction", "peer_column", "event", "differs_text", "made"]
+    list_display_links = ["title"]
     list_filter = [("peer", RelatedDropdownFilter), ("is_sent", BooleanRadioFilter)]
     list_select_related = ["peer"]
     tabs, export_fields = RECEIPT_TABS, RECEIPT_EXPORT
@@ -52,7 +61,21 @@ class DispatchReceiptAdmin(RowPagesMixin, ReadOnlyAdmin):
     empty_hint = "The hub signs a receipt with each callback that ends received work, and answers those of its peers."
 
     def heading_of(self, row: DispatchReceipt) -> str:
-        return f"Receipt of {row.dispatch_id}"
+        title = titles_of([row.dispatch_id]).get(row.dispatch_id)
+        return f"Receipt of “{title}”" if title else f"Receipt of {row.dispatch_id}"
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        found = super().get_changelist_instance(request)
+        rows = list(found.result_list)
+        titles = titles_of([row.dispatch_id for row in rows])
+        for row in rows:
+            row.work_title = titles.get(row.dispatch_id, "")
+        found.result_list = rows
+        return found
+
+    @display(description="Work")
+    def title(self, receipt: DispatchReceipt) -> str:
+        return getattr(receipt, "work_title", "") or "Untitled work"
 
     @display(description="Signatures", ordering="standing", label=STANDING_COLORS)
     def state_label(self, receipt: DispatchReceipt) -> str:

@@ -17,6 +17,13 @@ from peers.services.trust.identity import KEY_OVERLAP, hub_identity, hub_url, is
 from peers.services.trust.peer_documents import MANIFEST_PATH
 from peers.services.trust.rotation import OwnKeys, fingerprint_of, own_keys
 
+POLICY_WORDS = {
+    "allowlist": "Only hubs that staff approved may send work.",
+    "open": "Unknown hubs may send work too, for public agents alone.",
+    "trustless": "No hub may send work, approved ones neither.",
+}
+"""The setting FEDHUB_TRUST_POLICY in words."""
+
 
 class ThisHubMixin(RowPagesMixin):
     """Adds the page *This hub* to the pages of peers."""
@@ -65,5 +72,5 @@ def _identity(keys: OwnKeys) -> dict[str, Any]:
             ("DID document", did_document_urls(identity.did, scheme=url.partition(":")[0])[0]),
             ("Public agents", url + DEFAULT_ENDPOINTS["agents"]),
         ],
-        "policy": settings.FEDHUB_TRUST_POLICY,
+        "policy": POLICY_WORDS[settings.FEDHUB_TRUST_POLICY],
     }

@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from core.admin.labels import label
 from federations.admin.agent_extensions import Action, AgentExtension
 from federations.models import A2aAgent
-from peers.admin.agent_forms import VISIBILITY_HELP
+from peers.admin.agent_forms import VISIBILITY_HELP, VISIBILITY_OF_MANY
 from peers.admin.seen_as import peer_choices
 from peers.admin.visibility_pages import BUTTONS, MAY_CHOOSE, confirm_choice, readers_of
 from peers.admin.work_setting_page import BUTTONS as WORK_BUTTONS
@@ -26,8 +26,6 @@ from peers.services.catalog.agents import agent_id_of
 from peers.services.catalog.visibility import choices_at
 
 VISIBILITY_COLORS = {"public": "success", "unlisted": "info", "private": "default"}
-WORDS = {Visibility.PUBLIC: "everyone sees them", Visibility.UNLISTED: "approved peers see them",
-         Visibility.PRIVATE: "other hubs do not see them"}  # fmt: skip
 
 
 class VisibilityFilter(DropdownFilter):
@@ -67,7 +65,10 @@ def actions_for(request: HttpRequest) -> Mapping[str, tuple[Action, str]]:
     if not request.user.has_perm(MAY_CHOOSE):
         return {}
     return {
-        f"make_{visibility.value}": (_action(visibility), f"{BUTTONS[visibility][0]}…: {WORDS[visibility]}")
+        f"make_{visibility.value}": (
+            _action(visibility),
+            f"{BUTTONS[visibility][0]}…: {VISIBILITY_OF_MANY[visibility]}",
+        )
         for visibility in Visibility
     }
 

@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 
 from core.actors import actor_of
 from federations.services.access import agents_visible_to
-from peers.admin.agent_forms import VISIBILITY_HELP
+from peers.admin.agent_forms import VISIBILITY_HELP, VISIBILITY_OF_MANY
 from peers.admin.labels import plural
 from peers.models import AgentVisibilityChoice, Peer, RegisteredAgent, Visibility
 from peers.services.catalog.visibility import (
@@ -85,7 +85,8 @@ def confirm_choice(request: HttpRequest, agents: QuerySet[Any], visibility: Visi
     steps = _steps(agents, dict.fromkeys(agents.values_list("pk", flat=True), visibility.value))
     if request.POST.get("confirmed") == _digest(steps):
         change_id = set_visibilities([step.place for step in steps], visibility, actor_of(request.user))
-        said = f"{plural(len(steps), 'agent')} {visibility.value} from now on: {VISIBILITY_HELP[visibility]}."
+        seen = VISIBILITY_HELP if len(steps) == 1 else VISIBILITY_OF_MANY
+        said = f"{plural(len(steps), 'agent')} {visibility.value} from now on: {seen[visibility]}."
         messages.success(request, _with_undo(said, change_id))
         return HttpResponseRedirect(back_url)
     text, icon = BUTTONS[visibility]

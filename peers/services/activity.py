@@ -49,7 +49,7 @@ def register() -> None:
     record_model(RegisteredAgent, ["agent_id", "name", "description", "server_url", "capabilities", "visibility"])
     add_owner("dispatch_id", Owner("Dispatch", DISPATCH_PAGE, VIEW_DISPATCH))
     add_words(RegisteredAgent, {"capabilities": FieldWords("Skills")})
-    add_words(Peer, {"fingerprint": FieldWords("Fingerprint that was compared"), "review_by": FieldWords("Review on")})
+    add_words(Peer, {"fingerprint": FieldWords("Fingerprint that was compared"), "review_by": FieldWords("Review by")})
     keep_under(DiscoveredAgent, _choices_of)
     keep_under(A2aAgent, _choices_of)
     add_words(AgentVisibilityChoice, {"asks_before_work": FieldWords("Ask before work of peers")})

@@ -79,9 +79,12 @@ def _prepare(other_url: str) -> dict[str, object]:
     from django.conf import settings
 
     from sandbox.demo.prepare_hub import AGENT_ID, prepare
+    from sandbox.runtime_seeds import SHARED
 
     variables = {name: os.environ[name] for name in Addresses(0, 0, 0).partner_environ(settings.VAR_DIR)}
-    return {**asdict(prepare(settings.VAR_DIR / "demo", variables, other_url=other_url)), "agent_id": AGENT_ID}
+    # Runtimes that trust the tokens of the first hub would refuse those of the second one.
+    prepared = prepare(settings.VAR_DIR / "demo", variables, other_url=other_url, tags_filter=SHARED)
+    return {**asdict(prepared), "agent_id": AGENT_ID}
 
 
 def _connect(other_url: str, since: str) -> dict[str, object]:

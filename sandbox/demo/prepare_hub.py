@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from core.actors import Actor, actor_of
 from core.private_files import PRIVATE_FILE, make_private_folder
+from core.strict_json import Json
 from federations.models import Federation, ProviderType, SyncJob
 from federations.services.federations import create_federation
 from federations.services.start import start_sync
@@ -52,13 +53,18 @@ class PreparedHub:
     """SHA-256 of the key that the hub signs with."""
 
 
-def prepare(folder: Path, variables: Mapping[str, str], *, other_url: str) -> PreparedHub:
-    """Migrate, and create the missing rows in the database and files in `folder`; a second run changes nothing."""
+def prepare(
+    folder: Path, variables: Mapping[str, str], *, other_url: str, tags_filter: Mapping[str, str] | None = None
+) -> PreparedHub:
+    """Migrate, and create the missing rows in the database and files in `folder`; a second run changes nothing.
+
+    With `tags_filter` the federation discovers only the runtimes with these tags.
+    """
     make_private_folder(folder)
     write_private_file(folder / "env", shell_exports(variables))
     call_command("migrate", interactive=False, verbosity=0)
     user, password = _staff_user(folder / "password")
-    federation = _federation(user)
+    federation = _federation(user, tags_filter or {})
     if not AgentVisibilityChoice.objects.filter(federation_id=federation.id, path=AGENT_PATH).exists():
         set_visibility(federation.id, AGENT_PATH, Visibility.UNLISTED.value, actor_of(user))
     for path in READY_PATHS:
@@ -109,13 +115,16 @@ def _staff_user(password_path: Path) -> tuple[User, str | None]:
     return user, saved if saved and user.check_password(saved) else None
 
 
-def _federation(user: User) -> Federation:
+def _federation(user: User, tags_filter: Mapping[str, str]) -> Federation:
+    config: dict[str, Json] = {"region": REGION, "assumeRoleArn": ROLE_ARN}
+    if tags_filter:
+        config["resourceTagsFilter"] = dict(tags_filter)
     federation = Federation.objects.filter(tag_rows__name=TAG).order_by("created_at").first()
     return federation or create_federation(
         provider_type=ProviderType.AWS_AGENTCORE,
         display_name="AgentCore demo",
         description="The sandbox on this machine, in place of AWS.",
         tags=[TAG],
-        provider_config={"region": REGION, "assumeRoleArn": ROLE_ARN},
+        provider_config=config,
         by=actor_of(user),
     )

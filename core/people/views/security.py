@@ -10,9 +10,10 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from core.admin.cells import time_since
+from core.admin.shown_once import answer_once, is_to_show, show_once
 from core.people import ciphers, codes, passkeys
 from core.people.forms import AppForm, NameForm
 from core.people.marks import Stage, new_proof, stage_of
@@ -108,13 +109,17 @@ def add_passkey(request: HttpRequest, person: User) -> HttpResponse:
     return show(request, "people/add_passkey.html", "Add a passkey", context)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @for_person
 def new_recovery_codes(request: HttpRequest, person: User) -> HttpResponse:
     """Replace the recovery codes, and show the new ones once."""
     if not has_second_factor(person):
         return HttpResponseRedirect(reverse("sign-in-set-up"))
-    return _show_codes(request, person, reverse("sign-in-security"))
+    if request.method == "POST":
+        return _make_codes(request, person, reverse("sign-in-security"))
+    if not is_to_show(request):
+        return HttpResponseRedirect(reverse("sign-in-security"))
+    return answer_once(request, reverse("sign-in-security"), lambda values: _show_codes(request, values))
 
 
 @require_POST
@@ -165,15 +170,18 @@ def _added(request: HttpRequest, person: User) -> HttpResponse:
     new_proof(request, person)
     messages.success(request, "The second factor is set up.")
     if is_first:
-        return _show_codes(request, person, next_url(request, person))
+        return _make_codes(request, person, next_url(request, person))
     return HttpResponseRedirect(reverse("sign-in-security"))
 
 
-def _show_codes(request: HttpRequest, person: User, back: str) -> HttpResponse:
-    context: dict[str, Any] = {"codes": codes.make_recovery_codes(person), "next": back}
-    response = show(request, "people/recovery_codes.html", "Your recovery codes", context)
-    response["Cache-Control"] = "no-store"
-    return response
+def _make_codes(request: HttpRequest, person: User, back: str) -> HttpResponse:
+    made = " ".join(codes.make_recovery_codes(person))
+    return show_once(request, {"codes": made, "next": back}, reverse("sign-in-recovery-codes"))
+
+
+def _show_codes(request: HttpRequest, values: dict[str, str]) -> HttpResponse:
+    context: dict[str, Any] = {"codes": values["codes"].split(), "next": values["next"]}
+    return show(request, "people/recovery_codes.html", "Your recovery codes", context)
 
 
 def _back(request: HttpRequest, person: User) -> str:

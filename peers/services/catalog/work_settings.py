@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db import IntegrityError
 from django.utils import timezone
 
@@ -16,6 +18,15 @@ def asks_before_work(federation_id: str | None, path: str) -> bool:
     """Tell whether work of peers for this agent waits for approval; it does unless staff chose otherwise."""
     chosen = AgentWorkSetting.objects.filter(federation_id=federation_id or "", path=path)
     return bool(chosen.values_list("asks_before_work", flat=True).first() in (None, True))
+
+
+def set_asks_of_each(places: Iterable[tuple[str | None, str]], asks: bool, *, by: Actor) -> int:
+    """Set it for each agent, named by its federation and path; return how many agents that were."""
+    number = 0
+    for federation_id, path in places:
+        set_asks_before_work(federation_id, path, asks, by=by)
+        number += 1
+    return number
 
 
 @retried

@@ -28,8 +28,8 @@ from peers.services.trust.standing import key_is_trusted
 class StopEffects:
     """What the suspension or retirement of a peer ends.
 
-    `dispatches` and `callbacks` are queued and wait from then on; `delegations` and `tokens` are valid and end; `runs`
-    work for the peer and are cancelled.
+    `dispatches` and `callbacks` are queued and wait from then on; `delegations` are those of work
+    that has not ended; they and the valid `tokens` end. `runs` work for the peer and are cancelled.
     """
 
     dispatches: int = 0
@@ -69,7 +69,7 @@ def count_stopped(*peers: Peer, now: datetime) -> StopEffects:
     numbers = count_each(
         dispatches=Dispatch.objects.filter(peer__in=ids, due_at__isnull=False),
         callbacks=OutboundCallback.objects.filter(peer__in=ids, due_at__isnull=False),
-        delegations=IssuedDelegation.objects.filter(peer__in=ids, revoked_at=None, expires_at__gt=now),
+        delegations=_delegations_in_use(ids, now),
         tokens=_valid_tokens(ids, now),
         runs=runs,
     )
@@ -100,6 +100,13 @@ def count_of_rejection(peer: Peer) -> RejectEffects:
 def count_tokens(peer: Peer, *, now: datetime) -> int:
     """Return the number of the peer's valid tokens; none counts while the peer is not approved."""
     return _valid_tokens([peer.pk], now).count() if peer.state == PeerState.APPROVED else 0
+
+
+def _delegations_in_use(peer_ids: list[str], now: datetime) -> QuerySet[IssuedDelegation]:
+    """Return the valid delegations of work that has not ended; those of ended work allow nothing more."""
+    return IssuedDelegation.objects.filter(
+        peer__in=peer_ids, revoked_at=None, expires_at__gt=now, dispatch__status__in=OPEN_STATES
+    )
 
 
 def _valid_tokens(peer_ids: list[str], now: datetime) -> QuerySet[PeerToken]:

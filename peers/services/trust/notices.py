@@ -199,7 +199,7 @@ KINDS = (
     ),
     EventKind(
         WORK_BY_HAND,
-        "Received work waits for staff",
+        "Received work has no agent and waits for staff",
         "Open the received dispatch, and answer or refuse the work.",
         _see_received,
         _missed_work,

@@ -131,7 +131,7 @@ def plant_by_doors(search: Search, root: Client) -> None:
     search.look_at_response("login", Client().post("/api/auth/login/", {"username": "grace", "password": wrong}))
 
     # The page that answers shows the secret once, so it is not looked at.
-    answer = root.post(reverse("admin:oauth2_provider_application_add"), program_form())
+    answer = root.post(reverse("admin:oauth2_provider_application_add"), program_form(), follow=True)
     assert answer.status_code == 200
     secret = search.plant("client secret", answer.context["secret"])
     robot = get_application_model().objects.get(name="robot").client_id

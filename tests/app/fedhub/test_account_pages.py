@@ -86,6 +86,17 @@ def test_the_page_of_a_user_says_what_the_user_may_do_and_why(
     assert [why for _, _, why in texts(viewer)] == ["the role Reader"]
 
 
+def test_what_a_user_page_says_of_staff_without_a_role_is_true(make_user: MakeUser) -> None:
+    ines = make_user("ines", is_staff=True)
+    path = reverse("admin:auth_user_change", args=[ines.pk])
+    root = signed_in(User.objects.create_superuser("root"))
+    (row,) = [tuple(map(str, row)) for row in root.get(path).context["sections"][0].rows]
+    assert row[2] == "the account is staff" and "federation" not in row[1] and "notification rules" in row[1]
+    client = signed_in(ines)
+    assert client.get(reverse("admin:federations_federation_add")).status_code == 403
+    assert client.get(reverse("admin:notifications_rule_add")).status_code == 200
+
+
 def permission(codename: str) -> Any:
     return Permission.objects.get(codename=codename)
 
@@ -98,6 +109,7 @@ def test_the_roles_say_who_has_them_and_where_staff_changed_them(make_user: Make
     page = answer.content.decode()
     assert [role["name"] for role in answer.context["roles"]] == [role.name for role in ROLES]
     assert "ines" in page and "1 more than the hub gives it" in page and "Staff deleted the group" in page
+    assert "1 superuser does everything without a role" in page and ">root</a>" in page
 
 
 def test_each_task_of_the_hub_has_words() -> None:

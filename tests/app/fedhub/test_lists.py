@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -13,15 +15,18 @@ from django.db.models import Model
 from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
+from oauth2_provider.models import get_application_model
 
 from core.admin.list_page import ListPageMixin
 from core.store.unit_of_work import REGISTRY
+from peers.models import Dispatch, DispatchReceipt
 from tests.app.federations.admin.cloud import MemoryCloud, put_in_place
 from tests.browser.rows import make_rows
 from tests.stores.counting import counted_queries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+TITLE = re.compile(r"<title>\s*(.*?)\s*</title>", re.DOTALL)
 MAX_QUERIES = 15
 # MongoDB has no nested queries: each is a query of its own there.
 MAX_NESTED = 3
@@ -41,6 +46,30 @@ def operator() -> Client:
     client = Client()
     client.force_login(User.objects.create_superuser("operator"))
     return client
+
+
+def test_a_page_of_the_menu_is_called_as_the_menu_calls_it(operator: Client) -> None:
+    groups = operator.get(reverse("admin:index")).context["sidebar_navigation"]
+    links = {str(item["title"]): str(item["link"]) for group in groups for item in group["items"]}
+    titles = {title: TITLE.findall(operator.get(link).content.decode())[0] for title, link in links.items()}
+    assert {title: unescape(found).partition(" | ")[0] for title, found in titles.items()} == {
+        title: title for title in links
+    }
+    page = operator.get(list_of(get_application_model())).content.decode()
+    words = " ".join(re.sub("<[^>]+>", " ", page.partition("<body")[2]).split()).lower()
+    assert " 0 programs " in words and " applications " not in words
+
+
+def test_receipts_name_the_work_and_not_its_id_alone(cloud: MemoryCloud, operator: Client) -> None:
+    make_rows(cloud)
+    receipt = DispatchReceipt.objects.first()
+    assert receipt is not None
+    sent = Dispatch.objects.exclude(intent_title="").first()
+    assert sent is not None
+    DispatchReceipt.objects.filter(pk=receipt.pk).update(dispatch_id=sent.pk)
+    assert sent.intent_title in operator.get(list_of(DispatchReceipt)).content.decode()
+    heading = operator.get(reverse("admin:peers_dispatchreceipt_change", args=[receipt.pk])).content.decode()
+    assert f"Receipt of “{sent.intent_title}”" in unescape(heading)
 
 
 def test_each_list_has_tabs_with_true_counts_in_few_queries(cloud: MemoryCloud, operator: Client) -> None:

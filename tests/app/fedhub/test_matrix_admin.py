@@ -98,6 +98,8 @@ PAGES = {
     **dict.fromkeys(("answer_work", "refuse_work"), ANSWER),
     **dict.fromkeys(("approve", "revoke", "fetch", "reject", "suspend", "resume", "repropose"), "peers.change_peer"),
     **dict.fromkeys(("issue_token", "revoke_all_tokens", "outbound_key", "retire", "allow_older"), "peers.change_peer"),
+    "own_token": "oauth2_provider.view_accesstoken",
+    **{f"{name}_revoke_one": f"oauth2_provider.change_{name}" for name in ("accesstoken", "refreshtoken")},
     "acknowledge_log": "peers.change_peer",
     **dict.fromkeys(("fetch_again", "cardkeypin_retire"), "federations.change_cardkeypin"),
     "start_log": "peers.change_federationlog",
@@ -129,6 +131,7 @@ ACTIONS = {
     **dict.fromkeys(
         ("retry_selected", "put_away_selected", "revoke_tokens", "suspend_selected", "review_selected"), "change"
     ),
+    **dict.fromkeys(("ask_before_work", "start_without_asking"), CHOOSE),
     **dict.fromkeys(("publish_servers", "hide_servers"), PUBLISH),
     "delete_selected": "delete",
     "end_selected": ROOT,

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
+from pytest_django.fixtures import Settings
 from pytest_httpserver import HTTPServer
 from standardwebhooks import Webhook
 
@@ -71,6 +72,34 @@ def test_every_member_of_staff_makes_rules_for_the_own_mails_alone(clerk: User, 
     assert own.paused_at
 
 
+def test_a_rule_whose_mails_cannot_arrive_says_so_when_it_is_saved_and_in_the_list(
+    clerk: User, settings: Settings
+) -> None:
+    client = signed_in(clerk)
+    settings.EMAIL_HOST = ""
+    told = client.post(ADD, form(), follow=True).content.decode()
+    assert "Nothing of this rule arrives yet: this hub has no mail server: FEDHUB_EMAIL_URL is not set." in told
+    listed = client.get(f"{LIST}?tab=unreachable").content.decode()
+    assert "Mine" in listed and "Cannot arrive" in listed
+    assert "Mine" not in client.get(f"{LIST}?tab=active").context["cl"].result_list.values_list("name", flat=True)
+
+    settings.EMAIL_HOST = "mail.example.com"
+    assert client.get(f"{LIST}?tab=active").context["cl"].result_count == 1
+    User.objects.filter(pk=clerk.pk).update(email="")
+    told = client.post(page(Rule.objects.get()), form(), follow=True).content.decode()
+    assert "Nothing of this rule arrives yet: clerk has no e-mail address." in told
+    assert client.get(f"{LIST}?tab=active").context["cl"].result_count == 0
+    assert client.get(f"{LIST}?tab=unreachable").context["cl"].result_count == 1
+
+
+def test_the_menu_shows_the_pages_of_notifications_unfolded_under_their_own_names(clerk: User) -> None:
+    client = signed_in(clerk)
+    groups = {group.get("title"): group for group in client.get(LIST).context["sidebar_navigation"]}
+    items = {item["title"]: item["link"] for item in groups["Notifications"]["items"]}
+    assert items == {"Notification rules": LIST, "Deliveries": reverse("admin:notifications_delivery_changelist")}
+    assert not groups["Notifications"].get("collapsible")
+
+
 def test_a_webhook_is_checked_gets_a_secret_once_and_is_tested(
     manager: User,
     httpserver: HTTPServer,
@@ -85,7 +114,7 @@ def test_a_webhook_is_checked_gets_a_secret_once_and_is_tested(
     rule = Rule.objects.get()
     assert made["location"] == page(rule, "secret")
 
-    shown = client.post(page(rule, "secret"))
+    shown = client.post(page(rule, "secret"), follow=True)
     secret = shown.context["secret"]
     assert secret in shown.content.decode()
     assert "no-store" in shown["Cache-Control"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 from oauth2_provider.models import get_access_token_model
 
+from core.admin.shown_once import KEPT_SECONDS
+from core.admin.shown_once import SESSION_NAME as KEPT
 from core.people.marks import SESSION_NAME
 from core.programs.models import TokenNote
 from federations.models import AccessLevel
@@ -19,6 +23,7 @@ from tests.conftest import MakeFederation, MakeUser
 pytestmark = pytest.mark.django_db
 
 LIST, NEW = reverse("own-tokens"), reverse("new-token")
+ALL = reverse("admin:oauth2_provider_accesstoken_changelist")
 
 
 def signed_in(user: User) -> Client:
@@ -43,7 +48,7 @@ def test_a_person_issues_uses_and_revokes_a_token(make_user: MakeUser, make_fede
     client = signed_in(ines)
     assert "You have no token" in client.get(LIST).content.decode()
 
-    answer = client.post(NEW, form())
+    answer = client.post(NEW, form(), follow=True)
     assert "no-store" in answer["Cache-Control"]
     token = answer.context["token"]
     assert seen_with(token) == ["One", "Two"]
@@ -78,12 +83,77 @@ def test_a_token_has_no_scope_that_the_roles_do_not_give_and_one_federation_no_w
     assert wider.context["form"].errors["scopes"]
     assert not get_access_token_model().objects.exists()
 
-    token = client.post(NEW, form(federation=found.pk)).context["token"]
+    token = client.post(NEW, form(federation=found.pk), follow=True).context["token"]
     assert TokenNote.objects.get().federation_id == found.pk
     assert seen_with(token) == ["One"]
     assert "Only One" in client.get(LIST).content.decode()
     ines.groups.clear()
     assert seen_with(token) == []
+
+
+def test_a_reload_of_the_page_with_the_token_makes_no_second_one(make_user: MakeUser) -> None:
+    client = signed_in(make_user("ines"))
+    sent = client.post(NEW, form())
+    assert sent.status_code == 302
+    stored = json.dumps(Session.objects.get(pk=client.session.session_key).get_decoded())
+    shown = client.get(sent["location"])
+    token = shown.context["token"]
+    assert seen_with(token) == [] and token not in stored + sent["location"]
+
+    again = client.get(sent["location"], follow=True)
+    assert again.redirect_chain == [(LIST, 302)]
+    assert "shown once" in again.content.decode() and token not in again.content.decode()
+    assert get_access_token_model().objects.count() == 1
+
+
+def test_a_token_is_not_shown_on_another_page_nor_after_ten_minutes(make_user: MakeUser) -> None:
+    client = signed_in(make_user("ines"))
+    made = client.post(NEW, form())["location"]
+    session = client.session
+    session[KEPT] = {**session[KEPT], "path": "/admin/elsewhere/"}
+    session.save()
+    assert client.get(made)["location"] == LIST
+    session[KEPT] = {**session[KEPT], "path": NEW, "kept_at": session[KEPT]["kept_at"] - KEPT_SECONDS - 1}
+    session.save()
+    assert client.get(made)["location"] == LIST
+    assert KEPT not in client.session
+
+
+def test_an_administrator_revokes_a_token_from_its_page_and_several_after_a_question(make_user: MakeUser) -> None:
+    ines = make_user("ines")
+    for name in ("Nightly", "Weekly", "Yearly"):
+        signed_in(ines).post(NEW, form(name=name))
+    nightly, weekly, yearly = get_access_token_model().objects.order_by("pk")
+    root = signed_in(User.objects.create_superuser("root"))
+
+    page = root.get(reverse("admin:oauth2_provider_accesstoken_change", args=[nightly.pk]))
+    text = page.content.decode()
+    assert "Nightly of ines" in text and f"#{nightly.pk}" not in text and 'name="_save"' not in text
+    root.post(reverse("admin:oauth2_provider_accesstoken_revoke_one", args=[nightly.pk]), {"_form_submitted": "True"})
+    assert set(get_access_token_model().objects.all()) == {weekly, yearly}
+
+    ticked = {"action": "revoke_tokens", "_selected_action": [str(weekly.pk)]}
+    asked = root.post(ALL, ticked)
+    assert "Weekly of ines" in asked.content.decode() and "Yearly" not in asked.content.decode()
+    assert set(get_access_token_model().objects.all()) == {weekly, yearly}
+    root.post(ALL, {**ticked, "confirmed": "1"})
+    assert set(get_access_token_model().objects.all()) == {yearly}
+    assert root.get(reverse("admin:oauth2_provider_accesstoken_own_token"))["location"] == NEW
+    assert reverse("admin:oauth2_provider_accesstoken_own_token") in root.get(ALL).content.decode()
+
+
+def test_the_page_of_a_token_names_its_federation_to_those_who_see_it(
+    make_user: MakeUser, make_federation: MakeFederation
+) -> None:
+    ines, found = make_user("ines"), make_federation("Ledger")
+    grant(found, level=AccessLevel.VIEW, user=ines)
+    signed_in(ines).post(NEW, form(federation=found.pk))
+    path = reverse("admin:oauth2_provider_accesstoken_change", args=[get_access_token_model().objects.get().pk])
+    clerk = make_user("clerk", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_accesstoken"))
+    for viewer, words in ((User.objects.create_superuser("root"), "Ledger"), (clerk, "one that you do not see")):
+        text = signed_in(viewer).get(path).content.decode()
+        assert words in text and found.pk not in text
 
 
 def test_the_pages_ask_for_a_proof_that_is_not_old(make_user: MakeUser) -> None:

@@ -167,7 +167,7 @@ def test_the_owner_of_a_program_is_the_person_who_registers_it(sign_in: SignIn, 
     path = reverse("admin:oauth2_provider_application_add")
     assert "user" not in client.get(path).context["adminform"].form.fields
     with_permissions(User.objects.get(username="ines"), "federations.system_ops", "peers.add_dispatch")
-    answer = client.post(path, program_form(user=key, skip_authorization="on"))
+    answer = client.post(path, program_form(user=key, skip_authorization="on"), follow=True)
     program, secret = Application.objects.get(), answer.context["secret"]
     assert (program.user.username, program.skip_authorization) == ("ines", False)
     assert scope_of_a_token("system-ops", secret) == "system-ops"
@@ -268,7 +268,9 @@ def test_a_program_gets_the_scopes_of_its_form_alone_and_a_new_secret_ends_the_o
 
     page = reverse("admin:oauth2_provider_application_rotate", args=[program.pk])
     assert root.get(page).status_code == 200
-    answer = root.post(page)
+    sent = root.post(page)
+    answer = root.get(sent["location"])
+    assert root.get(sent["location"])["location"] == path
     assert "no-store" in answer["Cache-Control"]
     assert scope_of_a_token("federations-read") == ""
     assert scope_of_a_token("federations-read", answer.context["secret"]) == "federations-read"

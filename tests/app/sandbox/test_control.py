@@ -68,7 +68,7 @@ def test_a_runtime_is_described_with_protocol_and_authorizer(caller: Caller) -> 
 def test_tags_are_listed_by_arn(caller: Caller) -> None:
     arn = caller.sandbox.admin.get("pharmacy_fraud_mcp")["arn"]
     tags = caller.client(CONTROL, keys=caller.assume()).list_tags_for_resource(resourceArn=arn)["tags"]
-    assert tags == {"env": "production", "team": "platform"}
+    assert tags == {"env": "production", "team": "platform", "shared": "partner"}
 
 
 @pytest.mark.parametrize("query", [{"nextToken": "made-up"}, {"nextToken": "YWZ0ZXI6eDp5"}])

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from sandbox.runtime_kinds import BAD_TOOL
-from sandbox.runtime_seeds import SeedOptions, make_seeds
+from sandbox.runtime_seeds import SHARED, SeedOptions, make_seeds
 from sandbox.runtime_texts import DOMAINS, make_tools
 
 
@@ -26,6 +26,10 @@ def test_the_default_mix_has_every_kind() -> None:
     assert [spec.name for spec in specs if BAD_TOOL in spec.tools] == ["document_search_mcp"]
     assert [spec.behavior.slow_seconds for spec in specs if spec.behavior.slow_seconds] == [2.0]
     assert any(spec.tags == {"env": "production", "team": "platform"} for spec in specs)
+    shared = [spec for spec in specs if SHARED.items() <= spec.tags.items()]
+    assert len(shared) == 6 and {spec.protocol for spec in shared} == {"MCP", "A2A"}
+    # The second hub of the demo signs with a key that these runtimes need not trust, and none of them fails.
+    assert not any(spec.authorizer or spec.failure_reason for spec in shared)
 
 
 def test_healthy_seeds_are_neither_slow_nor_failed_nor_imperfect() -> None:

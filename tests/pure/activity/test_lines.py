@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from core.activity.lines import FieldChange, Line, Position, Window, merged, read_position
-from core.activity.words import NOTHING, FieldWords, changes_in_words, title_of
+from core.activity.words import NOTHING, FieldWords, changes_in_words, choice_title, title_of
 
 START = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
@@ -64,6 +64,7 @@ def test_changes_are_told_in_the_words_of_the_pages() -> None:
         "is_sync_paused": ["False", "True"],
         "groups": {"type": "m2m", "operation": "add", "objects": ["Reader"]},
         "sync_crontab": ["", "0 2 * * *"],
+        "sync_time_zone": ["", "None"],
     }
 
     assert list(changes_in_words(changes, words)) == [
@@ -74,3 +75,10 @@ def test_changes_are_told_in_the_words_of_the_pages() -> None:
         FieldChange("Sync crontab", NOTHING, "0 2 * * *"),
     ]
     assert title_of("assumeRoleArn") == "Assume role arn"
+    labels = ("AWS Bedrock AgentCore", "MCP registry", "Waiting Approval", "A2A")
+    assert [choice_title(label) for label in labels] == [
+        "AWS Bedrock AgentCore",
+        "MCP registry",
+        "Waiting approval",
+        "A2A",
+    ]

@@ -138,7 +138,9 @@ def test_a_role_that_needs_a_second_factor_sets_one_up_first(
 
     client.get("/admin/security/app/?next=/admin/peers/peer/")
     key = ciphers.decrypt(client.session["new_app_key"])
-    answer = client.post("/admin/security/app/", {"code": code_of(key), "name": "phone", "next": "/admin/peers/peer/"})
+    answer = client.post(
+        "/admin/security/app/", {"code": code_of(key), "name": "phone", "next": "/admin/peers/peer/"}, follow=True
+    )
     assert answer.content.count(b"-") > 10
     assert b'href="/admin/peers/peer/"' in answer.content
     assert RecoveryCode.objects.filter(user=staff).count() == 10
@@ -211,7 +213,9 @@ def device(client: Client, staff: User, settings: Settings) -> PasskeyDevice:
     client.force_login(staff)
     made = PasskeyDevice(ORIGIN)
     options = client.get("/admin/security/passkey/").context["passkey_options"]
-    answer = client.post("/admin/security/passkey/", {"passkey": made.create(json.loads(options)), "name": "key"})
+    answer = client.post(
+        "/admin/security/passkey/", {"passkey": made.create(json.loads(options)), "name": "key"}, follow=True
+    )
     assert SecondFactor.objects.get().kind == FactorKind.PASSKEY
     assert RecoveryCode.objects.count() == len(answer.context["codes"]) == 10
     client.post("/admin/logout/")
@@ -242,7 +246,7 @@ def test_a_forged_passkey_is_refused(client: Client, device: PasskeyDevice, name
 
 def test_superusers_alone_remove_the_second_factors_of_others(app_key: str, staff: User, make_user: MakeUser) -> None:
     page = reverse("admin:auth_user_changelist")
-    form = {"action": "remove_factors", "_selected_action": [str(staff.pk)]}
+    form = {"action": "remove_factors", "_selected_action": [str(staff.pk)], "confirmed": "1"}
     helper = make_user("helper", is_staff=True)
     helper.user_permissions.add(*Permission.objects.filter(codename__in=["view_user", "change_user"]))
     for user, left in ((helper, 1), (make_user("root", is_staff=True, is_superuser=True), 0)):

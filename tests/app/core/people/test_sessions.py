@@ -60,7 +60,10 @@ def test_a_superuser_ends_sessions_of_others_and_staff_see_none(grace: User, mak
     theirs, mine = signed_in(other), signed_in(grace)
     row = UserSession.objects.get(user=other)
     assert theirs.get(reverse("admin:people_usersession_changelist")).status_code == 403
-    mine.post(reverse("admin:people_usersession_changelist"), {"action": "end_selected", "_selected_action": [row.pk]})
+    ticked = {"action": "end_selected", "_selected_action": [row.pk]}
+    asked = mine.post(reverse("admin:people_usersession_changelist"), ticked)
+    assert "signed out at once" in asked.content.decode() and UserSession.objects.filter(pk=row.pk).exists()
+    mine.post(reverse("admin:people_usersession_changelist"), {**ticked, "confirmed": "1"})
     assert not is_signed_in(theirs)
 
 

@@ -13,6 +13,7 @@ from federations.admin import federation_tabs
 from federations.models import AccessLevel, Federation, RuntimeObservation
 from federations.schedules.rule import Schedule
 from federations.services.access import grant
+from federations.services.federations import update_federation
 from federations.services.schedule import set_paused, set_schedule
 from tests.app.federations.admin.cloud import MemoryCloud, agent, failed_agent, federation, server, sync
 from tests.stores.counting import counted_queries
@@ -141,6 +142,22 @@ def test_a_stranger_finds_no_tab_and_a_tab_writes_nothing(admin: Client, staff: 
         response = stranger.get(url(found, tab), follow=True)
         assert response.redirect_chain
         assert "Payments" not in response.content.decode()
+
+
+def test_runtimes_that_a_new_configuration_made_unknown_are_not_counted_as_none(
+    admin: Client, cloud: MemoryCloud
+) -> None:
+    found = populated(cloud)
+    tab = f'href="{url(found, "runtimes")}"'
+    assert 'Runtimes <span class="fedhub-tab-number">' in text_of(admin, found, "change").partition(tab)[2][:120]
+    config = {**found.provider_config, "region": "eu-west-1"}
+    update_federation(
+        found, display_name="Payments", description="", tags=[], provider_config=config, by=Actor("", "ines")
+    )
+    found.refresh_from_db()
+    assert not RuntimeObservation.objects.filter(scope=found.pk).exists()
+    assert "fedhub-tab-number" not in text_of(admin, found, "change").partition(tab)[2].partition("</a>")[0]
+    assert "The next sync lists them again." in text_of(admin, found, "runtimes")
 
 
 def test_the_tabs_of_a_new_federation_say_what_to_do_next(admin: Client) -> None:

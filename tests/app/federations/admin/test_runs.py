@@ -15,7 +15,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from core.actors import Actor
+from federations.admin.run_labels import run_title
 from federations.models import A2aAgent, AccessLevel, AgentRun, AgentRunEvent, Federation
+from federations.runs.message import work_text
 from federations.runs.progress import Ending, NewEvent
 from federations.runs.states import EventKind, RunSource, RunState
 from federations.services.access import grant
@@ -164,6 +166,28 @@ def test_what_agents_say_is_escaped_bounded_and_never_a_link(admin: Client, agen
     for path in (page(run, "event", 50), page(run, "artifact", 0)):
         assert "k199" in text_of(admin, path) and "<script>" not in text_of(admin, path)
     assert admin.get(page(run, "artifact", 900)).status_code == admin.get(page(run, "event", 900)).status_code == 404
+
+
+def test_a_run_is_called_by_the_title_of_its_work_without_the_description(admin: Client, agent: A2aAgent) -> None:
+    for text in (work_text("Claim 2", "Score 2"), "\n  One  line\nand another", "Plain"):
+        give(agent, text)
+    rows = admin.get(reverse("admin:federations_agentrun_changelist")).context["cl"].result_list
+    assert sorted(map(run_title, rows)) == ["Claim 2", "One line", "Plain"]
+
+
+def test_the_last_artifacts_are_open_and_names_that_repeat_are_numbered(admin: Client, agent: A2aAgent) -> None:
+    run = start(give(agent))
+    named = [*["note"] * 6, "sum"]
+    listed = [{"id": str(place), "name": name, "parts": [{"text": "text " * 20}]} for place, name in enumerate(named)]
+    end(run, answer={"artifacts": listed})
+    shown = admin.get(page(run)).context["answer"]["artifacts"]
+    assert [each["name"] for each in shown] == [*(f"note, {number} of 6" for number in range(1, 7)), "sum"]
+    assert [each["is_open"] for each in shown] == [False, False, True, True, True, True, True]
+
+    many = [{"parts": [{"text": "word " * 9_000}]}] * 102
+    AgentRun.objects.filter(pk=run.pk).update(answer={"artifacts": many})
+    shown = admin.get(page(run)).context["answer"]["artifacts"]
+    assert (len(shown), shown[0]["name"], shown[-1]["name"]) == (100, "Artifact 3", "Artifact 102")
 
 
 def test_an_error_says_what_to_do_and_a_second_send_is_explained(admin: Client, agent: A2aAgent) -> None:

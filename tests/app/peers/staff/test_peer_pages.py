@@ -203,7 +203,7 @@ def test_a_key_is_revoked_from_its_page(admin: Client, approved: Peer) -> None:
 
 
 def test_a_token_is_shown_once_and_kept_out_of_caches(admin: Client, approved: Peer) -> None:
-    response = admin.post(url(approved, "issue_token"), {"days": "30"})
+    response = admin.post(url(approved, "issue_token"), {"days": "30"}, follow=True)
 
     raw = response.context["token"]
     assert raw in response.content.decode()

@@ -109,13 +109,14 @@ def test_each_step_of_a_peer_says_in_numbers_what_it_ends(admin: Client, propose
     ends = [
         "2 dispatches wait",
         "1 callback waits",
-        "1 delegation ends",
+        "1 permission of the peer for sent work ends",
         "1 token ends",
         "1 unlisted agent is unseen by it",
         "1 run is cancelled",
     ]
     asked = text_of(admin, url(proposed, "suspend"))
     assert re.findall(r"<li>(.*?)\.</li>", asked) == ends
+    assert f">{proposed}</strong>" in asked
     message = said(admin, proposed, "suspend", reason="Incident")
     assert ", ".join(ends) in message
     assert "Nothing is under way" in text_of(admin, url(proposed, "retire"))
@@ -151,6 +152,9 @@ def _under_way(peer: Peer, make_agent: MakeAgent) -> None:
         IssuedDelegation.objects.create(
             peer=peer, dispatch=sent, token_digest=digest, expires_at=expires_at, revoked_at=revoked_at
         )
+    ended = {"intent_id": "i", "peer": peer, "target_server": peer.server_url, "envelope": "{}", "status": "completed"}
+    of_ended_work = Dispatch.objects.create(id="d-3", **ended)
+    IssuedDelegation.objects.create(peer=peer, dispatch=of_ended_work, token_digest="d", expires_at=now + timedelta(1))
     received = ReceivedDispatch.objects.create(peer=peer, dispatch_id="r", body_digest="0", accepted=True, envelope={})
     OutboundCallback.objects.create(
         received=received, peer=peer, event_type="failed", idempotency_key="k", body="{}", due_at=now

@@ -12,10 +12,12 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from core.actors import Actor
 from federations.models import A2aAgent, AccessLevel, Federation
 from federations.services.access import grant
 from peers.models import AgentVisibilityChoice, Peer, RegisteredAgent
 from peers.services.catalog.agents import visibility_of
+from peers.services.catalog.work_settings import asks_before_work, set_asks_before_work
 from tests.app.peers.staff.pages import queries_of
 from tests.conftest import MakeAgent
 
@@ -64,7 +66,7 @@ def test_agents_of_a_list_become_public_only_after_a_page_that_names_them_and_th
     assert "25 agents" in text and "Everyone who reaches this hub" in text
     assert "triage-19" in text and "triage-20" not in text and "and 5 more" in text
     after = confirm(admin, f"{path}?q=triage", asked.content.decode())
-    assert "25 agents public from now on: everyone sees it." in after
+    assert "25 agents public from now on: everyone sees them." in after
     assert {shown(agent) for agent in agents} == {"public"}
 
 
@@ -224,6 +226,27 @@ def test_the_list_of_agents_reads_the_visibility_of_a_page_at_once(admin: Client
     for number in range(5):
         make_agent(None, f"more-{number}")
     assert queries_of(admin, LISTS[0]) == few
+
+
+def test_the_list_says_of_each_agent_who_sees_it_and_whether_work_waits(admin: Client, make_agent: MakeAgent) -> None:
+    asks, starts, other = (make_agent(None, name) for name in ("asks", "starts", "other"))
+    set_asks_before_work(None, starts.path, False, by=Actor("", "ines"))
+    list_page = LISTS[1]
+
+    text = " ".join(text_of(admin, list_page).split())
+    assert text.count("Other hubs do not see it</p>") == 3
+    assert " 3 agents </div>" in text
+    assert (text.count("waits for approval"), text.count("begins at once")) == (2, 1)
+
+    posted = {"action": "start_without_asking", "_selected_action": [asks.pk, starts.pk]}
+    asked = html.unescape(admin.post(list_page, posted).content.decode())
+    assert "begin the work of peers without a person" in asked and "other" not in asked.partition("<ul")[2][:400]
+    assert asks_before_work(None, asks.path)
+    after = confirm(admin, list_page, asked)
+    assert "Work of peers for 2 agents begins at once from now on." in after
+    assert [asks_before_work(None, agent.path) for agent in (asks, starts, other)] == [False, False, True]
+    admin.post(list_page, {**posted, "action": "ask_before_work", "confirmed": "1"})
+    assert asks_before_work(None, asks.path) and asks_before_work(None, starts.path)
 
 
 def test_a_registered_agent_gets_more_readers_only_after_a_confirmation(admin: Client, approved: Peer) -> None:
