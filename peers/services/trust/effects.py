@@ -38,6 +38,14 @@ class StopEffects:
     tokens: int = 0
     runs: int = 0
 
+    def __str__(self) -> str:
+        """Return what ended and what waits, in words; "" where nothing was under way."""
+        waits = _counted((self.dispatches, "dispatch", "es"), (self.callbacks, "callback", "s"))
+        ended = _counted((self.delegations, "delegation", "s"), (self.tokens, "token", "s"))
+        cancelled = _counted((self.runs, "run", "s"))
+        parts = (("waiting", waits), ("ended", ended), ("cancelled", cancelled))
+        return "; ".join(f"{what}: {text}" for what, text in parts if text)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyEffects:
@@ -100,6 +108,10 @@ def count_of_rejection(peer: Peer) -> RejectEffects:
 def count_tokens(peer: Peer, *, now: datetime) -> int:
     """Return the number of the peer's valid tokens; none counts while the peer is not approved."""
     return _valid_tokens([peer.pk], now).count() if peer.state == PeerState.APPROVED else 0
+
+
+def _counted(*found: tuple[int, str, str]) -> str:
+    return ", ".join(f"{number:,} {noun}{'' if number == 1 else ending}" for number, noun, ending in found if number)
 
 
 def _valid_tokens(peer_ids: list[str], now: datetime) -> QuerySet[PeerToken]:
