@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
 from core.actors import Actor
+from core.store.unit_of_work import REGISTRY
 from federations.models import AgentRun, Federation
 from federations.runs.states import RunSource
 from federations.services.runs.decide import cancel_run, refuse_run
@@ -99,3 +104,13 @@ def test_the_list_leads_to_the_messages_that_the_hub_did_not_store(admin: Client
     assert button in text_of(admin, LIST)
     found = admin.get(button, follow=True)
     assert [row.pk for row in found.context["cl"].result_list] == [line.pk]
+
+
+def test_the_migration_fills_in_how_earlier_work_ended(standing: dict[str, ReceivedDispatch]) -> None:
+    known = dict(ReceivedDispatch.objects.values_list("dispatch_id", "outcome"))
+    ReceivedDispatch.objects.update(outcome="")
+    migration = import_module("peers.migrations.0021_outcomes_of_ended_work")
+    migration.fill(apps, connections[REGISTRY].SchemaEditorClass(connections[REGISTRY]))
+    filled = dict(ReceivedDispatch.objects.values_list("dispatch_id", "outcome"))
+    # Earlier intents do not tell that work was stopped.
+    assert filled == known | {standing["stopped"].dispatch_id: "failed"}
