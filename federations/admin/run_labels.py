@@ -107,9 +107,9 @@ def live_state(run: AgentRun) -> SafeString:
 
 
 def run_title(run: AgentRun) -> str:
-    """Return the first line of the message, by which people know a run: of a peer's work it is the title."""
-    first = beginning_of(run).strip().splitlines()[:1]
-    line = " ".join("".join(first).split())
+    """Return the first line of the message, by which people know a run: the title of a peer's work."""
+    first, _, _ = beginning_of(run).strip().partition("\n")
+    line = " ".join(first.split())
     if not line:
         return "Data without a text"
     return line if len(line) <= TITLE_CHARACTERS else f"{line[: TITLE_CHARACTERS - 1]}…"

@@ -52,7 +52,7 @@ def waiting_cards(request: HttpRequest) -> list[WaitingCard]:
     numbers = {name: (number, oldest) for name, number, oldest in rows_of_all(*queries)}
     cards = _peer_cards(numbers) if sees_peers else []
     if sees_received:
-        href = f"{reverse('admin:peers_receiveddispatch_changelist')}?tab=waits"
+        href = f"{reverse('admin:peers_receiveddispatch_changelist')}?tab=waits&taken_by__exact=staff"
         cards.append(_card(numbers.get(TO_ANSWER), TO_ANSWER, "dispatches to answer by hand", href, "reply"))
     for model, one, many, icon in dead:
         href = f"{reverse(f'admin:peers_{model._meta.model_name}_changelist')}?work=dead"

@@ -7,15 +7,17 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
 
 from core.admin.cells import copyable, once_a_row, row_link, time_since
 from core.admin.linked_filters import DayFilter
 from federations.admin.run_timeline import Entry
+from peers.admin.composer.links import composer_url, may_compose
 from peers.admin.journal import journal_url
 from peers.admin.json_fields import json_as_fields
 from peers.admin.labels import DISPATCH_COLORS, dispatch_status, peer_link
@@ -26,6 +28,7 @@ from peers.admin.work.entries import entries_of
 from peers.admin.work.live import live_answer, page_context
 from peers.admin.work.sent import sent_facts, sent_state
 from peers.models import Dispatch, DispatchState, Intent
+from peers.services.answer_words import in_words
 
 
 @admin.register(Dispatch)
@@ -36,6 +39,7 @@ class DispatchAdmin(OutboxAdmin):
         css: ClassVar = {"all": ["fedhub/jobs.css", "fedhub/runs.css"]}
 
     list_display = ["intent", "peer_column", "agent", "status_label", "attempts", "what_happened", "made"]
+    actions_list = ["send_work"]
     list_filter = [
         ("status", ChoicesDropdownFilter),
         WorkStateFilter,
@@ -53,7 +57,7 @@ class DispatchAdmin(OutboxAdmin):
         ("Ids", {"fields": ["own_id", "remote_id", "trace"], "classes": ["collapse"]}),
         ("Envelope as the hub sends it", {"fields": ["envelope_text"], "classes": ["collapse"]}),
     ]
-    empty_hint = "The hub has sent nothing yet. Describe work for an approved peer, then dispatch it."
+    empty_hint = "The hub has sent nothing yet. Press Send work to describe work for an approved peer and to send it."
     empty_link = ("Go to the intents", "admin:peers_intent_changelist")
 
     def heading_of(self, row: Dispatch) -> str:
@@ -89,6 +93,20 @@ class DispatchAdmin(OutboxAdmin):
         names = sorted(self.actions_of_row(request, dispatch.pk)) if self.has_retry_permission(request) else []
         return sent_state(request, dispatch) | {"buttons": buttons_for(self, dispatch.pk, reversed(names))}
 
+    def has_compose_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether this person may describe new work and dispatch it."""
+        return may_compose(request)
+
+    @action(
+        description="Send work",
+        icon="send",
+        variant=ActionVariant.PRIMARY,
+        permissions=["compose"],
+        url_path="send-work",
+    )
+    def send_work(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(composer_url())
+
     def is_done(self, row: Dispatch) -> bool:
         return row.status != DispatchState.PENDING
 
@@ -116,7 +134,7 @@ class DispatchAdmin(OutboxAdmin):
 
     @display(description="What happened")
     def what_happened(self, dispatch: Dispatch) -> str:
-        return dispatch.reason or dispatch.last_error or "-"
+        return in_words(dispatch.reason or dispatch.last_error) or "-"
 
     @display(description="Delegation scope")
     def scope_text(self, dispatch: Dispatch) -> SafeString:

@@ -30,7 +30,7 @@ MAX_REFUSALS_SHOWN = 20
 class ImportExportMixin(RowPagesMixin):
     """Adds the buttons Import and Export above the list of peers, and serves their pages."""
 
-    actions_list = ["import_peers", {"title": "Export", "items": ["export_as_csv", "export_as_json"]}]
+    actions_list = ["import_peers", {"title": "Export for another hub", "items": ["export_as_csv", "export_as_json"]}]
 
     @action(description="Import", icon="upload", permissions=["add"], url_path="import")
     def import_peers(self, request: HttpRequest) -> HttpResponse:
@@ -80,7 +80,7 @@ def _review_of(rows: list[ImportRow]) -> dict[str, Any]:
 
 
 def _download(text: str, ending: str, content_type: str) -> HttpResponse:
-    name = f"peers-{timezone.localdate():%Y-%m-%d}.{ending}"
+    name = f"peers-to-import-{timezone.localdate():%Y-%m-%d}.{ending}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
     return HttpResponse(text, content_type=f"{content_type}; charset=utf-8", headers=headers)
 

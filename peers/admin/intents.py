@@ -27,7 +27,10 @@ from peers.admin.json_fields import json_as_fields
 from peers.admin.labels import DISPATCH_COLORS, dispatch_status, peer_link
 from peers.admin.list_pages import INTENT_EXPORT, INTENT_TABS
 from peers.admin.work.answer import answer_of
+from peers.admin.work.outcome import OUTCOME_COLORS, outcome_of, what_happened
 from peers.models import Dispatch, DispatchState, Intent, IntentStatus, ReceivedDispatch
+from peers.services.agent_work.waiting import waiting_among
+from peers.services.answer_words import in_words
 from peers.services.catalog.intents import change_intent, create_intent, is_editable, where_status, with_status
 
 INTENT_COLORS = {
@@ -191,7 +194,9 @@ def _answer(intent: Intent, dispatches: list[Dispatch]) -> SafeString | str:
 
 def _dispatch_table(intent: Intent, dispatches: list[Dispatch]) -> dict[str, list[Any]]:
     received = (
-        ReceivedDispatch.objects.filter(intent=intent).select_related("peer").first() if intent.is_received else None
+        ReceivedDispatch.objects.filter(intent=intent).select_related("peer", "intent").first()
+        if intent.is_received
+        else None
     )
     rows = [
         [
@@ -199,20 +204,20 @@ def _dispatch_table(intent: Intent, dispatches: list[Dispatch]) -> dict[str, lis
             peer_link(row.peer, row.target_server),
             row.agent_id or "chosen by the peer",
             label(dispatch_status(row), DISPATCH_COLORS),
-            row.reason or row.last_error or "-",
+            in_words(row.reason or row.last_error) or "-",
             time_since(row.created_at),
         ]
         for row in dispatches
     ]
     if received:
-        state = label("Finished" if received.is_finished else "Under way", {"Finished": "success"})
+        state = label(outcome_of(received, waits=bool(waiting_among([received]))), OUTCOME_COLORS)
         rows.append(
             [
                 row_link(received, "received"),
                 peer_link(received.peer),
                 received.agent_id or "not named",
                 state,
-                received.message or "-",
+                what_happened(received),
                 time_since(received.received_at),
             ]
         )

@@ -24,6 +24,7 @@ from peers.admin.list_pages import JOURNAL_EXPORT, JOURNAL_TABS
 from peers.admin.work.trace_table import trace_table
 from peers.models import Dispatch, JournalEntry, JournalKind, Peer, ReceivedDispatch
 from peers.services.inbox.explain.refused import checks_of_line
+from peers.services.journal_words import line_words
 from peers.services.trust.log_sealing import start_log
 
 KIND_COLORS = {
@@ -43,8 +44,8 @@ class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
     """The admin page of the journal: a line for each decision about a peer and each message between hubs."""
 
     actions_list = ["start_log"]
-    list_display = ["when", "kind_label", "text", "peer", "dispatch", "by"]
-    list_display_links = ["when"]
+    list_display = ["when", "kind_label", "said", "peer", "dispatch", "by"]
+    list_display_links = ["when", "said"]
     list_filter = [("kind", ChoicesDropdownFilter)]
     list_fullwidth = True
     list_per_page = 100
@@ -52,9 +53,12 @@ class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
     tabs, export_fields = JOURNAL_TABS, JOURNAL_EXPORT
     date_field, date_title = "at", "When"
     search_help_text = "Peer, dispatch id, text or person"
-    fields = ["at", "kind_label", "text", "peer_page", "dispatch_page", "by", "in_log", "digest"]
+    fields = ["at", "kind_label", "said", "peer_page", "dispatch_page", "by", "in_log", "digest"]
     change_form_outer_before_template = "peers/journal_line.html"
     empty_hint = "The hub writes a line for every decision about a peer and for every message between hubs."
+
+    def heading_of(self, row: JournalEntry) -> str:
+        return line_words(row.kind, row.text)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
@@ -93,9 +97,13 @@ class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
     def kind_label(self, entry: JournalEntry) -> str:
         return entry.get_kind_display()
 
+    @display(description="Text", ordering="text")
+    def said(self, entry: JournalEntry) -> str:
+        return line_words(entry.kind, entry.text)
+
     @display(description="Peer", ordering="peer_url")
-    def peer(self, entry: JournalEntry) -> str:
-        return entry.peer_url or "-"
+    def peer(self, entry: JournalEntry) -> SafeString | str:
+        return peer_link(None, entry.peer_url)
 
     @display(description="Dispatch", ordering="dispatch_id")
     def dispatch(self, entry: JournalEntry) -> SafeString | str:
@@ -124,6 +132,11 @@ class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
 def journal_url(query: str) -> str:
     """Return the address of the journal's page with the lines that match `query`."""
     return f"{reverse('admin:peers_journalentry_changelist')}?{urlencode({'q': query})}"
+
+
+def refusals_url() -> str:
+    """Return the address of the journal's page with the messages that the hub refused and did not store."""
+    return f"{reverse('admin:peers_journalentry_changelist')}?tab={JournalKind.REFUSED}"
 
 
 def lines_link(dispatch_id: str) -> SafeString:

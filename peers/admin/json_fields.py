@@ -18,6 +18,7 @@ MAX_FIELDS = 60
 NOTHING = "nothing"
 FIELD_LABELS: Mapping[str, str] = {
     "agent_id": "Agent",
+    "artifacts": "Artifacts",
     "attestation": "Attestation",
     "callback_url": "Callbacks go to",
     "cost_ceiling_usd": "Cost ceiling",
@@ -39,6 +40,13 @@ FIELD_LABELS: Mapping[str, str] = {
     "intent_title": "Intent",
     "llm_tokens": "LLM tokens used",
     "max_cost_usd": "Cost limit",
+    "max_tool_calls": "Limit of tool calls",
+    "message": "Message",
+    "question": "Question",
+    "reason": "Reason",
+    "requests": "Requests to the agent",
+    "seconds": "Seconds of work",
+    "sends": "Messages to the agent",
     "max_delegation_depth": "May be passed on",
     "max_llm_tokens": "LLM token limit",
     "permissions": "Permitted",
@@ -46,10 +54,13 @@ FIELD_LABELS: Mapping[str, str] = {
     "signature": "Signature",
     "source_server": "From",
     "state_delta": "State delta",
+    "status": "State of the work",
     "target_server": "To",
     "timestamp": "When",
+    "tool_calls": "Tool calls",
     "trace_context": "Trace",
     "trace_references": "Traces",
+    "unverified": "Not measured",
     "usage": "Usage",
 }
 UNIT_OF_ENDING: Mapping[str, str] = {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
 
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from core.admin.labels import format_time
 from peers.models import (
@@ -58,6 +59,7 @@ KEY_ORIGINS = {
     KeyOrigin.ENTERED: "entered by staff",
     KeyOrigin.PUBLISHED: "published in its DID document",
 }
+_BREAKS = re.compile(r"(?<=[^/:])[.:/](?=[^/])")
 SIGNED_BY_PREVIOUS = "signed by the previous key"
 EVENT_NAMES: Mapping[str, str] = {
     CallbackEventType.STATE_DELTA: "Progress",
@@ -83,12 +85,18 @@ def event_name(event_type: str) -> str:
     return EVENT_NAMES.get(event_type, event_type)
 
 
+def url_text(text: str) -> SafeString:
+    """Return a URL that a narrow column breaks before a dot, a colon or a slash, and only then inside a part."""
+    # Django escapes none of the three signs.
+    return mark_safe(_BREAKS.sub(r"<wbr>\g<0>", escape(text)))  # noqa: S308 (the text is escaped)
+
+
 def peer_link(peer: Peer | None, url: str = "") -> SafeString | str:
     """Return a link to a peer by its name, with its URL as the tooltip; without a peer, only `url` or a dash."""
     if peer is None:
-        return url or "-"
+        return format_html('<span title="{}">{}</span>', url, url_text(url)) if url else "-"
     page = reverse("admin:peers_peer_change", args=[peer.pk])
-    return format_html('<a class="text-link" href="{}" title="{}">{}</a>', page, peer.server_url, peer)
+    return format_html('<a class="text-link" href="{}" title="{}">{}</a>', page, peer.server_url, url_text(str(peer)))
 
 
 def peer_state(peer: Peer, standing: Standing) -> str:

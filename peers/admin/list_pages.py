@@ -10,22 +10,27 @@ from django.utils import timezone
 from core.admin.list_export import ExportField
 from core.admin.list_tabs import Tab, choice_tabs
 from peers.admin.labels import dispatch_status, event_name, key_state, title_of_received
+from peers.admin.work.outcome import outcome_of, what_happened
 from peers.models import (
+    PUT_AWAY,
+    WAITING_DEAD,
     DispatchState,
     IntentStatus,
     JournalKind,
     KeyState,
     PeerState,
     ReceiptStanding,
-    TakenBy,
     Visibility,
+    WorkOutcome,
 )
+from peers.services.agent_work.waiting import where_under_way, where_waiting
 from peers.services.catalog.intents import where_status
+from peers.services.journal_words import line_words
 from peers.services.trust.standing import has_changed_key, has_no_trusted_key, needs_decision, review_is_due
 
-IS_DEAD = Q(dead_at__isnull=False)
 IS_DUE = Q(dead_at__isnull=True, due_at__isnull=False)
 IS_AT_REST = Q(dead_at__isnull=True, due_at__isnull=True)
+DEAD_TABS = (Tab("given_up", "Given up", WAITING_DEAD), Tab("put_away", "Put away", PUT_AWAY))
 
 
 TO_DECIDE, OLDEST_DECISION = "decide", ("waits_since", "pk")
@@ -82,8 +87,13 @@ _IS_PENDING = Q(status=DispatchState.PENDING)
 DISPATCH_TABS = (
     Tab("pending", "Pending", _IS_PENDING & IS_DUE),
     Tab("waiting", "Waiting", _IS_PENDING & IS_AT_REST),
-    Tab("given_up", "Given up", IS_DEAD),
-    *choice_tabs("status", [choice for choice in DispatchState.choices if choice[0] != DispatchState.PENDING]),
+    *DEAD_TABS,
+    # A dispatch that the hub gave up stands behind one tab alone, as the label in its row says.
+    *(
+        Tab(state.value, str(state.label), Q(status=state, dead_at__isnull=True))
+        for state in DispatchState
+        if state != DispatchState.PENDING
+    ),
 )
 DISPATCH_EXPORT: tuple[ExportField, ...] = (
     ("Id", "id"),
@@ -100,10 +110,12 @@ DISPATCH_EXPORT: tuple[ExportField, ...] = (
 )
 
 RECEIVED_TABS = (
-    Tab("waits", "Waits for staff", Q(accepted=True, is_finished=False, taken_by=TakenBy.STAFF)),
-    Tab("under_way", "Under way", Q(accepted=True, is_finished=False)),
-    Tab("finished", "Finished", Q(accepted=True, is_finished=True)),
-    Tab("refused", "Refused", Q(accepted=False)),
+    Tab("waits", "Waits for staff", where_waiting),
+    Tab("under_way", "Under way", where_under_way),
+    Tab("completed", "Completed", Q(outcome=WorkOutcome.COMPLETED)),
+    Tab("failed", "Failed", Q(outcome=WorkOutcome.FAILED)),
+    Tab("cancelled", "Cancelled", Q(outcome=WorkOutcome.CANCELLED)),
+    Tab("refused", "Refused", Q(accepted=False) | Q(outcome=WorkOutcome.REFUSED)),
 )
 RECEIVED_EXPORT: tuple[ExportField, ...] = (
     ("Dispatch id at the peer", "dispatch_id"),
@@ -111,8 +123,8 @@ RECEIVED_EXPORT: tuple[ExportField, ...] = (
     ("Peer", "peer.server_url"),
     ("Agent", "agent_id"),
     ("Accepted", "accepted"),
-    ("Finished", "is_finished"),
-    ("Message", "message"),
+    ("Outcome", lambda row: outcome_of(row, waits=row.waits)),
+    ("What happened", what_happened),
     ("Received", "received_at"),
 )
 
@@ -131,7 +143,7 @@ INBOUND_EXPORT: tuple[ExportField, ...] = (
 
 OUTBOUND_TABS = (
     Tab("due", "Due", IS_DUE),
-    Tab("given_up", "Given up", IS_DEAD),
+    *DEAD_TABS,
     Tab("done", "Delivered", IS_AT_REST & Q(delivered_at__isnull=False)),
     Tab("waiting", "Waiting", IS_AT_REST & Q(delivered_at__isnull=True)),
 )
@@ -148,7 +160,7 @@ OUTBOUND_EXPORT: tuple[ExportField, ...] = (
 
 EVENT_TABS = (
     Tab("due", "Due", IS_DUE),
-    Tab("given_up", "Given up", IS_DEAD),
+    *DEAD_TABS,
     Tab("done", "Done", IS_AT_REST & Q(finished_at__isnull=False)),
     Tab("waiting", "Waiting", IS_AT_REST & Q(finished_at__isnull=True)),
 )
@@ -184,7 +196,7 @@ JOURNAL_TABS = tuple(choice_tabs("kind", JournalKind.choices))
 JOURNAL_EXPORT: tuple[ExportField, ...] = (
     ("When", "at"),
     ("About", "kind"),
-    ("Text", "text"),
+    ("Text", lambda line: line_words(line.kind, line.text)),
     ("Peer", "peer_url"),
     ("Dispatch id", "dispatch_id"),
     ("By", "actor_name"),
@@ -192,6 +204,7 @@ JOURNAL_EXPORT: tuple[ExportField, ...] = (
 
 RECEIPT_TABS = tuple(choice_tabs("standing", ReceiptStanding.choices[::-1]))
 RECEIPT_EXPORT: tuple[ExportField, ...] = (
+    ("Work", "work_title"),
     ("Dispatch id", "dispatch_id"),
     ("Sent", "is_sent"),
     ("Peer", "peer.server_url"),

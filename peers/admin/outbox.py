@@ -26,6 +26,7 @@ from core.admin.row_pages import RowPagesMixin
 from peers.admin.dialogs import ConfirmForm, PutAwayForm, RequiredReasonForm, dialog
 from peers.admin.labels import EVENT_NAMES, http_answer
 from peers.models import PUT_AWAY, WAITING_DEAD, OutboxRow
+from peers.services.answer_words import in_words
 from peers.services.outbox.dead_letters import bring_back, put_away, put_away_each, retry_dead
 
 AWAY = "Put away"
@@ -96,7 +97,8 @@ class OutboxAdmin(OldestFirstMixin, RowPagesMixin, ReadOnlyAdmin):
         url_path="retry",
         dialog=dialog(
             "Try again",
-            "The row is due at once and gets all its attempts again. A dispatch that the peer refused becomes pending.",
+            "A worker tries it again as soon as it is free, and again after each failure, as if it were new. "
+            "A dispatch that the peer refused becomes pending.",
             ConfirmForm,
         ),
     )
@@ -188,7 +190,7 @@ class OutboxAdmin(OldestFirstMixin, RowPagesMixin, ReadOnlyAdmin):
 
     @display(description="Last error")
     def error_text(self, row: OutboxRow) -> str:
-        return row.last_error or "-"
+        return in_words(row.last_error) or "-"
 
     @display(description="Made", ordering="created_at")
     def made(self, row: Any) -> str:

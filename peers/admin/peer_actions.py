@@ -10,9 +10,10 @@ from django.utils import timezone
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
-from core.actors import actor_of
+from core.actors import Actor, actor_of
 from core.admin.refusals import show_refusals
 from core.admin.shown_once import answer_once, is_to_show, show_once
+from core.errors import ExternalServiceError
 from peers.admin.composer.links import composer_url, may_compose
 from peers.admin.dialogs import ConfirmForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, dialog
 from peers.admin.effects import RejectForm, RetireForm, RevokeTokensForm, SuspendForm, joined, stopped_parts
@@ -21,10 +22,11 @@ from peers.admin.labels import key_origin, plural, short_fingerprint
 from peers.admin.peer_forms import ApprovalForm, TokenForm
 from peers.admin.peer_sending import SendingActionsMixin, sending_actions
 from peers.models import Peer, PeerState
+from peers.services.answer_words import in_words
 from peers.services.catalog.agents import count_only_for_peers
 from peers.services.trust import peers
 from peers.services.trust.log_checkpoints import acknowledge_log, warnings_about
-from peers.services.trust.peer_documents import refresh_documents
+from peers.services.trust.peer_documents import FetchedKeys, refresh_documents
 from peers.services.trust.peer_tokens import issue_peer_token, revoke_all
 from peers.services.trust.restore_boundary import allow_older, is_held_back
 
@@ -45,6 +47,7 @@ NEXT_STEP: dict[str, str] = {
     PeerState.RETIRED: "The hub sends it nothing and refuses its requests. Its history stays.",
 }
 """What each state means, and what staff can do next."""
+STEP_WITHOUT_KEY = "It has no key: press Issue a token under More, so that it can prove itself."
 
 
 class PeerActionsMixin(SendingActionsMixin):
@@ -108,7 +111,7 @@ class PeerActionsMixin(SendingActionsMixin):
     def fetch(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
         peer = self.row_or_404(request, object_id)
         with show_refusals(request):
-            findings = refresh_documents(peer, by=actor_of(request.user), now=timezone.now())
+            findings = _fetched(peer, actor_of(request.user))
             new = len(findings.new_keys)
             text = f"{plural(len(findings.keys), 'key')} found, {new} of them new."
             messages.success(request, f"{text} The hub does not trust a new key until you approve it." if new else text)
@@ -138,7 +141,8 @@ class PeerActionsMixin(SendingActionsMixin):
                     reason=typed["reason"],
                     review_by=typed["review_by"],
                 )
-                messages.success(request, f"{peer} is approved. {NEXT_STEP[PeerState.APPROVED]}")
+                step = NEXT_STEP[PeerState.APPROVED] if keys else STEP_WITHOUT_KEY
+                messages.success(request, f"{peer} is approved. {step}")
             return self.redirect_to(request, self.row_url(object_id))
         shown = [
             {"key": key, "origin": key_origin(key), "forms": shown_fingerprint(key.fingerprint)}
@@ -334,3 +338,11 @@ class PeerActionsMixin(SendingActionsMixin):
             service(peer, reason=form.cleaned_data["reason"], by=actor_of(request.user))
             messages.success(request, f"{peer} is {peer.get_state_display().lower()}. {NEXT_STEP[peer.state]}")
         return self.redirect_to(request, self.row_url(object_id))
+
+
+def _fetched(peer: Peer, by: Actor) -> FetchedKeys:
+    """Return what a fetch of the peer's documents found; raises ExternalServiceError with a text for people."""
+    try:
+        return refresh_documents(peer, by=by, now=timezone.now())
+    except ExternalServiceError as exc:
+        raise ExternalServiceError(in_words(exc.message)) from exc

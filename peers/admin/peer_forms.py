@@ -157,6 +157,9 @@ class ApprovalForm(forms.Form):
         if shown:
             self.fields["fingerprint"].choices = [(key.fingerprint, key.fingerprint) for key in shown]  # type: ignore[attr-defined]
             self.fields["fingerprint"].required = True
+            if len(shown) == 1:
+                # The statement below says that staff compared it.
+                self.fields["fingerprint"].initial = shown[0].fingerprint
             self.fields["fingerprint"].error_messages["required"] = "Pick the fingerprint that you have compared."
             self.fields["compared"].label = COMPARED_LABEL
             self.fields["compared"].help_text = COMPARED_HELP

@@ -24,6 +24,7 @@ from peers.admin.labels import (
 from peers.admin.peer_actions import NEXT_STEP
 from peers.admin.peer_traffic import traffic_of
 from peers.models import JournalEntry, KeyState, Peer, PeerDecision, PeerKey, PeerState
+from peers.services.journal_words import line_words
 from peers.services.outbox.pauses import pause_end
 from peers.services.trust.restore_boundary import is_held_back
 from peers.services.trust.standing import Standing, standing_of
@@ -41,6 +42,7 @@ def overview_of(peer: Peer) -> dict[str, Any]:
     return {
         "peer": peer,
         "state_label": label(peer_state(peer, standing), PEER_COLORS),
+        "is_approved_without_key": peer.state == PeerState.APPROVED and not keys and not tokens,
         "has_no_trusted_key": peer.state == PeerState.APPROVED and standing == Standing.NO_KEY,
         "changed_keys": proposed if peer.state == PeerState.APPROVED else [],
         "withdrawn_keys": [key for key in keys if key.withdrawal and key.is_valid_at(now)],
@@ -104,5 +106,8 @@ def _key_of(decision: PeerDecision, keys: list[PeerKey]) -> Any:
 
 def _journal_table(peer: Peer) -> dict[str, list[Any]]:
     lines = JournalEntry.objects.filter(peer_url=peer.server_url)[:MAX_LINES_SHOWN]
-    rows = [[time_since(line.at), line.get_kind_display(), line.text, line.actor_name or "the hub"] for line in lines]
+    rows = [
+        [time_since(line.at), line.get_kind_display(), line_words(line.kind, line.text), line.actor_name or "the hub"]
+        for line in lines
+    ]
     return {"headers": ["When", "About", "Event", "By"], "rows": rows}

@@ -14,6 +14,7 @@ from core.store.days import RecentDays, hub_today
 from core.store.unions import count_each
 from peers.admin.labels import plural
 from peers.models import Dispatch, DispatchReceipt, OutboundCallback, Peer, PeerState, ReceiptStanding, ReceivedDispatch
+from peers.services.answer_words import in_words
 from peers.services.catalog.peer_agents import agents_of
 from peers.services.outbox.delivery_days import DeliveryDays, QueueToPeer, delivery_days, queue_to
 
@@ -49,7 +50,7 @@ def delivery_chart(found: DeliveryDays) -> DayChart:
     last = max(found.errors, default=None)
     return day_chart(
         f"Deliveries of the last {len(found.days)} days", found.days, series, name="deliveries",
-        note=f"Last error, {last:%Y-%m-%d}: {found.errors[last]}" if last and found.errors[last] else "",
+        note=f"Last error, {last:%Y-%m-%d}: {in_words(found.errors[last])}" if last and found.errors[last] else "",
         empty=f"The hub sent nothing to this peer in the last {len(found.days)} days.",
     )  # fmt: skip
 
@@ -96,19 +97,21 @@ def _cards(peer: Peer, sent: int, received: int, differing: int) -> list[dict[st
 def _agents(peer: Peer) -> dict[str, Any]:
     # One more than is shown tells whether there are further ones.
     found = list(agents_of(peer)[: MAX_AGENTS_SHOWN + 1])
-    columns = {
-        "Agent": [agent.agent_id for agent in found],
-        "Name": [agent.name for agent in found],
-        "Skills": [_skills(agent.skills) for agent in found],
-        "Description": [agent.description[:200] for agent in found],
-    }
-    # The protocol does not ask a hub for names and descriptions, so many lists have none.
-    told = {title: texts for title, texts in columns.items() if any(texts)}
-    rows = [[text or "-" for text in row] for row in zip(*told.values(), strict=True)]
+    shown = found[:MAX_AGENTS_SHOWN]
+    columns: list[tuple[str, list[str]]] = [
+        ("Agent", [agent.agent_id for agent in shown]),
+        ("Name", [agent.name for agent in shown]),
+        ("Skills", [_skills(agent.skills) for agent in shown]),
+        ("Description", [agent.description[:200] for agent in shown]),
+    ]
+    # The protocol lets a hub leave out the names and descriptions; then their columns say nothing.
+    told = [(title, values) for title, values in columns if any(values)]
+    rows = [[value or "-" for value in row] for row in zip(*(values for _, values in told), strict=True)]
     return {
-        "agent_table": {"headers": list(told), "rows": rows[:MAX_AGENTS_SHOWN]},
+        "agent_table": {"headers": [title for title, _ in told], "rows": rows},
         "agents_left_out": len(found) > MAX_AGENTS_SHOWN,
         "agents_age": time_since(peer.agents_fetched_at) if peer.agents_fetched_at else "",
+        "agents_error": in_words(peer.agents_error).removesuffix("."),
         "agents_tried": time_since(peer.agents_tried_at) if peer.agents_tried_at else "",
     }
 

@@ -19,7 +19,7 @@ from core.admin.saving import UnitOfWorkMixin
 from core.store.days import hub_today
 from peers.admin.composer.links import may_compose
 from peers.admin.import_export import ImportExportMixin
-from peers.admin.labels import PEER_COLORS, peer_state
+from peers.admin.labels import PEER_COLORS, peer_state, plural
 from peers.admin.list_pages import PEER_EXPORT, PEER_TABS, TO_DECIDE
 from peers.admin.many_peers import ManyPeersMixin
 from peers.admin.peer_actions import PeerActionsMixin
@@ -30,12 +30,13 @@ from peers.models import KeyState, KeyWithdrawal, Peer, PeerState
 from peers.services.trust.peers import add_peer, change_settings
 from peers.services.trust.standing import Standing, has_no_trusted_key, review_is_due, standing, with_standing
 
+REVIEW_DUE = "Review due"
 DECISION_COLORS = {
     "New peer": "info",
     "New key to compare": "info",
     "Changed key": "warning",
     "Withdrawn key": "danger",
-    "Review due": "warning",
+    REVIEW_DUE: "warning",
     "No trusted key": "danger",
 }
 # Of a pinned key; a condition on `keys__withdrawal` follows.
@@ -171,9 +172,13 @@ class PeerAdmin(
     def to_decide(self, peer: Any) -> str | None:
         return _decision(peer)
 
-    @display(description="Waits", ordering="waits_since")
+    @display(description="Waits since", ordering="waits_since")
     def waits(self, peer: Any) -> str:
-        return time_since(peer.waits_since) if _decision(peer) else "-"
+        if (decision := _decision(peer)) == REVIEW_DUE:
+            # A review has a day and no time.
+            days = (hub_today() - peer.review_by).days
+            return f"{plural(days, 'day')} ago" if days else "today"
+        return time_since(peer.waits_since) if decision else "-"
 
     @display(description="Relationship", ordering="relationship")
     def relationship_label(self, peer: Peer) -> str:
@@ -212,5 +217,5 @@ def _decision(peer: Any) -> str | None:
     if peer.withdrawn_key_since:
         return "Withdrawn key"
     if peer.review_by and peer.review_by <= hub_today():
-        return "Review due"
+        return REVIEW_DUE
     return "No trusted key" if _standing(peer) == Standing.NO_KEY else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from django.contrib import admin
@@ -12,11 +13,13 @@ from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilt
 from unfold.decorators import display
 
 from core.admin.cells import once_a_row, time_since
+from core.admin.list_export import CHUNK_ROWS
+from core.admin.list_page import ListChangeList
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.row_pages import RowPagesMixin
 from peers.admin.journal import dispatch_link
 from peers.admin.json_fields import json_as_fields
-from peers.admin.labels import EVENT_COLORS, event_name, peer_link
+from peers.admin.labels import EVENT_COLORS, event_name, peer_link, title_of_received
 from peers.admin.list_pages import RECEIPT_EXPORT, RECEIPT_TABS
 from peers.models import Dispatch, DispatchReceipt, ReceiptStanding, ReceivedDispatch
 
@@ -28,19 +31,22 @@ STANDING_COLORS = {
 WAITING = "Only this hub has signed: the peer makes no receipts, or has not answered yet."
 
 
-def titles_of(dispatch_ids: Sequence[str]) -> dict[str, str]:
-    """Return the titles of the sent and received dispatches with these ids, in two queries."""
-    received = ReceivedDispatch.objects.filter(dispatch_id__in=dispatch_ids, intent__isnull=False)
-    sent = Dispatch.objects.filter(pk__in=dispatch_ids)
-    return dict(received.values_list("dispatch_id", "intent__title")) | dict(sent.values_list("pk", "intent_title"))
+class ReceiptChangeList(ListChangeList):
+    """A list of receipts, which reads the titles of a page's work at once."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = _with_titles(self.result_list)
 
 
 @admin.register(DispatchReceipt)
 class DispatchReceiptAdmin(RowPagesMixin, ReadOnlyAdmin):
     """The admin page of receipts."""
 
-    list_display = ["title", "state_label", "dispatch_id", "direction", "peer_column", "event", "differs_text", "made"]
-    list_display_links = ["title"]
+    list_display = ["state_label", "title", "dispatch_id", "direction", "peer_column", "event", "differs_text", "made"]
+    list_display_links = ["title", "dispatch_id"]
     list_filter = [("peer", RelatedDropdownFilter), ("is_sent", BooleanRadioFilter)]
     list_select_related = ["peer"]
     tabs, export_fields = RECEIPT_TABS, RECEIPT_EXPORT
@@ -60,22 +66,20 @@ class DispatchReceiptAdmin(RowPagesMixin, ReadOnlyAdmin):
     ]
     empty_hint = "The hub signs a receipt with each callback that ends received work, and answers those of its peers."
 
-    def heading_of(self, row: DispatchReceipt) -> str:
-        title = titles_of([row.dispatch_id]).get(row.dispatch_id)
-        return f"Receipt of “{title}”" if title else f"Receipt of {row.dispatch_id}"
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ListChangeList]:
+        return ReceiptChangeList
 
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        found = super().get_changelist_instance(request)
-        rows = list(found.result_list)
-        titles = titles_of([row.dispatch_id for row in rows])
-        for row in rows:
-            row.work_title = titles.get(row.dispatch_id, "")
-        found.result_list = rows
-        return found
+    def exported(self, rows: Iterator[DispatchReceipt]) -> Iterator[DispatchReceipt]:
+        while chunk := _with_titles(islice(rows, CHUNK_ROWS)):
+            yield from chunk
+
+    def heading_of(self, row: DispatchReceipt) -> str:
+        (titled,) = _with_titles([row])
+        return f"Receipt of {titled.work_title or row.dispatch_id}"
 
     @display(description="Work")
-    def title(self, receipt: DispatchReceipt) -> str:
-        return getattr(receipt, "work_title", "") or "Untitled work"
+    def title(self, receipt: Any) -> str:
+        return receipt.work_title or "-"
 
     @display(description="Signatures", ordering="standing", label=STANDING_COLORS)
     def state_label(self, receipt: DispatchReceipt) -> str:
@@ -113,3 +117,19 @@ class DispatchReceiptAdmin(RowPagesMixin, ReadOnlyAdmin):
     @display(description="Countersignature")
     def answer_text(self, receipt: DispatchReceipt) -> Any:
         return json_as_fields(receipt.countersignature) if receipt.countersignature else WAITING
+
+
+def _with_titles(rows: Iterable[Any]) -> list[Any]:
+    """Return the receipts, each with the title of its work as `work_title`; "" where the dispatch was deleted."""
+    found = list(rows)
+    if not found:
+        return []
+    sent_ids = [row.dispatch_id for row in found if row.is_sent]
+    got_ids = [row.dispatch_id for row in found if not row.is_sent]
+    sent = dict(Dispatch.objects.filter(pk__in=sent_ids).values_list("pk", "intent_title")) if sent_ids else {}
+    received = ReceivedDispatch.objects.filter(dispatch_id__in=got_ids).select_related("intent") if got_ids else ()
+    got = {(row.peer_id, row.dispatch_id): title_of_received(row) for row in received}
+    for row in found:
+        named = sent.get(row.dispatch_id) if row.is_sent else got.get((row.peer_id, row.dispatch_id))
+        row.work_title = named or ""
+    return found

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
-from unfold.decorators import display
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.decorators import action, display
 
 from core.admin.cells import copyable, row_link, time_since
 from core.admin.linked_filters import DayFilter
+from core.admin.list_export import CHUNK_ROWS
+from core.admin.list_page import ListChangeList
 from core.admin.read_only import ReadOnlyAdmin
 from federations.admin.run_timeline import Entry
 from peers.admin.by_hand import ByHandMixin
-from peers.admin.journal import journal_url
+from peers.admin.journal import journal_url, refusals_url
 from peers.admin.json_fields import json_as_fields
 from peers.admin.labels import peer_link, title_of_received
 from peers.admin.list_pages import RECEIVED_EXPORT, RECEIVED_TABS
 from peers.admin.work.buttons import buttons_for, run_buttons
 from peers.admin.work.entries import entries_of
 from peers.admin.work.live import live_answer, page_context
+from peers.admin.work.outcome import OUTCOME_COLORS, outcome_of, what_happened
 from peers.admin.work.received import received_facts, received_state, run_of
 from peers.admin.work.trace_table import trace_table
-from peers.models import ReceivedDispatch, TakenBy
+from peers.models import ReceivedDispatch
+from peers.services.agent_work.waiting import waiting_among
 from peers.services.inbox.explain.received import checks_of
 
 
@@ -37,6 +43,16 @@ class ReceivedDayFilter(DayFilter):
     column = "received_at"
 
 
+class ReceivedChangeList(ListChangeList):
+    """A list of received dispatches, which reads the waiting runs of a page at once."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = _with_waits(self.result_list)
+
+
 @admin.register(ReceivedDispatch)
 class ReceivedDispatchAdmin(ByHandMixin, ReadOnlyAdmin):
     """The admin page of received dispatches: what became of a peer's work, as a live time line, and on which terms."""
@@ -44,12 +60,12 @@ class ReceivedDispatchAdmin(ByHandMixin, ReadOnlyAdmin):
     class Media:
         css: ClassVar = {"all": ["fedhub/jobs.css", "fedhub/runs.css"]}
 
-    list_display = ["title", "peer_column", "agent", "answer", "progress", "answered_with", "received"]
+    list_display = ["title", "peer_column", "agent", "status_label", "happened", "received"]
+    actions_list = ["refused_messages"]
     list_display_links = ["title"]
     list_filter = [
         ("peer", RelatedDropdownFilter),
-        ("accepted", BooleanRadioFilter),
-        ("is_finished", BooleanRadioFilter),
+        ("taken_by", ChoicesDropdownFilter),
         ReceivedDayFilter,
     ]
     list_fullwidth = True
@@ -77,6 +93,21 @@ class ReceivedDispatchAdmin(ByHandMixin, ReadOnlyAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         # The live part of the page shows the buttons, because they come and go with the state.
         return []
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ListChangeList]:
+        return ReceivedChangeList
+
+    def exported(self, rows: Iterator[ReceivedDispatch]) -> Iterator[ReceivedDispatch]:
+        while chunk := _with_waits(islice(rows, CHUNK_ROWS)):
+            yield from chunk
+
+    def has_journal_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether this person may read the journal, which alone tells of messages that the hub did not store."""
+        return bool(request.user.has_perm("peers.view_journalentry"))
+
+    @action(description="Refused messages", icon="block", permissions=["journal"], url_path="refused-messages")
+    def refused_messages(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(refusals_url())
 
     def get_urls(self) -> list[Any]:
         live = self.admin_site.admin_view(self.live_view)
@@ -125,21 +156,13 @@ class ReceivedDispatchAdmin(ByHandMixin, ReadOnlyAdmin):
     def agent(self, received: ReceivedDispatch) -> str:
         return received.agent_id or "not named"
 
-    @display(description="Answer", ordering="accepted", label={"Accepted": "success", "Refused": "danger"})
-    def answer(self, received: ReceivedDispatch) -> str:
-        return "Accepted" if received.accepted else "Refused"
+    @display(description="Outcome", ordering="outcome", label=OUTCOME_COLORS)
+    def status_label(self, received: Any) -> str:
+        return outcome_of(received, waits=received.waits)
 
-    @display(description="Message")
-    def answered_with(self, received: ReceivedDispatch) -> str:
-        return received.message or "-"
-
-    @display(description="Work", label={"Finished": "success", "Under way": "info", "Waits for staff": "warning"})
-    def progress(self, received: ReceivedDispatch) -> str | None:
-        if not received.accepted:
-            return None
-        if received.is_finished:
-            return "Finished"
-        return "Waits for staff" if received.taken_by == TakenBy.STAFF else "Under way"
+    @display(description="What happened")
+    def happened(self, received: ReceivedDispatch) -> str:
+        return what_happened(received)
 
     @display(description="Received", ordering="received_at")
     def received(self, received: ReceivedDispatch) -> str:
@@ -170,3 +193,12 @@ class ReceivedDispatchAdmin(ByHandMixin, ReadOnlyAdmin):
         if received.emptied_at:
             return format_html("Deleted {}, because the work ended long ago", time_since(received.emptied_at))
         return json_as_fields(received.envelope)
+
+
+def _with_waits(rows: Iterable[Any]) -> list[Any]:
+    """Return the rows, each knowing whether its run waits for a person."""
+    found = list(rows)
+    waiting = waiting_among(found)
+    for row in found:
+        row.waits = row.pk in waiting
+    return found

@@ -21,7 +21,7 @@ from peers.models.peers import (
     Relationship,
 )
 from peers.models.receipts import DispatchReceipt, ReceiptStanding
-from peers.models.received import OutboundCallback, ReceivedDispatch, SeenNonce, TakenBy
+from peers.models.received import OutboundCallback, ReceivedDispatch, SeenNonce, TakenBy, WorkOutcome
 
 __all__ = [
     "PUT_AWAY",
@@ -64,4 +64,5 @@ __all__ = [
     "SeenNonce",
     "TakenBy",
     "Visibility",
+    "WorkOutcome",
 ]

@@ -21,6 +21,18 @@ class TakenBy(models.TextChoices):
     STAFF = "staff"
 
 
+class WorkOutcome(models.TextChoices):
+    """How accepted work ended. CANCELLED is work that this hub stopped, REFUSED work that its staff did not begin.
+
+    The peer is told that both have failed, because the protocol has no other word.
+    """
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+
+
 class ReceivedDispatch(models.Model):
     """An envelope that a peer sent and that this hub has accepted or rejected.
 
@@ -29,7 +41,8 @@ class ReceivedDispatch(models.Model):
     delegation, the UCAN token in `delegation`. `policy` is the strictest combination of the peer's and this hub's
     policies. `message` is the text of this hub's response. `taken_by` is empty for a rejected dispatch, and for one
     that was received before the column existed. `delta_bytes` is the size of the state_deltas that an agent's run has
-    sent. `is_finished` is set when the work is rejected, completed or failed. `has_time` tells that the message has a
+    sent. `is_finished` is set when the work is rejected, completed or failed. `outcome` says how accepted work ended,
+    and is empty before its end. `has_time` tells that the message has a
     `created_at`: a copy that is too old is refused by its time, so the prune may delete the row. The prune keeps the
     other rows, which alone refuse a copy, and empties them: `emptied_at` is the time of that.
     """
@@ -53,6 +66,7 @@ class ReceivedDispatch(models.Model):
     taken_by = models.CharField(max_length=8, choices=TakenBy, blank=True)
     delta_bytes = models.PositiveIntegerField(default=0, editable=False)
     is_finished = models.BooleanField(default=False)
+    outcome = models.CharField(max_length=16, choices=WorkOutcome, blank=True, default="", editable=False)
     has_time = models.BooleanField(default=False, editable=False)
     emptied_at = models.DateTimeField(null=True, blank=True, editable=False)
     received_at = models.DateTimeField(default=timezone.now)

@@ -37,6 +37,7 @@ from peers.models import (
     RegisteredAgent,
 )
 from peers.services.catalog.visibility import key_of_place
+from peers.services.journal_words import line_words
 from peers.services.trust.journal import JOURNAL
 
 DISPATCH_PAGE, VIEW_DISPATCH = "admin:peers_dispatch_change", "peers.view_dispatch"
@@ -94,7 +95,7 @@ def _lines(entries: QuerySet[JournalEntry], window: Window) -> Sequence[Line]:
             source=JOURNAL,
             key=entry.pk,
             who=entry.actor_name or THE_HUB,
-            what=entry.text,
+            what=line_words(entry.kind, entry.text),
         )
         for entry in window_of(entries, JOURNAL, "at", window)
     ]

@@ -82,6 +82,7 @@ def _received(number: int, peer: Peer, draws: Draws) -> ReceivedDispatch:
         callback_url=callback_url,
         taken_by=TakenBy.HANDLER if is_accepted else "",
         is_finished=not is_accepted or status != IntentStatus.ACTIVE,
+        outcome=status if is_accepted and status != IntentStatus.ACTIVE else "",
         received_at=at,
     )
 

@@ -27,7 +27,7 @@ def test_a_peer_is_added_compared_approved_and_suspended(page: Page) -> None:
     page.get_by_role("link", name="Approve…").click()
     page.get_by_role("button", name="Approve this peer").click()
     # Without a picked fingerprint and the statement that it was compared, the page shows the errors.
-    expect(page.get_by_text("Compare first")).to_be_visible()
+    expect(page.get_by_role("alert").get_by_role("link", name="I have compared")).to_be_visible()
     assert Peer.objects.get().state == "proposed"
     page.get_by_role("radio").check()
     page.locator("[name=compared]").check(force=True)

@@ -22,6 +22,7 @@ from peers.admin.composer.links import MAY_DISPATCH, composer_url, may_compose
 from peers.admin.json_fields import json_as_fields
 from peers.models import Intent, Peer
 from peers.protocol import FederationEnvelope, ProtocolError
+from peers.services.answer_words import in_words
 from peers.services.catalog.intents import is_editable
 from peers.services.catalog.peer_agents import agents_of, fetch_agents
 from peers.services.outbox.callbacks import STATE_PATCH
@@ -81,6 +82,7 @@ class ComposerMixin(RowPagesMixin):
         context: dict[str, Any] = {"peer": peer, "none": NO_AGENTS}
         if peer is not None:
             context["agents"] = agents_of(peer)[:MAX_AGENTS_SHOWN]
+            context["error"] = in_words(peer.agents_error).removesuffix(".")
             context["age"] = format_age(peer.agents_fetched_at)
             # A list that was never asked for is asked for by the page itself.
             context["is_unknown"] = request.method == "GET" and peer.agents_tried_at is None
@@ -97,7 +99,7 @@ class ComposerMixin(RowPagesMixin):
             try:
                 if step == SEND:
                     sent = send_work(form.wanted(), by=actor_of(request.user))
-                    messages.success(request, f"The hub sends it to {form.cleaned_data['peer']}.")
+                    messages.success(request, f"The work for {sent.peer} is stored. This page follows it.")
                     return self.redirect_to(request, reverse("admin:peers_dispatch_change", args=[sent.pk]))
                 envelope = draft_envelope(form.wanted(), now=timezone.now())
             except (HubError, ProtocolError) as error:

@@ -15,8 +15,9 @@ from core.admin.labels import label
 from core.strict_json import Json
 from federations.admin.run_timeline import Entry, moment_text
 from peers.admin.json_fields import json_as_fields, short_fields
-from peers.admin.work.answer import ANSWER
+from peers.admin.work.answer import ANSWER, ARTIFACTS
 from peers.models import DispatchReceipt, JournalEntry, ReceiptStanding
+from peers.services.journal_words import line_words
 
 LONG_CHARACTERS = 1_500
 MAX_LINES = 50
@@ -64,9 +65,18 @@ def mark_of(entries: Sequence[Entry]) -> str:
 
 
 def delta_body(body: Mapping[str, Json]) -> SafeString | str:
-    """Return what a report changed in the state; "" where it changed nothing. The answer has a place of its own."""
+    """Return what a report of this hub changed in the state; "" where it changed nothing.
+
+    The answer has a place of its own, and the run's time line has the artifacts.
+    """
     delta = body.get("state_delta")
-    shown = {name: value for name, value in delta.items() if name != ANSWER} if isinstance(delta, dict) else {}
+    found = delta if isinstance(delta, dict) else {}
+    shown: dict[str, Any] = {name: value for name, value in found.items() if name != ANSWER and value is not None}
+    if isinstance(status := shown.get("status"), str):
+        shown["status"] = status.replace("_", " ")
+    if isinstance(artifacts := shown.get(ARTIFACTS), dict):
+        names = [each.get("name") or key if isinstance(each, dict) else key for key, each in artifacts.items()]
+        shown[ARTIFACTS] = ", ".join(map(str, names))
     return short_fields(shown) if shown else ""
 
 
@@ -91,7 +101,7 @@ def staff_facts(dispatch_id: str) -> list[Fact]:
     """Return what staff did with a dispatch after it was made, as the journal has it."""
     lines = JournalEntry.objects.filter(dispatch_id=dispatch_id).exclude(actor_name="").order_by("at", "id")
     return [
-        Fact(line.at, "person", format_html("{}: {}", line.actor_name, line.text))
+        Fact(line.at, "person", format_html("{}: {}", line.actor_name, line_words(line.kind, line.text)))
         for line in lines[:MAX_LINES]
         if not line.text.startswith("Dispatch of ")
     ]

@@ -26,20 +26,16 @@ from peers.admin.labels import event_name, http_answer, peer_link, plural
 from peers.admin.outbox import WORK_COLORS, work_state
 from peers.admin.work.answer import answer_of
 from peers.admin.work.entries import Fact, delta_body, receipt_facts, staff_facts
-from peers.models import DispatchReceipt, HandlerEvent, IntentStatus, OutboundCallback, ReceivedDispatch, TakenBy
+from peers.admin.work.outcome import OUTCOME_COLORS, outcome_of
+from peers.models import DispatchReceipt, HandlerEvent, OutboundCallback, ReceivedDispatch, TakenBy, WorkOutcome
 from peers.protocol import ProtocolError, parse_json_object
 from peers.services.agent_work.begin import runs_of
 from peers.services.agent_work.by_hand import waits_for_staff
+from peers.services.agent_work.waiting import WAITING_RUNS
+from peers.services.answer_words import in_words
 
 MAX_CALLBACKS = 200
 EVENT_CHARACTERS, EVENT_NODES = 20_000, 300
-STATE_COLORS = {
-    "Refused": "danger",
-    "Completed": "success",
-    "Failed": "danger",
-    "Waits for staff": "warning",
-    "Under way": "info",
-}
 TAKERS = {
     TakenBy.AGENT: "for the agent that it names",
     TakenBy.HANDLER: "for this hub's handlers",
@@ -75,12 +71,15 @@ def received_state(
     """Return what the page says of the state of a received dispatch."""
     # Work that an agent has waits for nobody to do it by hand.
     waits = run is None and waits_for_staff(received)
-    state, intent = _state(received, waits), received.intent
-    is_done = state == "Completed" and intent is not None
+    state, intent = (
+        outcome_of(received, waits=waits or (run is not None and run.state in WAITING_RUNS)),
+        received.intent,
+    )
+    is_done = state == WorkOutcome.COMPLETED.label and intent is not None
     shown_run = format_html(" {}", _run_shown(run, may_see_run=may_see_run)) if run else ""
     owed = received.callbacks.filter(delivered_at=None, dead_at=None).exists()
     return {
-        "state_shown": format_html("{} {}{}", label(state, STATE_COLORS), peer_link(received.peer), shown_run),
+        "state_shown": format_html("{} {}{}", label(state, OUTCOME_COLORS), peer_link(received.peer), shown_run),
         "saying": saying_of_run(run) if run and not received.is_finished else "",
         "notice": _notice(received) if waits else "",
         "question": text_block(run.question, Room(2_000))
@@ -90,15 +89,6 @@ def received_state(
         "state_key": f"{state}-{state_key(run) if run else ''}-{owed}",
         "has_ended": received.is_finished and not owed,
     }
-
-
-def _state(received: ReceivedDispatch, waits: bool) -> str:
-    if not received.accepted:
-        return "Refused"
-    if received.is_finished:
-        is_failed = received.intent is not None and received.intent.status == IntentStatus.FAILED
-        return "Failed" if is_failed else "Completed"
-    return "Waits for staff" if waits else "Under way"
 
 
 def _notice(received: ReceivedDispatch) -> SafeString:
@@ -165,7 +155,7 @@ def _told(callback: OutboundCallback) -> Iterator[Fact]:
     title = format_html(
         "Report to the peer: {} {}", row_link(callback, event_name(callback.event_type)), _delivery(state)
     )
-    error = format_html("<p>{}</p>", callback.last_error) if callback.last_error else ""
+    error = format_html("<p>{}</p>", in_words(callback.last_error)) if callback.last_error else ""
     yield Fact(callback.created_at, "outbox", title, format_html("{}{}<p>{}</p>", body, error, delivery), tone)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from django.http import HttpRequest
@@ -13,28 +15,19 @@ from django.utils.safestring import SafeString
 from core.admin.cells import time_until
 from core.admin.labels import label
 from core.strict_json import JsonObject
-from peers.admin.labels import DISPATCH_COLORS, dispatch_status, event_name, http_answer, peer_link, plural
+from peers.admin.labels import DISPATCH_COLORS, dispatch_status, http_answer, peer_link, plural
 from peers.admin.work.answer import answer_of
-from peers.admin.work.entries import Fact, attestation_body, delta_body, receipt_facts, staff_facts
+from peers.admin.work.entries import Fact, attestation_body, receipt_facts, staff_facts
+from peers.admin.work.reports import Reports
 from peers.models import Dispatch, DispatchReceipt, DispatchState, InboundCallback
 from peers.models.dispatches import FINAL_STATES
-from peers.protocol import CallbackEventType
+from peers.services.answer_words import TRY_AGAIN, in_words, meaning_of
+from peers.services.inbox.work_progress import REFUSED
 
 MAX_CALLBACKS = 200
 NOT_KEPT = "The hub kept no record of the attempts to send it."
-CALLBACK_ICONS: Mapping[str, str] = {
-    CallbackEventType.STATE_DELTA: "trending_up",
-    CallbackEventType.STATUS_CHANGED: "swap_horiz",
-    CallbackEventType.ATTESTATION: "verified",
-    CallbackEventType.BUDGET_WARNING: "data_usage",
-    CallbackEventType.COMPLETED: "check_circle",
-    CallbackEventType.FAILED: "error",
-}
-CALLBACK_TONES: Mapping[str, str] = {
-    CallbackEventType.BUDGET_WARNING: "warning",
-    CallbackEventType.COMPLETED: "good",
-    CallbackEventType.FAILED: "bad",
-}
+# How `agent_work` tells that the work ended because of a decision about this hub; older hubs said "the peer".
+_STOPPED = re.compile(r"the (?:peer|hub that sent the work) (?:was|is) (?P<state>suspended|retired|rejected|proposed)")
 ANSWER_WORDS: Mapping[str, tuple[str, str, str]] = {
     DispatchState.ACCEPTED: ("The peer accepted the work", "task_alt", "good"),
     DispatchState.REJECTED: ("The peer refused the work", "block", "bad"),
@@ -48,12 +41,12 @@ ANSWER_WORDS: Mapping[str, tuple[str, str, str]] = {
 
 def sent_facts(dispatch: Dispatch) -> list[Fact]:
     """Return all facts of a sent dispatch, from its row, its callbacks, its receipt and the journal."""
-    callbacks = dispatch.callbacks.order_by("received_at", "id")[:MAX_CALLBACKS]
+    callbacks, reports = dispatch.callbacks.order_by("received_at", "id")[:MAX_CALLBACKS], Reports()
     receipt = DispatchReceipt.objects.filter(is_sent=True, dispatch_id=dispatch.pk).first()
     return [
         _made(dispatch),
         *_attempts(dispatch),
-        *(fact for callback in callbacks for fact in _reported(callback, dispatch)),
+        *(fact for callback in callbacks for fact in _reported(callback, dispatch, reports)),
         *_given_up(dispatch),
         *receipt_facts(receipt),
         *staff_facts(dispatch.pk),
@@ -81,19 +74,20 @@ def saying_of(dispatch: Dispatch) -> str:
     if dispatch.status == DispatchState.PENDING:
         return "A worker sends it now." if dispatch.due_at and not dispatch.attempts else ""
     if dispatch.status == DispatchState.FAILED and not dispatch.dead_at:
-        reason = dispatch.state.get("reason") or dispatch.state.get("error")
-        return f"The peer could not do it: {reason}" if isinstance(reason, str) else "The peer could not do it."
+        return _why_failed(dispatch.state.get("reason") or dispatch.state.get("error"))
     if dispatch.status in (DispatchState.ACCEPTED, DispatchState.DELIVERED):
         question = dispatch.state.get("question")
         if dispatch.state.get("status") == "input_required" and isinstance(question, str):
             return f"The agent asks the peer's staff: {question}"
+        if dispatch.state.get("status") == "waiting_approval":
+            return "The peer's staff must approve the work before it begins. This page follows it."
         return "The peer works on it. This page follows it."
     return ""
 
 
 def next_step(dispatch: Dispatch) -> SafeString | str:
     """Return the problem of a dispatch and what staff can do about it; empty for a dispatch without a problem."""
-    why = dispatch.reason or dispatch.last_error
+    why = in_words(dispatch.reason or dispatch.last_error).removesuffix(".")
     if dispatch.status == DispatchState.REJECTED:
         return format_html(
             "<strong>The peer refused it{}</strong> Open its intent to dispatch it to another agent or peer{}.",
@@ -103,11 +97,14 @@ def next_step(dispatch: Dispatch) -> SafeString | str:
     if dispatch.dead_at and dispatch.put_away_at:
         return format_html("<strong>Staff put it away.</strong> {}", dispatch.put_away_reason)
     if dispatch.dead_at:
-        return format_html(
-            "<strong>The hub gave up after {}.</strong> {} Press Try again when the peer works again.",
-            plural(dispatch.attempts, "attempt"),
-            f"The last error: {why}." if why else "",
+        meaning = meaning_of(dispatch.reason or dispatch.last_error)
+        title = (
+            "The peer refused the message."
+            if dispatch.status == DispatchState.FAILED
+            else f"The hub gave up after {plural(attempts_of(dispatch), 'attempt')}."
         )
+        step = meaning.step if meaning else TRY_AGAIN
+        return format_html("<strong>{}</strong> {} {}", title, f"{why}." if why else "", step)
     if dispatch.status != DispatchState.PENDING:
         return ""
     if dispatch.due_at is None:
@@ -115,11 +112,34 @@ def next_step(dispatch: Dispatch) -> SafeString | str:
     if dispatch.attempts:
         return format_html(
             "<strong>Attempt {} failed.</strong> {} The hub tries again {}.",
-            dispatch.attempts,
+            attempts_of(dispatch),
             f"{why}." if why else "",
             time_until(dispatch.due_at),
         )
     return ""
+
+
+def attempts_of(dispatch: Dispatch) -> int:
+    """Return the number of all attempts; the hub counts again from 1 after staff try a dispatch again."""
+    counts = [_number_of(entry) for entry in dispatch.attempt_log if isinstance(entry, dict)]
+    earlier = sum(before for before, after in pairwise(counts) if after <= before)
+    is_new_count = bool(counts) and dispatch.attempts < counts[-1]
+    return earlier + (counts[-1] if is_new_count else 0) + dispatch.attempts
+
+
+def _number_of(entry: JsonObject) -> int:
+    return number if isinstance(number := entry.get("number"), int) else 0
+
+
+def _why_failed(reason: object) -> str:
+    if not isinstance(reason, str):
+        return "The peer could not do it."
+    if reason.startswith(REFUSED):
+        return f"The peer's staff refused it: {reason.removeprefix(REFUSED)}"
+    if found := _STOPPED.fullmatch(reason):
+        decided = "no longer approve this hub" if found["state"] == "proposed" else f"{found['state']} this hub"
+        return f"The peer stopped the work, because its staff {decided}."
+    return f"The peer could not do it: {reason}"
 
 
 def _made(dispatch: Dispatch) -> Fact:
@@ -130,37 +150,37 @@ def _made(dispatch: Dispatch) -> Fact:
 
 def _attempts(dispatch: Dispatch) -> Iterator[Fact]:
     log = [entry for entry in dispatch.attempt_log if isinstance(entry, dict)]
+    earlier = previous = 0
     for entry in log:
-        yield from _attempt(entry)
+        number = _number_of(entry)
+        # A dispatch that staff tried again, or whose peer was resumed, counts from 1 again.
+        earlier += previous if number <= previous else 0
+        previous = number
+        yield from _attempt(entry, earlier + number)
     if dispatch.delivered_at and not any(entry.get("status") for entry in log):
         # A callback came before the answer to the delivery, or the dispatch is older than the log.
         yield Fact(dispatch.delivered_at, "mark_email_read", "The peer has the work", NOT_KEPT if not log else "")
 
 
-def _attempt(entry: JsonObject) -> Iterator[Fact]:
+def _attempt(entry: JsonObject, number: int) -> Iterator[Fact]:
     at = parse_datetime(str(entry.get("at")))
     if at is None:
         return
     code = entry.get("code")
     answer = http_answer(code) if isinstance(code, int) else "no answer"
-    title = f"Sent, attempt {entry.get('number')}: {answer} after {entry.get('milliseconds')} ms"
-    error = str(entry.get("error") or "")
+    title = f"Sent, attempt {number}: {answer} after {entry.get('milliseconds')} ms"
+    error = in_words(str(entry.get("error") or ""))
     yield Fact(at, "send", title, error, "bad" if error else "")
     if found := ANSWER_WORDS.get(str(entry.get("status"))):
         title, icon, tone = found
         yield Fact(at, icon, title, str(entry.get("message") or ""), tone)
 
 
-def _reported(callback: InboundCallback, dispatch: Dispatch) -> Iterator[Fact]:
-    kind = callback.event_type
+def _reported(callback: InboundCallback, dispatch: Dispatch, reports: Reports) -> Iterator[Fact]:
     late = "" if callback.is_applied else " (only stored: the dispatch had ended before)"
-    yield Fact(
-        callback.received_at,
-        CALLBACK_ICONS.get(kind, "circle"),
-        f"{event_name(kind)}{late}",
-        delta_body(callback.body),
-        CALLBACK_TONES.get(kind, ""),
-    )
+    for said in reports.told(callback.event_type, callback.body):
+        title = format_html("{}{}", said.title, late)
+        yield Fact(callback.received_at, said.icon, title, said.body, said.tone)
     attestation = callback.body.get("attestation")
     if isinstance(attestation, dict):
         is_last = attestation == dispatch.attestation
@@ -170,4 +190,8 @@ def _reported(callback: InboundCallback, dispatch: Dispatch) -> Iterator[Fact]:
 
 def _given_up(dispatch: Dispatch) -> Iterator[Fact]:
     if dispatch.dead_at:
-        yield Fact(dispatch.dead_at, "report", "The hub gave up", dispatch.reason or dispatch.last_error, "bad")
+        why = dispatch.reason or dispatch.last_error
+        last = dispatch.attempt_log[-1] if dispatch.attempt_log else None
+        # The last attempt says it already, just above.
+        is_told = isinstance(last, dict) and last.get("error") == why
+        yield Fact(dispatch.dead_at, "report", "The hub gave up", "" if is_told else in_words(why), "bad")

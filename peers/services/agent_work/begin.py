@@ -59,7 +59,7 @@ def why_not_started(run: AgentRun) -> str:
 def why_ended(received: ReceivedDispatch, now: datetime) -> str:
     """Return why this hub may not work for a received dispatch any more: the peer, its scope or its delegation."""
     if received.peer.state != PeerState.APPROVED:
-        return f"the peer is {received.peer.state}"
+        return f"the hub that sent the work is {received.peer.state}"
     end = DelegationScope.from_dict(received.scope).expiry_seconds()
     if end is not None and end < now.timestamp():
         return "the delegated scope ran out while the work waited"

@@ -7,11 +7,11 @@ from core.errors import ConflictError, InvalidRequestError
 from core.store.unit_of_work import locked, retried, unit_of_work
 from core.strict_json import JsonObject
 from federations.runs.bounds import clean_line, clean_text
-from peers.models import HandlerEvent, HandlerEventKind, ReceivedDispatch, TakenBy
+from peers.models import HandlerEvent, HandlerEventKind, ReceivedDispatch, TakenBy, WorkOutcome
 from peers.protocol import CallbackEventType
 from peers.services.agent_work.begin import runs_of
 from peers.services.agent_work.deltas import DELTA_BYTES, fit
-from peers.services.inbox.work_progress import end_work
+from peers.services.inbox.work_progress import REFUSED, end_work
 
 NOT_BY_HAND = "This work cannot be answered by hand: it has ended, or an agent or a handler has it"
 
@@ -33,7 +33,7 @@ def answer_by_hand(received_id: str, *, text: str, by: Actor) -> None:
     delta: JsonObject = {"status": "done", "answer": answer}
     if not fit([delta], DELTA_BYTES):
         raise InvalidRequestError(f"text: at most {DELTA_BYTES} bytes")
-    _end(received_id, CallbackEventType.COMPLETED, delta, by)
+    _end(received_id, CallbackEventType.COMPLETED, delta, WorkOutcome.COMPLETED, by)
 
 
 def refuse_by_hand(received_id: str, *, reason: str, by: Actor) -> None:
@@ -41,16 +41,17 @@ def refuse_by_hand(received_id: str, *, reason: str, by: Actor) -> None:
     said = clean_line(reason)
     if not said:
         raise InvalidRequestError("reason: may not be blank")
-    _end(received_id, CallbackEventType.FAILED, {"status": "failed", "reason": f"Refused: {said}"}, by)
+    refused: JsonObject = {"status": "failed", "reason": f"{REFUSED}{said}"}
+    _end(received_id, CallbackEventType.FAILED, refused, WorkOutcome.REFUSED, by)
 
 
 @retried
-def _end(received_id: str, event_type: CallbackEventType, delta: JsonObject, by: Actor) -> None:
+def _end(received_id: str, event_type: CallbackEventType, delta: JsonObject, outcome: WorkOutcome, by: Actor) -> None:
     with unit_of_work():
         received = locked(ReceivedDispatch.objects.filter(pk=received_id)).first()
         if received is None or not waits_for_staff(received):
             raise ConflictError(NOT_BY_HAND)
-        end_work(received.pk, event_type, state_delta=delta, usage={}, was_approved=True, by=by)
+        end_work(received.pk, event_type, state_delta=delta, usage={}, was_approved=True, by=by, outcome=outcome)
 
 
 def _is_given_up(received: ReceivedDispatch) -> bool:

@@ -13,11 +13,11 @@ from core.strict_json import JsonObject
 from federations.models import AgentRun, AgentRunEvent
 from federations.runs.states import EventKind, RunSource, RunState
 from federations.runs.usage import USAGE_OF_LIMIT
-from peers.models import OutboundCallback, ReceivedDispatch
+from peers.models import OutboundCallback, ReceivedDispatch, WorkOutcome
 from peers.protocol import CallbackEventType
 from peers.services.agent_work.deltas import END_BYTES, RUN_BYTES, answer_of, artifact_deltas, fit, value_deltas
 from peers.services.inbox.attestations import attest
-from peers.services.inbox.work_progress import end_work, patch_intent, warn_of_budget
+from peers.services.inbox.work_progress import REFUSED, end_work, patch_intent, warn_of_budget
 from peers.services.outbox.callbacks import queue_callback, why_unreported
 
 PAUSE = timedelta(seconds=1)
@@ -113,6 +113,7 @@ class _Report:
             usage=self._usage(),
             trace_references=self._traces(),
             was_approved=self.run.events.filter(kind=EventKind.APPROVED.value).exists(),
+            outcome=outcome_of_run(self.run),
         )
 
     def _queue(self, event_type: CallbackEventType, deltas: Sequence[JsonObject], key: str) -> None:
@@ -137,6 +138,13 @@ class _Report:
 
     def _traces(self) -> list[str]:
         return self.run.trace_parent.split("-")[1:2]
+
+
+def outcome_of_run(run: AgentRun) -> WorkOutcome:
+    """Return how the work of an ended run ended; staff who refuse a run cancel it with a reason that says so."""
+    if run.state == RunState.CANCELLED:
+        return WorkOutcome.REFUSED if run.error.startswith(REFUSED) else WorkOutcome.CANCELLED
+    return WorkOutcome.COMPLETED if run.state == RunState.COMPLETED else WorkOutcome.FAILED
 
 
 _TELL: Mapping[EventKind, Callable[[_Report, AgentRunEvent], None]] = {

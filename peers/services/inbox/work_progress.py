@@ -13,13 +13,16 @@ from django.utils import timezone
 from core.actors import Actor
 from core.errors import NotFoundError
 from core.store.unit_of_work import locked, retried, unit_of_work
-from peers.models import HandlerEventKind, Intent, IntentStatus, JournalKind, ReceivedDispatch
+from peers.models import HandlerEventKind, Intent, IntentStatus, JournalKind, ReceivedDispatch, WorkOutcome
 from peers.protocol import CallbackEventType, FederationAttestation, FederationCallback, JsonMapping
 from peers.protocol.merge_patch import merge_patch
 from peers.services.inbox.attestations import WARN_AT, attest, budgets_used
 from peers.services.inbox.handler_events import queue_event
 from peers.services.outbox.callbacks import queue_callback
 from peers.services.trust.journal import note
+
+REFUSED = "Refused: "
+"""How the reason of work begins that staff refused, from `by_hand` and from a run's error."""
 
 
 @retried
@@ -82,23 +85,28 @@ def end_work(
     trace_references: Sequence[str] = (),
     was_approved: bool = False,
     by: Actor | None = None,
+    outcome: WorkOutcome | None = None,
 ) -> bool:
     """End the work by a COMPLETED or FAILED callback with an attestation; return False if the work ended before.
 
-    `was_approved` tells that staff approved the work before it began; `by` is the person who ends it by hand.
+    `was_approved` tells that staff approved the work before it began; `by` is the person who ends it by hand. `outcome`
+    is how the work ended, where FAILED does not say it.
     """
     status = IntentStatus.COMPLETED if event_type == CallbackEventType.COMPLETED else IntentStatus.FAILED
+    outcome = outcome or WorkOutcome(status)
     with unit_of_work():
         received = _get(received_id)
         # The compare-and-set: of two callers that end the work, one succeeds.
-        if not ReceivedDispatch.objects.filter(pk=received_id, is_finished=False).update(is_finished=True):
+        if not ReceivedDispatch.objects.filter(pk=received_id, is_finished=False).update(
+            is_finished=True, outcome=outcome
+        ):
             return False
         patch_intent(received, state_delta)
         Intent.objects.filter(pk=received.intent_id).update(status=status, updated_at=timezone.now())
         attestation = attest(received, usage=usage, trace_references=trace_references, was_approved=was_approved)
         queue_callback(received, event_type, state_delta=state_delta, attestation=attestation, key=event_type.value)
         about = {"peer_url": received.peer.server_url, "dispatch_id": received.dispatch_id}
-        note(JournalKind.RECEIVE, f"Work {status}", **about, by=by)
+        note(JournalKind.RECEIVE, _end_text(outcome, state_delta), **about, by=by)
     return True
 
 
@@ -119,6 +127,14 @@ def warn_of_budget(received: ReceivedDispatch, budget: str, attestation: Federat
     )
     text = f"Warned of the budget: {share:.0%} of {budget} used"
     note(JournalKind.HANDLER, text, peer_url=received.peer.server_url, dispatch_id=received.dispatch_id)
+
+
+def _end_text(outcome: WorkOutcome, state_delta: JsonMapping) -> str:
+    """Return the journal's text about the end of work: the outcome, and the reason if it is a text."""
+    reason = state_delta.get("reason") or state_delta.get("error")
+    if outcome == WorkOutcome.COMPLETED or not isinstance(reason, str):
+        return f"Work {outcome}"
+    return f"Work {outcome}: {reason.removeprefix(REFUSED)}"
 
 
 def _get(received_id: str) -> ReceivedDispatch:

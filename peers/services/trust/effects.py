@@ -38,6 +38,14 @@ class StopEffects:
     tokens: int = 0
     runs: int = 0
 
+    def __str__(self) -> str:
+        """Return what ended and what waits, in words; "" where nothing was under way."""
+        waits = _counted((self.dispatches, "dispatch", "es"), (self.callbacks, "callback", "s"))
+        ended = _counted((self.delegations, "delegation", "s"), (self.tokens, "token", "s"))
+        cancelled = _counted((self.runs, "run", "s"))
+        parts = (("waiting", waits), ("ended", ended), ("cancelled", cancelled))
+        return "; ".join(f"{what}: {text}" for what, text in parts if text)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyEffects:
@@ -107,6 +115,10 @@ def _delegations_in_use(peer_ids: list[str], now: datetime) -> QuerySet[IssuedDe
     return IssuedDelegation.objects.filter(
         peer__in=peer_ids, revoked_at=None, expires_at__gt=now, dispatch__status__in=OPEN_STATES
     )
+
+
+def _counted(*found: tuple[int, str, str]) -> str:
+    return ", ".join(f"{number:,} {noun}{'' if number == 1 else ending}" for number, noun, ending in found if number)
 
 
 def _valid_tokens(peer_ids: list[str], now: datetime) -> QuerySet[PeerToken]:

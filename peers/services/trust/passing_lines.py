@@ -59,9 +59,13 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What is known of one message. The `claimed_url` of a message without a proof is what the message says."""
+    """What is known of one message. The `claimed_url` of a message without a proof is what the message says.
+
+    `agent_id` is the agent that it wanted, "" where no agent was looked for.
+    """
 
     dispatch_id: str = ""
+    agent_id: str = ""
     digest: str = ""
     claimed_url: str = ""
 
@@ -112,7 +116,7 @@ def keep_lines() -> None:
 
 def see_copy(peer: Peer, dispatch_id: str, digest: str) -> None:
     """Let the journal tell that a proven peer sent a stored message again, and got the stored answer."""
-    see(Cause(JournalKind.COPY, COPY, peer.server_url, is_proven=True), lambda: About(dispatch_id, digest))
+    see(Cause(JournalKind.COPY, COPY, peer.server_url, is_proven=True), lambda: About(dispatch_id, digest=digest))
 
 
 def see(cause: Cause, describe: Callable[[], About], *, now: float | None = None) -> None:
@@ -180,6 +184,8 @@ def _describe(waiting: list[_Line]) -> None:
     abouts = [line.describe() for line in waiting]
     for line, about in zip(waiting, abouts, strict=True):
         line.entry.dispatch_id, line.entry.digest = about.dispatch_id, about.digest
+        if about.agent_id and line.is_proven:
+            line.entry.text = f"{line.entry.text}; agent {about.agent_id}"
     unnamed = [(line.entry, about) for line, about in zip(waiting, abouts, strict=True) if not line.is_proven]
     claimed = {about.claimed_url for _, about in unnamed if about.claimed_url}
     known = set(Peer.objects.filter(server_url__in=claimed).values_list("server_url", flat=True)) if claimed else set()

@@ -95,7 +95,14 @@ def refresh_documents(peer: Peer, *, by: Actor | None, now: datetime) -> Fetched
     for a document without a usable key that withdraws a known key.
     """
     Peer.objects.filter(pk=peer.pk).update(documents_tried_at=now)
-    documents = _read_documents(peer, now)
+    try:
+        documents = _read_documents(peer, now)
+    except ExternalServiceError as exc:
+        if by is not None:
+            # A person's attempt leaves a trace; those of the schedule would fill the journal.
+            text = f"The documents could not be fetched: {exc.message}"
+            note(JournalKind.KEY, text, peer_url=peer.server_url, by=by)
+        raise
     found = _store_findings(peer, documents, by=by, now=now)
     peer.documents_tried_at = peer.documents_fetched_at = now
     if documents.problem and (not found.withdrawn or documents.published.usable):

@@ -30,7 +30,7 @@ from peers.protocol import (
 from peers.protocol.ed25519_keys import MAX_KEYS_TRIED
 from peers.services.trust.effects import StopEffects, count_stopped
 from peers.services.trust.held_work import hold_work, reason_of_state, release_held, release_on_approval
-from peers.services.trust.journal import note_change
+from peers.services.trust.journal import note, note_change
 from peers.services.trust.keys import pin_key, propose_key, read_key
 from peers.services.trust.peer_addresses import ascii_spelling_hint, checked_place
 from peers.services.trust.peer_tokens import revoke_tokens
@@ -365,8 +365,11 @@ def _stop(peer: Peer, *, because: str, by: Actor) -> StopEffects:
     revoke_tokens(peer, now=now)
     peer.delegations.filter(revoked_at=None).update(revoked_at=now)
     dispatches, callbacks = hold_work(peer, because=because)
-    runs = cancel_runs_of_peer(peer.pk, reason=f"the peer was {peer.state}", by=by)
-    return replace(counted, dispatches=dispatches, callbacks=callbacks, runs=runs)
+    runs = cancel_runs_of_peer(peer.pk, reason=f"the hub that sent the work was {peer.state}", by=by)
+    stopped = replace(counted, dispatches=dispatches, callbacks=callbacks, runs=runs)
+    if text := str(stopped):
+        note(JournalKind.PEER, f"Stopped with it: {text}", peer_url=peer.server_url, by=by)
+    return stopped
 
 
 def _compared_key(peer: Peer, fingerprint: str) -> PeerKey | None:

@@ -103,6 +103,7 @@ PAGES = {
     "acknowledge_log": "peers.change_peer",
     **dict.fromkeys(("fetch_again", "cardkeypin_retire"), "federations.change_cardkeypin"),
     "start_log": "peers.change_federationlog",
+    "refused_messages": "peers.view_journalentry",
     "import_peers": "peers.add_peer",
     **dict.fromkeys(("export_as_csv", "export_as_json"), "peers.export_peer"),
     **dict.fromkeys(("password_change", "roles", "user_end_sessions", "application_rotate"), ROOT),

@@ -97,6 +97,7 @@ REASONS: Mapping[str, tuple[Step, str]] = {
 }
 UNPROVEN_SENDER = "The sender is unknown, or signed with a key that the hub does not trust."
 NOT_FOR_SENDER = "This hub did not send the dispatch to this sender."
+NOT_FOUND_EITHER = "It names an agent or a dispatch that is not here, or not for this sender."
 UNREADABLE = "The hub cannot take such a message: it cannot be read, or the protocol is off."
 UNKNOWN_REASON = "The journal names a reason that belongs to no check."
 EARLIER = "Not stored: the limit is kept in memory, before or after any other check."
@@ -124,11 +125,8 @@ def trace(steps: Sequence[Step], refused_by: Step | None, values: Mapping[Step, 
             found.append(Check(step, Outcome.NOT_REACHED))
         else:
             outcome = Outcome.REFUSED if step == refused_by else Outcome.PASSED
-            found.append(Check(step, outcome, values.get(step, NO_VALUE)))
+            found.append(Check(step, outcome, values.get(step, "")))
     return found
-
-
-NO_VALUE = "The value is not stored."
 
 
 def _decided_by(refusal: Refusal) -> tuple[Step | None, str]:

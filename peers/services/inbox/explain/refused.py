@@ -10,6 +10,7 @@ from peers.services.inbox.explain.received import state_at
 from peers.services.trust.passing_lines import NOT_PROVED
 
 # As `passing_lines.text_of` writes it.
+AGENT = re.compile(r"; agent (?P<id>\S+)\Z")
 _LINE = re.compile(r"Refused(?: \d+ further messages in a minute)?: (?P<reason>[^;]+)(?P<rest>.*)", re.DOTALL)
 
 
@@ -29,6 +30,7 @@ def _values(line: JournalEntry, is_proven: bool) -> dict[Step, str]:
         Step.FORM: f"The digest of the message is {line.digest}." if line.digest else "",
         Step.DISPATCH: f"Dispatch {line.dispatch_id}." if line.dispatch_id else "",
         Step.SIGNATURE: f"It proves {line.peer_url}." if is_proven else "",
+        Step.AGENT: f"It names the agent {agent['id']}." if (agent := AGENT.search(line.text)) else "",
         Step.PEER: f"The peer was {state_at(peer.pk, line.at)}" if peer else "",
     }
     return {step: value for step, value in values.items() if value}

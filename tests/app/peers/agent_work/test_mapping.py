@@ -249,7 +249,7 @@ def expire(received: ReceivedDispatch, agent: A2aAgent) -> None:
     [
         (disable, "Federation in status 'disabled' cannot run its agents"),
         (delete, "the agent was deleted"),
-        (suspend, "the peer is suspended"),
+        (suspend, "the hub that sent the work is suspended"),
         (expire, "the delegated scope ran out while the work waited"),
     ],
 )

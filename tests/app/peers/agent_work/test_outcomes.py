@@ -47,8 +47,8 @@ def delete(peer: Peer, agent: A2aAgent, federation: Federation) -> None:
 
 
 ENDS: dict[End, str] = {
-    suspend: "the peer was suspended",
-    retire: "the peer was retired",
+    suspend: "the hub that sent the work was suspended",
+    retire: "the hub that sent the work was retired",
     delete_agent: "the agent was deleted",
     disable: "the agent's federation was disabled",
     delete: "the agent's federation was deleted",

@@ -73,7 +73,7 @@ def received(peer: Peer, at: datetime, *, has_time: bool = True) -> ReceivedDisp
     intent.save(force_insert=True)
     return ReceivedDispatch(
         peer=peer, dispatch_id=new_object_id(), body_digest="", intent=intent, accepted=True, envelope={"envelope": 1},
-        is_finished=True, has_time=has_time, received_at=at,
+        is_finished=True, outcome="completed", has_time=has_time, received_at=at,
     )  # fmt: skip
 
 

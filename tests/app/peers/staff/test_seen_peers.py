@@ -200,7 +200,7 @@ def test_deliveries_are_paused_resumed_cleared_and_shown_by_day(admin: Client, a
     page, chart = response.content.decode(), response.context["delivery_chart"]
     assert [cell["text"] for cell in chart.rows[0]["cells"]] == ["0", "5"]
     assert [cell["text"] for cell in chart.rows[2]["cells"]] == ["1", "0"]
-    assert "This peer does not answer." in page and "no answer" in chart.note
+    assert "This peer does not answer." in page and "without an answer" in chart.note
     assert "Receipts that differ" in page and "skill 5 and 2 more" in page
     # MongoDB has no union: two counts are queries of their own there.
     most = 17 if connections[REGISTRY].vendor == "mongodb" else 15

@@ -196,7 +196,8 @@ def test_a_refusal_belongs_to_one_check(refusal: Refusal, refused_by: Step | Non
     outcomes = [check.outcome for check in checks]
     assert [check.name for check in checks if check.outcome == Outcome.REFUSED] == ([refused_by] if refused_by else [])
     assert outcomes.count(Outcome.PASSED) == passed
-    assert all(check.value for check in checks if check.outcome != Outcome.NOT_REACHED)
+    assert all(check.value for check in checks if check.outcome in (Outcome.REFUSED, Outcome.NOT_STORED))
+    assert not any("not stored" in check.value for check in checks if check.outcome == Outcome.PASSED)
 
 
 @pytest.mark.django_db

@@ -1,0 +1,119 @@
+"""What the errors of requests to peers mean, in sentences for staff, and what staff can do about each.
+
+The hub stores the error of a request as the peer or the network gave it. Pages show its meaning.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from peers.services.inbox.explain.checks import REASONS
+
+TRY_AGAIN = "Press Try again when the peer works again."
+ASK_AND_TRY = "Ask the peer's staff, then press Try again."
+OTHER_TARGET = "Ask the peer's staff to show it, then press Try again; or dispatch the intent to another agent."
+_HTTP = re.compile(r"(?:HTTP )?(?P<code>[1-5]\d\d): ?(?P<body>.*)", re.DOTALL)
+_MESSAGE = re.compile(r'"message": ?"(?P<text>(?:[^"\\]|\\.)*)')
+_BEFORE = "the last attempt: "
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an error says, as a sentence; the step that staff can take; and the peer's own words, "" for none."""
+
+    said: str
+    step: str = TRY_AGAIN
+    quoted: str = ""
+
+    def __str__(self) -> str:
+        return self.said
+
+
+# A part of a transport's error, and its meaning. The first part that an error contains counts.
+_OF_NETWORK: tuple[tuple[str, Meaning], ...] = (
+    ("onnection refused", Meaning("The peer does not answer: nothing listens at its address.")),
+    ("no complete answer", Meaning("The peer did not answer in time.")),
+    ("not resolve", Meaning("The peer's name leads to no address.", "Check the peer's URL, then press Try again.")),
+    ("has no address", Meaning("The peer's name leads to no address.", "Check the peer's URL, then press Try again.")),
+    ("certificate", Meaning("The peer's certificate is not valid.", ASK_AND_TRY)),
+    ("unreachable", Meaning("The network does not lead to the peer.")),
+    ("no answer", Meaning("The peer ended the connection without an answer.")),
+)
+_NOT_APPROVED = Meaning(
+    "The peer has not approved this hub yet, or trusts another key of it.",
+    "Ask the peer's staff to compare this hub's fingerprint and to approve it, then press Try again.",
+)
+_CLOCK = Meaning("The clocks of the two hubs differ too much.", "Correct the wrong clock, then press Try again.")
+# The class of a refusal, as a peer of this program names it.
+_OF_REASON = {"UnknownKey": _NOT_APPROVED, "SignatureExpired": _CLOCK, "SignatureNotYetValid": _CLOCK}
+_OF_STATUS = {
+    401: Meaning("The peer cannot tell that the message is from this hub.", ASK_AND_TRY),
+    403: Meaning("The peer does not permit this.", ASK_AND_TRY),
+    404: Meaning("The peer takes no messages at this address.", "Check the peer's URL, then press Try again."),
+    409: Meaning("The peer has got another message with the same id.", "Dispatch the intent once more."),
+    413: Meaning("The message is too large for the peer.", "Dispatch a shorter intent."),
+    429: Meaning("The peer asks this hub to wait: it got too many requests.", "Wait, then press Try again."),
+}
+
+
+def meaning_of(error: str) -> Meaning | None:
+    """Return the meaning of a stored error; None for a text that is a sentence already."""
+    error = error.rpartition(_BEFORE)[2]
+    if found := _HTTP.match(error):
+        return _of_http(int(found["code"]), _message_in(found["body"]))
+    return next((meaning for part, meaning in _OF_NETWORK if part in error), None)
+
+
+def in_words(error: str) -> str:
+    """Return the meaning of a stored error with the peer's own words; a text that is a sentence already stays."""
+    meaning = meaning_of(error)
+    if meaning is None:
+        return error
+    return f"{meaning.said} It wrote: “{meaning.quoted}”." if meaning.quoted else meaning.said
+
+
+def _of_http(code: int, message: str) -> Meaning:
+    if message in _OF_REASON:
+        return _OF_REASON[message]
+    if message in REASONS:
+        # The name of a class says something to a program only.
+        message = ""
+    if code == HTTPStatus.NOT_FOUND and "agent" in message.lower():
+        return Meaning("The peer has no such agent, or does not show it to this hub.", OTHER_TARGET)
+    if code == HTTPStatus.FORBIDDEN and "not trusted" in message:
+        return Meaning(
+            "The peer takes no work from this hub: its staff suspended this hub or have not approved it.",
+            ASK_AND_TRY,
+        )
+    if 300 <= code < 400:
+        return Meaning(f"The peer has {message}.", "Then press Send work there.")
+    known = _OF_STATUS.get(code)
+    if known is None:
+        is_own_fault = code >= HTTPStatus.INTERNAL_SERVER_ERROR
+        known = (
+            Meaning(f"The peer's hub fails with {_phrase(code)}.")
+            if is_own_fault
+            else Meaning(f"The peer refused the message with {_phrase(code)}.", ASK_AND_TRY)
+        )
+    return Meaning(known.said, known.step, message)
+
+
+def _message_in(body: str) -> str:
+    """Return the text for people in the body of a refusal, which may be cut; "" for a page of HTML and for none."""
+    text = body.strip()
+    if not text.startswith("{"):
+        return "" if text.startswith("<") else text.rstrip(".")
+    try:
+        found = json.loads(text).get("message")
+    except ValueError:
+        cut = _MESSAGE.search(text)
+        found = cut["text"] if cut else ""
+    return found.rstrip(".") if isinstance(found, str) else ""
+
+
+def _phrase(code: int) -> str:
+    known = {int(status): status.phrase for status in HTTPStatus}
+    return f"{code} {known.get(code, '')}".strip()
