@@ -10,8 +10,8 @@ is not used, and the condition alone reads the rows,
 
 - on MongoDB, and where the database cannot have the index (see below);
 - for a text that gives no trigram (three characters in a row) for which the index folds letters as the condition does;
-- for a text that more rows may contain than `columns.MOST_CANDIDATES`: a scan in the order of the page then ends soon,
-  while the candidates would be read in the order of the index and sorted.
+- for a text that many rows may contain (`columns.MOST_CANDIDATES`; on SQLite also a fifth of the rows): a scan in the
+  order of the page then ends soon, while the candidates would be read in the order of the index and sorted.
 
 `sqlite` keeps a table of FTS5's tokenizer `trigram`, without the texts themselves, in step by triggers. So each write
 keeps it in step, also `bulk_create`, `update` and SQL of other programs. `postgresql` makes an index of the extension

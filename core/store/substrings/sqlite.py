@@ -52,12 +52,19 @@ TRIGGERS = {
 # Without its triggers the index is out of step.
 PROBE = (
     "SELECT (SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name IN (%s, %s, %s)), "
+    "(SELECT max(number) FROM {numbers}), "
     "(SELECT count(*) FROM (SELECT 1 FROM {fts} WHERE {fts} MATCH %s LIMIT %s))"
 )
 MATCHING = (
     "SELECT id FROM {numbers} WHERE number IN (SELECT rowid FROM {fts} WHERE {fts} MATCH %s) "
     "UNION ALL SELECT value FROM json_each(%s)"
 )
+
+FEW_CANDIDATES = 100
+"""So many rows are always read by the index, which takes a millisecond."""
+
+SCANNED_FOR_ONE = 5
+"""A scan reads about so many rows in the time in which the index finds and reads one."""
 
 # Later trigrams of a long text find hardly fewer rows.
 MOST_TRIGRAMS = 32
@@ -76,11 +83,13 @@ def is_helpful(connection: Any, indexed: IndexedColumns, texts: Sequence[str]) -
     try:
         with connection.cursor() as cursor:
             cursor.execute(_filled(PROBE, indexed), [*names, match, MOST_CANDIDATES + 1])
-            triggers, found = cursor.fetchone()
+            triggers, rows, found = cursor.fetchone()
     except OperationalError:
         # `migrate` has not made the tables.
         return False
-    return bool(triggers == len(TRIGGERS) and found <= MOST_CANDIDATES)
+    # The highest number tells about how many rows there are, without a count of them.
+    few = max(FEW_CANDIDATES, (rows or 0) // SCANNED_FOR_ONE)
+    return bool(triggers == len(TRIGGERS) and found <= min(few, MOST_CANDIDATES))
 
 
 def condition(indexed: IndexedColumns, texts: Sequence[str], also: Sequence[str]) -> Q:

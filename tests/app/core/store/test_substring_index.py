@@ -101,6 +101,16 @@ def test_a_vacuum_leaves_the_index_in_step(there: None) -> None:
 
 
 @only_sqlite
+def test_a_text_in_many_of_the_rows_is_scanned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "FEW_CANDIDATES", 1)
+    McpServer.objects.bulk_create(new(f"server-{n}", title="often" if n < 3 else "") for n in range(10))
+    assert found("server-4") == {"server-4"}
+    assert found("often") is None
+    McpServer.objects.bulk_create(new(f"server-{n}") for n in range(10, 15))
+    assert found("often") == {"server-0", "server-1", "server-2"}
+
+
+@only_sqlite
 def test_a_table_that_django_makes_anew_gets_its_triggers_back_by_the_next_migrate(there: None) -> None:
     old = McpServer._meta.get_field("title")
     changed = models.TextField(blank=True, null=True)
