@@ -66,6 +66,9 @@ REPORT_STEPS = (
 # The class of a refusal, the check that it belongs to, and what it says.
 REASONS: Mapping[str, tuple[Step, str]] = {
     "MalformedMessage": (Step.FORM, "The body is not a message that the hub can read."),
+    "MalformedJson": (Step.FORM, "The body is not JSON that the hub can read."),
+    "ValidationError": (Step.FORM, "A field of the message is missing or malformed."),
+    "ParseError": (Step.FORM, "The body is not JSON that the hub can read."),
     "MessageTooLarge": (Step.FORM, "The body, or a part of it, is too large."),
     "InvalidIdentifier": (Step.FORM, "A URL or an id in the message is malformed."),
     "UnsupportedMediaType": (Step.FORM, "The body is not declared as JSON."),
@@ -81,6 +84,7 @@ REASONS: Mapping[str, tuple[Step, str]] = {
     "InvalidKey": (Step.KEY, "The key that the request shows is malformed."),
     "ForeignProofError": (Step.KEY, "The proofs hold, but they are of another peer than the message names."),
     "RateLimitedError": (Step.RATE, "Too many requests in a short time."),
+    "TooManyFailuresError": (Step.RATE, "Too many refused requests in a short time."),
     "NotTrustedError": (
         Step.PEER,
         "State, trust policy or relationship does not let this sender give work to this hub.",

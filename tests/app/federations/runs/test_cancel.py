@@ -76,7 +76,7 @@ def cancel(agent: A2aAgent, federation: Federation) -> None:
 
 ENDS: dict[str, tuple[Callable[[A2aAgent, Federation], None], str]] = {
     "cancel": (cancel, "not needed"),
-    "suspend": (suspend_peer, "the hub that sent the work was suspended"),
+    "suspend": (suspend_peer, "the peer was suspended"),
     "delete agent": (delete_agent, "the agent was deleted"),
     "disable": (disable, "the agent's federation was disabled"),
     "delete": (delete, "the agent's federation was deleted"),

@@ -48,6 +48,8 @@ JOURNAL = reverse("admin:peers_journalentry_changelist")
         ("refused", "Refused: UnknownKey", "Refused: The hub trusts no key of this signer, or no longer the one that"),
         ("refused", "Refused: NotFoundError; agent a-1", "Refused: It names an agent or a dispatch that is not here"),
         ("refused", "Refused 7 further messages in a minute: NotTrustedError", "in a minute: State, trust policy or"),
+        ("refused", "Refused: MalformedJson; the sender is not proved; from 192.0.2.1", "not JSON that the hub can"),
+        ("refused", "Refused: TooManyFailuresError", "Too many refused requests"),
         ("refused", "Refused: HTTP 418", "Refused: HTTP 418"),
         ("callback", "Reported state_delta", "Reported progress"),
         ("callback", "Reported failed", "Reported that the work ended without an answer"),
