@@ -102,9 +102,12 @@ class MeaningOfQuery:
                 "federations": None if query.federation_ids is None else json.dumps(sorted(query.federation_ids)),
             },
         ).fetchall()
-        numbers = np.frombuffer(b"".join(row[0] for row in rows), _ROW)
-        bits = np.frombuffer(b"".join(row[1] for row in rows), np.uint64)
-        return numbers, bits.reshape(len(numbers), -1) if len(numbers) else bits
+        if not rows:
+            return np.empty(0, np.int64), np.empty((0, 1), np.uint64)
+        # There are many rows: a loop over them in Python would take as long as reading them.
+        numbers, bits = (b"".join(column) for column in zip(*rows, strict=True))
+        found = np.frombuffer(numbers, _ROW)
+        return found, np.frombuffer(bits, np.uint64).reshape(len(found), -1)
 
 
 class Meaning:
