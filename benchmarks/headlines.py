@@ -103,8 +103,9 @@ def _log(results: Results) -> Iterator[Headline]:
 
 def _ranking(results: Results) -> Iterator[Headline]:
     for index, halves in results["indexes"].items():
-        for half in ("tuning", "held_out"):
-            yield Headline(f"{index}, {half.replace('_', ' ')} half: NDCG", halves[half], "", 1.0, "ideal", True)
+        for half, ndcg in halves.items():
+            if isinstance(ndcg, float):
+                yield Headline(f"{index}, {half.replace('_', ' ')} half: NDCG", ndcg, "", 1.0, "ideal", True)
 
 
 def _compatibility(results: Results) -> Iterator[Headline]:
