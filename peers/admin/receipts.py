@@ -75,7 +75,7 @@ class DispatchReceiptAdmin(RowPagesMixin, ReadOnlyAdmin):
 
     def heading_of(self, row: DispatchReceipt) -> str:
         (titled,) = _with_titles([row])
-        return f"Receipt of {titled.work_title or row.dispatch_id}"
+        return f"Receipt of “{titled.work_title}”" if titled.work_title else f"Receipt of {row.dispatch_id}"
 
     @display(description="Work")
     def title(self, receipt: Any) -> str:

@@ -246,3 +246,8 @@ document.addEventListener("alpine:initialized", () => {
     requestAnimationFrame(() => { isPlanned = false; makeOperable(); });
   }).observe(document.body, { childList: true, subtree: true });
 });
+
+// Chrome drops the wish of a field for the focus where it draws the page late.
+addEventListener("load", () => {
+  if (document.activeElement === document.body) document.querySelector("[autofocus]")?.focus();
+});

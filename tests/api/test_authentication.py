@@ -167,6 +167,9 @@ def everything_stored() -> str:
         assert "oauth2_provider_accesstoken" in tables
         rows = []
         for table in tables:
+            # SQLite's index of substrings has no texts, and cannot be read as a table.
+            if table.endswith("_trigrams"):
+                continue
             cursor.execute(f'SELECT * FROM "{table}"')
             rows += cursor.fetchall()
     return repr(rows)

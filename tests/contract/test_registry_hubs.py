@@ -50,7 +50,7 @@ class Running(NamedTuple):
     here: httpx.Client
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     database = template(tmp_path_factory.mktemp("template"))
     # Short limits, so that the first read of the public servers meets them.

@@ -177,7 +177,7 @@ def test_a_receipt_has_the_title_of_its_work(admin: Client, approved: Peer) -> N
         )
     page = text_of(admin, reverse("admin:peers_dispatchreceipt_changelist"))
     assert "Ours" in page and "Theirs" in page
-    assert "Receipt of Theirs" in text_of(admin, url(DispatchReceipt.objects.get(dispatch_id="r-1")))
+    assert "Receipt of “Theirs”" in text_of(admin, url(DispatchReceipt.objects.get(dispatch_id="r-1")))
 
 
 def test_the_file_for_another_hub_has_a_name_of_its_own(admin: Client, approved: Peer) -> None:
