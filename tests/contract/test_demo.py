@@ -261,7 +261,8 @@ def test_staff_of_both_hubs_approve_each_other_and_their_agents_work_for_each_ot
         ):
             seen = dispatch(client, sender, target=target, agent_id=agent_id)
             assert "The sum is 42." in seen
-            assert "Progress" in seen
+            assert "The agent works" in seen
+            assert "The agent gives the artifact" in seen
             assert "signature verified" in seen
         for client in (hub, partner):
             status = client.get("federation/status").json()
