@@ -22,7 +22,16 @@ def test_list_shows_every_runtime_on_a_line(sandbox: RunningSandbox) -> None:
     lines = manage(sandbox, "list").splitlines()
     assert len(lines) == 13
     assert lines[0].split() == ["NAME", "PROTOCOL", "VERSION", "AUTH", "ITEMS", "TAGS"]
-    assert lines[1].split() == ["pharmacy_fraud_mcp", "MCP", "1", "iam", "5", "env=production", "team=platform"]
+    assert lines[1].split() == [
+        "pharmacy_fraud_mcp",
+        "MCP",
+        "1",
+        "iam",
+        "5",
+        "env=production",
+        "team=platform",
+        "shared=partner",
+    ]
     assert "(slowSeconds: 2.0)" in next(line for line in lines if line.startswith("contract_analysis_a2a"))
 
 
