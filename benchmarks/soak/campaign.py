@@ -195,7 +195,9 @@ class Soak:
             "syncs that failed": sum(sync.status == "failed" for sync in syncs),
             "syncs of a federation, fewest and most": [counts[0], counts[-1]],
             "seconds of a sync, median and longest": _middle_and_longest(lasted),
-            "seconds between syncs without outages, median and longest": _middle_and_longest(waits),
+            "seconds between syncs without outages, median and longest": _middle_and_longest(
+                [wait.seconds for wait in waits]
+            ),
             "dispatches": len(evidence.sent),
             "requests for dispatches without an answer": evidence.asked.unanswered,
             "runs": len(evidence.runs),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from benchmarks.soak.records import Asked, Content, Evidence, Outage, Run, Sent, Sync, Waiting
 
@@ -50,24 +51,33 @@ def lost_schedules(
     A federation waits from the end of a sync to the start of the next one. The time of `outages` does not count.
     """
     for federation in federations:
-        for waited in net_waits(syncs, (federation,), window, outages):
-            if waited > longest_wait:
-                yield f"federation {federation} waited {waited:.1f} s for a sync"
+        for wait in net_waits(syncs, (federation,), window, outages):
+            if wait.seconds > longest_wait:
+                since = wait.began - window[0]
+                yield f"federation {federation} waited {wait.seconds:.1f} s for a sync, from second {since:.0f} on"
+
+
+class Wait(NamedTuple):
+    """A wait of a federation for a sync: its seconds without outages, and when it began, in seconds since 1970."""
+
+    seconds: float
+    began: float
 
 
 def net_waits(
     syncs: Iterable[Sync], federations: Iterable[str], window: tuple[float, float], outages: Sequence[Outage]
-) -> list[float]:
-    """Return the seconds that the federations waited for each sync in `window`, without the time of `outages`."""
+) -> list[Wait]:
+    """Return the waits of the federations for each sync in `window`."""
     began, ended = window
-    own, waits = _by_federation(syncs), []
+    own: dict[str, list[Sync]] = _by_federation(syncs)
+    waits: list[Wait] = []
     for federation in federations:
         spans = [(_start(sync), ended if sync.finished is None else sync.finished) for sync in own.get(federation, ())]
         idle_since = began
         for start, end in [*spans, (ended, ended)]:
             until = min(start, ended)
             if until > idle_since:
-                waits.append(until - idle_since - _covered(outages, idle_since, until))
+                waits.append(Wait(until - idle_since - _covered(outages, idle_since, until), idle_since))
             idle_since = max(idle_since, end)
     return waits
 
