@@ -177,6 +177,17 @@ def _is_open(connection: Any) -> bool:
     return getattr(connection, "is_unit_open", False)
 
 
+def drop_broken_connections() -> None:
+    """Close those connections of this thread that the server has ended, so that the next query opens another one.
+
+    For code that waits long between two queries. It does nothing to a connection with an open transaction.
+    """
+    for alias in {REGISTRY, DEFAULT_DB_ALIAS}:
+        connection: Any = connections[alias]
+        if connection.connection is not None and not connection.in_atomic_block and not connection.is_usable():
+            connection.close()
+
+
 def _transaction(connection: Any) -> AbstractContextManager[object]:
     if connection.vendor == "mongodb":
         # Imported here because the backend patches Django's expressions, which other databases do not need.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +16,7 @@ from django.conf import settings
 from django.db import DatabaseError, connections
 
 from core.jobs.stopping import is_stopping
-from core.store.unit_of_work import LostRaceError
+from core.store.unit_of_work import LostRaceError, drop_broken_connections
 from core.tracing import note
 from federations.models import CANCELLABLE_PHASES
 from federations.providers.base import Progress
@@ -102,6 +101,7 @@ class Heartbeat:
             is_handed_back = hand_back(self.lease)
         except (DatabaseError, LostRaceError):
             logger.warning("Job %s could not be handed back yet", self.lease.job_id, exc_info=True)
+            drop_broken_connections()
             return False
         if is_handed_back:
             logger.info("Job %s is handed back: this worker was told to stop", self.lease.job_id)
@@ -114,8 +114,10 @@ class Heartbeat:
         return self._stopping or self._wanted.phase != self._written.phase
 
     def _check(self) -> None:
-        with suppress(DatabaseError):
+        try:
             self.lost = not self.lease.rows().exists()
+        except DatabaseError:
+            drop_broken_connections()
         self._checked_at = time.monotonic()
 
     def _write(self, progress: Progress) -> None:
@@ -128,6 +130,7 @@ class Heartbeat:
         except DatabaseError:
             # The lease outlasts a missed beat, so a busy database does not end the job. The progress stays unwritten.
             logger.warning("Heartbeat of job %s could not be written", self.lease.job_id, exc_info=True)
+            drop_broken_connections()
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping, timeout=PROGRESS_SECONDS)
             return

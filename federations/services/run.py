@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError, HubError, NotFoundError
-from core.store.unit_of_work import locked, retried, unit_of_work
+from core.store.unit_of_work import drop_broken_connections, locked, retried, unit_of_work
 from core.tracing import describe, span
 from federations.models import Federation, FederationStatus, JobPhase, JobStatus, StoredPlan, SyncJob
 from federations.providers.base import Progress
@@ -155,6 +155,8 @@ def _discover_and_apply(run: _Run, heartbeat: Heartbeat) -> AppliedSync:
             else:
                 discovery = _read_plan(run.plan, run.job)
             describe({"fedhub.findings": len(discovery.findings)})
+        # The server may have ended the connection while the hub read the account.
+        drop_broken_connections()
         heartbeat.report(Progress(JobPhase.APPLYING, len(discovery.findings), len(discovery.findings)))
         with span("sync apply"):
             plan, touched = _apply(run, discovery)
@@ -167,10 +169,12 @@ def _discover_and_apply(run: _Run, heartbeat: Heartbeat) -> AppliedSync:
         _end_stale(run, exc)
         raise
     except HubError as exc:
+        drop_broken_connections()
         jobs.fail(lease, exc.message)
         raise
     except Exception:
         logger.exception("Job %s failed unexpectedly", run.job.id)
+        drop_broken_connections()
         jobs.fail(lease, "The hub failed unexpectedly; its log says why")
         raise
     return AppliedSync(plan, discovery, touched)
