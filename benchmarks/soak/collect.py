@@ -53,7 +53,10 @@ def _outbox(hub: Hub) -> Iterator[Waiting]:
     dispatches = hub.stored(Dispatch).only("id", "status", "due_at", "lease_token")
     for row in dispatches:
         has_ended = row.status in ENDED_DISPATCHES
-        yield Waiting(f"{hub.name}: dispatch", row.pk, row.status, has_ended, bool(row.due_at), bool(row.lease_token))
+        # The lease of a dispatch lasts until `due_at`. A callback that ends the work takes that time away, and the
+        # token of a worker that was killed before it read the answer then stays, and holds nothing.
+        is_leased = bool(row.lease_token and row.due_at)
+        yield Waiting(f"{hub.name}: dispatch", row.pk, row.status, has_ended, bool(row.due_at), is_leased)
     for callback in hub.stored(OutboundCallback).only("id", "event_type", "due_at", "lease_token", "delivered_at"):
         has_ended, is_due = bool(callback.delivered_at), bool(callback.due_at)
         leased = bool(callback.lease_token)
