@@ -227,6 +227,8 @@ function enterNewRow(formset) {
   if (row) (row.querySelector(".select2-selection") || stopsOf(row).find((stop) => stop.matches("input, select, textarea")))?.focus();
 }
 
+// After a swap htmx waits 20 ms before it wires the new elements, and a dialog that is answered by then posts to its page.
+htmx.config.defaultSettleDelay = 0;
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.target?.id === "modal-content") lastOpener = event.detail.elt;
 });

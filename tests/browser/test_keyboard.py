@@ -28,6 +28,11 @@ NAME = """() => {
   if (!at) return "";
   return (at.ariaLabel || at.labels?.[0]?.textContent || at.textContent || at.name || "").replace(/\\s+/g, " ").trim();
 }"""
+# Whoever is quick, or has a busy browser, answers a dialog in the moment in which it appears.
+SUBMIT_AT_ONCE = """() => new MutationObserver((_, observer) => {
+  const form = document.querySelector("#modal-content form");
+  if (form) { observer.disconnect(); form.requestSubmit(); }
+}).observe(document.getElementById("modal-content"), { childList: true, subtree: true })"""
 IS_IN_DIALOG = "() => Boolean(document.activeElement.closest('[role=dialog]'))"
 
 
@@ -103,6 +108,17 @@ def test_more_opens_and_a_federation_is_disabled(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
     tab_to(page, "Disable")
     page.keyboard.press("Enter")
+    expect(page.get_by_text("is disabled").first).to_be_visible()
+    found.refresh_from_db()
+    assert found.status == "disabled"
+
+
+def test_a_dialog_may_be_answered_as_soon_as_it_appears(page: Page) -> None:
+    found = federation()
+    page.goto(page_of(found))
+    page.evaluate(SUBMIT_AT_ONCE)
+    page.get_by_role("button", name="More").first.click()
+    page.get_by_role("link", name="Disable").click()
     expect(page.get_by_text("is disabled").first).to_be_visible()
     found.refresh_from_db()
     assert found.status == "disabled"
