@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
-from federations.search.words import Term, index_words, matches
+from federations.search.words import Term, index_words
 
 MAX_EXCERPT_CHARS = 200
 _LEAD_CHARS = 60
 _MAX_SCANNED_CHARS = 10_000
+_MAX_KNOWN_CHARS = 64
 _SPAN = re.compile(r"\S+")
 
 
@@ -28,16 +30,29 @@ def excerpt(text: str, terms: Sequence[Term]) -> str:
 
 
 def _printable(text: str) -> str:
-    kept = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(kept.split())
+    line = " ".join(text.split())
+    if line.isprintable():
+        return line
+    return " ".join("".join(character if character.isprintable() else " " for character in line).split())
 
 
 def _first_match(line: str, terms: Sequence[Term]) -> int:
+    asked = [([f" {part}" for part in term.parts], f" {term.joined}") for term in terms]
     for span in _SPAN.finditer(line):
-        words = index_words(span[0])
-        if words and any(matches(term, words) for term in terms):
-            return span.start()
+        words = (_known_words if len(span[0]) <= _MAX_KNOWN_CHARS else _words)(span[0])
+        for parts, joined in asked:
+            if joined in words or all(part in words for part in parts):
+                return span.start()
     return 0
+
+
+def _words(span: str) -> str:
+    """Return the words under which an index finds `span`, each after a space."""
+    return "".join([f" {word}" for word in index_words(span)])
+
+
+# Most words of a catalog occur many times.
+_known_words = lru_cache(maxsize=16_384)(_words)
 
 
 def _start(line: str, match: int) -> int:

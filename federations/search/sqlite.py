@@ -60,17 +60,22 @@ _COLUMN_WEIGHTS = (NAMES_WEIGHT, TAGS_WEIGHT, TEXT_WEIGHT, JOINED_NAMES_WEIGHT, 
 # Letters of a private use area, which are in no word that words.py makes (UAX #44: general category Co).
 _KIND, _FEDERATION, _NAME = "\ue001", "\ue002", "\ue003"
 
-_FOUND = "SELECT rowid FROM words WHERE words MATCH :expression LIMIT :most"
+# One row of all numbers: for each row that it returns, SQLite waits for the turn of this thread among all of Python's.
+_FOUND = """
+    SELECT json_group_array(rowid) FROM (SELECT rowid FROM words WHERE words MATCH :expression LIMIT :most)
+"""
 # CROSS JOIN fixes the order in SQLite: first the rows with the words, then the filter.
 _FOUND_WITHIN = """
-    SELECT words.rowid FROM words CROSS JOIN documents ON documents.number = words.rowid
-    WHERE words MATCH :expression AND documents.federation_id IN (SELECT value FROM json_each(:federation_ids))
-    LIMIT :most
+    SELECT json_group_array(rowid) FROM (
+        SELECT words.rowid FROM words CROSS JOIN documents ON documents.number = words.rowid
+        WHERE words MATCH :expression AND documents.federation_id IN (SELECT value FROM json_each(:federation_ids))
+        LIMIT :most
+    )
 """
 _FREQUENCY = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)"
 _SIZE = "SELECT coalesce(max(number), 0) FROM documents"
 _CANDIDATES = """
-    SELECT words.rowid, documents.id, names, tags, text, joined_names, joined, facets
+    SELECT words.rowid, documents.id, facets, names, tags, text, joined_names, joined
     FROM words JOIN documents ON documents.number = words.rowid
     WHERE words.rowid IN (SELECT value FROM json_each(?))
 """
@@ -219,15 +224,16 @@ class _Finder:
         expression = f"({words}){self._facets}"
         federation_ids = self.query.federation_ids
         is_by_facet = federation_ids is None or len(federation_ids) <= MOST_FACETS
-        found = self.connection.execute(
+        (found,) = self.connection.execute(
             _FOUND if is_by_facet else _FOUND_WITHIN,
             {
                 "expression": expression,
                 "most": most,
                 **({} if is_by_facet else {"federation_ids": json.dumps(sorted(federation_ids or ()))}),
             },
-        )
-        return [number for (number,) in found]
+        ).fetchone()
+        numbers: list[int] = json.loads(found)
+        return numbers
 
 
 def _facets_of(query: SearchQuery) -> Iterator[str]:
@@ -271,8 +277,10 @@ def _page(
 
 def _read_candidates(connection: sqlite3.Connection, numbers: Sequence[int], name: str) -> list[Candidate]:
     return [
-        Candidate(number, id_, name in facets.split(" "), tuple(f" {column.replace(' ', '  ')} " for column in columns))
-        for number, id_, *columns, facets in connection.execute(_CANDIDATES, (json.dumps(numbers),))
+        Candidate(
+            number, id_, name in facets.split(" "), tuple([f" {column} " if column else "" for column in columns])
+        )
+        for number, id_, facets, *columns in connection.execute(_CANDIDATES, (json.dumps(numbers),))
     ]
 
 
