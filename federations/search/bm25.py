@@ -42,7 +42,7 @@ class Candidate:
     @property
     def length(self) -> int:
         """Return the number of its words."""
-        return sum([max(column.count(" ") - 1, 0) for column in self.columns])
+        return sum([column.count(" ") - 1 for column in self.columns if column])
 
 
 def words_of(asked: Sequence[Term]) -> list[str]:
@@ -65,28 +65,28 @@ def rank(
     """Return the candidates with their scores, best first: exact names, then by BM25, then by id."""
     lengths = [candidate.length for candidate in candidates]
     mean = sum(lengths) / max(len(lengths), 1) or 1.0
+    asked = [(f" {phrase.word}", f" {phrase.word} ", phrase.weight) for phrase in phrases]
     scored = [
-        (_score(candidate, phrases, column_weights, K1 * (1 - B + B * length / mean)), candidate)
+        (_score(candidate, asked, column_weights, K1 * (1 - B + B * length / mean)), candidate)
         for candidate, length in zip(candidates, lengths, strict=True)
     ]
     return sorted(scored, key=lambda each: (not each[1].is_exact, -each[0], each[1].id))
 
 
-def _score(candidate: Candidate, phrases: Sequence[Phrase], weights: Sequence[float], norm: float) -> float:
+def _score(
+    candidate: Candidate, asked: Sequence[tuple[str, str, float]], column_weights: Sequence[float], norm: float
+) -> float:
+    # Loops without generators and calls: they run for each candidate, word and column.
     score = 0.0
-    for phrase in phrases:
-        begun = whole = 0.0
-        beginning = f" {phrase.word}"
-        # A loop without a generator: it runs for each candidate, phrase and column.
-        for weight, column in zip(weights, candidate.columns, strict=True):
+    columns = [(weight, column) for weight, column in zip(column_weights, candidate.columns, strict=True) if column]
+    for beginning, whole, idf in asked:
+        begun = found = 0.0
+        for weight, column in columns:
             if beginning in column:
                 begun += weight * column.count(beginning)
-                # str.count counts a space once, so each word gets spaces of its own.
-                whole += weight * column.replace(" ", "  ").count(f"{beginning} ")
+                if whole in column:
+                    # str.count counts a space once, so each word gets spaces of its own.
+                    found += weight * column.replace(" ", "  ").count(whole)
         if begun:
-            score += phrase.weight * (_saturated(begun, norm) + _saturated(whole, norm))
+            score += idf * (K1 + 1) * (begun / (begun + norm) + found / (found + norm))
     return score
-
-
-def _saturated(found: float, norm: float) -> float:
-    return found * (K1 + 1) / (found + norm)

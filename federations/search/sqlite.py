@@ -1,8 +1,8 @@
 """The embedded search index: SQLite's FTS5 finds the documents, in its own file, and `bm25` ranks them.
 
-A document is a row of `documents` (the JSON that a hit returns) and a row of `words` with the same number (the words
-that find it). `words.py` makes the words, of letters and digits only, so the text of a user never contains the syntax
-of an FTS5 query.
+A document is a row of `documents`: the words that find it, and the JSON that a hit returns. `words` is FTS5's index of
+these words and has no copy of them. `words.py` makes them, of letters and digits only, so the text of a user never
+contains the syntax of an FTS5 query.
 
 The time of a search is bounded, whatever the size of the index. The column `facets` has the kind, the federation and
 the whole names of a document as words that no user can type, so that FTS5 itself filters by them. A search counts
@@ -75,16 +75,22 @@ _FOUND_WITHIN = """
 _FREQUENCY = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)"
 _SIZE = "SELECT coalesce(max(number), 0) FROM documents"
 _CANDIDATES = """
-    SELECT words.rowid, documents.id, facets, names, tags, text, joined_names, joined
-    FROM words JOIN documents ON documents.number = words.rowid
-    WHERE words.rowid IN (SELECT value FROM json_each(?))
+    SELECT number, id, facets, names, tags, text, joined_names, joined FROM documents
+    WHERE number IN (SELECT value FROM json_each(?))
 """
 _BODIES = "SELECT number, body FROM documents WHERE number IN (SELECT value FROM json_each(?))"
 
+_INSERT = "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_WORDS = """
+    INSERT INTO words (rowid, names, tags, text, joined_names, joined, facets)
+    SELECT number, names, tags, text, joined_names, joined, facets FROM documents WHERE number > ?
+"""
 _DELETES = (
-    """DELETE FROM words WHERE rowid IN (
-        SELECT number FROM documents WHERE resource_id IN (SELECT value FROM json_each(?))
-    )""",
+    # FTS5 takes the words out of its index by the texts that they came from.
+    """INSERT INTO words (words, rowid, names, tags, text, joined_names, joined, facets)
+        SELECT 'delete', number, names, tags, text, joined_names, joined, facets FROM documents
+        WHERE resource_id IN (SELECT value FROM json_each(?))
+    """,
     """DELETE FROM vectors WHERE number IN (
         SELECT number FROM documents WHERE resource_id IN (SELECT value FROM json_each(?))
     )""",
@@ -315,28 +321,21 @@ def _table_row(document: SearchDocument) -> Row:
         document.id,
         document.resource_id,
         document.federation_id,
-        document_to_json(document),
         *map(" ".join, (words.names, words.tags, words.text, words.joined_names, words.joined)),
         " ".join(
             [f"{_KIND}{document.kind}", _federation_facet(document.federation_id)]
             + [f"{_NAME}{name}" for name in squashed_names(document) if name]
         ),
+        document_to_json(document),
     )
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> int:
     """Insert these documents with numbers that follow each other, and return the first of them."""
     (last,) = connection.execute(_SIZE).fetchone()
-    connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", _numbered(rows, last, slice(0, 4)))
-    connection.executemany(
-        "INSERT INTO words (rowid, names, tags, text, joined_names, joined, facets) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        _numbered(rows, last, slice(4, 10)),
-    )
+    connection.executemany(_INSERT, ((number, *row) for number, row in enumerate(rows, last + 1)))
+    connection.execute(_INSERT_WORDS, (last,))
     return int(last) + 1
-
-
-def _numbered(rows: Sequence[Row], last: int, columns: slice) -> Iterator[tuple[str | int, ...]]:
-    return ((number, *row[columns]) for number, row in enumerate(rows, last + 1))
 
 
 def _delete(connection: sqlite3.Connection, resource_ids: Collection[str]) -> None:
@@ -346,8 +345,9 @@ def _delete(connection: sqlite3.Connection, resource_ids: Collection[str]) -> No
 
 
 def _clear(connection: sqlite3.Connection) -> None:
-    for table in ("words", "vectors", "signs", "documents", "resources"):
-        connection.execute(f"DELETE FROM {table}")  # noqa: S608 (five names of ours)
+    connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
+    for table in ("vectors", "signs", "documents", "resources"):
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 (four names of ours)
 
 
 def _stamps(connection: sqlite3.Connection, federation_id: str, model: str = "") -> dict[str, str]:

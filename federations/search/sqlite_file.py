@@ -50,11 +50,12 @@ _SCHEMA = (
     "CREATE INDEX resources_of_federation ON resources (federation_id)",
     """CREATE TABLE documents (
         number INTEGER PRIMARY KEY, id TEXT NOT NULL, resource_id TEXT NOT NULL, federation_id TEXT NOT NULL,
-        body TEXT NOT NULL
+        names TEXT NOT NULL, tags TEXT NOT NULL, text TEXT NOT NULL, joined_names TEXT NOT NULL, joined TEXT NOT NULL,
+        facets TEXT NOT NULL, body TEXT NOT NULL
     )""",
     "CREATE INDEX documents_of_resource ON documents (resource_id)",
     f"""CREATE VIRTUAL TABLE words USING fts5 (
-        names, tags, text, joined_names, joined, facets,
+        names, tags, text, joined_names, joined, facets, content='documents', content_rowid='number',
         tokenize='ascii', detail='column', columnsize=0, prefix='{" ".join(map(str, INDEXED_BEGINNINGS))}'
     )""",
     # The vectors of meaning.py; both are empty without a model.
