@@ -160,7 +160,7 @@ async def _sender(plan: Plan, waiting: Iterator[Prepared], outcome: Outcome, row
     for request in waiting:
         began = time.perf_counter()
         writer.write(request.data)
-        status, body = await asyncio.wait_for(_answer(reader), ANSWER_SECONDS)
+        status, body = await asyncio.wait_for(read_answer(reader), ANSWER_SECONDS)
         outcome.latencies_ms.append((time.perf_counter() - began) * 1000)
         outcome.statuses[status] = outcome.statuses.get(status, 0) + 1
         if plan.database and len(outcome.latencies_ms) % ROW_CHECK_INTERVAL == 0:
@@ -169,7 +169,7 @@ async def _sender(plan: Plan, waiting: Iterator[Prepared], outcome: Outcome, row
     writer.close()
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
     return int(head[9:12]), await reader.readexactly(length)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -12,7 +11,6 @@ MAX_EXCERPT_CHARS = 200
 _LEAD_CHARS = 60
 _MAX_SCANNED_CHARS = 10_000
 _MAX_KNOWN_CHARS = 64
-_SPAN = re.compile(r"\S+")
 
 
 def excerpt(text: str, terms: Sequence[Term]) -> str:
@@ -37,12 +35,19 @@ def _printable(text: str) -> str:
 
 
 def _first_match(line: str, terms: Sequence[Term]) -> int:
-    asked = [([f" {part}" for part in term.parts], f" {term.joined}") for term in terms]
-    for span in _SPAN.finditer(line):
-        words = (_known_words if len(span[0]) <= _MAX_KNOWN_CHARS else _words)(span[0])
-        for parts, joined in asked:
-            if joined in words or all(part in words for part in parts):
-                return span.start()
+    # The joined form of a single word finds nothing that the word itself, without the ending of a plural, does not.
+    asked = [[f" {part}" for part in term.parts] for term in terms]
+    asked += [[f" {term.joined}"] for term in terms if len(term.parts) > 1]
+    start = 0
+    for span in line.split(" "):
+        words = (_known_words if len(span) <= _MAX_KNOWN_CHARS else _words)(span)
+        for parts in asked:
+            for part in parts:
+                if part not in words:
+                    break
+            else:
+                return start
+        start += len(span) + 1
     return 0
 
 
