@@ -4,12 +4,12 @@ A document is a row of `documents`: the words that find it, and the JSON that a 
 these words and has no copy of them. `words.py` makes them, of letters and digits only, so the text of a user never
 contains the syntax of an FTS5 query.
 
-A search does a bounded work for documents that it does not show. It counts MOST_HITS hits at most and ranks CANDIDATES of
-them; if there are more, the order is that of a part of the hits, those with the words in their names first. FTS5 has lists
-of the beginnings of words and reads them as far as a search asks. The column `facets` has the kind, the federation and the
-whole names of a document as words that no user can type, so that FTS5 itself filters by them. What still grows with the
-index is the comparison of the lists of words that are common each and rare together, and the search for a very long
-beginning of a word (`sqlite_file.INDEXED_BEGINNINGS`).
+A search does a bounded work for documents that it does not show. It counts MOST_HITS hits at most and ranks
+CANDIDATES of them; if there are more, the order is that of a part of the hits, those with the words in their names
+first. FTS5 has lists of the beginnings of words and reads them as far as a search asks. The column `facets` has the
+kind, the federation and the whole names of a document as words that no user can type, so that FTS5 itself filters by
+them. What still grows with the index is the comparison of the lists of words that are common each and rare together,
+and the search for a very long beginning of a word (`sqlite_file.INDEXED_BEGINNINGS`).
 
 With a model (`meaning.py`) documents that are near in meaning are hits too, and words and meaning rank together
 (`fusion.py`). A document that was written without the model is found by its words; its stamp is then one that no
