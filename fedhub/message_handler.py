@@ -1,21 +1,26 @@
-"""Django's handler for one view that programs call: with the middleware that a message needs, and no other.
+"""Django's handlers for views that other hubs call: with the middleware that a message needs, and no other.
 
 Middleware for pages, people and sessions has nothing to do for a message of a peer, and takes time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.core.handlers.exception import convert_exception_to_response
-from django.core.handlers.wsgi import WSGIHandler
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.core.signals import request_finished, request_started
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.middleware.security import SecurityMiddleware
-from django.urls import resolve, reverse
+from django.urls import resolve, reverse, set_script_prefix
 
 from core.api.middleware import refuse_disallowed_hosts
 from core.api.request_ids import request_ids
+from fedhub.together import Asked
+from fedhub.wsgi_bridge import Answer, Environ
+from peers.api.message_views import BegunReceive, begin_receive, end_receives, receive
 from peers.api.urls import message_patterns
 
 View = Callable[[HttpRequest], HttpResponse]
@@ -28,6 +33,12 @@ def message_handlers() -> dict[str, MessageHandler]:
     """
     paths = [reverse(pattern.name) for pattern in message_patterns]
     return {path: MessageHandler(resolve(path).func) for path in paths}
+
+
+def together_handlers() -> Mapping[str, ReceivesTogether]:
+    """Return the handler of many receives by its path, unless the project has put a view of its own there."""
+    path = reverse("federation-receive")
+    return {path: ReceivesTogether()} if resolve(path).func is receive else {}
 
 
 class MessageHandler(WSGIHandler):
@@ -43,3 +54,47 @@ class MessageHandler(WSGIHandler):
         answer = refuse_disallowed_hosts(self._view)
         secured: Any = SecurityMiddleware(answer)
         self._middleware_chain = convert_exception_to_response(request_ids(secured))
+
+
+class ReceivesTogether(MessageHandler):
+    """Answers the receives of one moment: proves each sender, stores all in one transaction, then writes each answer.
+
+    A receive whose sender's proof needs a query, or that is refused before it is stored, is left to the view.
+    """
+
+    def __init__(self) -> None:
+        """Put the middleware of messages around the first half of a receive."""
+        super().__init__(begin_receive)
+
+    def __call__(self, asked: Sequence[Asked]) -> tuple[list[Answer | None], Callable[[], None]]:  # type: ignore[override]
+        """Return the answer of each receive, None for one left to the view, and what to do after the answers."""
+        # Once for all of them: the receivers of these signals close connections that are too old or broken.
+        request_started.send(sender=type(self), environ=asked[0][0])
+        try:
+            return self.answer_all(asked)
+        finally:
+            request_finished.send(sender=type(self))
+
+    def answer_all(self, asked: Sequence[Asked]) -> tuple[list[Answer | None], Callable[[], None]]:
+        """Return what a call returns."""
+        responses = [context.run(self._begin, environ) for environ, context in asked]
+        begun = [
+            (each, context)
+            for each, (_, context) in zip(responses, asked, strict=True)
+            if isinstance(each, BegunReceive)
+        ]
+        results, nudge = end_receives([each for each, _ in begun]) if begun else ([], lambda: None)
+        for (response, context), result in zip(begun, results, strict=True):
+            context.run(response.end, result)
+        return [_answer_of(response) for response in responses], nudge
+
+    def _begin(self, environ: Environ) -> HttpResponseBase:
+        set_script_prefix(environ["SCRIPT_NAME"] or "/")
+        return self.get_response(WSGIRequest(environ))
+
+
+def _answer_of(response: HttpResponseBase) -> Answer | None:
+    if not isinstance(response, BegunReceive):
+        return None
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
+    return Answer(response.status_code, headers, response.content)

@@ -9,7 +9,7 @@ endpoints by hand.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
@@ -26,14 +26,14 @@ from peers.api import schema
 from peers.api.authentication import header_of, incoming_request
 from peers.api.errors import refuse_message
 from peers.models import Peer
-from peers.protocol import UCAN_HEADER
+from peers.protocol import UCAN_HEADER, ReceiveResult
 from peers.protocol.federation_log import CHECKPOINT_HEADER
 from peers.protocol.receipts import COUNTERSIGNATURE_HEADER, RECEIPT_HEADER
 from peers.services.inbox.callbacks import ProvenCallback, accept_callback, prove_callback
 from peers.services.inbox.log_exchange import ProvenExchange, answer_exchange, prove_exchange
 from peers.services.inbox.receipts import countersign
-from peers.services.inbox.receive.prove_sender import Submission, prove_submission
-from peers.services.inbox.receive.store import expect_submission
+from peers.services.inbox.receive.prove_sender import Submission, prove_known_sender, prove_submission
+from peers.services.inbox.receive.store import expect_submission, receive_all
 from peers.services.inbox.receive.store import receive as receive_submission
 from peers.services.outbox.receipts import rejection_headers
 from peers.services.trust.identity import DISABLED, is_enabled
@@ -64,26 +64,24 @@ class Endpoint(Generic[Proven]):
         try:
             proven = self.prove(_incoming_message(request), request)
             peer = self.peer_of(proven)
-            body, headers = self.act(proven, request)
-            if checkpoint := own_checkpoint_header():
-                headers[CHECKPOINT_HEADER] = checkpoint
-            pass_on(peer, header_of(request, CHECKPOINT_HEADER))
+            return _answered(request, peer, *self.act(proven, request))
         except Exception as exc:  # noqa: BLE001 - an unforeseen error is logged and answered with 500
-            refusal = refuse_message(exc, request, peer)
-            allowed = {"Allow": "POST"} if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED else {}
-            response = _response(refusal.body, refusal.headers | allowed, refusal.status)
-            # Otherwise Django writes a second line without the reason (django.utils.log.log_response).
-            response._has_been_logged = True  # type: ignore[attr-defined]
-            return response
-        return _response(body, headers)
+            return _refused(exc, request, peer)
 
 
 def _prove_submission(message: IncomingRequest, request: HttpRequest) -> Submission:
-    return prove_submission(message, (header_of(request, UCAN_HEADER) or "").strip(), timezone.now())
+    return prove_submission(message, _delegation_of(request), timezone.now())
+
+
+def _delegation_of(request: HttpRequest) -> str:
+    return (header_of(request, UCAN_HEADER) or "").strip()
 
 
 def _receive(submission: Submission, request: HttpRequest) -> tuple[Body, dict[str, str]]:
-    result = receive_submission(submission, now=timezone.now())
+    return _told(submission, receive_submission(submission, now=timezone.now()))
+
+
+def _told(submission: Submission, result: ReceiveResult) -> tuple[Body, dict[str, str]]:
     headers = {} if result.accepted else rejection_headers(submission.proof.peer, result.dispatch_id)
     return result.to_dict(), dict(headers)
 
@@ -118,6 +116,50 @@ def receive(request: HttpRequest) -> HttpResponse:
         return _RECEIVE.answer(request)
 
 
+class BegunReceive(HttpResponse):
+    """The response to a receive of which only the sender is proved yet; `end_receives` gives it its status and body."""
+
+    def __init__(self, request: HttpRequest, submission: Submission) -> None:
+        """Keep the request and what it submits."""
+        super().__init__(content_type=JSON)
+        self.begun, self.submission = request, submission
+
+    def end(self, result: ReceiveResult | Exception) -> None:
+        """Turn this response into the answer that tells the result, or refuses the request."""
+        peer = self.submission.proof.peer
+        try:
+            if isinstance(result, Exception):
+                raise result
+            told = _answered(self.begun, peer, *_told(self.submission, result))
+        except Exception as exc:  # noqa: BLE001 - an unforeseen error is logged and answered with 500
+            told = _refused(exc, self.begun, peer)
+        self.status_code, self.content = told.status_code, told.content
+        for name, value in told.items():
+            self.headers[name] = value
+
+
+class NotBegun(HttpResponse):
+    """Stands for the response to a receive that `receive` must answer: its sender is not known, or it is refused."""
+
+
+def begin_receive(request: HttpRequest) -> BegunReceive | NotBegun:
+    """Prove the sender of a receive without a query, as one of many that `end_receives` ends together."""
+    try:
+        message = _incoming_message(request)
+    except Exception:  # noqa: BLE001 - `receive` finds it again, and answers it
+        return NotBegun()
+    submission = prove_known_sender(message, _delegation_of(request), timezone.now())
+    return BegunReceive(request, submission) if submission else NotBegun()
+
+
+def end_receives(begun: Sequence[BegunReceive]) -> tuple[list[ReceiveResult | Exception], Callable[[], None]]:
+    """Store what the begun receives submit, and return what each must tell by `BegunReceive.end`, in their order.
+
+    Also return a function to call after the answers: it nudges workers, and may wait for the broker.
+    """
+    return receive_all([each.submission for each in begun], now=timezone.now())
+
+
 @schema.described_by(schema.CallbackDescription)
 @csrf_exempt
 def callback(request: HttpRequest) -> HttpResponse:
@@ -146,6 +188,22 @@ def _incoming_message(request: HttpRequest) -> IncomingRequest:
         raise UnsupportedMediaType(request.META.get("CONTENT_TYPE", ""))
     check_body_readable(request)
     return incoming_request(request, request.body, frozenset(presented_tokens(request)))
+
+
+def _answered(request: HttpRequest, peer: Peer, body: Body, headers: dict[str, str]) -> HttpResponse:
+    """Return the response to a proven message, and pass on the checkpoint that came with it."""
+    checkpoint = own_checkpoint_header()
+    pass_on(peer, header_of(request, CHECKPOINT_HEADER))
+    return _response(body, headers | ({CHECKPOINT_HEADER: checkpoint} if checkpoint else {}))
+
+
+def _refused(exc: Exception, request: HttpRequest, peer: Peer | None) -> HttpResponse:
+    refusal = refuse_message(exc, request, peer)
+    allowed = {"Allow": "POST"} if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED else {}
+    response = _response(refusal.body, refusal.headers | allowed, refusal.status)
+    # Otherwise Django writes a second line without the reason (django.utils.log.log_response).
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def _response(body: Body, headers: dict[str, str], status: int = 200) -> HttpResponse:

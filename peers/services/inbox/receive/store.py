@@ -9,9 +9,10 @@ later. A group that the database refuses is taken apart, so that one submission 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from django.db import IntegrityError
 from django.db.models import Q
@@ -78,13 +79,44 @@ def receive(submission: Submission, *, now: datetime) -> ReceiveResult:
     InvalidRequestError for the callback URL, DelegationError, NotFoundError for an agent that the peer may not see,
     BeforeRestoreError for an unknown envelope from before a restore.
     """
-    check_trust(submission.proof.peer)
-    check_fresh(submission, now)
+    (result,), nudge = receive_all([submission], now=now)
+    nudge()
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def receive_all(
+    submissions: Sequence[Submission], *, now: datetime
+) -> tuple[list[ReceiveResult | Exception], Callable[[], None]]:
+    """Do for each submission what `receive` does; return the result or error of each, in their order, and a function.
+
+    The function nudges workers to the new rows. Call it once the senders have their answers: it may wait for the
+    broker.
+    """
+    results = {place: exc for place, each in enumerate(submissions) if (exc := _early_refusal(each, now)) is not None}
+    checked = {place: each for place, each in enumerate(submissions) if place not in results}
+    outcomes, led = _groups.submit_all(list(checked.values())) if checked else ([], [])
+    for (place, submission), outcome in zip(checked.items(), outcomes, strict=True):
+        results[place] = _settle(submission, outcome)
+    return [results[place] for place in range(len(submissions))], partial(_nudge, led)
+
+
+def _early_refusal(submission: Submission, now: datetime) -> Exception | None:
     try:
-        result = _groups.submit(submission).result
-    except Exception:
+        check_trust(submission.proof.peer)
+        check_fresh(submission, now)
+    except (HubError, ProtocolError) as exc:
+        return exc
+    return None
+
+
+def _settle(submission: Submission, outcome: ReceiveOutcome | Exception) -> ReceiveResult | Exception:
+    """Count the outcome of a submission, and note a copy; return the result or error."""
+    if isinstance(outcome, Exception):
         peer_cache.forget(submission.proof.peer.server_url)
-        raise
+        return outcome
+    result = outcome.result
     is_known = result.message == ALREADY_PROCESSED
     RECEIVED.add("known" if is_known else "accepted" if result.accepted else "rejected")
     if is_known:
@@ -143,7 +175,7 @@ def _nudge(outcomes: Sequence[ReceiveOutcome]) -> None:
     )
 
 
-_groups = GroupCommit(store_submissions, _nudge, most=MAX_GROUP, wait_seconds=WAIT_SECONDS, delay_seconds=DELAY_SECONDS)
+_groups = GroupCommit(store_submissions, most=MAX_GROUP, wait_seconds=WAIT_SECONDS, delay_seconds=DELAY_SECONDS)
 
 expect_submission = _groups.expected
 """Let a group wait for the submission of this thread, whose proof begins now."""
