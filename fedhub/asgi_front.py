@@ -158,8 +158,9 @@ class Front:
             describe({"http.route": path}, name=f"{scope['method']} {path}")
         if mounted is None:
             together = self._together.get(path)
-            answer = await together.answer(environ) if together else None
-            return answer or await self._in_thread(call, known or self.application, environ)
+            if together and (answer := await together.answer(environ)):
+                return answer
+            return await self._in_thread(call, known or self.application, environ)
         status, headers, content = await mounted.answer(scope, environ, body, length, self._in_thread)
         return Answer(status, [*headers, (b"x-request-id", scope[REQUEST_ID].encode())], content)
 

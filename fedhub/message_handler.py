@@ -66,7 +66,7 @@ class ReceivesTogether(MessageHandler):
         """Put the middleware of messages around the first half of a receive."""
         super().__init__(begin_receive)
 
-    def __call__(self, asked: Sequence[Asked]) -> tuple[list[Answer | None], Callable[[], None]]:  # type: ignore[override]
+    def __call__(self, asked: Sequence[Asked]) -> tuple[list[Answer | None], Callable[[], None] | None]:  # type: ignore[override]
         """Return the answer of each receive, None for one left to the view, and what to do after the answers."""
         # Once for all of them: the receivers of these signals close connections that are too old or broken.
         request_started.send(sender=type(self), environ=asked[0][0])
@@ -75,7 +75,7 @@ class ReceivesTogether(MessageHandler):
         finally:
             request_finished.send(sender=type(self))
 
-    def answer_all(self, asked: Sequence[Asked]) -> tuple[list[Answer | None], Callable[[], None]]:
+    def answer_all(self, asked: Sequence[Asked]) -> tuple[list[Answer | None], Callable[[], None] | None]:
         """Return what a call returns."""
         responses = [context.run(self._begin, environ) for environ, context in asked]
         begun = [
@@ -83,7 +83,7 @@ class ReceivesTogether(MessageHandler):
             for each, (_, context) in zip(responses, asked, strict=True)
             if isinstance(each, BegunReceive)
         ]
-        results, nudge = end_receives([each for each, _ in begun]) if begun else ([], lambda: None)
+        results, nudge = end_receives([each for each, _ in begun]) if begun else ([], None)
         for (response, context), result in zip(begun, results, strict=True):
             context.run(response.end, result)
         return [_answer_of(response) for response in responses], nudge

@@ -30,11 +30,11 @@ Asked = tuple[Environ, Context]
 class AnswersTogether(Protocol):
     """Answers many requests in one call."""
 
-    def __call__(self, asked: Sequence[Asked]) -> tuple[list[Answer | None], Callable[[], None]]:
+    def __call__(self, asked: Sequence[Asked]) -> tuple[list[Answer | None], Callable[[], None] | None]:
         """Return the answer of each request, None for one that the ordinary application must answer, in their order.
 
         Each request comes with its context, for the log lines and spans about it. Also return a function that is called
-        once the answers are given back, in another thread: it may wait.
+        once the answers are given back, in another thread, or None: the function may wait.
         """
         ...
 
@@ -83,7 +83,7 @@ class Together:
     def _end(
         self,
         futures: Sequence[asyncio.Future[Answer | None]],
-        done: asyncio.Future[tuple[list[Answer | None], Callable[[], None]]],
+        done: asyncio.Future[tuple[list[Answer | None], Callable[[], None] | None]],
     ) -> None:
         """Give the answers back, then wait for the next requests; runs in the event loop."""
         error = done.exception()

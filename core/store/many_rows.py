@@ -8,13 +8,13 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from django.db import connections
-from django.db.models import Field, Model
+from django.db.models import BooleanField, CharField, Field, Model, TextField
 
 from core.store.unit_of_work import REGISTRY
 
 M = TypeVar("M", bound=Model)
-# How the value of a column is read from a row, and how it is prepared for the database.
-Column = tuple[Callable[[Any], Any], Callable[..., Any]]
+# How a column is read from a row, the type of the values that need no preparation, and how the others are prepared.
+Column = tuple[Callable[[Any], Any], type | None, Callable[..., Any]]
 
 
 def insert_each(rows: Sequence[M]) -> None:
@@ -31,7 +31,10 @@ def insert_each(rows: Sequence[M]) -> None:
         model._default_manager.bulk_create(rows)
         return
     prefix, marks, columns = _insert_of(model, connection.vendor)
-    values = [[prepare(value(row), connection) for value, prepare in columns] for row in rows]
+    values = [
+        [value if type(value := read(row)) is plain else prepare(value, connection) for read, plain, prepare in columns]
+        for row in rows
+    ]
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.executemany(prefix + marks, values)
@@ -75,10 +78,20 @@ def _insert_of(model: type[Model], vendor: str) -> tuple[str, str, list[Column]]
     fields: list[Any] = list(meta.concrete_fields)
     names = ", ".join(quoted(each.column) for each in fields)
     prefix = f"INSERT INTO {quoted(meta.db_table)} ({names}) VALUES "  # noqa: S608
-    return prefix, f"({', '.join(['%s'] * len(fields))})", [(_reader(each), each.get_db_prep_save) for each in fields]
+    columns = [(_reader(each), _plain_type_of(each), each.get_db_prep_save) for each in fields]
+    return prefix, f"({', '.join(['%s'] * len(fields))})", columns
 
 
 def _reader(field: Any) -> Callable[[Any], Any]:
     if type(field).pre_save is Field.pre_save:
         return attrgetter(field.attname)
     return partial(field.pre_save, add=True)
+
+
+def _plain_type_of(field: Any) -> type | None:
+    """Return the type of those values that Django gives to the database unchanged, after several calls for each."""
+    kind = type(field)
+    if kind.get_db_prep_save is not Field.get_db_prep_save or kind.get_db_prep_value is not Field.get_db_prep_value:
+        return None
+    plain = {CharField.get_prep_value: str, TextField.get_prep_value: str, BooleanField.get_prep_value: bool}
+    return plain.get(kind.get_prep_value)

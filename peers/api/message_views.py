@@ -152,10 +152,10 @@ def begin_receive(request: HttpRequest) -> BegunReceive | NotBegun:
     return BegunReceive(request, submission) if submission else NotBegun()
 
 
-def end_receives(begun: Sequence[BegunReceive]) -> tuple[list[ReceiveResult | Exception], Callable[[], None]]:
+def end_receives(begun: Sequence[BegunReceive]) -> tuple[list[ReceiveResult | Exception], Callable[[], None] | None]:
     """Store what the begun receives submit, and return what each must tell by `BegunReceive.end`, in their order.
 
-    Also return a function to call after the answers: it nudges workers, and may wait for the broker.
+    Also return a function to call after the answers, if workers are to be nudged: it may wait for the broker.
     """
     return receive_all([each.submission for each in begun], now=timezone.now())
 

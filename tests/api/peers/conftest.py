@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from peers.models import Peer
-from tests.api.peers.partner import Partner, everything_stored
+from tests.api.peers.partner import Partner, everything_stored, is_answered_together
 
 
 class Refused:
@@ -30,6 +30,21 @@ class Refused:
         assert ("errors" in body) == (status in (400, 422))
         assert self.before is not None, "call refused.start() first"
         assert everything_stored() == self.before
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let the tests of receives and of attacks run in both ways in which a hub answers receives."""
+    if metafunc.module.__name__.rpartition(".")[2].startswith(("test_attacks_", "test_receive", "test_covered_fields")):
+        metafunc.fixturenames.append("answered")
+        metafunc.parametrize("answered", ["alone", "together"], indirect=True)
+
+
+@pytest.fixture
+def answered(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Answer the receives of the test by the view, or by the handler of many receives."""
+    token = is_answered_together.set(request.param == "together")
+    yield
+    is_answered_together.reset(token)
 
 
 @pytest.fixture

@@ -80,7 +80,8 @@ def receive(submission: Submission, *, now: datetime) -> ReceiveResult:
     BeforeRestoreError for an unknown envelope from before a restore.
     """
     (result,), nudge = receive_all([submission], now=now)
-    nudge()
+    if nudge:
+        nudge()
     if isinstance(result, Exception):
         raise result
     return result
@@ -88,18 +89,19 @@ def receive(submission: Submission, *, now: datetime) -> ReceiveResult:
 
 def receive_all(
     submissions: Sequence[Submission], *, now: datetime
-) -> tuple[list[ReceiveResult | Exception], Callable[[], None]]:
+) -> tuple[list[ReceiveResult | Exception], Callable[[], None] | None]:
     """Do for each submission what `receive` does; return the result or error of each, in their order, and a function.
 
-    The function nudges workers to the new rows. Call it once the senders have their answers: it may wait for the
-    broker.
+    The function nudges workers to the new rows, if there are any. Call it once the senders have their answers: it may
+    wait for the broker.
     """
-    results = {place: exc for place, each in enumerate(submissions) if (exc := _early_refusal(each, now)) is not None}
-    checked = {place: each for place, each in enumerate(submissions) if place not in results}
-    outcomes, led = _groups.submit_all(list(checked.values())) if checked else ([], [])
-    for (place, submission), outcome in zip(checked.items(), outcomes, strict=True):
-        results[place] = _settle(submission, outcome)
-    return [results[place] for place in range(len(submissions))], partial(_nudge, led)
+    refusals = [_early_refusal(each, now) for each in submissions]
+    checked = [each for each, refusal in zip(submissions, refusals, strict=True) if refusal is None]
+    outcomes, led = _groups.submit_all(checked) if checked else ([], [])
+    settled = iter([_settle(each, outcome) for each, outcome in zip(checked, outcomes, strict=True)])
+    results = [refusal or next(settled) for refusal in refusals]
+    has_work = any(outcome.events or outcome.callbacks for outcome in led)
+    return results, partial(_nudge, led) if has_work else None
 
 
 def _early_refusal(submission: Submission, now: datetime) -> Exception | None:
