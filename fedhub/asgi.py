@@ -1,12 +1,12 @@
 """The ASGI application that granian serves: a request passes the trusted proxies, then the front, then Django."""
 
-import gc
 from collections.abc import Mapping
 
 from django.conf import settings
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 
 from core.api.errors import answer_outside_views
+from core.loaded_objects import spare_loaded_objects
 from core.tracing import start_tracing
 from fedhub.asgi_front import Front, Mounted
 from fedhub.request_ids import take_request_ids
@@ -68,8 +68,4 @@ application = take_request_ids(
 )
 _keep_figures_and_lines()
 start_tracing("web")
-
-# Objects that are loaded by now stay, and requests leave few cycles: looking for them took a tenth of a request's time.
-gc.collect()
-gc.freeze()
-gc.set_threshold(20_000, 20, 20)
+spare_loaded_objects()
