@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.load import Plan, peer_identity, peer_url
+from benchmarks.load import Plan, dispatch_of, peer_identity, peer_url
 from benchmarks.measure import cpu_seconds_of, save_results
 from tests.contract.peer_hubs import Hub, free_port, template
 from tests.openintent_server import API_KEY, OpenIntentProcess
@@ -42,13 +42,18 @@ PRODUCTION = {
     "LOG_LEVEL": "WARNING",
 }
 APPROVE = """
+from peers.models import Dispatch
 from core.actors import Actor
 from peers.protocol import VerificationKey
 from peers.services.trust.peers import add_peer, approve_peer
 staff = Actor(id="1", name="staff")
-for url, key in {peers}:
+for url, key, report in {peers}:
     peer = add_peer(url, public_key=key, by=staff)
     approve_peer(peer, key_fingerprint=VerificationKey.from_base64(key).fingerprint, by=staff)
+    Dispatch.objects.create(
+        id=report, intent_id="intent-1", intent_title="Compare", peer=peer, target_server=url, status="accepted",
+        envelope="{{}}",
+    )
 """
 
 
@@ -101,7 +106,7 @@ def _hub(folder: Path, database: Path, handlers: str) -> Hub:
     )
     hub.threads = THREADS
     hub.create(database)
-    peers = [(peer_url(number), peer_identity(number).public_key_b64) for number in range(PEERS)]
+    peers = [(peer_url(number), peer_identity(number).public_key_b64, dispatch_of(number)) for number in range(PEERS)]
     hub.do(APPROVE.format(peers=peers))
     return hub
 
@@ -144,6 +149,11 @@ def _take_turns(hub: Hub, other: OpenIntentProcess, folder: Path) -> list[Turn]:
             "openintent": (replace(plan, port=port, api_key=API_KEY), other.pid),
             "hub": (plan, web),
             "hub, envelope signed alone": (replace(plan, is_http_signed=False, seed=seed + TURNS), web),
+            "hub, callbacks": (replace(plan, reports=True, seed=seed + 2 * TURNS), web),
+            "hub, callback signed alone": (
+                replace(plan, reports=True, is_http_signed=False, seed=seed + 3 * TURNS),
+                web,
+            ),
         }
         turns += [load(server, each, folder, pid)[0] for server, (each, pid) in plans.items()]
     return turns
