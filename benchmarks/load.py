@@ -118,7 +118,7 @@ async def run(plan: Plan) -> Outcome:
 
 
 def _callback(plan: Plan, peer: int, chance: random.Random) -> dict[str, Any]:
-    callback = {
+    callback: dict[str, Any] = {
         "dispatch_id": dispatch_of(peer),
         "event_type": "state_delta",
         "state_delta": {"progress": round(chance.random(), 3), "note": "Two of three suppliers have answered."},

@@ -14,7 +14,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from core.log_ids import REQUEST_ID, log_ids, name_ids
-from fedhub.message_handler import ReceivesTogether, together_handlers
+from fedhub.message_handler import together_handlers
 from fedhub.together import Asked
 from fedhub.wsgi_bridge import Answer
 from peers.api import message_views
@@ -24,6 +24,7 @@ from peers.services.trust import peer_cache
 from peers.services.trust.peer_tokens import issue_peer_token
 from peers.services.trust.peers import suspend_peer
 from peers.services.trust.proofs import look_up_source
+from tests.api.peers.callbacks import CALLBACK
 from tests.api.peers.partner import OPERATOR, RECEIVE, Partner, body_of, deliver, send
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +45,7 @@ def context() -> Context:
 
 
 def together(requests: Sequence[Asked]) -> list[Answer | None]:
-    answers, nudge = ReceivesTogether().answer_all(requests)
+    answers, nudge = together_handlers()[RECEIVE].answer_all(requests)
     if nudge:
         nudge()
     return answers
@@ -211,6 +212,6 @@ def about(request_id: str) -> Context:
 
 
 def test_a_project_with_a_view_of_its_own_answers_each_receive_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert list(together_handlers()) == [RECEIVE]
+    assert list(together_handlers()) == [RECEIVE, CALLBACK]
     monkeypatch.setattr("fedhub.message_handler.receive", lambda request: message_views.receive(request))
-    assert together_handlers() == {}
+    assert list(together_handlers()) == [CALLBACK]
