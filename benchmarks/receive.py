@@ -1,4 +1,4 @@
-"""Receive signed envelopes of 50 peers, compared with the OpenIntent server of PyPI under the same load.
+"""Receive signed envelopes and callbacks of 50 peers, compared with the OpenIntent server of PyPI under the same load.
 
 First 50 concurrent senders send 10,000 envelopes and 1,000 copies, and the hub must process each envelope once. Then 20
 senders load both servers in alternating turns. The hub runs as in production (granian, SQLite), verifies both
@@ -28,7 +28,7 @@ from tests.openintent_server import API_KEY, OpenIntentProcess
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = 50
 ENVELOPES, COPIES, SENDERS = 10_000, 1_000, 50
-# The value in the README. Requests that wait at the same time share a transaction, and each one waits in a thread.
+# The default of FEDHUB_WEB_THREADS.
 THREADS = 32
 TURNS, TURN_ENVELOPES, TURN_SENDERS = 3, 1_000, 20
 LOAD_SECONDS = 240
