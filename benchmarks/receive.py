@@ -106,9 +106,14 @@ def _hub(folder: Path, database: Path, handlers: str) -> Hub:
     )
     hub.threads = THREADS
     hub.create(database)
+    approve_peers(hub)
+    return hub
+
+
+def approve_peers(hub: Hub) -> None:
+    """Have staff of the hub approve all peers, and send each a dispatch on which it reports."""
     peers = [(peer_url(number), peer_identity(number).public_key_b64, dispatch_of(number)) for number in range(PEERS)]
     hub.do(APPROVE.format(peers=peers))
-    return hub
 
 
 def _receive_each_once(hub: Hub, folder: Path) -> tuple[Turn, list[str]]:

@@ -21,9 +21,9 @@ An intent goes from one hub to another, and the reports on it come back, in thes
     inbox.callbacks       applies it         <------  outbox.delivery       sends it (worker)
     inbox.handler_events  calls the handler (worker)
 
-Callers: authentication classes call `trust.proofs`; views call both halves of receive and callback, `outbox.dispatch` and
-`catalog`; the admin and the command `peer` call `trust` for decisions and
-`outbox.dead_letters`; tasks call `outbox.delivery`, `outbox.sweep`, `inbox.handler_events` and `trust.key_refresh`.
+Callers: authentication classes call `trust.proofs`; views call both halves of receive and callback, `outbox.dispatch`
+and `catalog`; the admin and the command `peer` call `trust` for decisions and `outbox.dead_letters`; tasks call
+`outbox.delivery`, `outbox.sweep`, `inbox.handler_events` and `trust.key_refresh`.
 
 Rules that hold in all rooms:
 

@@ -32,8 +32,8 @@ A refused request stores nothing. It writes a line to the text log, raises a cou
 later (`trust.passing_lines`). An unknown sender that signs with a key which it shows also gets a proposal
 (`trust.proposals`).
 
-Group commit (`inbox.group_commit`): a transaction has a fixed price, the write lock and the disk's acknowledgment, which
-requests of the same moment share. In the hub's own server one thread proves and stores the requests of a moment, as far
-as their senders are in `peer_cache` (`fedhub.together`). Each other request has a thread of its own: the first thread
-stores what waits, and each gets its own outcome. A lone request is a group of one and does not wait.
+Group commit (`inbox.group_commit`): a transaction has a fixed price, the write lock and the disk's acknowledgment,
+which requests of the same moment share. In the hub's own server one thread proves and stores the requests of a moment,
+as far as their senders are in `peer_cache` (`fedhub.together`). Each other request has a thread of its own: the first
+thread stores what waits, and each gets its own outcome. A lone request is a group of one and does not wait.
 """
