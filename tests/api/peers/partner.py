@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from fedhub.message_handler import together_handlers
-from peers.models import KeyOrigin, Peer, PeerState
+from peers.models import KeyOrigin, Peer
 from peers.protocol import DelegationScope, HubIdentity, SigningKey, UcanClaims, sign_envelope, sign_request
 from peers.protocol.compat import make_nonce
 from peers.protocol.ucan import encode_token
@@ -156,8 +156,7 @@ def _remember_sender(body: bytes) -> None:
         source = look_up_source(json.loads(body)["source_server"], timezone.now())
     except Exception:  # noqa: BLE001 - an attacker's body; the hub judges it
         return
-    if source.peer and source.peer.state == PeerState.APPROVED and source.peer.may_send_work:
-        peer_cache.remember(source)
+    peer_cache.remember(source)
 
 
 def get(path: str, headers: dict[str, str] | None = None) -> Any:

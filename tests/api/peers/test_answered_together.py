@@ -271,7 +271,6 @@ def test_a_callback_that_is_refused_changes_nothing_of_what_comes_after_it(
 def reported(partner: Partner, message: JsonObject) -> Asked:
     """Return a signed callback of the partner with its context, as the front gives it."""
     body = body_of(partner.sign(message))
-    headers = partner.headers(body, path=CALLBACK) | {REQUEST_ID: "request-0"}
-    return RequestFactory().generic("POST", CALLBACK, body, content_type="application/json", **headers).environ, (
-        copy_context()
-    )
+    headers: dict[str, Any] = partner.headers(body, path=CALLBACK) | {REQUEST_ID: "request-0"}
+    request = RequestFactory().generic("POST", CALLBACK, body, content_type="application/json", **headers)
+    return request.environ, copy_context()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-
-from django.db.models import QuerySet
 
 from core.errors import HubError, InvalidRequestError, NotFoundError, UnauthenticatedError
 from peers.models import (
@@ -30,6 +28,7 @@ from peers.protocol import (
     verify_object,
 )
 from peers.protocol.envelope_signatures import SignedObject, read_callback
+from peers.services.trust import peer_cache
 from peers.services.trust.identity import DISABLED, is_enabled
 from peers.services.trust.proofs import (
     UNPROVEN,
@@ -105,23 +104,33 @@ def prove_callback(request: IncomingRequest, *, now: datetime) -> ProvenCallback
 
 
 def prove_known_senders(requests: Sequence[IncomingRequest], *, now: datetime) -> list[ProvenCallback | None]:
-    """Return what `prove_callback` returns for each request, with two queries for all of them.
+    """Return what `prove_callback` returns for each request, with one query for all dispatches and the cached peers.
 
     None stands for a request that `prove_callback` must judge: with a token, from an address without refusals left,
     with a callback that ends the work (its answer has a receipt, which takes further queries), or that is refused.
     """
     read = [_read_plain(request) for request in requests]
     ids = {each.fields.dispatch_id for each in read if each}
-    dispatches = {row.pk: row for row in _dispatches_of(ids)} if ids else {}
-    sources = sources_of_peers([row.peer for row in dispatches.values() if row.peer], now) if dispatches else {}
+    rows = Dispatch.objects.filter(pk__in=ids, peer__isnull=False).order_by() if ids else Dispatch.objects.none()
+    targets = {pk: (peer_id, url) for pk, peer_id, url in rows.values_list("pk", "peer_id", "target_server")}
+    sources = _sources_of(dict(targets.values()), now)
     return [
-        _prove_known(request, each, dispatches.get(each.fields.dispatch_id), sources, now) if each else None
+        _prove_known(request, each, sources.get(targets.get(each.fields.dispatch_id, ("", ""))[0]), now)
+        if each
+        else None
         for request, each in zip(requests, read, strict=True)
     ]
 
 
-def _dispatches_of(ids: Collection[str]) -> QuerySet[Dispatch]:
-    return Dispatch.objects.select_related("peer").filter(pk__in=ids).defer(*NOT_READ).order_by()
+def _sources_of(urls: Mapping[str, str], now: datetime) -> dict[str, NamedSource]:
+    """Return the peers at some URLs as sources, by primary key; those that are not cached take two queries in all."""
+    cached = {pk: peer_cache.recall(url) for pk, url in urls.items()}
+    found = {pk: source for pk, source in cached.items() if source and source.peer and source.peer.pk == pk}
+    if missing := urls.keys() - found.keys():
+        found |= sources_of_peers(list(Peer.objects.filter(pk__in=missing)), now)
+        for pk in missing & found.keys():
+            peer_cache.remember(found[pk])
+    return found
 
 
 def _read_plain(request: IncomingRequest) -> ReadCallback | None:
@@ -135,17 +144,13 @@ def _read_plain(request: IncomingRequest) -> ReadCallback | None:
 
 
 def _prove_known(
-    request: IncomingRequest,
-    read: ReadCallback,
-    dispatch: Dispatch | None,
-    sources: Mapping[str, NamedSource],
-    now: datetime,
+    request: IncomingRequest, read: ReadCallback, source: NamedSource | None, now: datetime
 ) -> ProvenCallback | None:
-    if dispatch is None or dispatch.peer_id is None:
+    if source is None:
         return None
     try:
-        proof = prove(request, read.signed, sources[dispatch.peer_id], now)
-        proven = ProvenCallback(read, dispatch.pk, proof, _check_attestation(read, proof))
+        proof = prove(request, read.signed, source, now)
+        proven = ProvenCallback(read, read.fields.dispatch_id, proof, _check_attestation(read, proof))
         spend_request(proof.peer)
     except (HubError, ProtocolError):
         return None
@@ -172,7 +177,7 @@ def _prove(request: IncomingRequest, read: ReadCallback, now: datetime) -> tuple
     A sender that is proved to be another peer gets the error of an unknown dispatch. A sender that proves nothing gets
     the same error for known and unknown dispatches. So the errors do not tell a sender which dispatches exist.
     """
-    dispatch = _dispatches_of([read.fields.dispatch_id]).first()
+    dispatch = Dispatch.objects.select_related("peer").filter(pk=read.fields.dispatch_id).defer(*NOT_READ).first()
     peer = dispatch.peer if dispatch else None
     if dispatch is not None and peer is not None:
         try:

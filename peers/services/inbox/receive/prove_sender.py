@@ -134,8 +134,7 @@ def prove_source(request: IncomingRequest, message: JsonObject, envelope: Federa
         if has_refusals_left(request.address):
             _propose_sender(request, signed, source, now)
         raise NotTrustedError(source.server_url) from exc
-    if proof.peer.state == PeerState.APPROVED and proof.peer.may_send_work:
-        peer_cache.remember(source)
+    peer_cache.remember(source)
     return proof
 
 
