@@ -45,6 +45,8 @@ from peers.services.trust.log_checkpoints import own_checkpoint_header, pass_on
 from peers.services.trust.proofs import IncomingRequest
 
 JSON = "application/json"
+MAX_TOGETHER_BYTES = 32 * 1024
+"""The longest body that is answered together with others, since they wait while it is canonicalized and verified."""
 
 Proven = TypeVar("Proven")
 Result = TypeVar("Result")
@@ -168,15 +170,16 @@ class Begun(HttpResponse):
 
 
 class NotBegun(HttpResponse):
-    """Stands for the response to a request that its view must answer, because it is refused."""
+    """Stands for the response to a request that its view must answer: it is refused, or long."""
 
 
 def begin(request: HttpRequest) -> Begun | NotBegun:
     """Read and bound the request, as one of many messages that are proved and answered together."""
     try:
-        return Begun(request, _incoming_message(request))
+        message = _incoming_message(request)
     except Exception:  # noqa: BLE001 - the view finds it again, and answers it
         return NotBegun()
+    return Begun(request, message) if len(message.body) <= MAX_TOGETHER_BYTES else NotBegun()
 
 
 def end_receives(begun: Sequence[Begun]) -> tuple[list[Ending | None], Callable[[], None] | None]:

@@ -81,7 +81,7 @@ def prove_submission(request: IncomingRequest, delegation: str, now: datetime) -
 
 def prove_known_sender(request: IncomingRequest, delegation: str, now: datetime) -> Submission | None:
     """Return what `prove_submission` returns, without a query; None if that needs one, and for all that is refused."""
-    if request.tokens or len(request.body) > MAX_UNPROVEN_BYTES or not has_refusals_left(request.address):
+    if request.tokens or not has_refusals_left(request.address):
         return None
     try:
         message, envelope = read_message(request.body)
