@@ -28,8 +28,9 @@ from core.store.unit_of_work import retried
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-GROUP_SIZE = Spread("fedhub_receive_group_size", "Receives or callbacks of peers in one transaction.", (1, 2, 4, 8, 16, 32, 64))
-
+GROUP_SIZE = Spread(
+    "fedhub_receive_group_size", "Receives or callbacks of peers in one transaction.", (1, 2, 4, 8, 16, 32, 64)
+)
 
 logger = logging.getLogger(__name__)
 
