@@ -1,16 +1,18 @@
 """The ASGI application that granian serves: a request passes the trusted proxies, then the front, then Django."""
 
-import gc
 from collections.abc import Mapping
 
 from django.conf import settings
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 
 from core.api.errors import answer_outside_views
+from core.loaded_objects import spare_loaded_objects
 from core.tracing import start_tracing
-from fedhub.asgi_front import Answer, Front, Mounted, WsgiApplication
+from fedhub.asgi_front import Front, Mounted
 from fedhub.request_ids import take_request_ids
+from fedhub.together import AnswersTogether
 from fedhub.wsgi import application as django_application
+from fedhub.wsgi_bridge import Answer, WsgiApplication
 
 
 def refuse(path: str, status: int) -> Answer:
@@ -42,6 +44,12 @@ def _messages() -> Mapping[str, WsgiApplication]:
     return message_handlers()
 
 
+def _together() -> Mapping[str, AnswersTogether]:
+    from fedhub.message_handler import together_handlers
+
+    return together_handlers()
+
+
 _front = Front(
     django_application,
     refuse,
@@ -51,6 +59,7 @@ _front = Front(
     threads=settings.FEDHUB_WEB_THREADS,
     mounted=(_mcp(),),
     direct=_messages(),
+    together=_together(),
 )
 # Only a trusted proxy may say which address called, and by which scheme.
 application = take_request_ids(
@@ -59,8 +68,4 @@ application = take_request_ids(
 )
 _keep_figures_and_lines()
 start_tracing("web")
-
-# Objects that are loaded by now stay, and requests leave few cycles: looking for them took a tenth of a request's time.
-gc.collect()
-gc.freeze()
-gc.set_threshold(20_000, 20, 20)
+spare_loaded_objects()

@@ -9,9 +9,11 @@ the event loop reads the body, and a thread is used only while Django answers:
 3. A body larger than `max_body_bytes` is not read to its end. Django sees its length and no body, and answers 413.
 4. Django's WSGI application runs in one of `threads` threads. Further requests wait in the pool's queue. A path in
    `direct` has a WSGI application of its own.
-5. An application that is mounted beside Django, such as the MCP server, gets the requests to its own path instead; it
+5. The requests of one moment to a path in `together` are answered together, by one thread of their own, as far as that
+   can be done without waiting for a query; each of the others is answered as in step 4.
+6. An application that is mounted beside Django, such as the MCP server, gets the requests to its own path instead; it
    runs on the event loop and does its work with the database in the threads of the same pool.
-6. The answer is sent whole. The front writes one line to the access log, in which the path cannot start a line.
+7. The answer is sent whole. The front writes one line to the access log, in which the path cannot start a line.
 
 A chunked body has a length once it was read, so Django may read it.
 """
@@ -19,11 +21,9 @@ A chunked body has a length once it was read, so Django may read it.
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
-import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -32,32 +32,17 @@ from typing import Any, Protocol, TypeVar
 
 from core.log_ids import REQUEST_ID, about, new_request_id
 from core.tracing import TRACEPARENT, describe, span, stop_tracing
+from fedhub.together import AnswersTogether, Together
+from fedhub.wsgi_bridge import Answer, Environ, Scope, WsgiApplication, build_environ, call
 
-Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Environ = dict[str, Any]
 T = TypeVar("T")
-WsgiApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
-# A header is one line of a proxy or of the client; these describe how the body came, which is over once it is read.
-_HOP_BY_HOP = frozenset({b"transfer-encoding", b"connection", b"expect", b"te", b"trailer", b"upgrade"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 logger = logging.getLogger("fedhub.access")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole HTTP response, which `call` gets from Django or `refuse` makes without Django.
-
-    `headers` are pairs of name and value, in the order in which Django set them.
-    """
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
 
 
 class InThread(Protocol):
@@ -92,7 +77,8 @@ class Front:
     `refuse` takes a path and a status and makes the response to a request that `application` does not get. The body of
     a request must arrive within `body_seconds` seconds; a body of more than `max_body_bytes` bytes is not read to its
     end. `threads` is the greatest number of threads that run `application` and the work of the applications `mounted`.
-    `direct` maps a path, without a slash at its end, to the WSGI application that answers it instead of `application`.
+    `direct` maps a path, without a slash at its end, to the WSGI application that answers it instead of `application`;
+    `together` maps a path to what answers many requests to it at once.
     """
 
     application: WsgiApplication
@@ -102,12 +88,15 @@ class Front:
     threads: int
     mounted: Sequence[Mounted] = ()
     direct: Mapping[str, WsgiApplication] = field(default_factory=dict)
+    together: Mapping[str, AnswersTogether] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(init=False)
+    _together: dict[str, Together] = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the pool without threads; it starts its threads as requests arrive."""
         pool = ThreadPoolExecutor(max_workers=self.threads, thread_name_prefix="django")
         object.__setattr__(self, "_pool", pool)
+        object.__setattr__(self, "_together", {path: Together(each, pool) for path, each in self.together.items()})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request, or the server's start and stop; refuse every other ASGI scope, such as WebSocket."""
@@ -125,6 +114,8 @@ class Front:
             if event == "lifespan.shutdown":
                 for other in self.mounted:
                     await other.close()
+                for each in self._together.values():
+                    each.close()
                 self._pool.shutdown(wait=True)
                 stop_tracing()
                 return
@@ -166,6 +157,9 @@ class Front:
         if mounted or known:
             describe({"http.route": path}, name=f"{scope['method']} {path}")
         if mounted is None:
+            together = self._together.get(path)
+            if together and (answer := await together.answer(environ)):
+                return answer
             return await self._in_thread(call, known or self.application, environ)
         status, headers, content = await mounted.answer(scope, environ, body, length, self._in_thread)
         return Answer(status, [*headers, (b"x-request-id", scope[REQUEST_ID].encode())], content)
@@ -201,67 +195,6 @@ async def _read_body(receive: Receive, declared: int, max_bytes: int) -> tuple[b
 def _declared_length(scope: Scope) -> int:
     """Return the Content-Length, or 0 without one; the server has already refused a malformed Content-Length."""
     return next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
-
-
-def build_environ(scope: Scope, body: bytes, length: int) -> Environ:
-    """Return the WSGI environment of an ASGI scope (PEP 3333); repeated headers are joined by commas."""
-    environ = _headers(scope["headers"])
-    if length or "CONTENT_LENGTH" in environ:
-        environ["CONTENT_LENGTH"] = str(length)
-    server_host, server_port = scope.get("server") or ("localhost", 80)
-    client_host, client_port = scope.get("client") or ("", 0)
-    return environ | {
-        "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": scope.get("root_path", "").encode().decode("latin-1"),
-        "PATH_INFO": scope["path"].encode().decode("latin-1"),
-        "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "SERVER_NAME": server_host,
-        "SERVER_PORT": str(server_port or 0),
-        "REMOTE_ADDR": client_host,
-        "REMOTE_PORT": str(client_port),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.get("scheme", "http"),
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-    }
-
-
-def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> Environ:
-    found: Environ = {}
-    for raw_name, raw_value in pairs:
-        if b"_" in raw_name or raw_name in _HOP_BY_HOP:
-            continue
-        name = raw_name.decode("latin-1").upper().replace("-", "_")
-        if name not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            name = f"HTTP_{name}"
-        value = raw_value.decode("latin-1")
-        found[name] = f"{found[name]},{value}" if name in found else value
-    return found
-
-
-def call(application: WsgiApplication, environ: Mapping[str, Any]) -> Answer:
-    """Call a WSGI application and return its whole response; the front calls this function in a thread of its pool."""
-    started: list[tuple[str, list[tuple[str, str]]]] = []
-    written: list[bytes] = []
-
-    def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[..., Any]:
-        started.append((status, headers))
-        return written.append
-
-    chunks = application(dict(environ), start_response)
-    try:
-        written.extend(chunks)
-    finally:
-        close = getattr(chunks, "close", None)
-        if close is not None:
-            close()
-    status, headers = started[-1]
-    encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    return Answer(int(status.split(" ", 1)[0]), encoded, b"".join(written))
 
 
 def _log(scope: Scope, answer: Answer, seconds: float) -> None:

@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.forms",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -130,6 +131,9 @@ TEMPLATES = [
         },
     }
 ]
+
+# Without it the templates of inputs come from the apps alone, and none of templates/ replaces one of them.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # Each row of the audit log has the id of its request, and names other rows as people do.
 AUDITLOG_CID_GETTER = "core.activity.recording.request_id"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -14,7 +15,13 @@ from django.utils.timesince import timesince, timeuntil
 
 def label(text: str, colors: Mapping[str, str]) -> SafeString:
     """Return `text` as a label of unfold; `colors` maps a text to the name of its label's color."""
-    return render_to_string("unfold/helpers/label.html", {"text": text, "type": colors.get(text, "default")})
+    return format_html(_label_of_color(colors.get(text, "default")), text)
+
+
+@cache
+def _label_of_color(color: str) -> str:
+    # A page has some hundred labels of a few colors. The text is not part of the key: a safe one equals an unsafe one.
+    return render_to_string("unfold/helpers/label.html", {"text": "{}", "type": color})
 
 
 def format_age(moment: datetime | None) -> str:

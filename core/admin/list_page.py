@@ -6,19 +6,23 @@ A page declares `tabs`, `date_field` and `export_fields`; this module and its ne
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import label_for_field
 from django.contrib.admin.views.main import ERROR_FLAG, ORDER_VAR, SEARCH_VAR
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import checkbox
 from unfold.views import ChangeList
 
 from core.admin.activity import ActivityMixin
@@ -188,6 +192,8 @@ class ListPageMixin(ActivityMixin):
     # The tab of all rows has their number.
     show_full_result_count = False
     list_horizontal_scrollbar_top = True
+    # unfold's template asks for it twice a row. Where a class has no such attribute, Django looks through all of them.
+    list_sections = ()
 
     @property
     def list_name(self) -> str:
@@ -196,6 +202,9 @@ class ListPageMixin(ActivityMixin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ListChangeList
+
+    def action_checkbox(self, obj: Model) -> SafeString:
+        return format_html(_checkbox(), obj.pk)
 
     def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         paginator = super().get_paginator(request, *args, **kwargs)
@@ -299,6 +308,12 @@ class ListPageMixin(ActivityMixin):
             "list_urls": {end: f"{self._list_url()}{end}/" for end in ("columns", "views")}
             | {"export": f"{self._list_url()}export.csv"},
         }
+
+
+@cache
+def _checkbox() -> str:
+    # unfold draws a template for each row.
+    return str(checkbox.render(ACTION_CHECKBOX_NAME, "{}"))
 
 
 def _joined(parameters: Parameters, query: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
@@ -107,32 +107,6 @@ def locked(rows: QuerySet[M], *, no_key: bool = False) -> QuerySet[M]:
     keys = list(rows.order_by().values_list("pk", flat=True))
     connection.touch(rows.model, keys)
     return rows
-
-
-def update_each(rows: Sequence[M], fields: Sequence[str], *, batch_size: int) -> None:
-    """Write `fields` of each of `rows`, all of one model, as `bulk_update` does.
-
-    Django's `bulk_update` is one statement in which each row searches the values of all other rows. The time grows with
-    the square of the rows: 1,000 rows take a second on SQLite, and 10 ms as statements of their own.
-    """
-    connection: Any = connections[REGISTRY]
-    for start in range(0, len(rows), batch_size):
-        if connection.vendor == "mongodb":
-            connection.update_rows(rows[start : start + batch_size], fields)
-        else:
-            _update_rows(connection, rows[start : start + batch_size], fields)
-
-
-def _update_rows(connection: Any, rows: Sequence[Model], fields: Sequence[str]) -> None:
-    meta, quoted = rows[0]._meta, connection.ops.quote_name
-    columns: list[Any] = [meta.get_field(name) for name in fields]
-    values = [
-        [*(each.get_db_prep_save(getattr(row, each.attname), connection) for each in columns), row.pk] for row in rows
-    ]
-    assignments = ", ".join(f"{quoted(each.column)} = %s" for each in columns)
-    statement = f"UPDATE {quoted(meta.db_table)} SET {assignments} WHERE {quoted(meta.pk.column)} = %s"  # noqa: S608
-    with connection.cursor() as cursor:
-        cursor.executemany(statement, values)
 
 
 def subquery_or_list(rows: QuerySet[Any, V]) -> Iterable[V]:

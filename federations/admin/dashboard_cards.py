@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Aggregate, CharField, Count, Min, Q, QuerySet, Sum, Value
+from django.db.models import Aggregate, CharField, Count, DateTimeField, Min, Q, QuerySet, Sum, Value
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -100,8 +100,8 @@ def registry_numbers(request: HttpRequest, *, with_resources: bool) -> RegistryN
     # A run that asks is due when its wait lapses, so that the time of its question is known from there.
     queries.append(_numbers("questions", runs.filter(state=RunState.INPUT_REQUIRED.value), Count("pk"), "due_at"))
     if with_resources:
-        queries.append(_numbers("servers", servers_visible_to(request.user), Sum("num_tools")))
-        queries.append(_numbers("agents", agents_visible_to(request.user), Count("pk")))
+        queries.append(_numbers("servers", servers_visible_to(request.user), Sum("num_tools"), age=""))
+        queries.append(_numbers("agents", agents_visible_to(request.user), Count("pk"), age=""))
     found = {name: (number, total or 0, oldest) for name, number, total, oldest in rows_of_all(*queries)}
     plans, _, oldest = found.get("plans", (0, 0, None))
     servers, tools, _ = found.get("servers", (0, 0, None))
@@ -149,8 +149,10 @@ def waiting_cards(federations: FederationNumbers, registry: RegistryNumbers) -> 
 
 
 def _numbers(name: str, rows: QuerySet[Any], total: Aggregate, age: str = "created_at") -> QuerySet[Any, Any]:
+    # Without an age an index has all that is asked, so that nothing reads all resources.
+    oldest = Min(age) if age else Value(None, output_field=DateTimeField())
     named = rows.order_by().annotate(counted=Value(name, output_field=CharField())).values_list("counted")
-    return named.annotate(number=Count("pk"), total=total, oldest=Min(age))  # type: ignore[no-any-return]
+    return named.annotate(number=Count("pk"), total=total, oldest=oldest)  # type: ignore[no-any-return]
 
 
 def cause_rows(request: HttpRequest) -> dict[str, Any]:

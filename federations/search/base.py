@@ -24,6 +24,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from federations.search.excerpt import excerpt
+from federations.search.words import Term
+
 MAX_LIMIT = 100
 
 
@@ -103,13 +106,20 @@ class SearchQuery:
 class SearchHit:
     """A document that a search found.
 
-    A better hit has a higher `score`; scores of different searches cannot be compared. `snippet` is an excerpt of the
-    document's text, as plain text that is not escaped for HTML.
+    A better hit has a higher `score`; scores of different searches cannot be compared. `terms` are those of the query.
     """
 
     document: SearchDocument
     score: float
-    snippet: str
+    terms: tuple[Term, ...]
+
+    @property
+    def snippet(self) -> str:
+        """An excerpt of the document's text, as plain text that is not escaped for HTML.
+
+        To make one takes as long as to find the document, and the callers that ask for 100 hits read few or none.
+        """
+        return excerpt(self.document.text, self.terms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from federations.search.base import IndexedResource, SearchDocument, SearchHit, SearchPage, SearchQuery
 from federations.search.columns import NAMES_WEIGHT, TAGS_WEIGHT, TEXT_WEIGHT, squashed_names, word_columns
-from federations.search.excerpt import excerpt
 from federations.search.words import Term, matches, query_terms, single_words, squash
 
 
@@ -68,7 +67,7 @@ class MemorySearchIndex:
         name = squash(query.text)
         scored = sorted((-_score(entry, asked, name), entry.document.id, entry.document) for entry in found)
         page = scored[query.offset : query.offset + query.limit]
-        hits = (SearchHit(document, -negative, excerpt(document.text, asked)) for negative, _, document in page)
+        hits = (SearchHit(document, -negative, asked) for negative, _, document in page)
         return SearchPage(tuple(hits), len(scored))
 
     def clear(self) -> None:

@@ -36,7 +36,6 @@ from federations.search.columns import (
     word_columns,
 )
 from federations.search.document_json import document_from_json, document_to_json
-from federations.search.excerpt import excerpt
 from federations.search.fusion import fuse
 from federations.search.sqlite_file import SqliteFile
 from federations.search.words import Term, query_terms, single_words, squash
@@ -308,7 +307,7 @@ def _hits(
     bodies = dict(connection.execute(_BODIES, (json.dumps([number for number, _ in page]),)))
     for number, score in page:
         document = document_from_json(bodies[number])
-        yield SearchHit(document, score, excerpt(document.text, asked))
+        yield SearchHit(document, score, tuple(asked))
 
 
 def _expression(term: Term, ending: str = "*") -> str:

@@ -21,7 +21,6 @@ from federations.search.columns import (
     TAGS_WEIGHT,
     TEXT_WEIGHT,
 )
-from federations.search.excerpt import excerpt
 from federations.search.weaviate_connection import Documents
 from federations.search.weaviate_schema import EVERY_DOCUMENT, document_from_values, federation_value
 from federations.search.words import Term, single_words, squash
@@ -195,4 +194,4 @@ def _fetch_documents(documents: Documents, uuids: Sequence[UUID]) -> dict[UUID, 
 
 def _hit(found: _Found, document: SearchDocument, asked: Iterable[Term]) -> SearchHit:
     score = found.is_exact + (1.0 + found.score) / (2.0 + found.score)
-    return SearchHit(document, score, excerpt(document.text, tuple(asked)))
+    return SearchHit(document, score, tuple(asked))

@@ -9,7 +9,7 @@ from django.db.models import Count, Sum
 from django.utils import timezone
 
 from core.ids import new_object_id
-from core.store.unit_of_work import update_each
+from core.store.many_rows import update_each
 from federations.models import DiscoveredResource, McpServer, ResourceVersion
 from federations.services.batches import BATCH, batches
 from federations.services.deleted_servers import note_deleted, note_there_again

@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from core.errors import HubError
 from core.jobs.queue import enqueue_again
-from core.store.unit_of_work import locked, retried, unit_of_work, update_each
+from core.store.many_rows import update_each
+from core.store.unit_of_work import locked, retried, unit_of_work
 from federations.models import A2aAgent, CardKeyPin
 from federations.services.batches import BATCH, batches
 from federations.services.card_keys import fetch_card_keys

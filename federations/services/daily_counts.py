@@ -13,7 +13,8 @@ from django.db import IntegrityError
 from django.db.models import Count, Q, Sum
 
 from core.store.days import hub_today
-from core.store.unit_of_work import retried, unit_of_work, update_each
+from core.store.many_rows import update_each
+from core.store.unit_of_work import retried, unit_of_work
 from federations.models import A2aAgent, DailyCount, Federation, McpServer
 from federations.models.daily_counts import DAYS_KEPT, UNFEDERATED_SCOPE
 from federations.services.batches import BATCH

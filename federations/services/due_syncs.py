@@ -19,7 +19,8 @@ from django.utils import timezone
 from core.actors import SCHEDULE
 from core.errors import HubError
 from core.jobs.queue import enqueue
-from core.store.unit_of_work import locked, retried, unit_of_work, update_each
+from core.store.many_rows import update_each
+from core.store.unit_of_work import locked, retried, unit_of_work
 from federations.models import ACTIVE_JOB, Federation, FederationStatus, JobTrigger, SyncJob, SyncStatus
 from federations.services.schedule import next_sync_of
 from federations.services.start import check_syncable, new_job

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from core.store.unit_of_work import update_each
+from core.store.many_rows import update_each
 from core.strict_json import JsonMapping
 from federations.models import RuntimeObservation
 from federations.services.batches import BATCH, batches

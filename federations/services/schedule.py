@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError
-from core.store.unit_of_work import locked, retried, unit_of_work, update_each
+from core.store.many_rows import update_each
+from core.store.unit_of_work import locked, retried, unit_of_work
 from federations.models import Federation, FederationStatus
 from federations.schedules.rule import Schedule, check_schedule, next_run
 from federations.services.audit import audited

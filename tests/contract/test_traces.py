@@ -25,9 +25,10 @@ from core.tracing import span, start_tracing, stop_tracing, trace_headers
 from federations.models import Federation
 from federations.services.start import start_sync
 from federations.tasks import run_job
-from fedhub.asgi_front import Answer, Front
+from fedhub.asgi_front import Front
 from fedhub.logs import JsonFormatter
 from fedhub.wsgi import application
+from fedhub.wsgi_bridge import Answer
 from sandbox.client import SandboxClient
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from core.ids import new_object_id
 from core.store.compressed_json import pack, unpack
-from core.store.unit_of_work import update_each
+from core.store.many_rows import update_each
 from core.strict_json import JsonObject
 from federations.models import ResourceVersion
 from federations.services.batches import BATCH, batches

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from core.store.compressed_json import pack
-from core.store.unit_of_work import update_each
+from core.store.many_rows import update_each
 from core.strict_json import Json, JsonObject
 from federations.models import PlannedChange, StoredPlan, SyncJob
 from federations.services.batches import BATCH

@@ -14,7 +14,8 @@ from core.activity.recording import record_all
 from core.actors import Actor
 from core.errors import InvalidRequestError
 from core.ids import new_object_id
-from core.store.unit_of_work import LostRaceError, locked, retried, unit_of_work, update_each
+from core.store.many_rows import update_each
+from core.store.unit_of_work import LostRaceError, locked, retried, unit_of_work
 from federations.services.batches import BATCH, batches
 from peers.models import AgentVisibilityChoice, Peer, PeerState
 from peers.protocol import AgentVisibility, TrustPolicy

@@ -27,7 +27,8 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError, InvalidRequestError
-from core.store.unit_of_work import LostRaceError, locked, retried, unit_of_work, update_each
+from core.store.many_rows import update_each
+from core.store.unit_of_work import LostRaceError, locked, retried, unit_of_work
 from peers.models import FederationLog, JournalEntry, JournalKind, LogBatch
 from peers.models.federation_log import ONLY_LOG, new_log_id
 from peers.models.journal import in_milliseconds

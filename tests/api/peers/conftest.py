@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from peers.models import Peer
-from tests.api.peers.partner import Partner, everything_stored
+from tests.api.peers.partner import Partner, everything_stored, is_answered_together
+
+ANSWERED_IN_BOTH_WAYS = ("test_attacks_", "test_receive", "test_callback", "test_covered_fields")
 
 
 class Refused:
@@ -30,6 +32,21 @@ class Refused:
         assert ("errors" in body) == (status in (400, 422))
         assert self.before is not None, "call refused.start() first"
         assert everything_stored() == self.before
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let the tests of messages and of attacks run in both ways in which a hub answers messages."""
+    if metafunc.module.__name__.rpartition(".")[2].startswith(ANSWERED_IN_BOTH_WAYS):
+        metafunc.fixturenames.append("answered")
+        metafunc.parametrize("answered", ["alone", "together"], indirect=True)
+
+
+@pytest.fixture
+def answered(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Answer the messages of the test by the views, or by the handlers of many messages."""
+    token = is_answered_together.set(request.param == "together")
+    yield
+    is_answered_together.reset(token)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from fedhub.asgi_front import Answer, Front, InThread, Message, Mounted
+from fedhub.asgi_front import Front, InThread, Message, Mounted
+from fedhub.wsgi_bridge import Answer
 
 LIMIT = 100
 

@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 from django.test.client import RequestFactory
 
-from fedhub.asgi_front import Answer, call
 from fedhub.message_handler import message_handlers
+from fedhub.wsgi_bridge import Answer, call
 
 pytestmark = pytest.mark.django_db
 

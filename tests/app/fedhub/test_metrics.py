@@ -15,7 +15,7 @@ from core.counts import take_all
 from core.ids import new_object_id
 from federations.models import AgentRun, Federation, JobTrigger, JobType, SyncJob
 from federations.services import jobs
-from peers.services.inbox.receive.group_commit import GroupCommit
+from peers.services.inbox.group_commit import GroupCommit
 
 TOKEN = "a-token-of-prometheus"
 pytestmark = pytest.mark.django_db
@@ -100,8 +100,8 @@ def test_a_sync_that_was_cancelled_while_it_waited_is_counted_without_phases(cli
 
 
 def test_a_group_of_submissions_is_counted_by_its_size(client: Client) -> None:
-    groups = GroupCommit[int, int](lambda items: list(items), lambda results: None, most=8, wait_seconds=5)
-    groups.submit(1)
+    groups = GroupCommit[int, int](lambda items: list(items), most=8, wait_seconds=5)
+    groups.submit_all([1])
     found = scrape(client)
     assert found["fedhub_receive_group_size_count"] == {(): 1}
     assert found["fedhub_receive_group_size_bucket"]["1.0",] == 1

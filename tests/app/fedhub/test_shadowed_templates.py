@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import unfold
 from django.conf import settings
+from django.forms import Select
+from django.forms.renderers import get_default_renderer
+from django.utils.safestring import mark_safe
 
 OURS = Path(settings.BASE_DIR) / "templates"
 THEIRS = Path(unfold.__file__).parent / "templates"
@@ -35,6 +38,23 @@ def test_each_template_that_replaces_one_of_unfold_is_recorded() -> None:
     extending = {name for name in names if f'{{% extends "{name}" %}}' in (OURS / name).read_text(encoding="utf-8")}
     replacing = {name for name in names - extending if (THEIRS / name).exists() or name.startswith("unfold/")}
     assert replacing == set(ORIGINALS)
+
+
+def test_inputs_are_drawn_by_the_templates_of_the_hub() -> None:
+    origin = get_default_renderer().get_template("unfold/widgets/select.html").origin.name
+    assert Path(origin).is_relative_to(OURS)
+
+
+def test_a_select_has_its_options_escaped_in_their_groups() -> None:
+    choices = [("", "All"), ("North", [(1, "<Oslo>"), ("b", mark_safe("Bergen &amp; Voss"))])]
+    page = Select(choices=choices)
+    page.template_name = "unfold/widgets/select.html"
+    text = " ".join(page.render("town", "b", attrs={"id": "town"}).split())
+    assert (
+        '<select name="town" id="town"> <option value="">All</option> <optgroup label="North"> '
+        '<option value="1">&lt;Oslo&gt;</option> <option value="b" selected>Bergen &amp; Voss</option> '
+        "</optgroup> </select>"
+    ) in text
 
 
 @pytest.mark.parametrize("name", ORIGINALS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
+from core.store.many_rows import insert_each
 from peers.models import (
     HandlerEvent,
     HandlerEventKind,
@@ -59,12 +60,12 @@ class NewRows:
 
     def write(self) -> None:
         """Write all rows, with one statement for each table, in the open unit of work."""
-        Intent.objects.bulk_create(self.intents)
-        ReceivedDispatch.objects.bulk_create(self.received)
-        HandlerEvent.objects.bulk_create(self.events)
-        OutboundCallback.objects.bulk_create(self.callbacks)
-        JournalEntry.objects.bulk_create(self.journal)
-        SeenNonce.objects.bulk_create(self.nonces)
+        insert_each(self.intents)
+        insert_each(self.received)
+        insert_each(self.events)
+        insert_each(self.callbacks)
+        insert_each(self.journal)
+        insert_each(self.nonces)
         note_work_by_hand(self.received)
 
 

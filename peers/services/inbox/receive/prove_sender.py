@@ -79,6 +79,22 @@ def prove_submission(request: IncomingRequest, delegation: str, now: datetime) -
     return Submission(message, idempotency_digest(message), envelope, proof, delegation)
 
 
+def prove_known_sender(request: IncomingRequest, delegation: str, now: datetime) -> Submission | None:
+    """Return what `prove_submission` returns, without a query; None if that needs one, and for all that is refused."""
+    if request.tokens or not has_refusals_left(request.address):
+        return None
+    try:
+        message, envelope = read_message(request.body)
+        source = peer_cache.recall(normalize_server_url(envelope.source_server))
+        if source is None:
+            return None
+        proof = prove(request, SignedObject(message), source, now)
+        spend_request(proof.peer)
+    except (HubError, ProtocolError):
+        return None
+    return Submission(message, idempotency_digest(message), envelope, proof, delegation)
+
+
 def read_message(raw: bytes) -> tuple[JsonObject, FederationEnvelope]:
     """Parse the body of a receive; raises MalformedMessage, MessageTooLarge, or DelegationError for a wildcard."""
     message = parse_json_object(raw, max_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
@@ -118,8 +134,7 @@ def prove_source(request: IncomingRequest, message: JsonObject, envelope: Federa
         if has_refusals_left(request.address):
             _propose_sender(request, signed, source, now)
         raise NotTrustedError(source.server_url) from exc
-    if proof.peer.state == PeerState.APPROVED and proof.peer.may_send_work:
-        peer_cache.remember(source)
+    peer_cache.remember(source)
     return proof
 
 

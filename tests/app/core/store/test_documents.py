@@ -14,7 +14,8 @@ from django.db import connections, models
 
 from core.store.document_rows import store_as_json, store_as_text
 from core.store.documents import DocumentField
-from core.store.unit_of_work import REGISTRY, update_each
+from core.store.many_rows import update_each
+from core.store.unit_of_work import REGISTRY
 from federations.models import A2aAgent, McpServer
 from peers.models import Dispatch, Intent, OutboundCallback, Peer, ReceivedDispatch
 from tests.conftest import MakeAgent, MakeServer

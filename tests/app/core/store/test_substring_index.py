@@ -15,8 +15,9 @@ from django.db import connections, models
 from pytest_django import DjangoDbBlocker
 
 from core.store.copying import connect_as
+from core.store.many_rows import update_each
 from core.store.substrings import narrowing, postgresql, sqlite, with_candidates
-from core.store.unit_of_work import REGISTRY, unit_of_work, update_each
+from core.store.unit_of_work import REGISTRY, unit_of_work
 from federations.models import McpServer
 from tests.conftest import MakeServer, resource_columns
 from tests.stores import migrated

@@ -12,6 +12,7 @@ wait.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,12 +20,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from django.db import IntegrityError
+
 from core.counts import Spread
 from core.errors import InternalError
+from core.store.unit_of_work import retried
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-GROUP_SIZE = Spread("fedhub_receive_group_size", "Submissions of peers in one transaction.", (1, 2, 4, 8, 16, 32, 64))
+GROUP_SIZE = Spread(
+    "fedhub_receive_group_size", "Receives or callbacks of peers in one transaction.", (1, 2, 4, 8, 16, 32, 64)
+)
+
+logger = logging.getLogger(__name__)
 
 
 class UnfinishedError(InternalError):
@@ -49,25 +57,23 @@ class _Ticket(Generic[Item, Result]):
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Does `work` for items of many threads together; each thread gets the outcome of its own item from `submit`.
+    """Does `work` for items of many threads together; each thread gets the outcomes of its own items.
 
-    `work` returns a result or an exception for each item, in the order of the items. `follow_up` gets the results of a
-    group, in the leader's thread, after each thread of the group has its outcome. A group has at most `most` items, and
-    a thread waits for its outcome for at most `wait_seconds`. A leader waits for expected items for at most
+    `work` returns a result or an exception for each item, in the order of the items. A group has at most `most` items,
+    and a thread waits for an outcome for at most `wait_seconds`. A leader waits for expected items for at most
     `delay_seconds`.
     """
 
     def __init__(
         self,
         work: Callable[[Sequence[Item]], Sequence[Result | Exception]],
-        follow_up: Callable[[Sequence[Result]], None],
         *,
         most: int,
         wait_seconds: float,
         delay_seconds: float = 0.0,
     ) -> None:
-        """Take the functions `work` and `follow_up`, and the bounds."""
-        self._work, self._follow_up = work, follow_up
+        """Take the function `work` and the bounds."""
+        self._work = work
         self._most, self._wait_seconds, self._delay_seconds = most, wait_seconds, delay_seconds
         self._lock = threading.Lock()
         self._none_expected = threading.Condition(self._lock)
@@ -88,21 +94,24 @@ class GroupCommit(Generic[Item, Result]):
             with self._lock:
                 self._arrive()
 
-    def submit(self, item: Item) -> Result:
-        """Submit the item and return its result or raise its exception; UnfinishedError after `wait_seconds`.
+    def submit_all(self, items: Sequence[Item]) -> tuple[list[Result | Exception], list[Result]]:
+        """Submit the items that this thread has at hand; return the outcome of each, in their order.
 
-        An exception that `work` raises is raised in the leader's thread; the other threads get an UnfinishedError.
+        Also return the results of the groups that this thread has led: what is left to do for them is for its caller.
+        An outcome is an UnfinishedError after `wait_seconds`, and, caused by it, after an exception that `work` raised.
         """
-        ticket = _Ticket[Item, Result](item)
+        if not items:
+            return [], []
+        tickets = [_Ticket[Item, Result](item) for item in items]
+        led: list[Result] = []
         with self._lock:
             self._arrive()
-            self._waiting.append(ticket)
-            ticket.leads, self._is_led = not self._is_led, True
-        if ticket.leads or self._wait_to_lead(ticket):
-            self._lead()
-        if isinstance(ticket.outcome, Exception):
-            raise ticket.outcome
-        return ticket.outcome
+            self._waiting.extend(tickets)
+            tickets[0].leads, self._is_led = not self._is_led, True
+        for ticket in tickets:
+            if ticket.leads or self._wait_to_lead(ticket):
+                led += self._lead()
+        return [ticket.outcome for ticket in tickets], led
 
     def _arrive(self) -> None:
         """Expect no item of this thread any more; the caller has the lock."""
@@ -121,8 +130,8 @@ class GroupCommit(Generic[Item, Result]):
                     self._waiting.remove(ticket)
         return ticket.leads
 
-    def _lead(self) -> None:
-        """Do the work for a group. The leader's own ticket is always in the group, because it is the oldest ticket."""
+    def _lead(self) -> list[Result]:
+        """Do the work for a group, in which the leader's own ticket is the oldest; return the results of the group."""
         with self._lock:
             self._none_expected.wait_for(self._is_complete, self._delay_seconds)
             group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
@@ -133,12 +142,16 @@ class GroupCommit(Generic[Item, Result]):
                 ticket.outcome = outcome
                 if not isinstance(outcome, Exception):
                     results.append(outcome)
+        except Exception as exc:  # noqa: BLE001 - it is the cause of each outcome
+            for ticket in group:
+                if isinstance(ticket.outcome, UnfinishedError):
+                    ticket.outcome.__cause__ = exc
         finally:
             # Also after an exception the next thread must lead, and no thread may wait for an outcome that never comes.
             self._hand_over()
             for ticket in group:
                 ticket.told.set()
-        self._follow_up(results)
+        return results
 
     def _is_complete(self) -> bool:
         return not self._expected or len(self._waiting) >= self._most
@@ -149,3 +162,33 @@ class GroupCommit(Generic[Item, Result]):
             if self._waiting:
                 self._waiting[0].leads = True
                 self._waiting[0].told.set()
+
+
+def together_or_alone(
+    store: Callable[[Sequence[Item]], list[Result | Exception]],
+) -> Callable[[Sequence[Item]], list[Result | Exception]]:
+    """Return the work of a group: `store` in one transaction for all items, or for each alone where that fails.
+
+    So one item never fails another. The errors of the database are outcomes too.
+    """
+    with_retries = retried(store)
+
+    def store_alone(item: Item) -> Result | Exception:
+        try:
+            try:
+                return with_retries([item])[0]
+            except IntegrityError:
+                # On a database that cannot lock rows, a copy was faster. It has committed, so its row is found now.
+                return with_retries([item])[0]
+        except Exception as exc:  # noqa: BLE001 - raised in the thread of this item
+            return exc
+
+    def work(items: Sequence[Item]) -> list[Result | Exception]:
+        if len(items) > 1:
+            try:
+                return store(items)
+            except Exception:
+                logger.warning("A group of %d messages failed; each is stored alone", len(items), exc_info=True)
+        return [store_alone(item) for item in items]
+
+    return work
