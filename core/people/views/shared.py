@@ -72,15 +72,15 @@ def for_person(view: View) -> View:
 def ask_again(request: HttpRequest) -> HttpResponse:
     """Lead to the question for a new proof, and from there back to the page; what was posted is not done.
 
-    A form may be sent to another address than its page's, so the way back from a form is the page that sent it. If the
-    form can be kept, the way leads over the page that offers to send it.
+    The way back from a form, and from a dialog, leads over the page that says that it is not done yet and offers to
+    send it. A form may be sent to another address than its page's, and "back" from there is the page that sent it.
     """
     back = request.get_full_path()
     if request.method != "GET":
         back = safe_url(request, request.headers.get("Referer", "")) or back
         messages.warning(request, "Nothing was changed yet. Confirm that it is you, then send the form again.")
-        if "HX-Request" not in request.headers and keep_form(request, back):
-            back = reverse("sign-in-send-form")
+        keep_form(request, back)
+        back = reverse("sign-in-send-form")
     url = with_next("sign-in-confirm", back)
     if "HX-Request" in request.headers:
         return HttpResponse(status=204, headers={"HX-Redirect": url})
