@@ -16,7 +16,7 @@ from core.people.kept_forms import take_form
 from core.people.marks import new_proof
 from core.people.models import SignInIdentity
 from core.people.providers import sign_in_providers
-from core.people.views.shared import for_person, next_url, proves_second_factor, show, with_next
+from core.people.views.shared import for_person, next_url, proves_second_factor, safe_url, show, start_url, with_next
 from core.people.views.sign_in import factors_context
 
 PROBLEMS = {True: "This password is not right.", False: "This code or passkey is not right, or the code was used."}
@@ -42,6 +42,8 @@ def confirm(request: HttpRequest) -> HttpResponse:
     context = {
         "error": error,
         "next": next_url(request, person),
+        # Whoever does not want the step after all goes back to the page that they come from.
+        "leave": safe_url(request, request.GET.get("leave", "")) or start_url(person),
         "password_form": PasswordForm(),
         "has_password": settings.FEDHUB_PASSWORD_LOGIN and person.has_usable_password(),
         "providers": [provider for provider in sign_in_providers().values() if provider.issuer in issuers],

@@ -210,6 +210,18 @@ def test_a_secret_or_large_form_is_not_kept_and_the_page_says_so(
     assert "was not done" in main and f'{page}"' in main and "<form" not in main
 
 
+def test_whoever_does_not_want_the_step_goes_back_without_it(grace: User) -> None:
+    client = signed_in(grace)
+    make_old(client)
+    list_page = reverse("admin:peers_peer_changelist")
+    for page, leave in {list_page: list_page, "https://evil.example.com/": "/admin/"}.items():
+        path = reverse("admin:peers_peer_approve", args=["1"])
+        asked = client.get(path, headers={"referer": f"http://testserver{page}" if page == list_page else page})
+        for shown in (client.get(asked["Location"]), client.post(asked["Location"], {"password": "wrong"})):
+            assert f'{leave}"' in shown.content.decode().partition("<main")[2].partition("Go back without it")[0]
+            assert "evil" not in shown.context["leave"]
+
+
 def test_wrong_passwords_at_the_question_are_limited(grace: User) -> None:
     client = signed_in(grace)
     answers = [client.post("/admin/sign-in/confirm/", {"password": "no"}).status_code for _ in range(11)]
