@@ -192,6 +192,8 @@ class ListPageMixin(ActivityMixin):
     # The tab of all rows has their number.
     show_full_result_count = False
     list_horizontal_scrollbar_top = True
+    # The buttons of a row's page, and its other forms, would drop what was typed into its form.
+    warn_unsaved_form = True
     # unfold's template asks for it twice a row. Where a class has no such attribute, Django looks through all of them.
     list_sections = ()
 

@@ -124,7 +124,7 @@ class UserAdmin(RowPagesMixin, ListPageMixin, StockUserAdmin, ModelAdmin):  # ty
                 opens = give_role(person, key, reason=reason, by=by)
                 rest = " The account is staff now, so that it can open the admin." if opens else ""
                 messages.success(request, f"{person} has the role {_role_name(key)} now.{rest}")
-        return self.redirect_to(request, f"{self.row_url(object_id)}#rights")
+        return self.redirect_to(request, self.row_url(object_id))
 
     def has_end_sessions_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_superuser(request)

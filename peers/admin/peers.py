@@ -103,7 +103,6 @@ class PeerAdmin(
     tabs, export_fields = PEER_TABS, PEER_EXPORT
     date_field, date_title = "created_at", "Added"
     search_help_text = "URL, name, DID or notes"
-    warn_unsaved_form = True
     change_form_outer_before_template = "peers/peer_overview.html"
     empty_hint = (
         "Add the hub of another organization by its URL, fetch its documents, compare its key's fingerprint with its "

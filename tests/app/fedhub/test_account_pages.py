@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from auditlog.models import LogEntry
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from core.admin.read_only import ReadOnlyAdmin
 from core.people.marks import SESSION_NAME
 from federations.models import AccessLevel
 from federations.services.access import grant
@@ -56,6 +58,12 @@ def test_superusers_alone_give_and_take_roles_with_a_reason(make_user: MakeUser)
     session.save()
     assert client.post(path, given)["location"].startswith(reverse("sign-in-confirm"))
     assert not ines.groups.exists()
+
+
+def test_each_form_of_a_row_warns_before_what_was_typed_is_lost() -> None:
+    """Its page has other buttons and forms, which leave it: dialogs, Give and Take."""
+    silent = [model for model, found in admin.site._registry.items() if not found.warn_unsaved_form]
+    assert [model for model in silent if not issubclass(type(admin.site._registry[model]), ReadOnlyAdmin)] == []
 
 
 def test_the_page_of_a_user_says_what_the_user_may_do_and_why(
