@@ -111,11 +111,15 @@ class ListChangeList(ChangeList):
         return bool(self.query or self.dates or self.tab or self.get_filters_params())
 
     @property
+    def all_rows_url(self) -> str:
+        """The address of the list with the rows of all tabs."""
+        return address(self.filter_params, {TAB_PARAMETER: EVERY if self.model_admin.opens_on else None})
+
+    @property
     def shown_tabs(self) -> Iterator[ShownTab]:
         """The tabs with their counts, the tab of all rows first."""
         if self.model_admin.tabs:
-            url = address(self.filter_params, {TAB_PARAMETER: EVERY if self.model_admin.opens_on else None})
-            yield ShownTab("All", self.tab_counts[ALL], url, self.tab is None)
+            yield ShownTab("All", self.tab_counts[ALL], self.all_rows_url, self.tab is None)
         for tab in self.model_admin.tabs:
             url = address(self.filter_params, {TAB_PARAMETER: tab.name})
             yield ShownTab(tab.title, self.tab_counts[tab.name], url, tab is self.tab)
