@@ -63,7 +63,7 @@ class TokenForm(forms.Form):
         given = scopes_of_roles(user)
         scopes: Any = self.fields["scopes"]
         scopes.choices, scopes.initial = scope_choices(given), [READ]
-        scopes.help_text = "It never may more than you: a right that your roles lose, it loses too."
+        scopes.help_text = "It can never do more than you: a right that your roles lose, it loses too."
         if any(map(reaches_further, given)):
             further = ", ".join(f"“{scope_words(name)}”" for name, _ in scope_choices(filter(reaches_further, given)))
             scopes.help_text += f" A token for one federation cannot have: {further}."

@@ -51,7 +51,7 @@ PEER_EXPORT: tuple[ExportField, ...] = (
     ("Pinned keys", "pinned_keys"),
     ("Keys to decide about", "proposed_keys"),
     ("Review by", "review_by"),
-    ("Own attempts", "attempt_count"),
+    ("Requests before approval", "attempt_count"),
     ("Added", "created_at"),
 )
 

@@ -190,7 +190,7 @@ class PeerAdmin(
         is_due = peer.state == PeerState.APPROVED and peer.review_by <= hub_today()
         return (True, f"{peer.review_by} due") if is_due else str(peer.review_by)
 
-    @display(description="Own attempts", ordering="attempt_count")
+    @display(description="Its requests", ordering="attempt_count")
     def attempts(self, peer: Peer) -> str:
         if not peer.attempt_count:
             return "-"
