@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import Resolver404, resolve
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
 from core.people.forms import PasswordForm
-from core.people.kept_forms import take_form
+from core.people.kept_forms import KeptForm, take_form
 from core.people.marks import new_proof
 from core.people.models import SignInIdentity
 from core.people.providers import sign_in_providers
@@ -59,7 +62,17 @@ def send_form(request: HttpRequest, person: User) -> HttpResponse:
     kept = take_form(request)
     if kept is None:
         return HttpResponseRedirect(next_url(request, person))
-    return show(request, "people/send_form.html", "Send the form", {"kept": kept})
+    title = _step_of(kept) if kept.is_kept else "Fill the form in again"
+    return show(request, "people/send_form.html", title, {"kept": kept})
+
+
+def _step_of(kept: KeptForm) -> str:
+    """Return the text of the button that sent the form, which is known of a dialog."""
+    try:
+        dialog = getattr(resolve(urlsplit(kept.path).path).func, "dialog", None) or {}
+    except Resolver404:
+        dialog = {}
+    return str(dialog.get("form_submit_text") or "Send the form")
 
 
 def _proves_password(request: HttpRequest, person: User) -> bool:

@@ -175,7 +175,10 @@ def test_a_kept_dialog_is_done_when_its_page_sends_it(grace: User) -> None:
     path = reverse("admin:peers_peer_repropose", args=[peer.pk])
     form = {"_form_submitted": "True", "reason": "They called us"}
     asked = client.post(path, form, headers={"HX-Request": "true"})["HX-Redirect"]
-    kept = proved_again(client, asked).context["kept"]
+    page = proved_again(client, asked)
+    kept = page.context["kept"]
+    # The page says which step it is.
+    assert "Propose again" in page.content.decode().partition("<main")[2].partition("<form")[0]
     assert Peer.objects.get().state == "rejected"
     assert client.post(kept.path, dict(kept.fields))["location"] == reverse("admin:peers_peer_change", args=[peer.pk])
     assert Peer.objects.get().state == "proposed"
