@@ -42,7 +42,8 @@ def config_changed_at(federation: Federation) -> datetime | None:
         return None
     entries = get_logentry_model().objects.get_for_object(federation)
     later = entries.filter(timestamp__gt=federation.last_listed_at, changes__has_key="provider_config")
-    return later.order_by("-timestamp").values_list("timestamp", flat=True).first()
+    newest: datetime | None = later.order_by("-timestamp").values_list("timestamp", flat=True).first()
+    return newest
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import template
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -19,6 +21,6 @@ def dialog_page(context: template.RequestContext) -> SafeString:
     from core.admin.dialog_place import frame_of
 
     request = context.request
-    shown = {**context.flatten(), **frame_of(request, context["form"].object_id)}
+    shown: dict[str, Any] = {**context.flatten(), **frame_of(request, context["form"].object_id)}
     shown["title"] = context["dialog"].get("title") or shown.get("subtitle", "")
     return render_to_string("core/dialog_page.html", shown, request)
