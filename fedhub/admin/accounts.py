@@ -66,11 +66,11 @@ class _OthersPasswordMixin(forms.BaseForm):
             self.fields["usable_password"].help_text = PROVIDER_ALONE
 
 
-class AccountForm(_OthersPasswordMixin, UserCreationForm):  # type: ignore[misc]
+class AccountForm(_OthersPasswordMixin, UserCreationForm):
     """The form of a new account."""
 
 
-class AccountPasswordForm(_OthersPasswordMixin, AdminPasswordChangeForm):  # type: ignore[misc]
+class AccountPasswordForm(_OthersPasswordMixin, AdminPasswordChangeForm):
     """The form of another password of an account."""
 
 

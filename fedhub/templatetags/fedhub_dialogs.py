@@ -21,6 +21,7 @@ def dialog_page(context: template.RequestContext) -> SafeString:
     from core.admin.dialog_place import frame_of
 
     request = context.request
-    shown: dict[str, Any] = {**context.flatten(), **frame_of(request, context["form"].object_id)}
+    given: Any = context.flatten()
+    shown: dict[str, Any] = {**given, **frame_of(request, context["form"].object_id)}
     shown["title"] = context["dialog"].get("title") or shown.get("subtitle", "")
     return render_to_string("core/dialog_page.html", shown, request)

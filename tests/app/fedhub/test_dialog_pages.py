@@ -10,7 +10,6 @@ import pytest
 from django.conf import LazySettings
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
@@ -37,7 +36,8 @@ def root(cloud: MemoryCloud) -> Client:
 
 def dialogs() -> Iterator[tuple[type[Any], str, dict[str, Any]]]:
     """Yield each dialog: its model, the name of its address, and what the action's decorator got."""
-    for model, found in admin.site._registry.items():
+    pages: dict[type[Any], Any] = dict(admin.site._registry)
+    for model, found in pages.items():
         names = {name for group in ("actions_detail", "actions_list", "actions_row", "actions_submit_line")
                  for name in found._extract_action_names(getattr(found, group))}  # fmt: skip
         for name in sorted(names):
@@ -45,11 +45,12 @@ def dialogs() -> Iterator[tuple[type[Any], str, dict[str, Any]]]:
                 yield model, f"admin:{found.get_unfold_action(name).action_name}", dialog
 
 
-def opened(client: Client, name: str, model: type[Any], **extra: Any) -> HttpResponseBase:
+def opened(client: Client, name: str, model: type[Any], **extra: Any) -> Any:
     try:
         return client.get(reverse(name), **extra)
     except NoReverseMatch:
-        return client.get(reverse(name, args=[example(model).pk]), **extra)
+        row: Any = example(model)
+        return client.get(reverse(name, args=[row.pk]), **extra)
 
 
 def test_each_dialog_opened_by_itself_is_a_page_of_the_admin(root: Client, cloud: MemoryCloud) -> None:
