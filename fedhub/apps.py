@@ -5,8 +5,14 @@ from __future__ import annotations
 from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
-APP_WORDS = {"auth": "People", "oauth2_provider": "Programs and tokens", "django_celery_beat": "Tasks of the hub"}
-"""The names of apps of others, as the paths of their pages show them."""
+APP_WORDS = {
+    "auth": "Access",
+    "people": "Access",
+    "oauth2_provider": "Access",
+    "auditlog": "Access",
+    "django_celery_beat": "Technical",
+}
+"""The names of apps, as the paths of their pages show them: those of the menu's sections."""
 
 
 class FedhubConfig(AppConfig):

@@ -111,11 +111,15 @@ class ListChangeList(ChangeList):
         return bool(self.query or self.dates or self.tab or self.get_filters_params())
 
     @property
+    def all_rows_url(self) -> str:
+        """The address of the list with the rows of all tabs."""
+        return address(self.filter_params, {TAB_PARAMETER: EVERY if self.model_admin.opens_on else None})
+
+    @property
     def shown_tabs(self) -> Iterator[ShownTab]:
         """The tabs with their counts, the tab of all rows first."""
         if self.model_admin.tabs:
-            url = address(self.filter_params, {TAB_PARAMETER: EVERY if self.model_admin.opens_on else None})
-            yield ShownTab("All", self.tab_counts[ALL], url, self.tab is None)
+            yield ShownTab("All", self.tab_counts[ALL], self.all_rows_url, self.tab is None)
         for tab in self.model_admin.tabs:
             url = address(self.filter_params, {TAB_PARAMETER: tab.name})
             yield ShownTab(tab.title, self.tab_counts[tab.name], url, tab is self.tab)
@@ -192,6 +196,8 @@ class ListPageMixin(ActivityMixin):
     # The tab of all rows has their number.
     show_full_result_count = False
     list_horizontal_scrollbar_top = True
+    # The buttons of a row's page, and its other forms, would drop what was typed into its form.
+    warn_unsaved_form = True
     # unfold's template asks for it twice a row. Where a class has no such attribute, Django looks through all of them.
     list_sections = ()
 

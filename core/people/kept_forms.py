@@ -16,25 +16,32 @@ SECRET_WORDS = ("password", "secret", "token", "key", "code")
 
 @dataclass(frozen=True, slots=True)
 class KeptForm:
-    """The fields of a form that was sent to `path`; `page` is the page that sent it, and `kept_at` the time."""
+    """The fields of a form that was sent to `path`; `page` is the page that sent it, and `kept_at` the time.
+
+    `is_kept` is False for a form that is large or has files or secrets: its fields are not here.
+    """
 
     path: str
     page: str
     fields: list[tuple[str, str]]
     kept_at: float
+    is_kept: bool = True
+
+    @property
+    def reason(self) -> str:
+        """Return the reason that the person gave, which the page shows again."""
+        return next((value for name, value in self.fields if name == "reason"), "")
 
 
-def keep_form(request: HttpRequest, page: str) -> bool:
-    """Keep the posted form in the session; False, and nothing is kept, if it is large or has files or secrets."""
+def keep_form(request: HttpRequest, page: str) -> None:
+    """Keep the posted form in the session; of one that is large or has files or secrets, only that it was sent."""
     fields = [(name, value) for name, values in request.POST.lists() for value in values]
     fields = [(name, value) for name, value in fields if name != "csrfmiddlewaretoken"]
     has_secret = any(word in name.lower() for name, _ in fields for word in SECRET_WORDS)
     size = sum(len(name) + len(value) for name, value in fields)
-    if request.FILES or has_secret or not fields or size > MAX_CHARS:
-        request.session.pop(SESSION_NAME, None)
-        return False
-    request.session[SESSION_NAME] = asdict(KeptForm(request.get_full_path(), page, fields, time.time()))
-    return True
+    is_kept = not (request.FILES or has_secret or size > MAX_CHARS)
+    kept = KeptForm(request.get_full_path(), page, fields if is_kept else [], time.time(), is_kept)
+    request.session[SESSION_NAME] = asdict(kept)
 
 
 def take_form(request: HttpRequest) -> KeptForm | None:

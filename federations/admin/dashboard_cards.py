@@ -117,7 +117,7 @@ def registry_numbers(request: HttpRequest, *, with_resources: bool) -> RegistryN
 def waiting_cards(federations: FederationNumbers, registry: RegistryNumbers) -> list[WaitingCard]:
     """Return the cards of the failing federations, of the held plans, and of the runs that wait for a person."""
     runs = reverse("admin:federations_agentrun_changelist")
-    plans = f"{reverse('admin:federations_storedplan_changelist')}?status=open&held=yes"
+    plans = f"{reverse('admin:federations_storedplan_changelist')}?tab=held"
     return [
         WaitingCard(
             number=federations.failing,

@@ -50,7 +50,6 @@ class FederationFormMixin(FederationActionsMixin, UnitOfWorkMixin):
         js = ("fedhub/provider.js",)
 
     inlines = [GrantInline]
-    warn_unsaved_form = True
     change_form_template = "federations/edit.html"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -158,7 +158,7 @@ def _is_open() -> Q:
 PLAN_TABS = (
     Tab("open", "Open", _is_open),
     # A held plan always has a message.
-    Tab("held", "Held", lambda: _is_open() & ~Q(held_message="")),
+    Tab("held", "Held", lambda: _is_open() & ~Q(held_message=""), ("created_at", "pk")),
     Tab("applied", "Applied", Q(status=PlanStatus.APPLIED)),
     Tab("dismissed", "Dismissed", Q(status=PlanStatus.DISMISSED)),
     Tab("stale", "Stale", Q(status=PlanStatus.STALE)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
@@ -26,6 +27,7 @@ from federations.admin.trust_policy import trust_policy_of
 from federations.models import ChangePolicy, Federation, FederationStatus, ProviderType, SyncStatus
 from federations.schedules.words import schedule_words
 from federations.services.access import runtimes_visible_to
+from federations.services.audit import config_changed_at
 from federations.services.discover import is_complete_config, known_regions
 from federations.services.inventory import IS_BROKEN
 from federations.services.schedule import schedule_of
@@ -49,6 +51,7 @@ def overview_tab(request: HttpRequest, federation: Federation) -> dict[str, Any]
         "last_job_ago": format_age(job.finished_at or job.started_at or job.created_at) if job else "",
         "progress": progress_bar(job) if job and job.is_active else "",
         "running_jobs": [job] if job and job.is_active else [],
+        "config_changed": _age(config_changed_at(federation)),
         "is_held": bool(job and job.held),
         "held_plan": open_held_plan(federation),
         "would_have": would_have(job) if job else "",
@@ -68,6 +71,10 @@ def overview_tab(request: HttpRequest, federation: Federation) -> dict[str, Any]
         "created": (format_age(federation.created_at), federation.created_by_name or "the hub"),
         "updated": (format_age(federation.updated_at), federation.updated_by_name or "the hub"),
     }
+
+
+def _age(changed_at: datetime | None) -> str:
+    return format_age(changed_at) if changed_at else ""
 
 
 def _cards(federation: Federation) -> list[dict[str, Any]]:

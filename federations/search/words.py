@@ -195,9 +195,10 @@ def _join(parts: Sequence[str]) -> str:
 
 def _other_forms(part: str) -> list[str]:
     """Return the sides of an ampersand, the letters and digits of a mixed part, or the other number of a word."""
-    sides = part.split(AMPERSAND)
-    if len(sides) > 1:
-        return [*sides, "".join(sides)]
+    if AMPERSAND in part:
+        # An ampersand may end a name of one letter (`R&`), which has one side, and of one ideograph, which has none.
+        sides = [side for side in part.split(AMPERSAND) if side]
+        return [*sides, "".join(sides)] if sides else []
     pieces = _LETTERS_OR_DIGITS.findall(part)
     return pieces if len(pieces) > 1 else _other_number(part)
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 
+from auditlog import get_logentry_model
 from auditlog.diff import model_instance_diff
 
 from core.activity.recording import record
@@ -29,6 +31,19 @@ record_model(Federation, AUDITED_FIELDS)
 record_model(FederationGrant, ["holder_name", "level"], part="access")
 
 _is_recording: ContextVar[bool] = ContextVar("_is_recording", default=False)
+
+
+def config_changed_at(federation: Federation) -> datetime | None:
+    """Return when the configuration was last changed, if the stored resources are still those of an older one.
+
+    They are those of the last complete listing of the account. One query, and none before the first listing.
+    """
+    if federation.last_listed_at is None:
+        return None
+    entries = get_logentry_model().objects.get_for_object(federation)
+    later = entries.filter(timestamp__gt=federation.last_listed_at, changes__has_key="provider_config")
+    newest: datetime | None = later.order_by("-timestamp").values_list("timestamp", flat=True).first()
+    return newest
 
 
 @contextmanager

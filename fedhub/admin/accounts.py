@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as StockGroupAdmin
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.models import Group, User
+from django.contrib.auth.password_validation import password_validators_help_texts
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
@@ -38,12 +40,38 @@ from fedhub.admin.rights import covers_account, covers_group, is_superuser
 from fedhub.roles import DEFINITIONS, may_of_group
 from peers.admin.dialogs import ConfirmForm, dialog
 
+PROVIDER_ALONE = "Disabled: the person signs in at a provider of identities alone, and nobody by a password."
 CUSTOM = (
     "A role is enough for nearly everybody. What is set here holds beside the roles; a superuser may do everything."
 )
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
+
+
+class _OthersPasswordMixin(forms.BaseForm):
+    """Says what a password needs to whoever sets the password of another account: Django says "your password"."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        needs = [
+            text.replace("Your password", "The password").replace(
+                "your other personal information", "the account's name"
+            )
+            for text in password_validators_help_texts()
+        ]
+        self.fields["password1"].help_text = format_html_join("", "{}<br>", [(text,) for text in needs])
+        if "usable_password" in self.fields:
+            self.fields["usable_password"].label = "Signs in by a password"
+            self.fields["usable_password"].help_text = PROVIDER_ALONE
+
+
+class AccountForm(_OthersPasswordMixin, UserCreationForm):
+    """The form of a new account."""
+
+
+class AccountPasswordForm(_OthersPasswordMixin, AdminPasswordChangeForm):
+    """The form of another password of an account."""
 
 
 @admin.register(User)
@@ -58,8 +86,8 @@ class UserAdmin(RowPagesMixin, ListPageMixin, StockUserAdmin, ModelAdmin):  # ty
     SIGNING_IN = ("signed_in", "password_words", "password_link", "second_factor", "sessions")
     RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
     form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
+    add_form = AccountForm
+    change_password_form = AccountPasswordForm
     list_filter_submit = True
     tabs, export_fields = USER_TABS, USER_EXPORT
     date_field, date_title = "last_login", "Last sign-in"
@@ -124,7 +152,7 @@ class UserAdmin(RowPagesMixin, ListPageMixin, StockUserAdmin, ModelAdmin):  # ty
                 opens = give_role(person, key, reason=reason, by=by)
                 rest = " The account is staff now, so that it can open the admin." if opens else ""
                 messages.success(request, f"{person} has the role {_role_name(key)} now.{rest}")
-        return self.redirect_to(request, f"{self.row_url(object_id)}#rights")
+        return self.redirect_to(request, self.row_url(object_id))
 
     def has_end_sessions_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_superuser(request)

@@ -92,8 +92,8 @@ class LogEntryAdmin(ListPageMixin, StockLogEntryAdmin, ModelAdmin):
         try:
             url = reverse(f"admin:{found.app_label}_{found.model}_history", args=[entry.object_pk])
         except NoReverseMatch:
-            return str(entry.object_repr)
-        return format_html('<a class="text-link" href="{}">{}</a>', url, entry.object_repr)
+            return _name(entry)
+        return format_html('<a class="text-link" href="{}">{}</a>', url, _name(entry))
 
     @display(description="Reason")
     def why(self, entry: Any) -> str:
@@ -107,3 +107,8 @@ class LogEntryAdmin(ListPageMixin, StockLogEntryAdmin, ModelAdmin):
     @display(description="Network address")
     def address(self, entry: Any) -> SafeString | str:
         return copyable(entry.remote_addr or "")
+
+
+def _name(entry: Any) -> str:
+    """Return the name of the changed object; the library of the hub's tasks names whole seconds as 3600.0."""
+    return str(entry.object_repr).replace(".0 seconds", " seconds")

@@ -43,6 +43,7 @@ DAYS = 30
 # The status "failed" covers three outcomes: a failed sync, a sync with errors, and a held plan, which has its own card.
 FAILED_OR_ERRORS = "Failed, or with errors"
 CARD_LABELS = {SyncStatus.IDLE: NEVER_SYNCED, SyncStatus.FAILED: FAILED_OR_ERRORS}
+TABS = {SyncStatus.SUCCESS: "well", SyncStatus.FAILED: "failed", SyncStatus.IDLE: "never"}
 CARD_COLORS = SYNC_COLORS | {FAILED_OR_ERRORS: "danger"}
 
 
@@ -92,7 +93,7 @@ def _status_cards(counts: dict[str, int]) -> list[dict[str, Any]]:
     """Return the number of federations by their last sync. A held sync is not one of those that failed."""
     federations = reverse("admin:federations_federation_changelist")
     order = (SyncStatus.FAILED, SyncStatus.SYNCING, SyncStatus.PENDING, SyncStatus.SUCCESS, SyncStatus.IDLE)
-    found = [(HELD, HELD, "held=yes")]
+    found = [(HELD, HELD, "tab=held")]
     found += [(status.value, CARD_LABELS.get(status, str(status.label)), _query(status)) for status in order]
     return [
         {
@@ -107,7 +108,8 @@ def _status_cards(counts: dict[str, int]) -> list[dict[str, Any]]:
 
 
 def _query(status: SyncStatus) -> str:
-    return f"sync_status__exact={status.value}{'&held=no' if status == SyncStatus.FAILED else ''}"
+    """Return the query of the tab of the list of federations, or the filter where the tab has further states."""
+    return f"tab={TABS[status]}" if status in TABS else f"sync_status__exact={status.value}"
 
 
 def _resource_cards(registry: RegistryNumbers) -> list[dict[str, Any]]:

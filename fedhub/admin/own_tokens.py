@@ -28,7 +28,7 @@ from core.admin.shown_once import answer_once, is_to_show, show_once
 from core.api.scopes import READ, scopes_of_roles
 from core.errors import HubError
 from core.people.marks import Stage, stage_of
-from core.people.views.shared import View, for_person, show
+from core.people.views.shared import View, for_person, for_reader, show
 from core.tokens.services import Note, issue_own_token, revoke_tokens, tokens_of
 from core.tokens.words import reaches_further, scope_choices, scope_words
 from federations.services.access import federations_visible_to
@@ -63,7 +63,7 @@ class TokenForm(forms.Form):
         given = scopes_of_roles(user)
         scopes: Any = self.fields["scopes"]
         scopes.choices, scopes.initial = scope_choices(given), [READ]
-        scopes.help_text = "It never may more than you: a right that your roles lose, it loses too."
+        scopes.help_text = "It can never do more than you: a right that your roles lose, it loses too."
         if any(map(reaches_further, given)):
             further = ", ".join(f"“{scope_words(name)}”" for name, _ in scope_choices(filter(reaches_further, given)))
             scopes.help_text += f" A token for one federation cannot have: {further}."
@@ -79,7 +79,10 @@ class TokenForm(forms.Form):
 def for_signed_in(view: View) -> View:
     """Return the view for a signed-in person with a recent proof; who must set up a second factor does so first."""
 
-    @for_person
+    return for_person(_after_set_up(view))
+
+
+def _after_set_up(view: View) -> View:
     @wraps(view)
     def answer(request: HttpRequest, person: User, *args: Any, **kwargs: Any) -> HttpResponse:
         if stage_of(request, person) != Stage.FULL:
@@ -90,9 +93,10 @@ def for_signed_in(view: View) -> View:
 
 
 @require_safe
-@for_signed_in
+@for_reader
+@_after_set_up
 def own_tokens(request: HttpRequest, person: User) -> HttpResponse:
-    """Show the person's tokens, those of the person's programs too."""
+    """Show the person's tokens, those of the person's programs too; no token can be read here, so nothing is asked."""
     tokens = list(tokens_of(person.get_username()).order_by("-pk")[:MOST_SHOWN])
     ids = {token.note.federation_id for token in tokens if getattr(token, "note", None) and token.note.federation_id}
     names = dict(federations_visible_to(person).filter(pk__in=ids).values_list("pk", "display_name")) if ids else {}

@@ -33,7 +33,7 @@ class ProgramForm(forms.ModelForm):  # type: ignore[type-arg]
     scopes = forms.MultipleChoiceField(
         label="It may request",
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),
-        help_text="It never may more than the roles of the person for whom it acts give at that moment.",
+        help_text="It can never do more than the person for whom it acts may do at that moment.",
     )
 
     class Meta:

@@ -53,7 +53,8 @@ class MaskedTokenAdmin(RowPagesMixin, ListPageMixin):
     list_filter_submit = True
     actions = ["revoke_tokens"]
     actions_detail = ["revoke_one"]
-    empty_hint = "Nobody has a token yet. Each person issues the own ones on My tokens, in the menu of the account."
+    empty_hint = "There is no token. Everyone issues tokens for their own scripts on the page My tokens."
+    empty_link = ("Open My tokens", "own-tokens")
 
     def lookup_allowed(self, lookup, value, request=None):  # type: ignore[no-untyped-def]
         # A filter by the beginning of a token would tell the token, letter by letter.

@@ -55,7 +55,7 @@ def waiting_cards(request: HttpRequest) -> list[WaitingCard]:
         href = f"{reverse('admin:peers_receiveddispatch_changelist')}?tab=waits&taken_by__exact=staff"
         cards.append(_card(numbers.get(TO_ANSWER), TO_ANSWER, "dispatches to answer by hand", href, "reply"))
     for model, one, many, icon in dead:
-        href = f"{reverse(f'admin:peers_{model._meta.model_name}_changelist')}?work=dead"
+        href = f"{reverse(f'admin:peers_{model._meta.model_name}_changelist')}?tab=given_up"
         cards.append(_card(numbers.get(one), one, many, href, icon))
     return cards
 
@@ -119,18 +119,18 @@ def _peer_cards(numbers: dict[str, tuple[int, datetime | None]]) -> list[Waiting
     """Return the cards that lead to the list of peers: the keys first, because a key may be stolen."""
     peers = reverse("admin:peers_peer_changelist")
     found = [
-        (KeyState.PROPOSED.value, "with a changed key", "key", "key"),
-        *((way.value, f"with a key {way.label}", way.value, "key_off") for way in KeyWithdrawal),
+        (KeyState.PROPOSED.value, "with a changed key", "tab=key", "key"),
+        *((way.value, f"with a key {way.label}", f"look={way.value}", "key_off") for way in KeyWithdrawal),
     ]
     cards = [
-        _card(numbers.get(name), f"peer {text}", f"peers {text}", f"{peers}?look={look}", icon)
-        for name, text, look, icon in found
+        _card(numbers.get(name), f"peer {text}", f"peers {text}", f"{peers}?{query}", icon)
+        for name, text, query, icon in found
     ]
-    no_key, proposed = f"{peers}?look=no_key", f"{peers}?state__exact=proposed"
+    no_key, proposed = f"{peers}?tab=no_key", f"{peers}?tab=proposed"
     cards.append(_card(numbers.get(NO_KEY), NO_KEY, "approved peers without a trusted key", no_key, "key_off"))
     cards.append(_card(numbers.get(PROPOSED), PROPOSED, "proposed peers", proposed, "handshake"))
     reviews = Peer.objects.filter(review_is_due()).aggregate(number=Count("pk"), oldest=Min("review_by"))
-    due = f"{peers}?look=review"
+    due = f"{peers}?tab=review"
     return [*cards, _card((reviews["number"], reviews["oldest"]), "review due", "reviews due", due, "event")]
 
 

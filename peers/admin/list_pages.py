@@ -30,7 +30,7 @@ from peers.services.trust.standing import has_changed_key, has_no_trusted_key, n
 
 IS_DUE = Q(dead_at__isnull=True, due_at__isnull=False)
 IS_AT_REST = Q(dead_at__isnull=True, due_at__isnull=True)
-DEAD_TABS = (Tab("given_up", "Given up", WAITING_DEAD), Tab("put_away", "Put away", PUT_AWAY))
+DEAD_TABS = (Tab("given_up", "Given up", WAITING_DEAD, ("dead_at", "pk")), Tab("put_away", "Put away", PUT_AWAY))
 
 
 TO_DECIDE, OLDEST_DECISION = "decide", ("waits_since", "pk")
@@ -51,7 +51,7 @@ PEER_EXPORT: tuple[ExportField, ...] = (
     ("Pinned keys", "pinned_keys"),
     ("Keys to decide about", "proposed_keys"),
     ("Review by", "review_by"),
-    ("Own attempts", "attempt_count"),
+    ("Requests before approval", "attempt_count"),
     ("Added", "created_at"),
 )
 

@@ -166,6 +166,8 @@ class ApprovalForm(forms.Form):
         else:
             del self.fields["fingerprint"]
             self.fields["compared"].label = "Approve the peer without a key"
+            self.fields["compared"].error_messages["required"] = "Tick this, or fetch its documents first."
+            self.fields["reason"].help_text = "Why you trust it without a key. The hub keeps it with the decision."
             self.fields["compared"].help_text = "The hub then trusts only requests with a token that you issue to it."
 
 

@@ -73,7 +73,7 @@ def _facts(peer: Peer, sent: QueueToPeer, callbacks: QueueToPeer, now: datetime)
     for model, queue, title in given_up:
         if queue.dead:
             page = reverse(f"admin:peers_{model}_changelist")
-            facts.append((title, f"{queue.dead:,}", f"{page}?peer__id__exact={peer.pk}&work=dead"))
+            facts.append((title, f"{queue.dead:,}", f"{page}?peer__id__exact={peer.pk}&tab=given_up"))
     return facts
 
 

@@ -103,7 +103,6 @@ class PeerAdmin(
     tabs, export_fields = PEER_TABS, PEER_EXPORT
     date_field, date_title = "created_at", "Added"
     search_help_text = "URL, name, DID or notes"
-    warn_unsaved_form = True
     change_form_outer_before_template = "peers/peer_overview.html"
     empty_hint = (
         "Add the hub of another organization by its URL, fetch its documents, compare its key's fingerprint with its "
@@ -191,7 +190,7 @@ class PeerAdmin(
         is_due = peer.state == PeerState.APPROVED and peer.review_by <= hub_today()
         return (True, f"{peer.review_by} due") if is_due else str(peer.review_by)
 
-    @display(description="Own attempts", ordering="attempt_count")
+    @display(description="Its requests", ordering="attempt_count")
     def attempts(self, peer: Peer) -> str:
         if not peer.attempt_count:
             return "-"

@@ -21,7 +21,7 @@ MAX_PEERS = 500
 
 def peer_choices(request: HttpRequest) -> list[tuple[str, str]]:
     """Return the callers that staff can choose, approved peers first; peers only for users who may view them."""
-    choices = [(ANYONE, "A caller without a proof")]
+    choices = [(ANYONE, "Anyone without a key or token")]
     if not request.user.has_perm("peers.view_peer"):
         return choices
     peers = sorted(Peer.objects.order_by("server_url")[:MAX_PEERS], key=lambda peer: peer.state != PeerState.APPROVED)
@@ -43,7 +43,7 @@ def seen_as(request: HttpRequest, agent: A2aAgent) -> HttpResponse:
     }
     if chosen in dict(choices):
         peer = Peer.objects.filter(pk=chosen).first() if chosen != ANYONE else None
-        context |= {"is_asked": True, "who": peer or "A caller without a proof", **_sight(agent, peer)}
+        context |= {"is_asked": True, "who": peer or "Anyone without a key or token", **_sight(agent, peer)}
     request.current_app = admin.site.name
     return TemplateResponse(request, "peers/seen_as.html", context)
 

@@ -143,7 +143,7 @@ def readers_of(request: HttpRequest, visibility: str) -> Readers:
         " The protocol between hubs is off (FEDHUB_ENABLED), so this holds when it is on." if audience.is_off else ""
     )
     if audience.is_everyone:
-        return Readers(visibility, f"Everyone who reaches this hub, also callers without a proof.{later}")
+        return Readers(visibility, f"Everyone who reaches this hub, also without a key or token.{later}")
     if visibility == Visibility.UNLISTED and not audience.are_approved_peers:
         return Readers(
             visibility, f"No other hub: under the trust policy trustless peers see public agents alone.{later}"

@@ -38,7 +38,7 @@ class AgentVisibilityChoice(models.Model):
         constraints = [models.UniqueConstraint(fields=["federation_id", "path"], name="agent_visibility_once")]
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.visibility}"
+        return f"{self.path}: {self.visibility}" if self.visibility else self.path
 
 
 class AgentWorkSetting(models.Model):

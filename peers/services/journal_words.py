@@ -31,6 +31,8 @@ _REPORT_FAILED = re.compile(r"(?P<event>[a-z_]+): (?P<what>Attempt \d+ failed): 
 _SEND_FAILED = re.compile(
     r"(?P<what>Attempt \d+ failed|Refused|Given up after \d+ attempts?): (?P<error>.*)", re.DOTALL
 )
+# As `services.trust.peers` writes the states before and after a decision.
+_DECIDED = re.compile(r"(?P<before>[a-z]+) -> (?P<after>[a-z]+)")
 
 
 def line_words(kind: str, text: str) -> str:
@@ -47,6 +49,8 @@ def line_words(kind: str, text: str) -> str:
         return f"Report of {event.removeprefix('that ')}. {found['what']}: {in_words(found['error'])}"
     if kind in (JournalKind.CALLBACK, JournalKind.DISPATCH) and (found := _SEND_FAILED.fullmatch(text)):
         return f"{found['what']}: {in_words(found['error'])}"
+    if kind == JournalKind.PEER and (found := _DECIDED.fullmatch(text)):
+        return f"{found['before']} → {found['after']}"
     return _with_errors_in_words(text)
 
 

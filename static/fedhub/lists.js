@@ -26,3 +26,10 @@ document.addEventListener("DOMContentLoaded", () => {
   const tab = document.querySelector(".fedhub-tabs [aria-current]");
   if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 40;
 });
+
+// A phone shows few columns of a row, and none that says nothing.
+function markEmptyCells() {
+  for (const cell of document.querySelectorAll("#result_list td")) cell.classList.toggle("fedhub-nothing", cell.textContent.trim() === "-");
+}
+document.addEventListener("DOMContentLoaded", markEmptyCells);
+document.addEventListener("htmx:afterSettle", markEmptyCells);

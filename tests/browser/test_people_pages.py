@@ -7,7 +7,7 @@ import re
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from core.programs.models import TokenNote
 from tests.app.federations.admin.cloud import federation
@@ -54,9 +54,26 @@ def test_a_token_is_issued_by_keyboard_and_opens_the_api_for_one_federation(page
 def test_a_colleague_gets_a_role_and_loses_it(page: Page) -> None:
     ines = User.objects.create_user("ines.hartmann", is_staff=True)
     page.goto(f"/admin/auth/user/{ines.pk}/change/")
+    warnings: list[str] = []
+
+    def stay(warning: Dialog) -> None:
+        warnings.append(warning.type)
+        warning.dismiss()
+
+    # A name that is not saved would be lost by the step.
+    page.on("dialog", stay)
+    page.get_by_label("First name").fill("Ines")
+    page.get_by_label("Reason to give the role Operator").fill("Runs the syncs")
+    with page.expect_event("dialog"):
+        page.get_by_role("button", name="Give the role Operator").click(no_wait_after=True)
+    expect(page.get_by_label("First name")).to_have_value("Ines")
+    assert warnings == ["beforeunload"] and not ines.groups.exists()
+    page.get_by_role("button", name="Save and continue editing").click()
+    expect(page.get_by_text("was changed successfully")).to_be_visible()
     page.get_by_label("Reason to give the role Operator").fill("Runs the syncs")
     page.get_by_role("button", name="Give the role Operator").click()
-    expect(page.get_by_text("has the role Operator now")).to_be_visible()
+    expect(page.get_by_text("has the role Operator now")).to_be_in_viewport()
+    assert warnings == ["beforeunload"]
     assert ines.groups.get().name == "Operator"
     expect(page.get_by_role("cell", name="gave the role Operator")).to_be_visible()
     page.get_by_label("Reason to take the role Operator").fill("Has left the team")

@@ -29,7 +29,12 @@ START_PAGES = {True: "admin:index", False: "api"}
 def next_url(request: HttpRequest, user: User | None = None) -> str:
     """Return the address in the parameter `next` if it is one of the hub, otherwise the start page of the person."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
-    return safe_url(request, wanted) or reverse(START_PAGES[bool(user is None or user.is_staff)])
+    return safe_url(request, wanted) or start_url(user)
+
+
+def start_url(user: User | None) -> str:
+    """Return the address of the start page of the person: the dashboard, or for those who are not staff the API."""
+    return reverse(START_PAGES[bool(user is None or user.is_staff)])
 
 
 def safe_url(request: HttpRequest, url: str) -> str:
@@ -38,9 +43,9 @@ def safe_url(request: HttpRequest, url: str) -> str:
     return url if is_safe else ""
 
 
-def with_next(name: str, url: str) -> str:
-    """Return the address of a page with the parameter `next`."""
-    return f"{reverse(name)}?{urlencode({'next': url})}"
+def with_next(name: str, url: str, **further: str) -> str:
+    """Return the address of a page with the parameter `next`, and further ones."""
+    return f"{reverse(name)}?{urlencode({'next': url, **further})}"
 
 
 def show(request: HttpRequest, template: str, title: str, context: dict[str, Any]) -> HttpResponse:
@@ -54,16 +59,25 @@ def for_person(view: View) -> View:
     Another person is led to the page that is missing: the log-in page, or the question for a new proof.
     """
 
+    @wraps(view)
+    def answer(request: HttpRequest, person: User, *args: Any, **kwargs: Any) -> HttpResponse:
+        if stage_of(request, person) == Stage.FULL and not has_recent_proof(request):
+            return ask_again(request)
+        return view(request, person, *args, **kwargs)
+
+    return for_reader(answer)
+
+
+def for_reader(view: View) -> View:
+    """Return the view as `for_person` does, but without a question for a new proof: its page only shows something."""
+
     @never_cache
     @sensitive_post_parameters()
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         person = person_of(request)
-        stage = stage_of(request, person) if person else None
-        if person is None or stage == Stage.SECOND:
+        if person is None or stage_of(request, person) == Stage.SECOND:
             return HttpResponseRedirect(with_next("admin:login", request.get_full_path()))
-        if stage == Stage.FULL and not has_recent_proof(request):
-            return ask_again(request)
         return view(request, person, *args, **kwargs)
 
     return answer
@@ -72,16 +86,16 @@ def for_person(view: View) -> View:
 def ask_again(request: HttpRequest) -> HttpResponse:
     """Lead to the question for a new proof, and from there back to the page; what was posted is not done.
 
-    A form may be sent to another address than its page's, so the way back from a form is the page that sent it. If the
-    form can be kept, the way leads over the page that offers to send it.
+    The way back from a form, and from a dialog, leads over the page that says that it is not done yet and offers to
+    send it. A form may be sent to another address than its page's, and "back" from there is the page that sent it.
     """
-    back = request.get_full_path()
+    back, page = request.get_full_path(), safe_url(request, request.headers.get("Referer", ""))
     if request.method != "GET":
-        back = safe_url(request, request.headers.get("Referer", "")) or back
+        back = page = page or back
         messages.warning(request, "Nothing was changed yet. Confirm that it is you, then send the form again.")
-        if "HX-Request" not in request.headers and keep_form(request, back):
-            back = reverse("sign-in-send-form")
-    url = with_next("sign-in-confirm", back)
+        keep_form(request, back)
+        back = reverse("sign-in-send-form")
+    url = with_next("sign-in-confirm", back, **({"leave": page} if page else {}))
     if "HX-Request" in request.headers:
         return HttpResponse(status=204, headers={"HX-Redirect": url})
     return HttpResponseRedirect(url)

@@ -7,18 +7,21 @@ from typing import Any
 import pytest
 from auditlog.models import LogEntry
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
-from django.urls import reverse
+from django.urls import resolve, reverse
 
 from core.people.marks import SESSION_NAME
 from federations.models import AccessLevel
 from federations.services.access import grant
+from fedhub.admin.navigation import sidebar
 from fedhub.admin.schedules import WORDS
 from fedhub.roles import ROLES
 from tests.conftest import MakeFederation, MakeUser
 
 pytestmark = pytest.mark.django_db
+PHRASE = "a long enough one"
 
 
 def signed_in(user: User) -> Client:
@@ -56,6 +59,35 @@ def test_superusers_alone_give_and_take_roles_with_a_reason(make_user: MakeUser)
     session.save()
     assert client.post(path, given)["location"].startswith(reverse("sign-in-confirm"))
     assert not ines.groups.exists()
+
+
+def test_each_form_of_a_row_warns_before_what_was_typed_is_lost() -> None:
+    """Its page has other buttons and forms, which leave it: dialogs, Give and Take."""
+    found: list[Any] = list(admin.site._registry.values())
+    assert [page.opts.label for page in found if not page.warn_unsaved_form] == []
+
+
+def test_a_new_account_is_asked_for_in_words_about_another_person(make_user: MakeUser) -> None:
+    client, ines = signed_in(User.objects.create_superuser("root")), make_user("ines")
+    for path in (reverse("admin:auth_user_add"), reverse("admin:auth_user_password_change", args=[ines.pk])):
+        page = client.get(path).content.decode()
+        assert "The password must contain at least 12" in page and "Your password" not in page, path
+        assert "LDAP" not in page
+    path = reverse("admin:auth_user_add")
+    assert "Add user" in client.get(path).content.decode().partition("<h1")[2].partition("</h1>")[0]
+    form = {"username": "grace", "usable_password": "true", "password1": "12345", "password2": "12345"}
+    assert "too short" in client.post(path, form).content.decode()
+    client.post(path, form | {"password1": PHRASE, "password2": PHRASE})
+    assert User.objects.get(username="grace").check_password(PHRASE)
+
+
+def test_the_path_of_a_page_begins_with_its_section_of_the_menu() -> None:
+    client = signed_in(User.objects.create_superuser("root"))
+    for section in sidebar(client.get(reverse("admin:index")).wsgi_request):
+        for item in section["items"]:
+            found = getattr(resolve(str(item["link"])).func, "model_admin", None)
+            if found is not None and section["title"] != "Technical":
+                assert found.opts.app_config.verbose_name == section["title"], item["title"]
 
 
 def test_the_page_of_a_user_says_what_the_user_may_do_and_why(

@@ -159,6 +159,11 @@ def test_each_number_of_what_waits_is_the_number_of_rows_of_its_list(admin: Clie
     }
     for title, (number, href) in found.items():
         assert listed(admin, href) == number, title
+        # The list shows the tab of what waits; what has no tab is a filter.
+        tabs = [tab for tab in admin.get(href).context["cl"].shown_tabs if tab.is_current]
+        assert "tab=" not in href or ([tab.count for tab in tabs] == [number] and tabs[0].title != "All"), title
+    without = {"failing federations", "peers with a key revoked", "peer with a key expired"}
+    assert {title for title, (_, href) in found.items() if "tab=" not in href} == without
     for card in admin.get(INDEX).context["status_cards"]:
         assert str(listed(admin, card["href"])) == card["number"]
     for tile in admin.get(INDEX).context["resource_cards"]:

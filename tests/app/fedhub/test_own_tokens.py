@@ -156,13 +156,14 @@ def test_the_page_of_a_token_names_its_federation_to_those_who_see_it(
         assert words in text and found.pk not in text
 
 
-def test_the_pages_ask_for_a_proof_that_is_not_old(make_user: MakeUser) -> None:
+def test_the_list_is_shown_and_a_new_token_asks_for_a_proof_that_is_not_old(make_user: MakeUser) -> None:
     client = signed_in(make_user("ines"))
     session = client.session
     session[SESSION_NAME] = {**session[SESSION_NAME], "proved_at": 0.0}
     session.save()
+    assert client.get(LIST).status_code == 200
+    assert client.get(NEW)["location"].startswith(reverse("sign-in-confirm"))
     for path in (LIST, NEW):
-        assert client.get(path)["location"].startswith(reverse("sign-in-confirm"))
         assert Client().get(path)["location"].startswith(reverse("admin:login"))
     assert client.post(NEW, form())["location"].startswith(reverse("sign-in-confirm"))
     assert not get_access_token_model().objects.exists()

@@ -140,12 +140,89 @@ def test_a_peer_is_approved_only_after_a_new_proof(grace: User) -> None:
     assert client.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("form", [{"key": "the key of a peer"}, {"reason": "x" * 30_000}])
-def test_a_secret_or_large_form_is_not_kept(grace: User, form: dict[str, str]) -> None:
+def proved_again(client: Client, asked: str) -> Any:
+    """Give the password at the address `asked`, and return the page to which that leads."""
+    shown = client.get(asked)
+    assert b"Nothing was changed yet" in shown.content
+    return client.post(asked, {"password": PASSWORD, "next": shown.context["next"]}, follow=True)
+
+
+@pytest.mark.parametrize("name", [name for name in ASK_AT_SENDING if not name.endswith(("add", "changelist"))])
+def test_what_a_dialog_sent_too_late_is_kept_and_sent_after_the_proof(grace: User, name: str) -> None:
     client = signed_in(grace)
     make_old(client)
-    client.post(reverse("admin:peers_peer_outbound_key", args=["1"]), form)
-    assert "kept_form" not in client.session
+    try:
+        path = reverse(f"admin:{name}")
+    except NoReverseMatch:
+        path = reverse(f"admin:{name}", args=["1"])
+    page = f"http://testserver{reverse('admin:peers_peer_changelist')}"
+    form = {"_form_submitted": "True", "reason": "They called us", "csrfmiddlewaretoken": "x"}
+    answer = client.post(path, form, headers={"HX-Request": "true", "referer": page})
+    assert answer.status_code == 204
+    back = proved_again(client, answer["HX-Redirect"])
+    kept = back.context["kept"]
+    assert (kept.path, kept.is_kept) == (path, True)
+    assert ["reason", "They called us"] in kept.fields
+    text = back.content.decode()
+    assert "not done yet" in text and "They called us" in text and f'action="{path}"' in text
+
+
+def test_a_kept_dialog_is_done_when_its_page_sends_it(grace: User) -> None:
+    peer = add_peer("https://partner.example.org", by=STAFF)
+    Peer.objects.update(state="rejected")
+    client = signed_in(grace)
+    make_old(client)
+    path = reverse("admin:peers_peer_repropose", args=[peer.pk])
+    form = {"_form_submitted": "True", "reason": "They called us"}
+    asked = client.post(path, form, headers={"HX-Request": "true"})["HX-Redirect"]
+    page = proved_again(client, asked)
+    kept = page.context["kept"]
+    # The page says which step it is.
+    assert "Propose again" in page.content.decode().partition("<main")[2].partition("<form")[0]
+    assert Peer.objects.get().state == "rejected"
+    assert client.post(kept.path, dict(kept.fields))["location"] == reverse("admin:peers_peer_change", args=[peer.pk])
+    assert Peer.objects.get().state == "proposed"
+    decision = peer.decisions.first()
+    assert decision is not None and decision.reason == "They called us"
+
+
+def test_a_form_without_a_field_is_kept_too(grace: User) -> None:
+    client = signed_in(grace)
+    make_old(client)
+    asked = client.post("/admin/security/end-others/")["Location"]
+    assert proved_again(client, asked).context["kept"].is_kept
+
+
+@pytest.mark.parametrize("extra", [{}, {"HX-Request": "true"}])
+@pytest.mark.parametrize("form", [{"key": "the key of a peer"}, {"reason": "x" * 30_000}])
+def test_a_secret_or_large_form_is_not_kept_and_the_page_says_so(
+    grace: User, form: dict[str, str], extra: dict[str, str]
+) -> None:
+    client = signed_in(grace)
+    make_old(client)
+    page = reverse("admin:peers_peer_changelist")
+    sent = client.post(
+        reverse("admin:peers_peer_outbound_key", args=["1"]),
+        form,
+        headers={"referer": f"http://testserver{page}", **extra},
+    )
+    assert client.session["kept_form"]["fields"] == []
+    back = proved_again(client, sent.headers.get("HX-Redirect") or sent["Location"])
+    text = back.content.decode()
+    main = text.partition("<main")[2].partition("</main>")[0]
+    assert "was not done" in main and f'{page}"' in main and "<form" not in main
+
+
+def test_whoever_does_not_want_the_step_goes_back_without_it(grace: User) -> None:
+    client = signed_in(grace)
+    make_old(client)
+    list_page = reverse("admin:peers_peer_changelist")
+    for page, leave in {list_page: list_page, "https://evil.example.com/": "/admin/"}.items():
+        path = reverse("admin:peers_peer_approve", args=["1"])
+        asked = client.get(path, headers={"referer": f"http://testserver{page}" if page == list_page else page})
+        for shown in (client.get(asked["Location"]), client.post(asked["Location"], {"password": "wrong"})):
+            assert f'{leave}"' in shown.content.decode().partition("<main")[2].partition("Go back without it")[0]
+            assert "evil" not in shown.context["leave"]
 
 
 def test_wrong_passwords_at_the_question_are_limited(grace: User) -> None:
@@ -182,12 +259,14 @@ def test_a_sign_in_at_a_provider_that_did_not_ask_is_no_fresh_proof(
 def test_the_way_back_from_a_form_is_its_page(grace: User) -> None:
     client = signed_in(grace)
     make_old(client)
-    ways = {"http://testserver/admin/peers/peer/": "2Fadmin%2Fpeers%2Fpeer%2F", "https://evil.example.com/": "resume"}
-    for page, back in ways.items():
-        form = {"key": "not kept"}
-        answer = client.post(reverse("admin:peers_peer_resume", args=["1"]), form, headers={"referer": page})
-        assert back in answer["Location"]
-        assert "evil" not in answer["Location"]
+    path = reverse("admin:peers_peer_resume", args=["1"])
+    for page, back in {
+        "http://testserver/admin/peers/peer/": "http://testserver/admin/peers/peer/",
+        "https://evil.example.com/": path,
+    }.items():
+        answer = client.post(path, {"reason": "kept"}, headers={"referer": page})
+        assert "send-form" in answer["Location"]
+        assert client.session["kept_form"]["page"] == back
 
 
 def test_an_account_at_a_provider_is_linked_once(

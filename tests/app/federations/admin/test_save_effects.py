@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from federations.models import AccessLevel, Federation, McpServer
 from federations.services.access import grant
-from federations.services.federations import set_enabled
+from federations.services.federations import set_enabled, update_federation
 from peers.models import AgentVisibilityChoice
 from tests.app.federations.admin.cloud import ROLE, STAFF, MemoryCloud, agent, federation, server, sync
 from tests.app.federations.admin.test_form import ADD, TYPED, edit, save
@@ -40,6 +40,27 @@ def follows(client: Client, found: Federation, typed: dict[str, Any]) -> dict[st
     assert response.status_code == 200
     assert Federation.objects.filter(pk=found.pk).values().get() == before
     return {change.label: " ".join(change.follows) for change in response.context["effects"].changes}
+
+
+def test_the_page_says_while_its_numbers_are_of_an_older_configuration(admin: Client, cloud: MemoryCloud) -> None:
+    found = synced(cloud)
+
+    def shown() -> bool:
+        return "The configuration was changed" in admin.get(url(found, "change")).content.decode()
+
+    def change(**values: Any) -> None:
+        found.refresh_from_db()
+        typed = {"description": "", "tags": [], "provider_config": found.provider_config, **values}
+        update_federation(found, display_name=typed.pop("name", "Payments"), **typed, by=STAFF)
+
+    assert not shown()
+    change(name="Payments of Berlin")
+    assert not shown()
+    change(provider_config=found.provider_config | {"resourceTagsFilter": {"env": "test"}})
+    assert shown()
+    found.refresh_from_db()
+    sync(found, cloud, *cloud.findings)
+    assert not shown()
 
 
 EFFECTS: tuple[tuple[dict[str, Any], str, str], ...] = (

@@ -61,6 +61,7 @@ JOURNAL = reverse("admin:peers_journalentry_changelist")
         ("key", "The documents could not be fetched: https://a.example/x: no answer: [Errno 111] Connection refused",
          "could not be fetched: The peer does not answer"),
         ("peer", "new -> proposed: Added", "new -> proposed: Added"),
+        ("peer", "approved -> suspended", "approved → suspended"),
     ],
 )  # fmt: skip
 def test_each_line_of_the_journal_is_told_without_codes(admin: Client, kind: str, text: str, words: str) -> None:

@@ -79,6 +79,9 @@ def test_the_list_opens_on_what_staff_have_to_decide_the_oldest_first(admin: Cli
     assert opened.context["cl"].get_query_string({"p": 2}) == "?p=2&tab=decide"
     assert opened.context["cl"].current_query == "tab=decide"
     assert 'name="tab"' not in opened.content.decode()
+    assert "The list opened on what waits for staff" in text_of(admin, LIST)
+    assert f'href="?tab=all">Show all {len(made)}' in opened.content.decode()
+    assert "The list opened on" not in text_of(admin, f"{LIST}?tab=decide")
     assert shown(admin, f"{LIST}?tab=no_key") == shown(admin, f"{LIST}?look=no_key") == ["revoked"]
     assert len(shown(admin, f"{LIST}?tab=all")) == 6
     page = text_of(admin, url(made["revoked"]))
