@@ -66,7 +66,7 @@ class Endpoint(Generic[Proven]):
             peer = self.peer_of(proven)
             return _answered(request, peer, *self.act(proven, request))
         except Exception as exc:  # noqa: BLE001 - an unforeseen error is logged and answered with 500
-            return _refused(exc, request, peer)
+            return _refused(exc, request, peer or getattr(exc, "peer", None))
 
 
 def _prove_submission(message: IncomingRequest, request: HttpRequest) -> Submission:

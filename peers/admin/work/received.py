@@ -155,7 +155,7 @@ def _told(callback: OutboundCallback) -> Iterator[Fact]:
     title = format_html(
         "Report to the peer: {} {}", row_link(callback, event_name(callback.event_type)), _delivery(state)
     )
-    error = format_html("<p>{}</p>", in_words(callback.last_error)) if callback.last_error else ""
+    error = format_html("<p>{}</p>", in_words(callback.last_error, is_report=True)) if callback.last_error else ""
     yield Fact(callback.created_at, "outbox", title, format_html("{}{}<p>{}</p>", body, error, delivery), tone)
 
 

@@ -55,6 +55,7 @@ from peers.services.trust.proofs import (
     prove,
     prove_request,
     source_of_peer,
+    why_untrusted,
 )
 from peers.services.trust.rate_limits import has_refusals_left, spend_request, take_search
 from peers.services.trust.recheck_under_lock import check_proof, lock_peers
@@ -212,12 +213,10 @@ def _check_attestation(read: _ReadCallback, proof: Proof) -> bool:
 def _apply(proven: ProvenCallback, *, now: datetime) -> str:
     read, proof = proven.read, proven.proof
     locked_peer = lock_peers([proof], now).get(proof.peer.pk)
-    if (
-        locked_peer is None
-        or locked_peer.peer.state != PeerState.APPROVED
-        or settings.FEDHUB_TRUST_POLICY == "trustless"
-    ):
+    if locked_peer is None:
         raise NotTrustedError(proof.peer.server_url)
+    if detail := why_untrusted(locked_peer.peer, settings.FEDHUB_TRUST_POLICY, is_work=False):
+        raise NotTrustedError(proof.peer.server_url, detail)
     check_proof(proof, locked_peer)
     peer = locked_peer.peer
     for signature in proof.http_signatures:
