@@ -26,7 +26,9 @@ from peers.models import (
 from peers.protocol import CallbackEventType
 from peers.services.trust.standing import Standing
 
+MESSAGES_PAUSED = f"{PeerState.APPROVED.label}, messages paused"
 PEER_COLORS = {
+    MESSAGES_PAUSED: "warning",
     PeerState.PROPOSED.label: "info",
     PeerState.APPROVED.label: "success",
     PeerState.REJECTED.label: "danger",

@@ -11,6 +11,7 @@ from core.admin.list_export import ExportField
 from core.admin.list_tabs import Tab, choice_tabs
 from peers.admin.labels import dispatch_status, event_name, key_state, title_of_received
 from peers.admin.work.outcome import outcome_of, what_happened
+from peers.admin.work.sent import happened
 from peers.models import (
     PUT_AWAY,
     WAITING_DEAD,
@@ -102,7 +103,7 @@ DISPATCH_EXPORT: tuple[ExportField, ...] = (
     ("Agent", "agent_id"),
     ("Status", dispatch_status),
     ("Attempts", "attempts"),
-    ("What happened", lambda row: row.reason or row.last_error),
+    ("What happened", happened),
     ("Sent by", "created_by_name"),
     ("Sent", "created_at"),
     ("Delivered", "delivered_at"),

@@ -25,9 +25,11 @@ from peers.admin.labels import (
 from peers.admin.peer_actions import NEXT_STEP
 from peers.admin.peer_traffic import traffic_of
 from peers.models import JournalEntry, JournalKind, KeyState, Peer, PeerDecision, PeerKey, PeerState
+from peers.services.answer_words import NOT_APPROVED, meaning_of
 from peers.services.inbox.explain.refused import refusal_of_line
 from peers.services.journal_words import line_words
-from peers.services.outbox.pauses import pause_end
+from peers.services.outbox.pauses import PAUSED, pause_end
+from peers.services.trust.peers import STOPPED
 from peers.services.trust.proofs import Untrusted
 from peers.services.trust.restore_boundary import is_held_back
 from peers.services.trust.standing import Standing, standing_of
@@ -58,6 +60,7 @@ def overview_of(peer: Peer) -> dict[str, Any]:
             peer.review_by and peer.state == PeerState.APPROVED and peer.review_by <= timezone.localdate()
         ),
         "is_without_key": peer.state == PeerState.PROPOSED and not keys,
+        "is_not_approved_there": peer.state == PeerState.APPROVED and meaning_of(peer.agents_error) is NOT_APPROVED,
         "is_paused": pause_end(peer, now=now) is not None,
         "circuit_open": bool(peer.circuit_open_until and peer.circuit_open_until > now),
         "key_table": _key_table(keys, now),
@@ -121,10 +124,17 @@ def _journal(peer: Peer, now: datetime) -> dict[str, Any]:
     ]
     is_lately = refused is not None and now - refused.at < LATELY
     return {
+        "stopped": _newest(lines, STOPPED) if peer.state != PeerState.APPROVED else "",
+        "pause_reason": _newest(lines, PAUSED).partition(": ")[2] if pause_end(peer, now=now) else "",
         "journal_table": {"headers": ["When", "About", "Event", "By"], "rows": rows},
         "journal_url": journal_url(peer.server_url),
         "refusal": _refusal(refused, peer) if refused and is_lately else None,
     }
+
+
+def _newest(lines: list[JournalEntry], beginning: str) -> str:
+    """Return the newest text that has this beginning; "" if none of the lines has it."""
+    return next((line.text for line in lines if line.text.startswith(beginning)), "")
 
 
 def _refusal(line: JournalEntry, peer: Peer) -> dict[str, Any]:

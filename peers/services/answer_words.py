@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from peers.services.inbox.explain.causes import REASONS
+from peers.services.outbox.dispatch import NO_WORK_FOR_PEER
+from peers.services.trust.held_work import AWAITING_APPROVAL, NOT_ENABLED, reason_of_state
 
 TRY_AGAIN = "Press Try again when the peer works again."
 ASK_AND_TRY = "Ask the peer's staff, then press Try again."
@@ -43,7 +45,7 @@ _OF_NETWORK: tuple[tuple[str, Meaning], ...] = (
     ("unreachable", Meaning("The network does not lead to the peer.")),
     ("no answer", Meaning("The peer ended the connection without an answer.")),
 )
-_NOT_APPROVED = Meaning(
+NOT_APPROVED = Meaning(
     "The peer has not approved this hub yet, or trusts another key of it.",
     "Ask the peer's staff to compare this hub's fingerprint and to approve it, then press Try again.",
 )
@@ -56,7 +58,7 @@ _CHANGED = Meaning("Something changed the message on its way, such as a proxy.",
 _NOT_READ = Meaning("The peer cannot read this hub's signature.", ASK_AND_TRY)
 # The class of a refusal, as a peer of this program names it.
 _OF_REASON = {
-    "UnknownKey": _NOT_APPROVED,
+    "UnknownKey": NOT_APPROVED,
     "SignatureMismatch": _OTHER_KEY,
     "SignatureExpired": _CLOCK,
     "SignatureNotYetValid": _CLOCK,
@@ -120,6 +122,22 @@ _OF_STATUS = {
 }
 
 
+_OF_HOLDS: Mapping[str, Meaning] = {
+    AWAITING_APPROVAL: Meaning("The target is not an approved peer.", "Approve it, and the hub sends the work."),
+    NOT_ENABLED: Meaning("The protocol between hubs is off here.", "The setting FEDHUB_ENABLED switches it on."),
+    NO_WORK_FOR_PEER: Meaning(
+        "The relationship is Upstream, so this peer gets no work.",
+        "Change the relationship on the peer's page, and the hub sends the work.",
+    ),
+    reason_of_state("suspended"): Meaning(
+        "The peer is suspended here.", "Press Resume on the peer's page, and the hub sends the work."
+    ),
+    reason_of_state("retired"): Meaning(
+        "The peer is retired here.", "Press Propose again on the peer's page, then approve it."
+    ),
+}
+
+
 def meaning_of(error: str, *, is_report: bool = False) -> Meaning | None:
     """Return the meaning of a stored error; None for a text that is a sentence already.
 
@@ -128,6 +146,8 @@ def meaning_of(error: str, *, is_report: bool = False) -> Meaning | None:
     error = error.rpartition(_BEFORE)[2]
     if found := _HTTP.match(error):
         return _of_http(int(found["code"]), _message_in(found["body"]), is_report=is_report)
+    if error in _OF_HOLDS:
+        return _OF_HOLDS[error]
     if terms := next((meaning for part, meaning in _OF_TERMS.items() if part in error), None):
         return terms
     return next((meaning for part, meaning in _OF_NETWORK if part in error), None)

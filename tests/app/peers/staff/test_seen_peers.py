@@ -109,7 +109,7 @@ def test_each_step_of_a_peer_says_in_numbers_what_it_ends(admin: Client, propose
     ends = [
         "2 dispatches wait",
         "1 callback waits",
-        "1 permission of the peer for sent work ends",
+        "1 delegation of sent work ends",
         "1 token ends",
         "1 unlisted agent is unseen by it",
         "1 run is cancelled",
