@@ -29,6 +29,7 @@ from peers.admin.work.entries import entries_of
 from peers.admin.work.live import live_answer, page_context
 from peers.admin.work.sent import happened, sent_facts, sent_state
 from peers.models import Dispatch, DispatchState, Intent
+from peers.protocol import ProtocolError, parse_json_object
 
 
 @admin.register(Dispatch)
@@ -52,7 +53,7 @@ class DispatchAdmin(OutboxAdmin):
     search_help_text = "Intent, peer, agent or id"
     change_form_outer_before_template = "peers/work.html"
     fieldsets = [
-        ("Target", {"fields": ["intent_link", "agent", "scope_text", "delegation"]}),
+        ("Target", {"fields": ["intent_link", "agent", "limits", "scope_text", "delegation"]}),
         ("State after the peer's reports", {"fields": ["state_text"], "classes": ["collapse"]}),
         ("Ids", {"fields": ["own_id", "remote_id", "trace"], "classes": ["collapse"]}),
         ("Envelope as the hub sends it", {"fields": ["envelope_text"], "classes": ["collapse"]}),
@@ -139,6 +140,14 @@ class DispatchAdmin(OutboxAdmin):
     @display(description="Delegation scope")
     def scope_text(self, dispatch: Dispatch) -> SafeString:
         return json_as_fields(dispatch.scope)
+
+    @display(description="Limits")
+    def limits(self, dispatch: Dispatch) -> SafeString | str:
+        try:
+            policy = parse_json_object(dispatch.envelope).get("federation_policy")
+        except ProtocolError:
+            policy = None
+        return json_as_fields(policy) if policy else "None of this hub's; the peer's own limits hold."
 
     @display(description="Delegation token")
     def delegation(self, dispatch: Dispatch) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
@@ -58,6 +58,9 @@ class JournalChangeList(ListChangeList):
 @admin.register(JournalEntry)
 class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
     """The admin page of the journal: a line for each decision about a peer and each message between hubs."""
+
+    class Media:
+        css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("fedhub/peers.css",)}
 
     actions_list = ["start_log"]
     list_display = ["when", "kind_label", "said", "peer", "dispatch", "by"]

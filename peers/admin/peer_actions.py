@@ -174,6 +174,7 @@ class PeerActionsMixin(SendingActionsMixin):
             "The hub refuses the peer's requests and does not propose it again by itself. "
             "Press Propose again to undo this.",
             RejectForm,
+            ask="Reject this peer?",
         ),
     )
     def reject(self, request: HttpRequest, form: RejectForm, object_id: str) -> HttpResponse:
@@ -191,6 +192,7 @@ class PeerActionsMixin(SendingActionsMixin):
             "queued dispatches and callbacks. It revokes the peer's tokens, and the delegations of sent work, with "
             "which that work can be passed back to this hub; they stay revoked when you resume the peer.",
             SuspendForm,
+            ask="Suspend this peer?",
         ),
     )
     def suspend(self, request: HttpRequest, form: SuspendForm, object_id: str) -> HttpResponse:
@@ -206,6 +208,7 @@ class PeerActionsMixin(SendingActionsMixin):
             "Resume",
             "The hub trusts the peer's pinned keys again, takes its messages and sends what it held.",
             ResumeForm,
+            ask="Resume this peer?",
         ),
     )
     def resume(self, request: HttpRequest, form: ResumeForm, object_id: str) -> HttpResponse:
@@ -227,6 +230,7 @@ class PeerActionsMixin(SendingActionsMixin):
             "It revokes the peer's tokens and the delegations of sent work for good. Its history stays. To trust it "
             "again, propose it again.",
             RetireForm,
+            ask="Retire this peer?",
         ),
     )
     def retire(self, request: HttpRequest, form: RetireForm, object_id: str) -> HttpResponse:
@@ -243,6 +247,7 @@ class PeerActionsMixin(SendingActionsMixin):
             "The peer becomes a proposed peer again and keeps its history. "
             "The hub trusts no key of it until you approve it.",
             ReasonForm,
+            ask="Propose this peer again?",
         ),
     )
     def repropose(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:

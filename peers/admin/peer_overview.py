@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
@@ -67,6 +68,7 @@ def overview_of(peer: Peer) -> dict[str, Any]:
         "decision_table": _decision_table(decisions, keys),
         **_journal(peer, now),
         "valid_tokens": tokens,
+        "requests_per_minute": settings.FEDHUB_PEER_REQUESTS_PER_MINUTE,
         "fetched": time_since(peer.documents_fetched_at) if peer.documents_fetched_at else "never",
         **traffic_of(peer, now),
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from peers.models import IntentStatus, ReceivedDispatch, TakenBy, WorkOutcome
+from peers.services.answer_words import in_words
+from peers.services.inbox.receive.new_rows import ACCEPTED
 from peers.services.inbox.work_progress import REFUSED
 
 WAITS, UNDER_WAY = "Waits for staff", "Under way"
@@ -35,4 +37,6 @@ def what_happened(received: ReceivedDispatch) -> str:
     has_answer = outcome_of(received) == WorkOutcome.COMPLETED.label
     if isinstance(reason, str) and not has_answer:
         return reason.removeprefix(REFUSED)
-    return received.message or "-"
+    if received.message == ACCEPTED:
+        return "The work is done, and its answer is here." if has_answer and received.is_finished else "Accepted"
+    return in_words(received.message) or "-"

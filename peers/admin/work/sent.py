@@ -24,6 +24,7 @@ from peers.admin.work.reports import Reports
 from peers.models import Dispatch, DispatchReceipt, DispatchState, InboundCallback
 from peers.models.dispatches import FINAL_STATES
 from peers.services.answer_words import TRY_AGAIN, in_words, meaning_of
+from peers.services.inbox.receive.new_rows import FIRST_DELTA
 from peers.services.inbox.work_progress import REFUSED
 
 MAX_CALLBACKS = 200
@@ -207,6 +208,9 @@ def _attempt(entry: JsonObject, number: int) -> Iterator[Fact]:
 
 
 def _reported(callback: InboundCallback, dispatch: Dispatch, reports: Reports) -> Iterator[Fact]:
+    if callback.body.get("state_delta") == FIRST_DELTA and _was_accepted(dispatch):
+        # The answer to the delivery has said so.
+        return
     late = "" if callback.is_applied else " (only stored: the dispatch had ended before)"
     for said in reports.told(callback.event_type, callback.body):
         title = format_html("{}{}", said.title, late)
@@ -216,6 +220,11 @@ def _reported(callback: InboundCallback, dispatch: Dispatch, reports: Reports) -
         is_last = attestation == dispatch.attestation
         proof = (": signature verified" if dispatch.is_attested else ": not signed") if is_last else ""
         yield Fact(callback.received_at, "verified", f"Attestation{proof}", attestation_body(attestation))
+
+
+def _was_accepted(dispatch: Dispatch) -> bool:
+    log = [entry for entry in dispatch.attempt_log if isinstance(entry, dict)]
+    return any(entry.get("status") == DispatchState.ACCEPTED for entry in log)
 
 
 def _given_up(dispatch: Dispatch) -> Iterator[Fact]:

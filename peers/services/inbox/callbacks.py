@@ -43,6 +43,7 @@ from peers.protocol import (
 from peers.protocol.envelope_signatures import SignedObject, read_callback
 from peers.protocol.merge_patch import merge_patch
 from peers.services.inbox.handler_events import queue_event
+from peers.services.inbox.work_progress import REFUSED
 from peers.services.outbox.callbacks import STATE_PATCH, is_in_scope
 from peers.services.trust.identity import DISABLED, is_enabled
 from peers.services.trust.journal import note
@@ -67,6 +68,7 @@ MAX_BODY_BYTES = 128 * 1024
 MAX_DELTA_BYTES = 64 * 1024
 MAX_STATE_BYTES = 1024 * 1024
 MAX_KEYS_SEARCHED = 500
+MAX_REASON = 2000
 UNKNOWN_DISPATCH = "Dispatch not found"
 PROCESSED = "Callback processed"
 NOTED = "The dispatch has ended; the callback was only noted"
@@ -278,7 +280,10 @@ def _change(
     dispatch.status = ENDS.get(callback.event_type, DispatchState.ACCEPTED)
     dispatch.delivered_at = dispatch.delivered_at or now
     dispatch.due_at = dispatch.dead_at = None
-    dispatch.reason = dispatch.last_error = ""
+    dispatch.last_error = ""
+    # A refusal of the peer's staff is a column too, so that lists can find it.
+    reason = dispatch.state.get("reason") if callback.event_type == CallbackEventType.FAILED else None
+    dispatch.reason = reason[:MAX_REASON] if isinstance(reason, str) and reason.startswith(REFUSED) else ""
     if dispatch.status in FINAL_STATES:
         dispatch.finished_at = now
     dispatch.save(

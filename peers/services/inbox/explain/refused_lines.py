@@ -66,7 +66,7 @@ class RefusedLine:
         if self.is_report:
             further.append("a report about sent work")
         if self.key:
-            further.append(self.key.removesuffix("."))
+            further.append(self.key[0].lower() + self.key[1:].removesuffix("."))
         if self.source:
             # The key that a proposed peer showed before proves it, though staff have not approved the key.
             further += ([NOT_PROVED] if self.detail != Untrusted.PROPOSED else []) + [f"from {self.source}"]

@@ -11,7 +11,15 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from peers.models import Dispatch, IssuedDelegation, Peer
+from peers.models import (
+    Dispatch,
+    InboundCallback,
+    Intent,
+    IssuedDelegation,
+    OutboundCallback,
+    Peer,
+    ReceivedDispatch,
+)
 from peers.services.outbox.pauses import pause_sending
 from peers.services.trust.peers import resume_peer, retire_peer, suspend_peer
 from tests.app.peers.staff.conftest import OPERATOR, URL
@@ -25,7 +33,9 @@ DISPATCHES = reverse("admin:peers_dispatch_changelist")
 
 def sent_to(peer: Peer, pk: str = "d-1", **fields: Any) -> Dispatch:
     fields = {"due_at": timezone.now()} | fields
-    return Dispatch.objects.create(id=pk, intent_title="Sum", peer=peer, target_server=URL, envelope="{}", **fields)
+    return Dispatch.objects.create(
+        id=pk, intent_title="Sum", peer=peer, target_server=URL, **({"envelope": "{}"} | fields)
+    )
 
 
 def page_of(client: Client, path: str) -> str:
@@ -89,7 +99,7 @@ def test_the_list_says_why_work_ended_as_its_page_does(admin: Client, approved: 
 
 def test_a_pause_is_seen_in_the_list_and_in_the_activity(admin: Client, approved: Peer) -> None:
     admin.post(url(approved, "pause_messages"), CONFIRMED | {"hours": 2, "reason": "repairs"})
-    assert "Approved, messages paused" in page_of(admin, f"{LIST}?tab=approved")
+    assert "Messages paused" in page_of(admin, f"{LIST}?tab=approved")
     page = page_of(admin, url(approved))
     assert "“repairs”" in page
     assert "paused until" in page_of(admin, reverse("admin:auditlog_logentry_changelist")).lower()
@@ -127,3 +137,65 @@ def test_a_stale_refusal_of_the_agents_names_its_time(admin: Client, approved: P
     Peer.objects.update(agents_error="", agents_fetched_at=timezone.now() - timedelta(hours=2))
     agents = page_of(admin, f"{reverse('admin:peers_intent_agents')}?peer={approved.pk}")
     assert "2 hours ago" in agents and "It shows" not in agents
+
+
+def test_work_that_the_peers_staff_refused_is_under_refused(admin: Client, approved: Peer) -> None:
+    now = timezone.now()
+    theirs = {"due_at": None, "state": {"reason": "Refused: not ours"}, "reason": "Refused: not ours"}
+    sent_to(approved, "staff", status="failed", **theirs)
+    sent_to(approved, "hub", status="rejected", due_at=None, reason="Rejected: budget constraints too restrictive")
+    sent_to(
+        approved, "wire", status="failed", due_at=None, dead_at=now, reason='HTTP 404: {"message":"Agent not found"}'
+    )
+    sent_to(approved, "fault", status="failed", due_at=None, state={"error": "no ledger"})
+    refused = page_of(admin, f"{DISPATCHES}?tab=rejected")
+    for pk in ("staff", "hub", "wire"):
+        assert reverse("admin:peers_dispatch_change", args=[pk]) in refused
+    assert reverse("admin:peers_dispatch_change", args=["fault"]) not in refused
+    assert "Its limits leave no room for any work" in refused
+    failed = page_of(admin, f"{DISPATCHES}?tab=failed")
+    assert reverse("admin:peers_dispatch_change", args=["fault"]) in failed
+    assert reverse("admin:peers_dispatch_change", args=["staff"]) not in failed
+
+
+def received_of(peer: Peer, **fields: Any) -> ReceivedDispatch:
+    values: dict[str, Any] = {
+        "dispatch_id": "r-1", "body_digest": "0", "accepted": True, "is_finished": True, "envelope": {},
+        "taken_by": "agent", "message": "Intent received and accepted for processing",
+    }  # fmt: skip
+    intent = Intent.objects.create(title="Theirs", is_received=True, **fields.pop("intent"))
+    return ReceivedDispatch.objects.create(peer=peer, intent=intent, **(values | fields))
+
+
+def test_the_top_of_received_work_says_why_it_ended(admin: Client, approved: Peer) -> None:
+    received = received_of(approved, outcome="refused", intent={"state": {"reason": "Refused: not ours"}})
+    page = page_of(admin, url(received))
+    assert "The reason: not ours" in page.partition("Time line")[0]
+
+
+def test_completed_work_whose_sender_has_no_answer_says_so(admin: Client, approved: Peer) -> None:
+    received = received_of(approved, outcome="completed", intent={"state": {"answer": "42"}})
+    listed = page_of(admin, reverse("admin:peers_receiveddispatch_changelist"))
+    assert "accepted for processing" not in listed and "its answer is here" in listed
+    refused = 'HTTP 403: {"message":"Source server x not trusted"}'
+    callback = OutboundCallback.objects.create(
+        peer=approved, received=received, event_type="completed", body="{}", sequence=2, dead_at=timezone.now(),
+        last_error=refused,
+    )  # fmt: skip
+    top = page_of(admin, url(received)).partition("Time line")[0]
+    assert "The sender has not got the end of this work" in top and "takes no reports" in top
+    assert url(callback) in top
+
+
+def test_a_dispatch_shows_its_limits_and_the_acceptance_once(admin: Client, approved: Peer) -> None:
+    envelope = '{"federation_policy": {"budget": {"max_llm_tokens": 500}}}'
+    entry = {"number": 1, "at": timezone.now().isoformat(), "milliseconds": 3, "code": 200, "status": "accepted"}
+    sent = sent_to(approved, status="accepted", due_at=None, attempt_log=[entry], envelope=envelope)
+    InboundCallback.objects.create(
+        dispatch=sent, dedup_key="1", body_digest="0", event_type="state_delta",
+        body={"state_delta": {"status": "accepted"}},
+    )  # fmt: skip
+    page = page_of(admin, url(sent))
+    assert "500 tokens" in page.partition("Envelope as the hub sends it")[0]
+    assert "The peer accepted the work" in page and "The work is accepted" not in page
+    assert "Ends at (UTC)" in page_of(admin, COMPOSE)
