@@ -150,6 +150,7 @@ class DispatchAdmin(OutboxAdmin):
         return json_as_fields(policy) if policy else "None of this hub's; the peer's own limits hold."
 
     @display(description="Delegation token")
+    @once_a_row
     def delegation(self, dispatch: Dispatch) -> str:
         token = dispatch.delegations.order_by("-created_at", "-id").first()
         if token is None:

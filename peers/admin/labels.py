@@ -124,9 +124,8 @@ def dispatch_status(dispatch: Dispatch) -> str:
 
 
 def is_refused_by_staff(dispatch: Dispatch) -> bool:
-    """Tell whether the peer's staff refused the work after its hub had taken it."""
-    reason = dispatch.state.get("reason") if dispatch.status == DispatchState.FAILED else None
-    return isinstance(reason, str) and reason.startswith(REFUSED)
+    """Tell whether the peer's staff refused the work after its hub had taken it, by the column that lists search."""
+    return dispatch.status == DispatchState.FAILED and dispatch.reason.startswith(REFUSED)
 
 
 def key_state(key: PeerKey, now: datetime) -> str:

@@ -26,7 +26,7 @@ from peers.admin.labels import event_name, http_answer, peer_link, plural
 from peers.admin.outbox import WORK_COLORS, work_state
 from peers.admin.work.answer import answer_of
 from peers.admin.work.entries import Fact, delta_body, receipt_facts, staff_facts
-from peers.admin.work.outcome import OUTCOME_COLORS, outcome_of, what_happened
+from peers.admin.work.outcome import OUTCOME_COLORS, answer_words, outcome_of, what_happened
 from peers.admin.work.reports import ENDS
 from peers.models import DispatchReceipt, HandlerEvent, OutboundCallback, ReceivedDispatch, TakenBy, WorkOutcome
 from peers.protocol import ProtocolError, parse_json_object
@@ -34,7 +34,6 @@ from peers.services.agent_work.begin import runs_of
 from peers.services.agent_work.by_hand import waits_for_staff
 from peers.services.agent_work.waiting import WAITING_RUNS
 from peers.services.answer_words import in_words
-from peers.services.inbox.receive.new_rows import ACCEPTED
 
 MAX_CALLBACKS = 200
 EVENT_CHARACTERS, EVENT_NODES = 20_000, 300
@@ -146,11 +145,11 @@ def _taken(received: ReceivedDispatch) -> Iterator[Fact]:
             received.received_at,
             "task_alt",
             title,
-            in_words(received.message) if received.message != ACCEPTED else "",
+            answer_words(received),
             "good",
         )
     else:
-        yield Fact(received.received_at, "block", "The hub refused it", in_words(received.message), "bad")
+        yield Fact(received.received_at, "block", "The hub refused it", answer_words(received), "bad")
 
 
 def _handled(event: HandlerEvent) -> Iterator[Fact]:

@@ -20,6 +20,8 @@ from peers.models import (
     Peer,
     ReceivedDispatch,
 )
+from peers.services.inbox.receive.new_rows import SPENT
+from peers.services.inbox.receive.takers import NO_ROOM
 from peers.services.outbox.pauses import pause_sending
 from peers.services.trust.peers import resume_peer, retire_peer, suspend_peer
 from tests.app.peers.staff.conftest import OPERATOR, URL
@@ -199,3 +201,12 @@ def test_a_dispatch_shows_its_limits_and_the_acceptance_once(admin: Client, appr
     assert "500 tokens" in page.partition("Envelope as the hub sends it")[0]
     assert "The peer accepted the work" in page and "The work is accepted" not in page
     assert "Ends at (UTC)" in page_of(admin, COMPOSE)
+
+
+def test_a_refusal_for_want_of_room_is_told_from_this_hubs_side(admin: Client, approved: Peer) -> None:
+    values: dict[str, Any] = {"body_digest": "0", "accepted": False, "is_finished": True, "envelope": {}}
+    room = ReceivedDispatch.objects.create(peer=approved, dispatch_id="r-1", message=NO_ROOM, **values)
+    spent = ReceivedDispatch.objects.create(peer=approved, dispatch_id="r-2", message=SPENT, **values)
+    top = page_of(admin, url(room)).partition("Time line")[0]
+    assert "The reason: Too much work of this peer waits for agents already." in top
+    assert "one of them is 0" in page_of(admin, url(spent)).partition("Time line")[0]
