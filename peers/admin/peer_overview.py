@@ -68,7 +68,7 @@ def overview_of(peer: Peer) -> dict[str, Any]:
         "decision_table": _decision_table(decisions, keys),
         **_journal(peer, now),
         "valid_tokens": tokens,
-        "requests_per_minute": settings.FEDHUB_PEER_REQUESTS_PER_MINUTE,
+        "requests_per_minute": f"{limit:,}" if (limit := settings.FEDHUB_PEER_REQUESTS_PER_MINUTE) else "",
         "fetched": time_since(peer.documents_fetched_at) if peer.documents_fetched_at else "never",
         **traffic_of(peer, now),
     }

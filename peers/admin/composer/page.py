@@ -142,10 +142,10 @@ def _warnings(form: ComposeForm, peer: Peer) -> list[str]:
     """Return what staff should know before they dispatch; none of it forbids the dispatch."""
     found, now = [], timezone.now()
     wanted = form.wanted()
-    if wanted.agent_id:
-        if meaning_of(peer.agents_error) is NOT_APPROVED:
-            found.append(f"{in_words(peer.agents_error)} {NOT_APPROVED.step.partition(', then')[0]} first.")
-        elif peer.agents_fetched_at is None:
+    if meaning_of(peer.agents_error) is NOT_APPROVED:
+        found.append(f"{NOT_APPROVED.said} {NOT_APPROVED.step.partition(', then')[0]} first.")
+    elif wanted.agent_id:
+        if peer.agents_fetched_at is None:
             found.append("The hub has no list of the peer's agents, so it could not check the agent's id.")
         elif not agents_of(peer).filter(agent_id=wanted.agent_id).exists():
             found.append(f"The peer's list has no agent {wanted.agent_id}. The peer refuses an id that it lacks.")

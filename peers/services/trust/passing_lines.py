@@ -10,9 +10,9 @@ like all lines.
 The bound holds for windows of a minute, in each process. A source (a proven peer, or an address) has
 FEDHUB_REFUSAL_LINES lines for each reason, and all sources together have ALL_LINES times that. Each further message is
 counted, and the end of the window writes one line with the number for each source and reason. So is each further
-message about a dispatch of which a line of the window tells the same. Beyond MOST_SOURCES sources and reasons in one
-window, further ones share one number for each reason. So no message is left out of the numbers, and a flood costs a
-fixed number of lines.
+report of a proven peer on a dispatch of which a line of the window tells the same. Beyond MOST_SOURCES sources and
+reasons in one window, further ones share one number for each reason. So no message is left out of the numbers, and a
+flood costs a fixed number of lines.
 
 A process that is killed loses the lines of its last second and the numbers of its last minute. The messages of those
 lines have changed nothing, and their senders have lines of their own.
@@ -171,9 +171,7 @@ def write_lines(*, now: float | None = None) -> int:
             _waiting[:0] = waiting[: MOST_WAITING - len(_waiting)]
         return 0
     with _lock:
-        _window.told |= {
-            (line.cause, about.dispatch_id) for line, about in described if line.cause and about.dispatch_id
-        }
+        _window.told |= {(line.cause, about.dispatch_id) for line, about in described if line.cause and about.is_report}
         for cause in counted:
             _window.counted[cause] = _window.counted.get(cause, 0) + 1
     return len(described)
@@ -199,14 +197,15 @@ def _begin_window(now: float) -> None:
 
 
 def _told_once(lines: list[tuple[_Line, About]]) -> tuple[list[tuple[_Line, About]], list[Cause]]:
-    """Return the lines without those that tell again, within one window, of the same dispatch; and the causes of those.
+    """Return the lines without refused reports of which a line of the window tells already; and the causes of those.
 
-    A peer that is suspended while it works reports on its work again and again. Those messages are only counted.
+    A peer that is suspended while it works reports on its work again and again. One line for each dispatch and cause
+    says it, and the further reports are only counted. A message without a proof always keeps its own line.
     """
     kept, counted, told = [], [], set(_window.told)
     for line, about in lines:
         cause = line.cause
-        if cause is not None and cause.kind == JournalKind.REFUSED and about.dispatch_id:
+        if cause is not None and cause.is_proven and about.is_report and about.dispatch_id:
             if (cause, about.dispatch_id) in told:
                 counted.append(cause)
                 continue
@@ -229,8 +228,9 @@ def _describe(described: list[tuple[_Line, About]]) -> None:
         entry.peer_url = about.claimed_url if about.claimed_url in known else targets.get(about.dispatch_id, "")
     keys = _known_keys([about.shown_key for line, about in described if line.entry.kind == JournalKind.REFUSED])
     for line, about in described:
-        if line.entry.kind == JournalKind.REFUSED:
-            line.entry.text += _further(line, about, keys)
+        if line.cause is not None and line.cause.kind == JournalKind.REFUSED:
+            # Not added to the text of before: a line that the database did not take is described again.
+            line.entry.text = text_of(line.cause) + _further(line, about, keys)
 
 
 def _known_keys(shown: list[str]) -> dict[tuple[str, str], PeerKey]:

@@ -328,7 +328,7 @@ def why(
         if of_agent := AGENTS.get(known):
             return Why(of_agent.step, of_agent.said.format(agent_id), of_agent.do, of_agent.place)
     if is_proven or found.step in (Step.FORM, Step.SIGNATURE, Step.KEY, Step.RATE):
-        return NAMES_PROPOSED if (detail, is_proven) == (Untrusted.NAMES_PROPOSED, False) else found
+        return found
     return _before_proof(found, detail)
 
 
