@@ -30,8 +30,10 @@ from dataclasses import dataclass, field, replace
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connections
 
+from core.store.unit_of_work import unit_of_work
 from peers.models import Dispatch, JournalEntry, JournalKind, KeyState, Peer, PeerKey
 from peers.services.trust.journal import new_line
+from peers.services.trust.notices import NOT_PROVED, note_refusals
 
 WINDOW_SECONDS = 60.0
 STORE_SECONDS = 1.0
@@ -39,7 +41,6 @@ ALL_LINES = 5
 MOST_SOURCES = 20
 MOST_WAITING = 500
 COPY = "copy"
-NOT_PROVED = "the sender is not proved"
 
 logger = logging.getLogger(__name__)
 
@@ -174,7 +175,19 @@ def write_lines(*, now: float | None = None) -> int:
         _window.told |= {(line.cause, about.dispatch_id) for line, about in described if line.cause and about.is_report}
         for cause in counted:
             _window.counted[cause] = _window.counted.get(cause, 0) + 1
+    _tell([line for line, _ in described])
     return len(described)
+
+
+def _tell(lines: list[_Line]) -> None:
+    """Record events about the refused messages of proven peers; the lines are written, so a failure is only logged."""
+    refused = [line.entry for line in lines if line.cause and line.is_proven and line.cause.kind == JournalKind.REFUSED]
+    try:
+        if refused:
+            with unit_of_work():
+                note_refusals(refused)
+    except DatabaseError as exc:
+        logger.warning("The events about %d refused messages could not be recorded: %s", len(refused), exc)
 
 
 def forget_all() -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from peers.services.inbox.explain.causes import NOT_FOUND_EITHER, Why, why
-from peers.services.trust.passing_lines import NOT_PROVED
+from peers.services.trust.notices import NOT_PROVED
 from peers.services.trust.proofs import Untrusted
 
 _LINE = re.compile(
