@@ -10,9 +10,9 @@ like all lines.
 The bound holds for windows of a minute, in each process. A source (a proven peer, or an address) has
 FEDHUB_REFUSAL_LINES lines for each reason, and all sources together have ALL_LINES times that. Each further message is
 counted, and the end of the window writes one line with the number for each source and reason. So is each further
-report of a proven peer on a dispatch of which a line of the window tells the same. Beyond MOST_SOURCES sources and
-reasons in one window, further ones share one number for each reason. So no message is left out of the numbers, and a
-flood costs a fixed number of lines.
+report of a peer that staff stopped, on a dispatch of which a line of the window tells it. Beyond MOST_SOURCES sources
+and reasons in one window, further ones share one number for each reason. So no message is left out of the numbers, and
+a flood costs a fixed number of lines.
 
 A process that is killed loses the lines of its last second and the numbers of its last minute. The messages of those
 lines have changed nothing, and their senders have lines of their own.
@@ -34,6 +34,7 @@ from core.store.unit_of_work import unit_of_work
 from peers.models import Dispatch, JournalEntry, JournalKind, KeyState, Peer, PeerKey
 from peers.services.trust.journal import new_line
 from peers.services.trust.notices import NOT_PROVED, note_refusals
+from peers.services.trust.proofs import NotTrustedError
 
 WINDOW_SECONDS = 60.0
 STORE_SECONDS = 1.0
@@ -41,6 +42,7 @@ ALL_LINES = 5
 MOST_SOURCES = 20
 MOST_WAITING = 500
 COPY = "copy"
+REFUSED_STOPPED = NotTrustedError.__name__
 
 logger = logging.getLogger(__name__)
 
@@ -212,13 +214,13 @@ def _begin_window(now: float) -> None:
 def _told_once(lines: list[tuple[_Line, About]]) -> tuple[list[tuple[_Line, About]], list[Cause]]:
     """Return the lines without refused reports of which a line of the window tells already; and the causes of those.
 
-    A peer that is suspended while it works reports on its work again and again. One line for each dispatch and cause
-    says it, and the further reports are only counted. A message without a proof always keeps its own line.
+    A peer that is suspended while it works reports on its work again and again. One line for each dispatch says it, and
+    the further reports are only counted. Any other refused message keeps a line of its own, with its digest.
     """
     kept, counted, told = [], [], set(_window.told)
     for line, about in lines:
         cause = line.cause
-        if cause is not None and cause.is_proven and about.is_report and about.dispatch_id:
+        if cause is not None and about.is_report and cause.is_proven and cause.reason.startswith(REFUSED_STOPPED):
             if (cause, about.dispatch_id) in told:
                 counted.append(cause)
                 continue
