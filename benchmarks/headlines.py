@@ -118,6 +118,9 @@ def _search(results: Results) -> Iterator[Headline]:
         yield Headline(f"{run['index']}: search p95", run["search_p95_ms"], "ms", 200.0, "aim")
         yield Headline(f"{run['index']}: calls of a check", run["check_calls"], "", 1.0, "ideal")
         yield Headline(f"{run['index']}: rebuild", run["rebuild_seconds"], "s")
+    served = results["served"]
+    yield Headline(f"{served['searchers']} searchers: searches", served["per_second"], "/s", 100.0, "aim", True)
+    yield Headline(f"{served['searchers']} searchers: processor time", served["server_cpu_ms"], "ms")
 
 
 def _query_plans(results: Results) -> Iterator[Headline]:

@@ -26,7 +26,7 @@ import uvloop
 
 from peers.protocol import FederationEnvelope, HubIdentity, sign_envelope, sign_request
 
-RECEIVE_PATH = "/api/v1/federation/receive"
+RECEIVE_PATH, CALLBACK_PATH = "/api/v1/federation/receive", "/api/v1/federation/callback"
 ANSWER_SECONDS = 60
 # At every 50th answer the generator checks that the row is in the database.
 ROW_CHECK_INTERVAL = 50
@@ -37,7 +37,8 @@ class Plan:
     """The load: its target, and its number of envelopes, senders and peers. `duplicates` envelopes are sent twice.
 
     `database` is the file of a hub's database, in which the generator checks rows at the time of an answer. An empty
-    `database` disables the check.
+    `database` disables the check. With `reports` the messages are callbacks, which report on the dispatches
+    `dispatch_of(number)`.
     """
 
     host: str
@@ -51,6 +52,7 @@ class Plan:
     database: str = ""
     seed: int = 1
     warm_up: int = 100
+    reports: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,11 @@ def peer_identity(number: int) -> HubIdentity:
     return HubIdentity(peer_url(number), private_key_bytes=number.to_bytes(32, "big"))
 
 
+def dispatch_of(number: int) -> str:
+    """Return the id of the dispatch to a peer on which that peer reports."""
+    return f"report-{number}"
+
+
 def prepare(plan: Plan, count: int, duplicates: int, chance: random.Random) -> list[Prepared]:
     """Return the signed requests in the order in which the senders take them.
 
@@ -91,7 +98,8 @@ def prepare(plan: Plan, count: int, duplicates: int, chance: random.Random) -> l
     random place after it. A copy has the same envelope but, as a retry has, its own HTTP signature.
     """
     identities = [peer_identity(number) for number in range(plan.peers)]
-    envelopes = [_envelope(plan, identities[number % plan.peers], chance) for number in range(count)]
+    make = _callback if plan.reports else _envelope
+    envelopes = [make(plan, number % plan.peers, chance) for number in range(count)]
     order: list[tuple[float, int]] = [(float(number), number) for number in range(count)]
     for turn, number in enumerate(chance.sample(range(count), duplicates)):
         order.append((number + 0.5 if turn % 2 else chance.uniform(number + 1, count), number))
@@ -109,7 +117,19 @@ async def run(plan: Plan) -> Outcome:
     return outcome
 
 
-def _envelope(plan: Plan, identity: HubIdentity, chance: random.Random) -> dict[str, Any]:
+def _callback(plan: Plan, peer: int, chance: random.Random) -> dict[str, Any]:
+    callback: dict[str, Any] = {
+        "dispatch_id": dispatch_of(peer),
+        "event_type": "state_delta",
+        "state_delta": {"progress": round(chance.random(), 3), "note": "Two of three suppliers have answered."},
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "idempotency_key": f"{chance.getrandbits(128):032x}",
+    }
+    return {**callback, "signature": sign_envelope(peer_identity(peer), callback)}
+
+
+def _envelope(plan: Plan, peer: int, chance: random.Random) -> dict[str, Any]:
+    identity = peer_identity(peer)
     dispatch_id = str(uuid.UUID(int=chance.getrandbits(128), version=4))
     envelope = FederationEnvelope(
         dispatch_id=dispatch_id,
@@ -128,13 +148,14 @@ def _envelope(plan: Plan, identity: HubIdentity, chance: random.Random) -> dict[
 
 def _request(plan: Plan, identity: HubIdentity, envelope: dict[str, Any], chance: random.Random) -> Prepared:
     body = json.dumps(envelope, separators=(",", ":")).encode()
+    path = CALLBACK_PATH if plan.reports else RECEIVE_PATH
     headers = {"Host": f"{plan.host}:{plan.port}", "Content-Type": "application/json"}
     if plan.is_http_signed:
         headers |= sign_request(
             identity.signing_key(),
             keyid=identity.did,
             method="POST",
-            target_uri=f"http://{plan.host}:{plan.port}{RECEIVE_PATH}",
+            target_uri=f"http://{plan.host}:{plan.port}{path}",
             body=body,
             created=int(time.time()),
             nonce=f"{chance.getrandbits(128):032x}",
@@ -143,7 +164,7 @@ def _request(plan: Plan, identity: HubIdentity, envelope: dict[str, Any], chance
         headers["X-API-Key"] = plan.api_key
     headers["Content-Length"] = str(len(body))
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return Prepared(envelope["dispatch_id"], f"POST {RECEIVE_PATH} HTTP/1.1\r\n{lines}\r\n".encode() + body)
+    return Prepared(envelope["dispatch_id"], f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + body)
 
 
 async def _send_all(plan: Plan, requests: Sequence[Prepared], outcome: Outcome) -> None:
@@ -160,7 +181,7 @@ async def _sender(plan: Plan, waiting: Iterator[Prepared], outcome: Outcome, row
     for request in waiting:
         began = time.perf_counter()
         writer.write(request.data)
-        status, body = await asyncio.wait_for(_answer(reader), ANSWER_SECONDS)
+        status, body = await asyncio.wait_for(read_answer(reader), ANSWER_SECONDS)
         outcome.latencies_ms.append((time.perf_counter() - began) * 1000)
         outcome.statuses[status] = outcome.statuses.get(status, 0) + 1
         if plan.database and len(outcome.latencies_ms) % ROW_CHECK_INTERVAL == 0:
@@ -169,7 +190,7 @@ async def _sender(plan: Plan, waiting: Iterator[Prepared], outcome: Outcome, row
     writer.close()
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
     return int(head[9:12]), await reader.readexactly(length)

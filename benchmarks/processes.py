@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.load import Plan, peer_identity, peer_url
+from benchmarks.load import Plan
 from benchmarks.measure import cpu_seconds_of, save_results
-from benchmarks.receive import APPROVE, PEERS, PRODUCTION, THREADS, Turn, load
+from benchmarks.receive import PEERS, PRODUCTION, THREADS, Turn, approve_peers, load
 from benchmarks.soak.servers import Postgresql
 from tests.contract.peer_hubs import Hub
 
@@ -36,8 +36,7 @@ def main() -> int:
         hub = Hub("hub", Path(name) / "hub", {**PRODUCTION, "DATABASE_URL": server.url, "FEDHUB_HANDLERS": ""})
         hub.threads = THREADS
         hub.migrate()
-        peers = [(peer_url(number), peer_identity(number).public_key_b64) for number in range(PEERS)]
-        hub.do(APPROVE.format(peers=peers))
+        approve_peers(hub)
         for turn in range(TURNS):
             for number in NUMBERS:
                 hub.web_processes = number

@@ -1,4 +1,4 @@
-"""Receive signed envelopes of 50 peers, compared with the OpenIntent server of PyPI under the same load.
+"""Receive signed envelopes and callbacks of 50 peers, compared with the OpenIntent server of PyPI under the same load.
 
 First 50 concurrent senders send 10,000 envelopes and 1,000 copies, and the hub must process each envelope once. Then 20
 senders load both servers in alternating turns. The hub runs as in production (granian, SQLite), verifies both
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.load import Plan, peer_identity, peer_url
+from benchmarks.load import Plan, dispatch_of, peer_identity, peer_url
 from benchmarks.measure import cpu_seconds_of, save_results
 from tests.contract.peer_hubs import Hub, free_port, template
 from tests.openintent_server import API_KEY, OpenIntentProcess
@@ -28,7 +28,7 @@ from tests.openintent_server import API_KEY, OpenIntentProcess
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = 50
 ENVELOPES, COPIES, SENDERS = 10_000, 1_000, 50
-# The value in the README. Requests that wait at the same time share a transaction, and each one waits in a thread.
+# The default of FEDHUB_WEB_THREADS.
 THREADS = 32
 TURNS, TURN_ENVELOPES, TURN_SENDERS = 3, 1_000, 20
 LOAD_SECONDS = 240
@@ -42,13 +42,18 @@ PRODUCTION = {
     "LOG_LEVEL": "WARNING",
 }
 APPROVE = """
+from peers.models import Dispatch
 from core.actors import Actor
 from peers.protocol import VerificationKey
 from peers.services.trust.peers import add_peer, approve_peer
 staff = Actor(id="1", name="staff")
-for url, key in {peers}:
+for url, key, report in {peers}:
     peer = add_peer(url, public_key=key, by=staff)
     approve_peer(peer, key_fingerprint=VerificationKey.from_base64(key).fingerprint, by=staff)
+    Dispatch.objects.create(
+        id=report, intent_id="intent-1", intent_title="Compare", peer=peer, target_server=url, status="accepted",
+        envelope="{{}}",
+    )
 """
 
 
@@ -101,9 +106,14 @@ def _hub(folder: Path, database: Path, handlers: str) -> Hub:
     )
     hub.threads = THREADS
     hub.create(database)
-    peers = [(peer_url(number), peer_identity(number).public_key_b64) for number in range(PEERS)]
-    hub.do(APPROVE.format(peers=peers))
+    approve_peers(hub)
     return hub
+
+
+def approve_peers(hub: Hub) -> None:
+    """Have staff of the hub approve all peers, and send each a dispatch on which it reports."""
+    peers = [(peer_url(number), peer_identity(number).public_key_b64, dispatch_of(number)) for number in range(PEERS)]
+    hub.do(APPROVE.format(peers=peers))
 
 
 def _receive_each_once(hub: Hub, folder: Path) -> tuple[Turn, list[str]]:
@@ -144,6 +154,11 @@ def _take_turns(hub: Hub, other: OpenIntentProcess, folder: Path) -> list[Turn]:
             "openintent": (replace(plan, port=port, api_key=API_KEY), other.pid),
             "hub": (plan, web),
             "hub, envelope signed alone": (replace(plan, is_http_signed=False, seed=seed + TURNS), web),
+            "hub, callbacks": (replace(plan, reports=True, seed=seed + 2 * TURNS), web),
+            "hub, callback signed alone": (
+                replace(plan, reports=True, is_http_signed=False, seed=seed + 3 * TURNS),
+                web,
+            ),
         }
         turns += [load(server, each, folder, pid)[0] for server, (each, pid) in plans.items()]
     return turns

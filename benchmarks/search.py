@@ -2,7 +2,7 @@
 
 The rows are in a database. A rebuild drops the index and builds it from them. A check compares all stamps and finds no
 difference. A call is a transaction of SQLite, or a REST or gRPC call to Weaviate. The ideal number of calls of a check
-is one.
+is one. At the end 100 searchers ask the served hub at once, on SQLite (`searchers.py`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial, wraps
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from benchmarks.invented import NOUNS, queries, sentence, tool
+from benchmarks.searchers import AIM_PER_SECOND, Served, measure_served
 
 SERVERS = 1_000
 TOOLS = 10
@@ -54,7 +56,8 @@ def main() -> None:
         call_command("migrate", verbosity=0)
         _store()
         runs = _runs()
-    _report(runs)
+        served = _served(Path(folder))
+    _report(runs, served)
 
 
 def _store() -> None:
@@ -99,6 +102,17 @@ def _runs() -> list[Run]:
         with _weaviate_calls() as calls:
             runs.append(_measure("Weaviate", calls))
     return runs
+
+
+def _served(folder: Path) -> Served:
+    from django.test import override_settings
+
+    from federations.services.index import rebuild_index
+
+    with override_settings(WEAVIATE_URL=""):
+        rebuild_index()
+    os.environ.pop("WEAVIATE_URL", None)
+    return measure_served(folder, SERVERS)
 
 
 def _measure(name: str, calls: list[str]) -> Run:
@@ -171,7 +185,7 @@ def _counted(owner: type, *names: str) -> Iterator[list[str]]:
         yield calls
 
 
-def _report(runs: list[Run]) -> None:
+def _report(runs: list[Run], served: Served) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -203,7 +217,13 @@ def _report(runs: list[Run]) -> None:
     console = Console()
     console.print(table)
     peak = peak_memory_mb()
-    path = save_results("search", {"peak_memory_mb": round(peak, 1), "runs": [asdict(run) for run in runs]})
+    results = {"peak_memory_mb": round(peak, 1), "runs": [asdict(run) for run in runs], "served": asdict(served)}
+    path = save_results("search", results)
+    console.print(
+        f"{served.searchers} searchers at once: {served.per_second:.0f} searches a second (aim {AIM_PER_SECOND:.0f}), "
+        f"p50 {served.p50_ms:.0f} ms, p95 {served.p95_ms:.0f} ms, {served.server_cpu_ms:.1f} ms of the processor each, "
+        f"statuses {served.statuses}; the machine's load before was {served.machine_load}"
+    )
     console.print(f"Peak memory of the hub's process: {peak:.0f} MB. Raw results: {path.relative_to(path.parents[2])}")
 
 

@@ -20,7 +20,7 @@ from core.api.middleware import refuse_disallowed_hosts
 from core.api.request_ids import request_ids
 from fedhub.together import Asked
 from fedhub.wsgi_bridge import Answer, Environ
-from peers.api.message_views import BegunReceive, begin_receive, end_receives, receive
+from peers.api.message_views import Begun, Ending, begin, callback, end_callbacks, end_receives, receive
 from peers.api.urls import message_patterns
 
 View = Callable[[HttpRequest], HttpResponse]
@@ -35,10 +35,14 @@ def message_handlers() -> dict[str, MessageHandler]:
     return {path: MessageHandler(resolve(path).func) for path in paths}
 
 
-def together_handlers() -> Mapping[str, ReceivesTogether]:
-    """Return the handler of many receives by its path, unless the project has put a view of its own there."""
-    path = reverse("federation-receive")
-    return {path: ReceivesTogether()} if resolve(path).func is receive else {}
+def together_handlers() -> Mapping[str, MessagesTogether]:
+    """Return the handler of many messages by its path, but for paths at which the project has a view of its own."""
+    known = {"federation-receive": (receive, end_receives), "federation-callback": (callback, end_callbacks)}
+    return {
+        reverse(name): MessagesTogether(end)
+        for name, (view, end) in known.items()
+        if resolve(reverse(name)).func is view
+    }
 
 
 class MessageHandler(WSGIHandler):
@@ -56,18 +60,21 @@ class MessageHandler(WSGIHandler):
         self._middleware_chain = convert_exception_to_response(request_ids(secured))
 
 
-class ReceivesTogether(MessageHandler):
-    """Answers the receives of one moment: proves each sender, stores all in one transaction, then writes each answer.
+class MessagesTogether(MessageHandler):
+    """Answers the messages of one moment: reads each, lets `end` prove and store all together, then writes each answer.
 
-    A receive whose sender's proof needs a query, or that is refused before it is stored, is left to the view.
+    A message that `end` leaves, or that is refused before, is left to the view.
     """
 
-    def __init__(self) -> None:
-        """Put the middleware of messages around the first half of a receive."""
-        super().__init__(begin_receive)
+    def __init__(self, end: Callable[[Sequence[Begun]], tuple[list[Ending | None], Callable[[], None] | None]]) -> None:
+        """Take what ends messages, and put the middleware of messages around their beginning."""
+        self._end = end
+        super().__init__(begin)
 
-    def __call__(self, asked: Sequence[Asked]) -> tuple[list[Answer | None], Callable[[], None] | None]:  # type: ignore[override]
-        """Return the answer of each receive, None for one left to the view, and what to do after the answers."""
+    def __call__(  # type: ignore[override]
+        self, asked: Sequence[Asked]
+    ) -> tuple[list[Answer | None], Callable[[], None] | None]:
+        """Return the answer of each message, None for one left to the view, and what to do after the answers."""
         # Once for all of them: the receivers of these signals close connections that are too old or broken.
         request_started.send(sender=type(self), environ=asked[0][0])
         try:
@@ -79,13 +86,12 @@ class ReceivesTogether(MessageHandler):
         """Return what a call returns."""
         responses = [context.run(self._begin, environ) for environ, context in asked]
         begun = [
-            (each, context)
-            for each, (_, context) in zip(responses, asked, strict=True)
-            if isinstance(each, BegunReceive)
+            (each, context) for each, (_, context) in zip(responses, asked, strict=True) if isinstance(each, Begun)
         ]
-        results, nudge = end_receives([each for each, _ in begun]) if begun else ([], None)
-        for (response, context), result in zip(begun, results, strict=True):
-            context.run(response.end, result)
+        endings, nudge = self._end([each for each, _ in begun]) if begun else ([], None)
+        for (_, context), ending in zip(begun, endings, strict=True):
+            if ending:
+                context.run(ending)
         return [_answer_of(response) for response in responses], nudge
 
     def _begin(self, environ: Environ) -> HttpResponseBase:
@@ -94,7 +100,7 @@ class ReceivesTogether(MessageHandler):
 
 
 def _answer_of(response: HttpResponseBase) -> Answer | None:
-    if not isinstance(response, BegunReceive):
+    if not isinstance(response, Begun) or not response.is_told:
         return None
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
     return Answer(response.status_code, headers, response.content)

@@ -84,6 +84,7 @@ def split_url(url: str) -> UrlParts:
     )
 
 
+@lru_cache(maxsize=_CACHED_URLS)
 def normalize_server_url(url: str) -> str:
     """Return the one spelling of a server's base URL, for comparisons and storage.
 

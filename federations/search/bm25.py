@@ -18,12 +18,12 @@ K1, B = 1.2, 0.75
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """What a column must have: a word (`" invoice "`) or the beginning of one (`" invoice"`), and its weight.
+    """A word that a column may have, also as the beginning of another one. A whole word counts as both.
 
     `weight` is the inverse document frequency of the word.
     """
 
-    pattern: str
+    word: str
     weight: float
 
 
@@ -31,7 +31,7 @@ class Phrase:
 class Candidate:
     """A document that may be on the page: its number, its id and its words by column.
 
-    A column is its words, each with a space of its own on both sides, so that str.count counts whole words.
+    A column is its words with a space before, between and after them, or empty.
     """
 
     number: int
@@ -42,7 +42,7 @@ class Candidate:
     @property
     def length(self) -> int:
         """Return the number of its words."""
-        return sum(len(column.split()) for column in self.columns)
+        return sum([column.count(" ") - 1 for column in self.columns if column])
 
 
 def words_of(asked: Sequence[Term]) -> list[str]:
@@ -51,12 +51,12 @@ def words_of(asked: Sequence[Term]) -> list[str]:
 
 
 def phrases_of(words: Sequence[str], frequencies: Sequence[int], documents: int) -> list[Phrase]:
-    """Return each word, and each word as the beginning of others, so that the whole word ranks above a longer one.
+    """Return each word with its weight.
 
     `frequencies` has the number of documents with each word, `documents` the number of all documents.
     """
     weights = [max(math.log((documents - found + 0.5) / (found + 0.5)), 1e-6) for found in frequencies]
-    return [Phrase(f" {word}{end}", weight) for word, weight in zip(words, weights, strict=True) for end in (" ", "")]
+    return list(map(Phrase, words, weights))
 
 
 def rank(
@@ -65,21 +65,28 @@ def rank(
     """Return the candidates with their scores, best first: exact names, then by BM25, then by id."""
     lengths = [candidate.length for candidate in candidates]
     mean = sum(lengths) / max(len(lengths), 1) or 1.0
+    asked = [(f" {phrase.word}", f" {phrase.word} ", phrase.weight) for phrase in phrases]
     scored = [
-        (_score(candidate, phrases, column_weights, K1 * (1 - B + B * length / mean)), candidate)
+        (_score(candidate, asked, column_weights, K1 * (1 - B + B * length / mean)), candidate)
         for candidate, length in zip(candidates, lengths, strict=True)
     ]
     return sorted(scored, key=lambda each: (not each[1].is_exact, -each[0], each[1].id))
 
 
-def _score(candidate: Candidate, phrases: Sequence[Phrase], weights: Sequence[float], norm: float) -> float:
+def _score(
+    candidate: Candidate, asked: Sequence[tuple[str, str, float]], column_weights: Sequence[float], norm: float
+) -> float:
+    # Loops without generators and calls: they run for each candidate, word and column.
     score = 0.0
-    for phrase in phrases:
-        found = 0.0
-        # A loop without a generator: it runs for each candidate, phrase and column.
-        for weight, column in zip(weights, candidate.columns, strict=True):
-            if phrase.pattern in column:
-                found += weight * column.count(phrase.pattern)
-        if found:
-            score += phrase.weight * found * (K1 + 1) / (found + norm)
+    columns = [(weight, column) for weight, column in zip(column_weights, candidate.columns, strict=True) if column]
+    for beginning, whole, idf in asked:
+        begun = found = 0.0
+        for weight, column in columns:
+            if beginning in column:
+                begun += weight * column.count(beginning)
+                if whole in column:
+                    # str.count counts a space once, so each word gets spaces of its own.
+                    found += weight * column.replace(" ", "  ").count(whole)
+        if begun:
+            score += idf * (K1 + 1) * (begun / (begun + norm) + found / (found + norm))
     return score

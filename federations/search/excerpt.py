@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from functools import lru_cache
 
-from federations.search.words import Term, index_words, matches
+from federations.search.words import Term, index_words
 
 MAX_EXCERPT_CHARS = 200
 _LEAD_CHARS = 60
 _MAX_SCANNED_CHARS = 10_000
-_SPAN = re.compile(r"\S+")
+_MAX_KNOWN_CHARS = 64
 
 
 def excerpt(text: str, terms: Sequence[Term]) -> str:
@@ -28,16 +28,36 @@ def excerpt(text: str, terms: Sequence[Term]) -> str:
 
 
 def _printable(text: str) -> str:
-    kept = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(kept.split())
+    line = " ".join(text.split())
+    if line.isprintable():
+        return line
+    return " ".join("".join(character if character.isprintable() else " " for character in line).split())
 
 
 def _first_match(line: str, terms: Sequence[Term]) -> int:
-    for span in _SPAN.finditer(line):
-        words = index_words(span[0])
-        if words and any(matches(term, words) for term in terms):
-            return span.start()
+    # The joined form of a single word finds nothing that the word itself, without the ending of a plural, does not.
+    asked = [[f" {part}" for part in term.parts] for term in terms]
+    asked += [[f" {term.joined}"] for term in terms if len(term.parts) > 1]
+    start = 0
+    for span in line.split(" "):
+        words = (_known_words if len(span) <= _MAX_KNOWN_CHARS else _words)(span)
+        for parts in asked:
+            for part in parts:
+                if part not in words:
+                    break
+            else:
+                return start
+        start += len(span) + 1
     return 0
+
+
+def _words(span: str) -> str:
+    """Return the words under which an index finds `span`, each after a space."""
+    return "".join([f" {word}" for word in index_words(span)])
+
+
+# Most words of a catalog occur many times.
+_known_words = lru_cache(maxsize=16_384)(_words)
 
 
 def _start(line: str, match: int) -> int:

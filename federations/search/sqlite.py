@@ -1,12 +1,15 @@
 """The embedded search index: SQLite's FTS5 finds the documents, in its own file, and `bm25` ranks them.
 
-A document is a row of `documents` (the JSON that a hit returns) and a row of `words` with the same number (the words
-that find it). `words.py` makes the words, of letters and digits only, so the text of a user never contains the syntax
-of an FTS5 query.
+A document is a row of `documents`: the words that find it, and the JSON that a hit returns. `words` is FTS5's index of
+these words and has no copy of them. `words.py` makes them, of letters and digits only, so the text of a user never
+contains the syntax of an FTS5 query.
 
-The time of a search is bounded, whatever the size of the index. The column `facets` has the kind, the federation and
-the whole names of a document as words that no user can type, so that FTS5 itself filters by them. A search counts
-MOST_HITS hits at most and ranks CANDIDATES of them; if there are more, those with the words in their names come first.
+A search does a bounded work for documents that it does not show. It counts MOST_HITS hits at most and ranks
+CANDIDATES of them; if there are more, the order is that of a part of the hits, those with the words in their names
+first. FTS5 has lists of the beginnings of words and reads them as far as a search asks. The column `facets` has the
+kind, the federation and the whole names of a document as words that no user can type, so that FTS5 itself filters by
+them. What still grows with the index is the comparison of the lists of words that are common each and rare together,
+and the search for a very long beginning of a word (`sqlite_file.INDEXED_BEGINNINGS`).
 
 With a model (`meaning.py`) documents that are near in meaning are hits too, and words and meaning rank together
 (`fusion.py`). A document that was written without the model is found by its words; its stamp is then one that no
@@ -59,26 +62,37 @@ _COLUMN_WEIGHTS = (NAMES_WEIGHT, TAGS_WEIGHT, TEXT_WEIGHT, JOINED_NAMES_WEIGHT, 
 # Letters of a private use area, which are in no word that words.py makes (UAX #44: general category Co).
 _KIND, _FEDERATION, _NAME = "\ue001", "\ue002", "\ue003"
 
-_FOUND = "SELECT rowid FROM words WHERE words MATCH :expression LIMIT :most"
+# One row of all numbers: for each row that it returns, SQLite waits for the turn of this thread among all of Python's.
+_FOUND = """
+    SELECT json_group_array(rowid) FROM (SELECT rowid FROM words WHERE words MATCH :expression LIMIT :most)
+"""
 # CROSS JOIN fixes the order in SQLite: first the rows with the words, then the filter.
 _FOUND_WITHIN = """
-    SELECT words.rowid FROM words CROSS JOIN documents ON documents.number = words.rowid
-    WHERE words MATCH :expression AND documents.federation_id IN (SELECT value FROM json_each(:federation_ids))
-    LIMIT :most
+    SELECT json_group_array(rowid) FROM (
+        SELECT words.rowid FROM words CROSS JOIN documents ON documents.number = words.rowid
+        WHERE words MATCH :expression AND documents.federation_id IN (SELECT value FROM json_each(:federation_ids))
+        LIMIT :most
+    )
 """
 _FREQUENCY = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)"
 _SIZE = "SELECT coalesce(max(number), 0) FROM documents"
 _CANDIDATES = """
-    SELECT words.rowid, documents.id, names, tags, text, joined_names, joined, facets
-    FROM words JOIN documents ON documents.number = words.rowid
-    WHERE words.rowid IN (SELECT value FROM json_each(?))
+    SELECT number, id, facets, names, tags, text, joined_names, joined FROM documents
+    WHERE number IN (SELECT value FROM json_each(?))
 """
 _BODIES = "SELECT number, body FROM documents WHERE number IN (SELECT value FROM json_each(?))"
 
+_INSERT = "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_WORDS = """
+    INSERT INTO words (rowid, names, tags, text, joined_names, joined, facets)
+    SELECT number, names, tags, text, joined_names, joined, facets FROM documents WHERE number > ?
+"""
 _DELETES = (
-    """DELETE FROM words WHERE rowid IN (
-        SELECT number FROM documents WHERE resource_id IN (SELECT value FROM json_each(?))
-    )""",
+    # FTS5 takes the words out of its index by the texts that they came from.
+    """INSERT INTO words (words, rowid, names, tags, text, joined_names, joined, facets)
+        SELECT 'delete', number, names, tags, text, joined_names, joined, facets FROM documents
+        WHERE resource_id IN (SELECT value FROM json_each(?))
+    """,
     """DELETE FROM vectors WHERE number IN (
         SELECT number FROM documents WHERE resource_id IN (SELECT value FROM json_each(?))
     )""",
@@ -218,15 +232,16 @@ class _Finder:
         expression = f"({words}){self._facets}"
         federation_ids = self.query.federation_ids
         is_by_facet = federation_ids is None or len(federation_ids) <= MOST_FACETS
-        found = self.connection.execute(
+        (found,) = self.connection.execute(
             _FOUND if is_by_facet else _FOUND_WITHIN,
             {
                 "expression": expression,
                 "most": most,
                 **({} if is_by_facet else {"federation_ids": json.dumps(sorted(federation_ids or ()))}),
             },
-        )
-        return [number for (number,) in found]
+        ).fetchone()
+        numbers: list[int] = json.loads(found)
+        return numbers
 
 
 def _facets_of(query: SearchQuery) -> Iterator[str]:
@@ -270,8 +285,10 @@ def _page(
 
 def _read_candidates(connection: sqlite3.Connection, numbers: Sequence[int], name: str) -> list[Candidate]:
     return [
-        Candidate(number, id_, name in facets.split(" "), tuple(f" {column.replace(' ', '  ')} " for column in columns))
-        for number, id_, *columns, facets in connection.execute(_CANDIDATES, (json.dumps(numbers),))
+        Candidate(
+            number, id_, name in facets.split(" "), tuple([f" {column} " if column else "" for column in columns])
+        )
+        for number, id_, facets, *columns in connection.execute(_CANDIDATES, (json.dumps(numbers),))
     ]
 
 
@@ -296,8 +313,9 @@ def _hits(
 def _expression(term: Term, ending: str = "*") -> str:
     """Return the term in FTS5's syntax: all its parts, or its joined form, each by prefix or by the ending "" whole."""
     parts = " AND ".join(f'"{part}"{ending}' for part in term.parts)
-    is_one_word = term.parts == (term.joined,)
-    return f"({parts})" if is_one_word else f'(({parts}) OR "{term.joined}"{ending})'
+    # The beginning of one word, without the ending of a plural, finds all that the joined form does.
+    is_enough = term.parts == (term.joined,) or (len(term.parts) == 1 and ending == "*")
+    return f"({parts})" if is_enough else f'(({parts}) OR "{term.joined}"{ending})'
 
 
 def _table_row(document: SearchDocument) -> Row:
@@ -306,28 +324,21 @@ def _table_row(document: SearchDocument) -> Row:
         document.id,
         document.resource_id,
         document.federation_id,
-        document_to_json(document),
         *map(" ".join, (words.names, words.tags, words.text, words.joined_names, words.joined)),
         " ".join(
             [f"{_KIND}{document.kind}", _federation_facet(document.federation_id)]
             + [f"{_NAME}{name}" for name in squashed_names(document) if name]
         ),
+        document_to_json(document),
     )
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> int:
     """Insert these documents with numbers that follow each other, and return the first of them."""
     (last,) = connection.execute(_SIZE).fetchone()
-    connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", _numbered(rows, last, slice(0, 4)))
-    connection.executemany(
-        "INSERT INTO words (rowid, names, tags, text, joined_names, joined, facets) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        _numbered(rows, last, slice(4, 10)),
-    )
+    connection.executemany(_INSERT, ((number, *row) for number, row in enumerate(rows, last + 1)))
+    connection.execute(_INSERT_WORDS, (last,))
     return int(last) + 1
-
-
-def _numbered(rows: Sequence[Row], last: int, columns: slice) -> Iterator[tuple[str | int, ...]]:
-    return ((number, *row[columns]) for number, row in enumerate(rows, last + 1))
 
 
 def _delete(connection: sqlite3.Connection, resource_ids: Collection[str]) -> None:
@@ -337,8 +348,9 @@ def _delete(connection: sqlite3.Connection, resource_ids: Collection[str]) -> No
 
 
 def _clear(connection: sqlite3.Connection) -> None:
-    for table in ("words", "vectors", "signs", "documents", "resources"):
-        connection.execute(f"DELETE FROM {table}")  # noqa: S608 (five names of ours)
+    connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
+    for table in ("vectors", "signs", "documents", "resources"):
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 (four names of ours)
 
 
 def _stamps(connection: sqlite3.Connection, federation_id: str, model: str = "") -> dict[str, str]:

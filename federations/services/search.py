@@ -168,6 +168,6 @@ def _searchable_federations(user: AnyUser) -> frozenset[str] | None:
 
 def _visible_ids(user: AnyUser, resource_ids: set[str]) -> set[str]:
     """Return those of `resource_ids` that are stored and that `user` may view."""
-    servers = servers_visible_to(user).filter(id__in=resource_ids)
-    agents = agents_visible_to(user).filter(id__in=resource_ids)
+    servers = servers_visible_to(user).filter(id__in=resource_ids).order_by()
+    agents = agents_visible_to(user).filter(id__in=resource_ids).order_by()
     return {*servers.values_list("id", flat=True), *agents.values_list("id", flat=True)}

@@ -1,8 +1,10 @@
 """The views of the endpoints to which peers post messages: receive, callback and exchange of checkpoints.
 
 Theory of operation. These are plain views of Django, because other organizations wait for them and they need nothing of
-Django REST framework but its errors. Each view reads and bounds the request, proves its sender (`prove`), then lets the
-proven message act (`act`). Every exception becomes an answer in the protocol's form. `peers.api.schema` describes the
+Django REST framework but its errors. Each view reads and bounds the request, proves its sender (`prove`), lets the
+proven message act (`act`), and tells the result (`told`). Every exception becomes an answer in the protocol's form. The
+front lets the receives and callbacks of one moment go through these steps together (`begin`, then `end_receives` or
+`end_callbacks`), and leaves to the views what is refused or needs more queries. `peers.api.schema` describes the
 endpoints by hand.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
@@ -29,8 +32,9 @@ from peers.models import Peer
 from peers.protocol import UCAN_HEADER, ReceiveResult
 from peers.protocol.federation_log import CHECKPOINT_HEADER
 from peers.protocol.receipts import COUNTERSIGNATURE_HEADER, RECEIPT_HEADER
-from peers.services.inbox.callbacks import ProvenCallback, accept_callback, prove_callback
-from peers.services.inbox.log_exchange import ProvenExchange, answer_exchange, prove_exchange
+from peers.services.inbox.callbacks.apply import accept_callback, accept_callbacks, expect_callback
+from peers.services.inbox.callbacks.prove_sender import ENDS, ProvenCallback, prove_callback, prove_known_senders
+from peers.services.inbox.log_exchange import answer_exchange, prove_exchange
 from peers.services.inbox.receipts import countersign
 from peers.services.inbox.receive.prove_sender import Submission, prove_known_sender, prove_submission
 from peers.services.inbox.receive.store import expect_submission, receive_all
@@ -41,22 +45,27 @@ from peers.services.trust.log_checkpoints import own_checkpoint_header, pass_on
 from peers.services.trust.proofs import IncomingRequest
 
 JSON = "application/json"
+MAX_TOGETHER_BYTES = 32 * 1024
+"""The longest body that is answered together with others, since they wait while it is canonicalized and verified."""
 
 Proven = TypeVar("Proven")
+Result = TypeVar("Result")
 Body = dict[str, Any]
 View = Callable[[HttpRequest], HttpResponse]
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint(Generic[Proven]):
-    """What an endpoint does: `prove` returns the proven message, and `act` its answer's body and headers.
+class Endpoint(Generic[Proven, Result]):
+    """What an endpoint does with a message: `prove` returns it with its proven sender, and `act` does what it asks for.
 
-    `peer_of` returns the sender of a proven message. `prove` and `act` raise HubError or ProtocolError.
+    `peer_of` returns the sender of a proven message, `told` the body and headers of the answer. `prove`, `act` and
+    `told` raise HubError or ProtocolError.
     """
 
     prove: Callable[[IncomingRequest, HttpRequest], Proven]
     peer_of: Callable[[Proven], Peer]
-    act: Callable[[Proven, HttpRequest], tuple[Body, dict[str, str]]]
+    act: Callable[[Proven], Result]
+    told: Callable[[Proven, Result, HttpRequest], tuple[Body, dict[str, str]]]
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         """Return the response to a request; only a proven message can change anything."""
@@ -64,11 +73,22 @@ class Endpoint(Generic[Proven]):
         try:
             proven = self.prove(_incoming_message(request), request)
             peer = self.peer_of(proven)
-            return _answered(request, peer, *self.act(proven, request))
+            return self.response(proven, self.act(proven), request)
         except Exception as exc:  # noqa: BLE001 - an unforeseen error is logged and answered with 500
             return _refused(exc, request, peer or getattr(exc, "peer", None))
 
+    def response(self, proven: Proven, result: Result | Exception, request: HttpRequest) -> HttpResponse:
+        """Return the response that tells a result or an error."""
+        peer = self.peer_of(proven)
+        try:
+            if isinstance(result, Exception):
+                raise result
+            return _answered(request, peer, *self.told(proven, result, request))
+        except Exception as exc:  # noqa: BLE001 - an unforeseen error is logged and answered with 500
+            return _refused(exc, request, peer)
 
+
+# One message after the other ----------------------------------------------------------------------------------------
 def _prove_submission(message: IncomingRequest, request: HttpRequest) -> Submission:
     return prove_submission(message, _delegation_of(request), timezone.now())
 
@@ -77,34 +97,36 @@ def _delegation_of(request: HttpRequest) -> str:
     return (header_of(request, UCAN_HEADER) or "").strip()
 
 
-def _receive(submission: Submission, request: HttpRequest) -> tuple[Body, dict[str, str]]:
-    return _told(submission, receive_submission(submission, now=timezone.now()))
-
-
-def _told(submission: Submission, result: ReceiveResult) -> tuple[Body, dict[str, str]]:
+def _tell_receive(submission: Submission, result: ReceiveResult, request: HttpRequest) -> tuple[Body, dict[str, str]]:
     headers = {} if result.accepted else rejection_headers(submission.proof.peer, result.dispatch_id)
     return result.to_dict(), dict(headers)
 
 
-def _accept_callback(callback: ProvenCallback, request: HttpRequest) -> tuple[Body, dict[str, str]]:
-    body = accept_callback(callback, now=timezone.now())
+def _tell_callback(callback: ProvenCallback, body: Body, request: HttpRequest) -> tuple[Body, dict[str, str]]:
     receipt = header_of(request, RECEIPT_HEADER) or ""
+    if not receipt and callback.read.fields.event_type not in ENDS:
+        return body, {}
     answer = countersign(callback.proof.peer, callback.dispatch_id, receipt, now=timezone.now())
     return body, {COUNTERSIGNATURE_HEADER: answer} if answer else {}
 
 
-def _answer_exchange(exchange: ProvenExchange, request: HttpRequest) -> tuple[Body, dict[str, str]]:
-    return answer_exchange(exchange, now=timezone.now()), {}
-
-
-_RECEIVE = Endpoint(_prove_submission, lambda submission: submission.proof.peer, _receive)
+_RECEIVE = Endpoint(
+    _prove_submission,
+    lambda submission: submission.proof.peer,
+    lambda submission: receive_submission(submission, now=timezone.now()),
+    _tell_receive,
+)
 _CALLBACK = Endpoint(
     lambda message, _: prove_callback(message, now=timezone.now()),
     lambda callback: callback.proof.peer,
-    _accept_callback,
+    accept_callback,
+    _tell_callback,
 )
 _EXCHANGE = Endpoint(
-    lambda message, _: prove_exchange(message, now=timezone.now()), lambda exchange: exchange.peer, _answer_exchange
+    lambda message, _: prove_exchange(message, now=timezone.now()),
+    lambda exchange: exchange.peer,
+    lambda exchange: answer_exchange(exchange, now=timezone.now()),
+    lambda _, body, __: (body, {}),
 )
 
 
@@ -116,55 +138,12 @@ def receive(request: HttpRequest) -> HttpResponse:
         return _RECEIVE.answer(request)
 
 
-class BegunReceive(HttpResponse):
-    """The response to a receive of which only the sender is proved yet; `end_receives` gives it its status and body."""
-
-    def __init__(self, request: HttpRequest, submission: Submission) -> None:
-        """Keep the request and what it submits."""
-        super().__init__(content_type=JSON)
-        self.begun, self.submission = request, submission
-
-    def end(self, result: ReceiveResult | Exception) -> None:
-        """Turn this response into the answer that tells the result, or refuses the request."""
-        peer = self.submission.proof.peer
-        try:
-            if isinstance(result, Exception):
-                raise result
-            told = _answered(self.begun, peer, *_told(self.submission, result))
-        except Exception as exc:  # noqa: BLE001 - an unforeseen error is logged and answered with 500
-            told = _refused(exc, self.begun, peer)
-        self.status_code, self.content = told.status_code, told.content
-        for name, value in told.items():
-            self.headers[name] = value
-
-
-class NotBegun(HttpResponse):
-    """Stands for the response to a receive that `receive` must answer: its sender is not known, or it is refused."""
-
-
-def begin_receive(request: HttpRequest) -> BegunReceive | NotBegun:
-    """Prove the sender of a receive without a query, as one of many that `end_receives` ends together."""
-    try:
-        message = _incoming_message(request)
-    except Exception:  # noqa: BLE001 - `receive` finds it again, and answers it
-        return NotBegun()
-    submission = prove_known_sender(message, _delegation_of(request), timezone.now())
-    return BegunReceive(request, submission) if submission else NotBegun()
-
-
-def end_receives(begun: Sequence[BegunReceive]) -> tuple[list[ReceiveResult | Exception], Callable[[], None] | None]:
-    """Store what the begun receives submit, and return what each must tell by `BegunReceive.end`, in their order.
-
-    Also return a function to call after the answers, if workers are to be nudged: it may wait for the broker.
-    """
-    return receive_all([each.submission for each in begun], now=timezone.now())
-
-
 @schema.described_by(schema.CallbackDescription)
 @csrf_exempt
 def callback(request: HttpRequest) -> HttpResponse:
     """Store a callback of the peer that got the dispatch, once, then answer."""
-    return _CALLBACK.answer(request)
+    with expect_callback():
+        return _CALLBACK.answer(request)
 
 
 @schema.described_by(schema.CheckpointsDescription)
@@ -174,6 +153,75 @@ def checkpoints(request: HttpRequest) -> HttpResponse:
     return _EXCHANGE.answer(request)
 
 
+# Many messages of one moment ----------------------------------------------------------------------------------------
+class Begun(HttpResponse):
+    """The response to a message that is read and not proved yet; one of the functions of BEGUN gives it its content."""
+
+    def __init__(self, request: HttpRequest, message: IncomingRequest) -> None:
+        """Keep the request and the parts of it that the proofs cover."""
+        super().__init__(content_type=JSON)
+        self.begun, self.message, self.is_told = request, message, False
+
+    def take_over(self, told: HttpResponse) -> None:
+        """Take the status, the content and the headers of the response that the view would give."""
+        self.status_code, self.content, self.is_told = told.status_code, told.content, True
+        for name, value in told.items():
+            self.headers[name] = value
+
+
+class NotBegun(HttpResponse):
+    """Stands for the response to a request that its view must answer: it is refused, or long."""
+
+
+def begin(request: HttpRequest) -> Begun | NotBegun:
+    """Read and bound the request, as one of many messages that are proved and answered together."""
+    try:
+        message = _incoming_message(request)
+    except Exception:  # noqa: BLE001 - the view finds it again, and answers it
+        return NotBegun()
+    return Begun(request, message) if len(message.body) <= MAX_TOGETHER_BYTES else NotBegun()
+
+
+def end_receives(begun: Sequence[Begun]) -> tuple[list[Ending | None], Callable[[], None] | None]:
+    """Prove the senders of receives as far as no query is needed, and store all that is proved in one transaction.
+
+    Return for each receive the function that writes its answer, None for one that the view must judge. Also return a
+    function to call after the answers, if workers are to be nudged: it may wait for the broker.
+    """
+    now = timezone.now()
+    proven = [prove_known_sender(each.message, _delegation_of(each.begun), now) for each in begun]
+    results, nudge = receive_all([each for each in proven if each], now=now)
+    return _endings(_RECEIVE, begun, proven, results), nudge
+
+
+def end_callbacks(begun: Sequence[Begun]) -> tuple[list[Ending | None], Callable[[], None] | None]:
+    """Prove the senders of callbacks, and apply what is proved in one transaction; return what `end_receives` does."""
+    proven = prove_known_senders([each.message for each in begun], now=timezone.now())
+    results, nudge = accept_callbacks([each for each in proven if each])
+    return _endings(_CALLBACK, begun, proven, results), nudge
+
+
+Ending = Callable[[], None]
+
+
+def _endings(
+    endpoint: Endpoint[Proven, Result],
+    begun: Sequence[Begun],
+    proven: Sequence[Proven | None],
+    results: Sequence[Result | Exception],
+) -> list[Ending | None]:
+    left = iter(results)
+
+    def ending(response: Begun, message: Proven, result: Result | Exception) -> None:
+        response.take_over(endpoint.response(message, result, response.begun))
+
+    return [
+        partial(ending, response, message, next(left)) if message is not None else None
+        for response, message in zip(begun, proven, strict=True)
+    ]
+
+
+# Both ---------------------------------------------------------------------------------------------------------------
 def _incoming_message(request: HttpRequest) -> IncomingRequest:
     """Return the parts of a POST with a JSON body that its proofs cover.
 

@@ -5,6 +5,7 @@ OpenIntent writes `did:web:host:8000` and `did:web:host/path`; the did:web metho
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from core.net.url_grammar import has_odd_segment, normalize_server_url, split_url
@@ -13,6 +14,8 @@ from peers.protocol.errors import InvalidIdentifier
 DID_WEB: Final = "did:web:"
 _WELL_KNOWN = "/.well-known/did.json"
 _MAX_DID_CHARS = 2048
+# Only well-formed identifiers are kept, so the cache is bounded in bytes too.
+_CACHED_DIDS = 1024
 _SPECIFIC_ID = re.compile(r"(?:[A-Za-z0-9._:/-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _ENDS_IN_PORT = re.compile(r".*:[0-9]+", re.ASCII)
@@ -20,6 +23,7 @@ _ENDS_IN_PORT = re.compile(r".*:[0-9]+", re.ASCII)
 _ENCODED = {":": "%3A", "[": "%5B", "]": "%5D"}
 
 
+@lru_cache(maxsize=_CACHED_DIDS)
 def did_of_url(server_url: str) -> str:
     """Return the did:web of a server's base URL: the port as `%3A`, path segments after colons.
 
@@ -30,6 +34,7 @@ def did_of_url(server_url: str) -> str:
     return DID_WEB + _encode(parts.authority) + parts.path.replace("/", ":")
 
 
+@lru_cache(maxsize=_CACHED_DIDS)
 def normalize_did(did: str) -> str:
     """Return the canonical form of a did:web, also of OpenIntent's form with a bare port and slashes.
 

@@ -13,7 +13,7 @@ An intent goes from one hub to another, and the reports on it come back, in thes
 
     hub A                                             hub B
     outbox.dispatch       writes row and envelope
-    outbox.delivery       sends it (worker)  ------>  inbox.receive.prove   who sent it (authentication)
+    outbox.delivery       sends it (worker)  ------>  inbox.receive.prove_sender  who sent it (view)
                                                       inbox.receive.store   stores the intent (view)
                                                       inbox.handler_events  calls the handler (worker)
                                                       inbox.work_progress   the handler reports
@@ -21,9 +21,9 @@ An intent goes from one hub to another, and the reports on it come back, in thes
     inbox.callbacks       applies it         <------  outbox.delivery       sends it (worker)
     inbox.handler_events  calls the handler (worker)
 
-Callers: authentication classes call the first halves of receive and callback and `trust.proofs`; views call the second
-halves, `outbox.dispatch` and `catalog`; the admin and the command `peer` call `trust` for decisions and
-`outbox.dead_letters`; tasks call `outbox.delivery`, `outbox.sweep`, `inbox.handler_events` and `trust.key_refresh`.
+Callers: authentication classes call `trust.proofs`; views call both halves of receive and callback, `outbox.dispatch`
+and `catalog`; the admin and the command `peer` call `trust` for decisions and `outbox.dead_letters`; tasks call
+`outbox.delivery`, `outbox.sweep`, `inbox.handler_events` and `trust.key_refresh`.
 
 Rules that hold in all rooms:
 

@@ -126,7 +126,8 @@ def install(program: str) -> None:
     """
     from core.jobs import queue
     from peers.models.outbox import OutboxRow
-    from peers.services.inbox import callbacks, handler_events, work_progress
+    from peers.services.inbox import handler_events, work_progress
+    from peers.services.inbox.callbacks import apply
     from peers.services.inbox.receive import store
     from peers.services.outbox import (
         backoff,
@@ -142,7 +143,7 @@ def install(program: str) -> None:
     wrap(handler_events, "call_handler", _calling)
     wrap(handler_events, "run_event", partial(_then, "event.after_finish"))
     wrap(sweep, "sweep", partial(_then, "sweep.after"))
-    for module, name in ((dispatch, "create"), (store, "receive"), (callbacks, "accept"), (work_progress, "report")):
+    for module, name in ((dispatch, "create"), (store, "receive"), (apply, "accept"), (work_progress, "report")):
         wrap(module, "unit_of_work", partial(_committing, name))
     wrap(delivery, "unit_of_work", partial(_committing, ""))
     replace(backoff, "LONGEST_PAUSE", timedelta(seconds=2))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 
+from peers.models import PeerState
 from peers.services.trust.proofs import NamedSource
 
 HINT_SECONDS = 5.0
@@ -24,7 +25,9 @@ def recall(server_url: str) -> NamedSource | None:
 
 
 def remember(source: NamedSource) -> None:
-    """Cache the source of a trusted peer for HINT_SECONDS."""
+    """Cache a source for HINT_SECONDS, if it is an approved peer that may send work."""
+    if source.peer is None or source.peer.state != PeerState.APPROVED or not source.peer.may_send_work:
+        return
     if len(_hints) >= MAX_HINTS:
         # A hub has a few thousand peers at most. Clearing costs each of them one query, so the order is not kept.
         _hints.clear()

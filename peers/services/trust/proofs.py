@@ -7,13 +7,13 @@ agent prove nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from core.errors import ForbiddenError, UnauthenticatedError
-from peers.models import Peer, PeerState
+from peers.models import Peer, PeerKey, PeerState
 from peers.protocol import (
     InvalidIdentifier,
     InvalidKey,
@@ -29,7 +29,7 @@ from peers.protocol import (
 )
 from peers.protocol.envelope_signatures import SignedObject
 from peers.services.trust.peer_tokens import checksum, peer_of_token
-from peers.services.trust.peers import find_peer_with_keys, valid_keys
+from peers.services.trust.peers import find_peer_with_keys, trusted_keys, valid_keys
 
 PUBLIC_KEY_HEADER = "X-OpenIntent-Public-Key"
 """The header in which a signer shows its key (base64) to a hub that does not know it yet; the key is not trusted."""
@@ -168,6 +168,14 @@ def look_up_source(server_url: str, now: datetime) -> NamedSource:
 def source_of_peer(peer: Peer, now: datetime) -> NamedSource:
     """Return a known peer as the source of a message that names no server, such as a callback."""
     return NamedSource(peer.server_url, peer, valid_keys(peer, now))
+
+
+def sources_of_peers(peers: Collection[Peer], now: datetime) -> dict[str, NamedSource]:
+    """Return known peers as the sources of messages that name no server, by primary key, with one query for all."""
+    keys: dict[str, list[PeerKey]] = {peer.pk: [] for peer in peers}
+    for key in PeerKey.objects.filter(peer__in=keys).order_by():
+        keys[key.peer_id].append(key)
+    return {peer.pk: NamedSource(peer.server_url, peer, trusted_keys(keys[peer.pk], now)) for peer in peers}
 
 
 def prove(request: IncomingRequest, message: SignedObject, source: NamedSource, now: datetime) -> Proof:

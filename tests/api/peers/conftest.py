@@ -10,6 +10,8 @@ import pytest
 from peers.models import Peer
 from tests.api.peers.partner import Partner, everything_stored, is_answered_together
 
+ANSWERED_IN_BOTH_WAYS = ("test_attacks_", "test_receive", "test_callback", "test_covered_fields")
+
 
 class Refused:
     """Checks that answers are refusals, and that nothing is stored after `start`."""
@@ -33,15 +35,15 @@ class Refused:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Let the tests of receives and of attacks run in both ways in which a hub answers receives."""
-    if metafunc.module.__name__.rpartition(".")[2].startswith(("test_attacks_", "test_receive", "test_covered_fields")):
+    """Let the tests of messages and of attacks run in both ways in which a hub answers messages."""
+    if metafunc.module.__name__.rpartition(".")[2].startswith(ANSWERED_IN_BOTH_WAYS):
         metafunc.fixturenames.append("answered")
         metafunc.parametrize("answered", ["alone", "together"], indirect=True)
 
 
 @pytest.fixture
 def answered(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Answer the receives of the test by the view, or by the handler of many receives."""
+    """Answer the messages of the test by the views, or by the handlers of many messages."""
     token = is_answered_together.set(request.param == "together")
     yield
     is_answered_together.reset(token)

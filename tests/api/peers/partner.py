@@ -15,8 +15,8 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from core.actors import Actor
-from fedhub.message_handler import ReceivesTogether
-from peers.models import KeyOrigin, Peer, PeerState
+from fedhub.message_handler import together_handlers
+from peers.models import KeyOrigin, Peer
 from peers.protocol import DelegationScope, HubIdentity, SigningKey, UcanClaims, sign_envelope, sign_request
 from peers.protocol.compat import make_nonce
 from peers.protocol.ucan import encode_token
@@ -125,20 +125,22 @@ def body_of(message: object) -> bytes:
 def send(message: object, headers: dict[str, str] | None = None, *, path: str = RECEIVE, **meta: Any) -> Any:
     """POST a message and return the answer."""
     body, meta = body_of(message), meta | (headers or {})
-    if path == RECEIVE and is_answered_together.get() and (answer := _answered_together(body, meta)):
+    if is_answered_together.get() and (answer := _answered_together(path, body, meta)):
         return answer
     client = Client(raise_request_exception=False)
     return client.post(path, body, content_type="application/json", **meta)
 
 
 is_answered_together: ContextVar[bool] = ContextVar("is_answered_together", default=False)
-"""Set while `send` gives each receive first to the handler of many receives, a moment after a good one of its peer."""
+"""Set while `send` gives each message first to the handler of many messages, a moment after a good one of its peer."""
 
 
-def _answered_together(body: bytes, meta: dict[str, Any]) -> HttpResponse | None:
+def _answered_together(path: str, body: bytes, meta: dict[str, Any]) -> HttpResponse | None:
+    if path not in together_handlers():
+        return None
     _remember_sender(body)
-    environ = RequestFactory().generic("POST", RECEIVE, body, content_type="application/json", **meta).environ
-    (answer,), nudge = ReceivesTogether().answer_all([(environ, copy_context())])
+    environ = RequestFactory().generic("POST", path, body, content_type="application/json", **meta).environ
+    (answer,), nudge = together_handlers()[path].answer_all([(environ, copy_context())])
     if answer is None:
         return None
     if nudge:
@@ -154,8 +156,7 @@ def _remember_sender(body: bytes) -> None:
         source = look_up_source(json.loads(body)["source_server"], timezone.now())
     except Exception:  # noqa: BLE001 - an attacker's body; the hub judges it
         return
-    if source.peer and source.peer.state == PeerState.APPROVED and source.peer.may_send_work:
-        peer_cache.remember(source)
+    peer_cache.remember(source)
 
 
 def get(path: str, headers: dict[str, str] | None = None) -> Any:

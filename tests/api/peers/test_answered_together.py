@@ -1,4 +1,4 @@
-"""Receives that are answered together: each gets the answer of the view, and what the view must judge is left to it."""
+"""Messages that are answered together: each gets the answer of the view, and what the view must judge is left to it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from core.log_ids import REQUEST_ID, log_ids, name_ids
-from fedhub.message_handler import ReceivesTogether, together_handlers
+from fedhub.message_handler import together_handlers
 from fedhub.together import Asked
 from fedhub.wsgi_bridge import Answer
 from peers.api import message_views
-from peers.models import Peer, ReceivedDispatch, SeenNonce
+from peers.models import InboundCallback, Intent, JournalEntry, JournalKind, Peer, ReceivedDispatch, SeenNonce
+from peers.protocol import JsonObject
+from peers.services.inbox.callbacks import apply
 from peers.services.inbox.receive import new_rows, store
 from peers.services.trust import peer_cache
 from peers.services.trust.peer_tokens import issue_peer_token
 from peers.services.trust.peers import suspend_peer
 from peers.services.trust.proofs import look_up_source
+from peers.services.trust.replay import ALREADY_PROCESSED
+from tests.api.peers.callbacks import CALLBACK, callback, dispatch_to
 from tests.api.peers.partner import OPERATOR, RECEIVE, Partner, body_of, deliver, send
 
 pytestmark = pytest.mark.django_db
@@ -43,8 +47,8 @@ def context() -> Context:
     return copy_context()
 
 
-def together(requests: Sequence[Asked]) -> list[Answer | None]:
-    answers, nudge = ReceivesTogether().answer_all(requests)
+def together(requests: Sequence[Asked], path: str = RECEIVE) -> list[Answer | None]:
+    answers, nudge = together_handlers()[path].answer_all(requests)
     if nudge:
         nudge()
     return answers
@@ -134,7 +138,7 @@ def test_what_the_view_must_judge_is_left_and_nothing_is_stored(
         "a coding": lambda: asked(alpha, HTTP_CONTENT_ENCODING="gzip"),
         "a type": lambda: asked(alpha, CONTENT_TYPE="text/plain"),
         "no JSON": lambda: asked(alpha, b"{"),
-        "long": lambda: asked(alpha, alpha.signed(intent_description="x" * 140_000)),
+        "long": lambda: asked(alpha, alpha.signed(intent_description="x" * 33_000)),
         "GET": lambda: asked(alpha, REQUEST_METHOD="GET"),
     }[name]()
     remember(alpha)
@@ -211,6 +215,62 @@ def about(request_id: str) -> Context:
 
 
 def test_a_project_with_a_view_of_its_own_answers_each_receive_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert list(together_handlers()) == [RECEIVE]
+    assert list(together_handlers()) == [RECEIVE, CALLBACK]
     monkeypatch.setattr("fedhub.message_handler.receive", lambda request: message_views.receive(request))
-    assert together_handlers() == {}
+    assert list(together_handlers()) == [CALLBACK]
+
+
+def test_callbacks_of_one_dispatch_are_applied_in_their_order_and_copies_once(
+    alpha: Partner, alpha_peer: Peer, beta: Partner
+) -> None:
+    Intent.objects.create(id="i-1", title="Compare three suppliers", created_by_id=OPERATOR.id)
+    mine, others = dispatch_to(alpha), dispatch_to(beta)
+    first = callback(mine.pk, state_delta={"step": 1, "note": "kept"}, idempotency_key="one")
+    requests = [
+        reported(alpha, first),
+        reported(alpha, callback(mine.pk, state_delta={"step": 2}, idempotency_key="two")),
+        reported(alpha, first),
+        reported(alpha, callback(mine.pk, state_delta={"step": 3}, idempotency_key="two")),
+        reported(beta, callback(others.pk, state_delta={"step": 9})),
+        reported(beta, callback(mine.pk, state_delta={"step": 10})),
+        reported(alpha, callback(mine.pk, "completed")),
+        reported(alpha, callback(mine.pk, state_delta={"big": "x" * 20_000, "step": 4})),
+    ]
+    answers = together(requests, CALLBACK)
+
+    assert [answer and answer.status for answer in answers] == [200, 200, 200, 409, 200, None, None, 200]
+    assert told(answers[2])[1]["message"] == ALREADY_PROCESSED
+    mine.refresh_from_db()
+    others.refresh_from_db()
+    assert (mine.state["step"], mine.state["note"], others.state["step"]) == (4, "kept", 9)
+    assert mine.status == "accepted"
+    assert InboundCallback.objects.filter(dispatch=mine).count() == 3
+    assert JournalEntry.objects.filter(kind=JournalKind.CALLBACK, dispatch_id=mine.pk).count() == 3
+
+
+def test_a_callback_that_is_refused_changes_nothing_of_what_comes_after_it(
+    alpha: Partner, alpha_peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "MAX_STATE_BYTES", 1000)
+    Intent.objects.create(id="i-1", title="Compare three suppliers", created_by_id=OPERATOR.id)
+    dispatch = dispatch_to(alpha)
+    answers = together(
+        [
+            reported(alpha, callback(dispatch.pk, state_delta={"big": "x" * 2000})),
+            reported(alpha, callback(dispatch.pk, state_delta={"small": 1})),
+        ],
+        CALLBACK,
+    )
+    assert [told(answer)[0] for answer in answers] == [413, 200]
+    dispatch.refresh_from_db()
+    assert dispatch.state == {"small": 1}
+    assert InboundCallback.objects.count() == 1
+    assert SeenNonce.objects.count() == 1
+
+
+def reported(partner: Partner, message: JsonObject) -> Asked:
+    """Return a signed callback of the partner with its context, as the front gives it."""
+    body = body_of(partner.sign(message))
+    headers: dict[str, Any] = partner.headers(body, path=CALLBACK) | {REQUEST_ID: "request-0"}
+    request = RequestFactory().generic("POST", CALLBACK, body, content_type="application/json", **headers)
+    return request.environ, copy_context()

@@ -12,7 +12,7 @@ from django.utils import timezone
 from peers.api import message_views
 from peers.models import Dispatch, Peer, PeerKey
 from peers.protocol import DelegationScope
-from peers.services.inbox import callbacks
+from peers.services.inbox.callbacks import prove_sender
 from peers.services.trust.keys import revoke_key
 from peers.services.trust.peer_tokens import issue_peer_token, revoke_tokens
 from peers.services.trust.peers import suspend_peer
@@ -91,9 +91,9 @@ def test_a_key_or_token_revoked_between_its_proof_and_the_transaction(
     is_token: bool,
 ) -> None:
     token = issue_peer_token(alpha_peer, days=1, by=OPERATOR) if is_token else ""
-    proved = callbacks.prove_callback
+    proved = prove_sender.prove_callback
 
-    def prove_then_revoke(*args: Any, **kwargs: Any) -> callbacks.ProvenCallback:
+    def prove_then_revoke(*args: Any, **kwargs: Any) -> prove_sender.ProvenCallback:
         proven = proved(*args, **kwargs)
         if is_token:
             revoke_tokens(alpha_peer, now=timezone.now())

@@ -15,7 +15,7 @@ from core.counts import take_all
 from core.ids import new_object_id
 from federations.models import AgentRun, Federation, JobTrigger, JobType, SyncJob
 from federations.services import jobs
-from peers.services.inbox.receive.group_commit import GroupCommit
+from peers.services.inbox.group_commit import GroupCommit
 
 TOKEN = "a-token-of-prometheus"
 pytestmark = pytest.mark.django_db

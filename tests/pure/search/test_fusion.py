@@ -10,7 +10,7 @@ from federations.search.words import query_terms
 
 
 def candidate(number: int, words: str, *, is_exact: bool = False) -> Candidate:
-    return Candidate(number, f"id{number}", is_exact, (f" {words.replace(' ', '  ')} ",))
+    return Candidate(number, f"id{number}", is_exact, (f" {words} ",))
 
 
 def order(text: str, candidates: list[Candidate], similarities: dict[int, float]) -> list[int]:

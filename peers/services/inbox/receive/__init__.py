@@ -5,7 +5,7 @@ Theory of operation
 A receive has two halves. Both check the sender, because staff may suspend a peer or revoke a key at any moment:
 
     first half: `prove_sender`                       second half: `store`
-    called from authentication, before the view      called from the view
+    for one request, or for those of one moment      for one request, or for those of one moment
     outside of any transaction                       in one transaction, with other requests of the same moment
     reads and bounds the body                        locks the peer's row and reads keys and tokens again
     verifies signatures and tokens                   checks that the proof still holds, and trust policy
@@ -23,7 +23,7 @@ A message passes through eight values, in this order. Each name says what is est
     2  FederationEnvelope  the body, parsed and bounded, beside the object as received
     3  NamedSource         the server that the message names, with its peer and trusted keys, if it has any
     4  Proof               each proof of the request holds, and all are of the named peer
-    5  Submission          message, envelope, proof and delegation together; the view gets it in `request.auth`
+    5  Submission          message, envelope, proof and delegation together
     6  LockedPeer          the peer's row under the lock, with the keys and tokens that are valid now
     7  ReceiveOutcome      the answer, and the new rows for workers
     8  ReceiveResult       the answer on the wire, sent after the commit
@@ -32,8 +32,8 @@ A refused request stores nothing. It writes a line to the text log, raises a cou
 later (`trust.passing_lines`). An unknown sender that signs with a key which it shows also gets a proposal
 (`trust.proposals`).
 
-Group commit (`group_commit`): a transaction has a fixed price, the write lock and the disk's acknowledgment, which
-requests of the same moment share. The first request's thread stores the requests that wait, and each thread gets its
-own outcome. At 20 concurrent senders this gives about twice as many requests per second, with less than half of the p95
-latency and of the CPU time for each request. A lone request is a group of one and does not wait.
+Group commit (`inbox.group_commit`): a transaction has a fixed price, the write lock and the disk's acknowledgment,
+which requests of the same moment share. In the hub's own server one thread proves and stores the requests of a moment,
+as far as their senders are in `peer_cache` (`fedhub.together`). Each other request has a thread of its own: the first
+thread stores what waits, and each gets its own outcome. A lone request is a group of one and does not wait.
 """

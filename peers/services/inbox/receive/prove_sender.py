@@ -82,7 +82,7 @@ def prove_submission(request: IncomingRequest, delegation: str, now: datetime) -
 
 def prove_known_sender(request: IncomingRequest, delegation: str, now: datetime) -> Submission | None:
     """Return what `prove_submission` returns, without a query; None if that needs one, and for all that is refused."""
-    if request.tokens or len(request.body) > MAX_UNPROVEN_BYTES or not has_refusals_left(request.address):
+    if request.tokens or not has_refusals_left(request.address):
         return None
     try:
         message, envelope = read_message(request.body)
@@ -134,8 +134,7 @@ def prove_source(request: IncomingRequest, message: JsonObject, envelope: Federa
             raise
         is_own_key = has_refusals_left(request.address) and _propose_sender(request, signed, source, now)
         raise NotTrustedError(source.server_url, _why_unproven(source, is_own_key=is_own_key)) from exc
-    if proof.peer.state == PeerState.APPROVED and proof.peer.may_send_work:
-        peer_cache.remember(source)
+    peer_cache.remember(source)
     return proof
 
 

@@ -8,22 +8,20 @@ later. A group that the database refuses is taken apart, so that one submission 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from django.db import IntegrityError
 from django.db.models import Q
 from django.utils import timezone
 
 from core.counts import Count
 from core.errors import ConflictError, HubError, NotFoundError
-from core.store.unit_of_work import retried, unit_of_work
+from core.store.unit_of_work import unit_of_work
 from peers.models import HandlerEvent, OutboundCallback, Peer, ReceivedDispatch, TakenBy
 from peers.protocol import FederationEnvelope, FederationPolicy, ProtocolError, ReceiveResult
-from peers.services.inbox.receive.group_commit import GroupCommit
+from peers.services.inbox.group_commit import GroupCommit, together_or_alone
 from peers.services.inbox.receive.new_rows import ACCEPTED, SPENT, NewRows, new_intent, new_received, rows_of
 from peers.services.inbox.receive.prove_sender import Submission, check_fresh_here
 from peers.services.inbox.receive.scope_and_policy import (
@@ -55,8 +53,6 @@ DELAY_SECONDS = 0.005
 RECEIVED = Count("fedhub_peer_dispatches_received_total", "Dispatches of peers that got a result.", ("result",))
 
 KNOWN_COLUMNS = ("peer", "dispatch_id", "idempotency_key", "body_digest", "accepted", "local_intent_id")
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ def receive_all(
     """
     refusals = [_early_refusal(each, now) for each in submissions]
     checked = [each for each, refusal in zip(submissions, refusals, strict=True) if refusal is None]
-    outcomes, led = _groups.submit_all(checked) if checked else ([], [])
+    outcomes, led = _groups.submit_all(checked)
     settled = iter([_settle(each, outcome) for each, outcome in zip(checked, outcomes, strict=True)])
     results = [refusal or next(settled) for refusal in refusals]
     has_work = any(outcome.events or outcome.callbacks for outcome in led)
@@ -134,30 +130,6 @@ def check_fresh(submission: Submission, now: datetime) -> None:
         check_fresh_here(defaults | {key: value for key, value in message.items() if value}, now)
 
 
-def store_submissions(submissions: Sequence[Submission]) -> list[ReceiveOutcome | Exception]:
-    """Store submissions in one transaction; return, after its commit, the outcome or error of each, in their order.
-
-    The errors are those that `receive` raises, and the errors of the database.
-    """
-    if len(submissions) > 1:
-        try:
-            return _store_together(submissions)
-        except Exception:
-            logger.warning("A group of %d submissions failed; each is stored alone", len(submissions), exc_info=True)
-    return [_store_alone(submission) for submission in submissions]
-
-
-def _store_alone(submission: Submission) -> ReceiveOutcome | Exception:
-    try:
-        try:
-            return _store_with_retries([submission])[0]
-        except IntegrityError:
-            # On a database that cannot lock rows, a copy was faster. It has committed, so its row is found now.
-            return _store_with_retries([submission])[0]
-    except Exception as exc:  # noqa: BLE001 - raised in the thread of this submission
-        return exc
-
-
 def _store_together(submissions: Sequence[Submission]) -> list[ReceiveOutcome | Exception]:
     with unit_of_work():
         group = _Group(submissions, timezone.now())
@@ -166,7 +138,11 @@ def _store_together(submissions: Sequence[Submission]) -> list[ReceiveOutcome | 
     return outcomes
 
 
-_store_with_retries = retried(_store_together)
+store_submissions = together_or_alone(_store_together)
+"""Store submissions in one transaction; return, after its commit, the outcome or error of each, in their order.
+
+The errors are those that `receive` raises, and the errors of the database.
+"""
 
 
 def _nudge(outcomes: Sequence[ReceiveOutcome]) -> None:

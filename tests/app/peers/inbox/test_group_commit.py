@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from peers.services.inbox.receive.group_commit import GroupCommit, UnfinishedError
+from peers.services.inbox.group_commit import GroupCommit, UnfinishedError
 
 SECONDS = 20.0
 

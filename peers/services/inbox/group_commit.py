@@ -12,6 +12,7 @@ wait.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,12 +20,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from django.db import IntegrityError
+
 from core.counts import Spread
 from core.errors import InternalError
+from core.store.unit_of_work import retried
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-GROUP_SIZE = Spread("fedhub_receive_group_size", "Submissions of peers in one transaction.", (1, 2, 4, 8, 16, 32, 64))
+GROUP_SIZE = Spread(
+    "fedhub_receive_group_size", "Receives or callbacks of peers in one transaction.", (1, 2, 4, 8, 16, 32, 64)
+)
+
+logger = logging.getLogger(__name__)
 
 
 class UnfinishedError(InternalError):
@@ -87,11 +95,13 @@ class GroupCommit(Generic[Item, Result]):
                 self._arrive()
 
     def submit_all(self, items: Sequence[Item]) -> tuple[list[Result | Exception], list[Result]]:
-        """Submit the items that this thread has at hand, at least one; return the outcome of each, in their order.
+        """Submit the items that this thread has at hand; return the outcome of each, in their order.
 
         Also return the results of the groups that this thread has led: what is left to do for them is for its caller.
         An outcome is an UnfinishedError after `wait_seconds`, and, caused by it, after an exception that `work` raised.
         """
+        if not items:
+            return [], []
         tickets = [_Ticket[Item, Result](item) for item in items]
         led: list[Result] = []
         with self._lock:
@@ -152,3 +162,33 @@ class GroupCommit(Generic[Item, Result]):
             if self._waiting:
                 self._waiting[0].leads = True
                 self._waiting[0].told.set()
+
+
+def together_or_alone(
+    store: Callable[[Sequence[Item]], list[Result | Exception]],
+) -> Callable[[Sequence[Item]], list[Result | Exception]]:
+    """Return the work of a group: `store` in one transaction for all items, or for each alone where that fails.
+
+    So one item never fails another. The errors of the database are outcomes too.
+    """
+    with_retries = retried(store)
+
+    def store_alone(item: Item) -> Result | Exception:
+        try:
+            try:
+                return with_retries([item])[0]
+            except IntegrityError:
+                # On a database that cannot lock rows, a copy was faster. It has committed, so its row is found now.
+                return with_retries([item])[0]
+        except Exception as exc:  # noqa: BLE001 - raised in the thread of this item
+            return exc
+
+    def work(items: Sequence[Item]) -> list[Result | Exception]:
+        if len(items) > 1:
+            try:
+                return store(items)
+            except Exception:
+                logger.warning("A group of %d messages failed; each is stored alone", len(items), exc_info=True)
+        return [store_alone(item) for item in items]
+
+    return work
