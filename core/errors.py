@@ -10,14 +10,18 @@ from typing import ClassVar
 
 
 class HubError(Exception):
-    """The base of the errors that a service raises and a caller may see; `message` is safe to show to the caller."""
+    """The base of the errors that a service raises and a caller may see; `message` is safe to show to the caller.
+
+    `detail` is a word for the hub's own log and staff, which tells apart the causes of one message; no caller sees it.
+    """
 
     status_hint: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, detail: str = "") -> None:
         super().__init__(message)
         self.message = message
+        self.detail = detail
 
 
 class InvalidRequestError(HubError):

@@ -69,7 +69,7 @@ class RunActionsMixin(RowPagesMixin):
         url_path="refuse",
         dialog={
             "title": "Refuse this work?",
-            "description": "The run ends before the agent has begun.",
+            "description": "The agent does not begin. The sender reads that staff refused the work, and your reason.",
             "form_class": RefuseForm,
             "form_submit_text": "Refuse",
             "keep_text": "Not yet",
@@ -113,7 +113,8 @@ class RunActionsMixin(RowPagesMixin):
         url_path="cancel",
         dialog={
             "title": "Cancel this run?",
-            "description": "The run ends without an answer. If the agent works, the hub asks it to cancel its task.",
+            "description": "The run ends without an answer. If the agent works, the hub asks it to cancel its task. To "
+            "decline a peer's work that waits for approval, press Refuse: then the sender reads that staff refused it.",
             "form_class": CancelForm,
             "form_submit_text": "Cancel the run",
             "keep_text": "Let it run",

@@ -12,6 +12,7 @@ from core.admin.labels import format_seconds, label
 from federations.admin.run_rows import beginning_of
 from federations.models import AgentRun
 from federations.runs.states import RunSource, RunState
+from federations.services.runs.make import WAIT
 
 STATE_WORDS: Mapping[str, str] = {
     RunState.WAITING_APPROVAL: "Waiting for approval",
@@ -39,10 +40,12 @@ SOURCE_WORDS: Mapping[str, str] = {RunSource.PEER: "A peer", RunSource.STAFF: "S
 TITLE_CHARACTERS = 90
 
 SAYINGS: Mapping[str, str] = {
-    RunState.WAITING_APPROVAL: "The work waits until staff approve or refuse it.",
+    RunState.WAITING_APPROVAL: "The work waits until staff approve or refuse it. "
+    f"After {WAIT.days} days without a decision it ends as expired.",
     RunState.QUEUED: "The work waits for a worker.",
     RunState.RUNNING: "The agent has the message and works.",
-    RunState.INPUT_REQUIRED: "The agent waits for an answer to its question.",
+    RunState.INPUT_REQUIRED: "The agent waits for an answer to its question. "
+    f"After {WAIT.days} days without one the work ends as expired.",
 }
 # The part of an error by which it is known, and what staff do about it.
 NEXT_STEPS: Sequence[tuple[str, str]] = (

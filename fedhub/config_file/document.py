@@ -44,7 +44,7 @@ RoleKey = Literal["reader", "operator", "approver", "administrator"]
 PeerStateWord = Literal["proposed", "approved", "rejected", "suspended", "retired"]
 EventWord = Literal[
     "sync.failed", "sync.recovered", "plan.held", "work.waiting", "work.by_hand", "peer.waiting", "key.changed",
-    "dead_letter", "storage.low", "beat.silent",
+    "dead_letter", "message.refused", "storage.low", "beat.silent",
 ]  # fmt: skip
 
 

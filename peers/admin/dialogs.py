@@ -11,9 +11,12 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 MAX_REASON_CHARS = 2000
 
 
-def dialog(title: str, description: str, form: type[BaseDialogForm]) -> dict[str, Any]:
-    """Return the `dialog` argument of unfold's action decorator; `title` is also the text of the submit button."""
-    return {"title": title, "description": description, "form_class": form, "form_submit_text": title}
+def dialog(title: str, description: str, form: type[BaseDialogForm], *, ask: str = "") -> dict[str, Any]:
+    """Return the `dialog` argument of unfold's action decorator.
+
+    `title` is the text of the submit button, and the heading where the dialog does not `ask` a question of its own.
+    """
+    return {"title": ask or title, "description": description, "form_class": form, "form_submit_text": title}
 
 
 def reason_field(*, required: bool, help_text: str) -> forms.CharField:

@@ -15,6 +15,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from core.admin.cells import copyable, once_a_row, row_link, time_since
+from core.admin.labels import format_time
 from core.admin.linked_filters import DayFilter
 from federations.admin.run_timeline import Entry
 from peers.admin.composer.links import composer_url, may_compose
@@ -26,9 +27,9 @@ from peers.admin.outbox import OutboxAdmin, WorkStateFilter
 from peers.admin.work.buttons import buttons_for
 from peers.admin.work.entries import entries_of
 from peers.admin.work.live import live_answer, page_context
-from peers.admin.work.sent import sent_facts, sent_state
+from peers.admin.work.sent import happened, sent_facts, sent_state
 from peers.models import Dispatch, DispatchState, Intent
-from peers.services.answer_words import in_words
+from peers.protocol import ProtocolError, parse_json_object
 
 
 @admin.register(Dispatch)
@@ -52,7 +53,7 @@ class DispatchAdmin(OutboxAdmin):
     search_help_text = "Intent, peer, agent or id"
     change_form_outer_before_template = "peers/work.html"
     fieldsets = [
-        ("Target", {"fields": ["intent_link", "agent", "scope_text"]}),
+        ("Target", {"fields": ["intent_link", "agent", "limits", "scope_text", "delegation"]}),
         ("State after the peer's reports", {"fields": ["state_text"], "classes": ["collapse"]}),
         ("Ids", {"fields": ["own_id", "remote_id", "trace"], "classes": ["collapse"]}),
         ("Envelope as the hub sends it", {"fields": ["envelope_text"], "classes": ["collapse"]}),
@@ -134,11 +135,32 @@ class DispatchAdmin(OutboxAdmin):
 
     @display(description="What happened")
     def what_happened(self, dispatch: Dispatch) -> str:
-        return in_words(dispatch.reason or dispatch.last_error) or "-"
+        return happened(dispatch) or "-"
 
     @display(description="Delegation scope")
     def scope_text(self, dispatch: Dispatch) -> SafeString:
         return json_as_fields(dispatch.scope)
+
+    @display(description="Limits")
+    def limits(self, dispatch: Dispatch) -> SafeString | str:
+        try:
+            policy = parse_json_object(dispatch.envelope).get("federation_policy")
+        except ProtocolError:
+            policy = None
+        return json_as_fields(policy) if policy else "None of this hub's; the peer's own limits hold."
+
+    @display(description="Delegation token")
+    @once_a_row
+    def delegation(self, dispatch: Dispatch) -> str:
+        token = dispatch.delegations.order_by("-created_at", "-id").first()
+        if token is None:
+            return "None was sent with it."
+        if token.revoked_at is None:
+            return f"Valid until {format_time(token.expires_at)}"
+        return (
+            f"Revoked {format_time(token.revoked_at)}, with a stop of the peer. The work cannot be passed back to this "
+            "hub any more; while the peer is approved, its reports on the work are still taken."
+        )
 
     @display(description="State")
     def state_text(self, dispatch: Dispatch) -> SafeString:

@@ -21,7 +21,11 @@ from peers.services.trust.effects import (
     count_stopped,
     count_tokens,
 )
+from peers.services.trust.held_work import count_held
 
+STAYS_STOPPED = (
+    "Its cancelled runs, its tokens and the delegations of sent work stay stopped: issue new tokens if it needs them."
+)
 NOTHING_STOPS = "Nothing is under way with this peer: no message waits, no agent works for it, no token counts."
 
 
@@ -55,6 +59,14 @@ class StopPeerForm(EffectsForm):
 
 class SuspendForm(StopPeerForm, RequiredReasonForm):
     """Asks why the peer is suspended."""
+
+
+class ResumeForm(EffectsForm, ReasonForm):
+    """Asks why the peer is resumed, and says what goes on and what stays stopped."""
+
+    def effects(self, object_id: str) -> Iterable[str]:
+        peer = Peer.objects.filter(pk=object_id).first()
+        return [*released_parts(*count_held(peer)), STAYS_STOPPED] if peer else []
 
 
 class RetireForm(StopPeerForm, ReasonForm):
@@ -102,11 +114,17 @@ def stopped_parts(stopped: StopEffects, unseen: int) -> list[str]:
     return _parts(
         (stopped.dispatches, "dispatch", "wait", "waits"),
         (stopped.callbacks, "callback", "wait", "waits"),
-        (stopped.delegations, "permission", "of the peer for sent work end", "of the peer for sent work ends"),
+        (stopped.delegations, "delegation", "of sent work end", "of sent work ends"),
         (stopped.tokens, "token", "end", "ends"),
-        (unseen, "unlisted agent", "are unseen by it", "is unseen by it"),
+        (unseen, "unlisted agent", "are hidden from it", "is hidden from it"),
         (stopped.runs, "run", "are cancelled", "is cancelled"),
     )
+
+
+def released_parts(dispatches: int, callbacks: int) -> list[str]:
+    """Return what goes on when a peer is resumed, one part for each number above 0."""
+    parts = _parts((dispatches, "dispatch", "go out", "goes out"), (callbacks, "callback", "go out", "goes out"))
+    return parts or ["No message waits for it."]
 
 
 def key_parts(found: KeyEffects) -> list[str]:

@@ -28,9 +28,9 @@ from peers.admin.labels import DISPATCH_COLORS, dispatch_status, peer_link
 from peers.admin.list_pages import INTENT_EXPORT, INTENT_TABS
 from peers.admin.work.answer import answer_of
 from peers.admin.work.outcome import OUTCOME_COLORS, outcome_of, what_happened
+from peers.admin.work.sent import happened
 from peers.models import Dispatch, DispatchState, Intent, IntentStatus, ReceivedDispatch
 from peers.services.agent_work.waiting import waiting_among
-from peers.services.answer_words import in_words
 from peers.services.catalog.intents import change_intent, create_intent, is_editable, where_status, with_status
 
 INTENT_COLORS = {
@@ -204,7 +204,7 @@ def _dispatch_table(intent: Intent, dispatches: list[Dispatch]) -> dict[str, lis
             peer_link(row.peer, row.target_server),
             row.agent_id or "chosen by the peer",
             label(dispatch_status(row), DISPATCH_COLORS),
-            in_words(row.reason or row.last_error) or "-",
+            happened(row) or "-",
             time_since(row.created_at),
         ]
         for row in dispatches

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
@@ -15,12 +15,14 @@ from unfold.decorators import action, display
 
 from core.actors import actor_of
 from core.admin.cells import copyable, once_a_row, row_link, time_since
+from core.admin.list_page import ListChangeList
 from core.admin.read_only import ReadOnlyAdmin
 from core.admin.refusals import show_refusals
 from core.admin.row_pages import RowPagesMixin
 from peers.admin.dialogs import RequiredReasonForm, dialog
 from peers.admin.labels import peer_link
 from peers.admin.list_pages import JOURNAL_EXPORT, JOURNAL_TABS
+from peers.admin.refusal_help import help_for
 from peers.admin.work.trace_table import trace_table
 from peers.models import Dispatch, JournalEntry, JournalKind, Peer, ReceivedDispatch
 from peers.services.inbox.explain.refused import checks_of_line
@@ -39,9 +41,26 @@ KIND_COLORS = {
 MAX_ID_CHARS = 13
 
 
+class JournalChangeList(ListChangeList):
+    """A list of journal lines, which reads the peers of a page at once: a line has only the URL of its peer."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        urls = {line.peer_url for line in self.result_list} - {""}
+        peers = {peer.server_url: peer for peer in Peer.objects.filter(server_url__in=urls)} if urls else {}
+        for line in self.result_list:
+            line.found_peer = peers.get(line.peer_url)
+
+
 @admin.register(JournalEntry)
 class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
     """The admin page of the journal: a line for each decision about a peer and each message between hubs."""
+
+    class Media:
+        css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("fedhub/peers.css",)}
 
     actions_list = ["start_log"]
     list_display = ["when", "kind_label", "said", "peer", "dispatch", "by"]
@@ -63,7 +82,9 @@ class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
-        context["trace"] = trace_table(checks_of_line(obj))
+        checks, reason = checks_of_line(obj)
+        context["trace"] = trace_table(checks)
+        context["help"] = help_for(request, obj, reason) if reason else None
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def has_start_log_permission(self, request: HttpRequest) -> bool:
@@ -101,9 +122,12 @@ class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
     def said(self, entry: JournalEntry) -> str:
         return line_words(entry.kind, entry.text)
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[JournalChangeList]:
+        return JournalChangeList
+
     @display(description="Peer", ordering="peer_url")
     def peer(self, entry: JournalEntry) -> SafeString | str:
-        return peer_link(None, entry.peer_url)
+        return peer_link(getattr(entry, "found_peer", None), entry.peer_url)
 
     @display(description="Dispatch", ordering="dispatch_id")
     def dispatch(self, entry: JournalEntry) -> SafeString | str:
@@ -134,9 +158,10 @@ def journal_url(query: str) -> str:
     return f"{reverse('admin:peers_journalentry_changelist')}?{urlencode({'q': query})}"
 
 
-def refusals_url() -> str:
-    """Return the address of the journal's page with the messages that the hub refused and did not store."""
-    return f"{reverse('admin:peers_journalentry_changelist')}?tab={JournalKind.REFUSED}"
+def refusals_url(peer_url: str = "") -> str:
+    """Return the address of the journal's page with the messages that the hub refused: all, or those of one peer."""
+    query = {"tab": JournalKind.REFUSED.value} | ({"q": peer_url} if peer_url else {})
+    return f"{reverse('admin:peers_journalentry_changelist')}?{urlencode(query)}"
 
 
 def lines_link(dispatch_id: str) -> SafeString:

@@ -24,9 +24,12 @@ from peers.models import (
     ReceivedDispatch,
 )
 from peers.protocol import CallbackEventType
+from peers.services.inbox.work_progress import REFUSED
 from peers.services.trust.standing import Standing
 
+MESSAGES_PAUSED = "Messages paused"
 PEER_COLORS = {
+    MESSAGES_PAUSED: "warning",
     PeerState.PROPOSED.label: "info",
     PeerState.APPROVED.label: "success",
     PeerState.REJECTED.label: "danger",
@@ -43,12 +46,13 @@ KEY_COLORS = {
     "Expired": "default",
 }
 WITHDRAWAL_COLORS = {way.label: "danger" for way in KeyWithdrawal}
+REFUSED_WORK = "Refused"
 DISPATCH_COLORS = {
     DispatchState.PENDING.label: "info",
     DispatchState.DELIVERED.label: "info",
     DispatchState.ACCEPTED.label: "primary",
     DispatchState.COMPLETED.label: "success",
-    DispatchState.REJECTED.label: "danger",
+    REFUSED_WORK: "danger",
     DispatchState.FAILED.label: "danger",
     "Given up": "warning",
     "Put away": "default",
@@ -107,13 +111,21 @@ def peer_state(peer: Peer, standing: Standing) -> str:
 def dispatch_status(dispatch: Dispatch) -> str:
     """Return a dispatch's status; `Given up`, `Put away` or `Waiting` for one that no worker will take.
 
-    `Failed` is the work that the peer could not do. A dispatch that the hub could not deliver is given up.
+    `Failed` is the work that the peer could not do, `Refused` the work that the peer's hub or staff did not want. A
+    dispatch that the hub could not deliver is given up.
     """
     if dispatch.dead_at:
         return "Put away" if dispatch.put_away_at else "Given up"
+    if dispatch.status == DispatchState.REJECTED or is_refused_by_staff(dispatch):
+        return REFUSED_WORK
     if dispatch.status != DispatchState.PENDING:
         return dispatch.get_status_display()
     return "Pending" if dispatch.due_at else "Waiting"
+
+
+def is_refused_by_staff(dispatch: Dispatch) -> bool:
+    """Tell whether the peer's staff refused the work after its hub had taken it, by the column that lists search."""
+    return dispatch.status == DispatchState.FAILED and dispatch.reason.startswith(REFUSED)
 
 
 def key_state(key: PeerKey, now: datetime) -> str:

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from core.admin.list_export import ExportField
 from core.admin.list_tabs import Tab, choice_tabs
-from peers.admin.labels import dispatch_status, event_name, key_state, title_of_received
+from peers.admin.labels import REFUSED_WORK, dispatch_status, event_name, key_state, title_of_received
 from peers.admin.work.outcome import outcome_of, what_happened
+from peers.admin.work.sent import happened
 from peers.models import (
     PUT_AWAY,
     WAITING_DEAD,
@@ -25,6 +26,7 @@ from peers.models import (
 )
 from peers.services.agent_work.waiting import where_under_way, where_waiting
 from peers.services.catalog.intents import where_status
+from peers.services.inbox.work_progress import REFUSED
 from peers.services.journal_words import line_words
 from peers.services.trust.standing import has_changed_key, has_no_trusted_key, needs_decision, review_is_due
 
@@ -84,16 +86,25 @@ INTENT_EXPORT: tuple[ExportField, ...] = (
 )
 
 _IS_PENDING = Q(status=DispatchState.PENDING)
+_IS_FAILED = Q(status=DispatchState.FAILED, dead_at__isnull=True)
+_IS_BY_STAFF = Q(reason__startswith=REFUSED)
+_IS_REFUSED = (
+    Q(status=DispatchState.REJECTED)
+    | (_IS_FAILED & _IS_BY_STAFF)
+    | Q(status=DispatchState.FAILED, dead_at__isnull=False, put_away_at__isnull=True)
+)
 DISPATCH_TABS = (
     Tab("pending", "Pending", _IS_PENDING & IS_DUE),
     Tab("waiting", "Waiting", _IS_PENDING & IS_AT_REST),
     *DEAD_TABS,
-    # A dispatch that the hub gave up stands behind one tab alone, as the label in its row says.
+    # A dispatch that the hub gave up stands behind the tab that the label in its row says. One whose message the peer
+    # refused at once is also under Refused, where people look for it.
     *(
         Tab(state.value, str(state.label), Q(status=state, dead_at__isnull=True))
-        for state in DispatchState
-        if state != DispatchState.PENDING
+        for state in (DispatchState.DELIVERED, DispatchState.ACCEPTED, DispatchState.COMPLETED)
     ),
+    Tab(DispatchState.REJECTED.value, REFUSED_WORK, _IS_REFUSED),
+    Tab(DispatchState.FAILED.value, str(DispatchState.FAILED.label), _IS_FAILED & ~_IS_BY_STAFF),
 )
 DISPATCH_EXPORT: tuple[ExportField, ...] = (
     ("Id", "id"),
@@ -102,7 +113,7 @@ DISPATCH_EXPORT: tuple[ExportField, ...] = (
     ("Agent", "agent_id"),
     ("Status", dispatch_status),
     ("Attempts", "attempts"),
-    ("What happened", lambda row: row.reason or row.last_error),
+    ("What happened", happened),
     ("Sent by", "created_by_name"),
     ("Sent", "created_at"),
     ("Delivered", "delivered_at"),
@@ -192,7 +203,8 @@ REGISTERED_EXPORT: tuple[ExportField, ...] = (
     ("Registered", "created_at"),
 )
 
-JOURNAL_TABS = tuple(choice_tabs("kind", JournalKind.choices))
+# What people look for comes first.
+JOURNAL_TABS = tuple(choice_tabs("kind", sorted(JournalKind.choices, key=lambda kind: kind[0] != JournalKind.REFUSED)))
 JOURNAL_EXPORT: tuple[ExportField, ...] = (
     ("When", "at"),
     ("About", "kind"),

@@ -25,7 +25,7 @@ from core.admin.refusals import show_refusals
 from core.admin.row_pages import RowPagesMixin
 from peers.admin.dialogs import ConfirmForm, PutAwayForm, RequiredReasonForm, dialog
 from peers.admin.labels import EVENT_NAMES, http_answer
-from peers.models import PUT_AWAY, WAITING_DEAD, OutboxRow
+from peers.models import PUT_AWAY, WAITING_DEAD, OutboundCallback, OutboxRow
 from peers.services.answer_words import in_words
 from peers.services.outbox.dead_letters import bring_back, put_away, put_away_each, retry_dead
 
@@ -190,7 +190,7 @@ class OutboxAdmin(OldestFirstMixin, RowPagesMixin, ReadOnlyAdmin):
 
     @display(description="Last error")
     def error_text(self, row: OutboxRow) -> str:
-        return in_words(row.last_error) or "-"
+        return in_words(row.last_error, is_report=isinstance(row, OutboundCallback)) or "-"
 
     @display(description="Made", ordering="created_at")
     def made(self, row: Any) -> str:

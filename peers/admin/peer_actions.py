@@ -16,7 +16,17 @@ from core.admin.shown_once import answer_once, is_to_show, show_once
 from core.errors import ExternalServiceError
 from peers.admin.composer.links import composer_url, may_compose
 from peers.admin.dialogs import ConfirmForm, OutboundKeyForm, ReasonForm, RequiredReasonForm, dialog
-from peers.admin.effects import RejectForm, RetireForm, RevokeTokensForm, SuspendForm, joined, stopped_parts
+from peers.admin.effects import (
+    STAYS_STOPPED,
+    RejectForm,
+    ResumeForm,
+    RetireForm,
+    RevokeTokensForm,
+    SuspendForm,
+    joined,
+    released_parts,
+    stopped_parts,
+)
 from peers.admin.fingerprints import shown_fingerprint
 from peers.admin.labels import key_origin, plural, short_fingerprint
 from peers.admin.peer_forms import ApprovalForm, TokenForm
@@ -43,8 +53,9 @@ NEXT_STEP: dict[str, str] = {
     PeerState.PROPOSED: "The hub trusts no key of it yet. Compare its key, then approve it.",
     PeerState.APPROVED: "Choose under Agents' visibility which agents it sees, or dispatch an intent to it.",
     PeerState.REJECTED: "The hub refuses its requests. Press Propose again to undo this.",
-    PeerState.SUSPENDED: "The hub refuses its requests, and holds queued work until you resume it.",
-    PeerState.RETIRED: "The hub sends it nothing and refuses its requests. Its history stays.",
+    PeerState.SUSPENDED: "The hub refuses its requests, and holds queued work until you press Resume.",
+    PeerState.RETIRED: "The hub sends it nothing and refuses its requests. Its history stays. To trust it again, press "
+    "Propose again.",
 }
 """What each state means, and what staff can do next."""
 STEP_WITHOUT_KEY = "It has no key: press Issue a token under More, so that it can prove itself."
@@ -163,6 +174,7 @@ class PeerActionsMixin(SendingActionsMixin):
             "The hub refuses the peer's requests and does not propose it again by itself. "
             "Press Propose again to undo this.",
             RejectForm,
+            ask="Reject this peer?",
         ),
     )
     def reject(self, request: HttpRequest, form: RejectForm, object_id: str) -> HttpResponse:
@@ -177,9 +189,10 @@ class PeerActionsMixin(SendingActionsMixin):
         dialog=dialog(
             "Suspend",
             "At once the hub refuses the peer's requests, cancels the work of its agents for the peer, and holds "
-            "queued dispatches and callbacks. It revokes the peer's tokens and its permissions for sent work; they "
-            "stay revoked when you resume the peer.",
+            "queued dispatches and callbacks. It revokes the peer's tokens, and the delegations of sent work, with "
+            "which that work can be passed back to this hub; they stay revoked when you resume the peer.",
             SuspendForm,
+            ask="Suspend this peer?",
         ),
     )
     def suspend(self, request: HttpRequest, form: SuspendForm, object_id: str) -> HttpResponse:
@@ -193,12 +206,18 @@ class PeerActionsMixin(SendingActionsMixin):
         url_path="resume",
         dialog=dialog(
             "Resume",
-            "The hub trusts the peer's pinned keys again and sends the work and callbacks that it held.",
-            ReasonForm,
+            "The hub trusts the peer's pinned keys again, takes its messages and sends what it held.",
+            ResumeForm,
+            ask="Resume this peer?",
         ),
     )
-    def resume(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
-        return self._decide(request, object_id, peers.resume_peer, form)
+    def resume(self, request: HttpRequest, form: ResumeForm, object_id: str) -> HttpResponse:
+        peer = self.row_or_404(request, object_id)
+        with show_refusals(request):
+            released = peers.resume_peer(peer, reason=form.cleaned_data["reason"], by=actor_of(request.user))
+            parts = " ".join(released_parts(*released))
+            messages.success(request, f"{peer} is approved again. {parts} {STAYS_STOPPED}")
+        return self.redirect_to(request, self.row_url(object_id))
 
     @action(
         description="Retire",
@@ -208,9 +227,10 @@ class PeerActionsMixin(SendingActionsMixin):
         dialog=dialog(
             "Retire",
             "The hub sends the peer nothing more, refuses its requests and cancels the work of its agents for it. "
-            "It revokes the peer's tokens and its permissions for sent work for good. Its history stays. To trust it "
+            "It revokes the peer's tokens and the delegations of sent work for good. Its history stays. To trust it "
             "again, propose it again.",
             RetireForm,
+            ask="Retire this peer?",
         ),
     )
     def retire(self, request: HttpRequest, form: RetireForm, object_id: str) -> HttpResponse:
@@ -227,6 +247,7 @@ class PeerActionsMixin(SendingActionsMixin):
             "The peer becomes a proposed peer again and keeps its history. "
             "The hub trusts no key of it until you approve it.",
             ReasonForm,
+            ask="Propose this peer again?",
         ),
     )
     def repropose(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:

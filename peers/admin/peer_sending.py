@@ -54,7 +54,7 @@ class SendingActionsMixin(RowPagesMixin):
         dialog=dialog(
             "Pause messages",
             "Dispatches and callbacks to the peer wait until the pause ends. The hub still takes what the peer sends, "
-            "and its tokens and its permissions for sent work stay valid.",
+            "and its tokens and the delegations of sent work stay valid.",
             PauseForm,
         ),
     )

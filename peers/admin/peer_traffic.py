@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from core.admin.cells import time_since
 from core.admin.charts import GREEN, RED, DayChart, Series, day_chart
-from core.admin.labels import format_until
+from core.admin.labels import format_time, format_until
 from core.store.days import RecentDays, hub_today
 from core.store.unions import count_each
 from peers.admin.labels import plural
@@ -30,7 +30,8 @@ def traffic_of(peer: Peer, now: datetime) -> dict[str, Any]:
         received=ReceivedDispatch.objects.filter(peer=peer),
         differing=DispatchReceipt.objects.filter(peer=peer, standing=ReceiptStanding.DIFFERS),
     )
-    chart = delivery_chart(delivery_days(peer, RecentDays(hub_today(), STRIP_DAYS)))
+    delivered = max((queue.last_delivered for queue in (sent, callbacks) if queue.last_delivered), default=None)
+    chart = delivery_chart(delivery_days(peer, RecentDays(hub_today(), STRIP_DAYS)), delivered)
     return {
         "cards": _cards(peer, sent.total, **numbers),
         "delivery_chart": chart,
@@ -41,16 +42,22 @@ def traffic_of(peer: Peer, now: datetime) -> dict[str, Any]:
     }
 
 
-def delivery_chart(found: DeliveryDays) -> DayChart:
-    """Return the strip of deliveries by day: what the peer took, and the attempts that failed."""
+def delivery_chart(found: DeliveryDays, delivered: datetime | None) -> DayChart:
+    """Return the strip of deliveries by day: what the peer took, and the attempts that failed.
+
+    The hub stores the last error of a day without its time, so the note also has the time of the last success.
+    """
     series = [
         Series("Delivered", GREEN, found.delivered),
         Series("Failed attempts", RED, found.failed),
     ]
     last = max(found.errors, default=None)
+    success = f" The last delivery that succeeded: {format_time(delivered)}." if delivered else ""
     return day_chart(
         f"Deliveries of the last {len(found.days)} days", found.days, series, name="deliveries",
-        note=f"Last error, {last:%Y-%m-%d}: {in_words(found.errors[last])}" if last and found.errors[last] else "",
+        note=f"Last error, on {last:%Y-%m-%d}: {in_words(found.errors[last])}{success}"
+        if last and found.errors[last]
+        else "",
         empty=f"The hub sent nothing to this peer in the last {len(found.days)} days.",
     )  # fmt: skip
 

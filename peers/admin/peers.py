@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
@@ -19,7 +20,7 @@ from core.admin.saving import UnitOfWorkMixin
 from core.store.days import hub_today
 from peers.admin.composer.links import may_compose
 from peers.admin.import_export import ImportExportMixin
-from peers.admin.labels import PEER_COLORS, peer_state, plural
+from peers.admin.labels import MESSAGES_PAUSED, PEER_COLORS, peer_state, plural
 from peers.admin.list_pages import PEER_EXPORT, PEER_TABS, TO_DECIDE
 from peers.admin.many_peers import ManyPeersMixin
 from peers.admin.peer_actions import PeerActionsMixin
@@ -27,6 +28,7 @@ from peers.admin.peer_forms import PeerAddForm, PeerForm
 from peers.admin.peer_overview import overview_of
 from peers.admin.this_hub import ThisHubMixin
 from peers.models import KeyState, KeyWithdrawal, Peer, PeerState
+from peers.services.outbox.pauses import pause_end
 from peers.services.trust.peers import add_peer, change_settings
 from peers.services.trust.standing import Standing, has_no_trusted_key, review_is_due, standing, with_standing
 
@@ -165,7 +167,9 @@ class PeerAdmin(
 
     @display(description="State", ordering="state", label=PEER_COLORS)
     def state_label(self, peer: Any) -> str:
-        return peer_state(peer, _standing(peer))
+        found = peer_state(peer, _standing(peer))
+        is_paused = found == PeerState.APPROVED.label and pause_end(peer, now=timezone.now()) is not None
+        return MESSAGES_PAUSED if is_paused else found
 
     @display(description="To decide", label=DECISION_COLORS)
     def to_decide(self, peer: Any) -> str | None:

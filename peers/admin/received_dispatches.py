@@ -83,7 +83,8 @@ class ReceivedDispatchAdmin(ByHandMixin, ReadOnlyAdmin):
         ("Envelope as the peer sent it", {"fields": ["envelope_text"], "classes": ["collapse"]}),
     ]
     empty_hint = (
-        "No peer has sent work yet. Approve a peer and let it see an agent. The work that it sends appears here."
+        "The hub has taken no work of a peer yet. Approve a peer and let it see an agent. The work that it sends "
+        "appears here. A message that the hub refused at once is under Messages not taken, with the reason."
     )
     empty_link = ("Go to the agents' visibility", "admin:peers_discoveredagent_changelist")
 
@@ -105,7 +106,7 @@ class ReceivedDispatchAdmin(ByHandMixin, ReadOnlyAdmin):
         """Tell whether this person may read the journal, which alone tells of messages that the hub did not store."""
         return bool(request.user.has_perm("peers.view_journalentry"))
 
-    @action(description="Refused messages", icon="block", permissions=["journal"], url_path="refused-messages")
+    @action(description="Messages not taken", icon="block", permissions=["journal"], url_path="refused-messages")
     def refused_messages(self, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(refusals_url())
 
@@ -132,7 +133,7 @@ class ReceivedDispatchAdmin(ByHandMixin, ReadOnlyAdmin):
     def _work(self, request: HttpRequest, received: ReceivedDispatch) -> tuple[dict[str, Any], list[Entry]]:
         run, may_see = run_of(request, received)
         state = received_state(request, received, run, may_see_run=may_see)
-        names = ["answer_work", "refuse_work"] if state["notice"] and self.has_answer_permission(request) else []
+        names = ["answer_work", "refuse_work"] if state["is_by_hand"] and self.has_answer_permission(request) else []
         buttons = buttons_for(self, received.pk, names)
         if run is not None and may_see:
             buttons += run_buttons(request, run, back_url=self.row_url(received.pk))

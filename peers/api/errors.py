@@ -24,10 +24,12 @@ from core.api.errors import INTERNAL_ERROR, BadRequestError, api_error_headers, 
 from core.counts import Count
 from core.errors import HubError
 from core.rate_limits import RateLimitedError
+from peers.api.authentication import header_of
 from peers.models import Peer
 from peers.protocol import DelegationError, MalformedMessage, ProtocolError
-from peers.services.inbox.refused import see_refusal
-from peers.services.trust.proofs import UNPROVEN
+from peers.services.inbox.explain.causes import OF_ADDRESS
+from peers.services.inbox.refused import detail_of, see_refusal
+from peers.services.trust.proofs import PUBLIC_KEY_HEADER, UNPROVEN
 from peers.services.trust.rate_limits import spend_refusal
 from peers.services.trust.restore_boundary import BeforeRestoreError
 
@@ -92,7 +94,8 @@ def refuse_message(exc: Exception, request: HttpRequest, peer: Peer | None) -> R
     if refusal.status < 500:
         refusal = _refusal_or_429(refusal, request)
         if request.method == "POST":
-            _see_message(refusal, request, peer)
+            is_replaced = refusal.reason.startswith(f"{RateLimitedError.__name__}: ")
+            _see_message(refusal, request, peer, detail=OF_ADDRESS if is_replaced else detail_of(exc))
     _write(refusal, exc, request)
     return refusal
 
@@ -162,7 +165,7 @@ def _refusal_or_429(refusal: Refusal, request: Request | HttpRequest) -> Refusal
     return refusal
 
 
-def _see_message(refusal: Refusal, request: HttpRequest, peer: Peer | None) -> None:
+def _see_message(refusal: Refusal, request: HttpRequest, peer: Peer | None, *, detail: str) -> None:
     """Let the journal tell of a refused message."""
     see_refusal(
         refusal.reason.partition(":")[0],
@@ -171,6 +174,8 @@ def _see_message(refusal: Refusal, request: HttpRequest, peer: Peer | None) -> N
         peer=peer,
         # Empty where the body was not read, such as a body that is too long.
         body=getattr(request, "_body", b""),
+        detail=detail,
+        shown_key=header_of(request, PUBLIC_KEY_HEADER) or "",
     )
 
 

@@ -75,7 +75,7 @@ class Endpoint(Generic[Proven, Result]):
             peer = self.peer_of(proven)
             return self.response(proven, self.act(proven), request)
         except Exception as exc:  # noqa: BLE001 - an unforeseen error is logged and answered with 500
-            return _refused(exc, request, peer)
+            return _refused(exc, request, peer or getattr(exc, "peer", None))
 
     def response(self, proven: Proven, result: Result | Exception, request: HttpRequest) -> HttpResponse:
         """Return the response that tells a result or an error."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from peers.models import JournalKind
 from peers.protocol import CallbackEventType
 from peers.services.answer_words import in_words
-from peers.services.inbox.explain.checks import NOT_FOUND_EITHER, REASONS
+from peers.services.inbox.explain.refused_lines import read_line
 
 REPORTS: Mapping[str, str] = {
     CallbackEventType.STATE_DELTA: "progress",
@@ -21,10 +21,7 @@ REPORTS: Mapping[str, str] = {
     CallbackEventType.COMPLETED: "that the work is completed",
     CallbackEventType.FAILED: "that the work ended without an answer",
 }
-# As `passing_lines.text_of`, `delivery` and `dead_letters` write them.
-_REFUSED = re.compile(
-    r"(?P<what>Refused(?: \d+ further messages in a minute)?): (?P<reason>\w+)(?P<rest>;.*|)", re.DOTALL
-)
+# As `delivery` and `dead_letters` write them.
 _REPORTED = re.compile(r"Reported (?P<event>[a-z_]+)")
 _NOT_REPORTED = re.compile(r"(?P<event>[a-z_]+) is not reported: (?P<why>.*)", re.DOTALL)
 _REPORT_FAILED = re.compile(r"(?P<event>[a-z_]+): (?P<what>Attempt \d+ failed): (?P<error>.*)", re.DOTALL)
@@ -38,26 +35,20 @@ _DECIDED = re.compile(r"(?P<before>[a-z]+) -> (?P<after>[a-z]+)")
 def line_words(kind: str, text: str) -> str:
     """Return the text of a line of this kind for people; a text without codes stays as it is."""
     if kind == JournalKind.REFUSED:
-        found = _REFUSED.fullmatch(text)
-        return f"{found['what']}: {_reason(found['reason'])}{found['rest']}" if found else text
+        line = read_line(text)
+        return line.words if line else text
     if kind == JournalKind.CALLBACK and (found := _REPORTED.fullmatch(text)):
         return f"Reported {REPORTS.get(found['event'], found['event'])}"
     if kind == JournalKind.CALLBACK and (found := _NOT_REPORTED.fullmatch(text)):
         return f"Not reported, {REPORTS.get(found['event'], found['event'])}: {found['why']}"
     if kind == JournalKind.CALLBACK and (found := _REPORT_FAILED.fullmatch(text)):
         event = REPORTS.get(found["event"], found["event"])
-        return f"Report of {event.removeprefix('that ')}. {found['what']}: {in_words(found['error'])}"
+        return f"Report of {event.removeprefix('that ')}. {found['what']}: {in_words(found['error'], is_report=True)}"
     if kind in (JournalKind.CALLBACK, JournalKind.DISPATCH) and (found := _SEND_FAILED.fullmatch(text)):
-        return f"{found['what']}: {in_words(found['error'])}"
+        return f"{found['what']}: {in_words(found['error'], is_report=kind == JournalKind.CALLBACK)}"
     if kind == JournalKind.PEER and (found := _DECIDED.fullmatch(text)):
         return f"{found['before']} → {found['after']}"
     return _with_errors_in_words(text)
-
-
-def _reason(name: str) -> str:
-    if name == "NotFoundError":
-        return NOT_FOUND_EITHER.removesuffix(".")
-    return REASONS[name][1].removesuffix(".") if name in REASONS else name
 
 
 def _with_errors_in_words(text: str) -> str:

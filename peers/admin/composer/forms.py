@@ -146,6 +146,7 @@ class ComposeForm(forms.Form):
         """Take the intent that is dispatched, if there is one; its texts are fixed unless they may change."""
         super().__init__(*args, **options)
         self.intent, self.may_change_texts = intent, may_change_texts
+        self.fields["ends_at"].label = f"Ends at ({timezone.get_current_timezone_name()})"
         self.initial.setdefault("key", uuid4())
         self.fields["peer"].queryset = targets()  # type: ignore[attr-defined]
         if intent is not None:

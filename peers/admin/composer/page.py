@@ -20,9 +20,10 @@ from core.errors import HubError
 from peers.admin.composer.forms import TEXTS, ComposeForm, targets
 from peers.admin.composer.links import MAY_DISPATCH, composer_url, may_compose
 from peers.admin.json_fields import json_as_fields
+from peers.admin.work.peer_waits import why_waiting
 from peers.models import Intent, Peer
 from peers.protocol import FederationEnvelope, ProtocolError
-from peers.services.answer_words import in_words
+from peers.services.answer_words import NOT_APPROVED, in_words, meaning_of
 from peers.services.catalog.intents import is_editable
 from peers.services.catalog.peer_agents import agents_of, fetch_agents
 from peers.services.outbox.callbacks import STATE_PATCH
@@ -31,7 +32,7 @@ from peers.services.outbox.dispatch import draft_envelope
 
 EDIT, SEND = "edit", "send"
 MAX_AGENTS_SHOWN = 300
-NO_AGENTS = "It shows no agent to this hub. Type the id of an agent, or let the peer choose."
+NO_AGENTS = "no agent to this hub. Type the id of an agent, or let the peer choose."
 
 
 class ComposerMixin(RowPagesMixin):
@@ -84,6 +85,7 @@ class ComposerMixin(RowPagesMixin):
             context["agents"] = agents_of(peer)[:MAX_AGENTS_SHOWN]
             context["error"] = in_words(peer.agents_error).removesuffix(".")
             context["age"] = format_age(peer.agents_fetched_at)
+            context["tried"] = format_age(peer.agents_tried_at)
             # A list that was never asked for is asked for by the page itself.
             context["is_unknown"] = request.method == "GET" and peer.agents_tried_at is None
         return TemplateResponse(request, "peers/composer_agents.html", context)
@@ -140,15 +142,16 @@ def _warnings(form: ComposeForm, peer: Peer) -> list[str]:
     """Return what staff should know before they dispatch; none of it forbids the dispatch."""
     found, now = [], timezone.now()
     wanted = form.wanted()
-    if wanted.agent_id:
+    if meaning_of(peer.agents_error) is NOT_APPROVED:
+        found.append(f"{NOT_APPROVED.said} {NOT_APPROVED.step.partition(', then')[0]} first.")
+    elif wanted.agent_id:
         if peer.agents_fetched_at is None:
             found.append("The hub has no list of the peer's agents, so it could not check the agent's id.")
         elif not agents_of(peer).filter(agent_id=wanted.agent_id).exists():
             found.append(f"The peer's list has no agent {wanted.agent_id}. The peer refuses an id that it lacks.")
     if wanted.scope is not None and not wanted.scope.allows(STATE_PATCH):
         found.append("Without state.patch the peer reports neither progress nor an answer, only the end of the work.")
-    if peer.circuit_open_until and peer.circuit_open_until > now:
-        found.append("The peer does not answer at present. The hub sends the work as soon as it answers again.")
-    if peer.paused_until and peer.paused_until > now:
-        found.append("The peer asked for a pause. The hub sends the work after it.")
+    said, step = why_waiting(peer, now)
+    if said:
+        found.append(f"{said} {step}")
     return found

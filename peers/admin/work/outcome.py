@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from peers.models import IntentStatus, ReceivedDispatch, TakenBy, WorkOutcome
+from peers.services.inbox.receive.new_rows import ACCEPTED, SPENT
+from peers.services.inbox.receive.takers import NO_ROOM
 from peers.services.inbox.work_progress import REFUSED
 
 WAITS, UNDER_WAY = "Waits for staff", "Under way"
+REFUSALS = {
+    SPENT: "Its limits, or those of this hub, leave no room for any work: one of them is 0.",
+    NO_ROOM: "Too much work of this peer waits for agents already.",
+}
 OUTCOME_COLORS = {
     WAITS: "warning",
     UNDER_WAY: "info",
@@ -35,4 +41,11 @@ def what_happened(received: ReceivedDispatch) -> str:
     has_answer = outcome_of(received) == WorkOutcome.COMPLETED.label
     if isinstance(reason, str) and not has_answer:
         return reason.removeprefix(REFUSED)
-    return received.message or "-"
+    if received.message == ACCEPTED:
+        return "The work is done, and its answer is here." if has_answer and received.is_finished else "Accepted"
+    return answer_words(received) or "-"
+
+
+def answer_words(received: ReceivedDispatch) -> str:
+    """Return this hub's message to the sender in words for its own staff; "" where it says only that it was taken."""
+    return "" if received.message == ACCEPTED else REFUSALS.get(received.message, received.message)

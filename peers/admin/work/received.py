@@ -26,7 +26,8 @@ from peers.admin.labels import event_name, http_answer, peer_link, plural
 from peers.admin.outbox import WORK_COLORS, work_state
 from peers.admin.work.answer import answer_of
 from peers.admin.work.entries import Fact, delta_body, receipt_facts, staff_facts
-from peers.admin.work.outcome import OUTCOME_COLORS, outcome_of
+from peers.admin.work.outcome import OUTCOME_COLORS, answer_words, outcome_of, what_happened
+from peers.admin.work.reports import ENDS
 from peers.models import DispatchReceipt, HandlerEvent, OutboundCallback, ReceivedDispatch, TakenBy, WorkOutcome
 from peers.protocol import ProtocolError, parse_json_object
 from peers.services.agent_work.begin import runs_of
@@ -76,12 +77,14 @@ def received_state(
         received.intent,
     )
     is_done = state == WorkOutcome.COMPLETED.label and intent is not None
-    shown_run = format_html(" {}", _run_shown(run, may_see_run=may_see_run)) if run else ""
+    is_refused = state == WorkOutcome.REFUSED.label
+    shown_run = format_html(" {}", _run_shown(run, may_see_run=may_see_run, is_refused=is_refused)) if run else ""
     owed = received.callbacks.filter(delivered_at=None, dead_at=None).exists()
     return {
         "state_shown": format_html("{} {}{}", label(state, OUTCOME_COLORS), peer_link(received.peer), shown_run),
-        "saying": saying_of_run(run) if run and not received.is_finished else "",
-        "notice": _notice(received) if waits else "",
+        "saying": saying_of_run(run) if run and not received.is_finished else _why_ended(received, is_done=is_done),
+        "notice": _notice(received) if waits else _lost_report(received),
+        "is_by_hand": waits,
         "question": text_block(run.question, Room(2_000))
         if run and may_see_run and run.state == RunState.INPUT_REQUIRED and run.question
         else "",
@@ -100,7 +103,30 @@ def _notice(received: ReceivedDispatch) -> SafeString:
     )
 
 
-def _run_shown(run: AgentRun, *, may_see_run: bool) -> SafeString:
+def _why_ended(received: ReceivedDispatch, *, is_done: bool) -> str:
+    """Return why the work has no answer; "" for work that has one, or goes on."""
+    return "" if is_done or not received.is_finished else f"The reason: {what_happened(received)}"
+
+
+def _lost_report(received: ReceivedDispatch) -> SafeString | str:
+    """Return that the sender has not got the end of the work, because the hub gave up the report on it."""
+    given_up = received.callbacks.filter(dead_at__isnull=False, put_away_at__isnull=True)
+    lost = given_up.order_by("-sequence").first()
+    if lost is None:
+        return ""
+    what = "the end of this work" if lost.event_type in ENDS else "a report on this work"
+    return format_html(
+        "<strong>The sender has not got {}.</strong> {} {}",
+        what,
+        in_words(lost.last_error, is_report=True),
+        row_link(lost, "Open the report to try it again"),
+    )
+
+
+def _run_shown(run: AgentRun, *, may_see_run: bool, is_refused: bool) -> SafeString:
+    if is_refused and may_see_run:
+        # The run is cancelled, which would be another word for the same event.
+        return format_html("{}", row_link(run, f"the run of {visible(run.agent_name)}"))
     if not may_see_run:
         return format_html("run: {}", state_label(run))
     url = reverse("admin:federations_agentrun_change", args=[run.pk])
@@ -115,9 +141,15 @@ def _taken(received: ReceivedDispatch) -> Iterator[Fact]:
     taker = TAKERS.get(received.taken_by)  # type: ignore[call-overload]
     title = f"The hub accepted it {taker}" if taker else "The hub accepted it"
     if received.accepted:
-        yield Fact(received.received_at, "task_alt", title, received.message, "good")
+        yield Fact(
+            received.received_at,
+            "task_alt",
+            title,
+            answer_words(received),
+            "good",
+        )
     else:
-        yield Fact(received.received_at, "block", "The hub refused it", received.message, "bad")
+        yield Fact(received.received_at, "block", "The hub refused it", answer_words(received), "bad")
 
 
 def _handled(event: HandlerEvent) -> Iterator[Fact]:
@@ -155,7 +187,7 @@ def _told(callback: OutboundCallback) -> Iterator[Fact]:
     title = format_html(
         "Report to the peer: {} {}", row_link(callback, event_name(callback.event_type)), _delivery(state)
     )
-    error = format_html("<p>{}</p>", in_words(callback.last_error)) if callback.last_error else ""
+    error = format_html("<p>{}</p>", in_words(callback.last_error, is_report=True)) if callback.last_error else ""
     yield Fact(callback.created_at, "outbox", title, format_html("{}{}<p>{}</p>", body, error, delivery), tone)
 
 

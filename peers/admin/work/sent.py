@@ -8,20 +8,23 @@ from itertools import pairwise
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from core.admin.cells import time_until
+from core.admin.cells import row_link, time_until
 from core.admin.labels import label
 from core.strict_json import JsonObject
 from peers.admin.labels import DISPATCH_COLORS, dispatch_status, http_answer, peer_link, plural
 from peers.admin.work.answer import answer_of
 from peers.admin.work.entries import Fact, attestation_body, receipt_facts, staff_facts
+from peers.admin.work.peer_waits import UNDER_WAY, why_no_reports, why_waiting
 from peers.admin.work.reports import Reports
 from peers.models import Dispatch, DispatchReceipt, DispatchState, InboundCallback
 from peers.models.dispatches import FINAL_STATES
 from peers.services.answer_words import TRY_AGAIN, in_words, meaning_of
+from peers.services.inbox.receive.new_rows import FIRST_DELTA
 from peers.services.inbox.work_progress import REFUSED
 
 MAX_CALLBACKS = 200
@@ -55,16 +58,19 @@ def sent_facts(dispatch: Dispatch) -> list[Fact]:
 
 def sent_state(request: HttpRequest, dispatch: Dispatch) -> dict[str, Any]:
     """Return what the page says of the state of a sent dispatch."""
-    status = dispatch_status(dispatch)
+    status, peer = dispatch_status(dispatch), dispatch.peer
+    saying, is_followed = saying_of(dispatch), dispatch.status in UNDER_WAY
+    of_peer = f"{peer.state}-{peer.paused_until}-{peer.circuit_open_until}" if peer else ""
     is_completed = dispatch.status == DispatchState.COMPLETED
     return {
         "state_shown": format_html(
             "{} {}", label(status, DISPATCH_COLORS), peer_link(dispatch.peer, dispatch.target_server)
         ),
-        "saying": saying_of(dispatch),
+        "saying": f"{saying} This page follows it." if saying and is_followed else saying,
         "notice": next_step(dispatch),
         "answer": answer_of(dispatch.state) if is_completed else "",
-        "state_key": f"{status}-{dispatch.attempts}-{dispatch.due_at}-{dispatch.delivered_at}-{dispatch.finished_at}",
+        "state_key": f"{status}-{dispatch.attempts}-{dispatch.due_at}-{dispatch.delivered_at}-{dispatch.finished_at}"
+        f"-{of_peer}",
         "has_ended": dispatch.status in FINAL_STATES or dispatch.dead_at is not None,
     }
 
@@ -72,17 +78,30 @@ def sent_state(request: HttpRequest, dispatch: Dispatch) -> dict[str, Any]:
 def saying_of(dispatch: Dispatch) -> str:
     """Return one sentence about a dispatch on which nobody has to do anything; "" for the others."""
     if dispatch.status == DispatchState.PENDING:
-        return "A worker sends it now." if dispatch.due_at and not dispatch.attempts else ""
+        is_next = dispatch.due_at and not dispatch.attempts and not why_waiting(dispatch.peer, timezone.now())[0]
+        return "A worker sends it now." if is_next and not dispatch.dead_at else ""
     if dispatch.status == DispatchState.FAILED and not dispatch.dead_at:
         return _why_failed(dispatch.state.get("reason") or dispatch.state.get("error"))
-    if dispatch.status in (DispatchState.ACCEPTED, DispatchState.DELIVERED):
+    if dispatch.status in UNDER_WAY:
+        if why_no_reports(dispatch)[0]:
+            return ""
         question = dispatch.state.get("question")
         if dispatch.state.get("status") == "input_required" and isinstance(question, str):
             return f"The agent asks the peer's staff: {question}"
         if dispatch.state.get("status") == "waiting_approval":
-            return "The peer's staff must approve the work before it begins. This page follows it."
-        return "The peer works on it. This page follows it."
+            return "The peer's staff must approve the work before it begins."
+        return "The peer works on it."
     return ""
+
+
+def happened(dispatch: Dispatch) -> str:
+    """Return what the list says of a dispatch: the sentence that its page has, without the next step; "" for none."""
+    if dispatch.dead_at or dispatch.status == DispatchState.REJECTED:
+        return in_words(dispatch.reason or dispatch.last_error)
+    if dispatch.status == DispatchState.PENDING:
+        waits = why_waiting(dispatch.peer, timezone.now())[0] if dispatch.due_at else ""
+        return waits or in_words(dispatch.reason or dispatch.last_error) or saying_of(dispatch)
+    return why_no_reports(dispatch)[0] or saying_of(dispatch)
 
 
 def next_step(dispatch: Dispatch) -> SafeString | str:
@@ -105,10 +124,18 @@ def next_step(dispatch: Dispatch) -> SafeString | str:
         )
         step = meaning.step if meaning else TRY_AGAIN
         return format_html("<strong>{}</strong> {} {}", title, f"{why}." if why else "", step)
+    said, step = why_no_reports(dispatch)
+    if said:
+        return format_html("<strong>{}</strong> {} {}", said, step, _peer_page(dispatch))
     if dispatch.status != DispatchState.PENDING:
         return ""
     if dispatch.due_at is None:
-        return format_html("<strong>It waits.</strong> {}", why or "The hub sends it when its peer is approved.")
+        meaning = meaning_of(dispatch.reason)
+        step = f"{why}. {meaning.step}" if meaning and why else why or "The hub sends it when its peer is approved."
+        return format_html("<strong>It waits.</strong> {} {}", step, _peer_page(dispatch))
+    said, step = why_waiting(dispatch.peer, timezone.now())
+    if said:
+        return format_html("<strong>It waits.</strong> {} {} {}", said, step, _peer_page(dispatch))
     if dispatch.attempts:
         return format_html(
             "<strong>Attempt {} failed.</strong> {} The hub tries again {}.",
@@ -117,6 +144,10 @@ def next_step(dispatch: Dispatch) -> SafeString | str:
             time_until(dispatch.due_at),
         )
     return ""
+
+
+def _peer_page(dispatch: Dispatch) -> SafeString | str:
+    return row_link(dispatch.peer, "Open the peer") if dispatch.peer else ""
 
 
 def attempts_of(dispatch: Dispatch) -> int:
@@ -177,6 +208,9 @@ def _attempt(entry: JsonObject, number: int) -> Iterator[Fact]:
 
 
 def _reported(callback: InboundCallback, dispatch: Dispatch, reports: Reports) -> Iterator[Fact]:
+    if callback.body.get("state_delta") == FIRST_DELTA and _was_accepted(dispatch):
+        # The answer to the delivery has said so.
+        return
     late = "" if callback.is_applied else " (only stored: the dispatch had ended before)"
     for said in reports.told(callback.event_type, callback.body):
         title = format_html("{}{}", said.title, late)
@@ -186,6 +220,11 @@ def _reported(callback: InboundCallback, dispatch: Dispatch, reports: Reports) -
         is_last = attestation == dispatch.attestation
         proof = (": signature verified" if dispatch.is_attested else ": not signed") if is_last else ""
         yield Fact(callback.received_at, "verified", f"Attestation{proof}", attestation_body(attestation))
+
+
+def _was_accepted(dispatch: Dispatch) -> bool:
+    log = [entry for entry in dispatch.attempt_log if isinstance(entry, dict)]
+    return any(entry.get("status") == DispatchState.ACCEPTED for entry in log)
 
 
 def _given_up(dispatch: Dispatch) -> Iterator[Fact]:

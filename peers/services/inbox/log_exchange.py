@@ -19,7 +19,7 @@ from peers.services.outbox.receipts import take_owed_countersignatures
 from peers.services.trust.identity import DISABLED, is_enabled
 from peers.services.trust.log_checkpoints import held_of, own_checkpoint, record_checkpoint
 from peers.services.trust.log_consistency import following_own
-from peers.services.trust.proofs import IncomingRequest, NotTrustedError, look_up_source, prove
+from peers.services.trust.proofs import IncomingRequest, NotTrustedError, Untrusted, look_up_source, prove
 from peers.services.trust.rate_limits import spend_request
 
 
@@ -52,7 +52,7 @@ def prove_exchange(request: IncomingRequest, *, now: datetime) -> ProvenExchange
     source = look_up_source(read_text(message, "source_server"), now)
     proof = prove(request, SignedObject(message), source, now)
     if proof.peer.state != PeerState.APPROVED:
-        raise NotTrustedError(proof.peer.server_url)
+        raise NotTrustedError(proof.peer.server_url, Untrusted(proof.peer.state), peer=proof.peer)
     check_fresh_here(message, now)
     spend_request(proof.peer)
     sent = message.get("checkpoint")

@@ -16,10 +16,12 @@ from core.errors import ConflictError, InvalidRequestError
 from core.store.unit_of_work import retried, unit_of_work
 from peers.models import JournalKind, Peer, PeerState
 from peers.services.outbox import circuit
-from peers.services.trust.journal import note
+from peers.services.trust.journal import note, note_change
 
 ASKED_BY_PEER = "the peer asked for a pause"
 ASKED_BY_STAFF = "staff paused the messages to this peer"
+PAUSED = "Messages to it paused for"
+"""How the journal's line about a pause of staff begins."""
 MAX_HOURS = 12
 """The shortest FEDHUB_ENVELOPE_MAX_AGE: a longer pause would let messages grow too old."""
 
@@ -52,12 +54,15 @@ def pause_sending(peer: Peer, *, hours: int, by: Actor, reason: str) -> datetime
     if not reason.strip():
         raise InvalidRequestError("reason: say why the messages wait")
     until = timezone.now() + timedelta(hours=hours)
-    with unit_of_work():
+    with unit_of_work(with_accounts=True):
         approved = Peer.objects.filter(pk=peer.pk, state=PeerState.APPROVED)
+        before = approved.values_list("paused_until", flat=True).first()
         if not approved.update(paused_until=until, paused_by_name=(by.name or "the hub")[:200]):
             raise ConflictError(f"{peer} is not approved, so the hub sends it nothing")
-        text = f"Messages to it paused for {hours} h: {reason.strip()}"
-        note(JournalKind.PEER, text, peer_url=peer.server_url, by=by)
+        note_change(
+            peer, JournalKind.PEER, f"{PAUSED} {hours} h", {"paused_until": (_text(before), _text(until))},
+            peer_url=peer.server_url, by=by, reason=reason,
+        )  # fmt: skip
     return until
 
 
@@ -68,11 +73,15 @@ def resume_sending(peer: Peer, *, by: Actor) -> int:
     Raises ConflictError for a peer without a pause.
     """
     now = timezone.now()
-    with unit_of_work():
+    with unit_of_work(with_accounts=True):
         paused = Peer.objects.filter(pk=peer.pk, paused_until__gt=now)
+        before = paused.values_list("paused_until", flat=True).first()
         if not paused.update(paused_until=None, paused_by_name=""):
             raise ConflictError(f"The messages to {peer} are not paused")
-        note(JournalKind.PEER, "The pause of its messages was ended", peer_url=peer.server_url, by=by)
+        note_change(
+            peer, JournalKind.PEER, "The pause of its messages was ended", {"paused_until": (_text(before), "")},
+            peer_url=peer.server_url, by=by,
+        )  # fmt: skip
         return circuit.make_due(peer, now=now)
 
 
@@ -89,3 +98,7 @@ def clear_failures(peer: Peer, *, by: Actor) -> int:
         note(JournalKind.PEER, "Its failed deliveries were cleared", peer_url=peer.server_url, by=by)
         is_paused = Peer.objects.filter(pk=peer.pk, paused_until__gt=now).exists()
         return 0 if is_paused else circuit.make_due(peer, now=now)
+
+
+def _text(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S %Z}" if moment else ""

@@ -28,12 +28,21 @@ def hold_work(peer: Peer, *, because: str) -> tuple[int, int]:
     return dispatches, callbacks.update(due_at=None, last_error=because)
 
 
-def release_held(peer: Peer, *, now: datetime) -> None:
-    """Make the peer's held dispatches and callbacks due again, in the caller's transaction; dead letters stay dead."""
-    _release(Dispatch.objects.filter(peer=peer), peer, now=now)
-    callbacks = OutboundCallback.objects.filter(peer=peer, due_at=None, delivered_at=None, dead_at=None)
-    if callbacks.update(due_at=now, tried_since=now, attempts=0, last_error=""):
+def count_held(peer: Peer) -> tuple[int, int]:
+    """Return the numbers of the peer's dispatches and callbacks that `release_held` would make due."""
+    return _held(Dispatch.objects.filter(peer=peer), peer).count(), _held_callbacks(peer).count()
+
+
+def release_held(peer: Peer, *, now: datetime) -> tuple[int, int]:
+    """Make the peer's held dispatches and callbacks due again, in the caller's transaction; dead letters stay dead.
+
+    Return the numbers of both.
+    """
+    dispatches = _release(Dispatch.objects.filter(peer=peer), peer, now=now)
+    callbacks = _held_callbacks(peer).update(due_at=now, tried_since=now, attempts=0, last_error="")
+    if callbacks:
         enqueue("peers.sweep")
+    return dispatches, callbacks
 
 
 def release_on_approval(peer: Peer, *, now: datetime) -> None:
@@ -43,10 +52,19 @@ def release_on_approval(peer: Peer, *, now: datetime) -> None:
     release_held(peer, now=now)
 
 
-def _release(dispatches: QuerySet[Dispatch], peer: Peer, *, now: datetime) -> None:
-    if not peer.may_get_work:
-        return
-    held = dispatches.filter(status=DispatchState.PENDING, due_at=None, dead_at=None)
+def _release(dispatches: QuerySet[Dispatch], peer: Peer, *, now: datetime) -> int:
     # The interruption was not the peer's fault, so a released dispatch has all its attempts again.
-    if held.update(peer=peer, due_at=now, tried_since=now, reason="", attempts=0):
+    released = _held(dispatches, peer).update(peer=peer, due_at=now, tried_since=now, reason="", attempts=0)
+    if released:
         enqueue("peers.sweep")
+    return released
+
+
+def _held(dispatches: QuerySet[Dispatch], peer: Peer) -> QuerySet[Dispatch]:
+    """Return those of the dispatches that wait without a due time and that the peer may get."""
+    held = dispatches.filter(status=DispatchState.PENDING, due_at=None, dead_at=None)
+    return held if peer.may_get_work else held.none()
+
+
+def _held_callbacks(peer: Peer) -> QuerySet[OutboundCallback]:
+    return OutboundCallback.objects.filter(peer=peer, due_at=None, delivered_at=None, dead_at=None)

@@ -15,6 +15,8 @@ from core.store.unit_of_work import after_commit
 from peers.models import (
     Dispatch,
     HandlerEvent,
+    JournalEntry,
+    JournalKind,
     KeyOrigin,
     OutboundCallback,
     Peer,
@@ -25,9 +27,12 @@ from peers.models import (
 )
 
 PEER_WAITING, KEY_CHANGED, WORK_BY_HAND, DEAD_LETTER = "peer.waiting", "key.changed", "work.by_hand", "dead_letter"
+MESSAGE_REFUSED = "message.refused"
+NOT_PROVED = "the sender is not proved"
+"""What a journal line about a message says whose sender no proof shows."""
 MAX_MISSED = 1000
 MAX_TOLD = 10_000
-# The keys of stored events about work for staff, so that the further receives of an hour write none.
+# The keys of stored events about work for staff and refused messages, so that the further ones of the time write none.
 _told: set[str] = set()
 
 
@@ -75,6 +80,14 @@ def _remember(keys: Iterable[str]) -> None:
 def note_dead_letter(row: Dispatch | OutboundCallback | HandlerEvent, error: str, *, now: datetime) -> None:
     """Record that the hub has given up a message or a call of a handler."""
     record(_dead_letter(row, error, now))
+
+
+def note_refusals(lines: Iterable[JournalEntry]) -> None:
+    """Record, in the open unit of work, that the hub refused a message of a proven peer: once for each peer and day."""
+    events = [each for each in _refusals(lines) if each.key not in _told]
+    if events:
+        record(*events)
+        after_commit(_remember, [each.key for each in events])
 
 
 def _of_peer(kind: str, key: str, peer: Peer, text: str, at: datetime) -> NewEvent:
@@ -130,6 +143,26 @@ def _dead_letter(row: Dispatch | OutboundCallback | HandlerEvent, error: str, at
     )
 
 
+def _refusals(lines: Iterable[JournalEntry]) -> Iterator[NewEvent]:
+    # The first line of a day, whatever their order, so that the sweep finds the same event.
+    first: dict[tuple[str, str], JournalEntry] = {}
+    for line in sorted(lines, key=lambda line: (line.at, line.pk)):
+        first.setdefault((line.peer_url, f"{line.at:%Y-%m-%d}"), line)
+    urls = {url for url, _ in first}
+    peers = {peer.server_url: peer for peer in Peer.objects.filter(server_url__in=urls)} if urls else {}
+    for (url, day), line in first.items():
+        if url in peers:
+            yield NewEvent(
+                MESSAGE_REFUSED,
+                f"{MESSAGE_REFUSED} {peers[url].pk} {day}",
+                f"The hub refused a message of {peers[url]}; further ones of this day are not told",
+                peer_id=peers[url].pk,
+                page=_page_of(JournalEntry),
+                object_id=line.pk,
+                at=line.at,
+            )
+
+
 def _page_of(model: type[Model]) -> str:
     return f"admin:peers_{model._meta.model_name}_change"
 
@@ -167,6 +200,12 @@ def _missed_dead(since: datetime) -> Iterator[NewEvent]:
             yield _dead_letter(row, row.last_error, row.dead_at)
 
 
+def _missed_refusals(since: datetime) -> Iterator[NewEvent]:
+    lines = JournalEntry.objects.filter(kind=JournalKind.REFUSED, at__gte=since).exclude(peer_url="")
+    rows = lines.exclude(text__contains=NOT_PROVED).order_by("at", "pk")[:MAX_MISSED]
+    return _refusals(rows)
+
+
 # Who sees which event ------------------------------------------------------------------------------------------------
 def _see_peers(user: User, events: Sequence[Event]) -> set[str]:
     return {event.key for event in events} if user.has_perm("peers.view_peer") else set()
@@ -174,6 +213,10 @@ def _see_peers(user: User, events: Sequence[Event]) -> set[str]:
 
 def _see_received(user: User, events: Sequence[Event]) -> set[str]:
     return {event.key for event in events} if user.has_perm("peers.view_receiveddispatch") else set()
+
+
+def _see_journal(user: User, events: Sequence[Event]) -> set[str]:
+    return {event.key for event in events} if user.has_perm("peers.view_journalentry") else set()
 
 
 def _see_dead(user: User, events: Sequence[Event]) -> set[str]:
@@ -206,5 +249,12 @@ KINDS = (
     ),
     EventKind(
         DEAD_LETTER, "A message was given up", "See the error; try it again, or put it away.", _see_dead, _missed_dead
+    ),
+    EventKind(
+        MESSAGE_REFUSED,
+        "A message of a peer was refused",
+        "Open the refusal: its page names the cause, and leads to what you can change.",
+        _see_journal,
+        _missed_refusals,
     ),
 )

@@ -9,9 +9,10 @@ like all lines.
 
 The bound holds for windows of a minute, in each process. A source (a proven peer, or an address) has
 FEDHUB_REFUSAL_LINES lines for each reason, and all sources together have ALL_LINES times that. Each further message is
-counted, and the end of the window writes one line with the number for each source and reason. Beyond MOST_SOURCES
-sources and reasons in one window, further ones share one number for each reason. So no message is left out of the
-numbers, and a flood costs a fixed number of lines.
+counted, and the end of the window writes one line with the number for each source and reason. So is each further
+report of a peer that staff stopped, on a dispatch of which a line of the window tells it. Beyond MOST_SOURCES sources
+and reasons in one window, further ones share one number for each reason. So no message is left out of the numbers, and
+a flood costs a fixed number of lines.
 
 A process that is killed loses the lines of its last second and the numbers of its last minute. The messages of those
 lines have changed nothing, and their senders have lines of their own.
@@ -29,8 +30,11 @@ from dataclasses import dataclass, field, replace
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connections
 
-from peers.models import Dispatch, JournalEntry, JournalKind, Peer
+from core.store.unit_of_work import unit_of_work
+from peers.models import Dispatch, JournalEntry, JournalKind, KeyState, Peer, PeerKey
 from peers.services.trust.journal import new_line
+from peers.services.trust.notices import NOT_PROVED, note_refusals
+from peers.services.trust.proofs import NotTrustedError
 
 WINDOW_SECONDS = 60.0
 STORE_SECONDS = 1.0
@@ -38,7 +42,7 @@ ALL_LINES = 5
 MOST_SOURCES = 20
 MOST_WAITING = 500
 COPY = "copy"
-NOT_PROVED = "the sender is not proved"
+REFUSED_STOPPED = NotTrustedError.__name__
 
 logger = logging.getLogger(__name__)
 
@@ -61,13 +65,18 @@ class Cause:
 class About:
     """What is known of one message. The `claimed_url` of a message without a proof is what the message says.
 
-    `agent_id` is the agent that it wanted, "" where no agent was looked for.
+    `agent_id` is the agent that it wanted, "" where no agent was looked for, and `agent_is` what this hub knows of the
+    agent. `is_report` tells a report on a dispatch from work. `shown_key` is the key in its header, which anybody can
+    show.
     """
 
     dispatch_id: str = ""
     agent_id: str = ""
+    agent_is: str = ""
     digest: str = ""
     claimed_url: str = ""
+    is_report: bool = False
+    shown_key: str = ""
 
 
 @dataclass(slots=True)
@@ -79,6 +88,7 @@ class Window:
     singles: int = 0
     taken: dict[Cause, int] = field(default_factory=dict)
     counted: dict[Cause, int] = field(default_factory=dict)
+    told: set[tuple[Cause, str]] = field(default_factory=set)
 
     def take(self, cause: Cause) -> bool:
         """Tell whether one more message of this cause gets a line of its own; count it if not."""
@@ -94,11 +104,15 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line that waits; `describe` is called when it is written, because it reads a message that proves nothing."""
+    """A line that waits; `describe` is called when it is written, because it reads a message that proves nothing.
+
+    `cause` is None for a line that has the number of a window.
+    """
 
     entry: JournalEntry
     is_proven: bool = True
     describe: Callable[[], About] = About
+    cause: Cause | None = None
 
 
 _lock = threading.Lock()
@@ -126,7 +140,8 @@ def see(cause: Cause, describe: Callable[[], About], *, now: float | None = None
         _begin_window(moment)
         if _window.take(cause):
             url = cause.source if cause.is_proven else ""
-            _waiting.append(_Line(new_line(cause.kind, text_of(cause), peer_url=url), cause.is_proven, describe))
+            line = new_line(cause.kind, text_of(cause), peer_url=url)
+            _waiting.append(_Line(line, cause.is_proven, describe, cause))
     _see_to_thread()
 
 
@@ -150,14 +165,31 @@ def write_lines(*, now: float | None = None) -> int:
         _begin_window(moment)
         waiting, _waiting[:] = list(_waiting), []
     try:
-        _describe(waiting)
-        JournalEntry.objects.bulk_create([line.entry for line in waiting])
+        described, counted = _told_once([(line, line.describe()) for line in waiting])
+        _describe(described)
+        JournalEntry.objects.bulk_create([line.entry for line, _ in described])
     except DatabaseError as exc:
         logger.warning("%d lines of the journal could not be written, and are kept: %s", len(waiting), exc)
         with _lock:
             _waiting[:0] = waiting[: MOST_WAITING - len(_waiting)]
         return 0
-    return len(waiting)
+    with _lock:
+        _window.told |= {(line.cause, about.dispatch_id) for line, about in described if line.cause and about.is_report}
+        for cause in counted:
+            _window.counted[cause] = _window.counted.get(cause, 0) + 1
+    _tell([line for line, _ in described])
+    return len(described)
+
+
+def _tell(lines: list[_Line]) -> None:
+    """Record events about the refused messages of proven peers; the lines are written, so a failure is only logged."""
+    refused = [line.entry for line in lines if line.cause and line.is_proven and line.cause.kind == JournalKind.REFUSED]
+    try:
+        if refused:
+            with unit_of_work():
+                note_refusals(refused)
+    except DatabaseError as exc:
+        logger.warning("The events about %d refused messages could not be recorded: %s", len(refused), exc)
 
 
 def forget_all() -> None:
@@ -179,14 +211,29 @@ def _begin_window(now: float) -> None:
     _window = Window(settings.FEDHUB_REFUSAL_LINES, started=now)
 
 
-def _describe(waiting: list[_Line]) -> None:
+def _told_once(lines: list[tuple[_Line, About]]) -> tuple[list[tuple[_Line, About]], list[Cause]]:
+    """Return the lines without refused reports of which a line of the window tells already; and the causes of those.
+
+    A peer that is suspended while it works reports on its work again and again. One line for each dispatch says it, and
+    the further reports are only counted. Any other refused message keeps a line of its own, with its digest.
+    """
+    kept, counted, told = [], [], set(_window.told)
+    for line, about in lines:
+        cause = line.cause
+        if cause is not None and about.is_report and cause.is_proven and cause.reason.startswith(REFUSED_STOPPED):
+            if (cause, about.dispatch_id) in told:
+                counted.append(cause)
+                continue
+            told.add((cause, about.dispatch_id))
+        kept.append((line, about))
+    return kept, counted
+
+
+def _describe(described: list[tuple[_Line, About]]) -> None:
     """Give each line the dispatch and the digest of its message, and the URL of the known peer that it names."""
-    abouts = [line.describe() for line in waiting]
-    for line, about in zip(waiting, abouts, strict=True):
+    for line, about in described:
         line.entry.dispatch_id, line.entry.digest = about.dispatch_id, about.digest
-        if about.agent_id and line.is_proven:
-            line.entry.text = f"{line.entry.text}; agent {about.agent_id}"
-    unnamed = [(line.entry, about) for line, about in zip(waiting, abouts, strict=True) if not line.is_proven]
+    unnamed = [(line.entry, about) for line, about in described if not line.is_proven]
     claimed = {about.claimed_url for _, about in unnamed if about.claimed_url}
     known = set(Peer.objects.filter(server_url__in=claimed).values_list("server_url", flat=True)) if claimed else set()
     # A callback names no sender, only the dispatch.
@@ -194,6 +241,33 @@ def _describe(waiting: list[_Line]) -> None:
     targets = dict(Dispatch.objects.filter(pk__in=ids).values_list("pk", "target_server")) if ids else {}
     for entry, about in unnamed:
         entry.peer_url = about.claimed_url if about.claimed_url in known else targets.get(about.dispatch_id, "")
+    keys = _known_keys([about.shown_key for line, about in described if line.entry.kind == JournalKind.REFUSED])
+    for line, about in described:
+        if line.cause is not None and line.cause.kind == JournalKind.REFUSED:
+            # Not added to the text of before: a line that the database did not take is described again.
+            line.entry.text = text_of(line.cause) + _further(line, about, keys)
+
+
+def _known_keys(shown: list[str]) -> dict[tuple[str, str], PeerKey]:
+    """Return those of the shown keys that peers have, by the peer's URL and the key."""
+    rows = PeerKey.objects.filter(public_key__in={*shown} - {""}).select_related("peer") if any(shown) else []
+    return {(row.peer.server_url, row.public_key): row for row in rows}
+
+
+def _further(line: _Line, about: About, keys: dict[tuple[str, str], PeerKey]) -> str:
+    """Return what the text of a line says further: of the message, its agent, and the key that it shows.
+
+    The agent stands last, because its id may have any sign.
+    """
+    text = "; a report" if about.is_report else ""
+    key = keys.get((line.entry.peer_url, about.shown_key))
+    if key is not None and not line.is_proven:
+        is_over = key.valid_until is not None and key.valid_until <= line.entry.at
+        state = "ended" if is_over and key.state != KeyState.REVOKED else key.state
+        text += f"; key {key.fingerprint[:19]} ({state})"
+    if about.agent_id and line.is_proven:
+        text += f"; agent {about.agent_id}" + (f" ({about.agent_is})" if about.agent_is else "")
+    return text
 
 
 def _see_to_thread() -> None:

@@ -46,6 +46,9 @@ TRANSITIONS: Mapping[PeerState, frozenset[PeerState]] = {
 }
 """The states that each state leads to. Staff alone change a state; an unknown sender can only make a proposed row."""
 
+STOPPED = "Stopped with it:"
+"""How the journal's line begins that tells what a suspension or retirement stopped."""
+
 MAX_REASON = 2000
 MAX_ORIGINS = 20
 LONGEST_KEY = 1000
@@ -157,15 +160,17 @@ def suspend_peer(peer: Peer, *, reason: str, by: Actor) -> StopEffects:
 
 
 @retried
-def resume_peer(peer: Peer, *, by: Actor, reason: str = "") -> None:
+def resume_peer(peer: Peer, *, by: Actor, reason: str = "") -> tuple[int, int]:
     """Approve a suspended peer again with its present keys; held work becomes due, tokens stay revoked.
 
-    Raises ConflictError for a peer that is not suspended.
+    Return the numbers of the dispatches and of the callbacks that are due now. Raises ConflictError for a peer that is
+    not suspended.
     """
     with _unchanged_by_failure(peer), unit_of_work(with_accounts=True):
         _decide(peer, PeerState.APPROVED, source=PeerState.SUSPENDED, reason=reason, by=by)
-        release_held(peer, now=timezone.now())
+        released = release_held(peer, now=timezone.now())
         enqueue("peers.fetch_agents", peer.pk)
+        return released
 
 
 @retried
@@ -368,7 +373,7 @@ def _stop(peer: Peer, *, because: str, by: Actor) -> StopEffects:
     runs = cancel_runs_of_peer(peer.pk, reason=f"the hub that sent the work was {peer.state}", by=by)
     stopped = replace(counted, dispatches=dispatches, callbacks=callbacks, runs=runs)
     if text := str(stopped):
-        note(JournalKind.PEER, f"Stopped with it: {text}", peer_url=peer.server_url, by=by)
+        note(JournalKind.PEER, f"{STOPPED} {text}", peer_url=peer.server_url, by=by)
     return stopped
 
 

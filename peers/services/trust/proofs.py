@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from core.errors import ForbiddenError, UnauthenticatedError
 from peers.models import Peer, PeerKey, PeerState
@@ -36,12 +37,36 @@ PUBLIC_KEY_HEADER = "X-OpenIntent-Public-Key"
 UNPROVEN = "Invalid or missing API key"
 """The error text of every 401 that does not name the class of its reason."""
 
+NO_PROOF, BAD_TOKEN, TWO_TOKENS = "no proof", "token", "two tokens"
+"""What was wrong with the proofs of an UnauthenticatedError, for this hub's own staff."""
+
+
+class Untrusted(StrEnum):
+    """Why this hub does not trust a sender: for its own staff alone, never in an answer.
+
+    PROPOSED: a known key signed, which staff have not approved. NAMES_PROPOSED: the message names a proposed peer, and
+    no key of it signed.
+    """
+
+    UNKNOWN = "unknown"
+    PROPOSED = "proposed"
+    NAMES_PROPOSED = "names proposed"
+    REJECTED = "rejected"
+    SUSPENDED = "suspended"
+    RETIRED = "retired"
+    RELATIONSHIP = "relationship"
+    POLICY = "policy"
+
 
 class NotTrustedError(ForbiddenError):
-    """This hub refuses a sender: a proven peer that may not do what it asks for, or an unknown sender."""
+    """This hub refuses a sender: a proven peer that may not do what it asks for, or an unknown sender.
 
-    def __init__(self, server_url: str) -> None:
-        super().__init__(f"Source server {server_url} not trusted")
+    `peer` is the proven sender of a request whose proof ends with this error, else None.
+    """
+
+    def __init__(self, server_url: str, detail: Untrusted = Untrusted.UNKNOWN, *, peer: Peer | None = None) -> None:
+        super().__init__(f"Source server {server_url} not trusted", detail=detail.value)
+        self.peer = peer
 
 
 class ForeignProofError(NotTrustedError):
@@ -218,6 +243,16 @@ def is_trusted_state(peer: Peer, trust_policy: str) -> bool:
     return peer.state == PeerState.APPROVED or (is_open and peer.state == PeerState.PROPOSED)
 
 
+def why_untrusted(peer: Peer, trust_policy: str, *, is_work: bool = True) -> Untrusted | None:
+    """Return why the hub takes nothing from a proven peer, or, with `is_work`, no work; None for a trusted one."""
+    if trust_policy == TrustPolicy.TRUSTLESS:
+        return Untrusted.POLICY
+    is_trusted = is_trusted_state(peer, trust_policy) if is_work else peer.state == PeerState.APPROVED
+    if not is_trusted:
+        return Untrusted(peer.state)
+    return Untrusted.RELATIONSHIP if is_work and not peer.may_send_work else None
+
+
 def _check_proofs(
     request: IncomingRequest, message: SignedObject, source: NamedSource, now: datetime
 ) -> _CheckedProofs:
@@ -233,7 +268,7 @@ def _check_proofs(
     if message.is_signed:
         checked.envelope = message.verify(source.keys)
     if not checked.is_signed and not checked.token:
-        raise UnauthenticatedError(UNPROVEN)
+        raise UnauthenticatedError(UNPROVEN, detail=NO_PROOF)
     return checked
 
 
@@ -241,11 +276,11 @@ def _peer_of_tokens(request: IncomingRequest, now: datetime) -> Peer | None:
     if not request.tokens:
         return None
     if len(request.tokens) > 1:
-        raise UnauthenticatedError(UNPROVEN) from ValueError("two different tokens")
+        raise UnauthenticatedError(UNPROVEN, detail=TWO_TOKENS) from ValueError("two different tokens")
     (token,) = request.tokens
     peer = peer_of_token(token, now)
     if peer is None:
-        raise UnauthenticatedError(UNPROVEN) from ValueError("not a valid token of an approved peer")
+        raise UnauthenticatedError(UNPROVEN, detail=BAD_TOKEN) from ValueError("not a valid token of an approved peer")
     return peer
 
 

@@ -11,11 +11,20 @@ import time
 from django.conf import settings
 
 from core.net.addresses import network_of
-from core.rate_limits import MAX_BUCKETS, Buckets, forget_strangers, raise_after
+from core.rate_limits import MAX_BUCKETS, Buckets, RateLimitedError, forget_strangers, raise_after
 from peers.models import Peer
 
 SEARCHES_PER_MINUTE = 30
 """The searches for the unnamed sender of a callback, for one network: each verifies up to 500 keys, some 0.1 s."""
+
+
+class PeerLimitedError(RateLimitedError):
+    """The proven `peer` has sent more requests than its limit allows."""
+
+    def __init__(self, retry_after_seconds: int, peer: Peer) -> None:
+        super().__init__(retry_after_seconds)
+        self.peer = peer
+
 
 _of_peers = Buckets(most=MAX_BUCKETS)
 _of_refusals = Buckets(most=MAX_BUCKETS)
@@ -23,9 +32,12 @@ _of_searches = Buckets(most=MAX_BUCKETS)
 
 
 def spend_request(peer: Peer) -> None:
-    """Count a request of a proven peer; raises RateLimitedError over the peer's limit."""
+    """Count a request of a proven peer; raises PeerLimitedError over the peer's limit."""
     if per_minute := settings.FEDHUB_PEER_REQUESTS_PER_MINUTE:
-        raise_after(_of_peers.take(peer.pk, per_minute=per_minute, now=time.monotonic()))
+        try:
+            raise_after(_of_peers.take(peer.pk, per_minute=per_minute, now=time.monotonic()))
+        except RateLimitedError as exc:
+            raise PeerLimitedError(exc.retry_after_seconds, peer) from exc
 
 
 def spend_refusal(address: str) -> None:

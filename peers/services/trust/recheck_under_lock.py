@@ -20,7 +20,7 @@ from peers.models import Peer, PeerKey
 from peers.protocol import SignatureMissing, UnknownKey, VerificationKey
 from peers.services.trust.peer_tokens import valid_tokens
 from peers.services.trust.peers import trusted_keys
-from peers.services.trust.proofs import UNPROVEN, NotTrustedError, Proof, is_trusted_state
+from peers.services.trust.proofs import BAD_TOKEN, UNPROVEN, NotTrustedError, Proof, why_untrusted
 
 # Every receive makes this query, so it reads few columns.
 PEER_COLUMNS = (
@@ -67,8 +67,8 @@ def lock_peers(proofs: Collection[Proof], now: datetime) -> dict[str, LockedPeer
 
 def check_trust(peer: Peer) -> None:
     """Raise NotTrustedError unless state, trust policy and relationship let this peer send work to this hub."""
-    if not is_trusted_state(peer, settings.FEDHUB_TRUST_POLICY) or not peer.may_send_work:
-        raise NotTrustedError(peer.server_url)
+    if detail := why_untrusted(peer, settings.FEDHUB_TRUST_POLICY):
+        raise NotTrustedError(peer.server_url, detail)
 
 
 def check_proof(proof: Proof, locked_peer: LockedPeer) -> None:
@@ -80,6 +80,6 @@ def check_proof(proof: Proof, locked_peer: LockedPeer) -> None:
     if not proof.signers <= set(locked_peer.keys):
         raise UnknownKey("the key that signed is not trusted any more")
     if proof.token and proof.token not in locked_peer.tokens:
-        raise UnauthenticatedError(UNPROVEN) from ValueError("the token is not valid any more")
+        raise UnauthenticatedError(UNPROVEN, detail=BAD_TOKEN) from ValueError("the token is not valid any more")
     if locked_peer.peer.requires_signature and not proof.is_signed:
         raise SignatureMissing("staff require this peer to sign")

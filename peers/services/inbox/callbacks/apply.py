@@ -26,7 +26,6 @@ from peers.models import (
     InboundCallback,
     JournalEntry,
     JournalKind,
-    PeerState,
     SeenNonce,
 )
 from peers.models.dispatches import FINAL_STATES
@@ -45,15 +44,17 @@ from peers.protocol.merge_patch import merge_patch
 from peers.services.inbox.callbacks.prove_sender import ENDS, UNKNOWN_DISPATCH, ProvenCallback, ReadCallback
 from peers.services.inbox.group_commit import GroupCommit, together_or_alone
 from peers.services.inbox.handler_events import new_events
+from peers.services.inbox.work_progress import REFUSED
 from peers.services.outbox.callbacks import STATE_PATCH, is_in_scope
 from peers.services.outbox.nudges import nudge_new
 from peers.services.trust.journal import new_line
 from peers.services.trust.passing_lines import see_copy
-from peers.services.trust.proofs import NotTrustedError
+from peers.services.trust.proofs import NotTrustedError, why_untrusted
 from peers.services.trust.recheck_under_lock import LockedPeer, check_proof, lock_peers
 from peers.services.trust.replay import ALREADY_PROCESSED, NonceReplayedError, new_nonce, seen_nonces
 
 MAX_STATE_BYTES = 1024 * 1024
+MAX_REASON = 2000
 MAX_GROUP = 64
 WAIT_SECONDS, DELAY_SECONDS = 30.0, 0.005
 PROCESSED = "Callback processed"
@@ -183,8 +184,10 @@ class _Group:
         """Check everything, and only then change anything."""
         read, proof, dispatch = proven.read, proven.proof, self.dispatches.get(proven.dispatch_id)
         locked_peer = self.locked_peers.get(proof.peer.pk)
-        if locked_peer is None or not _may_report(locked_peer):
+        if locked_peer is None:
             raise NotTrustedError(proof.peer.server_url)
+        if detail := why_untrusted(locked_peer.peer, settings.FEDHUB_TRUST_POLICY, is_work=False):
+            raise NotTrustedError(proof.peer.server_url, detail)
         if dispatch is None:
             raise NotFoundError(UNKNOWN_DISPATCH)
         check_proof(proof, locked_peer)
@@ -222,10 +225,6 @@ class _Group:
         events = _new_events(row)
         self.events += events
         return Applied(PROCESSED, events)
-
-
-def _may_report(locked_peer: LockedPeer) -> bool:
-    return locked_peer.peer.state == PeerState.APPROVED and settings.FEDHUB_TRUST_POLICY != "trustless"
 
 
 def _new_callback(dispatch: Dispatch, read: ReadCallback, now: datetime, *, is_applied: bool) -> InboundCallback:
@@ -267,7 +266,10 @@ def _change(
     dispatch.status = ENDS.get(callback.event_type, DispatchState.ACCEPTED)
     dispatch.delivered_at = dispatch.delivered_at or now
     dispatch.due_at = dispatch.dead_at = None
-    dispatch.reason = dispatch.last_error = ""
+    dispatch.last_error = ""
+    # A refusal of the peer's staff is a column too, so that lists can find it.
+    reason = dispatch.state.get("reason") if callback.event_type == CallbackEventType.FAILED else None
+    dispatch.reason = reason[:MAX_REASON] if isinstance(reason, str) and reason.startswith(REFUSED) else ""
     if dispatch.status in FINAL_STATES:
         dispatch.finished_at = now
 

@@ -10,7 +10,8 @@ from peers.models import PeerDecision, PeerKey, ReceivedDispatch, TakenBy
 from peers.protocol import DelegationScope, ProtocolError
 from peers.protocol.envelope_signatures import SignedObject
 from peers.protocol.timestamps import parse_timestamp
-from peers.services.inbox.explain.checks import WORK_STEPS, Check, Step, trace
+from peers.services.inbox.explain.causes import Step
+from peers.services.inbox.explain.checks import WORK_STEPS, Check, trace
 from peers.services.inbox.receive.new_rows import SPENT
 from peers.services.inbox.receive.takers import NO_ROOM
 

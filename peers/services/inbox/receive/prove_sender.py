@@ -33,6 +33,7 @@ from peers.services.trust.proofs import (
     NamedSource,
     NotTrustedError,
     Proof,
+    Untrusted,
     look_up_source,
     prove,
     prove_request,
@@ -131,9 +132,8 @@ def prove_source(request: IncomingRequest, message: JsonObject, envelope: Federa
     except UnknownKey as exc:
         if source.peer is not None and source.peer.state == PeerState.APPROVED:
             raise
-        if has_refusals_left(request.address):
-            _propose_sender(request, signed, source, now)
-        raise NotTrustedError(source.server_url) from exc
+        is_own_key = has_refusals_left(request.address) and _propose_sender(request, signed, source, now)
+        raise NotTrustedError(source.server_url, _why_unproven(source, is_own_key=is_own_key)) from exc
     peer_cache.remember(source)
     return proof
 
@@ -154,10 +154,22 @@ def _is_as_trusted(one: NamedSource, other: NamedSource) -> bool:
     )
 
 
-def _propose_sender(request: IncomingRequest, message: SignedObject, source: NamedSource, now: datetime) -> None:
-    """Propose the sender of a fresh receive for this hub that is signed by the key which the sender shows."""
+def _propose_sender(request: IncomingRequest, message: SignedObject, source: NamedSource, now: datetime) -> bool:
+    """Propose the sender of a fresh receive for this hub that is signed by the key which the sender shows.
+
+    Tell whether the sender showed such a key, and the hub had seen it before as one of the peer.
+    """
     if (key := verify_shown_key(request, message, source, now)) is None:
-        return
+        return False
     check_fresh_here(message.received, now)
+    is_own = source.peer is not None and source.peer.keys.filter(public_key=key.base64).exists()
     if source.peer is None or source.peer.state in (PeerState.PROPOSED, PeerState.REJECTED):
         record_proposal(source.server_url, source.did, key.base64, address=request.address, now=now)
+    return is_own
+
+
+def _why_unproven(source: NamedSource, *, is_own_key: bool) -> Untrusted:
+    if source.peer is None:
+        return Untrusted.UNKNOWN
+    is_claim = source.peer.state == PeerState.PROPOSED and not is_own_key
+    return Untrusted.NAMES_PROPOSED if is_claim else Untrusted(source.peer.state)

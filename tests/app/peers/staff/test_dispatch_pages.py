@@ -99,19 +99,22 @@ def test_a_journal_line_links_to_its_peer_and_its_dispatch(admin: Client, approv
     assert "https://lost.example.org" in text_of(admin, url(lost))
 
 
-def test_each_dispatch_stands_behind_one_tab_alone(admin: Client, approved: Peer) -> None:
+def test_a_dispatch_stands_behind_one_tab_and_behind_refused_if_its_message_was(admin: Client, approved: Peer) -> None:
     now = timezone.now()
     rows: list[dict[str, Any]] = [
         {"due_at": now}, {}, {"dead_at": now}, {"dead_at": now, "status": "failed"},
         {"dead_at": now, "put_away_at": now, "status": "failed"}, {"status": "failed"}, {"status": "rejected"},
         {"status": "accepted"}, {"status": "delivered"}, {"status": "completed"},
+        {"status": "failed", "reason": "Refused: not ours"},
     ]  # fmt: skip
     for number, fields in enumerate(rows):
         Dispatch.objects.create(id=f"d-{number}", intent_title="x", target_server=URL, envelope="{}", **fields)
     page = admin.get(reverse("admin:peers_dispatch_changelist"))
     whole, *tabs = page.context["cl"].shown_tabs
-    assert whole.count == len(rows) == sum(tab.count for tab in tabs)
-    assert {tab.title: tab.count for tab in tabs if tab.count > 1} == {"Given up": 2}
+    # The message that the peer refused for good is given up too.
+    assert whole.count == len(rows) == sum(tab.count for tab in tabs) - 1
+    assert {tab.title: tab.count for tab in tabs if tab.count > 1} == {"Given up": 2, "Refused": 3}
     for tab in tabs:
         for row in admin.get(f"{reverse('admin:peers_dispatch_changelist')}{tab.url}").context["cl"].result_list:
-            assert dispatch_status(row) == tab.title
+            is_both = (tab.title, dispatch_status(row), row.status) == ("Refused", "Given up", "failed")
+            assert dispatch_status(row) == tab.title or is_both

@@ -13,9 +13,11 @@ from core.notifications.models import Event
 from core.notifications.sweep import LOOK_BACK, find_missed
 from peers.models import HandlerEvent, KeyOrigin, OutboundCallback, Peer, PeerKey, ReceivedDispatch
 from peers.services.inbox.receive.new_rows import NewRows
+from peers.services.inbox.refused import see_refusal
 from peers.services.outbox.dead_letters import give_up
 from peers.services.trust.keys import propose_key
 from peers.services.trust.notices import note_dead_letter
+from peers.services.trust.passing_lines import write_lines
 from peers.services.trust.proposals import record_proposal
 from tests.app.peers.staff.conftest import NEXT_KEY, OPERATOR, OTHER_KEY, URL
 from tests.app.peers.staff.test_dead_letters import dead
@@ -37,6 +39,10 @@ def everything(peer: Peer) -> None:
     ways = enumerate(("staff", "staff", "agent"))
     rows = [ReceivedDispatch(dispatch_id=f"r-{number}", taken_by=way, **values) for number, way in ways]
     NewRows(received=rows).write()
+    for sender in (peer, peer, None):
+        body = b'{"dispatch_id": "r-9", "source_server": "https://partner.example.org"}'
+        see_refusal("NotTrustedError", status=403, address="192.0.2.1", peer=sender, body=body, detail="relationship")
+    write_lines()
 
 
 def kinds(events: Iterable[Event]) -> list[str]:
@@ -46,7 +52,9 @@ def kinds(events: Iterable[Event]) -> list[str]:
 def test_each_event_between_hubs_is_told_once_and_found_again_if_it_is_lost(approved: Peer) -> None:
     everything(approved)
     recorded = {event.key: (event.text, event.peer_id) for event in Event.objects.all()}
-    assert kinds(Event.objects.all()) == ["dead_letter", "key.changed", "peer.waiting", "work.by_hand"]
+    assert kinds(Event.objects.all()) == [
+        "dead_letter", "key.changed", "message.refused", "peer.waiting", "work.by_hand",
+    ]  # fmt: skip
     next_key = PeerKey.objects.get(public_key=NEXT_KEY.verification_key.base64)
     assert next_key.fingerprint in str(recorded)
 
@@ -76,6 +84,7 @@ def test_a_person_is_told_what_the_persons_permissions_show(approved: Peer, make
         "view_receiveddispatch": ["work.by_hand"],
         "view_dispatch": ["dead_letter"],
         "view_handlerevent": ["dead_letter"],
+        "view_journalentry": ["message.refused"],
         "view_federation": [],
     }
     for codename, expected in ways.items():

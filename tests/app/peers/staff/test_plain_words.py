@@ -85,7 +85,7 @@ def test_the_trace_of_a_refusal_names_the_agent_that_the_peer_wanted(admin: Clie
     if "not proved" in proven.text:
         proven, unproven = unproven, proven
     page = text_of(admin, url(proven))
-    assert "It names the agent books-clerk." in page and "The value is not stored" not in page
+    assert "This hub has no agent books-clerk." in page and "The value is not stored" not in page
     assert "books-clerk" not in unproven.text
 
 

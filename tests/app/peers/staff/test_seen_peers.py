@@ -112,9 +112,9 @@ def test_each_step_of_a_peer_says_in_numbers_what_it_ends(admin: Client, propose
     ends = [
         "2 dispatches wait",
         "1 callback waits",
-        "1 permission of the peer for sent work ends",
+        "1 delegation of sent work ends",
         "1 token ends",
-        "1 unlisted agent is unseen by it",
+        "1 unlisted agent is hidden from it",
         "1 run is cancelled",
     ]
     asked = text_of(admin, url(proposed, "suspend"))
@@ -123,7 +123,7 @@ def test_each_step_of_a_peer_says_in_numbers_what_it_ends(admin: Client, propose
     message = said(admin, proposed, "suspend", reason="Incident")
     assert ", ".join(ends) in message
     assert "Nothing is under way" in text_of(admin, url(proposed, "retire"))
-    assert "is approved." in said(admin, proposed, "resume")
+    assert "is approved again. 2 dispatches go out. 1 callback goes out." in said(admin, proposed, "resume")
     assert "2 dispatches wait" in said(admin, proposed, "retire")
     said(admin, proposed, "repropose")
     admin.post(url(proposed, "approve"), {"fingerprint": fingerprint, "compared": "on"})

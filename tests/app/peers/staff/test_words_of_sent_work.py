@@ -26,14 +26,21 @@ NOT_TRUSTED = "HTTP 403: " + REFUSED % ("Source server x not trusted", "Source s
     ("error", "said"),
     [
         (NO_AGENT, "no such agent, or does not show it"),
-        (NOT_TRUSTED, "its staff suspended this hub or have not approved it"),
+        (NOT_TRUSTED, "not approved this hub, has suspended it, or lets work go in the other direction alone"),
         ("HTTP 401: " + REFUSED % ("UnknownKey", "UnknownKey"), "has not approved this hub yet"),
         ("401: UnknownKey", "has not approved this hub yet"),
         ("HTTP 401: " + REFUSED % ("SignatureExpired", "SignatureExpired"), "clocks of the two hubs differ"),
         ("HTTP 401: " + REFUSED % ("SignatureMissing", "SignatureMissing"), "cannot tell that the message is from"),
+        ("HTTP 401: " + REFUSED % ("SignatureMismatch", "SignatureMismatch"), "trusts another key of this hub"),
+        ("HTTP 401: " + REFUSED % ("WrongTarget", "WrongTarget"), "knows itself by another URL"),
+        ("HTTP 401: " + REFUSED % ("Invalid or missing API key", "Invalid"), "cannot tell that"),
+        ("HTTP 401: " + REFUSED % ("x", "Invalid or missing API key"), "wants a valid key from this hub"),
+        ("HTTP 400: " + REFUSED % ("x", "Federation not enabled"), "switched the protocol between hubs off"),
+        ("HTTP 425: " + REFUSED % ("x", "This server was restored"), "restored from a backup"),
+        ("Rejected: budget constraints too restrictive", "Its limits leave no room for any work"),
         ('HTTP 404: {"detail":"Not found"', "takes no messages at this address"),
         ("HTTP 404: <!DOCTYPE html><title>Nothing</title>", "takes no messages at this address"),
-        ('HTTP 422: {"message":"title: too long", "errors": [', "422 Unprocessable"),
+        ('HTTP 422: {"message":"title: too long", "errors": [', "cannot read a part of the message"),
         ("HTTP 503: busy", "fails with 503 Service Unavailable. It wrote: “busy”."),
         (
             "HTTP 308: moved to https://b.example, and redirects are not followed; add that address",
@@ -50,6 +57,11 @@ def test_each_error_is_a_sentence_without_codes_of_programs(error: str, said: st
     words = in_words(error)
     assert said in words
     assert not any(raw in words for raw in ("{", "Errno", "HTTP", "UnknownKey", "Signature", "<"))
+
+
+def test_a_refused_report_is_not_called_work() -> None:
+    assert "takes no reports from this hub" in in_words(NOT_TRUSTED, is_report=True)
+    assert "work from" not in in_words(NOT_TRUSTED, is_report=True)
 
 
 @pytest.fixture

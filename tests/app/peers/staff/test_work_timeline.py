@@ -28,7 +28,8 @@ from peers.models import (
     TakenBy,
 )
 from peers.protocol.envelope_signatures import sign_object
-from peers.services.inbox.explain.checks import Outcome, Refusal, Step, checks_of_refusal
+from peers.services.inbox.explain.causes import Step, why
+from peers.services.inbox.explain.checks import Outcome, checks_of_refusal
 from peers.services.inbox.receive.new_rows import SPENT
 from peers.services.inbox.receive.takers import NO_ROOM
 from peers.services.outbox.delivery import deliver_dispatch
@@ -173,26 +174,27 @@ def test_a_refused_message_of_the_journal_tells_the_check_that_refused_it(admin:
 @pytest.mark.parametrize(
     ("refusal", "refused_by", "passed"),
     [
-        (Refusal("MalformedMessage", False), Step.FORM, 0),
-        (Refusal("SignatureMismatch", False), Step.SIGNATURE, 1),
-        (Refusal("UnknownKey", False), Step.KEY, 2),
+        (("MalformedMessage", False, False), Step.FORM, 0),
+        (("SignatureMismatch", False, False), Step.SIGNATURE, 1),
+        (("UnknownKey", False, False), Step.KEY, 2),
         # The signature's own time is checked before its sender is proved.
-        (Refusal("SignatureExpired", False), Step.SIGNATURE, 1),
-        (Refusal("SignatureExpired", True), Step.TIME, 5),
-        (Refusal("NotTrustedError", False), Step.KEY, 2),
-        (Refusal("NotTrustedError", True), Step.PEER, 4),
-        (Refusal("RateLimitedError", False), Step.RATE, 0),
-        (Refusal("BeforeRestoreError", True), Step.RESTORE, 7),
-        (Refusal("DelegationError", False), Step.FORM, 0),
-        (Refusal("DelegationError", True), Step.SCOPE, 9),
-        (Refusal("NotFoundError", True), Step.AGENT, 11),
-        (Refusal("NotFoundError", False, is_report=True), Step.DISPATCH, 1),
-        (Refusal("DelegationError", True, is_report=True), Step.SCOPE, 7),
-        (Refusal("Unfamiliar", True), None, 0),
+        (("SignatureExpired", False, False), Step.SIGNATURE, 1),
+        (("SignatureExpired", True, False), Step.TIME, 5),
+        (("NotTrustedError", False, False), Step.KEY, 2),
+        (("NotTrustedError", True, False), Step.PEER, 4),
+        (("RateLimitedError", False, False), Step.RATE, 0),
+        (("BeforeRestoreError", True, False), Step.RESTORE, 7),
+        (("DelegationError", False, False), Step.FORM, 0),
+        (("DelegationError", True, False), Step.SCOPE, 9),
+        (("NotFoundError", True, False), Step.AGENT, 11),
+        (("NotFoundError", False, True), Step.DISPATCH, 1),
+        (("DelegationError", True, True), Step.SCOPE, 7),
+        (("Unfamiliar", True, False), None, 0),
     ],
 )
-def test_a_refusal_belongs_to_one_check(refusal: Refusal, refused_by: Step | None, passed: int) -> None:
-    checks = checks_of_refusal(refusal, {})
+def test_a_refusal_belongs_to_one_check(refusal: tuple[str, bool, bool], refused_by: Step | None, passed: int) -> None:
+    reason, is_proven, is_report = refusal
+    checks = checks_of_refusal(reason, why(reason, is_proven=is_proven, is_report=is_report), {}, is_report=is_report)
     outcomes = [check.outcome for check in checks]
     assert [check.name for check in checks if check.outcome == Outcome.REFUSED] == ([refused_by] if refused_by else [])
     assert outcomes.count(Outcome.PASSED) == passed
