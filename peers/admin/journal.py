@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 
@@ -39,6 +40,7 @@ KIND_COLORS = {
     JournalKind.LOG.label: "warning",
 }
 MAX_ID_CHARS = 13
+HEADING_CHARS = 60
 
 
 class JournalChangeList(ListChangeList):
@@ -77,7 +79,8 @@ class JournalEntryAdmin(RowPagesMixin, ReadOnlyAdmin):
     empty_hint = "The hub writes a line for every decision about a peer and for every message between hubs."
 
     def heading_of(self, row: JournalEntry) -> str:
-        return line_words(row.kind, row.text)
+        # The page has the whole text, and the heading is one line.
+        return Truncator(line_words(row.kind, row.text)).chars(HEADING_CHARS)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any

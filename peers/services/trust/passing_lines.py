@@ -177,11 +177,11 @@ def write_lines(*, now: float | None = None) -> int:
         _window.told |= {(line.cause, about.dispatch_id) for line, about in described if line.cause and about.is_report}
         for cause in counted:
             _window.counted[cause] = _window.counted.get(cause, 0) + 1
-    _tell([line for line, _ in described])
+    _tell_people([line for line, _ in described])
     return len(described)
 
 
-def _tell(lines: list[_Line]) -> None:
+def _tell_people(lines: list[_Line]) -> None:
     """Record events about the refused messages of proven peers; the lines are written, so a failure is only logged."""
     refused = [line.entry for line in lines if line.cause and line.is_proven and line.cause.kind == JournalKind.REFUSED]
     try:

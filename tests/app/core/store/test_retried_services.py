@@ -13,6 +13,7 @@ EXEMPT = {
     "_store_together": "its caller stores the messages of the group one by one",
     "_end_lapsed": "the next sweep finds the job again",
     "_take": "tries the next slot",
+    "_tell_people": "the journal tells of what nobody was told of",
     "audited": "a context manager in the caller's unit of work",
 }
 
