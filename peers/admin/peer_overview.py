@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from django.conf import settings
@@ -126,12 +127,17 @@ def _journal(peer: Peer, now: datetime) -> dict[str, Any]:
     ]
     is_lately = refused is not None and now - refused.at < LATELY
     return {
-        "stopped": _newest(lines, STOPPED) if peer.state != PeerState.APPROVED else "",
+        "stopped": _newest(_since_approval(lines), STOPPED) if peer.state != PeerState.APPROVED else "",
         "pause_reason": _newest(lines, PAUSED).partition(": ")[2] if pause_end(peer, now=now) else "",
         "journal_table": {"headers": ["When", "About", "Event", "By"], "rows": rows},
         "journal_url": journal_url(peer.server_url),
         "refusal": _refusal(refused, peer) if refused and is_lately else None,
     }
+
+
+def _since_approval(lines: list[JournalEntry]) -> list[JournalEntry]:
+    """Return the lines, newest first, that are newer than the last approval: an earlier stop is over."""
+    return list(takewhile(lambda line: not line.text.partition(":")[0].endswith(f"-> {PeerState.APPROVED}"), lines))
 
 
 def _newest(lines: list[JournalEntry], beginning: str) -> str:

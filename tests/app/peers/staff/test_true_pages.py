@@ -117,6 +117,16 @@ def test_resume_says_what_goes_on_and_what_stays_stopped(admin: Client, approved
     assert "1 dispatch" in done and "Choose under Agents' visibility" not in done.partition("<form")[0]
 
 
+def test_a_suspended_peers_page_does_not_tell_what_an_earlier_suspension_stopped(admin: Client, approved: Peer) -> None:
+    sent_to(approved)
+    suspend_peer(approved, reason="odd", by=OPERATOR)
+    admin.post(url(approved, "resume"), CONFIRMED | {"reason": ""})
+    Dispatch.objects.update(status="completed", due_at=None, finished_at=timezone.now())
+    approved.refresh_from_db()
+    suspend_peer(approved, reason="again", by=OPERATOR)
+    assert "Stopped with it" not in page_of(admin, url(approved)).partition("Keys")[0]
+
+
 @pytest.mark.parametrize("state", ["suspended", "rejected", "retired", "proposed"])
 def test_no_text_names_a_button_that_the_page_lacks(admin: Client, approved: Peer, state: str) -> None:
     Peer.objects.update(state=state, agents_fetched_at=timezone.now())
