@@ -26,6 +26,15 @@ from core.counts import Spread
 from core.errors import InternalError
 from core.store.unit_of_work import retried
 
+MAX_GROUP = 64
+"""Items in one transaction: their rows fit into a few statements, and the lock is held for a short time."""
+
+WAIT_SECONDS = 30.0
+"""Longer than the database waits for a lock, so that the database's own error comes first."""
+
+DELAY_SECONDS = 0.005
+"""How long a group waits for items that are being proved."""
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 GROUP_SIZE = Spread(
@@ -36,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 
 class UnfinishedError(InternalError):
-    """`GroupCommit.submit` does not know the outcome of an item, because the leader's work failed or was slow."""
+    """The outcome of an item that `GroupCommit.submit_all` does not know, because the work failed or was slow."""
 
     def __init__(self) -> None:
         super().__init__("The request was not finished")
@@ -68,9 +77,9 @@ class GroupCommit(Generic[Item, Result]):
         self,
         work: Callable[[Sequence[Item]], Sequence[Result | Exception]],
         *,
-        most: int,
-        wait_seconds: float,
-        delay_seconds: float = 0.0,
+        most: int = MAX_GROUP,
+        wait_seconds: float = WAIT_SECONDS,
+        delay_seconds: float = DELAY_SECONDS,
     ) -> None:
         """Take the function `work` and the bounds."""
         self._work = work

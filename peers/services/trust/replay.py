@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
-from django.db import IntegrityError
-
 from core.errors import UnauthenticatedError
 from peers.models import Peer, SeenNonce
 from peers.protocol import VerifiedRequest
@@ -23,19 +21,11 @@ class NonceReplayedError(UnauthenticatedError):
         super().__init__("NonceReplayed")
 
 
-def record_nonce(peer: Peer, verified: VerifiedRequest) -> None:
-    """Record the nonce of a verified signature, in the caller's unit of work, which must be undone if this raises.
-
-    The unique row is the check: of two copies that come at once the database accepts one. Raises NonceReplayedError.
-    """
-    try:
-        new_nonce(peer, verified).save(force_insert=True)
-    except IntegrityError as exc:
-        raise NonceReplayedError from exc
-
-
 def new_nonce(peer: Peer, verified: VerifiedRequest) -> SeenNonce:
-    """Return the row, not written yet, that records the nonce of a verified signature."""
+    """Return the row, not written yet, that records the nonce of a verified signature.
+
+    The row is unique: of two copies that come at once the database accepts one.
+    """
     # An expired signature is refused, so its nonce may be deleted soon after its expiry.
     expires_at = datetime.fromtimestamp(verified.expires, tz=UTC) + timedelta(seconds=MAX_SKEW_SECONDS)
     return SeenNonce(peer=peer, nonce=verified.nonce, expires_at=expires_at)

@@ -42,7 +42,7 @@ from peers.protocol import (
 )
 from peers.protocol.merge_patch import merge_patch
 from peers.services.inbox.callbacks.prove_sender import ENDS, UNKNOWN_DISPATCH, ProvenCallback, ReadCallback
-from peers.services.inbox.group_commit import GroupCommit, together_or_alone
+from peers.services.inbox.group_commit import MAX_GROUP, GroupCommit, together_or_alone
 from peers.services.inbox.handler_events import new_events
 from peers.services.inbox.work_progress import REFUSED
 from peers.services.outbox.callbacks import STATE_PATCH, is_in_scope
@@ -55,8 +55,6 @@ from peers.services.trust.replay import ALREADY_PROCESSED, NonceReplayedError, n
 
 MAX_STATE_BYTES = 1024 * 1024
 MAX_REASON = 2000
-MAX_GROUP = 64
-WAIT_SECONDS, DELAY_SECONDS = 30.0, 0.005
 PROCESSED = "Callback processed"
 NOTED = "The dispatch has ended; the callback was only noted"
 
@@ -123,9 +121,7 @@ def _store_together(proven: Sequence[ProvenCallback]) -> list[Applied | Exceptio
     return outcomes
 
 
-_groups = GroupCommit(
-    together_or_alone(_store_together), most=MAX_GROUP, wait_seconds=WAIT_SECONDS, delay_seconds=DELAY_SECONDS
-)
+_groups = GroupCommit(together_or_alone(_store_together))
 
 expect_callback = _groups.expected
 """Let a group wait for the callback of this thread, whose proof begins now."""

@@ -41,15 +41,6 @@ from peers.services.trust.recheck_under_lock import LockedPeer, check_proof, che
 from peers.services.trust.replay import ALREADY_PROCESSED, NonceReplayedError, new_nonce, seen_nonces
 from peers.services.trust.restore_boundary import check_restore_boundary
 
-MAX_GROUP = 64
-"""Submissions in one transaction: their rows fit into a few statements, and the lock is held for a short time."""
-
-WAIT_SECONDS = 30.0
-"""Longer than the database waits for a lock, so that the database's own error comes first."""
-
-DELAY_SECONDS = 0.005
-"""How long a group waits for submissions that are being proved."""
-
 RECEIVED = Count("fedhub_peer_dispatches_received_total", "Dispatches of peers that got a result.", ("result",))
 
 KNOWN_COLUMNS = ("peer", "dispatch_id", "idempotency_key", "body_digest", "accepted", "local_intent_id")
@@ -153,7 +144,7 @@ def _nudge(outcomes: Sequence[ReceiveOutcome]) -> None:
     )
 
 
-_groups = GroupCommit(store_submissions, most=MAX_GROUP, wait_seconds=WAIT_SECONDS, delay_seconds=DELAY_SECONDS)
+_groups = GroupCommit(store_submissions)
 
 expect_submission = _groups.expected
 """Let a group wait for the submission of this thread, whose proof begins now."""
