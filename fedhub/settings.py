@@ -223,7 +223,6 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
         "data_folder_in": str(BROKER_DIR / "queue"),
         "data_folder_out": str(BROKER_DIR / "queue"),
         "processed_folder": str(BROKER_DIR / "taken"),
-        "polling_interval": 0.2,
     }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # One queue for each kind of work, so that work which takes long delays no other work: a worker with `-Q` serves some
@@ -268,6 +267,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Celery waits this long for the result of a killed process before it starts another one. The hub keeps no results, so
 # Celery's default of 10 s is too long; 2 s are enough on a busy machine to see that a task has ended.
 CELERY_WORKER_LOST_WAIT = 2.0
+# Celery kills a process that has not answered by then; its 4 s are too short on a busy machine.
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 30.0
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 # The hub does not use remote control, and with the file broker each reply would be a file.
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False

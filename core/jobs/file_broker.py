@@ -1,6 +1,6 @@
 """A message broker of files in one folder, for a hub on one machine.
 
-It differs from kombu's transport of the same kind in five ways:
+It differs from kombu's transport of the same kind in six ways:
 - A message appears by a rename and is taken by a rename: a reader never sees a part of a message, and two workers
   never take the same message.
 - There is no file with an exchange table, and missing folders are made again: all files may be deleted at any time.
@@ -8,6 +8,9 @@ It differs from kombu's transport of the same kind in five ways:
 - Each queue has a folder, and a channel lists it once and takes the listed messages before it lists it again: a take
   costs the same with ten messages waiting and with 20,000, and messages of other queues cost nothing.
 - A worker takes the next message when one of its processes is free, and not at the next polling interval.
+- A worker runs Celery's event loop, as with Redis or RabbitMQ, so each of its processes has pipes of its own. Without
+  the loop all processes read one pipe under one lock, and a process that is killed while it waits keeps that lock: the
+  worker then stands still.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import logging
 import os
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -26,8 +30,8 @@ from kombu.utils.json import dumps, loads
 
 from core.private_files import create_private_file, make_private_folder
 
-MAX_WAIT_SECONDS = 0.5
-BUSY_SECONDS = 0.02
+LOOK_SECONDS = 0.02
+"""How long a worker waits before it looks for messages again."""
 MAX_MISSES = 50
 """After so many listed messages in a row that other workers have taken, the channel lists the folder again."""
 
@@ -114,18 +118,17 @@ class Channel(filesystem.Channel):
 
 
 class Transport(filesystem.Transport):
-    """Kombu's file transport with the channel of this module."""
+    """Kombu's file transport with the channel of this module, for Celery's event loop."""
 
     Channel = Channel
+    implements = filesystem.Transport.implements.extend(asynchronous=True)
 
-    def drain_events(self, connection: Any, timeout: float | None = None) -> None:  # type: ignore[override]
-        """Deliver a message, or raise TimeoutError after at most half a second; Celery calls again at once.
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Let the loop deliver waiting messages each LOOK_SECONDS."""
+        loop.call_repeatedly(LOOK_SECONDS, self._deliver_waiting)
 
-        Celery checks between two calls whether it must stop, and its own time limit is two seconds. A worker whose
-        processes are all busy gets no message, so its call ends after BUSY_SECONDS: kombu would wait for the polling
-        interval, and a worker would take one message for each process and interval.
-        """
-        if not any(channel._consumers and channel.qos.can_consume() for channel in self.channels or ()):
-            time.sleep(BUSY_SECONDS)
-            raise TimeoutError
-        super().drain_events(connection, timeout=None if timeout is None else min(timeout, MAX_WAIT_SECONDS))
+    def _deliver_waiting(self) -> None:
+        """Deliver messages until none waits, or until the processes of the worker are busy."""
+        with suppress(Empty):
+            while self.cycle:
+                self.cycle.get(self._deliver)

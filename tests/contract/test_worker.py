@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,15 @@ def messages() -> list[Path]:
     return list(Path(settings.BROKER_DIR).rglob("*.msg"))
 
 
+def kill_its_only_process(worker: subprocess.Popen[bytes]) -> None:
+    """Kill the process that the worker started for its tasks, as the kernel does when memory runs out."""
+    children = " ".join(
+        path.read_text(encoding="ascii") for path in Path(f"/proc/{worker.pid}/task").glob("*/children")
+    )
+    (pid,) = map(int, children.split())
+    os.kill(pid, signal.SIGKILL)
+
+
 def test_worker_runs_a_queued_job(federation: Federation, owner: User, cloud: SandboxClient, log: Path) -> None:
     cloud.add("weather_forecast_mcp")
     job = queue(federation, owner)
@@ -93,6 +105,33 @@ def test_killed_workers_job_is_failed_by_the_sweep_and_the_federation_is_free(
     assert (federation.sync_status, federation.last_sync_id) == ("failed", job.id)
     assert McpServer.objects.filter(federation=federation).count() == 0
     assert run_sync(start_sync(federation, by=actor_of(owner)).id).status == "success"
+
+
+def test_a_worker_whose_idle_process_is_killed_runs_the_next_job(
+    federation: Federation, owner: User, cloud: SandboxClient, log: Path
+) -> None:
+    cloud.add("weather_forecast_mcp")
+    with running("worker", log) as worker:
+        for _ in range(4):
+            job = queue(federation, owner)
+            wait_for(lambda job=job: status_of(job) == "success", log)  # type: ignore[misc]
+            kill_its_only_process(worker)
+
+
+def test_a_worker_whose_process_is_killed_at_work_runs_the_next_job(
+    federation: Federation, owner: User, cloud: SandboxClient, log: Path
+) -> None:
+    cloud.add("weather_forecast_mcp")
+    with running("worker", log) as worker, running("beat", log):
+        for _ in range(3):
+            cloud.latency(5000)
+            job = queue(federation, owner)
+            wait_for(lambda job=job: status_of(job) == "syncing", log)  # type: ignore[misc]
+            kill_its_only_process(worker)
+            cloud.latency(0)
+            wait_for(lambda job=job: status_of(job) == "failed", log)  # type: ignore[misc]
+            job = queue(federation, owner)
+            wait_for(lambda job=job: status_of(job) == "success", log)  # type: ignore[misc]
 
 
 def test_a_worker_that_is_told_to_stop_hands_its_sync_to_another(
