@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -32,6 +33,7 @@ from peers.services.outbox.dispatch import draft_envelope
 
 EDIT, SEND = "edit", "send"
 MAX_AGENTS_SHOWN = 300
+ASK_AGAIN = timedelta(seconds=30)
 NO_AGENTS = "no agent to this hub. Type the id of an agent, or let the peer choose."
 
 
@@ -86,8 +88,7 @@ class ComposerMixin(RowPagesMixin):
             context["error"] = in_words(peer.agents_error).removesuffix(".")
             context["age"] = format_age(peer.agents_fetched_at)
             context["tried"] = format_age(peer.agents_tried_at)
-            # A list that was never asked for is asked for by the page itself.
-            context["is_unknown"] = request.method == "GET" and peer.agents_tried_at is None
+            context["is_to_ask"] = request.method == "GET" and _is_to_ask(peer)
         return TemplateResponse(request, "peers/composer_agents.html", context)
 
     def _compose(self, request: HttpRequest, intent: Intent | None) -> HttpResponse:
@@ -136,6 +137,15 @@ class ComposerMixin(RowPagesMixin):
         like = request.GET.get("like", "")[:64]
         copied = self.get_queryset(request).filter(pk=like).first() if like else None
         return initial | ({name: getattr(copied, name) for name in TEXTS} if copied else {})
+
+
+def _is_to_ask(peer: Peer) -> bool:
+    """Tell whether the page asks the peer for its agents by itself: while there is no list, not more often than needed.
+
+    The cause of an earlier failure may be gone, such as an approval that was missing.
+    """
+    tried = peer.agents_tried_at
+    return tried is None or (peer.agents_fetched_at is None and timezone.now() - tried > ASK_AGAIN)
 
 
 def _warnings(form: ComposeForm, peer: Peer) -> list[str]:

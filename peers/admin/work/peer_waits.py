@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from core.admin.labels import format_time
-from peers.models import Dispatch, DispatchState, Peer, PeerState
+from peers.models import Dispatch, DispatchState, JournalEntry, Peer, PeerState
+from peers.services.inbox.explain.refused import refusal_of_line
 from peers.services.outbox.pauses import pause_end
 
+_COME_AGAIN = "Those that it refused come once the peer's staff press Try again on them."
 UNDER_WAY = (DispatchState.ACCEPTED, DispatchState.DELIVERED)
 
 
@@ -32,7 +34,20 @@ def why_no_reports(dispatch: Dispatch) -> tuple[str, str]:
         return "", ""
     said = f"This peer is {peer.get_state_display().lower()} here, so its reports on this work are refused."
     if peer.state == PeerState.SUSPENDED:
-        return said, "Press Resume on the peer's page, and the hub takes them again."
+        return said, f"Press Resume on the peer's page, and the hub takes further ones. {_COME_AGAIN}"
     if peer.state == PeerState.PROPOSED:
-        return said, "Approve the peer, and the hub takes them again."
-    return said, "Press Propose again on the peer's page, then approve it, and the hub takes them again."
+        return said, f"Approve the peer, and the hub takes further ones. {_COME_AGAIN}"
+    return said, f"Press Propose again on the peer's page, then approve it: the hub takes further ones. {_COME_AGAIN}"
+
+
+def refused_report(dispatch: Dispatch) -> JournalEntry | None:
+    """Return the line of the newest report on work under way where this hub refused it and has taken none since.
+
+    The peer does not send such a report again by itself, so its work would stay under way for ever.
+    """
+    if dispatch.peer is None or dispatch.status not in UNDER_WAY:
+        return None
+    lines = JournalEntry.objects.filter(peer_url=dispatch.peer.server_url, dispatch_id=dispatch.pk)
+    newest = lines.filter(actor_name="", at__gte=dispatch.created_at).first()
+    found = refusal_of_line(newest) if newest else None
+    return newest if found and found.is_report and found.is_proven else None

@@ -19,7 +19,7 @@ from core.strict_json import JsonObject
 from peers.admin.labels import DISPATCH_COLORS, dispatch_status, http_answer, peer_link, plural
 from peers.admin.work.answer import answer_of
 from peers.admin.work.entries import Fact, attestation_body, receipt_facts, staff_facts
-from peers.admin.work.peer_waits import UNDER_WAY, why_no_reports, why_waiting
+from peers.admin.work.peer_waits import UNDER_WAY, refused_report, why_no_reports, why_waiting
 from peers.admin.work.reports import Reports
 from peers.models import Dispatch, DispatchReceipt, DispatchState, InboundCallback
 from peers.models.dispatches import FINAL_STATES
@@ -28,6 +28,10 @@ from peers.services.inbox.receive.new_rows import FIRST_DELTA
 from peers.services.inbox.work_progress import REFUSED
 
 MAX_CALLBACKS = 200
+REPORT_REFUSED = (
+    "<strong>This hub refused the last report on this work.</strong> The peer does not send it again by itself: ask its "
+    "staff to press Try again on it. {}"
+)
 NOT_KEPT = "The hub kept no record of the attempts to send it."
 # How `agent_work` tells that the work ended because of a decision about this hub; older hubs said "the peer".
 _STOPPED = re.compile(r"the (?:peer|hub that sent the work) (?:was|is) (?P<state>suspended|retired|rejected|proposed)")
@@ -127,6 +131,9 @@ def next_step(dispatch: Dispatch) -> SafeString | str:
     said, step = why_no_reports(dispatch)
     if said:
         return format_html("<strong>{}</strong> {} {}", said, step, _peer_page(dispatch))
+    if dispatch.status in UNDER_WAY:
+        line = refused_report(dispatch)
+        return format_html(REPORT_REFUSED, row_link(line, "Why it was refused")) if line else ""
     if dispatch.status != DispatchState.PENDING:
         return ""
     if dispatch.due_at is None:

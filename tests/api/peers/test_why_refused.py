@@ -14,14 +14,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from federations.models import Federation
-from peers.models import JournalEntry, Peer
+from peers.models import AgentVisibilityChoice, JournalEntry, Peer
 from peers.protocol import errors
 from peers.protocol.errors import DelegationFault, ProtocolError
 from peers.services.catalog.agents import register_agent
 from peers.services.inbox.explain.causes import REASONS, why
 from peers.services.trust.keys import revoke_key
 from peers.services.trust.passing_lines import write_lines
-from peers.services.trust.peers import reject_peer, repropose_peer, retire_peer, suspend_peer
+from peers.services.trust.peers import reject_peer, repropose_peer, resume_peer, retire_peer, suspend_peer
 from tests.api.peers.callbacks import callback, dispatch_to, report
 from tests.api.peers.partner import OPERATOR, SHOWN_KEY, UCAN, Partner, body_of, send
 from tests.conftest import MakeAgent
@@ -62,7 +62,7 @@ def test_a_peer_of_the_other_direction_is_told_apart(admin: Client, alpha: Partn
     assert (answer.status_code, answer.json()["message"]) == (403, NOT_TRUSTED)
     listed, page = told(admin)
     for text in (listed, page):
-        assert "The relationship is Downstream, so this peer may not send work" in text
+        assert "The relationship was Downstream, so the hub took no work from this peer" in text
         assert "State, trust policy or relationship" not in text
     assert "Change the relationship on the peer's page" in page
     assert reverse("admin:peers_peer_change", args=[alpha_peer.pk]) in page
@@ -71,8 +71,8 @@ def test_a_peer_of_the_other_direction_is_told_apart(admin: Client, alpha: Partn
 @pytest.mark.parametrize(
     ("decide", "said", "step"),
     [
-        (lambda peer: suspend_peer(peer, reason="odd", by=OPERATOR), "The peer is suspended", "Press Resume"),
-        (lambda peer: retire_peer(peer, reason="over", by=OPERATOR), "The peer is retired", "Press Propose again"),
+        (lambda peer: suspend_peer(peer, reason="odd", by=OPERATOR), "The peer was suspended", "Press Resume"),
+        (lambda peer: retire_peer(peer, reason="over", by=OPERATOR), "The peer was retired", "Press Propose again"),
     ],
 )
 def test_a_stopped_peer_is_named_as_such(
@@ -84,12 +84,46 @@ def test_a_stopped_peer_is_named_as_such(
     assert said in listed and said in page and step in page and "not proved" not in listed
 
 
+def test_a_cause_that_staff_have_mended_is_told_as_of_the_past(
+    admin: Client, alpha: Partner, alpha_peer: Peer, federation: Federation, make_agent: MakeAgent
+) -> None:
+    suspend_peer(alpha_peer, reason="odd", by=OPERATOR)
+    try_it(alpha)
+    assert "Press Resume" in told(admin)[1]
+    resume_peer(alpha_peer, by=OPERATOR)
+    page = told(admin)[1]
+    assert "The peer was suspended" in page and "The peer is approved now." in page and "Press Resume" not in page
+    assert "its sender's staff can send it again" in page
+
+    Peer.objects.update(relationship="downstream")
+    try_it(alpha)
+    assert "Change the relationship" in told(admin)[1]
+    Peer.objects.update(relationship="peer")
+    page = told(admin)[1]
+    assert "The relationship is Peer now." in page and "Change the relationship" not in page
+
+    made = make_agent(federation, "analyst")
+    try_it(alpha, agent_id="analyst")
+    assert "Make it unlisted or public" in told(admin)[1]
+    AgentVisibilityChoice.objects.create(federation_id=federation.id, path=made.path, visibility="public")
+    page = told(admin)[1]
+    assert "The agent analyst is public now." in page and "Make it unlisted or public" not in page
+
+
+def test_a_peer_that_is_stopped_in_another_way_now_is_told_so(admin: Client, alpha: Partner, alpha_peer: Peer) -> None:
+    suspend_peer(alpha_peer, reason="odd", by=OPERATOR)
+    try_it(alpha)
+    retire_peer(alpha_peer, reason="over", by=OPERATOR)
+    page = told(admin)[1]
+    assert "The peer is retired now." in page and "can send it again" not in page
+
+
 def test_a_proposed_peer_waits_for_its_approval_and_is_not_unknown(admin: Client, alpha: Partner) -> None:
     peer = alpha.propose()
     assert try_it(alpha).json()["message"] == NOT_TRUSTED
     listed, page = told(admin)
     for text in (listed, page):
-        assert "The sender is a proposed peer, and staff have not approved its key yet" in text
+        assert "The sender was a proposed peer, and staff had not approved its key yet" in text
         assert "unknown" not in text and "not proved" not in text
     assert reverse("admin:peers_peer_approve", args=[peer.pk]) in page
 
@@ -99,7 +133,7 @@ def test_another_key_of_a_proposed_peer_proves_nothing(admin: Client, alpha: Par
     body = body_of(alpha.signed())
     send(body, alpha.headers(body))
     listed, _ = told(admin)
-    assert "It names a proposed peer, whose keys are not approved yet" in listed and "not proved" in listed
+    assert "It names a proposed peer, whose keys were not approved yet" in listed and "not proved" in listed
 
 
 def test_rejected_and_unknown_senders_are_told_apart(admin: Client, alpha: Partner, stranger: Partner) -> None:
@@ -107,7 +141,7 @@ def test_rejected_and_unknown_senders_are_told_apart(admin: Client, alpha: Partn
     reject_peer(peer, reason="no", by=OPERATOR)
     try_it(alpha)
     listed, page = told(admin)
-    assert "Staff rejected this peer" in listed and "Press Propose again" in page
+    assert "Staff had rejected this peer" in listed and "Press Propose again" in page
     repropose_peer(peer, by=OPERATOR)
     try_it(stranger)
     listed, page = told(admin)
@@ -120,14 +154,14 @@ def test_the_policy_of_the_hub_is_named(
 ) -> None:
     settings.FEDHUB_TRUST_POLICY = "trustless"
     assert try_it(alpha).json()["message"] == NOT_TRUSTED
-    assert "The hub's trust policy is trustless" in told(admin)[0]
+    assert "The hub's trust policy was trustless" in told(admin)[0]
 
 
 @pytest.mark.parametrize(
     ("agent", "said"),
     [
-        ("private", "The agent analyst is private: no peer sees it"),
-        ("", "This hub has no agent analyst"),
+        ("private", "The agent analyst was private: no peer saw it"),
+        ("", "This hub had no agent analyst"),
     ],
 )
 def test_staff_read_why_a_peer_may_not_see_an_agent(
@@ -147,7 +181,7 @@ def test_an_agent_registered_by_hand_leads_to_its_own_page(admin: Client, alpha:
     register_agent("clerk", visibility="private")
     try_it(alpha, agent_id="clerk")
     listed, page = told(admin)
-    assert "The agent clerk is private" in listed
+    assert "The agent clerk was private" in listed
     assert f"{reverse('admin:peers_registeredagent_changelist')}?q=clerk" in page
 
 
@@ -157,11 +191,32 @@ def test_a_refused_report_is_not_called_work(admin: Client, alpha: Partner, alph
     for number in range(5):
         assert report(alpha, callback(dispatch.pk, idempotency_key=str(number))).status_code == 403
     listed, page = told(admin)
-    assert "The peer is suspended" in listed and "a report" in listed and "give work" not in page
+    assert "The peer was suspended" in listed and "a report" in listed and "give work" not in page
     # One line for the work says as much as five.
     assert JournalEntry.objects.filter(kind="refused").count() == 1
     write_lines(now=10**9)
     assert JournalEntry.objects.filter(text__startswith="Refused 4 further messages").count() == 1
+
+
+def test_a_report_that_was_refused_is_told_on_its_work_until_another_is_taken(
+    admin: Client, alpha: Partner, alpha_peer: Peer
+) -> None:
+    dispatch = dispatch_to(alpha)
+    page = reverse("admin:peers_dispatch_change", args=[dispatch.pk])
+    assert report(alpha, callback(dispatch.pk, idempotency_key="1")).status_code == 200
+    suspend_peer(alpha_peer, reason="odd", by=OPERATOR)
+    assert report(alpha, callback(dispatch.pk, idempotency_key="2")).status_code == 403
+    write_lines()
+    assert "Those that it refused come once the peer's staff press Try again" in unescape(
+        admin.get(page).content.decode()
+    )
+    resume_peer(alpha_peer, by=OPERATOR)
+    text = unescape(admin.get(page).content.decode())
+    line = JournalEntry.objects.get(kind="refused")
+    assert "This hub refused the last report on this work" in text
+    assert reverse("admin:peers_journalentry_change", args=[line.pk]) in text
+    assert report(alpha, callback(dispatch.pk, idempotency_key="2")).status_code == 200
+    assert "This hub refused the last report" not in unescape(admin.get(page).content.decode())
 
 
 def test_too_many_requests_of_a_proven_peer_are_its_own(
@@ -181,7 +236,7 @@ def test_a_hub_that_is_switched_off_says_so(
     settings.FEDHUB_ENABLED = False
     assert try_it(alpha).json()["message"] == "Federation not enabled"
     listed, page = told(admin)
-    assert "The protocol between hubs is off here" in listed and "Callbacks may not" not in listed
+    assert "The protocol between hubs was off here" in listed and "Callbacks may not" not in listed
     assert "FEDHUB_ENABLED" in page
 
 
@@ -201,7 +256,7 @@ def test_a_foreign_callback_url_and_a_bad_delegation_are_named(admin: Client, al
     envelope = alpha.signed()
     body = body_of(envelope)
     send(body, alpha.headers(body), **{UCAN: alpha.ucan(expires_at=int(timezone.now().timestamp()) - 30)})
-    assert "has ended" in told(admin)[0]
+    assert "had ended" in told(admin)[0]
 
 
 def test_the_page_of_the_peer_knows_of_its_refused_messages(admin: Client, alpha: Partner, alpha_peer: Peer) -> None:
@@ -211,7 +266,7 @@ def test_the_page_of_the_peer_knows_of_its_refused_messages(admin: Client, alpha
     write_lines()
     page = unescape(admin.get(reverse("admin:peers_peer_change", args=[alpha_peer.pk])).content.decode())
     assert "The hub refused a message of this peer" in page and "nothing yet" not in page
-    assert "The relationship is Downstream" in page
+    assert "The relationship was Downstream" in page
     line = JournalEntry.objects.filter(kind="refused").latest("at")
     assert reverse("admin:peers_journalentry_change", args=[line.pk]) in page
     assert f"{JOURNAL}?tab=refused&q=" in page

@@ -1,7 +1,8 @@
 """The causes for which the hub refuses a message of a peer: what each says to this hub's own staff, and what helps.
 
 A refusal is known by the name of its class and, where one class has several causes, by a detail: a word out of a fixed
-list, which the journal's line has in brackets. The sender gets neither.
+list, which the journal's line has in brackets. The sender gets neither. The texts are in the past tense: `since` tells
+what has changed when staff read them.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ REASONS: Mapping[str, Why] = {
     ),
     "SignatureMissing": Why(
         Step.SIGNATURE,
-        "The message is not signed, and staff require this peer to sign.",
+        "The message was not signed, and staff required this peer to sign.",
         "Ask the peer's staff to sign, or take back “Requires signature” on the peer's page.",
         Place.PEER,
     ),
@@ -101,7 +102,7 @@ REASONS: Mapping[str, Why] = {
     ),
     "AlgorithmRefused": Why(Step.SIGNATURE, "The signature names another algorithm than Ed25519.", _ASK),
     "UnknownKey": Why(
-        Step.KEY, "The hub trusts no key of this signer, or no longer the one that signed.", _COMPARE, Place.PEER
+        Step.KEY, "The hub trusted no key of this signer, or no longer the one that signed.", _COMPARE, Place.PEER
     ),
     "InvalidKey": Why(Step.KEY, "The key that the request shows is malformed.", _ASK),
     "ForeignProofError": Why(
@@ -122,7 +123,7 @@ REASONS: Mapping[str, Why] = {
     ),
     "NotTrustedError": Why(
         Step.PEER,
-        "State, trust policy or relationship does not let this sender give work to this hub.",
+        "State, trust policy or relationship did not let this sender give work to this hub.",
         "See its state and relationship on the peer's page.",
         Place.PEER,
     ),
@@ -153,23 +154,23 @@ REASONS: Mapping[str, Why] = {
     ),
     "InvalidRequestError": Why(
         Step.CALLBACK_URL,
-        "Callbacks may not go to the URL that the message names.",
+        "Callbacks were not allowed to the URL that the message names.",
         "Ask the peer's staff for another URL, or add its origin to Callback origins on the peer's page.",
         Place.PEER,
     ),
     "DelegationError": Why(
-        Step.SCOPE, "The delegated permissions do not allow it, have ended or cannot be verified.", _SCOPE
+        Step.SCOPE, "The delegated permissions did not allow it, had ended or could not be verified.", _SCOPE
     ),
     "NotFoundError": Why(
         Step.AGENT,
-        "The named agent does not exist, or the peer may not see it.",
+        "The named agent did not exist, or the peer did not see it.",
         "See which agents the peer may see.",
         Place.AGENT,
     ),
 }
 UNPROVEN_SENDER = Why(
     Step.KEY,
-    "The sender is unknown, or signed with a key that the hub does not trust.",
+    "The sender was unknown, or signed with a key that the hub did not trust.",
     "If you know the hub, open its page, compare its key and approve it.",
     Place.PEER,
 )
@@ -177,7 +178,7 @@ NOT_FOR_SENDER = Why(
     Step.DISPATCH, "This hub did not send the dispatch to this sender.", "Ask the sender's staff why it reports on it."
 )
 NOT_FOUND_EITHER = "It names an agent or a dispatch that is not here, or not for this sender."
-UNREADABLE = Why(Step.FORM, "The hub cannot take such a message: it cannot be read, or the protocol is off.", _ASK)
+UNREADABLE = Why(Step.FORM, "The hub could not take such a message: it cannot be read, or the protocol was off.", _ASK)
 
 _OF_STATE: Mapping[str, Why] = {
     Untrusted.UNKNOWN: Why(
@@ -188,43 +189,43 @@ _OF_STATE: Mapping[str, Why] = {
     ),
     Untrusted.PROPOSED: Why(
         Step.KEY,
-        "The sender is a proposed peer, and staff have not approved its key yet.",
+        "The sender was a proposed peer, and staff had not approved its key yet.",
         "Compare the key with the peer's staff and approve the peer, or reject it.",
         Place.APPROVE,
     ),
     Untrusted.REJECTED: Why(
         Step.KEY,
-        "Staff rejected this peer.",
+        "Staff had rejected this peer.",
         "Press Propose again on the peer's page to undo this.",
         Place.PEER,
     ),
     Untrusted.SUSPENDED: Why(
         Step.PEER,
-        "The peer is suspended, so the hub takes nothing from it.",
+        "The peer was suspended, so the hub took nothing from it.",
         "Press Resume on the peer's page to undo this.",
         Place.PEER,
     ),
     Untrusted.RETIRED: Why(
         Step.PEER,
-        "The peer is retired, so the hub takes nothing from it.",
+        "The peer was retired, so the hub took nothing from it.",
         "Press Propose again on the peer's page, then approve it.",
         Place.PEER,
     ),
     Untrusted.RELATIONSHIP: Why(
         Step.PEER,
-        "The relationship is Downstream, so this peer may not send work.",
+        "The relationship was Downstream, so the hub took no work from this peer.",
         "Change the relationship on the peer's page to Peer or Upstream, if it may.",
         Place.PEER,
     ),
     Untrusted.POLICY: Why(
         Step.PEER,
-        "The hub's trust policy is trustless, so it takes nothing from any peer.",
+        "The hub's trust policy was trustless, so it took nothing from any peer.",
         "The setting FEDHUB_TRUST_POLICY says so.",
     ),
 }
 NAMES_PROPOSED = Why(
     Step.KEY,
-    "It names a proposed peer, whose keys are not approved yet.",
+    "It names a proposed peer, whose keys were not approved yet.",
     "Compare the key with the peer's staff and approve the peer, or reject it.",
     Place.APPROVE,
 )
@@ -237,13 +238,13 @@ _OF_FAULT: Mapping[str, str] = {
     DelegationFault.WIDENED: "It needs a permission that was not delegated.",
     DelegationFault.DEPTH: "The permissions were passed on more often than they allow.",
     DelegationFault.WINDOW: "A delegation token outlives the one that it follows from.",
-    DelegationFault.EXPIRED: "The time of the delegated permissions has ended.",
-    DelegationFault.NOT_YET_VALID: "The time of the delegated permissions has not begun: one of the clocks is wrong.",
+    DelegationFault.EXPIRED: "The time of the delegated permissions had ended.",
+    DelegationFault.NOT_YET_VALID: "The time of the delegated permissions had not begun: one of the clocks is wrong.",
     DelegationFault.AUDIENCE: "The delegation token is meant for another hub.",
     DelegationFault.PRESENTER: "The delegation token was not given to this sender, or the sender did not sign.",
     DelegationFault.ROOT: "The delegated permissions begin at a hub that may not give them.",
-    DelegationFault.REVOKED: "This hub has revoked the delegated permissions, or never gave them.",
-    DelegationFault.UNKNOWN_KEY: "The hub trusts no key of a hub that passed the permissions on.",
+    DelegationFault.REVOKED: "This hub had revoked the delegated permissions, or never gave them.",
+    DelegationFault.UNKNOWN_KEY: "The hub trusted no key of a hub that passed the permissions on.",
     DelegationFault.SIGNATURE: "A delegation token is not signed by the hub that it names.",
 }
 _OF_DETAIL: Mapping[tuple[str, str], Why] = {
@@ -259,12 +260,12 @@ _OF_DETAIL: Mapping[tuple[str, str], Why] = {
     ),
     ("InvalidRequestError", DISABLED): Why(
         Step.FORM,
-        "The protocol between hubs is off here.",
+        "The protocol between hubs was off here.",
         "The setting FEDHUB_ENABLED switches it on.",
     ),
     ("InvalidRequestError", FOREIGN): Why(
         Step.CALLBACK_URL,
-        "The message wants its reports at a URL that is not on the peer's own address.",
+        "The message wants its reports at a URL that was not on the peer's own address.",
         "If the peer's staff want it so, add the address to Callback origins on the peer's page.",
         Place.PEER,
     ),
@@ -281,7 +282,7 @@ _OF_DETAIL: Mapping[tuple[str, str], Why] = {
     ),
     ("UnauthenticatedError", BAD_TOKEN): Why(
         Step.SIGNATURE,
-        "The token is unknown, revoked or past its end, or its peer is not approved.",
+        "The token was unknown, revoked or past its end, or its peer was not approved.",
         _ISSUE_ANOTHER,
         Place.PEER,
     ),
@@ -291,19 +292,19 @@ _OF_DETAIL: Mapping[tuple[str, str], Why] = {
 AGENTS: Mapping[str, Why] = {
     NO_AGENT: Why(
         Step.AGENT,
-        "This hub has no agent {}.",
+        "This hub had no agent {}.",
         "Tell the peer's staff which agents it may use; its list of this hub's agents may be old.",
         Place.NONE,
     ),
     PRIVATE: Why(
         Step.AGENT,
-        "The agent {} is private: no peer sees it.",
+        "The agent {} was private: no peer saw it.",
         "Make it unlisted or public, if the peer may use it.",
         Place.AGENT,
     ),
     UNLISTED: Why(
         Step.AGENT,
-        "The agent {} is unlisted: only approved peers see it.",
+        "The agent {} was unlisted: only approved peers saw it.",
         "Approve the peer, or make the agent public.",
         Place.AGENT,
     ),

@@ -45,7 +45,7 @@ JOURNAL = reverse("admin:peers_journalentry_changelist")
 @pytest.mark.parametrize(
     ("kind", "text", "words"),
     [
-        ("refused", "Refused: UnknownKey", "Refused: The hub trusts no key of this signer, or no longer the one that"),
+        ("refused", "Refused: UnknownKey", "Refused: The hub trusted no key of this signer, or no longer the one that"),
         ("refused", "Refused: NotFoundError; agent a-1", "Refused: It names an agent or a dispatch that is not here"),
         ("refused", "Refused 7 further messages in a minute: NotTrustedError", "in a minute: State, trust policy or"),
         ("refused", "Refused: MalformedJson; the sender is not proved; from 192.0.2.1", "not JSON that the hub can"),
@@ -85,7 +85,7 @@ def test_the_trace_of_a_refusal_names_the_agent_that_the_peer_wanted(admin: Clie
     if "not proved" in proven.text:
         proven, unproven = unproven, proven
     page = text_of(admin, url(proven))
-    assert "This hub has no agent books-clerk." in page and "The value is not stored" not in page
+    assert "This hub had no agent books-clerk." in page and "The value is not stored" not in page
     assert "books-clerk" not in unproven.text
 
 

@@ -142,8 +142,22 @@ def test_a_peer_that_has_not_approved_this_hub_is_asked_first(admin: Client, app
     assert "ask the peer's staff to approve this hub" in page and "press Send work" not in page
 
 
+def test_the_composer_does_not_rest_on_an_old_refusal_of_the_agents(admin: Client, approved: Peer) -> None:
+    Peer.objects.update(agents_error="401: UnknownKey", agents_tried_at=timezone.now() - timedelta(minutes=3))
+    agents = page_of(admin, f"{reverse('admin:peers_intent_agents')}?peer={approved.pk}")
+    assert "The hub asks" in agents and "has not approved" not in agents
+    Peer.objects.update(agents_tried_at=timezone.now())
+    agents = page_of(admin, f"{reverse('admin:peers_intent_agents')}?peer={approved.pk}")
+    assert "The hub asks" not in agents and "has not approved" in agents
+
+
 def test_a_stale_refusal_of_the_agents_names_its_time(admin: Client, approved: Peer) -> None:
-    Peer.objects.update(agents_error="401: UnknownKey", agents_tried_at=timezone.now() - timedelta(hours=3))
+    now = timezone.now()
+    Peer.objects.update(
+        agents_error="401: UnknownKey",
+        agents_tried_at=now - timedelta(hours=3),
+        agents_fetched_at=now - timedelta(days=1),
+    )
     agents = page_of(admin, f"{reverse('admin:peers_intent_agents')}?peer={approved.pk}")
     assert "3 hours ago" in agents
     Peer.objects.update(agents_error="", agents_fetched_at=timezone.now() - timedelta(hours=2))
