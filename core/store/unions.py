@@ -7,19 +7,22 @@ from typing import Any
 from django.db import connections
 from django.db.models import CharField, Count, QuerySet, Value
 
-from core.store.unit_of_work import REGISTRY
-
 
 def rows_of_all(*queries: QuerySet[Any, Any]) -> list[tuple[Any, ...]]:
-    """Return the rows of `values_list` queries with the same columns: one query where the store can do it.
+    """Return the rows of `values_list` queries with the same columns: one query for each database that can do it.
 
     MongoDB gets each query by itself, because its backend loses the groups of the first query of a union.
     """
-    if not queries:
-        return []
-    if connections[REGISTRY].vendor == "mongodb" or len(queries) == 1:
-        return [row for query in queries for row in query]
-    return list(queries[0].union(*queries[1:], all=True))
+    by_database: dict[str, list[QuerySet[Any, Any]]] = {}
+    for query in queries:
+        by_database.setdefault(query.db, []).append(query)
+    rows: list[tuple[Any, ...]] = []
+    for database, found in by_database.items():
+        if connections[database].vendor == "mongodb" or len(found) == 1:
+            rows += (row for query in found for row in query)
+        else:
+            rows += found[0].union(*found[1:], all=True)
+    return rows
 
 
 def count_each(**rows: QuerySet[Any]) -> dict[str, int]:

@@ -28,10 +28,12 @@ from peers.models import (
     ReceivedDispatch,
     TakenBy,
 )
+from peers.services.trust.notices import events_of_refusals
 from peers.services.trust.standing import has_no_trusted_key, review_is_due
 
 PROPOSED, NO_KEY = "proposed peer", "approved peer without a trusted key"
 TO_ANSWER = "dispatch to answer by hand"
+REFUSED_LATELY = "peer with refused messages in the last 24 h"
 # The rows that a worker gave up: the name of one, of several, and the icon of the card.
 DEAD_LETTERS: list[tuple[type[OutboxRow], str, str, str]] = [
     (Dispatch, "dispatch given up", "dispatches given up", "outbox"),
@@ -45,7 +47,7 @@ def waiting_cards(request: HttpRequest) -> list[WaitingCard]:
     sees_peers, sees_received = _may_view(request, Peer), _may_view(request, ReceivedDispatch)
     dead = [found for found in DEAD_LETTERS if _may_view(request, found[0])]
     queries = [
-        *(_peer_queries() if sees_peers else []),
+        *([*_peer_queries(), _refused_query()] if sees_peers else []),
         *([_unanswered_query()] if sees_received else []),
         *(_dead_query(model, one) for model, one, _, _ in dead),
     ]
@@ -54,6 +56,10 @@ def waiting_cards(request: HttpRequest) -> list[WaitingCard]:
     if sees_received:
         href = f"{reverse('admin:peers_receiveddispatch_changelist')}?tab=waits&taken_by__exact=staff"
         cards.append(_card(numbers.get(TO_ANSWER), TO_ANSWER, "dispatches to answer by hand", href, "reply"))
+    if sees_peers:
+        href = f"{reverse('admin:peers_peer_changelist')}?tab=refused"
+        many = "peers with refused messages in the last 24 h"
+        cards.append(_card(numbers.get(REFUSED_LATELY), REFUSED_LATELY, many, href, "block"))
     for model, one, many, icon in dead:
         href = f"{reverse(f'admin:peers_{model._meta.model_name}_changelist')}?tab=given_up"
         cards.append(_card(numbers.get(one), one, many, href, icon))
@@ -107,6 +113,12 @@ def _unanswered_query() -> QuerySet[Any, Any]:
     waiting = ReceivedDispatch.objects.filter(taken_by=TakenBy.STAFF, is_finished=False).order_by()
     named = waiting.annotate(card=_text(TO_ANSWER)).values_list("card")
     return named.annotate(number=Count("pk"), oldest=Min("received_at"))
+
+
+def _refused_query() -> QuerySet[Any, Any]:
+    """Return the query of the peers of which the hub refused a message lately."""
+    named = events_of_refusals().order_by().annotate(card=_text(REFUSED_LATELY)).values_list("card")
+    return named.annotate(number=Count("peer_id", distinct=True), oldest=Min("at"))
 
 
 def _dead_query(model: type[OutboxRow], name: str) -> QuerySet[Any, Any]:

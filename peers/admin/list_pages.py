@@ -28,6 +28,7 @@ from peers.services.agent_work.waiting import where_under_way, where_waiting
 from peers.services.catalog.intents import where_status
 from peers.services.inbox.work_progress import REFUSED
 from peers.services.journal_words import line_words
+from peers.services.trust.notices import was_refused_lately
 from peers.services.trust.standing import has_changed_key, has_no_trusted_key, needs_decision, review_is_due
 
 IS_DUE = Q(dead_at__isnull=True, due_at__isnull=False)
@@ -42,6 +43,7 @@ PEER_TABS = (
     Tab("key", "Changed key", has_changed_key, OLDEST_DECISION),
     Tab("review", "Review due", review_is_due, ("review_by", "pk")),
     Tab("no_key", "No trusted key", has_no_trusted_key, OLDEST_DECISION),
+    Tab("refused", "Messages refused", was_refused_lately),
     *choice_tabs("state", [choice for choice in PeerState.choices if choice[0] != PeerState.PROPOSED]),
 )
 PEER_EXPORT: tuple[ExportField, ...] = (

@@ -36,7 +36,8 @@ def help_for(request: HttpRequest, line: JournalEntry, reason: Why) -> Help:
         changed = f"{changed} {SEND_AGAIN}"
     links = [] if changed else _cause_links(request, found, reason, peer)
     if peer is not None and request.user.has_perm("peers.view_peer"):
-        links.append((Place.PEER.value, reverse("admin:peers_peer_change", args=[peer.pk])))
+        anchor = f"#id_{reason.field}" if reason.field and not changed else ""
+        links.append((Place.PEER.value, reverse("admin:peers_peer_change", args=[peer.pk]) + anchor))
     return Help(reason.said, changed or reason.do, tuple(dict.fromkeys(links)))
 
 

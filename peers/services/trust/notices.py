@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Model
+from django.db.models import Model, Q, QuerySet
+from django.utils import timezone
 
 from core.notifications.events import EventKind, NewEvent, in_key, record
 from core.notifications.models import Event
@@ -88,6 +89,18 @@ def note_refusals(lines: Iterable[JournalEntry]) -> None:
     if events:
         record(*events)
         after_commit(_remember, [each.key for each in events])
+
+
+def events_of_refusals() -> QuerySet[Event]:
+    """Return the events of the last day that tell of refused messages of proven peers: one for each peer and day."""
+    return Event.objects.filter(kind=MESSAGE_REFUSED, at__gte=timezone.now() - timedelta(days=1))
+
+
+def was_refused_lately() -> Q:
+    """Return the condition that the hub refused a message of a peer within a day."""
+    # The events may lie in another database than the peers. Django leaves a whole aggregate out, with all its numbers,
+    # where one of its conditions is in an empty list.
+    return Q(pk__in=["", *events_of_refusals().values_list("peer_id", flat=True)])
 
 
 def _of_peer(kind: str, key: str, peer: Peer, text: str, at: datetime) -> NewEvent:

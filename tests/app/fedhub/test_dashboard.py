@@ -17,6 +17,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from core.notifications.models import Event
 from core.store.days import day_start, hub_today
 from core.store.unit_of_work import REGISTRY
 from federations.models import AccessLevel, Federation, RuntimeObservation, StoredPlan, SyncJob
@@ -28,6 +29,7 @@ from federations.services.start import start_sync
 from peers.models import Dispatch, HandlerEvent, OutboundCallback, Peer, PeerKey, ReceivedDispatch
 from peers.protocol import SigningKey
 from peers.services.outbox.dead_letters import put_away
+from peers.services.trust.notices import MESSAGE_REFUSED
 from tests.app.federations.admin.cloud import STAFF, MemoryCloud, agent, failed_agent, federation, server, sync
 from tests.app.federations.admin.conftest import admin, cloud, staff
 from tests.stores.counting import counted_queries
@@ -95,6 +97,9 @@ def peer_rows() -> None:
             handler="a.B", kind="federation_received", source_id=str(number), dispatch_id="r-1", dead_at=dead_at
         )
     put_away(dispatch, by=STAFF, reason="Old")
+    for peer_id, hours in ((changed.pk, 1), (changed.pk, 23), (found.pk, 2), (received.peer.pk, 30)):
+        at = now - timedelta(hours=hours)
+        Event.objects.create(kind=MESSAGE_REFUSED, key=f"{peer_id} {hours}", peer_id=peer_id, at=at, text="refused")
 
 
 def registry_rows(cloud: MemoryCloud) -> None:
@@ -153,6 +158,7 @@ def test_each_number_of_what_waits_is_the_number_of_rows_of_its_list(admin: Clie
         "peer with a key expired": 1,
         "proposed peers": 3,
         "reviews due": 3,
+        "peers with refused messages in the last 24 h": 2,
         "dispatches given up": 2,
         "callbacks given up": 3,
         "handler events given up": 3,
@@ -181,6 +187,7 @@ def test_each_card_says_how_long_the_oldest_waits(admin: Client, cloud: MemoryCl
     assert ages["held plan"] == "just now"
     assert ages["reviews due"] == "the oldest for 1 week"
     # The oldest dispatch was put away.
+    assert ages["peers with refused messages in the last 24 h"] == "the oldest for 23 hours"
     assert ages["dispatches given up"] == "the oldest for 2 days"
     assert ages["callbacks given up"] == "the oldest for 3 days"
 
@@ -283,7 +290,7 @@ def test_peers_cards_come_only_with_the_right_to_open_their_list(staff: Callable
     user = User.objects.get(username="ines")
 
     assert "callbacks given up" not in numbers_of(client)
-    assert len(numbers_of(client)) == 6
+    assert len(numbers_of(client)) == 7
     user.user_permissions.set(Permission.objects.filter(codename="view_outboundcallback"))
     assert numbers_of(client).keys() == {"callbacks given up"}
 

@@ -47,12 +47,13 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """One cause: the check that refused, what it says, what staff can do about it, and where."""
+    """One cause: the check that refused, what it says, what staff can do about it, where, and in which field there."""
 
     step: Step
     said: str
     do: str
     place: Place = Place.NONE
+    field: str = ""
 
 
 DISABLED, FOREIGN, BLOCKED = "off", "foreign", "blocked"
@@ -88,6 +89,7 @@ REASONS: Mapping[str, Why] = {
         "The message was not signed, and staff required this peer to sign.",
         "Ask the peer's staff to sign, or take back “Requires signature” on the peer's page.",
         Place.PEER,
+        "requires_signature",
     ),
     "SignatureMalformed": Why(Step.SIGNATURE, "The signature cannot be read.", _ASK),
     "SignatureMismatch": Why(
@@ -157,6 +159,7 @@ REASONS: Mapping[str, Why] = {
         "Callbacks were not allowed to the URL that the message names.",
         "Ask the peer's staff for another URL, or add its origin to Callback origins on the peer's page.",
         Place.PEER,
+        "callback_origins",
     ),
     "DelegationError": Why(
         Step.SCOPE, "The delegated permissions did not allow it, had ended or could not be verified.", _SCOPE
@@ -216,6 +219,7 @@ _OF_STATE: Mapping[str, Why] = {
         "The relationship was Downstream, so the hub took no work from this peer.",
         "Change the relationship on the peer's page to Peer or Upstream, if it may.",
         Place.PEER,
+        "relationship",
     ),
     Untrusted.POLICY: Why(
         Step.PEER,
@@ -268,6 +272,7 @@ _OF_DETAIL: Mapping[tuple[str, str], Why] = {
         "The message wants its reports at a URL that was not on the peer's own address.",
         "If the peer's staff want it so, add the address to Callback origins on the peer's page.",
         Place.PEER,
+        "callback_origins",
     ),
     ("InvalidRequestError", BLOCKED): Why(
         Step.CALLBACK_URL,
