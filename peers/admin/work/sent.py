@@ -29,8 +29,8 @@ from peers.services.inbox.work_progress import REFUSED
 
 MAX_CALLBACKS = 200
 REPORT_REFUSED = (
-    "<strong>This hub refused the last report on this work.</strong> The peer does not send it again by itself: ask its "
-    "staff to press Try again on it. {}"
+    "<strong>This hub refused the last report on this work.</strong> The peer does not send it again by itself: ask "
+    "its staff to press Try again on it. {}"
 )
 NOT_KEPT = "The hub kept no record of the attempts to send it."
 # How `agent_work` tells that the work ended because of a decision about this hub; older hubs said "the peer".

@@ -65,8 +65,9 @@ def test_a_peer_of_the_other_direction_is_told_apart(admin: Client, alpha: Partn
         assert "The relationship was Downstream, so the hub took no work from this peer" in text
         assert "State, trust policy or relationship" not in text
     assert "Change the relationship on the peer's page" in page
-    assert f"{reverse('admin:peers_peer_change', args=[alpha_peer.pk])}#id_relationship" in page
-    assert 'id="id_relationship"' in admin.get(reverse("admin:peers_peer_change", args=[alpha_peer.pk])).content.decode()
+    peers_page = reverse("admin:peers_peer_change", args=[alpha_peer.pk])
+    assert f"{peers_page}#id_relationship" in page
+    assert 'id="id_relationship"' in admin.get(peers_page).content.decode()
 
 
 @pytest.mark.parametrize(
