@@ -28,13 +28,15 @@ def _mcp() -> Mounted:
     return McpFace()
 
 
-def _keep_figures_and_lines() -> None:
+def _start_threads() -> None:
     # The tables need the apps, which fedhub.wsgi loads.
     from core.figures.keeping import keep_figures
+    from core.store.checkpoints import make_checkpoints
     from peers.services.trust.passing_lines import keep_lines
 
     keep_figures()
     keep_lines()
+    make_checkpoints()
 
 
 def _messages() -> Mapping[str, WsgiApplication]:
@@ -66,6 +68,6 @@ application = take_request_ids(
     wrap_asgi_with_proxy_headers(_front, [str(network) for network in settings.FEDHUB_TRUSTED_PROXIES]),
     settings.FEDHUB_TRUSTED_PROXIES,
 )
-_keep_figures_and_lines()
+_start_threads()
 start_tracing("web")
 spare_loaded_objects()

@@ -15,6 +15,7 @@ from datetime import datetime
 from django.conf import settings
 
 from core.errors import UnauthenticatedError
+from core.store.compiled_queries import CompiledQuery, any_of
 from core.store.unit_of_work import locked
 from peers.models import Peer, PeerKey
 from peers.protocol import SignatureMissing, UnknownKey, VerificationKey
@@ -34,6 +35,10 @@ PEER_COLUMNS = (
     "restore_boundary",
 )
 KEY_COLUMNS = ("peer", "public_key", "state", "valid_from", "valid_until", "created_at")
+_LOCKED_PEERS = CompiledQuery(
+    lambda ids: locked(Peer.objects.filter(any_of("pk", ids)).order_by("pk").only(*PEER_COLUMNS), no_key=True)
+)
+_KEYS = CompiledQuery(lambda ids: PeerKey.objects.filter(any_of("peer_id", ids)).order_by().only(*KEY_COLUMNS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +61,9 @@ def lock_peers(proofs: Collection[Proof], now: datetime) -> dict[str, LockedPeer
     is not in the result.
     """
     ids = {proof.peer.pk for proof in proofs}
-    rows = Peer.objects.filter(pk__in=ids).order_by("pk").only(*PEER_COLUMNS)
-    peers = list(locked(rows, no_key=True))
+    peers = _LOCKED_PEERS.rows(ids)
     keys: dict[str, list[PeerKey]] = {peer.pk: [] for peer in peers}
-    for key in PeerKey.objects.filter(peer__in=keys).order_by().only(*KEY_COLUMNS):
+    for key in _KEYS.rows(keys):
         keys[key.peer_id].append(key)
     tokens = valid_tokens((proof.token for proof in proofs if proof.token), now)
     return {peer.pk: LockedPeer(peer, tuple(trusted_keys(keys[peer.pk], now)), tokens) for peer in peers}

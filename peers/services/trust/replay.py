@@ -6,12 +6,16 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from core.errors import UnauthenticatedError
+from core.store.compiled_queries import CompiledQuery, any_pair
 from peers.models import Peer, SeenNonce
 from peers.protocol import VerifiedRequest
 from peers.protocol.http_signatures import MAX_SKEW_SECONDS
 
 ALREADY_PROCESSED = "Already processed (idempotent)"
 """The answer's text to a second copy of an accepted message."""
+_SEEN = CompiledQuery(
+    lambda pairs: SeenNonce.objects.filter(any_pair("peer_id", "nonce", pairs)).values_list("peer_id", "nonce")
+)
 
 
 class NonceReplayedError(UnauthenticatedError):
@@ -38,8 +42,7 @@ def seen_nonces(signatures: Collection[tuple[Peer, VerifiedRequest]]) -> set[tup
     """
     if not signatures:
         return set()
-    peers, nonces = {peer.pk for peer, _ in signatures}, {verified.nonce for _, verified in signatures}
-    return set(SeenNonce.objects.filter(peer__in=peers, nonce__in=nonces).values_list("peer_id", "nonce"))
+    return set(_SEEN.rows({(peer.pk, verified.nonce) for peer, verified in signatures}))
 
 
 def forget_nonces(now: datetime) -> int:

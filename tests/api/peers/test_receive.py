@@ -204,4 +204,4 @@ def test_one_receive_costs_one_transaction_and_few_queries(
 
     # MongoDB's transactions begin with their first command.
     assert sum(text.startswith("BEGIN") or "'startTransaction': True" in text for text in statements) == 1, statements
-    assert len(statements) <= 9 + 2, "\n".join(text[:140] for text in statements)
+    assert len(statements) <= 9 + 3, "\n".join(text[:140] for text in statements)

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from core.errors import ConflictError, HubError, NotFoundError
+from core.store.compiled_queries import CompiledQuery, any_of, any_pair
 from core.store.many_rows import insert_each, update_each
 from core.store.unit_of_work import locked, unit_of_work
 from peers.models import (
@@ -63,6 +64,17 @@ CHANGED_COLUMNS = (
     "state", "attestation", "is_attested", "status", "delivered_at", "due_at", "dead_at", "reason", "last_error",
     "finished_at",
 )  # fmt: skip
+# In the order of their keys, so that two groups never wait for each other.
+_LOCKED_DISPATCHES = CompiledQuery(
+    lambda ids: locked(Dispatch.objects.filter(any_of("pk", ids)).order_by("pk").only("scope", *CHANGED_COLUMNS))
+)
+_KNOWN = CompiledQuery(
+    lambda pairs: (
+        InboundCallback.objects.filter(any_pair("dispatch_id", "dedup_key", pairs))
+        .order_by()
+        .values_list("dispatch_id", "dedup_key", "body_digest")
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,16 +162,11 @@ class _Group:
     def __post_init__(self) -> None:
         """Lock and read all rows that deciding needs, in a few queries, in the open unit of work."""
         proofs = [each.proof for each in self.proven]
-        ids, keys = {each.dispatch_id for each in self.proven}, {each.read.dedup_key for each in self.proven}
         self.locked_peers = lock_peers(proofs, self.now)
         self.nonces = seen_nonces([(proof.peer, found) for proof in proofs for found in proof.http_signatures])
-        # In the order of their keys, so that two groups never wait for each other.
-        rows = Dispatch.objects.filter(pk__in=ids).order_by("pk").only("scope", *CHANGED_COLUMNS)
-        self.dispatches = {row.pk: row for row in locked(rows)}
-        found = InboundCallback.objects.filter(dispatch__in=ids, dedup_key__in=keys).order_by()
-        self.known = {
-            (pk, key): digest for pk, key, digest in found.values_list("dispatch_id", "dedup_key", "body_digest")
-        }
+        self.dispatches = {row.pk: row for row in _LOCKED_DISPATCHES.rows({each.dispatch_id for each in self.proven})}
+        known = _KNOWN.rows({(each.dispatch_id, each.read.dedup_key) for each in self.proven})
+        self.known = {(pk, key): digest for pk, key, digest in known}
 
     def decide(self, proven: ProvenCallback) -> Applied | Exception:
         """Return what one callback does, whose rows join the group's rows, or the error that refuses it."""

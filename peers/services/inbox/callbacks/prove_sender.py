@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.errors import HubError, InvalidRequestError, NotFoundError, UnauthenticatedError
+from core.store.compiled_queries import CompiledQuery, any_of
 from peers.models import (
     Dispatch,
     DispatchState,
@@ -52,6 +53,13 @@ NOT_READ = ("envelope", "attempt_log", "scope", "state", "attestation")
 """Long columns of a dispatch that say nothing about its peer."""
 
 UNKNOWN_DISPATCH = "Dispatch not found"
+_TARGETS = CompiledQuery(
+    lambda ids: (
+        Dispatch.objects.filter(any_of("pk", ids), peer__isnull=False)
+        .order_by()
+        .values_list("pk", "peer_id", "target_server")
+    )
+)
 
 ENDS: Mapping[CallbackEventType, DispatchState] = {
     CallbackEventType.COMPLETED: DispatchState.COMPLETED,
@@ -111,8 +119,7 @@ def prove_known_senders(requests: Sequence[IncomingRequest], *, now: datetime) -
     """
     read = [_read_plain(request) for request in requests]
     ids = {each.fields.dispatch_id for each in read if each}
-    rows = Dispatch.objects.filter(pk__in=ids, peer__isnull=False).order_by() if ids else Dispatch.objects.none()
-    targets = {pk: (peer_id, url) for pk, peer_id, url in rows.values_list("pk", "peer_id", "target_server")}
+    targets = {pk: (peer_id, url) for pk, peer_id, url in _TARGETS.rows(ids)} if ids else {}
     sources = _sources_of(dict(targets.values()), now)
     return [
         _prove_known(request, each, sources.get(targets.get(each.fields.dispatch_id, ("", ""))[0]), now)

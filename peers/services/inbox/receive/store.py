@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from django.db.models import Q
 from django.utils import timezone
 
 from core.counts import Count
 from core.errors import ConflictError, HubError, NotFoundError
+from core.store.compiled_queries import CompiledQuery, any_pair
 from core.store.unit_of_work import unit_of_work
 from peers.models import HandlerEvent, OutboundCallback, Peer, ReceivedDispatch, TakenBy
 from peers.protocol import FederationEnvelope, FederationPolicy, ProtocolError, ReceiveResult
@@ -44,6 +44,19 @@ from peers.services.trust.restore_boundary import check_restore_boundary
 RECEIVED = Count("fedhub_peer_dispatches_received_total", "Dispatches of peers that got a result.", ("result",))
 
 KNOWN_COLUMNS = ("peer", "dispatch_id", "idempotency_key", "body_digest", "accepted", "local_intent_id")
+_KNOWN_BY_ID = CompiledQuery(
+    lambda pairs: (
+        ReceivedDispatch.objects.filter(any_pair("peer_id", "dispatch_id", pairs)).order_by().only(*KNOWN_COLUMNS)
+    )
+)
+_KNOWN_BY_KEY = CompiledQuery(
+    # The index is of the rows with a key.
+    lambda pairs: (
+        ReceivedDispatch.objects.filter(any_pair("peer_id", "idempotency_key", pairs), idempotency_key__gt="")
+        .order_by()
+        .only(*KNOWN_COLUMNS)
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,15 +253,10 @@ class _Group:
 
 
 def _known_rows(submissions: Sequence[Submission]) -> Iterator[ReceivedDispatch]:
-    """Yield the stored rows with a dispatch id or idempotency key of the group, for any peer of the group.
-
-    Each OR branch matches one unique index; `peer AND (id OR key)` would match none.
-    """
-    peers = {submission.proof.peer.pk for submission in submissions}
-    same = Q(peer__in=peers, dispatch_id__in={submission.envelope.dispatch_id for submission in submissions})
-    if keys := {submission.envelope.idempotency_key for submission in submissions} - {None, ""}:
-        same |= Q(peer__in=peers, idempotency_key__in=keys, idempotency_key__gt="")
-    return ReceivedDispatch.objects.filter(same).order_by().only(*KNOWN_COLUMNS).iterator()
+    """Yield the stored rows with the peer of a submission and its dispatch id or idempotency key."""
+    yield from _KNOWN_BY_ID.rows({(each.proof.peer.pk, each.envelope.dispatch_id) for each in submissions})
+    if keys := {(each.proof.peer.pk, key) for each in submissions if (key := each.envelope.idempotency_key)}:
+        yield from _KNOWN_BY_KEY.rows(keys)
 
 
 def _names(envelope: FederationEnvelope) -> Iterator[tuple[str, str]]:
