@@ -51,6 +51,13 @@ def cpu_seconds_of(pid: int) -> float:
     return own + sum(cpu_seconds_of(int(child)) for child in children)
 
 
+def kept_results(name: str) -> dict[str, Any]:
+    """Return the raw results that a file in benchmarks/results keeps; an empty dictionary without the file."""
+    path = RESULTS / f"{name}.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
+
+
 def save_results(name: str, results: dict[str, Any]) -> Path:
     """Write raw results to benchmarks/results and return the path of the file."""
     RESULTS.mkdir(exist_ok=True)

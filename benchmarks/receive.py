@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.load import Plan, dispatch_of, peer_identity, peer_url
-from benchmarks.measure import cpu_seconds_of, save_results
+from benchmarks.measure import cpu_seconds_of, kept_results, save_results
 from tests.contract.peer_hubs import Hub, free_port, template
 from tests.openintent_server import API_KEY, OpenIntentProcess
 
@@ -33,6 +33,7 @@ THREADS = 32
 TURNS, TURN_ENVELOPES, TURN_SENDERS = 3, 1_000, 20
 LOAD_SECONDS = 240
 AIM_RATIO, AIM_P95_MS = 0.6, 40.0
+RUNS_KEPT = 3
 HANDLER = "docs.echo_agents.EchoAgents"
 PRODUCTION = {
     "DEBUG": "false",
@@ -214,8 +215,12 @@ def _report(once: Turn, faults: Sequence[str], turns: Sequence[Turn]) -> int:
             f"{values['per_second'] / base:.2f}" if name in medians else "",
         )
     ratio, p95 = medians["hub"]["per_second"] / base, medians["hub"]["p95_ms"]
+    run = {"ratio": round(ratio, 3), "p95_ms": p95} | {
+        f"{name}: server_cpu_ms": values["server_cpu_ms"] for name, values in medians.items()
+    }
     results = {
         "ratio": round(ratio, 3),
+        "runs": [*kept_results("receive").get("runs", []), run][-RUNS_KEPT:],
         "aims": {"ratio": AIM_RATIO, "p95_ms": AIM_P95_MS},
         "faults": list(faults),
         "cpus": os.cpu_count(),
