@@ -8,17 +8,15 @@ prints the kept figures.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.headlines import READERS, Headline, headlines
-from benchmarks.measure import RESULTS
+from benchmarks.measure import kept_results
 
 FILES = {"query_plans": "query_plans-sqlite"}
 Figures = tuple[list[Headline], list[Headline]]
@@ -51,11 +49,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _read(name: str) -> list[Headline]:
     """Return the figures in the benchmark's file of results; none if there is no file, or one of an older shape."""
-    path = RESULTS / f"{FILES.get(name, name)}.json"
     try:
-        results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return headlines(name, results)
-    except (FileNotFoundError, KeyError):
+        return headlines(name, kept_results(FILES.get(name, name)))
+    except KeyError:
         return []
 
 
