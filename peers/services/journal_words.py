@@ -28,6 +28,8 @@ _REPORT_FAILED = re.compile(r"(?P<event>[a-z_]+): (?P<what>Attempt \d+ failed): 
 _SEND_FAILED = re.compile(
     r"(?P<what>Attempt \d+ failed|Refused|Given up after \d+ attempts?): (?P<error>.*)", re.DOTALL
 )
+# As `inbox.callbacks.apply` writes the report of a peer.
+_TAKEN = re.compile(rf"(?P<event>{'|'.join(REPORTS)})(?P<rest> after the end, only noted)?")
 # As `services.trust.peers` writes the states before and after a decision.
 _DECIDED = re.compile(r"(?P<before>[a-z]+) -> (?P<after>[a-z]+)")
 
@@ -39,6 +41,8 @@ def line_words(kind: str, text: str) -> str:
         return line.words if line else text
     if kind == JournalKind.CALLBACK and (found := _REPORTED.fullmatch(text)):
         return f"Reported {REPORTS.get(found['event'], found['event'])}"
+    if kind == JournalKind.CALLBACK and (found := _TAKEN.fullmatch(text)):
+        return f"The peer reported {REPORTS[found['event']]}{found['rest'] or ''}"
     if kind == JournalKind.CALLBACK and (found := _NOT_REPORTED.fullmatch(text)):
         return f"Not reported, {REPORTS.get(found['event'], found['event'])}: {found['why']}"
     if kind == JournalKind.CALLBACK and (found := _REPORT_FAILED.fullmatch(text)):

@@ -27,6 +27,10 @@ IS_OFF = """() => [...document.querySelectorAll("#header-inner :is(a, button)")]
 SHORTENED = """() => [...document.querySelectorAll("#header-inner h1 > :not(.fedhub-here)")]
   .filter(part => part.clientWidth > 0 && part.scrollWidth > part.clientWidth + 1)
   .map(part => part.textContent.trim())"""
+# The two lists of a choice of many, and the tables of a federation's page, which scroll where they do not fit.
+IS_WIDE = """() => [...document.querySelectorAll(".selector, .fedhub-rows")].filter(part => part.offsetParent)
+  .map(part => [part, part.parentElement].map(each => each.getBoundingClientRect().right))
+  .some(([right, around]) => right > Math.min(innerWidth, around) + 1)"""
 LIST_OVERFLOW = """() => {
   const list = document.querySelector("#result_list")?.closest("[data-simplebar]");
   const box = list?.querySelector(".simplebar-content-wrapper");
@@ -53,6 +57,7 @@ def test_names_are_whole_and_lists_fit_on_a_small_laptop(page: Page, cloud: Memo
             page.set_viewport_size({"width": width, "height": height})
             found += [f"{path} {width}: the name is cut"] if page.evaluate(IS_CUT) else []
             found += [f"{path} {width}: a button is off the screen"] if page.evaluate(IS_OFF) else []
+            found += [f"{path} {width}: a part is too wide"] if page.evaluate(IS_WIDE) else []
             found += [f"{path} {width}: {part} is shortened" for part in page.evaluate(SHORTENED)]
             over = page.evaluate(LIST_OVERFLOW)
             found += [f"{path} {width}: the list is {over} px too wide"] if over > 1 else []

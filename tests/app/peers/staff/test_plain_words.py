@@ -61,6 +61,8 @@ JOURNAL = reverse("admin:peers_journalentry_changelist")
         ("key", "The documents could not be fetched: https://a.example/x: no answer: [Errno 111] Connection refused",
          "could not be fetched: The peer does not answer"),
         ("peer", "new -> proposed: Added", "new -> proposed: Added"),
+        ("callback", "status_changed", "The peer reported a changed state of the work"),
+        ("callback", "completed after the end, only noted", "that the work is completed after the end, only noted"),
         ("peer", "approved -> suspended", "approved → suspended"),
     ],
 )  # fmt: skip
