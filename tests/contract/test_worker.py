@@ -116,6 +116,7 @@ def test_a_worker_whose_idle_process_is_killed_runs_the_next_job(
             job = queue(federation, owner)
             wait_for(lambda job=job: status_of(job) == "success", log)  # type: ignore[misc]
             kill_its_only_process(worker)
+    assert list(SyncJob.objects.values_list("status", flat=True)) == ["success"] * 4
 
 
 def test_a_worker_whose_process_is_killed_at_work_runs_the_next_job(
@@ -132,6 +133,7 @@ def test_a_worker_whose_process_is_killed_at_work_runs_the_next_job(
             wait_for(lambda job=job: status_of(job) == "failed", log)  # type: ignore[misc]
             job = queue(federation, owner)
             wait_for(lambda job=job: status_of(job) == "success", log)  # type: ignore[misc]
+    assert sorted(SyncJob.objects.values_list("status", flat=True)) == ["failed"] * 3 + ["success"] * 3
 
 
 def test_a_worker_that_is_told_to_stop_hands_its_sync_to_another(

@@ -148,6 +148,8 @@ def test_rejected_and_unknown_senders_are_told_apart(admin: Client, alpha: Partn
     try_it(stranger)
     listed, page = told(admin)
     assert "The hub did not know the sender" in listed
+    # The refused message has proposed it, and the next step is the same.
+    assert "compare its key and approve it" in page and "is proposed now" not in page
     assert reverse("admin:peers_peer_change", args=[Peer.objects.get(server_url=stranger.url).pk]) in page
 
 

@@ -10,6 +10,10 @@ from peers.services.inbox.explain.causes import AGENTS
 from peers.services.inbox.explain.refused_lines import RefusedLine
 from peers.services.trust.proofs import NotTrustedError, Untrusted, why_untrusted
 
+# The message of an unknown hub proposes it as a peer, which staff still have to approve.
+_WAITS = (Untrusted.UNKNOWN, Untrusted.NAMES_PROPOSED)
+# The message of an unknown hub proposes it as a peer, which staff still have to approve.
+_WAITS = (Untrusted.UNKNOWN, Untrusted.NAMES_PROPOSED)
 _IS_OF_STATE = frozenset(Untrusted) - {Untrusted.RELATIONSHIP, Untrusted.POLICY}
 
 
@@ -30,7 +34,7 @@ def change_since(found: RefusedLine, peer: Peer | None) -> str:
 
 def _of_trust(found: RefusedLine, peer: Peer) -> str:
     still = why_untrusted(peer, settings.FEDHUB_TRUST_POLICY, is_work=not found.is_report)
-    if still == found.detail or (found.detail == Untrusted.NAMES_PROPOSED and still == Untrusted.PROPOSED):
+    if still == found.detail or (found.detail in _WAITS and still == Untrusted.PROPOSED):
         return ""
     if found.detail in _IS_OF_STATE:
         return f"The peer is {peer.get_state_display().lower()} now."
