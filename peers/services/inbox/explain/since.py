@@ -12,8 +12,6 @@ from peers.services.trust.proofs import NotTrustedError, Untrusted, why_untruste
 
 # The message of an unknown hub proposes it as a peer, which staff still have to approve.
 _WAITS = (Untrusted.UNKNOWN, Untrusted.NAMES_PROPOSED)
-# The message of an unknown hub proposes it as a peer, which staff still have to approve.
-_WAITS = (Untrusted.UNKNOWN, Untrusted.NAMES_PROPOSED)
 _IS_OF_STATE = frozenset(Untrusted) - {Untrusted.RELATIONSHIP, Untrusted.POLICY}
 
 
