@@ -59,6 +59,8 @@ _front = Front(
     # Django refuses a larger body, so the front need not read it.
     max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     threads=settings.FEDHUB_WEB_THREADS,
+    reading_threads=settings.FEDHUB_READING_THREADS,
+    programs=("/api/v1/", "/v0.1/"),
     mounted=(_mcp(),),
     direct=_messages(),
     together=_together(),

@@ -8,7 +8,9 @@ the event loop reads the body, and a thread is used only while Django answers:
    (RFC 9110, section 15.5.9).
 3. A body larger than `max_body_bytes` is not read to its end. Django sees its length and no body, and answers 413.
 4. Django's WSGI application runs in one of `threads` threads. Further requests wait in the pool's queue. A path in
-   `direct` has a WSGI application of its own.
+   `direct` has a WSGI application of its own. The requests that read under `programs` have `reading_threads` threads
+   of their own: a crowd of programs leaves the others to people and peers, and as they compute and seldom wait, more
+   threads would only take turns at the interpreter.
 5. The requests of one moment to a path in `together` are answered together, by one thread of their own, as far as that
    can be done without waiting for a query; each of the others is answered as in step 4.
 6. An application that is mounted beside Django, such as the MCP server, gets the requests to its own path instead; it
@@ -24,7 +26,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
@@ -78,7 +80,8 @@ class Front:
     a request must arrive within `body_seconds` seconds; a body of more than `max_body_bytes` bytes is not read to its
     end. `threads` is the greatest number of threads that run `application` and the work of the applications `mounted`.
     `direct` maps a path, without a slash at its end, to the WSGI application that answers it instead of `application`;
-    `together` maps a path to what answers many requests to it at once.
+    `together` maps a path to what answers many requests to it at once. `reading_threads` is the greatest number of
+    threads that answer GET and HEAD requests to the paths that begin with one of `programs`.
     """
 
     application: WsgiApplication
@@ -86,16 +89,21 @@ class Front:
     body_seconds: float
     max_body_bytes: int
     threads: int
+    reading_threads: int = 1
+    programs: tuple[str, ...] = ()
     mounted: Sequence[Mounted] = ()
     direct: Mapping[str, WsgiApplication] = field(default_factory=dict)
     together: Mapping[str, AnswersTogether] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(init=False)
+    _reading: ThreadPoolExecutor = field(init=False)
     _together: dict[str, Together] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the pool without threads; it starts its threads as requests arrive."""
+        """Make the pools without threads; they start their threads as requests arrive."""
         pool = ThreadPoolExecutor(max_workers=self.threads, thread_name_prefix="django")
         object.__setattr__(self, "_pool", pool)
+        reading = ThreadPoolExecutor(max_workers=self.reading_threads, thread_name_prefix="reading")
+        object.__setattr__(self, "_reading", reading)
         object.__setattr__(self, "_together", {path: Together(each, pool) for path, each in self.together.items()})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,6 +125,7 @@ class Front:
                 for each in self._together.values():
                     each.close()
                 self._pool.shutdown(wait=True)
+                self._reading.shutdown(wait=True)
                 stop_tracing()
                 return
 
@@ -160,13 +169,19 @@ class Front:
             together = self._together.get(path)
             if together and (answer := await together.answer(environ)):
                 return answer
-            return await self._in_thread(call, known or self.application, environ)
+            is_read = scope["method"] in ("GET", "HEAD") and scope["path"].startswith(self.programs)
+            return await _in(self._reading if is_read else self._pool, call, known or self.application, environ)
         status, headers, content = await mounted.answer(scope, environ, body, length, self._in_thread)
         return Answer(status, [*headers, (b"x-request-id", scope[REQUEST_ID].encode())], content)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
-        work = partial(copy_context().run, function, *arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return await _in(self._pool, function, *arguments)
+
+
+async def _in(pool: Executor, function: Callable[..., T], *arguments: Any) -> T:
+    """Return what the function returns in a thread of the pool, in the caller's context."""
+    work = partial(copy_context().run, function, *arguments)
+    return await asyncio.get_running_loop().run_in_executor(pool, work)
 
 
 async def _read_body(receive: Receive, declared: int, max_bytes: int) -> tuple[bytes, int]:

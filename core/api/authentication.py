@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
+from django.db import DEFAULT_DB_ALIAS
 from django.http import HttpRequest
 from oauth2_provider.models import get_access_token_model
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
@@ -30,6 +31,7 @@ from core.programs.keys import KEY_SETS
 from core.programs.models import OneFederationUser, TokenNote
 from core.programs.uses import note_foreign_use, record_use
 from core.signin.attempts import address_of
+from core.store.compiled_queries import CompiledQuery, any_of
 
 BEARER_CREDENTIALS = re.compile(r"Bearer +([A-Za-z0-9\-._~+/]+=*)\Z", re.IGNORECASE)
 """RFC 6750, section 2.1: `credentials = "Bearer" 1*SP b64token`; the scheme is case-insensitive (RFC 9110, 11.1)."""
@@ -38,6 +40,16 @@ TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*\Z")
 MAX_HEADER_CHARS = 4096
 
 logger = logging.getLogger(__name__)
+
+_TOKENS = CompiledQuery(
+    lambda checksums: (
+        get_access_token_model()
+        .objects.select_related("user", "application__user", "last_use", "note")
+        .filter(any_of("token_checksum", checksums))
+        .order_by()
+    ),
+    DEFAULT_DB_ALIAS,
+)
 
 
 class TokenOrSessionAuthentication(BaseAuthentication):
@@ -81,11 +93,10 @@ class TokenOrSessionAuthentication(BaseAuthentication):
         if settings.FEDHUB_JWT_ISSUERS and COMPACT.match(raw):
             return self.authenticate_foreign(raw, address)
         checksum = hashlib.sha256(raw.encode()).hexdigest()
-        model = get_access_token_model()
-        related = ("user", "application__user", "last_use", "note")
-        token = model.objects.select_related(*related).filter(token_checksum=checksum).first()
-        if token is None:
+        found = _TOKENS.rows([checksum])
+        if not found:
             raise refusal("unknown token")
+        token = found[0]
         if token.is_expired():
             raise refusal(f"token {token.pk} has expired")
         if not token.allows_audience(audience or settings.FEDHUB_SERVER_URL):

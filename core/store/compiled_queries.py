@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db import connections
 from django.db.models import BooleanField, Expression, F, Q, QuerySet
-from django.db.models.query import ModelIterable
+from django.db.models.query import ModelIterable, get_related_populators
 
 from core.store.unit_of_work import REGISTRY
 
@@ -26,20 +26,21 @@ Values = Collection[str] | Collection[tuple[str, str]]
 class CompiledQuery(Generic[Found]):
     """A query whose conditions on given values are `any_of` and `any_pair`; its SQL is worked out at its first run."""
 
-    def __init__(self, make: Callable[..., QuerySet[Any, Found]]) -> None:
+    def __init__(self, make: Callable[..., QuerySet[Any, Found]], database: str = REGISTRY) -> None:
         """Take the function that makes the query of collections of values, which are its only parameters.
 
-        The query is of whole rows, of rows with `only`, or of a `values_list`, without related rows.
+        The query is of whole rows, of rows with `only`, or of a `values_list`. `database` is the alias of the one that
+        has the rows.
         """
-        self._make = make
+        self._make, self._database = make, database
         self._compiled: dict[str, _Compiled] = {}
 
     def rows(self, *values: Values) -> list[Found]:
-        """Return what the query finds with these values, in the registry's database; a locking one in a unit of work.
+        """Return what the query finds with these values; call a locking query in a unit of work.
 
         MongoDB gets the query anew, because its backend has no SQL to keep.
         """
-        connection: Any = connections[REGISTRY]
+        connection: Any = connections[self._database]
         if connection.vendor == "mongodb":
             return list(self._make(*values))
         compiled = self._compiled.get(connection.vendor)
@@ -51,9 +52,9 @@ class CompiledQuery(Generic[Found]):
 
 def any_of(field: str, values: Any) -> Q | Expression:
     """Return the condition of a compiled query that a field has one of its values."""
-    if connections[REGISTRY].vendor == "mongodb":
-        return Q(**{f"{field}__in": list(values)})
-    return _IsGiven([field], values)
+    if isinstance(values, _Given):
+        return _IsGiven([field], values)
+    return Q(**{f"{field}__in": list(values)})
 
 
 def any_pair(first: str, second: str, pairs: Any) -> Q | Expression:
@@ -62,9 +63,9 @@ def any_pair(first: str, second: str, pairs: Any) -> Q | Expression:
     With a condition for each field, a database looks for each value of the one beside each of the other. So it does on
     MongoDB, where the condition also holds for a pair of the first value of one pair and the second of another.
     """
-    if connections[REGISTRY].vendor == "mongodb":
-        return Q(**{f"{first}__in": [each for each, _ in pairs], f"{second}__in": [each for _, each in pairs]})
-    return _IsGiven([first, second], pairs)
+    if isinstance(pairs, _Given):
+        return _IsGiven([first, second], pairs)
+    return Q(**{f"{first}__in": [each for each, _ in pairs], f"{second}__in": [each for _, each in pairs]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +118,17 @@ class _Compiled:
 
     @classmethod
     def of(cls, query: QuerySet[Any, Any], connection: Any) -> _Compiled:
-        """Compile the query of the registry's database."""
+        """Compile the query for the database of `connection`."""
         compiler = query.query.get_compiler(connection=connection)
         sql, parameters = compiler.as_sql()
         columns = [expression for expression, *_ in compiler.select]
         found = compiler.get_converters(columns)
         result: Callable[[Sequence[Any]], Any] = tuple
         if query._iterable_class is ModelIterable:
-            result = partial(query.model.from_db, REGISTRY, [column.target.attname for column in columns])
+            own = [columns[place].target.attname for place in compiler.klass_info["select_fields"]]
+            # The stubs are those of a later Django.
+            related = get_related_populators(compiler.klass_info, compiler.select, connection.alias)  # type: ignore[call-arg]
+            result = partial(_make_object, query.model, connection.alias, own, related)
         return cls(sql, parameters, [(place, *each) for place, each in found.items()], result)
 
     def run(self, connection: Any, values: Sequence[Values]) -> Iterator[Any]:
@@ -141,3 +145,11 @@ class _Compiled:
                     for converter in converters:
                         row[place] = converter(row[place], expression, connection)
             yield self.result(row)
+
+
+def _make_object(model: Any, database: str, names: Sequence[str], related: Sequence[Any], row: Sequence[Any]) -> Any:
+    """Return the object of a row, whose first columns have these names, with its related objects."""
+    made = model.from_db(database, names, row[: len(names)])
+    for each in related:
+        each.populate(row, made)
+    return made

@@ -22,7 +22,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from federations.search.base import IndexedResource, SearchDocument, SearchHit, SearchPage, SearchQuery
 from federations.search.bm25 import Candidate, Phrase, phrases_of, rank, words_of
@@ -62,7 +62,7 @@ _COLUMN_WEIGHTS = (NAMES_WEIGHT, TAGS_WEIGHT, TEXT_WEIGHT, JOINED_NAMES_WEIGHT, 
 # Letters of a private use area, which are in no word that words.py makes (UAX #44: general category Co).
 _KIND, _FEDERATION, _NAME = "\ue001", "\ue002", "\ue003"
 
-# One row of all numbers: for each row that it returns, SQLite waits for the turn of this thread among all of Python's.
+# Each query returns one JSON array: for each row, SQLite waits for the turn of this thread among all of Python's.
 _FOUND = """
     SELECT json_group_array(rowid) FROM (SELECT rowid FROM words WHERE words MATCH :expression LIMIT :most)
 """
@@ -74,13 +74,19 @@ _FOUND_WITHIN = """
         LIMIT :most
     )
 """
-_FREQUENCY = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)"
+_FREQUENCIES = """
+    SELECT json_group_array((SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH word.value LIMIT :most)))
+    FROM json_each(:words) AS word
+"""
 _SIZE = "SELECT coalesce(max(number), 0) FROM documents"
 _CANDIDATES = """
-    SELECT number, id, facets, names, tags, text, joined_names, joined FROM documents
-    WHERE number IN (SELECT value FROM json_each(?))
+    SELECT json_group_array(json_array(number, id, facets, names, tags, text, joined_names, joined)) FROM documents
+    WHERE number IN (SELECT value FROM json_each(:numbers))
 """
-_BODIES = "SELECT number, body FROM documents WHERE number IN (SELECT value FROM json_each(?))"
+_BODIES = """
+    SELECT json_group_array(json_array(number, body)) FROM documents
+    WHERE number IN (SELECT value FROM json_each(:numbers))
+"""
 
 _INSERT = "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_WORDS = """
@@ -232,15 +238,13 @@ class _Finder:
         expression = f"({words}){self._facets}"
         federation_ids = self.query.federation_ids
         is_by_facet = federation_ids is None or len(federation_ids) <= MOST_FACETS
-        (found,) = self.connection.execute(
+        numbers: list[int] = _array(
+            self.connection,
             _FOUND if is_by_facet else _FOUND_WITHIN,
-            {
-                "expression": expression,
-                "most": most,
-                **({} if is_by_facet else {"federation_ids": json.dumps(sorted(federation_ids or ()))}),
-            },
-        ).fetchone()
-        numbers: list[int] = json.loads(found)
+            expression=expression,
+            most=most,
+            **({} if is_by_facet else {"federation_ids": json.dumps(sorted(federation_ids or ()))}),
+        )
         return numbers
 
 
@@ -288,7 +292,7 @@ def _read_candidates(connection: sqlite3.Connection, numbers: Sequence[int], nam
         Candidate(
             number, id_, name in facets.split(" "), tuple([f" {column} " if column else "" for column in columns])
         )
-        for number, id_, facets, *columns in connection.execute(_CANDIDATES, (json.dumps(numbers),))
+        for number, id_, facets, *columns in _array(connection, _CANDIDATES, numbers=json.dumps(numbers))
     ]
 
 
@@ -297,17 +301,23 @@ def _weighed_phrases(connection: sqlite3.Connection, terms: Sequence[Term]) -> l
     if len(words) == 1:
         # All documents have the word, so its weight changes no order.
         return phrases_of(words, [0], 1)
-    counted = (connection.execute(_FREQUENCY, (f'"{word}"', MOST_COUNTED)) for word in words)
-    return phrases_of(words, [found.fetchone()[0] for found in counted], connection.execute(_SIZE).fetchone()[0])
+    quoted = json.dumps([f'"{word}"' for word in words])
+    frequencies = _array(connection, _FREQUENCIES, words=quoted, most=MOST_COUNTED)
+    return phrases_of(words, frequencies, connection.execute(_SIZE).fetchone()[0])
 
 
 def _hits(
     connection: sqlite3.Connection, page: Sequence[tuple[int, float]], asked: Sequence[Term]
 ) -> Iterator[SearchHit]:
-    bodies = dict(connection.execute(_BODIES, (json.dumps([number for number, _ in page]),)))
+    bodies = dict(_array(connection, _BODIES, numbers=json.dumps([number for number, _ in page])))
     for number, score in page:
         document = document_from_json(bodies[number])
         yield SearchHit(document, score, tuple(asked))
+
+
+def _array(connection: sqlite3.Connection, query: str, **parameters: object) -> list[Any]:
+    found: list[Any] = json.loads(connection.execute(query, parameters).fetchone()[0])
+    return found
 
 
 def _expression(term: Term, ending: str = "*") -> str:

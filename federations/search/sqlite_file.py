@@ -1,10 +1,12 @@
-"""The file of the SQLite index: opened for each call, created if it is missing, replaced if it is damaged.
+"""The file of the SQLite index: created if it is missing, replaced if it is damaged.
 
 Theory of operation. The index can be rebuilt from the registry at any time. A file that is missing, damaged or of
-another schema is therefore replaced by an empty one, and the repair of the next sync fills it. Every call opens its own
-connection (in less than a millisecond): a connection that stayed open would still write to a file that was deleted, and
-could not be used after a fork. Readers and the one writer do not wait for each other (WAL). Writers of all threads and
-processes wait in SQLite's busy handler. The database of another program is never changed.
+another schema is therefore replaced by an empty one, and the repair of the next sync fills it. Every write opens its
+own connection: one that stayed open would still write to a file that was deleted. A thread that reads keeps its
+connection, with the pages that SQLite has read, while the file has the same inode number and time of change; a
+checkpoint changes that time too. After a fork it opens another. Readers and the one writer do not wait for each other
+(WAL). Writers of all threads and processes wait in SQLite's busy handler. The database of another program is never
+changed.
 
 A new file must not get the name of a file that is still open: SQLite would truncate the `-shm` of the old file, and
 SIGBUS would end every process that maps it. Therefore each call holds a shared flock(2) on a file beside the index,
@@ -15,10 +17,13 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -69,6 +74,7 @@ _SCHEMA = (
     f"PRAGMA user_version = {SCHEMA_VERSION}",
     "PRAGMA journal_mode = WAL",
 )
+_WHOSE = "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version"
 _LOCK_POLL_SECONDS = 0.01
 
 
@@ -83,6 +89,46 @@ class _UnusableError(Exception):
         self.inode = inode
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The inode number of a file and the time of its last change, by which it is told from another one."""
+
+    inode: int
+    changed_ns: int
+
+
+_Connect = Callable[[_File], AbstractContextManager[sqlite3.Connection]]
+
+
+class _Kept(threading.local):
+    """The connection with which a thread reads, and the process and the file for which it was opened."""
+
+    _connection: sqlite3.Connection | None = None
+    _opened_for: tuple[int, _File] | None = None
+
+    def connection_to(self, file: _File) -> sqlite3.Connection | None:
+        """Return the connection if it is this process's to this file, or None."""
+        return self._connection if self._opened_for == (os.getpid(), file) else None
+
+    def keep(self, connection: sqlite3.Connection, file: _File) -> None:
+        """Keep this connection instead of the one that is kept."""
+        self.drop()
+        self._connection, self._opened_for = connection, (os.getpid(), file)
+
+    def drop(self) -> None:
+        """Close the connection, unless it is that of a parent process, which SQLite forbids to use after a fork."""
+        if self._connection and self._opened_for:
+            if self._opened_for[0] == os.getpid():
+                self._connection.close()
+            else:
+                _INHERITED.append(self._connection)
+        self._connection = self._opened_for = None
+
+
+_INHERITED: list[sqlite3.Connection] = []
+"""Connections of a parent process: they stay open, because to close one would touch the locks and the log."""
+
+
 class SqliteFile:
     """The file of a SqliteSearchIndex: this class opens, creates and replaces it.
 
@@ -92,63 +138,80 @@ class SqliteFile:
     def __init__(self, path: Path, *, busy_timeout_seconds: float) -> None:
         self._path = path
         self._busy_timeout_seconds = busy_timeout_seconds
+        self._kept = _Kept()
 
     def read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         """Call `operation` on one snapshot. Raise SearchError if the file cannot be read."""
-        return self._run("BEGIN", operation)
+        return self._run(self._kept_connection, "BEGIN", operation)
 
     def write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         """Call `operation` in one transaction. Raise SearchError, with nothing written, if it cannot be committed."""
-        return self._run("BEGIN IMMEDIATE", operation)
+        return self._run(self._own_connection, "BEGIN IMMEDIATE", operation)
 
     @property
     def _lock_path(self) -> Path:
         # The name is hidden, so that a delete of the index by a pattern does not delete the lock.
         return self._path.with_name(f".{self._path.name}.lock")
 
-    def _run(self, begin: str, operation: Callable[[sqlite3.Connection], T]) -> T:
+    def _run(self, connect: _Connect, begin: str, operation: Callable[[sqlite3.Connection], T]) -> T:
         try:
             # The lock file stays after the first use, even if a person deletes the index.
             is_first_use = not self._lock_path.exists()
             try:
-                return self._attempt(begin, operation)
+                return self._attempt(connect, begin, operation)
             except _UnusableError as exc:
                 level = logging.INFO if is_first_use and exc.inode is None else logging.WARNING
                 logger.log(level, "The search index %s is %s; an empty one replaces it", self._path, exc)
                 self._replace_file(exc.inode)
-                return self._attempt(begin, operation)
+                return self._attempt(connect, begin, operation)
         except (sqlite3.Error, OSError, UnicodeError, _UnusableError) as exc:
             raise SearchError(f"search index {self._path}: {exc}") from exc
 
-    def _attempt(self, begin: str, operation: Callable[[sqlite3.Connection], T]) -> T:
+    def _attempt(self, connect: _Connect, begin: str, operation: Callable[[sqlite3.Connection], T]) -> T:
         with self._locked(fcntl.LOCK_SH):
-            inode = _inode_number(self._path)
-            if inode is None:
-                raise _UnusableError("missing", inode)
+            file = _file_at(self._path)
+            if file is None:
+                raise _UnusableError("missing", None)
             try:
-                with self._connection() as connection:
-                    self._check(connection, inode)
+                with connect(file) as connection:
                     return _in_transaction(connection, begin, operation)
             except sqlite3.DatabaseError as exc:
                 if _is_damage(exc):
-                    raise _UnusableError(f"damaged ({exc})", inode) from exc
+                    raise _UnusableError(f"damaged ({exc})", file.inode) from exc
                 raise
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _own_connection(self, file: _File) -> Iterator[sqlite3.Connection]:
+        with closing(self._open(file)) as connection:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            yield connection
+
+    @contextmanager
+    def _kept_connection(self, file: _File) -> Iterator[sqlite3.Connection]:
+        connection = self._kept.connection_to(file)
+        if connection is None:
+            connection = self._open(file)
+            self._kept.keep(connection, file)
+        try:
+            yield connection
+        except BaseException:
+            self._kept.drop()
+            raise
+
+    def _open(self, file: _File) -> sqlite3.Connection:
+        """Return a new connection. Raise _UnusableError for another version, SearchError for another program's file."""
         uri = f"{self._path.absolute().as_uri()}?mode=rw"
         connection = sqlite3.connect(uri, uri=True, timeout=self._busy_timeout_seconds, isolation_level=None)
         try:
-            connection.execute("PRAGMA synchronous = NORMAL")
-            yield connection
-        finally:
+            application_id, version = connection.execute(_WHOSE).fetchone()
+            if application_id != APPLICATION_ID:
+                raise SearchError(f"{self._path} is another program's database, not a search index")
+            if version != SCHEMA_VERSION:
+                raise _UnusableError("of another version", file.inode)
+        except BaseException:
             connection.close()
-
-    def _check(self, connection: sqlite3.Connection, inode: int) -> None:
-        if _pragma(connection, "application_id") != APPLICATION_ID:
-            raise SearchError(f"{self._path} is another program's database, not a search index")
-        if _pragma(connection, "user_version") != SCHEMA_VERSION:
-            raise _UnusableError("of another version", inode)
+            raise
+        return connection
 
     def _replace_file(self, inode: int | None) -> None:
         """Replace the file with the number `inode` by an empty index, unless another process has replaced it.
@@ -157,7 +220,8 @@ class SqliteFile:
         cannot get the inode number of the old one, by which other processes recognize it.
         """
         with self._locked(fcntl.LOCK_EX):
-            if _inode_number(self._path) != inode:
+            file = _file_at(self._path)
+            if (file and file.inode) != inode:
                 return
             _remove_logs(self._path)
             if inode is not None:
@@ -217,17 +281,13 @@ def _in_transaction(connection: sqlite3.Connection, begin: str, operation: Calla
     return result
 
 
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-def _inode_number(path: Path) -> int | None:
-    """Return the inode number of the file, or None if it is missing or empty."""
+def _file_at(path: Path) -> _File | None:
+    """Return what tells the file from another one, or None if it is missing or empty."""
     try:
         status = path.stat()
     except FileNotFoundError:
         return None
-    return status.st_ino if status.st_size else None
+    return _File(status.st_ino, status.st_mtime_ns) if status.st_size else None
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:

@@ -30,6 +30,19 @@ def late(path: str, status: int) -> Answer:
     return Answer(status, [(b"connection", b"close")], path.encode())
 
 
+SCOPE: Message = {
+    "type": "http",
+    "method": "POST",
+    "path": "/x",
+    "query_string": b"a=1",
+    "headers": [],
+    "http_version": "1.1",
+    "client": ("192.0.2.1", 9),
+    "server": ("127.0.0.1", 80),
+    "scheme": "https",
+}
+
+
 def serve(
     *messages: Message | float,
     headers: Iterable[tuple[bytes, bytes]] = (),
@@ -39,17 +52,7 @@ def serve(
 ) -> tuple[int, dict[bytes, bytes], bytes]:
     """Send one request, whose events come after the pauses between them; return status, headers and body."""
     pending, sent = list(messages), []
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": path,
-        "query_string": b"a=1",
-        "headers": list(headers),
-        "http_version": "1.1",
-        "client": ("192.0.2.1", 9),
-        "server": ("127.0.0.1", 80),
-        "scheme": "https",
-    }
+    scope = {**SCOPE, "path": path, "headers": list(headers)}
 
     async def receive() -> Message:
         event = pending.pop(0) if pending else 60.0
@@ -179,3 +182,46 @@ def test_the_end_of_the_server_closes_a_mounted_application() -> None:
     front = Front(echo, late, body_seconds=1, max_body_bytes=LIMIT, threads=2, mounted=(beside,))
     asyncio.run(front({"type": "lifespan"}, receive, send))
     assert (beside.is_closed, sent) == (True, ["lifespan.startup.complete", "lifespan.shutdown.complete"])
+
+
+def test_a_crowd_of_programs_that_read_leaves_the_threads_of_other_requests() -> None:
+    go_on, threads = threading.Event(), []
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        is_read = environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"].startswith("/programs/")
+        threads.append(threading.current_thread().name.split("_")[0])
+        if is_read:
+            assert go_on.wait(10)
+        start_response("200 OK", [])
+        return [b""]
+
+    front = Front(
+        application,
+        late,
+        body_seconds=1,
+        max_body_bytes=LIMIT,
+        threads=1,
+        reading_threads=2,
+        programs=("/programs/",),
+    )
+
+    async def ask(method: str, path: str) -> int:
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return part(b"")
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await front({**SCOPE, "method": method, "path": path}, receive, send)
+        return int(sent[0]["status"])
+
+    async def crowd() -> list[int]:
+        readers = [asyncio.create_task(ask("GET", "/programs/search")) for _ in range(5)]
+        others = [await ask("GET", "/admin/"), await ask("POST", "/programs/search")]
+        go_on.set()
+        return others + await asyncio.gather(*readers)
+
+    assert asyncio.run(crowd()) == [200] * 7
+    assert (threads.count("django"), threads.count("reading")) == (2, 5)

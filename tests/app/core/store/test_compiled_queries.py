@@ -6,11 +6,15 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.contrib.auth.models import User
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.test.utils import CaptureQueriesContext
+from oauth2_provider.models import get_access_token_model
 
 from core.store.compiled_queries import CompiledQuery, any_of, any_pair
 from core.store.many_rows import insert_each
 from core.store.unit_of_work import REGISTRY, locked, unit_of_work
+from core.tokens.services import Note, issue_token
 from peers.models import Intent, Peer, SeenNonce
 from tests.stores.counting import counted_queries
 
@@ -56,6 +60,27 @@ def test_a_row_of_some_columns_loads_the_others_later_and_is_saved_as_a_known_on
     row.title = "Another"
     row.save()
     assert Intent.objects.count() == len(ODD) and Intent.objects.get(pk="i-1").title == "Another"
+
+
+def test_related_rows_come_with_a_row(db: None) -> None:
+    user = User.objects.create_superuser("worker")
+    for days in (1, 2):
+        issue_token("worker", scopes=["federations-read"], days=days, note=Note("build") if days == 1 else None)
+    query = CompiledQuery(
+        lambda checksums: (
+            get_access_token_model()
+            .objects.select_related("user", "application__user", "note")
+            .filter(any_of("token_checksum", checksums))
+            .order_by("expires")
+        ),
+        DEFAULT_DB_ALIAS,
+    )
+    checksums = list(get_access_token_model().objects.values_list("token_checksum", flat=True))
+    with CaptureQueriesContext(connections[DEFAULT_DB_ALIAS]) as asked:
+        one, other = query.rows(checksums)
+        assert one.user == other.user == user and one.user.username == "worker"
+        assert (one.note.name, one.application, hasattr(other, "note")) == ("build", None, False)
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("title", ODD)
