@@ -3,7 +3,7 @@
 100 resources belong to a federation, half of them MCP servers of five tools and half A2A agents of four skills, so
 100,000 resources are 550,000 documents of the search index. The database is SQLite in this process. A time is that of
 the processor, so a busy machine changes it little. What a page shows does not grow, so its ideal is the time at the
-smallest size.
+smallest size. At the last size 100 searchers also ask the served hub at once (`searchers.py`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmarks.invented import NOUNS, queries, sentence, tool
+from benchmarks.searchers import AIM_PER_SECOND, Served, measure_served
 
 SIZES = (1_000, 10_000, 100_000)
 PER_FEDERATION, TOOLS, SKILLS = 100, 5, 4
@@ -74,7 +76,8 @@ def main() -> int:
         # With DEBUG Django keeps the text of each query.
         with override_settings(DEBUG=False):
             figures, rebuilds = _grow_and_measure(sizes)
-    return _report(figures, rebuilds, sizes)
+        served = measure_served(Path(folder), sizes[-1])
+    return _report(figures, rebuilds, served, sizes)
 
 
 def _grow_and_measure(sizes: Iterable[int]) -> tuple[list[Figure], dict[int, dict[str, float]]]:
@@ -238,7 +241,7 @@ def _figure(name: str, size: int, aim: float, times: list[float]) -> Figure:
     return Figure(name, size, round(statistics.median(times), 1), round(p95, 1), aim)
 
 
-def _report(figures: list[Figure], rebuilds: dict[int, dict[str, float]], sizes: list[int]) -> int:
+def _report(figures: list[Figure], rebuilds: dict[int, dict[str, float]], served: Served, sizes: list[int]) -> int:
     from rich.console import Console
     from rich.table import Table
 
@@ -263,10 +266,11 @@ def _report(figures: list[Figure], rebuilds: dict[int, dict[str, float]], sizes:
             f"{size:,} resources: index rebuilt in {values['rebuild_seconds']:.0f} s, "
             f"peak memory {values['peak_memory_mb']:.0f} MB"
         )
-    results = {"figures": [asdict(figure) for figure in figures], "rebuilds": rebuilds}
+    console.print(str(served))
+    results = {"figures": [asdict(figure) for figure in figures], "rebuilds": rebuilds, "served": asdict(served)}
     path = save_results("growth", results)
     console.print(f"Raw results: {path.relative_to(path.parents[2])}")
-    return 1 if poor else 0
+    return 1 if poor or served.per_second < AIM_PER_SECOND else 0
 
 
 if __name__ == "__main__":

@@ -118,9 +118,13 @@ def _search(results: Results) -> Iterator[Headline]:
         yield Headline(f"{run['index']}: search p95", run["search_p95_ms"], "ms", 200.0, "aim")
         yield Headline(f"{run['index']}: calls of a check", run["check_calls"], "", 1.0, "ideal")
         yield Headline(f"{run['index']}: rebuild", run["rebuild_seconds"], "s")
-    served = results["served"]
-    yield Headline(f"{served['searchers']} searchers: searches", served["per_second"], "/s", 100.0, "aim", True)
-    yield Headline(f"{served['searchers']} searchers: processor time", served["server_cpu_ms"], "ms")
+    yield from _searchers(results["served"], "")
+
+
+def _searchers(served: Results, where: str) -> Iterator[Headline]:
+    name = f"{served['searchers']} searchers{where}"
+    yield Headline(f"{name}: searches", served["per_second"], "/s", 100.0, "aim", True)
+    yield Headline(f"{name}: processor time", served["server_cpu_ms"], "ms")
 
 
 def _query_plans(results: Results) -> Iterator[Headline]:
@@ -144,6 +148,7 @@ def _growth(results: Results) -> Iterator[Headline]:
     for figure in results["figures"]:
         if figure["resources"] == last:
             yield Headline(f"{figure['name']}, {last:,}: p95", figure["p95_ms"], "ms", figure["aim_ms"], "aim")
+    yield from _searchers(results["served"], f", {last:,}")
 
 
 READERS: dict[str, Callable[[Results], Iterator[Headline]]] = {

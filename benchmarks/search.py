@@ -20,7 +20,7 @@ from typing import Any
 from unittest import mock
 
 from benchmarks.invented import NOUNS, queries, sentence, tool
-from benchmarks.searchers import AIM_PER_SECOND, Served, measure_served
+from benchmarks.searchers import Served, measure_served
 
 SERVERS = 1_000
 TOOLS = 10
@@ -219,11 +219,7 @@ def _report(runs: list[Run], served: Served) -> None:
     peak = peak_memory_mb()
     results = {"peak_memory_mb": round(peak, 1), "runs": [asdict(run) for run in runs], "served": asdict(served)}
     path = save_results("search", results)
-    console.print(
-        f"{served.searchers} searchers at once: {served.per_second:.0f} searches a second (aim {AIM_PER_SECOND:.0f}), "
-        f"p50 {served.p50_ms:.0f} ms, p95 {served.p95_ms:.0f} ms, {served.server_cpu_ms:.1f} ms of the processor each, "
-        f"statuses {served.statuses}; the machine's load before was {served.machine_load}"
-    )
+    console.print(str(served))
     console.print(f"Peak memory of the hub's process: {peak:.0f} MB. Raw results: {path.relative_to(path.parents[2])}")
 
 

@@ -46,6 +46,14 @@ class Served:
     server_cpu_ms: float
     machine_load: float
 
+    def __str__(self) -> str:
+        """Return the figures in a sentence."""
+        return (
+            f"{self.searchers} searchers at once: {self.per_second:.0f} searches a second (aim {AIM_PER_SECOND:.0f}), "
+            f"p50 {self.p50_ms:.0f} ms, p95 {self.p95_ms:.0f} ms, {self.server_cpu_ms:.1f} ms of the processor each, "
+            f"statuses {self.statuses}; the machine's load before was {self.machine_load}"
+        )
+
 
 @dataclass(slots=True)
 class _Outcome:

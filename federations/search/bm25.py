@@ -65,7 +65,9 @@ def rank(
     """Return the candidates with their scores, best first: exact names, then by BM25, then by id."""
     lengths = [candidate.length for candidate in candidates]
     mean = sum(lengths) / max(len(lengths), 1) or 1.0
-    asked = [(f" {phrase.word}", f" {phrase.word} ", phrase.weight) for phrase in phrases]
+    asked = [
+        (f" {phrase.word}", f" {phrase.word} ", f" {phrase.word} {phrase.word} ", phrase.weight) for phrase in phrases
+    ]
     scored = [
         (_score(candidate, asked, column_weights, K1 * (1 - B + B * length / mean)), candidate)
         for candidate, length in zip(candidates, lengths, strict=True)
@@ -74,19 +76,20 @@ def rank(
 
 
 def _score(
-    candidate: Candidate, asked: Sequence[tuple[str, str, float]], column_weights: Sequence[float], norm: float
+    candidate: Candidate, asked: Sequence[tuple[str, str, str, float]], column_weights: Sequence[float], norm: float
 ) -> float:
     # Loops without generators and calls: they run for each candidate, word and column.
     score = 0.0
     columns = [(weight, column) for weight, column in zip(column_weights, candidate.columns, strict=True) if column]
-    for beginning, whole, idf in asked:
+    for beginning, whole, twice, idf in asked:
         begun = found = 0.0
         for weight, column in columns:
             if beginning in column:
                 begun += weight * column.count(beginning)
                 if whole in column:
-                    # str.count counts a space once, so each word gets spaces of its own.
-                    found += weight * column.replace(" ", "  ").count(whole)
+                    # str.count counts a space once, so a word that follows itself needs a space of its own.
+                    spaced = column.replace(" ", "  ") if twice in column else column
+                    found += weight * spaced.count(whole)
         if begun:
             score += idf * (K1 + 1) * (begun / (begun + norm) + found / (found + norm))
     return score
