@@ -80,10 +80,13 @@ def _medians(results: Results, server: str) -> dict[str, float]:
 
 
 def _processes(results: Results) -> Iterator[Headline]:
-    alone = results["figures"][0]["server_cpu_ms"]
+    alone = {row["senders_of_each"]: row["server_cpu_ms"] for row in results["figures"] if row["processes"] == 1}
     for row in results["figures"]:
-        count = f"{row['processes']} web process{'es' if row['processes'] > 1 else ''}"
-        yield Headline(f"{count}: processor time", row["server_cpu_ms"], "ms", alone, "one process")
+        kind = f"web process{'es' if row['processes'] > 1 else ''}"
+        count = f"{row['processes']} {kind} of {row['senders_of_each']} senders"
+        yield Headline(
+            f"{count}: processor time", row["server_cpu_ms"], "ms", alone[row["senders_of_each"]], "one process"
+        )
         yield Headline(f"{count}: requests", row["per_second"], "/s", is_higher_better=True)
 
 

@@ -31,10 +31,7 @@ def insert_each(rows: Sequence[M]) -> None:
         model._default_manager.bulk_create(rows)
         return
     prefix, marks, columns = _insert_of(model, connection.vendor)
-    values = [
-        [value if type(value := read(row)) is plain else prepare(value, connection) for read, plain, prepare in columns]
-        for row in rows
-    ]
+    values = list(zip(*(_prepared(column, rows, connection) for column in columns), strict=True))
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.executemany(prefix + marks, values)
@@ -43,6 +40,21 @@ def insert_each(rows: Sequence[M]) -> None:
             cursor.execute(prefix + ", ".join([marks] * len(rows)), [each for row in values for each in row])
     for row in rows:
         row._state.adding, row._state.db = False, REGISTRY
+
+
+def _prepared(column: Column, rows: Sequence[Model], connection: Any) -> list[Any]:
+    """Return the column's values as the database takes them. Rows that share an object, such as a time, share it."""
+    read, plain, prepare = column
+    values = [read(row) for row in rows]
+    made: dict[int, Any] = {}
+    for place, value in enumerate(values):
+        if type(value) is plain:
+            continue
+        known = id(value)
+        if known not in made:
+            made[known] = prepare(value, connection)
+        values[place] = made[known]
+    return values
 
 
 def update_each(rows: Sequence[M], fields: Sequence[str], *, batch_size: int) -> None:
