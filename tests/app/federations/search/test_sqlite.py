@@ -1,7 +1,6 @@
 """The file of the SQLite index: shared, damaged, deleted, or of another version."""
 
 import fcntl
-import os
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +17,6 @@ from federations.search import sqlite_file
 from federations.search.base import SearchError, SearchPage, SearchQuery
 from federations.search.documents import IndexableServer, documents_for_server
 from federations.search.sqlite import SqliteSearchIndex
-from federations.search.sqlite_file import SqliteFile
 from tests.app.federations.search import catalog
 from tests.app.federations.search.catalog import BILLING, resource
 
@@ -284,59 +281,6 @@ def test_no_process_dies_when_the_file_is_deleted_under_it(path: Path) -> None:
     assert [(writer.returncode, writer.communicate()[1].decode()[-500:]) for writer in writers] == [(0, "")] * 2
     index = SqliteSearchIndex(path)
     index.replace(catalog.ALL)
-    assert total(index) == 4
-
-
-def test_a_reader_keeps_its_connection_until_the_file_is_another(
-    index: SqliteSearchIndex, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened_for_reading: list[object] = []
-    connect = SqliteFile._open
-
-    def noted(self: SqliteFile, file: Any) -> sqlite3.Connection:
-        opened_for_reading.append(file)
-        return connect(self, file)
-
-    monkeypatch.setattr(SqliteFile, "_open", noted)
-
-    def openings(*harms: Callable[[Path], object]) -> int:
-        opened_for_reading.clear()
-        for harm in harms:
-            harm(path)
-        for _ in range(3):
-            total(index)
-        return len(opened_for_reading)
-
-    assert (openings(), openings()) == (1, 0)
-    assert openings(os.utime) == 1 and total(index) == 4
-    assert openings(deleted) == 1 and total(index) == 0
-
-
-def test_a_reader_finds_what_another_process_wrote_since(index: SqliteSearchIndex, path: Path) -> None:
-    before = total(index, "ledger")
-    subprocess.run([sys.executable, "-c", WRITER, str(path), "other"], cwd=ROOT, check=True)
-    assert total(index, "ledger") == before + 100
-
-
-def test_a_process_after_a_fork_reads_by_a_connection_of_its_own(index: SqliteSearchIndex) -> None:
-    assert total(index) == 4
-    child = os.fork()
-    if not child:
-        # Nothing else of the test may run in the child.
-        os._exit(0 if total(index) == 4 and len(sqlite_file._INHERITED) == 1 else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    index.replace(catalog.ALL)
-    assert total(index) == 4
-
-
-def test_a_reader_that_fails_opens_the_file_again(index: SqliteSearchIndex) -> None:
-    assert total(index) == 4
-
-    def fail(connection: sqlite3.Connection) -> None:
-        connection.execute("SELECT nothing")
-
-    with pytest.raises(SearchError, match="nothing"):
-        index._file.read(fail)
     assert total(index) == 4
 
 
