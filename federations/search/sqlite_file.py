@@ -8,9 +8,11 @@ checkpoint changes that time too. After a fork it opens another. Readers and the
 (WAL). Writers of all threads and processes wait in SQLite's busy handler. The database of another program is never
 changed.
 
-A new file must not get the name of a file that is still open: SQLite would truncate the `-shm` of the old file, and
-SIGBUS would end every process that maps it. Therefore each call holds a shared flock(2) on a file beside the index,
-the replacement takes the exclusive lock, and SQLite never creates the file (`mode=rw`).
+A new file must not get the name of a file that is in use: SQLite would truncate the `-shm` of the old file, and SIGBUS
+would end every process that reads it. Therefore each call holds a shared flock(2) on a file beside the index, the
+replacement takes the exclusive lock and removes the logs, and SQLite never creates the file (`mode=rw`). A connection
+that was kept to the old file has mapped the removed log; its thread closes it at the next call, and SQLite deletes no
+log by name when it closes a file that was moved.
 """
 
 from __future__ import annotations
