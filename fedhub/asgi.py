@@ -14,6 +14,12 @@ from fedhub.together import AnswersTogether
 from fedhub.wsgi import application as django_application
 from fedhub.wsgi_bridge import Answer, WsgiApplication
 
+READS = (
+    *(f"/api/v1/{name}" for name in ("agents", "federations", "runs", "runtimes", "search", "servers")),
+    "/v0.1/",
+)
+"""What the paths begin with at which programs read the registry."""
+
 
 def refuse(path: str, status: int) -> Answer:
     """Return the response to a request that does not reach Django; the path's endpoint family gives its body."""
@@ -60,7 +66,7 @@ _front = Front(
     max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     threads=settings.FEDHUB_WEB_THREADS,
     reading_threads=settings.FEDHUB_READING_THREADS,
-    programs=("/api/v1/", "/v0.1/"),
+    reads=READS,
     mounted=(_mcp(),),
     direct=_messages(),
     together=_together(),

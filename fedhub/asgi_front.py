@@ -8,13 +8,13 @@ the event loop reads the body, and a thread is used only while Django answers:
    (RFC 9110, section 15.5.9).
 3. A body larger than `max_body_bytes` is not read to its end. Django sees its length and no body, and answers 413.
 4. Django's WSGI application runs in one of `threads` threads. Further requests wait in the pool's queue. A path in
-   `direct` has a WSGI application of its own. The requests that read under `programs` have `reading_threads` threads
-   of their own: a crowd of programs leaves the others to people and peers, and as they compute and seldom wait, more
-   threads would only take turns at the interpreter.
+   `direct` has a WSGI application of its own. GET and HEAD requests to the paths `reads` have `reading_threads` threads
+   of their own: a crowd of programs that search leaves the others to people and peers, and as such requests compute and
+   seldom wait, more threads would only take turns at the interpreter.
 5. The requests of one moment to a path in `together` are answered together, by one thread of their own, as far as that
    can be done without waiting for a query; each of the others is answered as in step 4.
 6. An application that is mounted beside Django, such as the MCP server, gets the requests to its own path instead; it
-   runs on the event loop and does its work with the database in the threads of the same pool.
+   runs on the event loop and does its work with the database in the `threads` threads.
 7. The answer is sent whole. The front writes one line to the access log, in which the path cannot start a line.
 
 A chunked body has a length once it was read, so Django may read it.
@@ -78,10 +78,10 @@ class Front:
 
     `refuse` takes a path and a status and makes the response to a request that `application` does not get. The body of
     a request must arrive within `body_seconds` seconds; a body of more than `max_body_bytes` bytes is not read to its
-    end. `threads` is the greatest number of threads that run `application` and the work of the applications `mounted`.
+    end. `threads` is the greatest number of threads that run `application` and the work of the applications `mounted`;
+    besides, `reading_threads` is that of threads for GET and HEAD requests to paths that begin with one of `reads`.
     `direct` maps a path, without a slash at its end, to the WSGI application that answers it instead of `application`;
-    `together` maps a path to what answers many requests to it at once. `reading_threads` is the greatest number of
-    threads that answer GET and HEAD requests to the paths that begin with one of `programs`.
+    `together` maps a path to what answers many requests to it at once.
     """
 
     application: WsgiApplication
@@ -90,7 +90,7 @@ class Front:
     max_body_bytes: int
     threads: int
     reading_threads: int = 1
-    programs: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
     mounted: Sequence[Mounted] = ()
     direct: Mapping[str, WsgiApplication] = field(default_factory=dict)
     together: Mapping[str, AnswersTogether] = field(default_factory=dict)
@@ -169,16 +169,16 @@ class Front:
             together = self._together.get(path)
             if together and (answer := await together.answer(environ)):
                 return answer
-            is_read = scope["method"] in ("GET", "HEAD") and scope["path"].startswith(self.programs)
-            return await _in(self._reading if is_read else self._pool, call, known or self.application, environ)
+            is_read = scope["method"] in ("GET", "HEAD") and scope["path"].startswith(self.reads)
+            return await _run_in(self._reading if is_read else self._pool, call, known or self.application, environ)
         status, headers, content = await mounted.answer(scope, environ, body, length, self._in_thread)
         return Answer(status, [*headers, (b"x-request-id", scope[REQUEST_ID].encode())], content)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
-        return await _in(self._pool, function, *arguments)
+        return await _run_in(self._pool, function, *arguments)
 
 
-async def _in(pool: Executor, function: Callable[..., T], *arguments: Any) -> T:
+async def _run_in(pool: Executor, function: Callable[..., T], *arguments: Any) -> T:
     """Return what the function returns in a thread of the pool, in the caller's context."""
     work = partial(copy_context().run, function, *arguments)
     return await asyncio.get_running_loop().run_in_executor(pool, work)

@@ -192,11 +192,11 @@ LOGIN_REDIRECT_URL = "admin:index"
 
 # API ----------------------------------------------------------------------------------------------------------------
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
-# How long a request's body may take, and how many requests Django answers at the same time: all, and besides them those
-# of programs that read (fedhub.asgi_front).
+# How long a request's body may take, and how many requests Django answers at the same time: those that read the
+# registry over the API, and the others (fedhub.asgi_front).
 FEDHUB_BODY_SECONDS = environment.integer("FEDHUB_BODY_SECONDS", default=10, minimum=1, maximum=300)
 FEDHUB_WEB_THREADS = environment.integer("FEDHUB_WEB_THREADS", default=32, minimum=1, maximum=1000)
-FEDHUB_READING_THREADS = environment.integer("FEDHUB_READING_THREADS", default=4, minimum=1, maximum=1000)
+FEDHUB_READING_THREADS = environment.integer("FEDHUB_READING_THREADS", default=8, minimum=1, maximum=1000)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["core.api.authentication.TokenOrSessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["core.api.scopes.HasRequiredScope"],

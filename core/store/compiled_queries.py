@@ -125,10 +125,12 @@ class _Compiled:
         found = compiler.get_converters(columns)
         result: Callable[[Sequence[Any]], Any] = tuple
         if query._iterable_class is ModelIterable:
-            own = [columns[place].target.attname for place in compiler.klass_info["select_fields"]]
+            places = compiler.klass_info["select_fields"]
+            own = slice(places[0], places[-1] + 1)
+            names = [column.target.attname for column in columns[own]]
             # The stubs are those of a later Django.
             related = get_related_populators(compiler.klass_info, compiler.select, connection.alias)  # type: ignore[call-arg]
-            result = partial(_make_object, query.model, connection.alias, own, related)
+            result = partial(_make_object, query.model, connection.alias, names, own, related)
         return cls(sql, parameters, [(place, *each) for place, each in found.items()], result)
 
     def run(self, connection: Any, values: Sequence[Values]) -> Iterator[Any]:
@@ -147,9 +149,11 @@ class _Compiled:
             yield self.result(row)
 
 
-def _make_object(model: Any, database: str, names: Sequence[str], related: Sequence[Any], row: Sequence[Any]) -> Any:
-    """Return the object of a row, whose first columns have these names, with its related objects."""
-    made = model.from_db(database, names, row[: len(names)])
+def _make_object(
+    model: Any, database: str, names: Sequence[str], own: slice, related: Sequence[Any], row: Sequence[Any]
+) -> Any:
+    """Return the object of a row with its related objects; its own columns are at `own` and have these names."""
+    made = model.from_db(database, names, row[own])
     for each in related:
         each.populate(row, made)
     return made

@@ -31,7 +31,7 @@ def insert_each(rows: Sequence[M]) -> None:
         model._default_manager.bulk_create(rows)
         return
     prefix, marks, columns = _insert_of(model, connection.vendor)
-    values = list(zip(*(_prepared(column, rows, connection) for column in columns), strict=True))
+    values = list(zip(*(_prepare_column(column, rows, connection) for column in columns), strict=True))
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.executemany(prefix + marks, values)
@@ -42,10 +42,11 @@ def insert_each(rows: Sequence[M]) -> None:
         row._state.adding, row._state.db = False, REGISTRY
 
 
-def _prepared(column: Column, rows: Sequence[Model], connection: Any) -> list[Any]:
+def _prepare_column(column: Column, rows: Sequence[Model], connection: Any) -> list[Any]:
     """Return the column's values as the database takes them. Rows that share an object, such as a time, share it."""
     read, plain, prepare = column
     values = [read(row) for row in rows]
+    # By identity: the rows hold the objects until all are prepared, and many values cannot be keys.
     made: dict[int, Any] = {}
     for place, value in enumerate(values):
         if type(value) is plain:

@@ -238,7 +238,7 @@ class _Finder:
         expression = f"({words}){self._facets}"
         federation_ids = self.query.federation_ids
         is_by_facet = federation_ids is None or len(federation_ids) <= MOST_FACETS
-        numbers: list[int] = _array(
+        numbers: list[int] = _read_array(
             self.connection,
             _FOUND if is_by_facet else _FOUND_WITHIN,
             expression=expression,
@@ -292,7 +292,7 @@ def _read_candidates(connection: sqlite3.Connection, numbers: Sequence[int], nam
         Candidate(
             number, id_, name in facets.split(" "), tuple([f" {column} " if column else "" for column in columns])
         )
-        for number, id_, facets, *columns in _array(connection, _CANDIDATES, numbers=json.dumps(numbers))
+        for number, id_, facets, *columns in _read_array(connection, _CANDIDATES, numbers=json.dumps(numbers))
     ]
 
 
@@ -302,20 +302,20 @@ def _weighed_phrases(connection: sqlite3.Connection, terms: Sequence[Term]) -> l
         # All documents have the word, so its weight changes no order.
         return phrases_of(words, [0], 1)
     quoted = json.dumps([f'"{word}"' for word in words])
-    frequencies = _array(connection, _FREQUENCIES, words=quoted, most=MOST_COUNTED)
+    frequencies = _read_array(connection, _FREQUENCIES, words=quoted, most=MOST_COUNTED)
     return phrases_of(words, frequencies, connection.execute(_SIZE).fetchone()[0])
 
 
 def _hits(
     connection: sqlite3.Connection, page: Sequence[tuple[int, float]], asked: Sequence[Term]
 ) -> Iterator[SearchHit]:
-    bodies = dict(_array(connection, _BODIES, numbers=json.dumps([number for number, _ in page])))
+    bodies = dict(_read_array(connection, _BODIES, numbers=json.dumps([number for number, _ in page])))
     for number, score in page:
         document = document_from_json(bodies[number])
         yield SearchHit(document, score, tuple(asked))
 
 
-def _array(connection: sqlite3.Connection, query: str, **parameters: object) -> list[Any]:
+def _read_array(connection: sqlite3.Connection, query: str, **parameters: object) -> list[Any]:
     found: list[Any] = json.loads(connection.execute(query, parameters).fetchone()[0])
     return found
 

@@ -4,15 +4,15 @@ Theory of operation. The index can be rebuilt from the registry at any time. A f
 another schema is therefore replaced by an empty one, and the repair of the next sync fills it. Every write opens its
 own connection: one that stayed open would still write to a file that was deleted. A thread that reads keeps its
 connection, with the pages that SQLite has read, while the file has the same inode number and time of change; a
-checkpoint changes that time too. After a fork it opens another. Readers and the one writer do not wait for each other
-(WAL). Writers of all threads and processes wait in SQLite's busy handler. The database of another program is never
-changed.
+checkpoint changes that time too. A thread that forks closes it first; a process with other threads that read must not
+fork, but for a program of its own (`exec`). Readers and the one writer do not wait for each other (WAL). Writers of all
+threads and processes wait in SQLite's busy handler. The database of another program is never changed.
 
 A new file must not get the name of a file that is in use: SQLite would truncate the `-shm` of the old file, and SIGBUS
 would end every process that reads it. Therefore each call holds a shared flock(2) on a file beside the index, the
 replacement takes the exclusive lock and removes the logs, and SQLite never creates the file (`mode=rw`). A connection
-that was kept to the old file has mapped the removed log; its thread closes it at the next call, and SQLite deletes no
-log by name when it closes a file that was moved.
+that was kept to the old file has mapped the removed log; its thread closes it when it reads again or ends, and SQLite
+deletes no log by name when it closes a file that was moved.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakSet
 
 from core.private_files import PRIVATE_FILE, create_private_file, make_private_folder
 from federations.search.base import SearchError
@@ -76,7 +77,7 @@ _SCHEMA = (
     f"PRAGMA user_version = {SCHEMA_VERSION}",
     "PRAGMA journal_mode = WAL",
 )
-_WHOSE = "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version"
+_MARKS = "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version"
 _LOCK_POLL_SECONDS = 0.01
 
 
@@ -103,32 +104,28 @@ _Connect = Callable[[_File], AbstractContextManager[sqlite3.Connection]]
 
 
 class _Kept(threading.local):
-    """The connection with which a thread reads, and the process and the file for which it was opened."""
+    """The connection with which a thread reads, and the file for which it was opened."""
 
     _connection: sqlite3.Connection | None = None
-    _opened_for: tuple[int, _File] | None = None
+    _file: _File | None = None
 
     def connection_to(self, file: _File) -> sqlite3.Connection | None:
-        """Return the connection if it is this process's to this file, or None."""
-        return self._connection if self._opened_for == (os.getpid(), file) else None
+        """Return the connection if it was opened for this file, or None."""
+        return self._connection if self._file == file else None
 
     def keep(self, connection: sqlite3.Connection, file: _File) -> None:
         """Keep this connection instead of the one that is kept."""
         self.drop()
-        self._connection, self._opened_for = connection, (os.getpid(), file)
+        self._connection, self._file = connection, file
 
     def drop(self) -> None:
-        """Close the connection, unless it is that of a parent process, which SQLite forbids to use after a fork."""
-        if self._connection and self._opened_for:
-            if self._opened_for[0] == os.getpid():
-                self._connection.close()
-            else:
-                _INHERITED.append(self._connection)
-        self._connection = self._opened_for = None
+        """Close the connection, if there is one."""
+        if self._connection:
+            self._connection.close()
+        self._connection = self._file = None
 
 
-_INHERITED: list[sqlite3.Connection] = []
-"""Connections of a parent process: they stay open, because to close one would touch the locks and the log."""
+_FILES: WeakSet[SqliteFile] = WeakSet()
 
 
 class SqliteFile:
@@ -141,6 +138,7 @@ class SqliteFile:
         self._path = path
         self._busy_timeout_seconds = busy_timeout_seconds
         self._kept = _Kept()
+        _FILES.add(self)
 
     def read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         """Call `operation` on one snapshot. Raise SearchError if the file cannot be read."""
@@ -205,7 +203,7 @@ class SqliteFile:
         uri = f"{self._path.absolute().as_uri()}?mode=rw"
         connection = sqlite3.connect(uri, uri=True, timeout=self._busy_timeout_seconds, isolation_level=None)
         try:
-            application_id, version = connection.execute(_WHOSE).fetchone()
+            application_id, version = connection.execute(_MARKS).fetchone()
             if application_id != APPLICATION_ID:
                 raise SearchError(f"{self._path} is another program's database, not a search index")
             if version != SCHEMA_VERSION:
@@ -243,6 +241,15 @@ class SqliteFile:
                     raise TimeoutError("another process keeps the file locked")
                 time.sleep(_LOCK_POLL_SECONDS)
             yield
+
+
+def _drop_kept_connections() -> None:
+    """Close the connections that this thread keeps: SQLite would take its locks for those of the child too."""
+    for file in list(_FILES):
+        file._kept.drop()
+
+
+os.register_at_fork(before=_drop_kept_connections)
 
 
 def _try_lock(descriptor: int, mode: int) -> bool:

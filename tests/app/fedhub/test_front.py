@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from fedhub.asgi_front import Front, InThread, Message, Mounted
 from fedhub.wsgi_bridge import Answer
@@ -188,7 +192,7 @@ def test_a_crowd_of_programs_that_read_leaves_the_threads_of_other_requests() ->
     go_on, threads = threading.Event(), []
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        is_read = environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"].startswith("/programs/")
+        is_read = environ["REQUEST_METHOD"] != "POST" and environ["PATH_INFO"].startswith("/programs/")
         threads.append(threading.current_thread().name.split("_")[0])
         if is_read:
             assert go_on.wait(10)
@@ -202,7 +206,7 @@ def test_a_crowd_of_programs_that_read_leaves_the_threads_of_other_requests() ->
         max_body_bytes=LIMIT,
         threads=1,
         reading_threads=2,
-        programs=("/programs/",),
+        reads=("/programs/",),
     )
 
     async def ask(method: str, path: str) -> int:
@@ -218,10 +222,27 @@ def test_a_crowd_of_programs_that_read_leaves_the_threads_of_other_requests() ->
         return int(sent[0]["status"])
 
     async def crowd() -> list[int]:
-        readers = [asyncio.create_task(ask("GET", "/programs/search")) for _ in range(5)]
+        readers = [asyncio.create_task(ask(method, "/programs/search")) for method in ("GET", "HEAD") * 3]
         others = [await ask("GET", "/admin/"), await ask("POST", "/programs/search")]
         go_on.set()
         return others + await asyncio.gather(*readers)
 
-    assert asyncio.run(crowd()) == [200] * 7
-    assert (threads.count("django"), threads.count("reading")) == (2, 5)
+    assert asyncio.run(crowd()) == [200] * 8
+    assert (threads.count("django"), threads.count("reading")) == (2, 6)
+
+
+def test_the_hub_reads_the_registry_in_threads_of_their_own_and_answers_peers_in_the_others() -> None:
+    script = "from fedhub.asgi import _front; print(_front.reading_threads, *_front.reads)"
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "FEDHUB_READING_THREADS": "3"},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    threads, *reads = run.stdout.split()
+    lists = ("federations", "servers", "agents", "runs", "runtimes", "search", "registry-servers")
+    others = ("federation-agents", "federation-receive", "intents", "admin:index", "api")
+    assert [reverse(name).startswith(tuple(reads)) for name in lists] == [True] * len(lists)
+    assert not any(reverse(name).startswith(tuple(reads)) for name in others)
+    assert threads == "3"

@@ -4,7 +4,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +23,25 @@ from tests.app.federations.search.catalog import resource
 index = SqliteSearchIndex(Path(sys.argv[1]))
 index.replace([resource(f"ledger {number}") for number in range(100)])
 """
+# A lock of SHARED on the file tells the others that this process reads it; SQLite takes it for its first connection.
 FORK = """
 import os, sys
 from pathlib import Path
-from federations.search import sqlite_file
 from federations.search.base import SearchQuery
 from federations.search.sqlite import SqliteSearchIndex
-index = SqliteSearchIndex(Path(sys.argv[1]))
-def is_found():
-    return index.search(SearchQuery("invoice")).total == 4
-assert is_found()
+path = Path(sys.argv[1])
+index = SqliteSearchIndex(path)
+def reads_with_lock():
+    found = index.search(SearchQuery("invoice")).total == 4
+    lines = Path("/proc/locks").read_text().splitlines()
+    inode = path.stat().st_ino
+    return found and any(f" {os.getpid()} " in line and f":{inode} " in line for line in lines if "POSIX" in line)
+assert reads_with_lock()
 child = os.fork()
 if not child:
-    os._exit(0 if is_found() and len(sqlite_file._INHERITED) == 1 else 1)
+    os._exit(0 if reads_with_lock() else 1)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-assert is_found() and not sqlite_file._INHERITED
+assert reads_with_lock()
 """
 
 
@@ -58,29 +61,29 @@ def total(index: SqliteSearchIndex, text: str = "invoice") -> int:
     return index.search(SearchQuery(text)).total
 
 
-def test_a_reader_keeps_its_connection_until_the_file_is_another(
-    index: SqliteSearchIndex, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened_for_reading: list[object] = []
+@pytest.fixture
+def openings(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Note each file that is opened."""
+    noted: list[object] = []
     connect = SqliteFile._open
 
-    def noted(self: SqliteFile, file: Any) -> sqlite3.Connection:
-        opened_for_reading.append(file)
+    def note(self: SqliteFile, file: Any) -> sqlite3.Connection:
+        noted.append(file)
         return connect(self, file)
 
-    monkeypatch.setattr(SqliteFile, "_open", noted)
+    monkeypatch.setattr(SqliteFile, "_open", note)
+    return noted
 
-    def openings(*harms: Callable[[Path], object]) -> int:
-        opened_for_reading.clear()
-        for harm in harms:
-            harm(path)
-        for _ in range(3):
-            total(index)
-        return len(opened_for_reading)
 
-    assert (openings(), openings()) == (1, 0)
-    assert openings(os.utime) == 1 and total(index) == 4
-    assert openings(Path.unlink) == 1 and total(index) == 0
+def test_a_reader_keeps_its_connection_until_the_file_is_another(
+    index: SqliteSearchIndex, path: Path, openings: list[object]
+) -> None:
+    openings.clear()
+    assert [total(index) for _ in range(3)] == [4, 4, 4] and len(openings) == 1
+    os.utime(path)
+    assert [total(index) for _ in range(3)] == [4, 4, 4] and len(openings) == 2
+    path.unlink()
+    assert [total(index) for _ in range(3)] == [0, 0, 0] and len(openings) == 3
 
 
 def test_a_reader_finds_what_another_process_wrote_since(index: SqliteSearchIndex, path: Path) -> None:
@@ -89,18 +92,21 @@ def test_a_reader_finds_what_another_process_wrote_since(index: SqliteSearchInde
     assert total(index, "ledger") == before + 100
 
 
-def test_a_process_after_a_fork_reads_by_a_connection_of_its_own(index: SqliteSearchIndex, path: Path) -> None:
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="Linux alone shows the locks of a file")
+def test_a_process_after_a_fork_has_a_connection_with_a_lock_of_its_own(index: SqliteSearchIndex, path: Path) -> None:
     subprocess.run([sys.executable, "-c", FORK, str(path)], cwd=ROOT, check=True)
     index.replace(catalog.ALL)
     assert total(index) == 4
 
 
-def test_a_reader_that_fails_opens_the_file_again(index: SqliteSearchIndex) -> None:
+def test_a_reader_that_fails_opens_the_file_again(index: SqliteSearchIndex, openings: list[object]) -> None:
     assert total(index) == 4
+    openings.clear()
 
     def fail(connection: sqlite3.Connection) -> None:
         connection.execute("SELECT nothing")
 
     with pytest.raises(SearchError, match="nothing"):
         index._file.read(fail)
-    assert total(index) == 4
+    assert not openings
+    assert (total(index), len(openings)) == (4, 1)
