@@ -192,11 +192,9 @@ LOGIN_REDIRECT_URL = "admin:index"
 
 # API ----------------------------------------------------------------------------------------------------------------
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
-# How long a request's body may take, and how many requests Django answers at the same time: those that read the
-# registry over the API, and the others (fedhub.asgi_front).
+# How long a request's body may take, and how many requests Django answers at the same time (fedhub.asgi_front).
 FEDHUB_BODY_SECONDS = environment.integer("FEDHUB_BODY_SECONDS", default=10, minimum=1, maximum=300)
 FEDHUB_WEB_THREADS = environment.integer("FEDHUB_WEB_THREADS", default=32, minimum=1, maximum=1000)
-FEDHUB_READING_THREADS = environment.integer("FEDHUB_READING_THREADS", default=8, minimum=1, maximum=1000)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["core.api.authentication.TokenOrSessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["core.api.scopes.HasRequiredScope"],
@@ -343,6 +341,11 @@ WEAVIATE_GRPC_URL = environment.address("WEAVIATE_GRPC_URL")
 WEAVIATE_API_KEY = environment.secret("WEAVIATE_API_KEY")
 WEAVIATE_VECTORIZER = environment.text("WEAVIATE_VECTORIZER")
 WEAVIATE_COLLECTION = environment.text("WEAVIATE_COLLECTION") or "Fedhub"
+# Requests that read the registry over the API have threads of their own: a few, as they compute, unless they wait for
+# another server (fedhub.asgi_front).
+FEDHUB_READING_THREADS = environment.integer(
+    "FEDHUB_READING_THREADS", default=16 if WEAVIATE_URL else 4, minimum=1, maximum=1000
+)
 FEDHUB_OIDC_KEY_PATH = Path(environment.text("FEDHUB_OIDC_KEY_PATH") or VAR_DIR / "oidc_key.pem")
 # Where spans go (core.tracing), with which headers, and of which share of the traces.
 FEDHUB_OTEL_ENDPOINT = environment.address("FEDHUB_OTEL_ENDPOINT", may_have_path=True)

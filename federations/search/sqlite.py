@@ -49,10 +49,10 @@ BUSY_TIMEOUT_SECONDS = 30.0
 MOST_HITS = 10_000
 """A search has at most so many hits with the words: the total of a common word is this number."""
 
-CANDIDATES = 300
+CANDIDATES = 200
 """So many hits are ranked; those behind them follow in the order of the index."""
 
-MOST_COUNTED = 20_000
+MOST_COUNTED = 10_000
 """A word in more documents counts as a word in so many."""
 
 MOST_FACETS = 100
