@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from federations.search.base import DocumentKind, IndexedResource, SearchDocument
+from federations.search.base import DocumentKind, IndexedResource, SearchDocument, SearchIndex, SearchQuery
 from federations.search.documents import IndexableAgent, IndexableServer, documents_for_agent, documents_for_server
 
 BILLING = documents_for_server(
@@ -81,3 +81,8 @@ def resource(name: str, *, federation_id: str = "finance", stamp: str = "1", tex
 
 def names(documents: Sequence[SearchDocument]) -> set[str]:
     return {document.name for document in documents}
+
+
+def total(index: SearchIndex, text: str = "invoice") -> int:
+    """Return the number of hits of a search."""
+    return index.search(SearchQuery(text)).total

@@ -34,3 +34,17 @@ def index(empty_index: SearchIndex) -> SearchIndex:
     """Each adapter in turn, with the documents of the catalog."""
     empty_index.replace(catalog.ALL)
     return empty_index
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The file of an index that a test makes."""
+    return tmp_path / "search.sqlite3"
+
+
+@pytest.fixture
+def sqlite_index(path: Path) -> SqliteSearchIndex:
+    """The SQLite index in that file, with the documents of the catalog."""
+    index = SqliteSearchIndex(path)
+    index.replace(catalog.ALL)
+    return index

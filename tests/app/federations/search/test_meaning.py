@@ -23,11 +23,6 @@ from tests.app.federations.search.models import BagOfWords
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "search.sqlite3"
-
-
-@pytest.fixture
 def index(path: Path) -> SqliteSearchIndex:
     """An index with vectors and the documents of the catalog."""
     index = with_model(path)

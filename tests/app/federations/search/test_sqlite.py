@@ -18,7 +18,7 @@ from federations.search.base import SearchError, SearchPage, SearchQuery
 from federations.search.documents import IndexableServer, documents_for_server
 from federations.search.sqlite import SqliteSearchIndex
 from tests.app.federations.search import catalog
-from tests.app.federations.search.catalog import BILLING, resource
+from tests.app.federations.search.catalog import BILLING, resource, total
 
 ROOT = Path(__file__).parents[4]
 WRITER = """
@@ -53,25 +53,14 @@ threads = [threading.Thread(target=use, args=(number,)) for number in range(3)]
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "search.sqlite3"
-
-
-@pytest.fixture
-def index(path: Path) -> SqliteSearchIndex:
-    index = SqliteSearchIndex(path)
-    index.replace(catalog.ALL)
-    return index
+def index(sqlite_index: SqliteSearchIndex) -> SqliteSearchIndex:
+    return sqlite_index
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         yield connection
-
-
-def total(index: SqliteSearchIndex, text: str = "invoice") -> int:
-    return index.search(SearchQuery(text)).total
 
 
 def test_the_file_and_its_folders_are_made_on_first_use(tmp_path: Path) -> None:

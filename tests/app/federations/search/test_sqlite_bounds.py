@@ -31,11 +31,6 @@ QUERIES = st.lists(BEGINNINGS, min_size=1, max_size=3).map(" ".join)
 ONE_FIXTURE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "search.sqlite3"
-
-
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteSearchIndex]:
     index = SqliteSearchIndex(tmp_path_factory.mktemp("judged") / "search.sqlite3")

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from federations.search.base import SearchError, SearchQuery
+from federations.search.base import SearchError
 from federations.search.sqlite import SqliteSearchIndex
 from federations.search.sqlite_file import SqliteFile
 from tests.app.federations.search import catalog
+from tests.app.federations.search.catalog import total
 
 ROOT = Path(__file__).parents[4]
 WRITER = """
@@ -46,22 +47,6 @@ assert reads_with_lock()
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "search.sqlite3"
-
-
-@pytest.fixture
-def index(path: Path) -> SqliteSearchIndex:
-    index = SqliteSearchIndex(path)
-    index.replace(catalog.ALL)
-    return index
-
-
-def total(index: SqliteSearchIndex, text: str = "invoice") -> int:
-    return index.search(SearchQuery(text)).total
-
-
-@pytest.fixture
 def openings(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Note each file that is opened."""
     noted: list[object] = []
@@ -76,37 +61,39 @@ def openings(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 def test_a_reader_keeps_its_connection_until_the_file_is_another(
-    index: SqliteSearchIndex, path: Path, openings: list[object]
+    sqlite_index: SqliteSearchIndex, path: Path, openings: list[object]
 ) -> None:
     openings.clear()
-    assert [total(index) for _ in range(3)] == [4, 4, 4] and len(openings) == 1
+    assert [total(sqlite_index) for _ in range(3)] == [4, 4, 4] and len(openings) == 1
     os.utime(path)
-    assert [total(index) for _ in range(3)] == [4, 4, 4] and len(openings) == 2
+    assert [total(sqlite_index) for _ in range(3)] == [4, 4, 4] and len(openings) == 2
     path.unlink()
-    assert [total(index) for _ in range(3)] == [0, 0, 0] and len(openings) == 3
+    assert [total(sqlite_index) for _ in range(3)] == [0, 0, 0] and len(openings) == 3
 
 
-def test_a_reader_finds_what_another_process_wrote_since(index: SqliteSearchIndex, path: Path) -> None:
-    before = total(index, "ledger")
+def test_a_reader_finds_what_another_process_wrote_since(sqlite_index: SqliteSearchIndex, path: Path) -> None:
+    before = total(sqlite_index, "ledger")
     subprocess.run([sys.executable, "-c", WRITER, str(path)], cwd=ROOT, check=True)
-    assert total(index, "ledger") == before + 100
+    assert total(sqlite_index, "ledger") == before + 100
 
 
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="Linux alone shows the locks of a file")
-def test_a_process_after_a_fork_has_a_connection_with_a_lock_of_its_own(index: SqliteSearchIndex, path: Path) -> None:
+def test_a_process_after_a_fork_has_a_connection_with_a_lock_of_its_own(
+    sqlite_index: SqliteSearchIndex, path: Path
+) -> None:
     subprocess.run([sys.executable, "-c", FORK, str(path)], cwd=ROOT, check=True)
-    index.replace(catalog.ALL)
-    assert total(index) == 4
+    sqlite_index.replace(catalog.ALL)
+    assert total(sqlite_index) == 4
 
 
-def test_a_reader_that_fails_opens_the_file_again(index: SqliteSearchIndex, openings: list[object]) -> None:
-    assert total(index) == 4
+def test_a_reader_that_fails_opens_the_file_again(sqlite_index: SqliteSearchIndex, openings: list[object]) -> None:
+    assert total(sqlite_index) == 4
     openings.clear()
 
     def fail(connection: sqlite3.Connection) -> None:
         connection.execute("SELECT nothing")
 
     with pytest.raises(SearchError, match="nothing"):
-        index._file.read(fail)
+        sqlite_index._file.read(fail)
     assert not openings
-    assert (total(index), len(openings)) == (4, 1)
+    assert (total(sqlite_index), len(openings)) == (4, 1)
